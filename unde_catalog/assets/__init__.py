@@ -1,0 +1,1 @@
+"""What exists: a short file each, wiring only."""

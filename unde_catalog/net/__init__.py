@@ -1,0 +1,1 @@
+"""Manners: how we talk to other people's servers."""

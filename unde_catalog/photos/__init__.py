@@ -1,0 +1,1 @@
+"""Everything between a photo's address and its collage."""

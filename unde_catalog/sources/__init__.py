@@ -1,0 +1,1 @@
+"""Where products come from; each source reads its own shape into a Product."""

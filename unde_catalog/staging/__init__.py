@@ -1,0 +1,1 @@
+"""The staging database: all SQL lives here."""

@@ -1,0 +1,1 @@
+"""Objects: a directory or S3 behind one interface."""
