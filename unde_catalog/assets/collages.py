@@ -1,0 +1,27 @@
+"""One picture a product, for virtual try-on."""
+
+import dagster as dg
+
+from unde_catalog.assets.stage_asset import StageConfig, materialize
+from unde_catalog.partitions import BRAND_PARTITIONS
+from unde_catalog.resources import WorkplaceResource
+
+
+@dg.asset(
+    partitions_def=BRAND_PARTITIONS,
+    group_name="catalogue",
+    kinds={"jpeg", "postgres"},
+    pool="collages",
+    deps=["originals"],
+)
+def collages(
+    context: dg.AssetExecutionContext, config: StageConfig, workplace: dg.ResourceParam[WorkplaceResource]
+) -> dg.MaterializeResult:
+    """All stored photos of each product side by side, as one JPEG for virtual try-on.
+
+    Objects: `collages/<brand>/<external_id>.jpg`. `image_status` becomes `collage_ready`; a product whose collage
+    would be too wide for a JPEG stays `uploaded`, with the reason in `error_message`.
+
+    When red: the storage or the database stood in the way, as the message says; run it again.
+    """
+    return materialize("collages", context, config, workplace)

@@ -1,0 +1,28 @@
+"""The photos of a brand in object storage."""
+
+import dagster as dg
+
+from unde_catalog.assets.stage_asset import StageConfig, materialize
+from unde_catalog.partitions import BRAND_PARTITIONS
+from unde_catalog.resources import WorkplaceResource
+
+
+@dg.asset(
+    partitions_def=BRAND_PARTITIONS,
+    group_name="catalogue",
+    kinds={"jpeg", "postgres"},
+    pool="photo_hosts",
+    deps=["raw_products"],
+)
+def originals(
+    context: dg.AssetExecutionContext, config: StageConfig, workplace: dg.ResourceParam[WorkplaceResource]
+) -> dg.MaterializeResult:
+    """The first five photos of each product, downloaded, validated as whole images and stored.
+
+    Objects: `originals/<brand>/<external_id>/<n>.jpg`. `image_status` becomes `uploaded`, or `error` when the product
+    was given up without a photo; `error_message` says why.
+
+    When red: the far side, the proxy or the storage stood in the way of everything, as the message says; nothing is
+    lost, run it again. Failed products are listed by reason; `retry_failed` takes them up again.
+    """
+    return materialize("originals", context, config, workplace)

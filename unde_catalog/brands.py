@@ -1,0 +1,51 @@
+"""The brands: one registry of all that differs from brand to brand.
+
+No secrets and nothing that an operator sets here: that is `settings.py`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+IndexScope = Literal["pilot", "pgvector", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """A brand partition.
+
+    `key` is the partition key, the `brand` column and the folder name ([a-z0-9]+); `name` is for people.
+    `collect_hour` is the hour of Sunday at which it is collected (spec 1). `use_proxy` and `index_scope` are
+    defaults that `<BRAND>_USE_PROXY` and `<BRAND>_INDEX_SCOPE` override.
+    """
+
+    key: str
+    name: str
+    collect_hour: int
+    use_proxy: bool = True
+    index_scope: IndexScope = "off"
+
+    @property
+    def source(self) -> str:
+        """The `source` column of its products, e.g. `apify_zara`."""
+        return f"apify_{self.key}"
+
+
+BRANDS: dict[str, Brand] = {
+    brand.key: brand
+    for brand in (
+        Brand("zara", "Zara", collect_hour=2),
+        Brand("bershka", "Bershka", collect_hour=3),
+        Brand("pullandbear", "Pull&Bear", collect_hour=4),
+        Brand("stradivarius", "Stradivarius", collect_hour=5),
+        Brand("massimodutti", "Massimo Dutti", collect_hour=6),
+        Brand("oysho", "Oysho", collect_hour=7),
+    )
+}
+
+
+def brand_for(key: str) -> Brand:
+    """The brand of that key; `ValueError` names the known ones."""
+    try:
+        return BRANDS[key]
+    except KeyError:
+        raise ValueError(f"unknown brand {key!r}; the brands are {', '.join(BRANDS)}") from None

@@ -1,0 +1,111 @@
+"""The collages stage: a product's stored photos side by side, for virtual try-on (spec 1).
+
+How a collage is made is `collage.py`'s; leases and retries are `stage.py`'s.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from unde_catalog.photos.collage import TooWide, decoded_bytes, make_collage
+from unde_catalog.settings import Settings
+from unde_catalog.stage import Outcome, done, given_up, handed_back, try_later
+from unde_catalog.staging import collages
+from unde_catalog.staging.collages import CollageOutcome, StoredPhotos
+from unde_catalog.staging.database import Cursor
+from unde_catalog.staging.due_work import Lease
+from unde_catalog.storage.keys import collage_key
+from unde_catalog.storage.objects import PUT_SECONDS, ObjectMissing, ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class CollageWork:
+    """A product in hand."""
+
+    lease: Lease
+    photos: StoredPhotos
+
+
+class CollagesStage:
+    """Handler of the stage; collages are made in threads, as many as there are cores and memory for."""
+
+    stage = "collages"
+    batch = 1
+    tries = 3
+    interval = None
+    lease = timedelta(minutes=10)
+
+    def __init__(self, settings: Settings, store: ObjectStore) -> None:
+        self.hands = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.take_at_most = settings.batch_size_of(self.stage)
+        self._quality = settings.collage_quality
+        self._memory = _Budget(settings.collage_memory_mb * 1_000_000)
+        self._store = store
+
+    async def __aenter__(self) -> "CollagesStage":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass  # nothing is kept open
+
+    def load(self, cursor: Cursor, leases: Sequence[Lease]) -> list[CollageWork]:
+        """The products' stored photos."""
+        photos = collages.load(cursor, [lease.product_id for lease in leases])
+        return [CollageWork(lease, photos[lease.product_id]) for lease in leases]
+
+    async def handle(self, work: Sequence[CollageWork]) -> AsyncIterator[Outcome]:
+        """Glue each product's photos and store the picture."""
+        for one in work:
+            async with self._memory.reserve(decoded_bytes(one.photos.sizes)):
+                yield await asyncio.to_thread(self._glue, one)
+
+    def record(self, cursor: Cursor, outcomes: Sequence[tuple[Outcome, bool]]) -> None:
+        """Collage URL and image status."""
+        collages.record(cursor, [_row(outcome, current) for outcome, current in outcomes])
+
+    def _glue(self, work: CollageWork) -> Outcome:
+        lease, photos = work.lease, work.photos
+        key = collage_key(photos.brand, photos.external_id)
+        if not photos.keys:  # all photos left: so does what was made of them
+            self._store.delete([key])
+            return done(lease)
+        try:
+            collage = make_collage([self._store.get(key) for key in photos.keys], self._quality)
+        except ObjectMissing as missing:
+            return try_later(lease, "original_missing", str(missing), item_fault=True)
+        if isinstance(collage, TooWide):
+            return given_up(lease, "too_wide", str(collage))
+        if lease.seconds_left() <= PUT_SECONDS:
+            return handed_back(lease)
+        self._store.put(key, collage.data, "image/jpeg")
+        return done(lease, self._store.public_url(key), collages_stored=1, bytes=len(collage.data))
+
+
+def _row(outcome: Outcome, current: bool) -> CollageOutcome:
+    settled = outcome.settled
+    error = f"{settled.reason}: {settled.detail}" if settled.reason else None
+    return CollageOutcome(settled.lease.product_id, settled.kind == "done", outcome.payload, error, current)
+
+
+class _Budget:
+    """So many bytes at once; what wants more than all of it runs alone."""
+
+    def __init__(self, size: int) -> None:
+        self._size = self._free = size
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def reserve(self, wanted: int) -> AsyncIterator[None]:
+        part = min(wanted, self._size)
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._free >= part)
+            self._free -= part
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._free += part
+                self._changed.notify_all()

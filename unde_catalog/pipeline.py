@@ -1,0 +1,65 @@
+"""The stages by name and in order, and the one call that runs one: assets and the command line both make it."""
+
+import logging
+
+from unde_catalog.brands import brand_for
+from unde_catalog.photos.collages import CollagesStage
+from unde_catalog.photos.originals import OriginalsStage
+from unde_catalog.sources.collect import collect
+from unde_catalog.stage import StageStopped, run_stage
+from unde_catalog.stage_report import RunOptions, StageReport
+from unde_catalog.staging import stage_log
+from unde_catalog.workplace import Workplace
+
+STAGES = ("raw_products", "originals", "collages")
+DUE_STAGES = STAGES[1:]  # those that work off due work
+
+
+def run(stage: str, brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger) -> StageReport:
+    """Run a stage for a brand and write its row in scraper_logs.
+
+    `StageStopped` when something stands in the way of all of it; ValueError for an unknown stage, brand or product.
+    """
+    brand_for(brand)
+    if stage not in STAGES:
+        raise ValueError(f"unknown stage {stage!r}; the stages are {', '.join(STAGES)}")
+    row = workplace.db.run(stage_log.begin, stage, brand, options.run_id)
+    try:
+        report = _run(stage, brand, workplace, options, log)
+    except StageStopped as stopped:
+        _end(workplace, row, "error", stopped.report, str(stopped))
+        raise
+    except BaseException as error:  # also a cancelled run: its row must not say "running" for ever
+        _end(workplace, row, "error", StageReport(stage, brand), f"{type(error).__name__}: {error}")
+        raise
+    _end(workplace, row, "success", report, None)
+    log.info("%s", report.sentence())
+    return report
+
+
+def _run(stage: str, brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger) -> StageReport:
+    settings = workplace.settings
+    if stage == "raw_products":
+        return collect(brand, workplace.db, settings, options, log)
+    if stage == "originals":
+        handler = OriginalsStage(settings.brands[brand], settings, workplace.store)
+    else:
+        handler = CollagesStage(settings, workplace.store)
+    return run_stage(handler, workplace.db, brand, options, log)
+
+
+def _end(
+    workplace: Workplace, row: int, status: stage_log.RunStatus, report: StageReport, error_message: str | None
+) -> None:
+    counts = report.counts
+    workplace.db.run(
+        stage_log.end,
+        row,
+        status,
+        fetched=counts["items"] or report.handled,
+        new=counts["new"] or counts["photos_stored"] or counts["collages_stored"],
+        updated=counts["changed"] + counts["returned"],
+        errors=report.failed,
+        error_message=error_message,
+        metadata=report.as_dict(),
+    )

@@ -1,0 +1,21 @@
+"""Dagster's resources: they hand out plain domain objects."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from unde_catalog.settings import Settings
+from unde_catalog.workplace import Workplace
+
+
+@dataclass(frozen=True, slots=True)
+class WorkplaceResource:
+    """Opens the stores that stages work with; under the key `workplace`."""
+
+    settings: Settings
+
+    @contextmanager
+    def open(self) -> Iterator[Workplace]:
+        """The workplace, closed afterwards."""
+        with Workplace(self.settings) as workplace:
+            yield workplace

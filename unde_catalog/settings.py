@@ -1,0 +1,224 @@
+"""All settings, typed: the only reader (and the only writer) of the environment.
+
+What differs by brand without being set by anyone is in `brands.py`. Names are those operators already use (spec 1).
+"""
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AnyHttpUrl, BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from unde_catalog.brands import BRANDS, IndexScope
+
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
+Count = Annotated[int, Field(ge=1, le=100_000)]
+BatchSize = Annotated[int, Field(ge=1, le=10_000)]
+
+_BATCH_DEFAULTS = {"originals": 200, "collages": 100, "ximilar_index": 1000, "availability": 200}  # spec 1
+
+_SOURCES = SettingsConfigDict(
+    env_file=".env",
+    env_ignore_empty=True,  # `PROXY_URL=` means none
+    extra="ignore",
+    frozen=True,
+    hide_input_in_errors=True,  # an input may be a secret
+)
+
+
+class SettingsError(ValueError):
+    """A setting that can't be used; each line names the variable, what it wants and (unless secret) what it got."""
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Every field's name in capitals is its environment variable."""
+
+    model_config = _SOURCES
+
+    unde_home: Path = Field(Path(".unde"), description="a folder for everything kept on this machine")
+    automation: Literal["on", "off"] = Field("off", description="on or off: whether sensors and schedules run")
+    schedule_timezone: str = Field("UTC", description="a time zone name such as UTC or Asia/Dubai")
+
+    staging_db_url: SecretStr | None = Field(None, description="postgresql://role:password@host:6432/unde_staging")
+    production_db_url: SecretStr | None = Field(None, description="postgresql://role:password@host:6432/unde_main")
+    dagster_db_url: SecretStr | None = Field(None, description="postgresql://role:password@host:5432/dagster")
+    embedded_postgres_major: Literal[16, 18] = Field(18, description="16 or 18: the embedded PostgreSQL")
+    redis_url: SecretStr | None = Field(None, description="redis://host:6379/0")
+
+    s3_endpoint: AnyHttpUrl | None = Field(None, description="the store's address; unset: a folder in UNDE_HOME")
+    s3_access_key: SecretStr | None = Field(None, description="the store's access key")
+    s3_secret_key: SecretStr | None = Field(None, description="the store's secret key")
+    s3_bucket: str = Field("unde-images", description="the name of the bucket")
+    object_base_url: AnyHttpUrl | None = Field(None, description="where the folder of objects is served, if it is")
+
+    apify_token: SecretStr | None = Field(None, description="an Apify API token")
+    apify_api_url: AnyHttpUrl = Field(AnyHttpUrl("https://api.apify.com"), description="the address of Apify's API")
+    apify_run_timeout: Seconds = Field(7_200, description="seconds to wait for a task run, 0 to 86400")
+    scrape_interval_hours: Annotated[float, Field(ge=0, le=8_760)] = Field(
+        156,  # half a day less than a week, so that a weekly schedule never finds last week's scrape too young
+        description="hours for which a complete scrape is not repeated",
+    )
+    scrape_min_share: Annotated[float, Field(ge=0, le=1)] = Field(0.7, description="a share from 0 to 1")
+
+    proxy_url: SecretStr | None = Field(None, description="http://user:password@host:port")
+    batch_size: BatchSize | None = Field(None, description="a whole number from 1 to 10000")
+    originals_batch_size: BatchSize | None = Field(None, description="a whole number from 1 to 10000")
+    collages_batch_size: BatchSize | None = Field(None, description="a whole number from 1 to 10000")
+    download_timeout: Seconds = Field(30, description="seconds for one photo, 0 to 86400")
+    product_timeout: Seconds = Field(120, description="seconds for one product's photos, 0 to 86400")
+    download_delay_min: Seconds = Field(0.5, description="seconds between two requests of a slot, at least")
+    download_delay_max: Seconds = Field(2.0, description="seconds between two requests of a slot, at most")
+    concurrent_downloads: Count = Field(10, description="downloads at once from one host, 1 or more")
+    max_retries: Annotated[int, Field(ge=0, le=10)] = Field(3, description="a whole number from 0 to 10")
+    photo_max_bytes: Annotated[int, Field(ge=1_000)] = Field(20_000_000, description="bytes a photo may have")
+    photo_allow_private_hosts: bool = Field(
+        False, description="true only for the sandbox: photos may come from this machine and private networks"
+    )
+
+    collage_quality: Annotated[int, Field(ge=1, le=100)] = Field(95, description="JPEG quality, 1 to 100")
+    collage_memory_mb: Annotated[int, Field(ge=64)] = Field(2_000, description="decoded megabytes at once, 64 or more")
+
+    ximilar_api_token: SecretStr | None = Field(None, description="a Ximilar API token")
+    ximilar_collection_id: str | None = Field(None, description="the id of a Ximilar collection")
+    ximilar_api_url: AnyHttpUrl = Field(
+        AnyHttpUrl("https://api.ximilar.com"), description="the address of Ximilar's API"
+    )
+    ximilar_rate_limit: Annotated[float, Field(gt=0, le=1_000)] = Field(10, description="requests a second")
+
+    @field_validator("schedule_timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("no such time zone") from None
+        return value
+
+    @field_validator("staging_db_url", "production_db_url", "dagster_db_url")
+    @classmethod
+    def _postgres_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("does not begin with postgresql://")
+        return value
+
+    @field_validator("proxy_url")
+    @classmethod
+    def _proxy_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("does not begin with http://")
+        return value
+
+    @cached_property
+    def home(self) -> Path:
+        """`UNDE_HOME`, absolute."""
+        return self.unde_home.expanduser().absolute()
+
+    @cached_property
+    def brands(self) -> dict[str, "BrandSettings"]:
+        """The settings of each brand: its own where set (`ZARA_...`), else the general ones."""
+        return {key: _brand_settings(self, key) for key in BRANDS}
+
+    def batch_size_of(self, stage: str) -> int:
+        """The most products one take may bring: `<STAGE>_BATCH_SIZE`, else `BATCH_SIZE`, else spec 1's."""
+        return getattr(self, f"{stage}_batch_size", None) or self.batch_size or _BATCH_DEFAULTS[stage]
+
+
+class BrandSettings(BaseModel):
+    """What holds for one brand. `apify_task` and `proxy_url` are None where there is none."""
+
+    apify_task: str | None
+    stores: tuple[int, ...]
+    user_agent: str | None
+    stock_api_url: AnyHttpUrl | None
+    index_scope: IndexScope
+    proxy_url: SecretStr | None
+    concurrent_downloads: int
+    download_timeout: float
+    product_timeout: float
+    download_delay_min: float
+    download_delay_max: float
+    max_retries: int
+
+
+class _OwnOfBrand(BaseSettings):
+    """What may be set for one brand alone; None: as for all."""
+
+    apify_task: str | None = Field(None, description="an Apify task id")
+    stores: Annotated[tuple[int, ...], NoDecode] = Field((), description="shop ids with commas between")
+    user_agent: str | None = Field(None, description="the shop app's User-Agent, e.g. ZaraApp/15.10.0 ...")
+    stock_api_url: AnyHttpUrl | None = Field(None, description="the address of the shop's API")
+    index_scope: IndexScope | None = Field(None, description="pilot, pgvector or off")
+    use_proxy: bool | None = Field(None, description="true or false")
+    concurrent_downloads: Count | None = Field(None, description="downloads at once from one host, 1 or more")
+    download_timeout: Seconds | None = Field(None, description="seconds for one photo, 0 to 86400")
+    product_timeout: Seconds | None = Field(None, description="seconds for one product's photos, 0 to 86400")
+    download_delay_min: Seconds | None = Field(None, description="seconds between two requests of a slot, at least")
+    download_delay_max: Seconds | None = Field(None, description="seconds between two requests of a slot, at most")
+    max_retries: Annotated[int, Field(ge=0, le=10)] | None = Field(None, description="a whole number from 0 to 10")
+
+    @field_validator("stores", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _own_of(key: str) -> _OwnOfBrand:
+    irregular = {"apify_task": f"apify_task_{key}", "stores": f"dubai_{key}_stores"}
+
+    class Own(_OwnOfBrand):
+        model_config = SettingsConfigDict(
+            **_SOURCES, alias_generator=lambda field: irregular.get(field, f"{key}_{field}")
+        )
+
+    return _read(Own)
+
+
+def _brand_settings(settings: Settings, key: str) -> BrandSettings:
+    own = _own_of(key).model_dump(exclude_none=True)
+    use_proxy = own.pop("use_proxy", BRANDS[key].use_proxy)
+    defaults = dict.fromkeys(BrandSettings.model_fields) | {"index_scope": BRANDS[key].index_scope}
+    general = {name: value for name, value in settings if name in BrandSettings.model_fields}
+    merged: dict[str, Any] = defaults | general | own
+    if not use_proxy:
+        merged["proxy_url"] = None
+    if merged["download_delay_min"] > merged["download_delay_max"]:
+        raise SettingsError(
+            f"DOWNLOAD_DELAY_MIN (or {key.upper()}_DOWNLOAD_DELAY_MIN): wants at most DOWNLOAD_DELAY_MAX, "
+            f"which is {merged['download_delay_max']:g}, got {merged['download_delay_min']:g}"
+        )
+    return BrandSettings(**merged)
+
+
+def _read(model: type[Any]) -> Any:
+    """One settings model from the environment; a wrong value names its variable and what it wants."""
+    try:
+        return model()
+    except ValidationError as error:
+        lines = []
+        for wrong in error.errors(include_url=False):
+            by_alias = {info.validation_alias or name: info for name, info in model.model_fields.items()}
+            info = by_alias[wrong["loc"][0]]  # type: ignore[index]
+            got = "" if "SecretStr" in str(info.annotation) else f", got {wrong['input']!r}"
+            lines.append(f"{str(wrong['loc'][0]).upper()}: wants {info.description}{got} ({wrong['msg']})")
+        raise SettingsError("\n".join(lines)) from None
+
+
+def load_settings() -> Settings:
+    """The settings in force, from the environment and `.env`; `SettingsError` for any that can't be used."""
+    settings = _read(Settings)
+    settings.brands  # noqa: B018  a wrong value for one brand is told at once, not in the middle of the night
+    return settings
+
+
+def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a process we start: ours and `extra`."""
+    return {**os.environ, **extra}
+
+
+def publish(extra: Mapping[str, str]) -> None:
+    """Set variables for this process, for libraries that read the environment themselves (Dagster)."""
+    os.environ.update(extra)

@@ -1,0 +1,78 @@
+"""What the collages stage reads and writes: stored photos in, collage URL and image status out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from unde_catalog.staging.database import Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPhotos:
+    """A product's stored photos in order: their object keys and sizes (width, height)."""
+
+    product_id: int
+    brand: str
+    external_id: str
+    keys: tuple[str, ...]
+    sizes: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CollageOutcome:
+    """What to write of one product; `made`: the collage stands under `url` (None: there is nothing to glue)."""
+
+    product_id: int
+    made: bool
+    url: str | None
+    error_message: str | None
+    current: bool
+
+
+def load(cursor: Cursor, product_ids: Sequence[int]) -> dict[int, StoredPhotos]:
+    """The stored photos of some products."""
+    cursor.execute(
+        """
+        SELECT p.id, p.brand, p.external_id, array_agg(f.key ORDER BY f.n) FILTER (WHERE f.state = 'stored') AS keys,
+               array_agg(f.width ORDER BY f.n) FILTER (WHERE f.state = 'stored') AS widths,
+               array_agg(f.height ORDER BY f.n) FILTER (WHERE f.state = 'stored') AS heights
+        FROM raw_products p LEFT JOIN product_photos f ON f.product_id = p.id
+        WHERE p.id = ANY(%s) GROUP BY p.id
+        """,
+        (list(product_ids),),
+    )
+    return {
+        row["id"]: StoredPhotos(
+            row["id"],
+            row["brand"],
+            row["external_id"],
+            tuple(row["keys"] or ()),
+            tuple(zip(row["widths"] or (), row["heights"] or (), strict=True)),
+        )
+        for row in cursor.fetchall()
+    }
+
+
+def record(cursor: Cursor, outcomes: Sequence[CollageOutcome]) -> None:
+    """Write the collage columns of some products; called where their due rows are settled."""
+    ordered = sorted(outcomes, key=lambda one: one.product_id)
+    cursor.execute(
+        """
+        UPDATE raw_products AS p SET
+            collage_url = CASE WHEN o.made THEN o.url ELSE p.collage_url END,
+            image_status = CASE WHEN o.made AND o.url IS NOT NULL AND o.current AND p.image_status = 'uploaded'
+                                THEN 'collage_ready' ELSE p.image_status END,
+            error_message = CASE WHEN p.image_status IN ('uploaded', 'collage_ready') AND o.current
+                                 THEN o.error_message ELSE p.error_message END,
+            updated_at = now()
+        FROM unnest(%(ids)s::bigint[], %(made)s::boolean[], %(urls)s::text[], %(errors)s::text[],
+                    %(current)s::boolean[]) AS o (product_id, made, url, error_message, current)
+        WHERE p.id = o.product_id
+        """,
+        {
+            "ids": [one.product_id for one in ordered],
+            "made": [one.made for one in ordered],
+            "urls": [one.url for one in ordered],
+            "errors": [one.error_message for one in ordered],
+            "current": [one.current for one in ordered],
+        },
+    )

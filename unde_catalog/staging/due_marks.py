@@ -1,0 +1,119 @@
+"""Due marks that people and schedules set on purpose: force, retry, requeue, and the spread of recurring work.
+
+The marks that follow from a change of the data are the trigger rule's (migration 0003).
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from unde_catalog.staging.database import Cursor
+
+# Asked for anew: due now, with a clean record. A product in hand keeps its lease and stays due after it.
+_DUE_AGAIN = """
+    due_at = least(w.due_at, unde_now()), wanted = w.wanted + 1, given_up = false,
+    attempts = 0, item_faults = 0, reason = NULL, detail = NULL, failing_since = NULL
+"""
+
+
+def product_ids_of(cursor: Cursor, brand: str, external_ids: Sequence[str]) -> dict[str, int]:
+    """The product ids behind external ids of a brand; those nobody knows are missing from the answer."""
+    cursor.execute(
+        "SELECT external_id, id FROM raw_products WHERE brand = %s AND external_id = ANY(%s)",
+        (brand, list(external_ids)),
+    )
+    return {row["external_id"]: row["id"] for row in cursor.fetchall()}
+
+
+def force(cursor: Cursor, stage: str, brand: str, root_run: str, product_ids: Sequence[int] | None = None) -> int:
+    """Make everything due again and its results old; how many. Once per root run, so that its retry goes on."""
+    return _ask(cursor, stage, brand, root_run, product_ids, "true", ", forced_at = unde_now()")
+
+
+def retry_failed(
+    cursor: Cursor, stage: str, brand: str, root_run: str, product_ids: Sequence[int] | None = None
+) -> int:
+    """Make due now what was given up or waits for a later try; how many. Once per root run."""
+    return _ask(cursor, stage, brand, root_run, product_ids, "(w.given_up OR w.attempts > 0)", "")
+
+
+def _ask(
+    cursor: Cursor,
+    stage: str,
+    brand: str,
+    root_run: str,
+    product_ids: Sequence[int] | None,
+    condition: str,
+    extra: str,
+) -> int:
+    only = "AND w.product_id = ANY(%(product_ids)s)" if product_ids is not None else ""
+    values = {"stage": stage, "brand": brand, "root_run": root_run, "product_ids": list(product_ids or ())}
+    cursor.execute(
+        f"""
+        WITH asked AS (
+            SELECT w.product_id FROM due_work w JOIN raw_products p ON p.id = w.product_id
+            WHERE w.stage = %(stage)s AND w.brand = %(brand)s AND p.active AND {condition} {only}
+              AND w.asked_by IS DISTINCT FROM %(root_run)s
+            ORDER BY w.product_id
+            FOR UPDATE OF w
+        )
+        UPDATE due_work AS w SET asked_by = %(root_run)s, {_DUE_AGAIN} {extra}
+        FROM asked WHERE w.product_id = asked.product_id AND w.stage = %(stage)s
+        RETURNING w.product_id
+        """,
+        values,
+    )
+    return _reopen(cursor, stage)
+
+
+def requeue(cursor: Cursor, stage: str, brand: str | None = None, reason: str | None = None) -> int:
+    """Make due now what was given up or waits for a later try, of one brand or all, for one reason or any."""
+    cursor.execute(
+        f"""
+        WITH asked AS (
+            SELECT w.product_id FROM due_work w JOIN raw_products p ON p.id = w.product_id
+            WHERE w.stage = %(stage)s AND p.active AND (w.given_up OR w.attempts > 0)
+              AND (%(brand)s::text IS NULL OR w.brand = %(brand)s)
+              AND (%(reason)s::text IS NULL OR w.reason = %(reason)s)
+            ORDER BY w.product_id
+            FOR UPDATE OF w
+        )
+        UPDATE due_work AS w SET {_DUE_AGAIN}
+        FROM asked WHERE w.product_id = asked.product_id AND w.stage = %(stage)s
+        RETURNING w.product_id
+        """,
+        {"stage": stage, "brand": brand, "reason": reason},
+    )
+    return _reopen(cursor, stage)
+
+
+def _reopen(cursor: Cursor, stage: str) -> int:
+    """The status of what was just asked for: a product given up without a photo has tries left again."""
+    product_ids = [row["product_id"] for row in cursor.fetchall()]
+    if stage == "originals" and product_ids:
+        cursor.execute(
+            "UPDATE raw_products SET image_status = 'pending', error_message = NULL, updated_at = now()"
+            " WHERE id = ANY(%s) AND image_status = 'error'",
+            (product_ids,),
+        )
+    return len(product_ids)
+
+
+def spread(cursor: Cursor, stage: str, brand: str, interval: timedelta) -> int:
+    """Give every active product that was never checked its place in the interval, by rank; how many (spec 5)."""
+    cursor.execute(
+        """
+        WITH ranked AS (
+            SELECT p.id, p.brand,
+                   unde_now() + %(interval)s * (row_number() OVER (ORDER BY p.id) - 1)::float8
+                              / count(*) OVER ()::float8 AS due_at
+            FROM raw_products p LEFT JOIN due_work w ON w.product_id = p.id AND w.stage = %(stage)s
+            WHERE p.brand = %(brand)s AND p.active AND w.done_at IS NULL AND w.lease_token IS NULL
+        )
+        INSERT INTO due_work AS w (product_id, stage, brand, due_at)
+        SELECT id, %(stage)s, brand, due_at FROM ranked ORDER BY id
+        ON CONFLICT (product_id, stage) DO UPDATE SET due_at = excluded.due_at
+        WHERE w.done_at IS NULL AND w.lease_token IS NULL
+        """,
+        {"stage": stage, "brand": brand, "interval": interval},
+    )
+    return cursor.rowcount

@@ -1,0 +1,184 @@
+"""Due work: taking products that are due for a stage under a lease, and writing down what came of it.
+
+What makes a product due is not here: that is the trigger rule of migration 0003.
+
+Locks are always asked for in one order, products by id before their due rows by id, so that finishing, merging and
+the triggers can't wait on each other in a circle.
+"""
+
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from unde_catalog.staging.database import Cursor
+
+Settlement = Literal["done", "later", "given_up", "handed_back"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A product in hand for a stage, until `seconds_left()` is 0."""
+
+    product_id: int
+    external_id: str
+    token: str
+    attempts: int
+    item_faults: int
+    forced_at: datetime | None
+    ends: float
+
+    def seconds_left(self) -> float:
+        """Seconds until somebody else may take the product; counts on while this process is stopped or asleep."""
+        return max(0.0, self.ends - _clock())
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How one lease ended. `item_fault` tells a fault of the item from one of the far side (kind "later")."""
+
+    lease: Lease
+    kind: Settlement
+    reason: str | None = None
+    detail: str | None = None
+    item_fault: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWork:
+    """Products of one stage and brand that are due and free, and those that are in hand."""
+
+    due: int
+    in_hand: int
+
+
+def _clock() -> float:
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def take(
+    cursor: Cursor,
+    stage: str,
+    brand: str,
+    most: int,
+    lease: timedelta,
+    product_ids: Sequence[int] | None = None,
+) -> list[Lease]:
+    """Lease up to `most` due products, oldest first; products that another worker is taking are skipped."""
+    token = uuid.uuid4().hex
+    ends = _clock() + lease.total_seconds()  # read before the database's own clock: ours may end early, never late
+    cursor.execute(
+        f"""
+        WITH due AS (
+            SELECT product_id FROM due_work
+            WHERE stage = %(stage)s AND brand = %(brand)s AND due_at <= unde_now()
+              AND (leased_until IS NULL OR leased_until <= unde_now())
+              {"AND product_id = ANY(%(product_ids)s)" if product_ids is not None else ""}
+            ORDER BY due_at
+            LIMIT %(most)s
+            FOR UPDATE SKIP LOCKED
+        )
+        UPDATE due_work AS w
+        SET lease_token = %(token)s, leased_until = unde_now() + %(lease)s, taken = w.wanted
+        FROM due JOIN raw_products p ON p.id = due.product_id
+        WHERE w.product_id = due.product_id AND w.stage = %(stage)s
+        RETURNING w.product_id, p.external_id, w.attempts, w.item_faults, w.forced_at, w.due_at
+        """,
+        {
+            "stage": stage,
+            "brand": brand,
+            "product_ids": list(product_ids or ()),
+            "most": most,
+            "token": token,
+            "lease": lease,
+        },
+    )
+    rows = sorted(cursor.fetchall(), key=lambda row: (row["due_at"], row["product_id"]))
+    return [
+        Lease(row["product_id"], row["external_id"], token, row["attempts"], row["item_faults"], row["forced_at"], ends)
+        for row in rows
+    ]
+
+
+def finish(
+    cursor: Cursor, stage: str, settled: Sequence[Settled], interval: timedelta | None = None
+) -> dict[int, bool]:
+    """Write outcomes, each only if its lease is still the present one.
+
+    Returns the product ids whose outcome counted, each with whether it is current: False when a newer change came
+    while the product was in hand, so that it stays due. `interval` makes what is done due again, in its old phase.
+    A failed try comes due at a coming half hour, 1, 2, 4 ... 24 hours later (spec 1).
+    """
+    ordered = sorted(settled, key=lambda one: one.lease.product_id)
+    values = {
+        "stage": stage,
+        "interval": interval,
+        "ids": [one.lease.product_id for one in ordered],
+        "tokens": [one.lease.token for one in ordered],
+        "kinds": [one.kind for one in ordered],
+        "reasons": [one.reason for one in ordered],
+        "details": [one.detail for one in ordered],
+        "item_faults": [one.item_fault for one in ordered],
+    }
+    cursor.execute("SELECT 1 FROM raw_products WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE", values)
+    cursor.execute(
+        """
+        WITH given AS (
+            SELECT * FROM unnest(%(ids)s::bigint[], %(tokens)s::text[], %(kinds)s::text[], %(reasons)s::text[],
+                                 %(details)s::text[], %(item_faults)s::boolean[])
+                AS t (product_id, token, kind, reason, detail, item_fault)
+        ), held AS (
+            SELECT g.*, w.wanted = w.taken AS current, w.due_at IS NOT NULL AND p.active AS wanted_at_all
+            FROM due_work w JOIN given g ON g.product_id = w.product_id JOIN raw_products p ON p.id = w.product_id
+            WHERE w.stage = %(stage)s AND w.lease_token = g.token
+            ORDER BY w.product_id
+            FOR UPDATE OF w
+        )
+        UPDATE due_work AS w SET
+            lease_token = NULL,
+            leased_until = NULL,
+            due_at = CASE
+                WHEN NOT h.wanted_at_all THEN NULL
+                WHEN NOT h.current OR h.kind = 'handed_back' THEN w.due_at
+                WHEN h.kind = 'later' THEN next_try(w.attempts + 1)
+                WHEN h.kind = 'done' AND %(interval)s::interval IS NOT NULL
+                    THEN next_in_phase(w.due_at, %(interval)s::interval)
+            END,
+            done_at = CASE h.kind WHEN 'done' THEN unde_now() ELSE w.done_at END,
+            attempts = CASE WHEN NOT h.current OR h.kind = 'handed_back' THEN w.attempts
+                            WHEN h.kind = 'done' THEN 0 ELSE w.attempts + 1 END,
+            item_faults = CASE WHEN NOT h.current OR h.kind = 'handed_back' THEN w.item_faults
+                               WHEN h.kind = 'done' THEN 0 ELSE w.item_faults + h.item_fault::int END,
+            given_up = CASE WHEN h.current AND h.kind <> 'handed_back' THEN h.kind = 'given_up' ELSE w.given_up END,
+            reason = CASE WHEN h.current AND h.kind <> 'handed_back' THEN h.reason ELSE w.reason END,
+            detail = CASE WHEN h.current AND h.kind <> 'handed_back' THEN h.detail ELSE w.detail END,
+            failing_since = CASE WHEN h.kind = 'done' THEN NULL
+                                 WHEN h.current AND h.kind <> 'handed_back'
+                                     THEN coalesce(w.failing_since, unde_now())
+                                 ELSE w.failing_since END
+        FROM held h
+        WHERE w.product_id = h.product_id AND w.stage = %(stage)s
+        RETURNING w.product_id, h.current
+        """,
+        values,
+    )
+    return {row["product_id"]: row["current"] for row in cursor.fetchall()}
+
+
+def still_open(cursor: Cursor, stage: str, brand: str, product_ids: Sequence[int] | None = None) -> OpenWork:
+    """What is due now and what is in some hand; costs what is due, not what there is."""
+    cursor.execute(
+        f"""
+        SELECT count(*) FILTER (WHERE leased_until > unde_now()) AS in_hand,
+               count(*) FILTER (WHERE leased_until IS NULL OR leased_until <= unde_now()) AS due
+        FROM due_work
+        WHERE stage = %(stage)s AND brand = %(brand)s AND due_at <= unde_now()
+          {"AND product_id = ANY(%(product_ids)s)" if product_ids is not None else ""}
+        """,
+        {"stage": stage, "brand": brand, "product_ids": list(product_ids or ())},
+    )
+    row = cursor.fetchone()
+    assert row is not None  # an aggregate always has a row
+    return OpenWork(**row)

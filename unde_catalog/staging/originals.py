@@ -1,0 +1,144 @@
+"""What the originals stage reads and writes: photo URLs in, photo rows and image status out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from psycopg.types.json import Jsonb
+
+from unde_catalog.staging.database import Cursor
+
+PHOTOS_A_PRODUCT = 5  # spec 1: the first five
+
+PhotoState = Literal["stored", "gone", "refused", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A row of product_photos: photo `n` (from 1) of a product, stored under `key` or failed for `reason`."""
+
+    n: int
+    source_url: str
+    state: PhotoState
+    reason: str | None = None
+    key: str | None = None
+    sha256: str | None = None
+    width: int | None = None
+    height: int | None = None
+    bytes: int | None = None
+    fetched_at: datetime | None = None  # None: just now
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoUrls:
+    """A product's photo URLs (at most five) and the rows its photos have so far."""
+
+    product_id: int
+    brand: str
+    external_id: str
+    urls: tuple[str, ...]
+    known: tuple[Photo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PhotosOutcome:
+    """What to write of one product.
+
+    `photos`: the rows that changed; `count`: how many photos the product has now, so that rows above it go;
+    `image_urls`: the public URLs in order, None while it is not through; `error_message`: why, or None;
+    `given_up`: nothing stored and no tries left; `current`: no newer change is waiting.
+    """
+
+    product_id: int
+    photos: tuple[Photo, ...]
+    count: int
+    image_urls: tuple[str, ...] | None
+    error_message: str | None
+    given_up: bool
+    current: bool
+
+
+def load(cursor: Cursor, product_ids: Sequence[int]) -> dict[int, PhotoUrls]:
+    """The photo URLs and photo rows of some products."""
+    cursor.execute(
+        """
+        SELECT p.id, p.brand, p.external_id,
+               coalesce((SELECT jsonb_agg(url ORDER BY n) FROM jsonb_array_elements_text(
+                             CASE jsonb_typeof(p.original_image_urls) WHEN 'array' THEN p.original_image_urls END)
+                         WITH ORDINALITY AS u (url, n) WHERE n <= %(most)s), '[]') AS urls
+        FROM raw_products p WHERE p.id = ANY(%(ids)s)
+        """,
+        {"ids": list(product_ids), "most": PHOTOS_A_PRODUCT},
+    )
+    products = cursor.fetchall()
+    cursor.execute("SELECT * FROM product_photos WHERE product_id = ANY(%s) ORDER BY n", (list(product_ids),))
+    known: dict[int, list[Photo]] = {}
+    for row in cursor.fetchall():
+        known.setdefault(row.pop("product_id"), []).append(Photo(**row))
+    return {
+        row["id"]: PhotoUrls(
+            row["id"], row["brand"], row["external_id"], tuple(row["urls"]), tuple(known.get(row["id"], ()))
+        )
+        for row in products
+    }
+
+
+def record(cursor: Cursor, outcomes: Sequence[PhotosOutcome]) -> None:
+    """Write photo rows and the image columns of some products; called where their due rows are settled."""
+    rows = [
+        (one.product_id, p.n, p.source_url, p.state, p.reason, p.key, p.sha256, p.width, p.height, p.bytes)
+        for one in outcomes
+        for p in one.photos
+    ]
+    if rows:
+        cursor.executemany(
+            """
+            INSERT INTO product_photos (product_id, n, source_url, state, reason, key, sha256, width, height, bytes,
+                                        fetched_at)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, unde_now())
+            ON CONFLICT (product_id, n) DO UPDATE SET
+                source_url = excluded.source_url, state = excluded.state, reason = excluded.reason,
+                key = excluded.key, sha256 = excluded.sha256, width = excluded.width, height = excluded.height,
+                bytes = excluded.bytes, fetched_at = excluded.fetched_at
+            """,
+            rows,
+        )
+    ordered = sorted(outcomes, key=lambda one: one.product_id)
+    values = {
+        "ids": [one.product_id for one in ordered],
+        "counts": [one.count for one in ordered],
+        "image_urls": [None if one.image_urls is None else Jsonb(one.image_urls) for one in ordered],
+        "errors": [one.error_message for one in ordered],
+        "given_up": [one.given_up for one in ordered],
+        "current": [one.current for one in ordered],
+    }
+    cursor.execute(
+        """
+        DELETE FROM product_photos f USING unnest(%(ids)s::bigint[], %(counts)s::int[]) AS o (product_id, count)
+        WHERE f.product_id = o.product_id AND f.n > o.count
+        """,
+        values,
+    )
+    # A collage that is not due again was made of these very photos: the product is ready at once.
+    cursor.execute(
+        """
+        UPDATE raw_products AS p SET
+            image_urls = CASE WHEN o.image_urls IS NOT NULL THEN o.image_urls ELSE p.image_urls END,
+            image_status = CASE
+                WHEN NOT o.current THEN p.image_status
+                WHEN o.given_up THEN 'error'
+                WHEN o.image_urls IS NULL THEN p.image_status
+                WHEN p.collage_url IS NOT NULL AND EXISTS (
+                    SELECT 1 FROM due_work w WHERE w.product_id = p.id AND w.stage = 'collages'
+                        AND w.due_at IS NULL AND w.done_at IS NOT NULL AND NOT w.given_up) THEN 'collage_ready'
+                ELSE 'uploaded'
+            END,
+            error_message = CASE WHEN o.current THEN o.error_message ELSE p.error_message END,
+            updated_at = now()
+        FROM unnest(%(ids)s::bigint[], %(image_urls)s::jsonb[], %(errors)s::text[], %(given_up)s::boolean[],
+                    %(current)s::boolean[]) AS o (product_id, image_urls, error_message, given_up, current)
+        WHERE p.id = o.product_id
+        """,
+        values,
+    )

@@ -1,0 +1,80 @@
+"""What every stage works with: settings, the staging database and the object store, opened at first use.
+
+With nothing configured these are the embedded PostgreSQL and a folder, both below UNDE_HOME.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from unde_catalog.embedded.postgres import EmbeddedPostgres
+from unde_catalog.settings import Settings
+from unde_catalog.staging import migrate
+from unde_catalog.staging.database import Database, StagingDown
+from unde_catalog.storage.directory import directory_store
+from unde_catalog.storage.objects import ObjectStore
+
+DATABASES = ("staging", "production", "dagster")
+
+
+class Workplace:
+    """Opened stores; close it, or use it as a context manager, so that the embedded server can stop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._embedded: EmbeddedPostgres | None = None
+
+    @cached_property
+    def db(self) -> Database:
+        """The staging database at the newest migration; `StagingDown` says what to do where it is not."""
+        db = Database(self.staging_url())
+        at, newest = migrate.revision(db), migrate.newest_revision()
+        if at != newest:
+            if self.settings.staging_db_url is not None:
+                raise StagingDown(
+                    f"the database {db.name} is at migration {at}, this program wants {newest}: run unde-catalog migrate"
+                )
+            migrate.upgrade(db.url)  # the embedded one is nobody else's
+        return db
+
+    @cached_property
+    def store(self) -> ObjectStore:
+        """The object store; `StorageDown` where it can't be opened."""
+        base_url = self.settings.object_base_url
+        return directory_store(self.objects_folder, str(base_url) if base_url else None)
+
+    @property
+    def objects_folder(self) -> Path:
+        """Where objects lie while no S3 is configured."""
+        return self.settings.home / "objects"
+
+    def staging_url(self) -> str:
+        """The staging database's address with its password, migrated or not."""
+        url = self.settings.staging_db_url
+        return url.get_secret_value() if url else self._embedded_url("staging")
+
+    def dagster_url(self) -> str:
+        """The address of Dagster's own database, with its password."""
+        url = self.settings.dagster_db_url
+        return url.get_secret_value() if url else self._embedded_url("dagster")
+
+    def close(self) -> None:
+        """Close connections; the last one out stops the embedded server."""
+        if "db" in self.__dict__:
+            self.db.close()
+        if self._embedded is not None:
+            self._embedded.release()
+            self._embedded = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _embedded_url(self, database: str) -> str:
+        if self._embedded is None:
+            folder = self.settings.home / "postgres"
+            self._embedded = EmbeddedPostgres(folder, self.settings.embedded_postgres_major).acquire()
+            self._embedded.ensure_databases(*DATABASES)
+        return self._embedded.url(database)
