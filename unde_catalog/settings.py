@@ -170,9 +170,7 @@ def _own_of(key: str) -> _OwnOfBrand:
     irregular = {"apify_task": f"apify_task_{key}", "stores": f"dubai_{key}_stores"}
 
     class Own(_OwnOfBrand):
-        model_config = SettingsConfigDict(
-            **_SOURCES, alias_generator=lambda field: irregular.get(field, f"{key}_{field}")
-        )
+        model_config = {**_SOURCES, "alias_generator": lambda field: irregular.get(field, f"{key}_{field}")}
 
     return _read(Own)
 

@@ -32,7 +32,8 @@ class Workplace:
         if at != newest:
             if self.settings.staging_db_url is not None:
                 raise StagingDown(
-                    f"the database {db.name} is at migration {at}, this program wants {newest}: run unde-catalog migrate"
+                    f"the database {db.name} is at migration {at}, this program wants {newest}: "
+                    "run unde-catalog migrate"
                 )
             migrate.upgrade(db.url)  # the embedded one is nobody else's
         return db

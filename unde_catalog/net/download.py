@@ -79,7 +79,10 @@ class Downloader:
         await self._session.close()
 
     async def download(self, url: str, deadline: float) -> Downloaded | DownloadFailed:
-        """Fetch a URL, repeated in good manners until `deadline` (the running loop's time); never raises for a bad URL."""
+        """Fetch a URL, repeated in good manners until `deadline` (in the running loop's time).
+
+        What fails is a `DownloadFailed`; only `ProxyRefused` is raised.
+        """
         host = urlsplit(url).netloc
         gate = self._gates.setdefault(host, self._new_gate())
         clock = asyncio.get_running_loop().time

@@ -31,14 +31,16 @@ class Database:
         parts = conninfo_to_dict(url)
         self.name = f"{parts.get('dbname')} at {parts.get('host', 'localhost')}:{parts.get('port', 5432)}"
         self._url = url
-        self._pool: ConnectionPool[psycopg.Connection[DictRow]] = ConnectionPool(
+        self._pool: ConnectionPool[psycopg.Connection[DictRow]] = ConnectionPool[psycopg.Connection[DictRow]](
             url,
             min_size=0,
             max_size=max_connections,
             max_idle=60,
             timeout=30,
             open=False,
-            check=ConnectionPool.check_connection,  # a server that was restarted costs a ping, not a failure
+            check=ConnectionPool[
+                psycopg.Connection[DictRow]
+            ].check_connection,  # a server that was restarted costs a ping, not a failure
             kwargs={"row_factory": dict_row, "prepare_threshold": None, "connect_timeout": 10},
         )
 

@@ -5,6 +5,7 @@ The marks that follow from a change of the data are the trigger rule's (migratio
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import LiteralString
 
 from unde_catalog.staging.database import Cursor
 
@@ -42,8 +43,8 @@ def _ask(
     brand: str,
     root_run: str,
     product_ids: Sequence[int] | None,
-    condition: str,
-    extra: str,
+    condition: LiteralString,
+    extra: LiteralString,
 ) -> int:
     only = "AND w.product_id = ANY(%(product_ids)s)" if product_ids is not None else ""
     values = {"stage": stage, "brand": brand, "root_run": root_run, "product_ids": list(product_ids or ())}

@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import LiteralString
 
 from psycopg.types.json import Jsonb
 
@@ -131,7 +132,7 @@ def deactivate_unseen(cursor: Cursor, source: str, scrape_id: int) -> int:
     return cursor.rowcount
 
 
-def _listed(alias: str) -> str:
+def _listed(alias: LiteralString) -> LiteralString:
     return ", ".join(f"{alias}.{column}" for column in _COLUMNS.split(", "))
 
 

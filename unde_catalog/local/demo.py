@@ -1,0 +1,116 @@
+"""`unde-catalog demo`: the whole line on embedded defaults and the sandbox, with progress to watch."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from unde_catalog.brands import BRANDS
+from unde_catalog.local.processes import dagster_environment, requests_logged, sandbox, stop
+from unde_catalog.local.progress import Watch, table
+from unde_catalog.pipeline import DUE_STAGES
+from unde_catalog.sandbox.serve import environment
+from unde_catalog.settings import Settings, SettingsError, load_settings, publish
+from unde_catalog.staging import reports
+from unde_catalog.workplace import Workplace
+
+_LOOK_SECONDS = 0.5
+_LINE_SECONDS = 5.0  # without a terminal: a line now and then
+_REAL = ("staging_db_url", "production_db_url", "dagster_db_url", "s3_endpoint")
+
+
+def demo(console: Console, port: int) -> int:
+    """Run it; 0 when every run succeeded. `SettingsError` where real services are configured."""
+    started = time.monotonic()
+    configured = [name.upper() for name in _REAL if getattr(load_settings(), name) is not None]
+    if configured:
+        raise SettingsError(f"the demo fills embedded stores only: unset {', '.join(configured)} (also in .env)")
+    publish(environment(port))
+    settings = load_settings()
+    console.print(f"State: {settings.home}")
+    with sandbox(settings, port) as base_url, Workplace(settings) as workplace:
+        console.print(f"Sandbox of the outside services: {base_url}")
+        _, position = requests_logged(base_url)
+        log = settings.home / "logs" / "demo.log"
+        status = _run(console, workplace, log)
+        requested, _ = requests_logged(base_url, since=position)
+        console.print(_summary(workplace))
+        console.print(f"{requested} photos were requested; all of it took {time.monotonic() - started:.0f} s.")
+        console.print(f"Collages: {workplace.objects_folder / 'collages'}")
+        console.print(f"Photos:   {workplace.objects_folder / 'originals'}")
+        console.print("Next: make up, for Dagster's UI on the same state.")
+        if status:
+            console.print(f"[red]A run failed:[/red] make up shows which and why; the log is {log}")
+    return status
+
+
+def _run(console: Console, workplace: Workplace, log: Path) -> int:
+    """The Dagster runs, watched until they end; the exit status."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    watch, db = Watch(workplace.db), workplace.db
+    with log.open("a") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "unde_catalog.local.demo_runs"],
+            env=dagster_environment(workplace.settings, {}),
+            stdout=output,
+            stderr=output,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            if console.is_terminal:
+                with Live(console=console, refresh_per_second=4) as live:
+                    while _still_running(process):
+                        live.update(table(watch.look(), db.run(reports.product_counts)))
+                    live.update(Table())
+            else:
+                _plain_lines(console, process, watch)
+            return process.wait()
+        finally:
+            stop(process)
+
+
+def _still_running(process: subprocess.Popen[str]) -> bool:
+    try:
+        process.wait(_LOOK_SECONDS)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _plain_lines(console: Console, process: subprocess.Popen[str], watch: Watch) -> None:
+    said: dict[tuple[str, str], str] = {}
+    last = 0.0
+    running = True
+    while running:
+        running = _still_running(process)
+        progress = watch.look()
+        if running and time.monotonic() - last < _LINE_SECONDS:
+            continue
+        last = time.monotonic()
+        for brand, stages in progress.items():
+            for stage, state in stages.items():
+                if said.get((brand, stage)) != str(state):
+                    said[brand, stage] = str(state)
+                    console.print(f"{brand} {stage}: {state}", highlight=False)
+
+
+def _summary(workplace: Workplace) -> Table:
+    counts = workplace.db.run(reports.stage_counts)
+    products = workplace.db.run(reports.product_counts)
+    failures = workplace.db.run(reports.failures)
+    result = Table("brand", "products", *DUE_STAGES, "failures", title="The catalogue")
+    for brand in BRANDS:
+        cells = []
+        reasons: dict[str, int] = failures.get((brand, "raw_products"), {}).copy()
+        for stage in DUE_STAGES:
+            row = counts.get((brand, stage), {})
+            cells.append(f"{row.get('done', 0)} done")
+            reasons |= failures.get((brand, stage), {})
+        listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+        result.add_row(BRANDS[brand].name, str(products.get(brand, {}).get("active", 0)), *cells, listed)
+    return result
