@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from unde_catalog.photos.collage import TooWide, decoded_bytes, make_collage
+from unde_catalog.photos.decode import Refused
 from unde_catalog.settings import Settings
 from unde_catalog.stage import Outcome, done, given_up, handed_back, try_later
 from unde_catalog.staging import collages
@@ -35,7 +36,7 @@ class CollagesStage:
     stage = "collages"
     batch = 1
     tries = 3
-    interval = None
+    interval: timedelta | None = None
     lease = timedelta(minutes=10)
 
     def __init__(self, settings: Settings, store: ObjectStore) -> None:
@@ -59,7 +60,7 @@ class CollagesStage:
     async def handle(self, work: Sequence[CollageWork]) -> AsyncIterator[Outcome]:
         """Glue each product's photos and store the picture."""
         for one in work:
-            async with self._memory.reserve(decoded_bytes(one.photos.sizes)):
+            async with self._memory.reserve(decoded_bytes(one.photos.sizes) if one.photos.sizes else 0):
                 yield await asyncio.to_thread(self._glue, one)
 
     def record(self, cursor: Cursor, outcomes: Sequence[tuple[Outcome, bool]]) -> None:
@@ -77,7 +78,9 @@ class CollagesStage:
         except ObjectMissing as missing:
             return try_later(lease, "original_missing", str(missing), item_fault=True)
         if isinstance(collage, TooWide):
-            return given_up(lease, "too_wide", str(collage))
+            return given_up(lease, "too_wide", collage.detail)
+        if isinstance(collage, Refused):
+            return try_later(lease, f"original_{collage.reason}", collage.detail, item_fault=True)
         if lease.seconds_left() <= PUT_SECONDS:
             return handed_back(lease)
         self._store.put(key, collage.data, "image/jpeg")

@@ -44,7 +44,7 @@ class OriginalsStage:
     stage = "originals"
     batch = 1
     tries = 3
-    interval = None
+    interval: timedelta | None = None
 
     def __init__(self, brand_settings: BrandSettings, settings: Settings, store: ObjectStore) -> None:
         proxy = brand_settings.proxy_url

@@ -1,0 +1,1 @@
+"""How the sample catalogue's garments are drawn, with Pillow alone."""

@@ -1,0 +1,54 @@
+"""Who the sandbox knows: brands, their Apify tasks, the token, and hashes that are the same in every process.
+
+Nothing about HTTP, and nothing shared with the clients: these are the outside world's own facts.
+"""
+
+import hashlib
+
+TOKEN = "sandbox-token"
+
+BRAND_NAMES: dict[str, str] = {
+    "zara": "Zara",
+    "bershka": "Bershka",
+    "pullandbear": "Pull&Bear",
+    "stradivarius": "Stradivarius",
+    "massimodutti": "Massimo Dutti",
+    "oysho": "Oysho",
+}
+
+TASK_IDS: dict[str, str] = {
+    "zara": "z1psVOTyIKFdU5N9n",
+    "bershka": "bK4sndbxBershkaQ1",
+    "pullandbear": "pB7sndbxPullBear2",
+    "stradivarius": "sT2sndbxStradivR3",
+    "massimodutti": "mD9sndbxMassimoD4",
+    "oysho": "oY5sndbxOyshoTsk6",
+}
+
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def brand_of_task(task_id: str) -> str | None:
+    """The brand whose Apify task has this id, or None."""
+    return next((brand for brand, known in TASK_IDS.items() if known == task_id), None)
+
+
+def stable_int(*parts: object) -> int:
+    """64 bits that depend on the parts alone, unlike `hash()`, which changes from process to process."""
+    text = "\x1f".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big")
+
+
+def stable_share(*parts: object) -> float:
+    """A number in [0, 1) that depends on the parts alone."""
+    return stable_int(*parts) / 2**64
+
+
+def stable_id(*parts: object) -> str:
+    """An id as Apify makes them: 17 letters and digits."""
+    number = (stable_int("a", *parts) << 64) | stable_int("b", *parts)
+    letters = []
+    for _ in range(17):
+        number, index = divmod(number, len(_ALPHABET))
+        letters.append(_ALPHABET[index])
+    return "".join(letters)

@@ -1,0 +1,101 @@
+"""The log of every request, one JSON line each, written once its answer has been sent.
+
+It says who asked for what, when and how it went; tokens and Authorization headers never get in.
+"""
+
+import json
+import logging
+import re
+import time
+from pathlib import Path
+from typing import Any, TextIO
+from urllib.parse import parse_qsl, urlencode
+
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+
+KIND = "sandbox_kind"
+_ARRIVED = "sandbox_arrived"
+_OPEN = "sandbox_open"
+_SECRET = re.compile(r"(?i)token|key|secret|password|signature")
+
+
+class RequestLog:
+    """The log file and the count of requests that are open."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.open = 0
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: TextIO = path.open("a", buffering=1)
+
+    def arrived(self, request: web.Request) -> None:
+        """Notes that a request has come in and how many were open then (itself not counted)."""
+        request[_ARRIVED] = time.time()
+        request[_OPEN] = self.open
+        self.open += 1
+
+    def done(self, request: web.BaseRequest, response: web.StreamResponse, seconds: float) -> None:
+        """Writes the line of a request whose answer is sent or whose client has gone."""
+        arrived = request.get(_ARRIVED)
+        if arrived is not None:
+            self.open -= 1
+        line = {
+            "time": round(arrived if arrived is not None else time.time() - seconds, 6),
+            "kind": request.get(KIND, "other"),
+            "method": request.method,
+            "path": request.path,
+            "query": without_secrets(request.rel_url.raw_query_string),
+            "status": response.status,
+            "bytes": _body_bytes(request, response),
+            "ms": round(seconds * 1000, 3),
+            "open": request.get(_OPEN, 0),
+            "user_agent": request.headers.get("User-Agent", ""),
+        }
+        self._file.write(json.dumps(line) + "\n")
+
+    def read(self, since: int, kind: str | None) -> tuple[list[dict[str, Any]], int]:
+        """The requests logged after position `since` (0: all) and the position to go on from."""
+        with self.path.open("rb") as lines:
+            end = lines.seek(0, 2)
+            lines.seek(since if 0 <= since <= end else 0)
+            data = lines.read()
+            next_position = lines.tell() - len(data) + data.rfind(b"\n") + 1
+        complete = data[: data.rfind(b"\n") + 1]
+        requests = [json.loads(line) for line in complete.splitlines()]
+        return [line for line in requests if kind is None or line["kind"] == kind], next_position
+
+    def clear(self) -> None:
+        """Starts the log anew."""
+        self._file.truncate(0)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def access_log_class(self) -> type[AbstractAccessLogger]:
+        """What aiohttp calls after every answer, bound to this log."""
+        log = self
+
+        class Bound(AbstractAccessLogger):
+            def __init__(self, logger: logging.Logger, log_format: str) -> None:
+                super().__init__(logger, log_format)
+
+            def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+                log.done(request, response, time)
+
+        return Bound
+
+
+def _body_bytes(request: web.BaseRequest, response: web.StreamResponse) -> int:
+    """The bytes of the body that were sent (what aiohttp counts holds the headers too)."""
+    if request.method == "HEAD" or response.status in (204, 304):
+        return 0
+    announced = response.content_length
+    return response.body_length if announced is None else min(announced, response.body_length)
+
+
+def without_secrets(query: str) -> str:
+    """The query string (as sent) with the values of tokens and the like taken out."""
+    pairs = parse_qsl(query, keep_blank_values=True, errors="replace")
+    return urlencode([(name, "***" if _SECRET.search(name) else value) for name, value in pairs], safe=":*/{}")

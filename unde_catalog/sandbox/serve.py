@@ -1,0 +1,108 @@
+"""Starts a sandbox and keeps it running until it is told to stop; and how clients are pointed at it.
+
+What it answers is put together in `server.py`.
+"""
+
+import asyncio
+import errno
+import logging
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from aiohttp import web
+
+from unde_catalog.sandbox.identity import TASK_IDS, TOKEN
+from unde_catalog.sandbox.server import Options, build
+
+DEFAULT_PORT = 8790
+_GRACE_SECONDS = 0.5
+
+
+class PortBusyError(OSError):
+    """Another process listens on the port; names it and says what to do."""
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    data: Path | None = None,
+    *,
+    state_dir: Path,
+    faults: str | None = None,
+    seed: int = 0,
+    items: Mapping[str, Path] | None = None,
+    log: Path | None = None,
+    run_seconds: float = 0.3,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serves until SIGINT or SIGTERM; `ready` (default: print) is given one line with the URL.
+
+    Port 0 takes a free one. Raises `PortBusyError`, and `ValueError` or `NotADirectoryError` for options that
+    can't be used (see `server.build`).
+    """
+    options = Options(state_dir, data, items or {}, log, faults, seed, run_seconds)
+    listening = _listen(host, port)
+    try:
+        asyncio.run(_run(options, listening, ready or _say))
+    finally:
+        listening.close()
+
+
+def environment(port: int, host: str = "127.0.0.1") -> dict[str, str]:
+    """The environment that points every client at a sandbox running on this port."""
+    tasks = {f"APIFY_TASK_{brand.upper()}": task for brand, task in TASK_IDS.items()}
+    return {
+        "APIFY_TOKEN": TOKEN,
+        "APIFY_API_URL": f"http://{host}:{port}",
+        **tasks,
+        "PHOTO_ALLOW_PRIVATE_HOSTS": "true",
+        "DOWNLOAD_DELAY_MIN": "0",
+        "DOWNLOAD_DELAY_MAX": "0",
+        **{f"{brand.upper()}_USE_PROXY": "false" for brand in TASK_IDS},
+    }
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(256)
+    except OSError as error:
+        listening.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise PortBusyError(
+            error.errno, f"port {port} on {host} is in use; stop what listens there or choose another (0: any)"
+        ) from error
+    return listening
+
+
+async def _run(options: Options, listening: socket.socket, ready: Callable[[str], None]) -> None:
+    app, log = build(options)
+    runner = web.AppRunner(
+        app,
+        access_log_class=log.access_log_class(),
+        access_log=logging.getLogger(__name__),
+        shutdown_timeout=_GRACE_SECONDS,
+    )
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listening).start()
+        host, port = listening.getsockname()[:2]
+        name = f"[{host}]" if ":" in host else host
+        ready(f"sandbox ready at http://{name}:{port} ({options.description}; state in {options.state_dir})")
+        await stop.wait()
+    finally:
+        await runner.cleanup()

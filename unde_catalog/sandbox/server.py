@@ -1,0 +1,76 @@
+"""The sandbox as one aiohttp application: Apify, the CDN or a data folder, the log and the control routes.
+
+Only the putting together is here; starting it as a process is `serve.py`.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from unde_catalog.sandbox import faults
+from unde_catalog.sandbox.apify import ApifyApi
+from unde_catalog.sandbox.cdn import Cdn
+from unde_catalog.sandbox.control import Control
+from unde_catalog.sandbox.files import Files
+from unde_catalog.sandbox.items import ItemSource
+from unde_catalog.sandbox.request_log import RequestLog
+from unde_catalog.sandbox.runs import RunStore
+
+_DRAWING_THREADS = 2
+_LARGEST_BODY = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a sandbox is started with; `run_seconds` is how long a scrape takes."""
+
+    state_dir: Path
+    data: Path | None = None
+    items: Mapping[str, Path] = field(default_factory=dict)
+    log: Path | None = None
+    faults: str | None = None
+    seed: int = 0
+    run_seconds: float = 0.3
+
+    @property
+    def description(self) -> str:
+        """What is served, in words."""
+        return str(self.data) if self.data is not None else "drawn catalogue"
+
+
+def build(options: Options) -> tuple[web.Application, RequestLog]:
+    """The application and its log.
+
+    Raises `FaultSpecError` or `UnreadableItems`, `NotADirectoryError` for a data folder that is none.
+    """
+    if options.data is not None and not options.data.is_dir():
+        raise NotADirectoryError(f"{options.data} is not a folder")
+    dial = faults.parse(options.faults, options.seed)
+    source = ItemSource(options.data, options.items)
+    source.check()
+    store = RunStore(options.state_dir / "state.json", options.run_seconds)
+    log = RequestLog(options.log or options.state_dir / "requests.jsonl")
+    pool = ThreadPoolExecutor(_DRAWING_THREADS, thread_name_prefix="draw")
+
+    @web.middleware
+    async def note_arrival(request: web.Request, handler: Handler) -> web.StreamResponse:
+        log.arrived(request)
+        return await handler(request)
+
+    async def resources(_: web.Application) -> AsyncIterator[None]:
+        yield
+        pool.shutdown(wait=False, cancel_futures=True)
+        log.close()
+
+    app = web.Application(middlewares=[note_arrival], client_max_size=_LARGEST_BODY)
+    app.cleanup_ctx.append(resources)
+    app.add_routes(Control(store, log, options.description).routes())
+    app.add_routes(ApifyApi(store, source, dial).routes())
+    app.add_routes(Cdn(dial, pool).routes())
+    if options.data is not None:
+        app.add_routes(Files(options.data, dial).routes())
+    return app, log

@@ -1,0 +1,166 @@
+"""One interface over obstore for everything kept as an object: a directory here, S3 beside it.
+
+A missing object is `ObjectMissing`, a fact about one item. Whatever else goes wrong is `StorageDown`: the store as
+a whole, so a stage stops and hands its work back. A key that no store of ours could keep is a ValueError.
+"""
+
+import errno
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import ObjectStore as Backend
+
+PUT_SECONDS = 60.0  # the longest one put may take: less lease than that left, and it must not begin
+
+# What a directory, S3 and a URL all keep as it is; obstore decodes a "%" and hides names that end in "#1".
+_SEGMENT = re.compile(r"[A-Za-z0-9._=@+,:-]{1,200}")
+
+_WHAT_TO_DO = {
+    errno.ENOSPC: "the disk is full: free space or give it more",
+    errno.EDQUOT: "the quota is used up: free space or raise it",
+    errno.EFBIG: "the file size limit of this process (ulimit -f) is reached: raise it",
+    errno.EROFS: "the file system is read-only: mount it for writing",
+    errno.EACCES: "this user may not write or read here: change the owner or the permissions",
+    errno.EPERM: "this user may not write or read here: change the owner or the permissions",
+    errno.ENOTDIR: "a file stands where a folder must be: move it away",
+    errno.EEXIST: "a file stands where a folder must be: move it away",
+    errno.EISDIR: "a folder stands where an object must be: move it away",
+    errno.EIO: "the disk reports errors: look at the kernel's log",
+    errno.EMFILE: "too many open files: raise ulimit -n",
+}
+
+
+class ObjectMissing(Exception):
+    """There is no object of this key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"no object {key}")
+        self.key = key
+
+
+class StorageDown(Exception):
+    """The store can't be used at all, which is no item's fault: what went wrong, where, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What a store knows of an object without reading it: key, bytes, when it was written (UTC)."""
+
+    key: str
+    size: int
+    modified: datetime
+
+
+class ObjectStore(ABC):
+    """Objects by key, where a key is like `originals/zara/495689099/1.jpg`. Safe to share between threads."""
+
+    def __init__(self, backend: Backend, where: str) -> None:
+        self._backend = backend
+        self.where = where
+
+    @abstractmethod
+    def put(self, key: str, data: bytes, content_type: str) -> None:
+        """Store `data`, replacing what was there. When it returns, the object outlives a power cut.
+
+        Nobody ever sees half an object under its key, also when this process is killed.
+        """
+
+    @abstractmethod
+    async def put_async(self, key: str, data: bytes, content_type: str) -> None:
+        """Do what `put` does without blocking the event loop."""
+
+    @abstractmethod
+    def public_url(self, key: str) -> str:
+        """Where others read the object; not checked for existence."""
+
+    def get(self, key: str) -> bytes:
+        """Everything in an object; raises `ObjectMissing`."""
+        with self._errors("reading", checked(key)):
+            return obstore.get(self._backend, key).bytes().to_bytes()
+
+    async def get_async(self, key: str) -> bytes:
+        """Everything in an object, without blocking the event loop; raises `ObjectMissing`."""
+        with self._errors("reading", checked(key)):
+            found = await obstore.get_async(self._backend, key)
+            return (await found.bytes_async()).to_bytes()
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """Size and time of an object, None where there is none."""
+        try:
+            with self._errors("looking up", checked(key)):
+                return _info(obstore.head(self._backend, key))
+        except ObjectMissing:
+            return None
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object of this key."""
+        return self.head(key) is not None
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete objects; those that are missing already are fine."""
+        for key in keys:
+            try:
+                with self._errors("deleting", checked(key)):
+                    obstore.delete(self._backend, key)
+            except ObjectMissing:
+                continue
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """All objects below a folder such as `originals/zara` ("" for all), in no order, page by page.
+
+        `originals/zara` doesn't find `originals/zarahome`. Unfinished writes are never among them.
+        """
+        folder = prefix.rstrip("/")
+        self._alive()  # obstore lists nothing where there is no directory
+        with self._errors("listing", checked(folder) if folder else ""):
+            for page in obstore.list(self._backend, folder or None, chunk_size=1000):
+                yield from map(_info, page)
+
+    @abstractmethod
+    def remove_leftovers(self, before: datetime) -> int:
+        """Remove what killed writers left unfinished before that moment; how many."""
+
+    @abstractmethod
+    def _alive(self) -> None:
+        """Raise `StorageDown` where a missing object is really a missing store."""
+
+    @contextmanager
+    def _errors(self, doing: str, key: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as error:  # obstore raises the builtin
+            self._alive()
+            raise ObjectMissing(key) from error
+        except (BaseError, OSError) as error:
+            raise StorageDown(explain(error, doing, f"{self.where}/{key}")) from error
+
+
+def checked(key: str) -> str:
+    """The key itself, or a ValueError: every segment is 1 to 200 of `[A-Za-z0-9._=@+,:-]` and not dots alone."""
+    for segment in key.split("/"):
+        if not _SEGMENT.fullmatch(segment) or not segment.strip("."):
+            raise ValueError(f"not an object key: {key!r}")
+    return key
+
+
+def explain(error: BaseException, doing: str, where: str) -> str:
+    """A sentence for an operator: what failed, where, why, and what to do about it."""
+    number = error.errno if isinstance(error, OSError) else _os_error(str(error))
+    reason = _WHAT_TO_DO.get(number or 0)
+    said = str(error).strip().partition("\n")[0]  # obstore appends a debug dump
+    return f"{doing} {where} failed: {reason} ({said})" if reason else f"{doing} {where} failed: {said}"
+
+
+def _os_error(message: str) -> int | None:
+    found = re.search(r"\(os error (\d+)\)", message)
+    return int(found[1]) if found else None
+
+
+def _info(meta: "obstore.ObjectMeta") -> ObjectInfo:
+    return ObjectInfo(meta["path"], meta["size"], meta["last_modified"])
