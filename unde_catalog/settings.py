@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
+from dotenv import dotenv_values
 from pydantic import AnyHttpUrl, BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -213,8 +214,9 @@ def load_settings() -> Settings:
 
 
 def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """The environment for a process we start: ours and `extra`."""
-    return {**os.environ, **extra}
+    """The environment for a process we start, wherever it runs: `.env`, ours and `extra`, the later winning."""
+    from_file = {name: value for name, value in dotenv_values(".env").items() if value is not None}
+    return {**from_file, **os.environ, **extra}
 
 
 def publish(extra: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ from unde_catalog.local.processes import dagster_environment, requests_logged, s
 from unde_catalog.local.progress import Watch, table
 from unde_catalog.pipeline import DUE_STAGES
 from unde_catalog.sandbox.serve import environment
-from unde_catalog.settings import Settings, SettingsError, load_settings, publish
+from unde_catalog.settings import SettingsError, load_settings, publish
 from unde_catalog.staging import reports
 from unde_catalog.workplace import Workplace
 

@@ -1,4 +1,4 @@
-"""`unde-catalog up`: Dagster's UI and daemon on this machine until Ctrl-C; the sandbox too, where no real source is set."""
+"""`unde-catalog up`: Dagster here until Ctrl-C, and the sandbox too where no real source is configured."""
 
 import contextlib
 import signal
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from unde_catalog.local.processes import PROJECT, CannotStart, dagster_environment, sandbox, stop
+from unde_catalog.local.processes import PROJECT, CannotStart, dagster_environment, dagster_home, sandbox, stop
 from unde_catalog.sandbox.serve import environment
 from unde_catalog.settings import load_settings, publish
 from unde_catalog.workplace import Workplace
@@ -29,11 +29,14 @@ def up(console: Console, port: int, sandbox_port: int) -> int:
             base_url = stack.enter_context(sandbox(settings, sandbox_port))
             console.print(f"Sandbox of the outside services: {base_url} (APIFY_TOKEN is not set)")
         workplace = stack.enter_context(Workplace(settings))
-        console.print(f"State: {settings.home}; staging: {workplace.db.name}; AUTOMATION={settings.automation}")
+        console.print(f"State: {settings.home}", soft_wrap=True)
+        console.print(f"Staging: {workplace.db.name}", soft_wrap=True)
+        console.print(f"AUTOMATION={settings.automation}: sensors {'run' if settings.automation == 'on' else 'wait'}")
         process = subprocess.Popen(
             [str(Path(sys.executable).parent / "dagster"), "dev", "-w", str(PROJECT / "workspace.yaml"),
              "-h", "127.0.0.1", "-p", str(port), "--log-level", "warning"],
-            env=dagster_environment(settings, {}), text=True, start_new_session=True,
+            env=dagster_environment(settings, {"PYTHONWARNINGS": "ignore::FutureWarning"}),
+            cwd=dagster_home(settings), text=True, start_new_session=True,
         )  # fmt: skip
         stack.callback(stop, process)
         console.print(f"Dagster: http://127.0.0.1:{port} in a few seconds; Ctrl-C stops everything")

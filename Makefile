@@ -1,0 +1,46 @@
+# make demo: the whole line on this machine.  make up: Dagster's UI.  make test, make check, make bench: for developers.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: demo up test check bench lock clean
+
+demo: $(INSTALLED)
+	@$(BIN)/unde-catalog demo
+
+up: $(INSTALLED)
+	@$(BIN)/unde-catalog up
+
+test: $(INSTALLED)
+	@$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/pyright
+	@$(BIN)/dagster definitions validate -w workspace.yaml --log-level warning
+
+bench: $(INSTALLED)
+	@$(BIN)/python -m unde_catalog_tests.benchmarks
+
+# After a change of pyproject.toml's dependencies. Names no host, so that it installs from anywhere.
+lock:
+	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
+	@$(BIN)/python -m uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --no-strip-extras --extra dev pyproject.toml -o requirements.lock
+
+# .venv is made anew when the lock changes; the stamp comes last, so that an interrupted install starts over.
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "unde_catalog wants Python 3.11 or newer; say which with: make PYTHON=/path/to/python3 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) has no venv: on Debian, apt-get install python3-venv"; exit 1; }
+	@echo "Installing into .venv (a minute or two) ..."
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+clean:
+	@rm -rf .venv .unde
