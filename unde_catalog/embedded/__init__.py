@@ -1,1 +1,1 @@
-"""PostgreSQL from a wheel, for when no database is configured."""
+"""PostgreSQL from a wheel: `postgres.py` is what others use, the rest is how it is kept alive and stopped."""

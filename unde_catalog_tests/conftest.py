@@ -1,0 +1,112 @@
+"""Fixtures that several rooms share; a server starts at most once a session."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from unde_catalog.settings import load_settings
+from unde_catalog.staging.database import Database
+from unde_catalog.workplace import Workplace
+from unde_catalog_tests.servers import (
+    REAL_DATA,
+    Sandbox,
+    Server,
+    debian_postgres_bin,
+    debian_server,
+    running_sandbox,
+    wheel_server,
+)
+
+
+def missing(what: str) -> None:
+    """Skip with a sentence on a user's machine; a failure where CI says that all is installed."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """PostgreSQL 18 from the wheel."""
+    with wheel_server(18) as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=["18", "16", "debian"])
+def each_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Each PostgreSQL that the SQL has to run on."""
+    if request.param == "18":
+        yield request.getfixturevalue("server")
+        return
+    if request.param == "16":
+        with wheel_server(16) as running:
+            yield running
+        return
+    programs = debian_postgres_bin()
+    if programs is None:
+        missing("Debian's PostgreSQL is not installed: apt-get install postgresql")
+        return
+    with debian_server(programs) as running:
+        yield running
+
+
+@pytest.fixture
+def database_url(server: Server) -> Iterator[str]:
+    """A migrated database of this test's own."""
+    url = server.new_database()
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    with Database(database_url) as database:
+        yield database
+
+
+@pytest.fixture
+def start_sandbox(tmp_path: Path) -> Iterator[Callable[..., Sandbox]]:
+    """Starts a sandbox with these arguments; it ends with the test."""
+    with ExitStack() as stack:
+        yield lambda *arguments: stack.enter_context(running_sandbox(tmp_path / "sandbox", *arguments))
+
+
+@pytest.fixture
+def sandbox(start_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    """The sandbox with its drawn catalogue and no faults."""
+    return start_sandbox()
+
+
+@pytest.fixture
+def configured(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, str]]:
+    """Points this process, and those it starts, at a sandbox, the test's database and a home of the test's own."""
+
+    def configure(sandbox: Sandbox, **extra: str) -> dict[str, str]:
+        monkeypatch.chdir(tmp_path)  # no .env of a developer's here
+        environment = {
+            **sandbox.environment, "UNDE_HOME": str(tmp_path / "home"), "STAGING_DB_URL": database_url, **extra,
+        }  # fmt: skip
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return environment
+
+    return configure
+
+
+@pytest.fixture
+def workplace(sandbox: Sandbox, configured: Callable[..., dict[str, str]]) -> Iterator[Workplace]:
+    """The stores of a test, with the sandbox as the outside world."""
+    configured(sandbox)
+    with Workplace(load_settings()) as place:
+        yield place
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real input, where it lies beside the project."""
+    if not (REAL_DATA / "apify_items").is_dir():
+        pytest.skip(f"there is no real input in {REAL_DATA}: this test wants apify_items/ and photos/ there")
+    return REAL_DATA
