@@ -18,7 +18,8 @@ from unde_catalog.embedded.layout import Layout
 _ACCOUNT = "nobody"
 _SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _CAPABILITIES = ("dac_read_search", "dac_override")  # the weaker one first; Docker grants root only the second
-_PROBE = 'cd "$1" && cd "$2/../share" && exec "$2/postgres" -V'
+# pg_config looks at itself with access(), as initdb and postgres do: being able to run them is not enough.
+_PROBE = 'cd "$1" && cd "$2/../share" && exec "$2/pg_config" --version'
 _ADVICE = "Run as an ordinary user, or set STAGING_DB_URL to a PostgreSQL of your own."
 
 
@@ -87,7 +88,13 @@ def _ways(account: Account) -> list[Launcher]:
     ways = [Launcher(account, switches_user=True)]
     setpriv = shutil.which("setpriv", path=_SYSTEM_PATH)
     if setpriv is not None:
-        identity = (f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups")
+        # access() disregards capabilities of other users than root unless no_setuid_fixup is set.
+        identity = (
+            f"--reuid={account.uid}",
+            f"--regid={account.gid}",
+            "--clear-groups",
+            "--securebits=+no_setuid_fixup",
+        )
         for name in _CAPABILITIES:
             passing = (f"--inh-caps=+{name}", f"--ambient-caps=+{name}")
             ways.append(Launcher(account, prefix=(setpriv, *identity, *passing, "--")))

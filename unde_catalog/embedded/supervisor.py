@@ -61,7 +61,6 @@ def start_or_adopt(layout: Layout, major: Major) -> psutil.Process:
             if waited > _ORPHAN_PATIENCE:
                 cluster.end_orphans(layout, launcher.account)
             time.sleep(_TICK / 5)
-        cluster.reap_strays()
         cluster.initialise(layout, programs, launcher, lock)
         return cluster.start(layout, programs, launcher, lock)
     finally:
@@ -77,6 +76,7 @@ def ended_before_its_users(layout: Layout, server: psutil.Process, users: FileLo
             _log.warning("the socket of the server with process id %s was removed", server.pid)
             cluster.stop(server)
             return True
+        cluster.reap_strays()
         _shorten_log()
     return True
 
