@@ -27,7 +27,9 @@ from unde_catalog.staging.database import StagingDown
 from unde_catalog.storage.objects import StorageDown
 from unde_catalog.workplace import Workplace
 
-app = typer.Typer(help="The catalogue of a fashion retailer, run from a terminal.", no_args_is_help=True)
+app = typer.Typer(
+    help="The catalogue of a fashion retailer, run from a terminal.", no_args_is_help=True, add_completion=False
+)
 sandbox_app = typer.Typer(help="Stand-ins of the outside services on this machine.", no_args_is_help=True)
 app.add_typer(sandbox_app, name="sandbox")
 
@@ -48,8 +50,12 @@ def main() -> None:
     try:
         app()
     except _EXPECTED as error:
-        _errors.print(f"[red]{escape(str(error))}[/red]", soft_wrap=True, highlight=False)
+        _say(error)
         sys.exit(1)
+
+
+def _say(error: Exception) -> None:
+    _errors.print(f"[red]{escape(str(error))}[/red]", soft_wrap=True, highlight=False)
 
 
 @contextmanager
@@ -95,7 +101,7 @@ def status(
     if as_json:
         print(json.dumps(state))
     else:
-        _console.print(reading.status_table(state))
+        _console.print(reading.status_view(state), soft_wrap=True)
 
 
 @app.command()
@@ -105,7 +111,7 @@ def show(product: Annotated[str, typer.Argument(metavar="BRAND/EXTERNAL_ID", hel
     if brand not in BRANDS or not external_id:
         raise ValueError(f"{product!r} is not BRAND/EXTERNAL_ID, e.g. zara/495689099; the brands: {', '.join(BRANDS)}")
     with _workplace() as workplace:
-        _console.print(reading.product_view(workplace.db, workplace.store, brand, external_id))
+        _console.print(reading.product_view(workplace.db, workplace.store, brand, external_id), soft_wrap=True)
 
 
 @app.command()
@@ -140,9 +146,17 @@ def run(
     run_id = f"cli-{uuid.uuid4()}"
     ids = tuple(one.strip() for one in product_ids.split(",") if one.strip()) if product_ids is not None else None
     options = RunOptions(limit, max_minutes, ids, retry_failed, force, run_id, run_id)
+    stopped = False
     with _workplace() as workplace:
         for one in [brand] if brand else BRANDS:
-            pipeline.run(stage, one, workplace, options, logging.getLogger("unde_catalog"))
+            try:
+                report = pipeline.run(stage, one, workplace, options, logging.getLogger("unde_catalog"))
+            except StageStopped as error:  # one brand's trouble holds up no other
+                stopped = True
+                _say(error)
+            else:
+                _console.print(report.sentence(), soft_wrap=True, highlight=False)
+    raise typer.Exit(1 if stopped else 0)
 
 
 @sandbox_app.command("serve")

@@ -33,7 +33,6 @@ def run(stage: str, brand: str, workplace: Workplace, options: RunOptions, log: 
         _end(workplace, row, "error", StageReport(stage, brand), f"{type(error).__name__}: {error}")
         raise
     _end(workplace, row, "success", report, None)
-    log.info("%s", report.sentence())
     return report
 
 

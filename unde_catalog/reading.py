@@ -3,11 +3,9 @@
 The queries are `staging/reports.py`'s.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from unde_catalog.brands import BRANDS
@@ -47,68 +45,91 @@ def status(db: Database) -> dict[str, dict[str, dict[str, Any]]]:
     return {"brands": answer}
 
 
-def status_table(state: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> RenderableType:
-    """The same for people."""
-    table = Table("brand", "products", "stage", "done", "due", "in hand", "waiting", "given up", "failures")
+def status_view(state: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Text:
+    """The same for people, a stage a line."""
+    text = Text()
     for brand, stages in state["brands"].items():
-        products = stages["raw_products"]
-        scrape = f"scrape {products['last_scrape']}" if products["last_scrape"] else "never scraped"
-        first = [BRANDS[brand].name, f"{products['active']} active, {products['inactive']} inactive, {scrape}"]
-        table.add_row(*first, "raw_products", "", "", "", "", "", _listed(products["failures"]))
+        collected = stages["raw_products"]
+        _heading(text, BRANDS[brand].name)
+        scrape = f"last scrape {collected['last_scrape']}, " if collected["last_scrape"] else "never scraped, "
+        known = {name: collected[name] for name in ("active", "inactive")}
+        _counts(text, "raw_products", scrape + _listed(known), collected["failures"])
         for stage in DUE_STAGES:
-            row = stages[stage]
-            numbers = [str(row[name]) for name in ("done", "due", "in_hand", "waiting", "given_up")]
-            table.add_row("", "", stage, *numbers, _listed(row["failures"]))
-        statuses = _listed(stages["image_status"])
-        table.add_row("", "", "image_status", "", "", "", "", "", statuses, end_section=True)
-    return table
+            row = {name.replace("_", " "): stages[stage][name] for name in _NONE if stages[stage][name]}
+            _counts(text, stage, _listed(row) or "nothing yet", stages[stage]["failures"])
+        _counts(text, "image_status", _listed(stages["image_status"]) or "-", {})
+    return text
 
 
-def product_view(db: Database, store: ObjectStore, brand: str, external_id: str) -> RenderableType:
-    """Everything known of a product; ValueError for one that is not there."""
+def product_view(db: Database, store: ObjectStore, brand: str, external_id: str) -> Text:
+    """Everything known of a product, a fact a line; ValueError for a product that is not there."""
     found = db.run(reports.product, brand, external_id)
     if found is None:
         raise ValueError(f"{brand} has no product {external_id}")
-    photos = [{**photo, "object": _object(store, photo["key"])} for photo in found["photos"]]
-    return Group(
-        _pairs(f"{brand}/{external_id}", found["product"]),
-        _rows("Stages", found["due_work"]),
-        _rows("Photos", photos),
-        _rows("Prices", found["prices"]),
-        _rows("Last runs of its brand", found["runs"]),
-    )
+    text = Text()
+    _heading(text, f"{brand}/{external_id}")
+    for name, value in found["product"].items():
+        for line in value if isinstance(value, list) else [value]:
+            text.append(f"  {name:20} ", style="dim").append(f"{_shown(line)}\n")
+    for stage in found["due_work"]:
+        _heading(text, f"stage {stage['stage']}: {_standing(stage)}")
+        _facts(text, stage, leave_out=("stage", "given_up"))
+    for photo in found["photos"]:
+        _heading(text, f"photo {photo['n']}: {photo['state']}")
+        _facts(text, photo, leave_out=("n", "state"))
+        if photo["key"]:
+            text.append("  object               ", style="dim").append(f"{_object(store, photo)}\n")
+    _heading(text, "prices, newest first")
+    for price in found["prices"]:
+        text.append(f"  {_shown(price['seen_at'])}  {price['price']} {price['currency']}\n")
+    _heading(text, "last runs of its brand")
+    for run in found["runs"]:
+        message = f"  {run['error_message']}" if run["error_message"] else ""
+        text.append(
+            f"  {_shown(run['started_at'])}  {run['scraper_name']}  {run['status']}  {run['run_id']}{message}\n"
+        )
+    return text
 
 
-def _object(store: ObjectStore, key: str | None) -> str:
-    if key is None:
-        return ""
-    found = store.head(key)
-    return f"{found.size} bytes" if found else "missing"
+def _standing(stage: Mapping[str, Any]) -> str:
+    if stage["given_up"]:
+        return f"given up, {stage['reason']}"
+    if stage["leased_until"] is not None:
+        return "in hand, or left by a worker that died"
+    if stage["due_at"] is None:
+        return "done" if stage["done_at"] else "nothing to do"
+    return f"waiting after {stage['reason']}" if stage["attempts"] else "due"
+
+
+def _object(store: ObjectStore, photo: Mapping[str, Any]) -> str:
+    stored = store.head(photo["key"])
+    if stored is None:
+        return "missing"
+    return f"{stored.size} bytes" + ("" if stored.size == photo["bytes"] else f", not the {photo['bytes']} of the row")
+
+
+def _counts(text: Text, name: str, counts: str, failures: Mapping[str, int]) -> None:
+    text.append(f"  {name:13} ", style="dim").append(counts)
+    if failures:
+        text.append(f"  ({_listed(failures)})", style="red")
+    text.append("\n")
+
+
+def _heading(text: Text, title: str) -> None:
+    text.append(f"{title}\n", style="bold")
+
+
+def _facts(text: Text, row: Mapping[str, Any], leave_out: tuple[str, ...]) -> None:
+    for name, value in row.items():
+        if name not in leave_out and value is not None:
+            text.append(f"  {name:20} ", style="dim").append(f"{_shown(value)}\n")
 
 
 def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
-def _pairs(title: str, values: Mapping[str, Any]) -> Table:
-    table = Table("field", "value", title=title, show_header=False, title_justify="left")
-    for name, value in values.items():
-        lines = value if isinstance(value, list) else [value]
-        table.add_row(name, "\n".join(_shown(line) for line in lines))
-    return table
-
-
-def _rows(title: str, rows: Iterable[Mapping[str, Any]]) -> RenderableType:
-    rows = list(rows)
-    if not rows:
-        return Text(f"{title}: none\n")
-    table = Table(*rows[0], title=title, title_justify="left")
-    for row in rows:
-        table.add_row(*(_shown(value) for value in row.values()))
-    return table
-
-
 def _shown(value: Any) -> str:
     if value is None:
-        return ""
+        return "-"
     return f"{value:%Y-%m-%d %H:%M:%S}" if hasattr(value, "strftime") else str(value)

@@ -11,13 +11,14 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
-from pydantic import AnyHttpUrl, BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import AnyHttpUrl, BaseModel, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from unde_catalog.brands import BRANDS, IndexScope
 
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
+PostgresMajor = Annotated[Literal[16, 18], BeforeValidator(lambda value: {"16": 16, "18": 18}.get(value, value))]
 BatchSize = Annotated[int, Field(ge=1, le=10_000)]
 
 _BATCH_DEFAULTS = {"originals": 200, "collages": 100, "ximilar_index": 1000, "availability": 200}  # spec 1
@@ -47,7 +48,7 @@ class Settings(BaseSettings):
     staging_db_url: SecretStr | None = Field(None, description="postgresql://role:password@host:6432/unde_staging")
     production_db_url: SecretStr | None = Field(None, description="postgresql://role:password@host:6432/unde_main")
     dagster_db_url: SecretStr | None = Field(None, description="postgresql://role:password@host:5432/dagster")
-    embedded_postgres_major: Literal[16, 18] = Field(18, description="16 or 18: the embedded PostgreSQL")
+    embedded_postgres_major: PostgresMajor = Field(18, description="16 or 18: the embedded PostgreSQL")
     redis_url: SecretStr | None = Field(None, description="redis://host:6379/0")
 
     s3_endpoint: AnyHttpUrl | None = Field(None, description="the store's address; unset: a folder in UNDE_HOME")

@@ -34,13 +34,14 @@ def materialize(
         retry_failed=config.retry_failed,
         force=config.force,
         run_id=context.run.run_id,
-        root_run=context.run.root_run_id or context.run.run_id,
+        root_run=context.run.get_root_run_id() or context.run.run_id,
     )
     try:
         with workplace.open() as place:
             report = pipeline.run(stage, context.partition_key, place, options, context.log)
     except StageStopped as stopped:
         raise dg.Failure(str(stopped), metadata=_metadata(stopped.report), allow_retries=False) from stopped
+    context.log.info(report.sentence())
     return dg.MaterializeResult(metadata=_metadata(report))
 
 

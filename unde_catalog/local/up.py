@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.request
 from pathlib import Path
 
 from rich.console import Console
@@ -32,17 +33,36 @@ def up(console: Console, port: int, sandbox_port: int) -> int:
         console.print(f"State: {settings.home}", soft_wrap=True)
         console.print(f"Staging: {workplace.db.name}", soft_wrap=True)
         console.print(f"AUTOMATION={settings.automation}: sensors {'run' if settings.automation == 'on' else 'wait'}")
+        log = settings.home / "logs" / "dagster.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        output = stack.enter_context(log.open("w"))
         process = subprocess.Popen(
             [str(Path(sys.executable).parent / "dagster"), "dev", "-w", str(PROJECT / "workspace.yaml"),
              "-h", "127.0.0.1", "-p", str(port), "--log-level", "warning"],
             env=dagster_environment(settings, {"PYTHONWARNINGS": "ignore::FutureWarning"}),
-            cwd=dagster_home(settings), text=True, start_new_session=True,
+            cwd=dagster_home(settings), text=True, start_new_session=True, stdout=output, stderr=output,
         )  # fmt: skip
         stack.callback(stop, process)
-        console.print(f"Dagster: http://127.0.0.1:{port} in a few seconds; Ctrl-C stops everything")
+        console.print(f"What Dagster says goes to {log}", soft_wrap=True)
+        _wait_until_served(console, port, process, told_to_stop)
         while not told_to_stop.wait(0.5):
             if process.poll() is not None:
-                raise CannotStart(f"Dagster ended by itself with status {process.returncode}; what it said is above")
+                raise CannotStart(f"Dagster ended by itself with status {process.returncode}:\n{_end_of(log)}")
         console.print("Stopping ...")
     console.print("Everything has stopped.")
     return 0
+
+
+def _wait_until_served(
+    console: Console, port: int, process: subprocess.Popen[str], told_to_stop: threading.Event
+) -> None:
+    """Name the address only when a browser would find something there."""
+    url = f"http://127.0.0.1:{port}"
+    while not told_to_stop.wait(0.5) and process.poll() is None:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/server_info", timeout=2):
+            console.print(f"Dagster: {url}  (Ctrl-C stops everything)")
+            return
+
+
+def _end_of(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])

@@ -1,0 +1,139 @@
+from collections.abc import Callable, Iterator
+
+import dagster as dg
+import pytest
+
+from unde_catalog.definitions import build_definitions
+from unde_catalog.settings import load_settings
+from unde_catalog.staging.database import Database
+from unde_catalog_tests.servers import Sandbox
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as ephemeral:
+        yield ephemeral
+
+
+@pytest.fixture
+def materialize(
+    sandbox: Sandbox, configured: Callable[..., dict[str, str]], instance: dg.DagsterInstance
+) -> Callable[..., dg.ExecuteInProcessResult]:
+    """Materializes assets of a brand, as a run on an instance; configuration by asset."""
+    configured(sandbox)
+
+    def run(*assets: str, brand: str = "zara", config: dict | None = None, **tags: str) -> dg.ExecuteInProcessResult:
+        ops = {asset: {"config": config} for asset in assets} if config else {}
+        return (
+            build_definitions(load_settings())
+            .resolve_implicit_global_asset_job_def()
+            .execute_in_process(
+                asset_selection=[dg.AssetKey(asset) for asset in assets],
+                partition_key=brand,
+                instance=instance,
+                run_config={"ops": ops},
+                tags=tags,
+                raise_on_error=False,
+            )
+        )
+
+    return run
+
+
+def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, object]:
+    (materialization,) = result.asset_materializations_for_node(asset)
+    return {name: value.value for name, value in materialization.metadata.items()}
+
+
+def test_one_run_takes_a_brand_from_the_scrape_to_its_collages(materialize, db: Database) -> None:
+    result = materialize("raw_products", "originals", "collages")
+    assert result.success
+    assert metadata(result, "raw_products")["new"] == 20
+    originals = metadata(result, "originals")
+    assert (originals["done"], originals["failed"], originals["still_due"]) == (20, 0, 0)
+    assert isinstance(originals["bytes"], int) and originals["bytes"] > 1_000_000
+    assert {"seconds", "products_per_second"} <= set(originals)
+    assert metadata(result, "collages")["done"] == 20
+    with db.transaction() as cursor:
+        cursor.execute("SELECT scraper_name, status, run_id, records_errors FROM scraper_logs ORDER BY id")
+        rows = cursor.fetchall()
+    assert [row["scraper_name"] for row in rows] == ["raw_products_zara", "originals_zara", "collages_zara"]
+    assert {(row["status"], row["run_id"], row["records_errors"]) for row in rows} == {("success", result.run_id, 0)}
+
+
+def test_nothing_due_is_a_success(materialize) -> None:
+    result = materialize("originals")
+    assert result.success
+    assert metadata(result, "originals")["done"] == 0
+
+
+def test_limit_and_product_ids_narrow_a_run(materialize, db: Database, sandbox: Sandbox) -> None:
+    assert materialize("raw_products").success
+    assert metadata(materialize("originals", config={"limit": 3}), "originals")["done"] == 3
+    with db.transaction() as cursor:
+        cursor.execute(
+            "SELECT p.external_id FROM raw_products p JOIN due_work w ON w.product_id = p.id"
+            " WHERE w.stage = 'originals' AND w.due_at IS NOT NULL ORDER BY p.id DESC LIMIT 2"
+        )
+        wanted = [row["external_id"] for row in cursor.fetchall()]
+    assert metadata(materialize("originals", config={"product_ids": wanted}), "originals")["done"] == 2
+    with db.transaction() as cursor:
+        cursor.execute("SELECT external_id FROM raw_products WHERE image_status = 'uploaded'")
+        assert set(wanted) < {row["external_id"] for row in cursor.fetchall()}
+    result = materialize("originals", config={"product_ids": ["no-such"]})
+    assert not result.success
+    assert "zara has no product no-such" in str(failure(result))
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    return str(event.step_failure_data.error)
+
+
+def test_force_makes_everything_again_once_for_a_root_run(materialize, sandbox: Sandbox) -> None:
+    assert materialize("raw_products", "originals").success
+    photos = len(sandbox.log("photo"))
+    first = materialize("originals", config={"force": True})
+    assert metadata(first, "originals")["done"] == 20
+    assert len(sandbox.log("photo")) == 2 * photos
+    again = materialize(
+        "originals",
+        config={"force": True},
+        **{"dagster/root_run_id": first.run_id, "dagster/parent_run_id": first.run_id},
+    )
+    assert again.success
+    assert metadata(again, "originals")["done"] == 0
+
+
+def test_a_brand_without_a_task_is_not_configured_and_no_failure(
+    materialize, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
+) -> None:
+    monkeypatch.setenv("APIFY_TASK_OYSHO", "")
+    result = materialize("raw_products", "originals", "collages", brand="oysho")
+    assert result.success
+    assert "not configured: set APIFY_TASK_OYSHO" in str(metadata(result, "raw_products")["note"])
+    assert sandbox.log("apify.start") == []
+
+
+def test_a_stage_that_has_to_stop_fails_with_one_sentence(materialize, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APIFY_TOKEN", "a-wrong-token")
+    result = materialize("raw_products")
+    assert not result.success
+    told = failure(result)
+    assert "raw_products of zara stopped: Apify answered 401" in told
+    assert "check APIFY_TOKEN" in told
+    assert "a-wrong-token" not in told
+
+
+def test_failed_products_are_counted_by_reason_with_examples(
+    start_sandbox: Callable[..., Sandbox], configured: Callable[..., dict[str, str]], instance: dg.DagsterInstance
+) -> None:
+    configured(start_sandbox("--faults", "photo:404=1"))
+    result = (
+        build_definitions(load_settings())
+        .resolve_job_def("catalogue")
+        .execute_in_process(partition_key="zara", instance=instance)
+    )
+    numbers = metadata(result, "originals")
+    assert (numbers["done"], numbers["failed"]) == (0, 20)
+    assert "| http_404 | 20 | tries again later |" in str(numbers["failures"])

@@ -1,0 +1,84 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from unde_catalog.brands import BRANDS
+from unde_catalog.definitions import build_definitions
+from unde_catalog.settings import load_settings
+from unde_catalog_tests.servers import PROJECT
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UNDE_HOME", str(tmp_path / "home"))
+
+
+def test_every_asset_is_partitioned_by_brand_explains_itself_and_takes_the_same_configuration() -> None:
+    graph = build_definitions().resolve_asset_graph()
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {"raw_products", "originals", "collages"}
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.partitions_def is not None
+        assert list(node.partitions_def.get_partition_keys()) == list(BRANDS)
+        assert "When red" in (node.description or "")
+        config = build_definitions().resolve_job_def("catalogue").run_config_schema.config_type
+        fields = config.fields["ops"].config_type.fields[key.to_user_string()].config_type.fields["config"]  # type: ignore[attr-defined]
+        assert set(fields.config_type.fields) == {"limit", "max_minutes", "product_ids", "retry_failed", "force"}  # type: ignore[attr-defined]
+
+
+def test_lineage_runs_from_the_scrape_to_the_collage() -> None:
+    graph = build_definitions().resolve_asset_graph()
+    assert graph.get(dg.AssetKey("originals")).parent_keys == {dg.AssetKey("raw_products")}
+    assert graph.get(dg.AssetKey("collages")).parent_keys == {dg.AssetKey("originals")}
+
+
+@pytest.mark.parametrize(
+    ("automation", "status"), [("off", dg.DefaultSensorStatus.STOPPED), ("on", dg.DefaultSensorStatus.RUNNING)]
+)
+def test_sensors_run_only_when_somebody_said_on(
+    monkeypatch: pytest.MonkeyPatch, automation: str, status: dg.DefaultSensorStatus
+) -> None:
+    monkeypatch.setenv("AUTOMATION", automation)
+    sensors = list(build_definitions(load_settings()).sensors or [])
+    assert {sensor.name for sensor in sensors} == {"originals_due", "collages_due"}
+    assert all(sensor.default_status == status for sensor in sensors)
+    assert all(sensor.minimum_interval_seconds == 900 for sensor in sensors)
+
+
+def test_importing_the_definitions_touches_nothing(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    trace = (
+        "import sys\n"
+        "def hook(event, args):\n"
+        "    writes = event == 'open' and isinstance(args[1], str) and args[1][:1] in 'wax'\n"
+        "    if writes or event in ('socket.connect', 'os.mkdir', 'sqlite3.connect'): print(event, args); sys.exit(9)\n"
+        "sys.addaudithook(hook)\n"
+        "import unde_catalog.definitions\n"
+    )
+    environment = {**os.environ, "UNDE_HOME": str(home), "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run([sys.executable, "-c", trace], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert not home.exists()
+
+
+def test_the_one_workspace_and_the_one_instance_file_are_valid_as_they_stand(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).parent / "dagster"), "definitions", "validate", "-w", "workspace.yaml"]
+    environment = {**os.environ, "UNDE_HOME": str(tmp_path / "home")}
+    environment.pop("DAGSTER_HOME", None)
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "All code locations passed validation" in done.stdout + done.stderr
+
+
+def test_a_wrong_setting_is_told_in_the_place_where_the_code_location_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOWNLOAD_TIMEOUT", "soon")
+    done = subprocess.run(
+        [sys.executable, "-c", "import unde_catalog.definitions"], cwd=PROJECT, capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "DOWNLOAD_TIMEOUT: wants seconds for one photo" in done.stderr

@@ -1,0 +1,127 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from unde_catalog.staging.database import Database
+from unde_catalog_tests.servers import Sandbox
+
+PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
+
+
+@pytest.fixture
+def cli(sandbox: Sandbox, configured: Callable[..., dict[str, str]]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `unde-catalog ...` as a process of its own, against the test's sandbox and database."""
+    configured(sandbox)
+
+    def run(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([PROGRAM, *arguments], env={**os.environ, **extra}, capture_output=True, text=True)
+
+    return run
+
+
+def test_status_counts_by_brand_stage_and_status(cli, db: Database) -> None:
+    assert cli("run", "raw_products", "--brand", "zara").returncode == 0
+    assert cli("run", "originals", "--brand", "zara", "--limit", "4").returncode == 0
+    done = cli("status", "--json")
+    assert done.returncode == 0, done.stderr
+    brands = json.loads(done.stdout)["brands"]
+    assert set(brands) == {"zara", "bershka", "pullandbear", "stradivarius", "massimodutti", "oysho"}
+    assert brands["zara"]["raw_products"]["active"] == 20
+    assert {name: brands["zara"]["originals"][name] for name in ("done", "due", "given_up")} == {
+        "done": 4, "due": 16, "given_up": 0,
+    }  # fmt: skip
+    assert brands["zara"]["image_status"] == {"pending": 16, "uploaded": 4}
+    assert brands["oysho"]["originals"]["done"] == 0
+    people = cli("status").stdout
+    assert "4 done, 16 due" in people
+    assert "last scrape complete, 20 active" in people
+
+
+def test_show_tells_everything_of_one_product(cli, db: Database) -> None:
+    for stage in ("raw_products", "originals", "collages"):
+        assert cli("run", stage, "--brand", "oysho").returncode == 0
+    with db.transaction() as cursor:
+        cursor.execute("SELECT external_id, name FROM raw_products ORDER BY id LIMIT 1")
+        product = cursor.fetchone()
+    assert product is not None
+    told = cli("show", f"oysho/{product['external_id']}").stdout
+    key = f"originals/oysho/{product['external_id']}/1.jpg"
+    for fact in (product["name"], "collage_ready", key, "stage originals: done", "collages_oysho  success", "sha256"):
+        assert fact in told
+    Path(os.environ["UNDE_HOME"], "objects", key).unlink()
+    assert "missing" in cli("show", f"oysho/{product['external_id']}").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("show", "zara"), "'zara' is not BRAND/EXTERNAL_ID"),
+        (("show", "zara/none"), "zara has no product none"),
+        (("run", "nothing"), "unknown stage 'nothing'; the stages are raw_products, originals, collages"),
+        (("run", "originals", "--brand", "gap"), "unknown brand 'gap'; the brands are zara"),
+        (("run", "originals", "--brand", "zara", "--product-ids", "7"), "zara has no product 7"),
+        (("requeue", "--stage", "raw_products"), "--stage wants one of originals, collages"),
+        (("requeue", "--stage", "originals", "--brand", "gap"), "--brand wants one of zara"),
+    ],
+)
+def test_a_wrong_argument_is_told_in_a_sentence(cli, arguments: tuple[str, ...], told: str) -> None:
+    done = cli(*arguments)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_setting_is_told_by_name(cli) -> None:
+    done = cli("status", DOWNLOAD_TIMEOUT="soon")
+    assert done.returncode == 1
+    assert done.stderr.startswith("DOWNLOAD_TIMEOUT: wants seconds for one photo")
+
+
+def test_an_unmigrated_database_says_what_to_do(cli, server, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = server.new_database(migrated=False)
+    done = cli("status", STAGING_DB_URL=empty)
+    assert done.returncode == 1
+    assert "run unde-catalog migrate" in done.stderr
+    assert cli("migrate", STAGING_DB_URL=empty).stdout.startswith("Ran 0001")
+    assert cli("migrate", STAGING_DB_URL=empty).stdout.startswith("Already at")
+    assert cli("status", STAGING_DB_URL=empty).returncode == 0
+    server.drop(empty)
+
+
+def test_requeue_takes_up_what_was_given_up_for_a_reason(cli, db: Database) -> None:
+    assert cli("run", "raw_products", "--brand", "zara").returncode == 0
+    with db.transaction() as cursor:
+        cursor.execute(
+            "UPDATE raw_products SET original_image_urls = '[]' WHERE id <= (SELECT min(id) + 1 FROM raw_products)"
+        )
+    assert cli("run", "originals", "--brand", "zara").returncode == 0
+    assert json.loads(cli("status", "--json").stdout)["brands"]["zara"]["originals"]["failures"] == {"no_photos": 2}
+    assert cli("requeue", "--stage", "originals", "--brand", "zara", "--reason", "http_404").stdout.startswith("0 ")
+    assert cli("requeue", "--stage", "originals", "--brand", "zara", "--reason", "no_photos").stdout.startswith("2 ")
+    state = json.loads(cli("status", "--json").stdout)["brands"]["zara"]
+    assert state["originals"]["due"] == 2
+    assert state["image_status"]["pending"] == 2
+
+
+def test_a_brand_in_trouble_holds_up_no_other(cli) -> None:
+    done = cli("run", "raw_products", APIFY_TASK_ZARA="no-such-task")
+    assert done.returncode == 1
+    assert "raw_products of zara stopped: Apify answered 404" in done.stderr
+    assert "check the task id" in done.stderr
+    assert "raw_products oysho: 20 done" in done.stdout
+
+
+def test_sandbox_env_is_all_it_takes(sandbox: Sandbox, tmp_path: Path) -> None:
+    script = (
+        f'set -a; eval "$({PROGRAM} sandbox env --port {sandbox.port})"; set +a; {PROGRAM} run raw_products -b zara'
+    )
+    environment = {
+        "PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "UNDE_HOME": str(tmp_path / "home"), "LANG": "C.UTF-8",
+    }  # fmt: skip
+    done = subprocess.run(["bash", "-ec", script], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert "raw_products zara: 20 done" in done.stdout, done.stderr

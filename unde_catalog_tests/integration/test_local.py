@@ -1,0 +1,169 @@
+"""`demo` and `up` as a newcomer runs them: processes of their own on a home of their own."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("local")
+
+
+@pytest.fixture(scope="module")
+def environment(home: Path) -> dict[str, str]:
+    keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**keep, "UNDE_HOME": str(home / ".unde")}
+
+
+@pytest.fixture(scope="module")
+def sandbox_port() -> int:
+    return free_port()
+
+
+def demo(home: Path, environment: dict[str, str], port: int) -> str:
+    done = subprocess.run(
+        [PROGRAM, "demo", "--sandbox-port", str(port)],
+        cwd=home, env=environment, capture_output=True, text=True, timeout=400,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def first_demo(home: Path, environment: dict[str, str], sandbox_port: int) -> str:
+    return demo(home, environment, sandbox_port)
+
+
+def logged(home: Path, kind: str) -> list[dict[str, Any]]:
+    lines = (home / ".unde" / "sandbox" / "requests.jsonl").read_text().splitlines()
+    return [line for line in map(json.loads, lines) if line["kind"] == kind]
+
+
+def ours(home: Path) -> list[psutil.Process]:
+    """Processes that name this test's home or run with it."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if str(home) in " ".join(process.cmdline()) or process.environ().get("UNDE_HOME") == str(home / ".unde"):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+@pytest.mark.timeout(500)
+def test_the_demo_ends_with_every_product_glued_and_says_where_the_pictures_are(first_demo: str, home: Path) -> None:
+    assert first_demo.count("20 done") >= 12
+    requested = re.search(r"(\d+) photos were requested", first_demo)
+    assert requested is not None
+    paths = [request["path"] for request in logged(home, "photo")]
+    assert len(paths) == len(set(paths)) == int(requested[1])
+    collages = list((home / ".unde" / "objects" / "collages").glob("*/*.jpg"))
+    assert len(collages) == 120
+    assert str(home / ".unde" / "objects" / "collages") in first_demo
+    assert re.search(r"originals: \d+ done.*/s, 0:\d\d:\d\d left", first_demo)
+
+
+@pytest.mark.timeout(500)
+def test_a_second_demo_asks_for_no_photo_and_pays_for_no_scrape(
+    first_demo: str, home: Path, environment: dict[str, str], sandbox_port: int
+) -> None:
+    before = (len(logged(home, "photo")), len(logged(home, "apify.start")))
+    assert before[1] == 6
+    assert "0 photos were requested" in demo(home, environment, sandbox_port)
+    assert (len(logged(home, "photo")), len(logged(home, "apify.start"))) == before
+
+
+@pytest.mark.timeout(500)
+def test_nothing_runs_on_after_the_demo(first_demo: str, home: Path) -> None:
+    gone, alive = psutil.wait_procs(ours(home), timeout=20)
+    assert not alive, [process.cmdline() for process in alive]
+
+
+def ask_dagster(port: int, query: str, **variables: Any) -> dict[str, Any]:
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)["data"]
+
+
+@pytest.fixture
+def dagster(
+    first_demo: str, home: Path, environment: dict[str, str], sandbox_port: int
+) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    """`unde-catalog up`, serving; its port and process."""
+    port = free_port()
+    command = [PROGRAM, "up", "--port", str(port), "--sandbox-port", str(sandbox_port)]
+    process = subprocess.Popen(command, cwd=home, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if f"Dagster: http://127.0.0.1:{port}" in line:
+                break
+        else:
+            pytest.fail("up ended without serving")
+        yield port, process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+
+
+MATERIALIZE = """
+mutation ($params: ExecutionParams!) { launchRun(executionParams: $params) {
+  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }
+"""
+WAIT = """
+query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }
+"""
+
+
+@pytest.mark.timeout(500)
+def test_up_serves_materializations_and_stops_cleanly(dagster: tuple[int, subprocess.Popen[str]], home: Path) -> None:
+    port, process = dagster
+    photos = len(logged(home, "photo"))
+    selector = {
+        "repositoryLocationName": "unde_catalog", "repositoryName": "__repository__", "jobName": "__ASSET_JOB",
+        "assetSelection": [{"path": ["originals"]}],
+    }  # fmt: skip
+    launched = ask_dagster(
+        port, MATERIALIZE,
+        params={
+            "selector": selector, "mode": "default",
+            "runConfigData": {"ops": {"originals": {"config": {"force": True, "limit": 5}}}},
+            "executionMetadata": {"tags": [{"key": "dagster/partition", "value": "zara"}]},
+        },
+    )["launchRun"]  # fmt: skip
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    status = ""
+    for _ in range(600):
+        status = ask_dagster(port, WAIT, id=launched["run"]["runId"])["runOrError"]["status"]
+        if status in ("SUCCESS", "FAILURE", "CANCELED"):
+            break
+        subprocess.run(["sleep", "0.2"])
+    assert status == "SUCCESS", (home / ".unde" / "logs" / "dagster.log").read_text()[-3000:]
+    assert len(logged(home, "photo")) > photos
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+    gone, alive = psutil.wait_procs(ours(home), timeout=20)
+    assert not alive, [one.cmdline() for one in alive]

@@ -1,0 +1,140 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from unde_catalog.brands import BRANDS
+from unde_catalog.settings import Settings, SettingsError, load_settings
+
+SECRETS = {
+    "STAGING_DB_URL": "postgresql://role:planted-1@host:6432/unde_staging",
+    "PRODUCTION_DB_URL": "postgresql://role:planted-2@host:6432/unde_main",
+    "DAGSTER_DB_URL": "postgresql://role:planted-3@host:5432/dagster",
+    "REDIS_URL": "redis://:planted-4@host:6379/0",
+    "APIFY_TOKEN": "planted-5",
+    "PROXY_URL": "http://user:planted-6@host:33335",
+    "S3_ACCESS_KEY": "planted-7",
+    "S3_SECRET_KEY": "planted-8",
+    "XIMILAR_API_TOKEN": "planted-9",
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No .env and no variable of a developer's own."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_with_nothing_configured_the_numbers_are_spec_1s() -> None:
+    settings = load_settings()
+    zara = settings.brands["zara"]
+    assert settings.automation == "off"
+    assert (zara.concurrent_downloads, zara.download_timeout, zara.product_timeout, zara.max_retries) == (
+        10,
+        30,
+        120,
+        3,
+    )
+    assert (zara.download_delay_min, zara.download_delay_max) == (0.5, 2.0)
+    assert (settings.batch_size_of("originals"), settings.batch_size_of("collages")) == (200, 100)
+    assert settings.collage_quality == 95
+    assert settings.scrape_min_share == 0.7
+    assert all(brand.apify_task is None for brand in settings.brands.values())
+    assert settings.home.is_absolute()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wants"),
+    [
+        ("DOWNLOAD_TIMEOUT", "soon", "seconds for one photo"),
+        ("CONCURRENT_DOWNLOADS", "0", "1 or more"),
+        ("AUTOMATION", "perhaps", "on or off"),
+        ("SCHEDULE_TIMEZONE", "Dubai", "a time zone name such as UTC"),
+        ("STAGING_DB_URL", "mysql://planted@host/db", "postgresql://role:password@host"),
+        ("PROXY_URL", "planted:33335", "http://user:password@host:port"),
+        ("APIFY_API_URL", "nowhere", "the address of Apify's API"),
+        ("BATCH_SIZE", "-1", "a whole number from 1"),
+        ("COLLAGE_QUALITY", "101", "1 to 100"),
+        ("ZARA_MAX_RETRIES", "many", "a whole number from 0 to 10"),
+        ("DUBAI_OYSHO_STORES", "12, x", "shop ids with commas between"),
+        ("BERSHKA_INDEX_SCOPE", "all", "pilot, pgvector or off"),
+        ("DOWNLOAD_DELAY_MIN", "3", "at most DOWNLOAD_DELAY_MAX"),
+        ("EMBEDDED_POSTGRES_MAJOR", "17", "16 or 18"),
+    ],
+)
+def test_a_wrong_value_names_its_variable_and_what_it_wants(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, wants: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    message = str(caught.value)
+    assert name in message
+    assert wants in message
+    assert "planted" not in message
+
+
+def test_all_wrong_values_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOMATION", "perhaps")
+    monkeypatch.setenv("MAX_RETRIES", "x")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "AUTOMATION" in str(caught.value)
+    assert "MAX_RETRIES" in str(caught.value)
+
+
+def test_no_secret_shows_in_a_repr_or_a_dump(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()} {settings.brands}"
+    assert "planted" not in shown
+    assert settings.proxy_url is not None
+    assert settings.proxy_url.get_secret_value() == SECRETS["PROXY_URL"]
+
+
+def test_a_brand_has_its_own_value_where_one_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOWNLOAD_TIMEOUT", "20")
+    monkeypatch.setenv("ZARA_DOWNLOAD_TIMEOUT", "10")
+    monkeypatch.setenv("APIFY_TASK_ZARA", "task-of-zara")
+    monkeypatch.setenv("DUBAI_ZARA_STORES", "4483, 12013,")
+    brands = load_settings().brands
+    assert (brands["zara"].download_timeout, brands["oysho"].download_timeout) == (10, 20)
+    assert (brands["zara"].apify_task, brands["oysho"].apify_task) == ("task-of-zara", None)
+    assert brands["zara"].stores == (4483, 12013)
+
+
+def test_a_brand_can_go_without_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROXY_URL", SECRETS["PROXY_URL"])
+    monkeypatch.setenv("ZARA_USE_PROXY", "false")
+    brands = load_settings().brands
+    assert brands["zara"].proxy_url is None
+    assert brands["oysho"].proxy_url is not None
+
+
+def test_an_empty_value_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAGING_DB_URL", "")
+    monkeypatch.setenv("MAX_RETRIES", "")
+    settings = load_settings()
+    assert settings.staging_db_url is None
+    assert settings.max_retries == 3
+
+
+def test_the_stage_s_own_batch_size_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCH_SIZE", "50")
+    monkeypatch.setenv("COLLAGES_BATCH_SIZE", "7")
+    settings = load_settings()
+    assert (settings.batch_size_of("originals"), settings.batch_size_of("collages")) == (50, 7)
+
+
+def test_env_example_names_every_setting_and_sets_none_wrongly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    example = (Path(__file__).parents[2] / ".env.example").read_text()
+    for name in [*Settings.model_fields, "apify_task_zara", "dubai_zara_stores", "zara_user_agent"]:
+        assert name.upper() in example, f".env.example does not name {name.upper()}"
+    every_line_set = re.sub(r"^# (?=[A-Z0-9_]+=)", "", example, flags=re.MULTILINE)
+    Path(".env").write_text(every_line_set)
+    settings = load_settings()
+    assert settings.brands["zara"].apify_task == "z1psVOTyIKFdU5N9n"
+    assert set(settings.brands) == set(BRANDS)
