@@ -75,6 +75,10 @@ class ApifyApi:
             client_ip=request.remote or "",
             body_bytes=len(body),
         )
+        trouble = self.store.trouble_of(brand)
+        if trouble.lose_start_answers and request.transport is not None:
+            trouble.lose_start_answers -= 1
+            request.transport.abort()
         return web.json_response(self._shown(run), status=201)
 
     async def _list(self, request: web.Request) -> web.Response:
@@ -102,8 +106,9 @@ class ApifyApi:
 
     async def _dataset(self, request: web.Request) -> web.Response:
         run = self._dataset_run(request)
-        now = self.store.clock()
-        return web.json_response({"data": shapes.dataset(run, now, self._count(run, now))})
+        count_lags = not self.store.trouble_of(run.brand).late_items  # else the items do, and the count with them
+        shown = shapes.dataset(run, self.store.clock(), self._count(run), count_lags=count_lags)
+        return web.json_response({"data": shown})
 
     async def _items(self, request: web.Request) -> web.Response:
         return self._item_page(request, self._dataset_run(request))
@@ -125,15 +130,23 @@ class ApifyApi:
         if request.query.get("format", "json") != "json":
             return _problem(400, "invalid-parameter", "The sandbox speaks format=json only")
         desc, offset, limit = _page(request, MOST_ITEMS)
-        items = self._written(request, run)
-        ordered = items[::-1] if desc else items
-        chosen = ordered[offset : offset + limit]
+        if self.store.trouble_of(run.brand).pages == "repeat":
+            offset = 0
+        total = self._count(run)
+        self.store.looks[run.id] += 1
+        first, last = min(offset, total), min(offset + limit, total)
+        if desc:
+            first, last = total - last, total - first
+        base_url = f"{request.scheme}://{request.host}"
+        chosen = self.source.texts(run.brand, base_url, run.changes, first, last)
+        if desc:
+            chosen.reverse()
         answer = web.Response(
             text="[" + ",\n".join(chosen) + "]",
             content_type="application/json",
             charset="utf-8",
             headers={
-                "X-Apify-Pagination-Total": str(len(items)),
+                "X-Apify-Pagination-Total": str(total),
                 "X-Apify-Pagination-Offset": str(offset),
                 "X-Apify-Pagination-Count": str(len(chosen)),
                 "X-Apify-Pagination-Limit": str(limit),
@@ -143,11 +156,6 @@ class ApifyApi:
         if "gzip" in request.headers.get("Accept-Encoding", ""):
             answer.enable_compression(web.ContentCoding.gzip)
         return answer
-
-    def _written(self, request: web.Request, run: Run) -> list[str]:
-        base_url = f"{request.scheme}://{request.host}"
-        texts = self.source.texts(run.brand, base_url, run.changes)
-        return list(texts[: round(len(texts) * run.share_written(self.store.clock()))])
 
     async def _waited(self, request: web.Request, run: Run) -> dict[str, Any]:
         """Holds the answer until the run has ended, at most `waitForFinish` seconds and never over 60."""
@@ -160,11 +168,10 @@ class ApifyApi:
         return self._shown(run)
 
     def _full(self, run: Run) -> dict[str, Any]:
-        now = self.store.clock()
-        return shapes.run(run, now, self._count(run, now))
+        return shapes.run(run, self.store.clock(), self._count(run))
 
-    def _count(self, run: Run, now: float) -> int:
-        return round(self.source.count(run.brand, run.changes) * run.share_written(now))
+    def _count(self, run: Run) -> int:
+        return round(self.source.count(run.brand, run.changes) * self.store.share_shown(run))
 
     def _shown(self, run: Run) -> dict[str, Any]:
         return {"data": self._full(run)}

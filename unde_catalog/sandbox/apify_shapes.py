@@ -7,7 +7,7 @@ from unde_catalog.sandbox.identity import TASK_IDS, stable_id
 from unde_catalog.sandbox.runs import Run
 
 USER_ID = stable_id("user")
-COUNT_LAG_SECONDS = 2.0  # Apify's item counts lag the run's end by seconds
+LONGEST_COUNT_LAG = 2.0  # Apify's item counts lag the run's end by seconds; here by the run's length at most
 
 
 def timestamp(seconds: float) -> str:
@@ -93,9 +93,10 @@ def task(brand: str, total_runs: int) -> dict[str, Any]:
     }
 
 
-def dataset(run: Run, now: float, item_count: int) -> dict[str, Any]:
-    """A run's default dataset; its item count lags the run's end."""
-    if run.ends_at <= now < run.ends_at + COUNT_LAG_SECONDS:
+def dataset(run: Run, now: float, item_count: int, *, count_lags: bool) -> dict[str, Any]:
+    """A run's default dataset; its item count may lag the run's end."""
+    lag = min(LONGEST_COUNT_LAG, run.ends_at - run.started_at) if count_lags else 0.0
+    if run.ends_at <= now < run.ends_at + lag:
         item_count = item_count * 4 // 5
     changed = timestamp(min(now, run.ends_at))
     return {

@@ -10,9 +10,12 @@
      "drop": ["512913640"],               products that left the shop
      "restore": ["512913640"],            products that come back as they were
      "photos": {"512913640": "v2"},       another version of all photos (another address, another picture)
-     "reset": true}                       first forget all changes of the brand
+     "reset": true,                       first forget all changes of the brand
+     "lose_start_answers": 1,             so many starts begin a run and cut the connection instead of answering
+     "late_items": 2.5,                   for so many seconds after a run's end its dataset lacks a fifth of its items
+     "pages": "repeat"}                   or "grow", "shrink": what datasets do while they are read ("": nothing odd)
 
-Changes add up; the answer is the brand's changes as they now stand.
+Changes add up; the answer is the brand's changes as they now stand. The last three hold at once, also for old runs.
 """
 
 import os
@@ -26,13 +29,16 @@ from unde_catalog.sandbox.identity import BRAND_NAMES
 from unde_catalog.sandbox.request_log import KIND, RequestLog
 from unde_catalog.sandbox.runs import Changes, RunStore
 
-_FIELDS: dict[str, tuple[type, Callable[[Any], bool]]] = {
+_FIELDS: dict[str, tuple[Any, Callable[[Any], bool]]] = {
     "brand": (str, lambda brand: brand in BRAND_NAMES),
     "price": (dict, lambda prices: all(type(price) is int and price >= 0 for price in prices.values())),
     "drop": (list, lambda ids: all(isinstance(id_, str | int) for id_ in ids)),
     "restore": (list, lambda ids: all(isinstance(id_, str | int) for id_ in ids)),
     "photos": (dict, lambda versions: all(isinstance(version, str) for version in versions.values())),
     "reset": (bool, lambda _: True),
+    "lose_start_answers": (int, lambda times: times >= 0),
+    "late_items": (int | float, lambda seconds: seconds >= 0),
+    "pages": (str, lambda pages: pages in ("", "repeat", "grow", "shrink")),
 }
 
 
@@ -87,6 +93,9 @@ class Control:
             photos={**old.photos, **order.get("photos", {})},
         )
         self.store.change(order["brand"], changes)
+        trouble = self.store.trouble_of(order["brand"])
+        for name in ("lose_start_answers", "late_items", "pages"):
+            setattr(trouble, name, order.get(name, getattr(trouble, name)))
         return web.json_response({"brand": order["brand"], **asdict(changes)})
 
 

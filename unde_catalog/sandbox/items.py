@@ -3,10 +3,12 @@
 Items travel as JSON texts, so an odd one is passed on as it stands in its file. No HTTP here.
 """
 
+import contextlib
 import gzip
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,15 +34,22 @@ class ItemSource:
     files: Mapping[str, Path] = field(default_factory=dict)
     _read: dict[Path, tuple[float, list[str]]] = field(default_factory=dict)
 
-    def texts(self, brand: str, base_url: str, changes: Changes) -> Sequence[str]:
-        """The brand's items as JSON texts, `{cdn}` replaced; an absent file is an empty dataset."""
-        texts = self._raw(brand, base_url)
-        replaced = (text.replace("{cdn}", base_url) for text in texts)
-        return list(_changed(replaced, changes) if changes.any else replaced)
+    def texts(self, brand: str, base_url: str, changes: Changes, first: int, last: int) -> list[str]:
+        """The brand's items from `first` to before `last` as JSON texts, `{cdn}` and shop hosts replaced."""
+        if brand not in self.files and self.folder is None:
+            drawn = [json.dumps(item) for item in catalogue.items(brand, f"{base_url}/cdn")]
+            return list(_changed(drawn, changes))[first:last]
+        lines = self._lines_of(brand)
+        chosen = list(_changed(lines, changes))[first:last] if changes.any else lines[first:last]
+        if brand in self.files:
+            chosen = [_SHOP_HOST.sub(f"{base_url}/_any/{brand}/", text) for text in chosen]
+        return [text.replace("{cdn}", base_url) for text in chosen]
 
     def count(self, brand: str, changes: Changes) -> int:
-        """How many items `texts` would give."""
-        return len(self.texts(brand, "", changes)) if changes.drop else len(self._raw(brand, ""))
+        """How many items there are."""
+        if changes.drop or (brand not in self.files and self.folder is None):
+            return len(self.texts(brand, "", changes, 0, sys.maxsize))
+        return len(self._lines_of(brand))
 
     def check(self) -> None:
         """Reads every file once, so that an unreadable one stops the start and not a scrape."""
@@ -52,13 +61,12 @@ class ItemSource:
             if path.is_file():
                 self._lines(path)
 
-    def _raw(self, brand: str, base_url: str) -> list[str]:
+    def _lines_of(self, brand: str) -> list[str]:
         if brand in self.files:
-            return [_SHOP_HOST.sub(f"{base_url}/_any/{brand}/", text) for text in self._lines(self.files[brand])]
-        if self.folder is not None:
-            path = self.folder / "apify_items" / f"{brand}.json"
-            return self._lines(path) if path.is_file() else []
-        return [json.dumps(item) for item in catalogue.items(brand, f"{base_url}/cdn")]
+            return self._lines(self.files[brand])
+        assert self.folder is not None  # else the catalogue is drawn
+        path = self.folder / "apify_items" / f"{brand}.json"
+        return self._lines(path) if path.is_file() else []
 
     def _lines(self, path: Path) -> list[str]:
         """The items of a file, one JSON text each; read again only when the file has changed."""
@@ -79,7 +87,8 @@ def _read_items(path: Path) -> list[str]:
     if name.endswith(".jsonl"):
         lines = [line for line in data.decode().split("\n") if line.strip()]
         for line in lines:
-            json.loads(line)
+            with contextlib.suppress(RecursionError):  # nested too deeply for us, and on purpose
+                json.loads(line, parse_int=str)
         return lines
     items = json.loads(data)
     if not isinstance(items, list):
@@ -87,7 +96,7 @@ def _read_items(path: Path) -> list[str]:
     return [json.dumps(item) for item in items]
 
 
-def _changed(texts: Iterator[str], changes: Changes) -> Iterator[str]:
+def _changed(texts: Iterable[str], changes: Changes) -> Iterator[str]:
     """The items of a scrape after the changes; what carries no id is passed on as it is."""
     for text in texts:
         item = json.loads(text)

@@ -7,6 +7,7 @@ import json
 import os
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -31,6 +32,20 @@ class Changes:
     def any(self) -> bool:
         """Whether there is anything to change."""
         return bool(self.price or self.drop or self.photos)
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What goes wrong at Apify for a brand from now on; forgotten by a restart.
+
+    `lose_start_answers`: so many starts begin a run and cut the connection instead of answering. `late_items`: the
+    seconds for which a dataset lacks a fifth of its items after its run's end. `pages`: "repeat" (every page is the
+    first), "grow" or "shrink" (half of the items at the first look, or from the second look on).
+    """
+
+    lose_start_answers: int = 0
+    late_items: float = 0.0
+    pages: Literal["", "repeat", "grow", "shrink"] = ""
 
 
 @dataclass(slots=True)
@@ -82,6 +97,8 @@ class RunStore:
         self.clock = clock
         self.runs: dict[str, Run] = {}
         self.changes: dict[str, Changes] = {}
+        self.trouble: dict[str, Trouble] = {}
+        self.looks: Counter[str] = Counter()  # pages asked for, by run
         self._load()
 
     def start(self, brand: str, ending: RunStatus, user_agent: str, client_ip: str, body_bytes: int) -> Run:
@@ -125,6 +142,19 @@ class RunStore:
     def changes_of(self, brand: str) -> Changes:
         """What the brand's next scrape will find changed."""
         return self.changes.get(brand, Changes())
+
+    def trouble_of(self, brand: str) -> Trouble:
+        """What goes wrong for the brand now."""
+        return self.trouble.setdefault(brand, Trouble())
+
+    def share_shown(self, run: Run) -> float:
+        """The share of a run's items that its dataset gives now, its brand's trouble included."""
+        now, trouble = self.clock(), self.trouble_of(run.brand)
+        share = run.share_written(now)
+        if run.ends_at <= now < run.ends_at + trouble.late_items:
+            share *= 0.8
+        looked = self.looks[run.id] > 0
+        return share / 2 if (trouble.pages, looked) in (("grow", False), ("shrink", True)) else share
 
     def change(self, brand: str, changes: Changes) -> None:
         """Sets what the brand's next scrapes will find changed."""

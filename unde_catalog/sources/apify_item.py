@@ -1,35 +1,42 @@
 """Reads one Apify dataset item into a Product (spec 1's mapping), tolerantly: what is good is kept.
 
-Pure functions; where items come from is `apify.py`, where products go is `collect.py`.
+Pure functions; where items come from is `apify.py`, where products go is `staging/products.py`.
 """
 
 import json
+import re
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
-from unde_catalog.sources.clean import TooDeep, clean
+from unde_catalog.sources.clean import TooDeep, clean, clean_text
 from unde_catalog.staging.product import Product, Rejected
 
 PHOTOS_A_COLOUR = 5  # spec 1
 PHOTO_WIDTH = "1920"  # spec 1: what the width placeholder is replaced by
-_WIDTH_PLACEHOLDERS = ("{width}", ":width:")
+_WIDTH_PLACEHOLDER = re.compile(r"\{width\}|:width:|%7Bwidth%7D", re.IGNORECASE)
+_STAMP = re.compile(r"(?<=[?&])ts=[^&]*&?")
 _CURRENCY = "AED"
 _LONGEST = {"id": 100, "colour": 100, "name": 2_000, "category": 1_000, "description": 100_000, "url": 2_000}
+_WHOLE = re.compile(r"[0-9]{1,12}", re.ASCII)
 _HIGHEST_PRICE = Decimal("99999999.99")  # decimal(10, 2)
+_LARGEST_EXACT = 2**53  # the whole numbers that a JSON number with a point is sure to hold
+_LARGEST_KEPT = 100_000  # characters of an item that is not even an object
 
 
 def read_item(raw: Any) -> Product | Rejected:
     """The product in a dataset item, or why there is none; never raises for a bad item."""
+    if isinstance(raw, TooDeep):
+        return Rejected(None, "too_deep", str(raw), None)
     if not isinstance(raw, dict):
-        return Rejected(None, "not_an_object", f"the item is a {type(raw).__name__}", _shallow(raw))
+        return Rejected(None, "not_an_object", f"the item is a {type(raw).__name__}", _small(raw))
     try:
         item = clean(raw)
     except TooDeep as error:
         return Rejected(_external_id(raw.get("id")), "too_deep", str(error), None)
     external_id = _external_id(item.get("id"))
     if external_id is None:
-        return Rejected(None, "no_id", "`id` is neither a number nor a text of 1 to 100 characters", item)
+        return Rejected(None, "no_id", "`id` is neither a whole number nor a text of 1 to 100 characters", item)
     return Product(
         external_id=external_id,
         name=_text(item.get("name"), "name"),
@@ -40,38 +47,50 @@ def read_item(raw: Any) -> Product | Rejected:
         colour=_text(item.get("colors"), "colour"),
         sizes=item.get("sizes"),
         composition=_composition(item.get("detailedComposition")),
-        original_image_urls=tuple(dict.fromkeys(_photo_urls(item.get("colorsSizesImagesJSON")))),
+        original_image_urls=tuple(_without_repeats(_photo_urls(item.get("colorsSizesImagesJSON")))),
         raw_data=item,
     )
 
 
+def price_not_understood(product: Product) -> bool:
+    """Whether the item has a price, and it is none that we dare to publish."""
+    return product.price is None and product.raw_data.get("price") not in (None, 0, "", "0")
+
+
 def _external_id(value: Any) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, int | str):
+    number = _whole(value)
+    if number is not None:
+        value = str(number) if number.bit_length() < 400 else ""
+    if not isinstance(value, str):
         return None
-    try:
-        text = str(value).strip().replace("\x00", "")
-    except ValueError:  # an integer of thousands of digits
-        return None
+    text = clean_text(value).strip()
     return text if 0 < len(text) <= _LONGEST["id"] else None
+
+
+def _whole(value: Any) -> int | None:
+    """A JSON number that is whole, 7 as well as 7.0."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _LARGEST_EXACT:
+        return int(value)
+    return value if isinstance(value, int) else None
 
 
 def _text(value: Any, field: str) -> str | None:
     if not isinstance(value, str):
         return None
-    return value.strip()[: _LONGEST[field]] or None
+    return value.strip()[: _LONGEST[field]].rstrip() or None
 
 
 def _price(value: Any) -> Decimal | None:
-    """Fils to dirhams: 69900 is 699.00. Missing, zero, negative or absurd is None; never by way of a float."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
+    """Fils to dirhams, exactly: 69900 and "69900" are 699.00. Missing, zero, negative or absurd is None.
+
+    So is "699.00": fils have no fraction, and a price that may be a hundred times too low is worse than none.
+    """
+    fils = int(value) if isinstance(value, str) and _WHOLE.fullmatch(value := value.strip()) else _whole(value)
+    if fils is None or not 0 < fils <= _HIGHEST_PRICE * 100:
         return None
-    try:
-        fils = Decimal(value.strip() if isinstance(value, str) else value)
-    except InvalidOperation:
-        return None
-    if not fils.is_finite() or fils <= 0 or fils != fils.to_integral_value() or fils / 100 > _HIGHEST_PRICE:
-        return None
-    return (fils / 100).quantize(Decimal("0.01"))
+    return Decimal(fils).scaleb(-2)
 
 
 def _composition(value: Any) -> str | None:
@@ -83,12 +102,25 @@ def _photo_urls(colours: Any) -> Iterator[str]:
         photos = colour.get("xmedia") if isinstance(colour, dict) else None
         named = [url for url in photos if isinstance(url, str) and url.strip()] if isinstance(photos, list) else []
         for url in named[:PHOTOS_A_COLOUR]:
-            for placeholder in _WIDTH_PLACEHOLDERS:
-                url = url.replace(placeholder, PHOTO_WIDTH)
+            url = _WIDTH_PLACEHOLDER.sub(PHOTO_WIDTH, url.strip())
             if len(url) <= _LONGEST["url"]:
-                yield url.strip()
+                yield url
 
 
-def _shallow(raw: Any) -> Any:
+def _without_repeats(urls: Iterator[str]) -> Iterator[str]:
+    """Each photo once, as first named: shops list one photo twice with another time stamp (`ts`)."""
+    seen = set()
+    for url in urls:
+        photo = _STAMP.sub("", url).rstrip("?&")
+        if photo not in seen:
+            seen.add(photo)
+            yield url
+
+
+def _small(raw: Any) -> Any:
     """A value that is not an object, if it is small enough to keep for a look."""
-    return clean(raw) if isinstance(raw, str | int | float | None) and len(str(raw)) < 10_000 else None
+    try:
+        kept = clean(raw)
+        return kept if len(json.dumps(kept)) <= _LARGEST_KEPT else None
+    except TooDeep:
+        return None

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 _DEEPEST = 100  # levels; real items have six
+_MOST_BITS = 14_280  # 4,299 digits: Python refuses to write out a number of more than 4,300
 
 
 class TooDeep(ValueError):
@@ -12,21 +13,23 @@ class TooDeep(ValueError):
 
 def clean(value: Any, depth: int = 0) -> Any:
     """The value with what PostgreSQL's text and jsonb refuse taken out; raises `TooDeep`."""
-    if depth > _DEEPEST:
-        raise TooDeep(f"nested deeper than {_DEEPEST} levels")
     if isinstance(value, str):
         return clean_text(value)
-    if isinstance(value, dict):
+    if isinstance(value, dict | list):
+        if depth >= _DEEPEST:
+            raise TooDeep(f"nested deeper than {_DEEPEST} levels")
+        if isinstance(value, list):
+            return [clean(item, depth + 1) for item in value]
         return {clean_text(str(key)): clean(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [clean(item, depth + 1) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
         return None
     return value
 
 
 def clean_text(text: str) -> str:
     """The text without NUL characters, half surrogate pairs replaced."""
-    if text.isascii() and "\x00" not in text:
-        return text
+    if text.isascii():
+        return text.replace("\x00", "") if "\x00" in text else text
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")

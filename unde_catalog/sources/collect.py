@@ -1,36 +1,38 @@
 """The raw_products stage: a brand's catalogue from its Apify task into raw_products (spec 1).
 
-What Apify says is `apify.py`'s, how an item is read `apify_item.py`'s; photos are not fetched here, only their URLs.
+Which run is read is `task_run.py`'s, its pages `dataset.py`'s, an item `apify_item.py`'s; photos are not fetched here,
+only their URLs.
 """
 
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
-from unde_catalog.brands import BRANDS
 from unde_catalog.settings import Settings
+from unde_catalog.sources import read_again, task_run
 from unde_catalog.sources.apify import ApifyTask, ApifyUnusable, TaskRun
-from unde_catalog.sources.apify_item import read_item
+from unde_catalog.sources.apify_item import price_not_understood, read_item
+from unde_catalog.sources.collecting import LEASE, Collecting, Progress, merged_counts
+from unde_catalog.sources.dataset import Dataset
 from unde_catalog.stage import StageStopped
 from unde_catalog.stage_report import RunOptions, StageReport
-from unde_catalog.staging import products, scrapes
-from unde_catalog.staging.database import Database, StagingDown
+from unde_catalog.staging import products, rejected_items, scrapes
+from unde_catalog.staging.database import Cursor, Database, StagingDown
 from unde_catalog.staging.product import Product, Rejected
-from unde_catalog.staging.scrapes import Scrape
+from unde_catalog.staging.scrapes import Scrape, TakenOver
 
 STAGE = "raw_products"
-_LEASE = timedelta(minutes=5)  # renewed with every page and every look at the run
-_LOOK_SECONDS = 30.0
-_ADOPT = timedelta(hours=24)  # a run this young that nobody has read is read instead of paying for another (spec 1)
 
 
 def collect(brand: str, db: Database, settings: Settings, options: RunOptions, log: logging.Logger) -> StageReport:
     """Bring a brand's products up to date; `StageStopped` when Apify or the database can't be used.
 
-    `limit` and `product_ids` read only a part: nothing is marked inactive then, and the run can be read again.
+    `limit`, `product_ids` and `max_minutes` read only a part: nothing is marked inactive then, and the next run goes
+    on with the same dataset. `retry_failed` first reads again what the last scrape could not read.
     """
     report = StageReport(STAGE, brand)
     task_id = settings.brands[brand].apify_task
@@ -39,62 +41,51 @@ def collect(brand: str, db: Database, settings: Settings, options: RunOptions, l
         return report
     started = time.monotonic()
     try:
-        if settings.apify_token is None:
+        token = settings.apify_token.get_secret_value().strip() if settings.apify_token else ""
+        if not token:
             raise ApifyUnusable("APIFY_TOKEN is not set: it is on the account's page of API tokens")
-        task = ApifyTask(task_id, settings.apify_token.get_secret_value(), str(settings.apify_api_url))
-        _collect(_Collecting(brand, db, settings, options, log, report, task))
-    except (ApifyUnusable, StagingDown) as cause:
+        task = ApifyTask(task_id, token, str(settings.apify_api_url))
+        _collect(Collecting(brand, db, settings, options, log, task, report))
+    except (ApifyUnusable, StagingDown, TakenOver) as cause:
         raise StageStopped(report, cause) from cause
     finally:
         report.seconds = time.monotonic() - started
     return report
 
 
-class _Collecting:
-    """One run of the stage: what it was asked for and what it counts."""
-
-    def __init__(
-        self,
-        brand: str,
-        db: Database,
-        settings: Settings,
-        options: RunOptions,
-        log: logging.Logger,
-        report: StageReport,
-        task: ApifyTask,
-    ) -> None:
-        self.brand, self.db, self.settings, self.options = brand, db, settings, options
-        self.log, self.report, self.task = log, report, task
-        self.source = BRANDS[brand].source
-        self.read_part = options.limit is not None or options.product_ids is not None
-
-
-def _collect(run: _Collecting) -> None:
+def _collect(run: Collecting) -> None:
+    if run.options.retry_failed:
+        read_again.rejected(run)
     interval = timedelta(hours=run.settings.scrape_interval_hours)
     forced_by = run.options.root_run if run.options.force else None
     fresh = run.db.run(scrapes.fresh_one, run.brand, interval, forced_by)
     if fresh is not None:
-        run.report.note = f"the complete scrape of {fresh:%Y-%m-%d %H:%M} is young enough; force repeats it"
+        run.note(f"the complete scrape of {fresh:%Y-%m-%d %H:%M} is young enough; force repeats it")
         return
-    scrape = run.db.run(scrapes.claim, run.brand, run.options.root_run, _LEASE, _ADOPT)
+    scrape = run.db.run(scrapes.claim, run.brand, run.options.root_run, LEASE, task_run.ADOPT)
     if scrape is None:
         run.report.in_other_hands = 1
-        run.report.note = "another run is collecting this brand"
+        run.note("another run is collecting this brand")
         return
     with _let_go(run, scrape):
-        answered = _answered(run, scrape)
-        ended = _wait(run, scrape, answered)
-        if ended.status != "SUCCEEDED":
-            reason = f"run {ended.id} ended as {ended.status}: {ended.message or 'no message'}"
-            run.db.run(scrapes.end, scrape, "failed", 0, 0, reason)
-            raise ApifyUnusable(f"Apify's {reason}; its log is in Apify's console")
-        complete = _read(run, scrape, ended.dataset_id)
-        if complete:
-            _close(run, scrape)
+        ended = task_run.ended(run, scrape, task_run.answering(run, scrape))
+        if ended is None:
+            return
+        progress = Progress(scrape)
+        try:
+            _check_staged(run, scrape, progress)
+            end = _read(run, scrape, progress, ended)
+            _merge(run, scrape, progress)
+            if end is not None:
+                _close(run, scrape, progress, end)
+        finally:
+            run.note(_summary(run.report.counts))
+            if scrape.resumed and scrape.counts:
+                run.note(f"with what earlier runs read of this scrape: {_summary(progress.counts)}")
 
 
 @contextlib.contextmanager
-def _let_go(run: _Collecting, scrape: Scrape) -> Iterator[None]:
+def _let_go(run: Collecting, scrape: Scrape) -> Iterator[None]:
     """However it ends, the next one need not wait for our lease to run out."""
     try:
         yield
@@ -102,110 +93,127 @@ def _let_go(run: _Collecting, scrape: Scrape) -> Iterator[None]:
         try:
             run.db.run(scrapes.let_go, scrape)
         except StagingDown as error:
-            run.log.warning("the scrape of %s stays leased for %s: %s", run.brand, _LEASE, error)
+            run.log.warning("the scrape of %s stays leased for %s: %s", run.brand, LEASE, error)
 
 
-def _answered(run: _Collecting, scrape: Scrape) -> TaskRun:
-    """The task run that answers this scrape: its own, else one nobody has read yet, else a new one."""
-    if scrape.run_id is not None:
-        return run.task.wait(scrape.run_id, 0)
-    found = _unread_run(run)
-    if found is None:
-        try:
-            found = run.task.start()
-        except ApifyUnusable:
-            found = _unread_run(run)  # the answer may have been lost, not the start
-            if found is None:
-                raise
-    run.log.info("%s: Apify run %s", run.brand, found.id)
-    if not run.db.run(scrapes.begun, scrape, found.id, found.dataset_id):
-        raise StagingDown("the scrape was taken over by another run")
-    return found
+def _check_staged(run: Collecting, scrape: Scrape, progress: Progress) -> None:
+    """What an earlier run staged waits for the rest, so that the outcome is that of one run; if it is still there."""
+    if not scrape.resumed:
+        run.db.run(products.unstage, scrape.id)  # what scrapes that were given up have left
+    elif run.db.run(products.staged, scrape.id) != progress.staged:
+        # The server crashed and emptied the unlogged table: all is read again, what was merged stays merged.
+        run.db.run(products.unstage, scrape.id)
+        progress.read_to, progress.staged = 0, 0
+        progress.counts["items"] = 0
 
 
-def _unread_run(run: _Collecting) -> TaskRun | None:
-    youngest_allowed = datetime.now(UTC) - _ADOPT
-    recent = {
-        one.id: one
-        for one in run.task.recent_runs()
-        if one.started_at > youngest_allowed and (one.status == "SUCCEEDED" or not one.ended)
-    }
-    ids = run.db.run(scrapes.unread, list(recent))
-    return recent[ids[0]] if ids else None
+def _read(run: Collecting, scrape: Scrape, progress: Progress, ended: TaskRun) -> Dataset | None:
+    """Stage the dataset page by page; the dataset if it was read to its end."""
+    options = run.options
+    wanted = None if options.product_ids is None else set(options.product_ids)
+    missing = set(wanted or ())
+    dataset = Dataset(run.task, ended, progress.read_to if wanted is None else 0)
+    position, handled = dataset.offset, 0
+    for items in dataset.pages():
+        read = [(position + n, read_item(raw)) for n, raw in enumerate(items)]
+        position += len(items)
+        if wanted is not None:
+            read = [(n, one) for n, one in read if one.external_id in wanted]
+            missing.difference_update(one.external_id for _, one in read)
+        if options.limit is not None and handled + len(read) >= options.limit:
+            read = read[: options.limit - handled]
+            position = read[-1][0] + 1 if read else position
+        handled += len(read)
+        _stage(run, scrape, progress, read, position if wanted is None else progress.read_to)
+        run.log.info("%s: %d items read", run.brand, position)
+        if options.limit is not None and handled >= options.limit:
+            return None
+        if run.time_is_over:
+            run.note("max_minutes were over; the next run goes on with the same dataset")
+            return None
+    if missing:
+        run.note(f"not in this scrape: {', '.join(sorted(missing)[:20])}")
+    return dataset if wanted is None else None
 
 
-def _wait(run: _Collecting, scrape: Scrape, task_run: TaskRun) -> TaskRun:
-    give_up_at = time.monotonic() + run.settings.apify_run_timeout
-    while not task_run.ended:
-        if time.monotonic() > give_up_at:
-            raise ApifyUnusable(
-                f"Apify's run {task_run.id} is still {task_run.status} after {run.settings.apify_run_timeout:.0f} s "
-                "(APIFY_RUN_TIMEOUT); the next run of this stage goes on waiting for it"
-            )
-        _renew(run, scrape)
-        task_run = run.task.wait(task_run.id, _LOOK_SECONDS)
-    return task_run
+def _stage(
+    run: Collecting, scrape: Scrape, progress: Progress, read: Sequence[tuple[int, Product | Rejected]], read_to: int
+) -> None:
+    good = [(n, one) for n, one in read if isinstance(one, Product)]
+    bad = [(n, one) for n, one in read if isinstance(one, Rejected)]
+    staged = progress.staged + len(good)
+    prices = sum(price_not_understood(product) for _, product in good)
+
+    def write(cursor: Cursor) -> Counter[str]:
+        products.stage(cursor, scrape.id, good)
+        rejected = rejected_items.keep(cursor, scrape.id, run.brand, bad)
+        counts = Counter(items=len(read), rejected=rejected, prices_not_understood=prices)
+        scrapes.progress(cursor, scrape, LEASE, read_to, staged, progress.counts + counts)
+        return counts
+
+    counts = run.db.run(write)
+    progress.read_to, progress.staged, progress.counts = read_to, staged, progress.counts + counts
+    run.report.counts.update(counts)
+    for n, one in bad:
+        run.report.given_up[one.reason] += 1
+        run.report.name_example(one.reason, one.external_id or f"item {n}")
 
 
-def _read(run: _Collecting, scrape: Scrape, dataset_id: str) -> bool:
-    """Merge the dataset page by page; whether it was read to its end."""
-    wanted = set(run.options.product_ids) if run.options.product_ids is not None else None
-    offset = 0
-    ends_at = time.monotonic() + 60 * run.options.max_minutes if run.options.max_minutes is not None else None
-    while items := run.task.items(dataset_id, offset):
-        numbered = list(enumerate(items, start=offset))
-        offset += len(items)
-        if run.options.limit is not None:
-            numbered = numbered[: max(run.options.limit - run.report.counts["items"], 0)]
-        _renew(run, scrape)
-        _merge(run, scrape, numbered, wanted)
-        run.log.info("%s: %d items read, %d new", run.brand, offset, run.report.counts["new"])
-        if run.options.limit is not None and run.report.counts["items"] >= run.options.limit:
-            return False
-        if ends_at is not None and time.monotonic() >= ends_at:
-            run.report.note = "max_minutes were over; the next run goes on with the same dataset"
-            return False
-    return not run.read_part
+def _merge(run: Collecting, scrape: Scrape, progress: Progress) -> None:
+    """Merge what is staged, a short transaction for each chunk."""
+
+    def write(cursor: Cursor, ids: list[str]) -> tuple[products.Merged, Counter[str]]:
+        merged = products.merge(cursor, scrape.id, run.brand, run.source, run.index_scope, ids)
+        totals = progress.counts + merged_counts(merged)
+        left = progress.staged - merged.products - merged.repeated
+        scrapes.progress(cursor, scrape, LEASE, progress.read_to, left, totals)
+        return merged, totals
+
+    last = ""
+    while ids := run.db.run(products.next_staged, scrape.id, last):
+        last = ids[-1]
+        merged, progress.counts = run.db.run(write, ids)
+        progress.staged -= merged.products + merged.repeated
+        run.report.done += merged.products
+        run.report.counts.update(merged_counts(merged))
+        run.log.info("%s: %d products merged, %d to go", run.brand, run.report.done, progress.staged)
 
 
-def _merge(run: _Collecting, scrape: Scrape, numbered: list[tuple[int, Any]], wanted: set[str] | None) -> None:
-    good: dict[str, Product] = {}
-    bad: list[tuple[int, Rejected]] = []
-    for position, raw in numbered:
-        read = read_item(raw)
-        if wanted is not None and read.external_id not in wanted:
-            continue
-        if isinstance(read, Rejected):
-            bad.append((position, read))
-        else:
-            good[read.external_id] = read  # the same product under two categories: the last one counts
-    scope = run.settings.brands[run.brand].index_scope
-    merged = run.db.run(products.merge, scrape.id, run.brand, run.source, scope, list(good.values()))
-    if bad:
-        run.db.run(products.keep_rejected, scrape.id, run.brand, run.source, bad)
-    report = run.report
-    report.done += len(good)
-    report.counts.update(
-        items=len(numbered), new=merged.new, changed=merged.changed, unchanged=merged.unchanged,
-        returned=merged.returned, rejected=len(bad),
-    )  # fmt: skip
-    for position, one in bad:
-        report.given_up[one.reason] += 1
-        report.name_example(one.reason, one.external_id or f"item {position}")
-
-
-def _close(run: _Collecting, scrape: Scrape) -> None:
+def _close(run: Collecting, scrape: Scrape, progress: Progress, dataset: Dataset) -> None:
     """Mark inactive what was not seen, unless too little was seen to believe it (spec 1)."""
+    rejected = progress.counts["rejected"]
+    if not progress.counts["items"]:
+        run.db.run(scrapes.end, scrape, "failed", 0, 0, "empty dataset")
+        raise ApifyUnusable(
+            f"Apify's run {dataset.run_id} succeeded with an empty dataset {dataset.id}: look at the run's log in "
+            "Apify's console. Nothing was marked inactive; the next run of this stage starts (and pays for) another"
+        )
     active, seen = run.db.run(products.count_seen, run.source, scrape.id)
-    rejected = run.report.counts["rejected"]
+    if not dataset.agrees:
+        run.note(
+            f"the dataset counts {dataset.count} items and gave {dataset.offset}, it changed while it was read: "
+            "nothing was marked inactive"
+        )
+        run.db.run(scrapes.end, scrape, "partial", seen, rejected, "dataset_changed")
+        return
     if not seen or seen < run.settings.scrape_min_share * active:
-        run.report.note = f"only {seen} of {active} active products were seen: nothing was marked inactive"
+        run.note(f"only {seen} of {active} active products were seen: nothing was marked inactive")
         run.db.run(scrapes.end, scrape, "partial", seen, rejected, "too_few_products")
         return
-    run.report.counts["vanished"] = run.db.run(products.deactivate_unseen, run.source, scrape.id)
-    run.db.run(scrapes.end, scrape, "complete", seen, rejected)
+
+    def write(cursor: Cursor) -> int:
+        vanished = products.deactivate_unseen(cursor, run.source, scrape.id)
+        totals = progress.counts + Counter(vanished=vanished)
+        scrapes.progress(cursor, scrape, LEASE, progress.read_to, progress.staged, totals)
+        scrapes.end(cursor, scrape, "complete", seen, rejected)
+        return vanished
+
+    vanished = run.db.run(write)
+    progress.counts["vanished"] = run.report.counts["vanished"] = vanished
 
 
-def _renew(run: _Collecting, scrape: Scrape) -> None:
-    if not run.db.run(scrapes.renew, scrape, _LEASE):
-        raise StagingDown("the scrape was taken over by another run")
+def _summary(counts: Mapping[str, Any]) -> str:
+    named = ("new", "changed", "unchanged", "returned", "vanished", "repeated", "rejected", "prices_not_understood")
+    always = ("new", "changed", "unchanged")
+    parts = [f"{counts[n]} {n.replace('_', ' ')}" for n in named if n in always or counts.get(n)]
+    return f"{counts['items']} items: {', '.join(parts)}"

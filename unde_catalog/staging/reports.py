@@ -76,10 +76,12 @@ def due_brands(cursor: Cursor, stage: str, brands: Sequence[str]) -> list[str]:
     cursor.execute(
         """
         SELECT brand FROM unnest(%(brands)s::text[]) WITH ORDINALITY AS b (brand, n)
-        WHERE EXISTS (
-            SELECT 1 FROM due_work w
+        WHERE (  -- the oldest of a brand by the index; EXISTS would become a join that reads all that is due
+            SELECT true FROM due_work w
             WHERE w.stage = %(stage)s AND w.brand = b.brand AND w.due_at <= unde_now()
-              AND (w.leased_until IS NULL OR w.leased_until <= unde_now()))
+              AND (w.leased_until IS NULL OR w.leased_until <= unde_now())
+            ORDER BY w.due_at
+            LIMIT 1)
         ORDER BY n
         """,
         {"stage": stage, "brands": list(brands)},

@@ -22,6 +22,9 @@ CREATE TABLE IF NOT EXISTS scrapes (
     lease_token   text,              -- who reads it now, and until when
     leased_until  timestamptz,
     asked_by      text,              -- the root run that asked for it
+    read_to       integer NOT NULL DEFAULT 0,     -- items of the dataset that were read ...
+    staged        integer NOT NULL DEFAULT 0,     -- ... and how many of them wait in scraped_items
+    counts        jsonb NOT NULL DEFAULT '{}',    -- items, new, changed, ... of the whole scrape, over all its runs
     seen          integer NOT NULL DEFAULT 0,
     rejected      integer NOT NULL DEFAULT 0,
     reason        text,
@@ -32,10 +35,9 @@ CREATE INDEX IF NOT EXISTS idx_scrapes_brand ON scrapes (brand, started_at DESC)
 -- At most one scrape of a brand is open, so that two runs never pay for the same catalogue.
 CREATE UNIQUE INDEX IF NOT EXISTS idx_scrapes_open ON scrapes (brand) WHERE state IN ('intended', 'running');
 
--- A page of read items between COPY and merge. Unlogged: a crash empties it and the page is read again.
+-- A scrape's items between COPY and merge. Unlogged: a crash of the server empties it, and they are read again.
 CREATE UNLOGGED TABLE IF NOT EXISTS scraped_items (
     scrape_id            bigint NOT NULL,
-    page                 text NOT NULL,
     position             integer NOT NULL,
     external_id          varchar(100) NOT NULL,
     name                 text,
@@ -49,7 +51,7 @@ CREATE UNLOGGED TABLE IF NOT EXISTS scraped_items (
     original_image_urls  jsonb,
     raw_data             jsonb
 );
-CREATE INDEX IF NOT EXISTS idx_scraped_items_page ON scraped_items (page);
+CREATE INDEX IF NOT EXISTS idx_scraped_items_product ON scraped_items (scrape_id, external_id);
 
 CREATE TABLE IF NOT EXISTS rejected_items (
     id           bigserial PRIMARY KEY,

@@ -1,0 +1,61 @@
+"""What one run of the raw_products stage has at hand, from its start to its report. No step of it is here."""
+
+import logging
+import time
+from collections import Counter
+from datetime import timedelta
+
+from unde_catalog.brands import BRANDS, IndexScope
+from unde_catalog.settings import Settings
+from unde_catalog.sources.apify import ApifyTask
+from unde_catalog.stage_report import RunOptions, StageReport
+from unde_catalog.staging.database import Database
+from unde_catalog.staging.products import Merged
+from unde_catalog.staging.scrapes import Scrape
+
+LEASE = timedelta(minutes=5)  # renewed with every page and every look at the run
+
+
+class Collecting:
+    """A run of the stage: what it was asked for, what it works with and what it counts."""
+
+    def __init__(
+        self, brand: str, db: Database, settings: Settings, options: RunOptions, log: logging.Logger, task: ApifyTask,
+        report: StageReport,
+    ) -> None:  # fmt: skip
+        self.brand, self.db, self.settings, self.options = brand, db, settings, options
+        self.log, self.task, self.report = log, task, report
+        self.source = BRANDS[brand].source
+        self.index_scope: IndexScope = settings.brands[brand].index_scope
+        minutes = options.max_minutes
+        self._ends_at = None if minutes is None else time.monotonic() + 60 * minutes
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until `max_minutes` are over; None without."""
+        return None if self._ends_at is None else max(self._ends_at - time.monotonic(), 0.0)
+
+    @property
+    def time_is_over(self) -> bool:
+        """Whether nothing more is to begin."""
+        return self.seconds_left == 0.0
+
+    def note(self, sentence: str) -> None:
+        """Add to what the report says in words."""
+        self.report.note = f"{self.report.note}; {sentence}" if self.report.note else sentence
+
+
+class Progress:
+    """How far a scrape got, over all the runs that had it in hand."""
+
+    def __init__(self, scrape: Scrape) -> None:
+        self.read_to, self.staged = scrape.read_to, scrape.staged
+        self.counts = Counter(scrape.counts)
+
+
+def merged_counts(merged: Merged) -> Counter[str]:
+    """What was merged, as it is counted in reports and in `scrapes`."""
+    return Counter(
+        new=merged.new, changed=merged.changed, returned=merged.returned, unchanged=merged.unchanged,
+        repeated=merged.repeated,
+    )  # fmt: skip

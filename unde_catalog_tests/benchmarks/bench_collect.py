@@ -1,0 +1,85 @@
+"""Collecting 1,000, 18,105 and 100,000 items: `python -m` this module, two minutes; `--items FILE` takes real ones.
+
+Each size is collected twice by processes of their own, first all new, then unchanged; items a second and the peak of
+memory (RSS) are printed. The items are drawn, or those of a .jsonl.gz file, repeated under new ids as often as needed.
+"""
+
+import argparse
+import gzip
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from itertools import count, islice
+from pathlib import Path
+
+from unde_catalog.settings import load_settings
+from unde_catalog.sources.collect import collect
+from unde_catalog.stage_report import RunOptions
+from unde_catalog.staging.database import Database
+from unde_catalog_tests.integration.shop import item
+from unde_catalog_tests.servers import PROJECT, running_sandbox, wheel_server
+
+SIZES = (1_000, 18_105, 100_000)
+
+
+def items(file: Path | None) -> Iterator[str]:
+    """Items without end, one JSON text each, every one with an id of its own."""
+    known = gzip.decompress(file.read_bytes()).decode().splitlines() if file else []
+    for number in count(1):
+        one = json.loads(known[number % len(known)]) if known else item(number, description="Of cotton. " * 20)
+        yield json.dumps({**one, "id": 500_000_000 + number})
+
+
+def measure(root_run: str) -> None:
+    """Collect once in this process and print what came of it."""
+    import logging
+
+    settings = load_settings()
+    assert settings.staging_db_url is not None
+    before = peak_kilobytes()
+    with Database(settings.staging_db_url.get_secret_value()) as db:
+        options = RunOptions(run_id=root_run, root_run=root_run, force=True)
+        report = collect("zara", db, settings, options, logging.getLogger("bench"))
+    peak = peak_kilobytes()
+    print(json.dumps({"done": report.done, "seconds": report.seconds, "before": before, "peak": peak}))
+
+
+def peak_kilobytes() -> int:
+    """The most memory this process had (getrusage would count its parent's too, from before exec)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--items", type=Path)
+    parser.add_argument("--measure")
+    options = parser.parse_args()
+    if options.measure:
+        measure(options.measure)
+        return
+    with tempfile.TemporaryDirectory() as folder, wheel_server(18) as server:
+        for size in SIZES:
+            file = Path(folder) / f"{size}.jsonl"
+            file.write_text("\n".join(islice(items(options.items), size)))
+            url = server.new_database()
+            with running_sandbox(Path(folder) / f"state{size}", "--items", f"zara={file}") as sandbox:
+                environment = {**os.environ, **sandbox.environment, "STAGING_DB_URL": url, "PYTHONPATH": str(PROJECT)}
+                for what in ("new", "unchanged"):
+                    command = [sys.executable, "-m", "unde_catalog_tests.benchmarks.bench_collect", "--measure", what]
+                    done = subprocess.run(command, env=environment, cwd=folder, check=True, capture_output=True)
+                    said = json.loads(done.stdout)
+                    rate = said["done"] / said["seconds"]
+                    print(
+                        f"{size:8,} items {what:10}{said['seconds']:7.1f} s {rate:8,.0f} items/s"
+                        f"   peak {said['peak'] / 1024:5.0f} MB ({said['before'] / 1024:.0f} before the first page)"
+                    )
+            server.drop(url)
+
+
+if __name__ == "__main__":
+    main()

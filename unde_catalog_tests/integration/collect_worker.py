@@ -1,0 +1,45 @@
+"""`python -m` this: collects Zara once, as a process that a test can kill. Arguments: root run, lines until it dies.
+
+With 0 lines it lives; its report is printed as one line of JSON.
+"""
+
+import json
+import logging
+import os
+import signal
+import sys
+
+from unde_catalog.settings import load_settings
+from unde_catalog.sources.collect import collect
+from unde_catalog.stage_report import RunOptions
+from unde_catalog.staging.database import Database
+
+
+class Deadly(logging.Handler):
+    """Kills the process group at the n-th line."""
+
+    def __init__(self, lines: int) -> None:
+        super().__init__()
+        self.left = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(record.getMessage(), file=sys.stderr, flush=True)
+        self.left -= 1
+        if self.left == 0:
+            os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def main() -> None:
+    root_run, lines = sys.argv[1], int(sys.argv[2])
+    log = logging.getLogger("collect")
+    log.setLevel(logging.INFO)
+    log.addHandler(Deadly(lines))
+    settings = load_settings()
+    assert settings.staging_db_url is not None
+    with Database(settings.staging_db_url.get_secret_value()) as db:
+        report = collect("zara", db, settings, RunOptions(run_id=root_run, root_run=root_run), log)
+    print(json.dumps({"note": report.note, "in_other_hands": report.in_other_hands, "counts": report.counts}))
+
+
+if __name__ == "__main__":
+    main()

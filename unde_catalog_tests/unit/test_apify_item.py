@@ -1,0 +1,220 @@
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from unde_catalog.sources.apify_item import price_not_understood, read_item
+from unde_catalog.sources.clean import TooDeep
+from unde_catalog.staging.product import Product, Rejected
+from unde_catalog_tests.unit.odd_items import nested, odd_items
+
+SPEC = {
+    "id": 512913640, "reference": "02086797-V2026", "brand": "Zara", "name": "ZW COLLECTION ASYMMETRIC BLAZER",
+    "description": "Blazer with a notched lapel collar...", "price": 69900, "category": "woman-outerwear-padded",
+    "colors": "Black", "sizes": "XS, S, M, L", "detailedComposition": {"parts": []},
+    "colorsSizesImagesJSON": [
+        {"id": "800", "name": "Black", "productId": 512918856,
+         "xmedia": ["https://static.zara.net/02086797800-p.jpg?w={width}", "https://static.zara.net/e1.jpg?w={width}"],
+         "sizes": [{"name": "XS", "sku": 512913641, "availability": "in_stock", "price": 69900}]}],
+}  # fmt: skip
+
+
+def product(**changes: Any) -> Product:
+    read = read_item({**SPEC, **changes})
+    assert isinstance(read, Product)
+    return read
+
+
+def photos(*colours: Any) -> tuple[str, ...]:
+    return product(colorsSizesImagesJSON=list(colours)).original_image_urls
+
+
+def test_spec_1s_item_is_read_as_spec_1_says() -> None:
+    assert product() == Product(
+        external_id="512913640",
+        name="ZW COLLECTION ASYMMETRIC BLAZER",
+        description="Blazer with a notched lapel collar...",
+        price=Decimal("699.00"),
+        currency="AED",
+        category="woman-outerwear-padded",
+        colour="Black",
+        sizes="XS, S, M, L",
+        composition='{"parts": []}',
+        original_image_urls=(
+            "https://static.zara.net/02086797800-p.jpg?w=1920",
+            "https://static.zara.net/e1.jpg?w=1920",
+        ),
+        raw_data=SPEC,
+    )
+
+
+@pytest.mark.parametrize(
+    ("price", "read"),
+    [
+        (69900, "699.00"),
+        ("69900", "699.00"),
+        (" 69900 ", "699.00"),
+        (69900.0, "699.00"),
+        (1, "0.01"),
+        (9_999_999_999, "99999999.99"),
+        (10_000_000_000, None),
+        (0, None),
+        ("0", None),
+        (-5, None),
+        (None, None),
+        ("699.00", None),  # dirhams or fils? a price a hundred times too low is worse than none
+        ("59.9", None),
+        (699.5, None),
+        ("12,50", None),
+        ("6_99", None),
+        ("٦٩٩", None),
+        ("1e4", None),
+        ("NaN", None),
+        ("Infinity", None),
+        (float("nan"), None),
+        (float("inf"), None),
+        (1e300, None),
+        pytest.param(10**5000, None, id="endless"),
+        (True, None),
+        ([69900], None),
+        ("", None),
+    ],
+)
+def test_prices_are_fils_exact_or_none(price: Any, read: str | None) -> None:
+    got = product(price=price).price
+    assert got == (None if read is None else Decimal(read))
+    assert got is None or (type(got) is Decimal and got.as_tuple().exponent == -2)
+
+
+def test_a_missing_price_is_none_and_a_strange_one_is_counted() -> None:
+    assert not price_not_understood(product())
+    assert not any(price_not_understood(product(price=price)) for price in (0, "0", None, ""))
+    assert all(price_not_understood(product(price=price)) for price in ("699.00", -1, [1], 1e300))
+
+
+@pytest.mark.parametrize(
+    ("id_", "read"),
+    [
+        (7, "7"),
+        ("464990655", "464990655"),
+        (" 7 ", "7"),
+        (7.0, "7"),
+        ("x" * 100, "x" * 100),
+        ("a\x00\ud800", "a?"),
+        ("x" * 101, None),
+        (10**100, None),
+        pytest.param(10**5000, None, id="endless"),
+        ("", None),
+        (" ", None),
+        (None, None),
+        (True, None),
+        (7.5, None),
+        (float("nan"), None),
+        ([7], None),
+    ],
+)
+def test_an_id_is_a_whole_number_or_a_text_that_fits_its_column(id_: Any, read: str | None) -> None:
+    got = read_item({**SPEC, "id": id_})
+    assert got.external_id == read
+    assert isinstance(got, Product) is (read is not None)
+
+
+def test_photos_are_the_first_five_of_every_colour_at_full_width() -> None:
+    one = {"xmedia": [f"https://a/{n}.jpg?w={{width}}" for n in range(7)]}
+    two = {"xmedia": ["https://b/1.jpg?ts=1&w=:width:", "https://b/2.jpg"]}
+    assert photos(one, two) == (
+        *(f"https://a/{n}.jpg?w=1920" for n in range(5)),
+        "https://b/1.jpg?ts=1&w=1920",
+        "https://b/2.jpg",
+    )
+
+
+def test_one_photo_under_another_time_stamp_is_a_repeat_and_the_first_address_stays_whole() -> None:
+    assert photos(
+        {"xmedia": ["https://a/1.jpg?ts=1&w={width}", "https://a/1.jpg?ts=2&w={width}", "https://a/2.jpg?ts=2"]},
+        {"xmedia": ["https://a/2.jpg?ts=9", "https://a/1.jpg?w={width}&ts=5", "https://a/1.jpg?lots=1&w={width}"]},
+    ) == ("https://a/1.jpg?ts=1&w=1920", "https://a/2.jpg?ts=2", "https://a/1.jpg?lots=1&w=1920")
+
+
+@pytest.mark.parametrize(
+    "colours", [None, {}, "x", [], [None, 7, "x"], [{"xmedia": None}], [{"xmedia": [None, " ", 7, {}]}], [{}]]
+)
+def test_a_product_without_photos_is_a_product(colours: Any) -> None:
+    assert product(colorsSizesImagesJSON=colours).original_image_urls == ()
+
+
+def test_an_address_longer_than_any_honest_one_is_left_out() -> None:
+    assert photos({"xmedia": ["https://a/" + "x" * 2_000, "https://a/1.jpg"]}) == ("https://a/1.jpg",)
+
+
+def test_sizes_are_kept_as_they_are_repeats_and_all() -> None:
+    assert product(sizes="S, S, S, M").sizes == "S, S, S, M"
+    assert product(sizes=["S", {"name": "S"}]).sizes == ["S", {"name": "S"}]
+    assert product(sizes=None).sizes is None
+
+
+@pytest.mark.parametrize(
+    ("colour", "read"),
+    [("Black ", "Black"), ("", None), ("  ", None), (None, None), (["Black"], None), ("é" * 150, "é" * 100)],
+)
+def test_colours_fit_their_column(colour: Any, read: str | None) -> None:
+    assert product(colors=colour).colour == read
+
+
+def test_mojibake_stays_as_it_is() -> None:
+    assert product(category="niÃ±a-abrigos").category == "niÃ±a-abrigos"
+
+
+def test_a_name_of_a_million_characters_is_cut_and_the_whole_is_kept_raw() -> None:
+    read = product(name="x" * 1_000_000)
+    assert read.name == "x" * 2_000
+    assert len(read.raw_data["name"]) == 1_000_000
+
+
+@pytest.mark.parametrize("field", [field for field in SPEC if field != "id"])
+@pytest.mark.parametrize("value", [None, True, 7, 1.5, "x", [], {}, [[]], {"a": 1}], ids=repr)
+def test_a_field_of_a_wrong_type_costs_only_that_field(field: str, value: Any) -> None:
+    read = product(**{field: value})
+    assert (read.external_id, read.currency) == ("512913640", "AED")
+    assert field == "name" or read.name == SPEC["name"]
+    assert field == "price" or read.price == Decimal("699.00")
+    assert read.raw_data[field] == value
+
+
+@pytest.mark.parametrize(
+    ("raw", "id_", "reason", "kept"),
+    [
+        ("text\x00", None, "not_an_object", "text"),
+        (None, None, "not_an_object", None),
+        ([1, 2], None, "not_an_object", [1, 2]),
+        ("x" * 200_000, None, "not_an_object", None),
+        pytest.param(10**5000, None, "not_an_object", None, id="endless"),
+        (float("nan"), None, "not_an_object", None),
+        pytest.param(nested(200), None, "not_an_object", None, id="deep"),
+        ({"name": "A\x00"}, None, "no_id", {"name": "A"}),
+        ({"id": "a\ud800", "deep": nested(200)}, "a?", "too_deep", None),
+        (TooDeep("deeper than Python reads"), None, "too_deep", None),
+    ],
+)
+def test_what_can_not_be_a_product_is_kept_with_its_reason(raw: Any, id_: str | None, reason: str, kept: Any) -> None:
+    read = read_item(raw)
+    assert isinstance(read, Rejected)
+    assert (read.external_id, read.reason, read.raw) == (id_, reason, kept)
+
+
+@given(odd_items())
+def test_nothing_crashes_the_reader_and_what_it_gives_fits_the_columns(raw: Any) -> None:
+    read = read_item(raw)
+    if isinstance(read, Rejected):
+        json.dumps(read.raw, allow_nan=False)
+        return
+    assert 0 < len(read.external_id) <= 100
+    assert read.colour is None or 0 < len(read.colour) <= 100
+    assert read.price is None or 0 < read.price <= Decimal("99999999.99")
+    assert len(set(read.original_image_urls)) == len(read.original_image_urls)
+    json.dumps([read.sizes, read.raw_data, read.original_image_urls], allow_nan=False)
+    for text in (read.external_id, read.name, read.description, read.category, read.colour, read.composition):
+        assert text is None or "\x00" not in text
+        (text or "").encode()
