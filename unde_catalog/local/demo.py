@@ -1,5 +1,6 @@
 """`unde-catalog demo`: the whole line on embedded defaults and the sandbox, with progress to watch."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ _REAL = ("staging_db_url", "production_db_url", "dagster_db_url", "s3_endpoint")
 def demo(console: Console, port: int) -> int:
     """Run it; 0 when every run succeeded. `SettingsError` where real services are configured."""
     started = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what it started is stopped
     configured = [name.upper() for name in _REAL if getattr(load_settings(), name) is not None]
     if configured:
         raise SettingsError(f"the demo fills embedded stores only: unset {', '.join(configured)} (also in .env)")

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from unde_catalog.workplace import Workplace
 
 def up(console: Console, port: int, sandbox_port: int) -> int:
     """Serve until SIGINT or SIGTERM; 0 after a clean stop, Dagster's status when it ended by itself."""
+    _must_be_free(port)
     real = load_settings().apify_token is not None
     if not real:
         publish(environment(sandbox_port))
@@ -62,6 +64,16 @@ def _wait_until_served(
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/server_info", timeout=2):
             console.print(f"Dagster: {url}  (Ctrl-C stops everything)")
             return
+
+
+def _must_be_free(port: int) -> None:
+    """Dagster would silently take another port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CannotStart(f"port {port} can't be had ({error.strerror}); --port names another") from error
 
 
 def _end_of(log: Path) -> str:

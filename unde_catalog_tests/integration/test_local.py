@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,10 +161,49 @@ def test_up_serves_materializations_and_stops_cleanly(dagster: tuple[int, subpro
         status = ask_dagster(port, WAIT, id=launched["run"]["runId"])["runOrError"]["status"]
         if status in ("SUCCESS", "FAILURE", "CANCELED"):
             break
-        subprocess.run(["sleep", "0.2"])
+        threading.Event().wait(0.2)  # between two looks at a run of another process
     assert status == "SUCCESS", (home / ".unde" / "logs" / "dagster.log").read_text()[-3000:]
     assert len(logged(home, "photo")) > photos
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
     gone, alive = psutil.wait_procs(ours(home), timeout=20)
     assert not alive, [one.cmdline() for one in alive]
+
+
+def test_a_busy_port_is_told_at_once(home: Path, environment: dict[str, str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        up = subprocess.run(
+            [PROGRAM, "up", "--port", str(port)], cwd=home, env=environment, capture_output=True, text=True
+        )
+        assert (up.returncode, "--port names another" in up.stderr) == (1, True)
+        demo = subprocess.run(
+            [PROGRAM, "demo", "--sandbox-port", str(port)], cwd=home, env=environment, capture_output=True, text=True
+        )
+        assert (demo.returncode, "--sandbox-port names another" in demo.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path, number: signal.Signals) -> None:
+    keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    command = [PROGRAM, "demo", "--sandbox-port", str(free_port())]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env={**keep, "UNDE_HOME": str(tmp_path / ".unde")}, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    next(line for line in process.stdout if "originals:" in line)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    gone, alive = psutil.wait_procs(ours(tmp_path), timeout=20)
+    assert not alive, [one.cmdline() for one in alive]
+
+
+def test_the_demo_refuses_to_fill_a_real_database(home: Path, environment: dict[str, str]) -> None:
+    real = {**environment, "STAGING_DB_URL": "postgresql://role:planted@127.0.0.1:1/unde_staging"}
+    done = subprocess.run([PROGRAM, "demo"], cwd=home, env=real, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "unset STAGING_DB_URL" in done.stderr
+    assert "planted" not in done.stderr + done.stdout
