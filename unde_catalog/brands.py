@@ -15,12 +15,14 @@ class Brand:
 
     `key` is the partition key, the `brand` column and the folder name ([a-z0-9]+); `name` is for people.
     `collect_hour` is the hour of Sunday at which it is collected (spec 1). `use_proxy` and `index_scope` are
-    defaults that `<BRAND>_USE_PROXY` and `<BRAND>_INDEX_SCOPE` override.
+    defaults that `<BRAND>_USE_PROXY` and `<BRAND>_INDEX_SCOPE` override. `photo_hosts` are the hosts that photos are
+    asked for through the proxy (`<BRAND>_PHOTO_HOSTS` overrides them).
     """
 
     key: str
     name: str
     collect_hour: int
+    photo_hosts: tuple[str, ...]
     use_proxy: bool = True
     index_scope: IndexScope = "off"
 
@@ -33,12 +35,12 @@ class Brand:
 BRANDS: dict[str, Brand] = {
     brand.key: brand
     for brand in (
-        Brand("zara", "Zara", collect_hour=2),
-        Brand("bershka", "Bershka", collect_hour=3),
-        Brand("pullandbear", "Pull&Bear", collect_hour=4),
-        Brand("stradivarius", "Stradivarius", collect_hour=5),
-        Brand("massimodutti", "Massimo Dutti", collect_hour=6),
-        Brand("oysho", "Oysho", collect_hour=7),
+        Brand("zara", "Zara", collect_hour=2, photo_hosts=("*.zara.net",)),
+        Brand("bershka", "Bershka", collect_hour=3, photo_hosts=("*.bershka.net",)),
+        Brand("pullandbear", "Pull&Bear", collect_hour=4, photo_hosts=("*.pullandbear.net",)),
+        Brand("stradivarius", "Stradivarius", collect_hour=5, photo_hosts=("*.e-stradivarius.net",)),
+        Brand("massimodutti", "Massimo Dutti", collect_hour=6, photo_hosts=("*.massimodutti.net",)),
+        Brand("oysho", "Oysho", collect_hour=7, photo_hosts=("*.oysho.net",)),
     )
 }
 

@@ -11,7 +11,17 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
-from pydantic import AnyHttpUrl, BaseModel, BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AnyHttpUrl,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    FilePath,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from unde_catalog.brands import BRANDS, IndexScope
@@ -19,6 +29,11 @@ from unde_catalog.brands import BRANDS, IndexScope
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
 PostgresMajor = Annotated[Literal[16, 18], BeforeValidator(lambda value: {"16": 16, "18": 18}.get(value, value))]
+# static.zara.net, *.zara.net, either with :port; never a bare address
+PhotoHost = Annotated[
+    str,
+    StringConstraints(pattern=r"(?i)^(\*\.)?([a-z0-9_-]+\.)*[a-z][a-z0-9-]*(:[1-9]\d{0,4})?$", to_lower=True),
+]
 BatchSize = Annotated[int, Field(ge=1, le=10_000)]
 
 _BATCH_DEFAULTS = {"originals": 200, "collages": 100, "ximilar_index": 1000, "availability": 200}  # spec 1
@@ -67,6 +82,9 @@ class Settings(BaseSettings):
     scrape_min_share: Annotated[float, Field(ge=0, le=1)] = Field(0.7, description="a share from 0 to 1")
 
     proxy_url: SecretStr | None = Field(None, description="http://user:password@host:port")
+    proxy_ca_bundle: FilePath | None = Field(
+        None, description="a file of PEM certificates, trusted beside the system's where the proxy re-signs TLS"
+    )
     batch_size: BatchSize | None = Field(None, description="a whole number from 1 to 10000")
     originals_batch_size: BatchSize | None = Field(None, description="a whole number from 1 to 10000")
     collages_batch_size: BatchSize | None = Field(None, description="a whole number from 1 to 10000")
@@ -77,6 +95,9 @@ class Settings(BaseSettings):
     concurrent_downloads: Count = Field(10, description="downloads at once from one host, 1 or more")
     max_retries: Annotated[int, Field(ge=0, le=10)] = Field(3, description="a whole number from 0 to 10")
     photo_max_bytes: Annotated[int, Field(ge=1_000)] = Field(20_000_000, description="bytes a photo may have")
+    originals_memory_mb: Annotated[int, Field(ge=64)] = Field(
+        1_000, description="decoded megabytes at once while photos are validated, 64 or more"
+    )
     photo_allow_private_hosts: bool = Field(
         False, description="true only for the sandbox: photos may come from this machine and private networks"
     )
@@ -138,6 +159,7 @@ class BrandSettings(BaseModel):
     stock_api_url: AnyHttpUrl | None
     index_scope: IndexScope
     proxy_url: SecretStr | None
+    photo_hosts: tuple[str, ...]
     concurrent_downloads: int
     download_timeout: float
     product_timeout: float
@@ -155,6 +177,9 @@ class _OwnOfBrand(BaseSettings):
     stock_api_url: AnyHttpUrl | None = Field(None, description="the address of the shop's API")
     index_scope: IndexScope | None = Field(None, description="pilot, pgvector or off")
     use_proxy: bool | None = Field(None, description="true or false")
+    photo_hosts: Annotated[tuple[PhotoHost, ...], NoDecode] | None = Field(
+        None, description="host names with commas between, each like static.zara.net, *.zara.net or with :port"
+    )
     concurrent_downloads: Count | None = Field(None, description="downloads at once from one host, 1 or more")
     download_timeout: Seconds | None = Field(None, description="seconds for one photo, 0 to 86400")
     product_timeout: Seconds | None = Field(None, description="seconds for one product's photos, 0 to 86400")
@@ -162,10 +187,10 @@ class _OwnOfBrand(BaseSettings):
     download_delay_max: Seconds | None = Field(None, description="seconds between two requests of a slot, at most")
     max_retries: Annotated[int, Field(ge=0, le=10)] | None = Field(None, description="a whole number from 0 to 10")
 
-    @field_validator("stores", mode="before")
+    @field_validator("stores", "photo_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 def _own_of(key: str) -> _OwnOfBrand:
@@ -180,7 +205,10 @@ def _own_of(key: str) -> _OwnOfBrand:
 def _brand_settings(settings: Settings, key: str) -> BrandSettings:
     own = _own_of(key).model_dump(exclude_none=True)
     use_proxy = own.pop("use_proxy", BRANDS[key].use_proxy)
-    defaults = dict.fromkeys(BrandSettings.model_fields) | {"index_scope": BRANDS[key].index_scope}
+    defaults = dict.fromkeys(BrandSettings.model_fields) | {
+        "index_scope": BRANDS[key].index_scope,
+        "photo_hosts": BRANDS[key].photo_hosts,
+    }
     general = {name: value for name, value in settings if name in BrandSettings.model_fields}
     merged: dict[str, Any] = defaults | general | own
     if not use_proxy:

@@ -1,48 +1,38 @@
 """Downloads a file from somebody else's server: gently, within limits, and with a reason when it fails.
 
-What the bytes are is not looked at here; retries over hours are due work's, only those of one try are here.
+What an answer means is `answers.py`'s, what may be asked `targets.py`'s; retries over hours are due work's.
 """
 
 import asyncio
-import email.utils
+import base64
 import itertools
-import ssl
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Literal, Self
-from urllib.parse import urlsplit
+from pathlib import Path
+from typing import Any, Self
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
+from yarl import URL
 
-from unde_catalog.net.addresses import RefusedAddress, public_socket
+from unde_catalog.net import answers
+from unde_catalog.net.addresses import near_socket, public_socket
+from unde_catalog.net.answers import Downloaded, DownloadFailed, Redirect
+from unde_catalog.net.breaker import Breaker
 from unde_catalog.net.gate import Gate
+from unde_catalog.net.targets import RefusedTarget, Targets
+from unde_catalog.net.tls import tls_context
 from unde_catalog.net.user_agents import USER_AGENTS
+from unde_catalog.net.waiting import REAL, Waiting
 
-WAITS = (5.0, 15.0, 45.0)  # seconds before a repeat on 429 and 503, unless the far side says Retry-After (spec 1)
-_MOST_REDIRECTS = 5
-
-Fault = Literal["gone", "item", "far_side"]
-
-
-@dataclass(frozen=True, slots=True)
-class Downloaded:
-    """The whole body."""
-
-    body: bytes
+WAITS = (5.0, 15.0, 45.0)  # seconds before a repeat on 429 and 503, unless the host says Retry-After (spec 1)
+LONGEST_PAUSE = 60.0  # seconds for which one answer can hold up the whole host: half of a product's time
+MOST_REDIRECTS = 5
+_MOST_HEADERS, _LONGEST_HEADER = 100, 8_000
 
 
-@dataclass(frozen=True, slots=True)
-class DownloadFailed:
-    """Why there is no body; `gone`: for good, `item`: this file's own fault, `far_side`: will pass."""
-
-    reason: str
-    detail: str
-    fault: Fault
-
-
-class ProxyRefused(RuntimeError):
-    """The proxy turns all of our requests away: configuration, not any file's fault."""
+class FarSideDown(RuntimeError):
+    """Nothing will get through for now, whatever is asked: one sentence that names the host and the cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,119 +47,200 @@ class Manners:
     max_bytes: int
 
 
-class Downloader:
-    """Downloads with one gate per host; an async context manager."""
+@dataclass(slots=True)
+class _Host:
+    """A host as we know it: its name for people, its gate and its breaker."""
 
-    def __init__(self, manners: Manners, *, proxy_url: str | None = None, allow_private_hosts: bool = False) -> None:
-        self._manners, self._proxy = manners, proxy_url
-        self._allow_private = allow_private_hosts
-        self._gates: dict[str, Gate] = {}
+    name: str
+    gate: Gate
+    breaker: Breaker
+
+
+class _CleanConnections(aiohttp.TCPConnector):
+    """Connections are used again only where nothing came that nobody asked for: it would pass as the next answer."""
+
+    async def _get(self, key: Any, traces: Any) -> Any:
+        while (connection := await super()._get(key, traces)) is not None:
+            if connection.protocol is not None and not connection.protocol.should_close:
+                return connection
+            connection.close()
+        return None
+
+
+class Downloader:
+    """Downloads with one gate and one breaker per host; an async context manager.
+
+    `targets` says which URLs are asked for. With a proxy it has to list hosts, as it is the proxy that resolves
+    names. `proxy_ca_bundle`: certificate authorities beside the system's. A test brings `waiting` and `resolver`.
+    """
+
+    def __init__(
+        self,
+        manners: Manners,
+        targets: Targets,
+        *,
+        proxy_url: str | None = None,
+        proxy_ca_bundle: Path | None = None,
+        waiting: Waiting = REAL,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        if proxy_url and targets.hosts is None and not targets.anywhere:
+            raise ValueError("behind a proxy the hosts have to be listed")
+        self._manners, self._targets, self._waiting, self._resolver = manners, targets, waiting, resolver
+        # The password stays out of the URL: aiohttp names the URL in errors and warnings.
+        proxy = URL(proxy_url) if proxy_url else None
+        self._proxy = proxy.with_user(None) if proxy else None
+        self._credentials = _credentials(proxy)
+        self._tls = tls_context(proxy_ca_bundle if proxy else None)
+        self._hosts: dict[str, _Host] = {}
         self._agents = itertools.cycle(USER_AGENTS)
 
     async def __aenter__(self) -> Self:
-        # Behind a proxy it is the proxy that resolves names and connects: the address we see is its own.
-        check: Callable[..., object] | None = None if self._proxy or self._allow_private else public_socket
-        connector = aiohttp.TCPConnector(limit=0, socket_factory=check, ssl=ssl.create_default_context())  # type: ignore[arg-type]
+        # Behind a proxy the address we see is the proxy's own.
+        near = near_socket if self._targets.anywhere else public_socket
+        check: Callable[..., object] | None = None if self._proxy else near
+        connector = _CleanConnections(
+            limit=0,
+            ssl=self._tls,
+            socket_factory=check,  # type: ignore[arg-type]
+            resolver=self._resolver,
+        )
         self._session = aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=None)
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),  # ours is around the whole of it
+            auto_decompress=False,
+            max_headers=_MOST_HEADERS,
+            max_field_size=_LONGEST_HEADER,
+            max_line_size=_LONGEST_HEADER,
         )
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def download(self, url: str, deadline: float) -> Downloaded | DownloadFailed:
-        """Fetch a URL, repeated in good manners until `deadline` (in the running loop's time).
+    def now(self) -> float:
+        """The clock that deadlines are told in."""
+        return self._waiting.now()
 
-        What fails is a `DownloadFailed`; only `ProxyRefused` is raised.
+    async def download(self, url: str, deadline: float, owner: Hashable = None) -> Downloaded | DownloadFailed:
+        """Fetch a URL, repeated in good manners until `deadline`, on behalf of `owner` (a product).
+
+        What fails is a `DownloadFailed`; only `FarSideDown` is raised.
         """
-        host = urlsplit(url).netloc
-        gate = self._gates.setdefault(host, self._new_gate())
-        clock = asyncio.get_running_loop().time
-        for attempt in range(self._manners.max_retries + 1):
-            async with gate.slot():
-                if clock() >= deadline:
-                    return DownloadFailed("out_of_time", "the product's time was over", "far_side")
-                answer, wait = await self._once(url, min(self._manners.timeout, deadline - clock()))
-            if wait is None or attempt == self._manners.max_retries:
+        try:
+            target = self._targets.parse(url)
+        except RefusedTarget as refused:
+            return DownloadFailed(refused.reason, refused.detail, "item")
+        for attempt in itertools.count():
+            answer, host = await self._follow(target, deadline, owner)
+            if isinstance(answer, Downloaded) or not answer.ask_again:
                 return answer
-            pause = wait if wait >= 0 else WAITS[min(attempt, len(WAITS) - 1)]
-            if clock() + pause >= deadline:
+            asked = answer.retry_after
+            pause = WAITS[min(attempt, len(WAITS) - 1)] if asked is None else asked
+            if asked is not None or answer.reason == "http_429":
+                host.gate.pause(self.now() + min(pause, LONGEST_PAUSE))
+            if attempt == self._manners.max_retries or self.now() + pause >= deadline:
                 return answer  # what does not fit is tried later
-            await asyncio.sleep(pause)
+            await self._waiting.sleep(pause)
         raise AssertionError("unreachable")
 
-    def _new_gate(self) -> Gate:
-        return Gate(self._manners.slots, self._manners.delay_min, self._manners.delay_max)
+    async def _follow(self, url: URL, deadline: float, owner: Hashable) -> tuple[Downloaded | DownloadFailed, _Host]:
+        """One try: a request, and those that redirects lead to, each checked as the first was. Also: who answered."""
+        seconds = self._manners.timeout
+        host = self._host(url)
+        for _ in range(MOST_REDIRECTS + 1):
+            host = self._host(url)
+            async with host.gate.slot(deadline) as in_time:
+                if host.breaker.down:
+                    raise FarSideDown(_sentence(host))
+                if not in_time:
+                    return DownloadFailed("out_of_time", "the product's time was over", "far_side"), host
+                began = self.now()
+                answer = await self._once(url, min(seconds, deadline - began), whole=deadline - began >= seconds)
+            self._judge(host, answer, owner, began)
+            if not isinstance(answer, Redirect):
+                return answer, host
+            try:
+                url = self._targets.parse(answer.location, base=url)
+            except RefusedTarget as refused:
+                return DownloadFailed(refused.reason, f"redirected: {refused.detail}", "item"), host
+            seconds -= self.now() - began
+        return DownloadFailed("too_many_redirects", f"over {MOST_REDIRECTS}", "item"), host
 
-    async def _once(self, url: str, seconds: float) -> tuple[Downloaded | DownloadFailed, float | None]:
-        """One request. Also: None, or the seconds to wait before a repeat (negative: our own choice)."""
-        headers = {"User-Agent": next(self._agents), "Accept": "image/*,*/*;q=0.8"}
+    def _host(self, url: URL) -> _Host:
+        name = f"{url.host}:{url.port}"
+        if name not in self._hosts:
+            manners = self._manners
+            gate = Gate(manners.slots, manners.delay_min, manners.delay_max, waiting=self._waiting)
+            self._hosts[name] = _Host(url.host or "", gate, Breaker(self._waiting.now))
+        return self._hosts[name]
+
+    def _judge(
+        self, host: _Host, answer: Downloaded | DownloadFailed | Redirect, owner: Hashable, began: float
+    ) -> None:
+        """Tell the host's breaker how it went; `FarSideDown` when that was enough."""
+        if not isinstance(answer, DownloadFailed) or not answer.against_host:
+            if not (isinstance(answer, DownloadFailed) and answer.reason in ("refused_address", "bad_url")):
+                host.breaker.succeeded()
+            return
+        if answer.reason == answers.PROXY_REFUSED:
+            host.breaker.down = f"{answer.detail} ({answer.reason})"
+            raise FarSideDown(_sentence(host))
+        if answer.reason == "out_of_time":
+            return
+        rests_until = host.breaker.failed(owner, f"{answer.detail} ({answer.reason})", began)
+        if rests_until is not None:
+            host.gate.pause(rests_until)
+        if host.breaker.down:
+            raise FarSideDown(_sentence(host))
+
+    async def _once(self, url: URL, seconds: float, *, whole: bool) -> Downloaded | DownloadFailed | Redirect:
+        """One request, of which a redirect is not followed; `whole`: it has all the time a photo may take."""
+        headers = {"User-Agent": next(self._agents), "Accept": "image/*,*/*;q=0.8", "Accept-Encoding": "identity"}
+        if url.scheme == "http":  # through a tunnel they would reach the host
+            headers |= self._credentials
         try:
             async with (
                 asyncio.timeout(seconds),
-                self._session.get(url, headers=headers, proxy=self._proxy, max_redirects=_MOST_REDIRECTS) as response,
+                self._session.get(
+                    url, headers=headers, allow_redirects=False, proxy=self._proxy, proxy_headers=self._credentials
+                ) as response,
             ):
-                if response.status == 200:
-                    return await self._body(response), None
-                return self._refusal(response), _wait_for(response)
+                return await self._read(response, url.scheme)
         except TimeoutError:
-            return DownloadFailed("timeout", f"no whole answer within {seconds:.0f} s", "far_side"), None
-        except aiohttp.ClientHttpProxyError as error:
-            return self._proxy_failure(error.status), None
-        except aiohttp.TooManyRedirects:
-            return DownloadFailed("too_many_redirects", f"over {_MOST_REDIRECTS}", "item"), None
-        except (aiohttp.InvalidURL, ValueError) as error:
-            return DownloadFailed("bad_url", f"{type(error).__name__}", "item"), None
-        except aiohttp.ClientConnectorError as error:
-            if isinstance(error.os_error, RefusedAddress):
-                return DownloadFailed("refused_address", str(error.os_error), "item"), None
-            return DownloadFailed("no_connection", str(error.os_error), "far_side"), None
-        except aiohttp.ClientPayloadError:
-            return DownloadFailed("incomplete", "the answer ended before its announced length", "far_side"), None
+            if not whole:
+                return DownloadFailed("out_of_time", "the product's time was over", "far_side")
+            return DownloadFailed("timeout", f"no whole answer within {self._manners.timeout:g} s", "far_side")
         except aiohttp.ClientError as error:
-            return DownloadFailed("broken_answer", type(error).__name__, "far_side"), None
+            return answers.of_error(error)
 
-    async def _body(self, response: aiohttp.ClientResponse) -> Downloaded | DownloadFailed:
+    async def _read(self, response: aiohttp.ClientResponse, scheme: str) -> Downloaded | DownloadFailed | Redirect:
+        proxied = "no" if self._proxy is None else "plain" if scheme == "http" else "tunnel"
+        meant = answers.of_headers(
+            response.status, response.reason, response.headers, proxied=proxied, wall=self._waiting.wall()
+        )
+        if meant is not None:
+            return meant
         most = self._manners.max_bytes
         body = bytearray()
         if (response.content_length or 0) <= most:
-            async for chunk in response.content.iter_chunked(65_536):
+            async for chunk in response.content.iter_any():
                 body += chunk
                 if len(body) > most:
                     break
             else:
-                return Downloaded(bytes(body))
+                return answers.of_body(bytes(body))
         response.close()  # not drained: the rest may be endless
         return DownloadFailed("too_large", f"over {most} bytes", "item")
 
-    def _refusal(self, response: aiohttp.ClientResponse) -> DownloadFailed:
-        status = response.status
-        if status == 407:
-            return self._proxy_failure(status)
-        if status in (404, 410):
-            return DownloadFailed(f"http_{status}", response.reason or "gone", "gone")
-        return DownloadFailed(f"http_{status}", response.reason or "", "far_side")
 
-    def _proxy_failure(self, status: int) -> DownloadFailed:
-        if status == 407:
-            raise ProxyRefused("the proxy refuses our credentials (407): check user and password in PROXY_URL")
-        return DownloadFailed("proxy", f"the proxy answered {status}", "far_side")
+def _sentence(host: _Host) -> str:
+    return f"photos of {host.name} don't get through: {host.breaker.down}"
 
 
-def _wait_for(response: aiohttp.ClientResponse) -> float | None:
-    if response.status not in (429, 503):
-        return None
-    return _retry_after(response.headers.get("Retry-After"))
-
-
-def _retry_after(value: str | None) -> float:
-    """Seconds that a Retry-After header asks for (a number or a date); -1 where it says nothing usable."""
-    if not value:
-        return -1
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return -1
+def _credentials(proxy: URL | None) -> dict[str, str]:
+    if proxy is None or proxy.user is None:
+        return {}
+    basic = base64.b64encode(f"{proxy.user}:{proxy.password or ''}".encode())
+    return {"Proxy-Authorization": f"Basic {basic.decode()}"}

@@ -6,12 +6,12 @@ How a collage is made is `collage.py`'s; leases and retries are `stage.py`'s.
 import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 from unde_catalog.photos.collage import TooWide, decoded_bytes, make_collage
 from unde_catalog.photos.decode import Refused
+from unde_catalog.photos.memory import MemoryBudget
 from unde_catalog.settings import Settings
 from unde_catalog.stage import Outcome, done, given_up, handed_back, try_later
 from unde_catalog.staging import collages
@@ -43,7 +43,7 @@ class CollagesStage:
         self.hands = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self.take_at_most = settings.batch_size_of(self.stage)
         self._quality = settings.collage_quality
-        self._memory = _Budget(settings.collage_memory_mb * 1_000_000)
+        self._memory = MemoryBudget(settings.collage_memory_mb * 1_000_000)
         self._store = store
 
     async def __aenter__(self) -> "CollagesStage":
@@ -91,24 +91,3 @@ def _row(outcome: Outcome, current: bool) -> CollageOutcome:
     settled = outcome.settled
     error = f"{settled.reason}: {settled.detail}" if settled.reason else None
     return CollageOutcome(settled.lease.product_id, settled.kind == "done", outcome.payload, error, current)
-
-
-class _Budget:
-    """So many bytes at once; what wants more than all of it runs alone."""
-
-    def __init__(self, size: int) -> None:
-        self._size = self._free = size
-        self._changed = asyncio.Condition()
-
-    @asynccontextmanager
-    async def reserve(self, wanted: int) -> AsyncIterator[None]:
-        part = min(wanted, self._size)
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._free >= part)
-            self._free -= part
-        try:
-            yield
-        finally:
-            async with self._changed:
-                self._free += part
-                self._changed.notify_all()

@@ -5,38 +5,40 @@ Grammar of a specification (`--faults`), white space around commas allowed:
     SPEC = RULE {"," RULE}          RULE = KIND ":" FAULT ["x" TIMES] "=" SHARE
 
 KIND   the request's kind in the log: photo, apify.start, apify.run, apify.items, file ...
-FAULT  a row of RESPONSES (any status such as 404 or 503, timeout, html, html-as-jpeg, truncated, reset, empty), or, for
-       apify.run, the ending of a run (FAILED, TIMED-OUT, ABORTED), decided when the run is started.
+FAULT  one of
+
+       404, 503 ...                any status from 400 to 599; 429 says Retry-After: 1
+       429-in-30, 503-at-30        a status whose Retry-After is 30 seconds, or the date of then
+       timeout, drip               no answer; ten bytes a second
+       reset, truncated            cut after the headers, or after 60 % of the announced length
+       length-long, length-short   a Content-Length above and below what is sent
+       half, empty, brd-error      half a file; nothing; nothing, with a proxy's x-brd-error header
+       html, html-as-jpeg          a page instead of a file
+       too-large, endless, bomb    32 MB; a body without an end; a PNG that claims 20,000 x 20,000 pixels
+       to-private, redirect-loop   redirects to 169.254.169.254 and to itself
+       FAILED, TIMED-OUT, ABORTED  for apify.run: the ending of a run, decided when it is started
+
 TIMES  a passing fault: it goes away after so many requests of one path (503x2). Without it the fault stays.
 SHARE  the share of paths it strikes, 0 to 1.
 
 For example: photo:404=0.05,photo:503x2=0.1,photo:truncated=0.02,apify.run:FAILEDx1=1
 
 Which path is struck depends on the seed, the kind and the path alone, so a run can be repeated. Of the rules of
-one kind a path gets at most one: their shares add up. A new fault is one function and one row of the table.
+one kind a path gets at most one: their shares add up. The answers themselves are in fault_answers.py.
 """
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
 
+from unde_catalog.sandbox.fault_answers import RESPONSES, Fault, Handler, status
 from unde_catalog.sandbox.identity import stable_share
 from unde_catalog.sandbox.runs import ENDINGS, RunStatus
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Fault = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
-
-FILE = "sandbox_file"  # the file that a request is answered with, if it is one
-HANG_SECONDS = 600.0
 _ENDING_BY_NAME: dict[str, RunStatus] = {str(ending): ending for ending in ENDINGS}
 _RULE = re.compile(r"(?P<kind>[a-z.]+):(?P<fault>[A-Za-z0-9-]+?)(?:x(?P<times>[1-9]\d*))?=(?P<share>[0-9.]+)")
-_HTML = (
-    "<!DOCTYPE html><html><head><title>Access Denied</title></head>"
-    "<body><h1>Access Denied</h1><p>You don't have permission to access this resource.</p></body></html>"
-)
+_STATUS = re.compile(r"(?P<code>[45]\d\d)(?:-(?P<manner>in|at)-(?P<seconds>\d{1,6}))?")
 
 
 class FaultSpecError(ValueError):
@@ -113,80 +115,13 @@ def parse(spec: str | None, seed: int = 0) -> Faults:
     return Faults(rules, seed)
 
 
-async def _timeout(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Never answers; ends when the client has gone."""
-    for _ in range(int(HANG_SECONDS * 10)):
-        if request.transport is None or request.transport.is_closing():
-            break
-        await asyncio.sleep(0.1)
-    return web.Response(status=504)
-
-
-async def _html(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A page with status 200 where something else was asked for."""
-    return web.Response(body=_HTML.encode(), content_type="text/html")
-
-
-async def _html_as_jpeg(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The same page, called a JPEG."""
-    return web.Response(body=_HTML.encode(), content_type="image/jpeg")
-
-
-async def _truncated(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The first 60 % of the body behind the whole body's Content-Length, then the connection is cut."""
-    return await _cut(request, handler, 0.6)
-
-
-async def _reset(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Headers, no body, and the connection is cut."""
-    return await _cut(request, handler, 0.0)
-
-
-async def _empty(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """200 with an empty body, as a proxy in trouble answers."""
-    return web.Response(body=b"", content_type="application/octet-stream")
-
-
-async def _cut(request: web.Request, handler: Handler, share: float) -> web.StreamResponse:
-    whole = await handler(request)
-    if FILE in request:
-        body = request[FILE].read_bytes()
-    else:
-        body = whole.body if isinstance(whole, web.Response) and isinstance(whole.body, bytes) else b""
-    cut = web.StreamResponse(status=whole.status, headers={"Content-Type": whole.content_type})
-    cut.content_length = len(body)
-    await cut.prepare(request)
-    await cut.write(body[: int(len(body) * share)])
-    if request.transport is not None:
-        request.transport.close()
-    return cut
-
-
-RESPONSES: dict[str, Fault] = {
-    "timeout": _timeout,
-    "html": _html,
-    "html-as-jpeg": _html_as_jpeg,
-    "truncated": _truncated,
-    "reset": _reset,
-    "empty": _empty,
-}
-
-
-def _status(code: int) -> Fault:
-    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-        headers = {"Retry-After": "1"} if code == 429 else {}
-        if request.path.startswith("/v2/"):
-            body = {"error": {"type": "rate-limit-exceeded" if code == 429 else "internal-error", "message": "Fault"}}
-            return web.json_response(body, status=code, headers=headers)
-        return web.Response(status=code, text=f"{code}", headers=headers)
-
-    return answer
-
-
 def _response_fault(name: str) -> Fault:
     if name in RESPONSES:
         return RESPONSES[name]
-    if name.isdigit() and 400 <= int(name) <= 599:
-        return _status(int(name))
+    match = _STATUS.fullmatch(name)
+    if match is not None and match["manner"] is not None:
+        return status(int(match["code"]), match["seconds"] if match["manner"] == "in" else f"at{match['seconds']}")
+    if match is not None:
+        return status(int(match["code"]))
     known = ", ".join([*RESPONSES, *ENDINGS[1:]])
-    raise FaultSpecError(f"unknown fault {name!r}; known are a status from 400 to 599, {known}")
+    raise FaultSpecError(f"unknown fault {name!r}; known are a status from 400 to 599, 429-in-30, 429-at-30, {known}")

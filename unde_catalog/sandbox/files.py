@@ -5,7 +5,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from unde_catalog.sandbox.faults import FILE, Faults
+from unde_catalog.sandbox.fault_answers import FILE
+from unde_catalog.sandbox.faults import Faults
 from unde_catalog.sandbox.request_log import KIND
 
 _TYPES = {

@@ -8,6 +8,7 @@ from typing import Literal
 from psycopg.types.json import Jsonb
 
 from unde_catalog.staging.database import Cursor
+from unde_catalog.staging.due_work import Settlement
 
 PHOTOS_A_PRODUCT = 5  # spec 1: the first five
 
@@ -46,16 +47,16 @@ class PhotosOutcome:
     """What to write of one product.
 
     `photos`: the rows that changed; `count`: how many photos the product has now, so that rows above it go;
-    `image_urls`: the public URLs in order, None while it is not through; `error_message`: why, or None;
-    `given_up`: nothing stored and no tries left; `current`: no newer change is waiting.
+    `image_urls`: the public URLs of what is stored, in order, None where nothing is known of that;
+    `error_message`: why, or None; `current`: no newer change is waiting.
     """
 
     product_id: int
+    kind: Settlement
     photos: tuple[Photo, ...]
     count: int
     image_urls: tuple[str, ...] | None
     error_message: str | None
-    given_up: bool
     current: bool
 
 
@@ -64,7 +65,7 @@ def load(cursor: Cursor, product_ids: Sequence[int]) -> dict[int, PhotoUrls]:
     cursor.execute(
         """
         SELECT p.id, p.brand, p.external_id,
-               coalesce((SELECT jsonb_agg(url ORDER BY n) FROM jsonb_array_elements_text(
+               coalesce((SELECT jsonb_agg(coalesce(url, '') ORDER BY n) FROM jsonb_array_elements_text(
                              CASE jsonb_typeof(p.original_image_urls) WHEN 'array' THEN p.original_image_urls END)
                          WITH ORDINALITY AS u (url, n) WHERE n <= %(most)s), '[]') AS urls
         FROM raw_products p WHERE p.id = ANY(%(ids)s)
@@ -72,7 +73,13 @@ def load(cursor: Cursor, product_ids: Sequence[int]) -> dict[int, PhotoUrls]:
         {"ids": list(product_ids), "most": PHOTOS_A_PRODUCT},
     )
     products = cursor.fetchall()
-    cursor.execute("SELECT * FROM product_photos WHERE product_id = ANY(%s) ORDER BY n", (list(product_ids),))
+    cursor.execute(
+        """
+        SELECT product_id, n, source_url, state, reason, key, sha256, width, height, bytes, fetched_at
+        FROM product_photos WHERE product_id = ANY(%s) ORDER BY n
+        """,
+        (list(product_ids),),
+    )
     known: dict[int, list[Photo]] = {}
     for row in cursor.fetchall():
         known.setdefault(row.pop("product_id"), []).append(Photo(**row))
@@ -87,7 +94,19 @@ def load(cursor: Cursor, product_ids: Sequence[int]) -> dict[int, PhotoUrls]:
 def record(cursor: Cursor, outcomes: Sequence[PhotosOutcome]) -> None:
     """Write photo rows and the image columns of some products; called where their due rows are settled."""
     rows = [
-        (one.product_id, p.n, p.source_url, p.state, p.reason, p.key, p.sha256, p.width, p.height, p.bytes)
+        (
+            one.product_id,
+            p.n,
+            p.source_url,
+            p.state,
+            p.reason,
+            p.key,
+            p.sha256,
+            p.width,
+            p.height,
+            p.bytes,
+            p.fetched_at,
+        )
         for one in outcomes
         for p in one.photos
     ]
@@ -96,7 +115,7 @@ def record(cursor: Cursor, outcomes: Sequence[PhotosOutcome]) -> None:
             """
             INSERT INTO product_photos (product_id, n, source_url, state, reason, key, sha256, width, height, bytes,
                                         fetched_at)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, unde_now())
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, coalesce(%s, unde_now()))
             ON CONFLICT (product_id, n) DO UPDATE SET
                 source_url = excluded.source_url, state = excluded.state, reason = excluded.reason,
                 key = excluded.key, sha256 = excluded.sha256, width = excluded.width, height = excluded.height,
@@ -110,7 +129,7 @@ def record(cursor: Cursor, outcomes: Sequence[PhotosOutcome]) -> None:
         "counts": [one.count for one in ordered],
         "image_urls": [None if one.image_urls is None else Jsonb(one.image_urls) for one in ordered],
         "errors": [one.error_message for one in ordered],
-        "given_up": [one.given_up for one in ordered],
+        "kinds": [one.kind for one in ordered],
         "current": [one.current for one in ordered],
     }
     cursor.execute(
@@ -120,24 +139,32 @@ def record(cursor: Cursor, outcomes: Sequence[PhotosOutcome]) -> None:
         """,
         values,
     )
+    # A product that is not through for the first time shows no URLs yet; one that was shows what is there now.
     # A collage that is not due again was made of these very photos: the product is ready at once.
+    # Given up although photos are stored: something unexpected, three times, in a product that had been through.
     cursor.execute(
         """
         UPDATE raw_products AS p SET
-            image_urls = CASE WHEN o.image_urls IS NOT NULL THEN o.image_urls ELSE p.image_urls END,
+            image_urls = CASE
+                WHEN o.image_urls IS NULL THEN p.image_urls
+                WHEN o.image_urls = '[]' THEN NULL
+                WHEN o.kind = 'done' OR p.image_urls IS NOT NULL THEN o.image_urls
+            END,
             image_status = CASE
                 WHEN NOT o.current THEN p.image_status
-                WHEN o.given_up THEN 'error'
-                WHEN o.image_urls IS NULL THEN p.image_status
+                WHEN o.kind = 'given_up' AND o.image_urls IS NULL AND p.image_urls IS NOT NULL THEN 'uploaded'
+                WHEN o.kind = 'given_up' THEN 'error'
+                WHEN o.kind <> 'done' THEN p.image_status
                 WHEN p.collage_url IS NOT NULL AND EXISTS (
                     SELECT 1 FROM due_work w WHERE w.product_id = p.id AND w.stage = 'collages'
                         AND w.due_at IS NULL AND w.done_at IS NOT NULL AND NOT w.given_up) THEN 'collage_ready'
                 ELSE 'uploaded'
             END,
-            error_message = CASE WHEN o.current THEN o.error_message ELSE p.error_message END,
+            error_message = CASE WHEN o.current AND o.kind <> 'handed_back' THEN o.error_message
+                                 ELSE p.error_message END,
             updated_at = now()
-        FROM unnest(%(ids)s::bigint[], %(image_urls)s::jsonb[], %(errors)s::text[], %(given_up)s::boolean[],
-                    %(current)s::boolean[]) AS o (product_id, image_urls, error_message, given_up, current)
+        FROM unnest(%(ids)s::bigint[], %(kinds)s::text[], %(image_urls)s::jsonb[], %(errors)s::text[],
+                    %(current)s::boolean[]) AS o (product_id, kind, image_urls, error_message, current)
         WHERE p.id = o.product_id
         """,
         values,

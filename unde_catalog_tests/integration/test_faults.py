@@ -1,0 +1,170 @@
+"""Every fault of the sandbox's dial, as a downloader of photos sees it, and a brand with some of each."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from aiohttp import web
+
+from unde_catalog import pipeline
+from unde_catalog.net.answers import Downloaded, DownloadFailed
+from unde_catalog.net.download import Downloader, Manners
+from unde_catalog.net.targets import Targets
+from unde_catalog.photos.decode import Refused
+from unde_catalog.photos.image import normalise
+from unde_catalog.sandbox import faults
+from unde_catalog.sandbox.fault_answers import RESPONSES
+from unde_catalog.settings import load_settings
+from unde_catalog.stage_report import RunOptions
+from unde_catalog.workplace import Workplace
+from unde_catalog_tests.due import execute
+from unde_catalog_tests.fake_time import FakeTime
+from unde_catalog_tests.servers import Sandbox
+from unde_catalog_tests.unit.drawn_photos import detailed, saved
+
+PHOTO = saved(detailed())
+MANNERS = Manners(slots=10, delay_min=0, delay_max=0, timeout=5, max_retries=3, max_bytes=20_000_000)
+
+SEEN = {  # as what each fault arrives: why there is no body, or why the body is no photo
+    "404": "http_404",
+    "500": "http_500",
+    "429": "http_429",
+    "timeout": "timeout",
+    "drip": "timeout",
+    "reset": "truncated",
+    "truncated": "truncated",
+    "length-long": "truncated",
+    "length-short": "broken_answer",
+    "half": "truncated",
+    "empty": "empty",
+    "brd-error": "empty",  # without a proxy
+    "html": "not_an_image",
+    "html-as-jpeg": "not_an_image",
+    "too-large": "too_large",
+    "endless": "too_large",
+    "bomb": "too_many_pixels",
+    "to-private": "refused_address",
+    "redirect-loop": "too_many_redirects",
+}
+
+
+@pytest.fixture(scope="module")
+def photos() -> Iterator[str]:
+    """The address of a host at which `/<fault>` is struck by that fault, always."""
+
+    async def photo(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=PHOTO, content_type="image/jpeg")
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        fault = request.match_info["fault"]
+        dial = dials.setdefault(fault, faults.parse(None if fault == "none" else f"photo:{fault}=1"))
+        return await dial.around("photo", request, photo)
+
+    async def start() -> int:
+        app = web.Application()
+        app.router.add_get("/{fault}", answer)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        runners.append(runner)
+        return runner.addresses[0][1]
+
+    dials: dict[str, faults.Faults] = {}
+    runners: list[web.AppRunner] = []
+    loop = asyncio.new_event_loop()
+    port = loop.run_until_complete(start())
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{port}"
+    asyncio.run_coroutine_threadsafe(runners[0].cleanup(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+
+
+def fetch_all(photos: str, *names: str, time: FakeTime | None = None, timeout: float = 5) -> list[str]:
+    """How photos of these names, fetched one after the other by one downloader, arrive."""
+
+    async def run() -> list[str]:
+        waiting = (time or FakeTime()).waiting
+        manners = replace(MANNERS, timeout=timeout)
+        async with Downloader(manners, Targets(anywhere=True), waiting=waiting) as downloader:
+            return [_seen(await downloader.download(f"{photos}/{name}", waiting.now() + 120)) for name in names]
+
+    return asyncio.run(run())
+
+
+def _seen(answer: Downloaded | DownloadFailed) -> str:
+    if isinstance(answer, DownloadFailed):
+        return answer.reason
+    image = normalise(answer.body)
+    return image.reason if isinstance(image, Refused) else "photo"
+
+
+@pytest.mark.parametrize("fault", SEEN)
+def test_a_fault_of_the_dial_arrives_as_what_it_is_and_harms_no_other_photo(photos: str, fault: str) -> None:
+    timeout = 0.3 if SEEN[fault] == "timeout" else 5
+    assert fetch_all(photos, fault, "none", "none", timeout=timeout) == [SEEN[fault], "photo", "photo"]
+
+
+def test_every_fault_of_the_dial_is_tried_here_and_told_in_its_help() -> None:
+    assert set(RESPONSES) <= set(SEEN)
+    assert faults.__doc__ is not None
+    for name in RESPONSES:
+        assert name in faults.__doc__
+
+
+def test_retry_after_is_given_in_seconds_and_as_a_date(photos: str) -> None:
+    time = FakeTime()
+    assert fetch_all(photos, "429-in-7x1", time=time) == ["photo"]
+    assert time.time == 1007
+    # The sandbox's date is of its own clock, which the fake one is far behind: a wait that does not fit.
+    assert fetch_all(photos, "503-at-7") == ["http_503"]
+
+
+@pytest.mark.parametrize("fault", ["200", "600", "429-in", "429-in-x", "in-5", "429-on-5"])
+def test_a_fault_that_is_none_is_named(fault: str) -> None:
+    with pytest.raises(faults.FaultSpecError, match=f"'{fault}'"):
+        faults.parse(f"photo:{fault}=1")
+
+
+def test_a_brand_with_some_of_each_fault_loses_no_product_and_none_that_passes_is_lost_for_good(
+    start_sandbox: Callable[..., Sandbox], configured: Callable[..., dict[str, str]]
+) -> None:
+    some = [f"{name}=0.03" for name in SEEN if name not in ("timeout", "drip", "endless", "too-large")]
+    passing = ["503-in-0x1=0.1", "500x1=0.1", "truncatedx1=0.1", "resetx1=0.1"]
+    dial = ",".join(f"photo:{rule}" for rule in [*some, *passing])
+    sandbox = start_sandbox("--faults", dial, "--seed", "3")
+    configured(sandbox, MAX_RETRIES="1")
+    with Workplace(load_settings()) as place:
+
+        def run(stage: str):
+            options = RunOptions(run_id="run", root_run="run")
+            return pipeline.run(stage, "zara", place, options, logging.getLogger("test"))
+
+        assert run("raw_products").counts["new"] == 20
+        reports = []
+        for _ in range(4):  # one for what passes, three for faults of a photo itself
+            execute(place.db, "UPDATE due_work SET due_at = unde_now() WHERE due_at IS NOT NULL")
+            reports.append(run("originals"))
+        assert reports[0].failed > 5, "the dial strikes nobody: the test tests nothing"
+        for report in reports:
+            assert not report.handed_back and "unexpected_error" not in report.failures()
+        products = execute(
+            place.db,
+            "SELECT p.image_status AS status, p.error_message AS said, w.given_up, w.due_at IS NOT NULL AS due,"
+            " array_agg(f.reason) AS reasons, coalesce(jsonb_array_length(p.image_urls), 0) AS urls,"
+            " count(*) FILTER (WHERE f.state = 'stored') AS stored"
+            " FROM raw_products p JOIN due_work w ON w.product_id = p.id AND w.stage = 'originals'"
+            " JOIN product_photos f ON f.product_id = p.id GROUP BY p.id, w.given_up, w.due_at",
+        )
+        assert len(products) == 20
+        far_side = {"http_500", "http_429", "http_503"}
+        for one in products:
+            lasting = far_side & set(one["reasons"])
+            assert one["due"] == bool(lasting)
+            assert one["status"] == ("pending" if lasting else "uploaded" if one["stored"] else "error"), one
+            assert one["said"] if lasting else one["urls"] == one["stored"]
+        assert {one["status"] for one in products} >= {"pending", "uploaded"}

@@ -1,0 +1,58 @@
+import asyncio
+
+from unde_catalog.photos.memory import MemoryBudget
+
+
+def test_no_more_bytes_are_held_at_once_than_there_are() -> None:
+    async def reserve_all() -> list[int]:
+        budget, held, seen = MemoryBudget(100), 0, []
+
+        async def one(size: int) -> None:
+            nonlocal held
+            async with budget.reserve(size):
+                held += size
+                seen.append(held)
+                await asyncio.sleep(0)
+                held -= size
+
+        await asyncio.gather(*(one(size) for size in (60, 60, 40, 100, 1, 30, 30, 30) * 5))
+        return seen
+
+    seen = asyncio.run(reserve_all())
+    assert len(seen) == 40 and max(seen) == 100
+
+
+def test_what_wants_more_than_all_of_it_runs_alone_instead_of_never() -> None:
+    async def oversized() -> bool:
+        budget = MemoryBudget(100)
+        async with budget.reserve(500):
+            small = asyncio.create_task(budget.reserve(1).__aenter__())
+            for _ in range(5):
+                await asyncio.sleep(0)
+            alone = not small.done()
+        await asyncio.wait_for(small, 1)
+        return alone
+
+    assert asyncio.run(oversized())
+
+
+def test_a_cancelled_or_failed_holder_gives_all_back() -> None:
+    async def cancelled() -> None:
+        budget = MemoryBudget(100)
+
+        async def hold(error: Exception | None) -> None:
+            async with budget.reserve(100):
+                if error:
+                    raise error
+                await asyncio.sleep(3600)
+
+        await asyncio.gather(hold(ValueError()), return_exceptions=True)
+        holders = [asyncio.create_task(hold(None)) for _ in range(3)]
+        await asyncio.sleep(0)
+        for one in holders:
+            one.cancel()
+        await asyncio.gather(*holders, return_exceptions=True)
+        async with asyncio.timeout(1), budget.reserve(100):
+            pass
+
+    asyncio.run(cancelled())

@@ -1,0 +1,118 @@
+import pytest
+from yarl import URL
+
+from unde_catalog.brands import BRANDS
+from unde_catalog.net.targets import RefusedTarget, Targets
+from unde_catalog.settings import load_settings
+
+LISTED = Targets(hosts=("*.zara.net", "photos.example", "odd.example:8443"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://static.zara.net/a.jpg",
+        "http://static.zara.net:80/a.jpg",
+        "HTTPS://STATIC.ZARA.NET/a.jpg",
+        "https://a.b.zara.net/a.jpg",
+        "https://photos.example/a%20b.jpg?w=1920",
+        "https://odd.example:8443/a.jpg",
+    ],
+)
+def test_a_listed_host_is_asked(url: str) -> None:
+    assert LISTED.parse(url).host
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://zara.net/a.jpg",
+        "https://evilzara.net/a.jpg",
+        "https://static.zara.net.evil.example/a.jpg",
+        "https://static.zara.net./a.jpg",
+        "https://below.photos.example/a.jpg",
+        "https://photos.example:8443/a.jpg",
+        "https://odd.example/a.jpg",
+        "https://static.zara.net:22/a.jpg",
+        "https://127.0.0.1/a.jpg",
+        "https://[::1]/a.jpg",
+        "https://2130706433/a.jpg",
+        "https://0x7f.1/a.jpg",
+        "https://0177.0.0.1/a.jpg",
+        "https://①②⑦.⓪.⓪.①/a.jpg",
+        "https://127。0。0。1/a.jpg",
+        "https://static.zara.net\\@127.0.0.1/a.jpg",
+        "https://127.0.0.1#@static.zara.net/a.jpg",
+        "https://127.0.0.1?@static.zara.net/a.jpg",
+    ],
+)
+def test_behind_a_proxy_no_other_host_and_no_bare_address_is_asked_however_it_is_spelled(url: str) -> None:
+    with pytest.raises(RefusedTarget):
+        LISTED.parse(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "static.zara.net/a.jpg",
+        "//static.zara.net/a.jpg",
+        "ftp://static.zara.net/a.jpg",
+        "file:///etc/passwd",
+        "data:image/jpeg;base64,AAAA",
+        "https://",
+        "https:///a.jpg",
+        "https://static.zara.net:99999/a.jpg",
+        "https://static.zara.net:x/a.jpg",
+        "https://user@static.zara.net/a.jpg",
+        "https://user:password@static.zara.net/a.jpg",
+        "https://:@static.zara.net/a.jpg",
+        "https://[::1/a.jpg",
+        "https://a..zara.net/a.jpg",
+        f"https://{'a' * 64}.zara.net/a.jpg",
+        f"https://{'a.' * 130}zara.net/a.jpg",
+    ],
+)
+def test_what_is_no_plain_http_url_is_refused_with_a_reason_not_an_error(url: str) -> None:
+    for targets in (LISTED, Targets(), Targets(anywhere=True)):
+        with pytest.raises(RefusedTarget) as refused:
+            targets.parse(url)
+        assert refused.value.reason == "bad_url"
+
+
+@pytest.mark.parametrize("port", [22, 25, 6379, 8080])
+def test_without_a_list_only_web_ports_are_asked(port: int) -> None:
+    Targets().parse("https://static.zara.net/a.jpg")
+    with pytest.raises(RefusedTarget):
+        Targets().parse(f"http://static.zara.net:{port}/a.jpg")
+
+
+def test_a_redirect_is_read_relative_to_where_it_came_from() -> None:
+    base = URL("https://static.zara.net/x/a.jpg?w=1")
+    assert str(LISTED.parse("../b.jpg", base)) == "https://static.zara.net/b.jpg"
+    assert str(LISTED.parse("//photos.example/b.jpg", base)) == "https://photos.example/b.jpg"
+    with pytest.raises(RefusedTarget):
+        LISTED.parse("//10.0.0.1/b.jpg", base)
+
+
+def test_the_sandbox_may_be_anywhere() -> None:
+    assert Targets(anywhere=True).parse("http://127.0.0.1:8790/cdn/a.jpg").port == 8790
+
+
+def test_each_brand_lists_its_own_photo_host_and_an_operator_can_list_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, domain in {"zara": "zara.net", "stradivarius": "e-stradivarius.net", "oysho": "oysho.net"}.items():
+        listed = Targets(hosts=BRANDS[key].photo_hosts)
+        listed.parse(f"https://static.{domain}/a.jpg")
+        with pytest.raises(RefusedTarget):
+            listed.parse("https://static.bershka.net/a.jpg")
+    monkeypatch.setenv("ZARA_PHOTO_HOSTS", "Photos.example, *.cdn.example:8443")
+    brands = load_settings().brands
+    assert brands["zara"].photo_hosts == ("photos.example", "*.cdn.example:8443")
+    assert brands["bershka"].photo_hosts == BRANDS["bershka"].photo_hosts
+
+
+@pytest.mark.parametrize("entry", ["127.0.0.1", "*", "[::1]", "0x7f.1", "https://static.zara.net", "a b", "*.*.net"])
+def test_a_list_of_photo_hosts_takes_names_only(monkeypatch: pytest.MonkeyPatch, entry: str) -> None:
+    monkeypatch.setenv("ZARA_PHOTO_HOSTS", f"static.zara.net,{entry}")
+    with pytest.raises(ValueError, match="ZARA_PHOTO_HOSTS"):
+        load_settings()
