@@ -1,5 +1,6 @@
 """What a run of a stage is asked for and what it reports; the loop itself is in `stage.py`."""
 
+import uuid
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ class RunOptions:
 
     `limit`: the most products; `max_minutes`: begin nothing after that; `product_ids`: only these external ids;
     `retry_failed`: what was given up or waits for a later try is due now; `force`: everything is due again. The last
-    two hold once for a `root_run`, so that a retry of a run goes on instead of starting over.
+    two hold once for a `root_run` (by default this run alone), so that a retry of a run goes on, not starts over.
     """
 
     limit: int | None = None
@@ -22,12 +23,15 @@ class RunOptions:
     retry_failed: bool = False
     force: bool = False
     run_id: str = ""
-    root_run: str = ""
+    root_run: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
 @dataclass(slots=True)
 class StageReport:
-    """What came of a run: products by outcome, failures by reason with examples, and what the stage counted itself."""
+    """What came of a run: products by outcome, failures by reason with examples, and what the stage counted itself.
+
+    `superseded`: handled here, but the lease was lost meanwhile, so that another worker's outcome counts.
+    """
 
     stage: str
     brand: str
@@ -91,6 +95,8 @@ class StageReport:
             parts.append(f"{self.failed} failed ({reasons})")
         if self.handed_back:
             parts.append(f"{self.handed_back} handed back")
+        if self.superseded:
+            parts.append(f"{self.superseded} finished by others")
         if self.still_due:
             parts.append(f"{self.still_due} still due")
         if self.in_other_hands:

@@ -9,6 +9,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 from typing import Any
 
 from aiohttp import web
@@ -50,7 +51,9 @@ class Cdn:
             if not request.path.startswith("/_any/"):
                 raise web.HTTPNotFound(text="no such photo")
             brand, product, colour, view = catalogue.any_photo(product + colour, view)
-        version = _stamp(request) - catalogue.PHOTO_STAMP
+            version = 0
+        else:
+            version = max(_stamp(request) - catalogue.PHOTO_STAMP, 0)
         width = min(_width(request), garments.NATIVE_WIDTH)
         tag = f'"{stable_int(brand, product, colour, view, version, width, garments.EDITION):016x}"'
         headers = {
@@ -61,9 +64,14 @@ class Cdn:
         if request.headers.get("If-None-Match") == tag:
             return web.Response(status=304, headers=headers)
         job = asyncio.get_running_loop().run_in_executor(
-            self.pool, garments.draw, brand, product, colour, view, width, max(version, 0)
+            self.pool, _drawn, brand, product, colour, view, width, version
         )
         return web.Response(body=await job, content_type="image/jpeg", headers=headers)
+
+
+@lru_cache(maxsize=600)  # all there is to draw, about 60 MB: a large catalogue shows the same garments again
+def _drawn(brand: str, product: str, colour: str, view: str, width: int, version: int) -> bytes:
+    return garments.draw(brand, product, colour, view, width, version)
 
 
 def _stamp(request: web.Request) -> int:

@@ -17,31 +17,49 @@ Cursor = psycopg.Cursor[DictRow]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-_TRIES_AGAINST_OTHERS = 5  # deadlocks and serialization failures are another transaction's luck, not a fault
+_TRIES = 5  # deadlocks and serialization failures are another transaction's luck, a cut connection is nobody's fault
+_CONNECT_SECONDS = 10
+
+# The database, not our SQL: it is gone, full, read-only after a failover, or the role has no rights.
+_NOT_OURS = (
+    psycopg.OperationalError,
+    errors.ReadOnlySqlTransaction,
+    errors.IdleInTransactionSessionTimeout,
+    errors.InsufficientPrivilege,
+)
 
 
 class StagingDown(RuntimeError):
-    """The staging database can't be used now; the sentence says which and why, without the password."""
+    """The staging database can't be used now; the sentence says which and why, without the password.
+
+    `cut`: an open connection was lost, so that another one may well do.
+    """
+
+    def __init__(self, sentence: str, *, cut: bool = False) -> None:
+        super().__init__(sentence)
+        self.cut = cut
 
 
 class Database:
     """A PostgreSQL database. Opens its pool at the first use; close it, or use it as a context manager."""
 
-    def __init__(self, url: str, *, max_connections: int = 4) -> None:
+    def __init__(self, url: str, *, max_connections: int = 4, patience: float = 30) -> None:
+        """`patience`: seconds to wait for a free connection, or for a server that restarts."""
         parts = conninfo_to_dict(url)
         self.name = f"{parts.get('dbname')} at {parts.get('host', 'localhost')}:{parts.get('port', 5432)}"
         self._url = url
+        self._reached = False
         self._pool: ConnectionPool[psycopg.Connection[DictRow]] = ConnectionPool[psycopg.Connection[DictRow]](
             url,
             min_size=0,
             max_size=max_connections,
             max_idle=60,
-            timeout=30,
+            timeout=patience,
             open=False,
             check=ConnectionPool[
                 psycopg.Connection[DictRow]
             ].check_connection,  # a server that was restarted costs a ping, not a failure
-            kwargs={"row_factory": dict_row, "prepare_threshold": None, "connect_timeout": 10},
+            kwargs={"row_factory": dict_row, "prepare_threshold": None, "connect_timeout": _CONNECT_SECONDS},
         )
 
     def __repr__(self) -> str:
@@ -55,24 +73,37 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:
         """One short transaction; `StagingDown` when the database does not answer."""
+        connection = None
         try:
-            self._pool.open()
+            if not self._reached:
+                self._reach()
             with self._pool.connection() as connection, connection.transaction(), connection.cursor() as cursor:
                 yield cursor
         except (errors.SerializationFailure, errors.DeadlockDetected):
             raise
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise StagingDown(f"the database {self.name} can't be used: {cause}") from error
+        except PoolTimeout as error:
+            self._reach()  # says why, where the pool only says that it waited
+            raise self._down(f"no connection within {self._pool.timeout:g} s") from error
+        except _NOT_OURS as error:
+            raise self._down(error, cut=connection is not None and connection.closed) from error
 
     def run(self, work: Callable[Concatenate[Cursor, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """`work(cursor, *args, **kwargs)` in a transaction of its own, again when it lost against another one."""
-        for left in reversed(range(_TRIES_AGAINST_OTHERS)):
+        """`work(cursor, *args, **kwargs)` in a transaction of its own.
+
+        Again when it lost against another one, or when the connection was cut before the end of it.
+        """
+        for left in reversed(range(_TRIES)):
+            ended = False
             try:
                 with self.transaction() as cursor:
-                    return work(cursor, *args, **kwargs)
+                    result = work(cursor, *args, **kwargs)
+                    ended = True
+                return result
             except (errors.SerializationFailure, errors.DeadlockDetected):
                 if not left:
+                    raise
+            except StagingDown as down:
+                if ended or not down.cut or not left:  # ended: it may be committed, so it must not be done twice
                     raise
         raise AssertionError("unreachable")
 
@@ -85,3 +116,16 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _reach(self) -> None:
+        """Connect without the pool: it would try again and again, and hide a wrong password for its whole patience."""
+        try:
+            psycopg.connect(self._url, connect_timeout=_CONNECT_SECONDS).close()
+        except psycopg.OperationalError as error:
+            raise self._down(error) from error
+        self._pool.open()
+        self._reached = True
+
+    def _down(self, cause: BaseException | str, *, cut: bool = False) -> StagingDown:
+        said = str(cause).strip().partition("\n")[0] or type(cause).__name__
+        return StagingDown(f"the database {self.name} can't be used: {said}", cut=cut)

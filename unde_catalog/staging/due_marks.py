@@ -1,6 +1,7 @@
 """Due marks that people and schedules set on purpose: force, retry, requeue, and the spread of recurring work.
 
-The marks that follow from a change of the data are the trigger rule's (migration 0003).
+The marks that follow from a change of the data are the trigger rule's (migration 0003). Locks are asked for in
+the order that `due_work.py` names.
 """
 
 from collections.abc import Sequence
@@ -8,6 +9,8 @@ from datetime import timedelta
 from typing import LiteralString
 
 from unde_catalog.staging.database import Cursor
+
+_FAILED: LiteralString = "(w.given_up OR w.attempts > 0)"
 
 # Asked for anew: due now, with a clean record. A product in hand keeps its lease and stays due after it.
 _DUE_AGAIN = """
@@ -27,62 +30,86 @@ def product_ids_of(cursor: Cursor, brand: str, external_ids: Sequence[str]) -> d
 
 def force(cursor: Cursor, stage: str, brand: str, root_run: str, product_ids: Sequence[int] | None = None) -> int:
     """Make everything due again and its results old; how many. Once per root run, so that its retry goes on."""
-    return _ask(cursor, stage, brand, root_run, product_ids, "true", ", forced_at = unde_now()")
+    if stage == "originals":  # the first stage: a product that came with a status of its own has no row yet
+        cursor.execute(
+            """
+            SELECT p.id FROM raw_products p
+            WHERE p.brand = %s AND p.active
+              AND NOT EXISTS (SELECT 1 FROM due_work w WHERE w.product_id = p.id AND w.stage = %s)
+            ORDER BY p.id
+            FOR NO KEY UPDATE
+            """,
+            (brand, stage),
+        )
+        cursor.execute(
+            "INSERT INTO due_work (product_id, stage, brand) SELECT unnest(%s::bigint[]), %s, %s"
+            " ON CONFLICT DO NOTHING",
+            ([row["id"] for row in cursor.fetchall()], stage, brand),
+        )
+    return _ask(cursor, stage, "true", ", forced_at = unde_now()", brand, root_run=root_run, product_ids=product_ids)
 
 
 def retry_failed(
     cursor: Cursor, stage: str, brand: str, root_run: str, product_ids: Sequence[int] | None = None
 ) -> int:
     """Make due now what was given up or waits for a later try; how many. Once per root run."""
-    return _ask(cursor, stage, brand, root_run, product_ids, "(w.given_up OR w.attempts > 0)", "")
+    return _ask(cursor, stage, _FAILED, "", brand, root_run=root_run, product_ids=product_ids)
+
+
+def requeue(cursor: Cursor, stage: str, brand: str | None = None, reason: str | None = None) -> int:
+    """Make due now what was given up or waits for a later try, of one brand or all, for one reason or any."""
+    return _ask(cursor, stage, _FAILED, "", brand, reason=reason)
 
 
 def _ask(
     cursor: Cursor,
     stage: str,
-    brand: str,
-    root_run: str,
-    product_ids: Sequence[int] | None,
     condition: LiteralString,
     extra: LiteralString,
+    brand: str | None,
+    *,
+    root_run: str | None = None,
+    product_ids: Sequence[int] | None = None,
+    reason: str | None = None,
 ) -> int:
+    wanted = f"""
+        w.stage = %(stage)s AND {condition}
+        {"AND w.brand = %(brand)s" if brand is not None else ""}
+        {"AND w.reason = %(reason)s" if reason is not None else ""}
+        {"AND w.asked_by IS DISTINCT FROM %(root_run)s" if root_run is not None else ""}
+    """
     only = "AND w.product_id = ANY(%(product_ids)s)" if product_ids is not None else ""
-    values = {"stage": stage, "brand": brand, "root_run": root_run, "product_ids": list(product_ids or ())}
+    values = {
+        "stage": stage,
+        "brand": brand,
+        "reason": reason,
+        "root_run": root_run,
+        "product_ids": list(product_ids or ()),
+    }
+    cursor.execute(
+        f"""
+        SELECT p.id FROM due_work w JOIN raw_products p ON p.id = w.product_id
+        WHERE p.active AND {wanted} {only}
+        ORDER BY p.id
+        FOR NO KEY UPDATE OF p
+        """,
+        values,
+    )
+    values["ids"] = [row["id"] for row in cursor.fetchall()]
     cursor.execute(
         f"""
         WITH asked AS (
-            SELECT w.product_id FROM due_work w JOIN raw_products p ON p.id = w.product_id
-            WHERE w.stage = %(stage)s AND w.brand = %(brand)s AND p.active AND {condition} {only}
-              AND w.asked_by IS DISTINCT FROM %(root_run)s
+            SELECT w.product_id FROM due_work w
+            WHERE w.product_id = ANY(%(ids)s) AND {wanted}
             ORDER BY w.product_id
-            FOR UPDATE OF w
+            FOR UPDATE
         )
-        UPDATE due_work AS w SET asked_by = %(root_run)s, {_DUE_AGAIN} {extra}
+        UPDATE due_work AS w
+        SET {_DUE_AGAIN} {extra} {", asked_by = %(root_run)s" if root_run is not None else ""}
         FROM asked WHERE w.product_id = asked.product_id AND w.stage = %(stage)s
         RETURNING w.product_id
         """,
         values,
-    )
-    return _reopen(cursor, stage)
-
-
-def requeue(cursor: Cursor, stage: str, brand: str | None = None, reason: str | None = None) -> int:
-    """Make due now what was given up or waits for a later try, of one brand or all, for one reason or any."""
-    cursor.execute(
-        f"""
-        WITH asked AS (
-            SELECT w.product_id FROM due_work w JOIN raw_products p ON p.id = w.product_id
-            WHERE w.stage = %(stage)s AND p.active AND (w.given_up OR w.attempts > 0)
-              AND (%(brand)s::text IS NULL OR w.brand = %(brand)s)
-              AND (%(reason)s::text IS NULL OR w.reason = %(reason)s)
-            ORDER BY w.product_id
-            FOR UPDATE OF w
-        )
-        UPDATE due_work AS w SET {_DUE_AGAIN}
-        FROM asked WHERE w.product_id = asked.product_id AND w.stage = %(stage)s
-        RETURNING w.product_id
-        """,
-        {"stage": stage, "brand": brand, "reason": reason},
     )
     return _reopen(cursor, stage)
 
@@ -100,21 +127,29 @@ def _reopen(cursor: Cursor, stage: str) -> int:
 
 
 def spread(cursor: Cursor, stage: str, brand: str, interval: timedelta) -> int:
-    """Give every active product that was never checked its place in the interval, by rank; how many (spec 5)."""
+    """Give every active product that was never checked its place in the interval, by rank; how many (spec 5).
+
+    What is in hand, waits for a later try or was given up keeps its place.
+    """
     cursor.execute(
         """
-        WITH ranked AS (
-            SELECT p.id, p.brand,
-                   unde_now() + %(interval)s * (row_number() OVER (ORDER BY p.id) - 1)::float8
-                              / count(*) OVER ()::float8 AS due_at
-            FROM raw_products p LEFT JOIN due_work w ON w.product_id = p.id AND w.stage = %(stage)s
-            WHERE p.brand = %(brand)s AND p.active AND w.done_at IS NULL AND w.lease_token IS NULL
-        )
-        INSERT INTO due_work AS w (product_id, stage, brand, due_at)
-        SELECT id, %(stage)s, brand, due_at FROM ranked ORDER BY id
-        ON CONFLICT (product_id, stage) DO UPDATE SET due_at = excluded.due_at
-        WHERE w.done_at IS NULL AND w.lease_token IS NULL
+        SELECT p.id FROM raw_products p LEFT JOIN due_work w ON w.product_id = p.id AND w.stage = %s
+        WHERE p.brand = %s AND p.active AND w.done_at IS NULL AND w.lease_token IS NULL
+          AND coalesce(NOT w.given_up AND w.attempts = 0, true)
+        ORDER BY p.id
+        FOR NO KEY UPDATE OF p
         """,
-        {"stage": stage, "brand": brand, "interval": interval},
+        (stage, brand),
+    )
+    ids = [row["id"] for row in cursor.fetchall()]
+    cursor.execute(
+        """
+        INSERT INTO due_work AS w (product_id, stage, brand, due_at)
+        SELECT id, %(stage)s, %(brand)s, unde_now() + %(interval)s * ((rank - 1) / %(count)s::float8)
+        FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS u (id, rank)
+        ON CONFLICT (product_id, stage) DO UPDATE SET due_at = excluded.due_at
+        WHERE w.done_at IS NULL AND w.lease_token IS NULL AND NOT w.given_up AND w.attempts = 0
+        """,
+        {"stage": stage, "brand": brand, "interval": interval, "ids": ids, "count": len(ids)},
     )
     return cursor.rowcount

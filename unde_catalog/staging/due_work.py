@@ -11,9 +11,11 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from unde_catalog.staging.database import Cursor
+
+_LONGEST_TEXT = 2000  # characters of a reason's detail
 
 Settlement = Literal["done", "later", "given_up", "handed_back"]
 
@@ -58,6 +60,14 @@ def _clock() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
+def storable(text: str | None) -> str | None:
+    """The text as PostgreSQL takes it, and not longer than anybody reads: from elsewhere may come NUL and the like."""
+    if text is None:
+        return None
+    text = text[:_LONGEST_TEXT].replace("\0", "\ufffd")
+    return text.encode("utf-8", "replace").decode()
+
+
 def take(
     cursor: Cursor,
     stage: str,
@@ -65,10 +75,17 @@ def take(
     most: int,
     lease: timedelta,
     product_ids: Sequence[int] | None = None,
+    but_not: Sequence[int] = (),
 ) -> list[Lease]:
-    """Lease up to `most` due products, oldest first; products that another worker is taking are skipped."""
+    """Lease up to `most` due products, oldest first; products that another worker is taking are skipped.
+
+    Only those in `product_ids` if it is given, and none that is in `but_not`.
+    """
     token = uuid.uuid4().hex
-    ends = _clock() + lease.total_seconds()  # read before the database's own clock: ours may end early, never late
+    # Our clock is read before the database's (by which unde_now() is old already: it is when the transaction began),
+    # so that a lease may end early here, never late.
+    ends = _clock() + lease.total_seconds()
+    # = ANY(ARRAY()): for a join with many rows the planner would read the whole table.
     cursor.execute(
         f"""
         WITH due AS (
@@ -76,20 +93,23 @@ def take(
             WHERE stage = %(stage)s AND brand = %(brand)s AND due_at <= unde_now()
               AND (leased_until IS NULL OR leased_until <= unde_now())
               {"AND product_id = ANY(%(product_ids)s)" if product_ids is not None else ""}
+              {"AND product_id <> ALL(%(but_not)s)" if but_not else ""}
             ORDER BY due_at
             LIMIT %(most)s
             FOR UPDATE SKIP LOCKED
         )
         UPDATE due_work AS w
-        SET lease_token = %(token)s, leased_until = unde_now() + %(lease)s, taken = w.wanted
-        FROM due JOIN raw_products p ON p.id = due.product_id
-        WHERE w.product_id = due.product_id AND w.stage = %(stage)s
-        RETURNING w.product_id, p.external_id, w.attempts, w.item_faults, w.forced_at, w.due_at
+        SET lease_token = %(token)s, taken = w.wanted,
+            leased_until = unde_now() + (clock_timestamp() - now()) + %(lease)s
+        WHERE w.product_id = ANY(ARRAY(SELECT product_id FROM due)) AND w.stage = %(stage)s
+        RETURNING w.product_id, w.attempts, w.item_faults, w.forced_at, w.due_at,
+                  (SELECT p.external_id FROM raw_products p WHERE p.id = w.product_id) AS external_id
         """,
         {
             "stage": stage,
             "brand": brand,
             "product_ids": list(product_ids or ()),
+            "but_not": list(but_not),
             "most": most,
             "token": token,
             "lease": lease,
@@ -112,7 +132,7 @@ def finish(
     A failed try comes due at a coming half hour, 1, 2, 4 ... 24 hours later (spec 1).
     """
     ordered = sorted(settled, key=lambda one: one.lease.product_id)
-    values = {
+    values: dict[str, Any] = {
         "stage": stage,
         "interval": interval,
         "ids": [one.lease.product_id for one in ordered],
@@ -122,45 +142,43 @@ def finish(
         "details": [one.detail for one in ordered],
         "item_faults": [one.item_fault for one in ordered],
     }
-    cursor.execute("SELECT 1 FROM raw_products WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE", values)
+    cursor.execute("SELECT id, active FROM raw_products WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE", values)
+    active = {row["id"]: row["active"] for row in cursor.fetchall()}
+    values["active"] = [active.get(product_id, False) for product_id in values["ids"]]
     cursor.execute(
         """
         WITH given AS (
             SELECT * FROM unnest(%(ids)s::bigint[], %(tokens)s::text[], %(kinds)s::text[], %(reasons)s::text[],
-                                 %(details)s::text[], %(item_faults)s::boolean[])
-                AS t (product_id, token, kind, reason, detail, item_fault)
-        ), held AS (
-            SELECT g.*, w.wanted = w.taken AS current, w.due_at IS NOT NULL AND p.active AS wanted_at_all
-            FROM due_work w JOIN given g ON g.product_id = w.product_id JOIN raw_products p ON p.id = w.product_id
-            WHERE w.stage = %(stage)s AND w.lease_token = g.token
-            ORDER BY w.product_id
-            FOR UPDATE OF w
+                                 %(details)s::text[], %(item_faults)s::boolean[], %(active)s::boolean[])
+                AS t (product_id, token, kind, reason, detail, item_fault, active)
         )
         UPDATE due_work AS w SET
             lease_token = NULL,
             leased_until = NULL,
+            taken = CASE g.kind WHEN 'handed_back' THEN -w.taken ELSE w.taken END,  -- so that it does not look settled
             due_at = CASE
-                WHEN NOT h.wanted_at_all THEN NULL
-                WHEN NOT h.current OR h.kind = 'handed_back' THEN w.due_at
-                WHEN h.kind = 'later' THEN next_try(w.attempts + 1)
-                WHEN h.kind = 'done' AND %(interval)s::interval IS NOT NULL
+                WHEN w.due_at IS NULL OR NOT g.active THEN NULL
+                WHEN w.wanted <> w.taken OR g.kind = 'handed_back' THEN w.due_at
+                WHEN g.kind = 'later' THEN next_try(w.attempts + 1)
+                WHEN g.kind = 'done' AND %(interval)s::interval IS NOT NULL
                     THEN next_in_phase(w.due_at, %(interval)s::interval)
             END,
-            done_at = CASE h.kind WHEN 'done' THEN unde_now() ELSE w.done_at END,
-            attempts = CASE WHEN NOT h.current OR h.kind = 'handed_back' THEN w.attempts
-                            WHEN h.kind = 'done' THEN 0 ELSE w.attempts + 1 END,
-            item_faults = CASE WHEN NOT h.current OR h.kind = 'handed_back' THEN w.item_faults
-                               WHEN h.kind = 'done' THEN 0 ELSE w.item_faults + h.item_fault::int END,
-            given_up = CASE WHEN h.current AND h.kind <> 'handed_back' THEN h.kind = 'given_up' ELSE w.given_up END,
-            reason = CASE WHEN h.current AND h.kind <> 'handed_back' THEN h.reason ELSE w.reason END,
-            detail = CASE WHEN h.current AND h.kind <> 'handed_back' THEN h.detail ELSE w.detail END,
-            failing_since = CASE WHEN h.kind = 'done' THEN NULL
-                                 WHEN h.current AND h.kind <> 'handed_back'
-                                     THEN coalesce(w.failing_since, unde_now())
-                                 ELSE w.failing_since END
-        FROM held h
-        WHERE w.product_id = h.product_id AND w.stage = %(stage)s
-        RETURNING w.product_id, h.current
+            done_at = CASE g.kind WHEN 'done' THEN unde_now() ELSE w.done_at END,
+            attempts = CASE WHEN w.wanted <> w.taken OR g.kind = 'handed_back' THEN w.attempts
+                            WHEN g.kind = 'done' THEN 0 ELSE w.attempts + 1 END,
+            item_faults = CASE WHEN w.wanted <> w.taken OR g.kind = 'handed_back' THEN w.item_faults
+                               WHEN g.kind = 'done' THEN 0 ELSE w.item_faults + g.item_fault::int END,
+            given_up = CASE WHEN w.wanted <> w.taken OR g.kind = 'handed_back' THEN w.given_up
+                            ELSE g.kind = 'given_up' END,
+            reason = CASE WHEN w.wanted <> w.taken OR g.kind = 'handed_back' THEN w.reason ELSE g.reason END,
+            detail = CASE WHEN w.wanted <> w.taken OR g.kind = 'handed_back' THEN w.detail ELSE g.detail END,
+            failing_since = CASE WHEN g.kind = 'done' THEN NULL
+                                 WHEN w.wanted <> w.taken OR g.kind = 'handed_back' THEN w.failing_since
+                                 ELSE coalesce(w.failing_since, unde_now()) END
+        FROM given g
+        WHERE w.product_id = ANY(%(ids)s) AND w.stage = %(stage)s
+          AND w.product_id = g.product_id AND w.lease_token = g.token
+        RETURNING w.product_id, w.wanted = abs(w.taken) AS current
         """,
         values,
     )

@@ -70,14 +70,22 @@ CREATE OR REPLACE FUNCTION products_make_due() RETURNS trigger LANGUAGE plpgsql 
 DECLARE
     is_new boolean := TG_OP = 'INSERT';
 BEGIN
-    IF is_new OR NEW.price IS DISTINCT FROM OLD.price THEN
+    IF is_new AND NEW.price IS NOT NULL OR NOT is_new AND NEW.price IS DISTINCT FROM OLD.price
+            OR NOT is_new AND NEW.price IS NOT NULL AND NEW.currency IS DISTINCT FROM OLD.currency THEN
         INSERT INTO price_history (product_id, price, currency, seen_at)
         VALUES (NEW.id, NEW.price, NEW.currency, unde_now())
         ON CONFLICT (product_id, seen_at) DO UPDATE SET price = excluded.price, currency = excluded.currency;
     END IF;
+    IF NOT is_new AND NEW.brand <> OLD.brand THEN
+        UPDATE due_work SET brand = NEW.brand WHERE product_id = NEW.id;
+    END IF;
     IF NOT NEW.active THEN
         UPDATE due_work SET due_at = NULL WHERE product_id = NEW.id AND due_at IS NOT NULL;
         RETURN NULL;
+    END IF;
+    IF NOT is_new AND NOT OLD.active THEN  -- back again: what was not through when it left goes on
+        PERFORM make_due(w.product_id, w.brand, w.stage) FROM due_work w
+        WHERE w.product_id = NEW.id AND (w.wanted <> w.taken OR w.lease_token IS NOT NULL OR w.attempts > 0);
     END IF;
     IF NEW.image_status = 'pending' AND (is_new OR NOT OLD.active OR OLD.image_status IS DISTINCT FROM 'pending'
             OR NEW.original_image_urls IS DISTINCT FROM OLD.original_image_urls) THEN
@@ -103,15 +111,17 @@ DROP TRIGGER IF EXISTS raw_products_due_after_update ON raw_products;
 CREATE TRIGGER raw_products_due_after_update AFTER UPDATE ON raw_products FOR EACH ROW
     WHEN (OLD.active IS DISTINCT FROM NEW.active OR OLD.image_status IS DISTINCT FROM NEW.image_status
           OR OLD.original_image_urls IS DISTINCT FROM NEW.original_image_urls
-          OR OLD.price IS DISTINCT FROM NEW.price)
+          OR OLD.price IS DISTINCT FROM NEW.price OR OLD.currency IS DISTINCT FROM NEW.currency
+          OR OLD.brand <> NEW.brand)
     EXECUTE FUNCTION products_make_due();
 
--- The stored photos of a product changed: what is made from them is due.
+-- The stored photos of a product changed: what is made from them is due. Also of one that is not on sale, as whoever
+-- writes a photo holds no lock on its product, so that it may be back without this transaction seeing it.
 CREATE OR REPLACE FUNCTION photos_make_due() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM make_due(p.id, p.brand, 'collages')
     FROM raw_products p
-    WHERE p.id = CASE TG_OP WHEN 'DELETE' THEN OLD.product_id ELSE NEW.product_id END AND p.active;
+    WHERE p.id = CASE TG_OP WHEN 'DELETE' THEN OLD.product_id ELSE NEW.product_id END;
     RETURN NULL;
 END $$;
 
@@ -121,11 +131,29 @@ CREATE TRIGGER product_photos_due_after_insert AFTER INSERT ON product_photos FO
 DROP TRIGGER IF EXISTS product_photos_due_after_update ON product_photos;
 CREATE TRIGGER product_photos_due_after_update AFTER UPDATE ON product_photos FOR EACH ROW
     WHEN ((OLD.state = 'stored' OR NEW.state = 'stored')
-          AND (OLD.state, OLD.sha256) IS DISTINCT FROM (NEW.state, NEW.sha256))
+          AND (OLD.n, OLD.state, OLD.key, OLD.sha256) IS DISTINCT FROM (NEW.n, NEW.state, NEW.key, NEW.sha256))
     EXECUTE FUNCTION photos_make_due();
 DROP TRIGGER IF EXISTS product_photos_due_after_delete ON product_photos;
 CREATE TRIGGER product_photos_due_after_delete AFTER DELETE ON product_photos FOR EACH ROW
     WHEN (OLD.state = 'stored') EXECUTE FUNCTION photos_make_due();
+"""
+
+
+# The triggers above hold off every other writer until this is committed, so that no product slips through between.
+# `uploaded` without photo rows: nobody knows what is stored, so the photos are fetched once more.
+EXISTING = """
+INSERT INTO due_work (product_id, stage, brand, due_at, given_up, reason, wanted, taken)
+SELECT p.id, 'originals', p.brand,
+       CASE WHEN p.active AND p.image_status IN ('pending', 'uploaded') THEN unde_now() END,
+       coalesce(p.image_status = 'error', false), CASE p.image_status WHEN 'error' THEN 'failed_before' END,
+       1, CASE WHEN p.image_status IN ('pending', 'uploaded') THEN 0 ELSE 1 END
+FROM raw_products p
+WHERE NOT EXISTS (SELECT 1 FROM due_work w WHERE w.product_id = p.id)
+ORDER BY p.id;
+
+INSERT INTO price_history (product_id, price, currency, seen_at)
+SELECT p.id, p.price, p.currency, p.scraped_at FROM raw_products p
+WHERE p.price IS NOT NULL AND NOT EXISTS (SELECT 1 FROM price_history h WHERE h.product_id = p.id);
 """
 
 
@@ -134,3 +162,4 @@ def upgrade() -> None:
     op.execute(TABLE)
     op.execute(TIMES)
     op.execute(RULE)
+    op.execute(EXISTING)

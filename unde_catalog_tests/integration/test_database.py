@@ -1,0 +1,131 @@
+"""Connections: short transactions, errors in one sentence, and tries that cost nobody anything."""
+
+import psycopg
+import pytest
+
+from unde_catalog.staging.database import Cursor, Database, StagingDown
+from unde_catalog_tests.due import execute
+
+
+def count(cursor: Cursor) -> int:
+    cursor.execute("SELECT count(*) AS n FROM raw_stores")
+    row = cursor.fetchone()
+    assert row is not None
+    return row["n"]
+
+
+def add_store(cursor: Cursor, number: int) -> None:
+    cursor.execute("INSERT INTO raw_stores (brand, store_id) VALUES ('zara', %s)", (number,))
+
+
+def cut(url: str) -> None:
+    with psycopg.connect(url, autocommit=True, application_name="cutter") as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name <> 'cutter'"
+        )
+
+
+def test_a_transaction_is_kept_whole_or_not_at_all(db: Database) -> None:
+    with pytest.raises(ZeroDivisionError), db.transaction() as cursor:
+        add_store(cursor, 1)
+        raise ZeroDivisionError
+    assert db.run(count) == 0
+
+
+def test_a_connection_that_was_cut_while_idle_is_replaced_unseen(db: Database, database_url: str) -> None:
+    db.run(add_store, 1)
+    cut(database_url)
+    assert db.run(count) == 1
+
+
+def test_work_whose_connection_is_cut_in_the_middle_is_done_again_and_once(db: Database, database_url: str) -> None:
+    calls = []
+
+    def work(cursor: Cursor) -> None:
+        calls.append(1)
+        add_store(cursor, 1)
+        if len(calls) == 1:
+            cut(database_url)
+        add_store(cursor, 2)
+
+    db.run(work)
+    assert (len(calls), db.run(count)) == (2, 2)
+
+
+def test_work_whose_commit_was_cut_is_not_done_twice(db: Database, database_url: str) -> None:
+    calls = []
+
+    def work(cursor: Cursor) -> None:
+        calls.append(1)
+        add_store(cursor, 1)
+        cut(database_url)
+
+    with pytest.raises(StagingDown, match="can't be used"):
+        db.run(work)
+    assert len(calls) == 1
+
+
+def test_work_that_loses_against_another_transaction_is_done_again(db: Database) -> None:
+    calls = []
+
+    def work(cursor: Cursor) -> str:
+        calls.append(1)
+        if len(calls) < 5:
+            raise psycopg.errors.DeadlockDetected
+        return "through"
+
+    assert db.run(work) == "through"
+    with pytest.raises(psycopg.errors.SerializationFailure):
+        db.run(_always_loses)
+
+
+def _always_loses(cursor: Cursor) -> None:
+    raise psycopg.errors.SerializationFailure
+
+
+@pytest.mark.timeout(20)
+def test_a_database_that_is_not_there_is_told_at_once_and_without_the_password() -> None:
+    with Database("postgresql://nobody:secret@127.0.0.1:9/none", patience=600) as away:
+        with pytest.raises(StagingDown, match="the database none at 127.0.0.1:9 can't be used: .*refused") as down:
+            away.run(count)
+        assert "secret" not in repr(away)
+    assert "secret" not in str(down.value)
+
+
+def test_a_database_of_no_such_name_is_told_at_once(database_url: str) -> None:
+    address = database_url.replace("/t_", "/no_t_")
+    with Database(address) as away, pytest.raises(StagingDown, match='"no_t_.*" does not exist'):
+        away.run(count)
+
+
+def test_a_role_without_rights_is_told_in_a_sentence(db: Database) -> None:
+    def look(cursor: Cursor) -> None:
+        cursor.execute("SET LOCAL ROLE pg_monitor")
+        count(cursor)
+
+    with pytest.raises(StagingDown, match="can't be used: permission denied for table raw_stores"):
+        db.run(look)
+
+
+def test_a_read_only_database_is_told_in_a_sentence(db: Database) -> None:
+    def write(cursor: Cursor) -> None:
+        cursor.execute("SET TRANSACTION READ ONLY")
+        add_store(cursor, 1)
+
+    with pytest.raises(StagingDown, match="can't be used: cannot execute INSERT in a read-only transaction"):
+        db.run(write)
+
+
+def test_a_mistake_in_sql_is_no_fault_of_the_database(db: Database) -> None:
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        execute(db, "SELECT * FROM no_such_table")
+
+
+def test_when_all_connections_are_taken_the_sentence_says_so(database_url: str) -> None:
+    with (
+        Database(database_url, max_connections=1, patience=0.2) as db,
+        db.transaction(),
+        pytest.raises(StagingDown, match="no connection within 0.2 s"),
+    ):
+        db.run(count)

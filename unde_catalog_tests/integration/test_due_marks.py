@@ -1,0 +1,161 @@
+"""Due marks that people and schedules set on purpose."""
+
+from datetime import timedelta
+
+import pytest
+
+from unde_catalog.staging import due_marks, due_work
+from unde_catalog.staging.database import Database
+from unde_catalog.staging.due_work import Lease, Settled
+from unde_catalog_tests.due import BRAND, STAGE, add_products, due_row, execute, is_due
+
+LEASE = timedelta(minutes=10)
+HOUR = timedelta(hours=1)
+
+
+def take(db: Database, brand: str = BRAND) -> list[Lease]:
+    return db.run(due_work.take, STAGE, brand, 100, LEASE)
+
+
+def settle_one_each_way(db: Database, brand: str = BRAND) -> list[int]:
+    """Products that are: done, later (busy), given up (broken); their ids."""
+    products = add_products(db, 3, brand)
+    by_id = {lease.product_id: lease for lease in take(db, brand)}
+    done, later, given_up = [by_id[product] for product in products]
+    settled = [Settled(done, "done"), Settled(later, "later", "busy"), Settled(given_up, "given_up", "broken")]
+    db.run(due_work.finish, STAGE, settled)
+    execute(db, "UPDATE raw_products SET image_status = 'error', error_message = 'x' WHERE id = %s", products[2])
+    execute(db, "UPDATE raw_products SET image_status = 'uploaded' WHERE id = %s", products[0])
+    return products
+
+
+def due(db: Database, products: list[int]) -> list[bool]:
+    return [is_due(db, product) for product in products]
+
+
+def test_force_makes_everything_due_with_a_clean_record_once_a_root_run(each_db: Database) -> None:
+    products = settle_one_each_way(each_db)
+    assert each_db.run(due_marks.force, STAGE, BRAND, "run-1") == 3
+    assert due(each_db, products) == [True, True, True]
+    rows = execute(each_db, "SELECT * FROM due_work WHERE stage = %s", STAGE)
+    assert {(row["attempts"], row["given_up"], row["reason"], row["forced_at"] is None) for row in rows} == {
+        (0, False, None, False)
+    }
+    leases = take(each_db)
+    assert all(lease.forced_at is not None for lease in leases)
+    each_db.run(due_work.finish, STAGE, [Settled(lease, "done") for lease in leases])
+    assert each_db.run(due_marks.force, STAGE, BRAND, "run-1") == 0
+    assert due(each_db, products) == [False, False, False]
+    assert each_db.run(due_marks.force, STAGE, BRAND, "run-2") == 3
+
+
+def test_force_reaches_products_that_came_with_a_status_of_their_own(db: Database) -> None:
+    (product,) = add_products(db, 1, image_status="collage_ready")
+    assert db.run(due_marks.force, STAGE, BRAND, "run") == 1
+    assert is_due(db, product)
+
+
+def test_force_leaves_inactive_products_and_other_brands_alone(db: Database) -> None:
+    (inactive,) = add_products(db, 1, active=False)
+    (other,) = add_products(db, 1, brand="oysho")
+    before = due_row(db, other)
+    assert db.run(due_marks.force, STAGE, BRAND, "run") == 0
+    assert not is_due(db, inactive)
+    assert due_row(db, other) == before
+
+
+def test_force_of_some_products_is_for_those_alone(db: Database) -> None:
+    products = settle_one_each_way(db)
+    assert db.run(due_marks.force, STAGE, BRAND, "run", products[:1]) == 1
+    assert due(db, products) == [True, False, False]
+
+
+def test_force_leaves_a_product_in_hand_to_its_worker_and_due_after_it(each_db: Database) -> None:
+    (product,) = add_products(each_db, 1)
+    leases = take(each_db)
+    assert each_db.run(due_marks.force, STAGE, BRAND, "run") == 1
+    assert take(each_db) == []
+    assert each_db.run(due_work.finish, STAGE, [Settled(leases[0], "done")]) == {product: False}
+    assert len(take(each_db)) == 1
+
+
+def test_retry_failed_makes_due_what_failed_once_a_root_run(each_db: Database) -> None:
+    products = settle_one_each_way(each_db)
+    assert each_db.run(due_marks.retry_failed, STAGE, BRAND, "run-1") == 2
+    assert due(each_db, products) == [False, True, True]
+    statuses = execute(each_db, "SELECT image_status, error_message FROM raw_products ORDER BY id")
+    assert [row["image_status"] for row in statuses] == ["uploaded", "pending", "pending"]
+    assert statuses[2]["error_message"] is None
+    leases = take(each_db)
+    each_db.run(due_work.finish, STAGE, [Settled(lease, "given_up", "again") for lease in leases])
+    assert each_db.run(due_marks.retry_failed, STAGE, BRAND, "run-1") == 0
+    assert each_db.run(due_marks.retry_failed, STAGE, BRAND, "run-2") == 2
+
+
+@pytest.mark.parametrize(
+    ("brand", "reason", "expected"),
+    [
+        (None, None, [False, True, True, False, True, True]),
+        (BRAND, None, [False, True, True, False, False, False]),
+        (None, "broken", [False, False, True, False, False, True]),
+        ("oysho", "busy", [False, False, False, False, True, False]),
+        (None, "unheard of", [False] * 6),
+    ],
+)
+def test_requeue_is_by_brand_and_reason(
+    db: Database, brand: str | None, reason: str | None, expected: list[bool]
+) -> None:
+    products = settle_one_each_way(db) + settle_one_each_way(db, "oysho")
+    assert db.run(due_marks.requeue, STAGE, brand, reason) == sum(expected)
+    assert due(db, products) == expected
+
+
+def test_requeue_may_be_repeated_and_leaves_inactive_products_alone(each_db: Database) -> None:
+    products = settle_one_each_way(each_db)
+    execute(each_db, "UPDATE raw_products SET active = false WHERE id = %s", products[1])
+    assert each_db.run(due_marks.requeue, STAGE) == 1
+    assert each_db.run(due_marks.requeue, STAGE) == 0
+    assert due(each_db, products) == [False, False, True]
+
+
+def test_never_checked_products_are_spread_evenly_over_the_interval(each_db: Database) -> None:
+    add_products(each_db, 60)
+    execute(each_db, "DELETE FROM due_work WHERE product_id % 2 = 0")  # whether they have a row or not
+    assert each_db.run(due_marks.spread, STAGE, BRAND, HOUR) == 60
+    offsets = execute(
+        each_db,
+        "SELECT extract(epoch FROM due_at - min(due_at) OVER ())::float8 AS s FROM due_work ORDER BY product_id",
+    )
+    assert [row["s"] for row in offsets] == [60.0 * n for n in range(60)]
+    assert len(take(each_db)) == 1
+
+
+def test_spreading_leaves_alone_what_has_a_place_already(db: Database) -> None:
+    products = settle_one_each_way(db)
+    in_hand, inactive = add_products(db, 1, brand="oysho")[0], add_products(db, 1, "bershka", active=False)[0]
+    execute(db, "UPDATE raw_products SET brand = 'zara', source = id::text")
+    execute(db, "UPDATE due_work SET lease_token = 'x', leased_until = now() + interval '1 hour' WHERE product_id = %s",
+            in_hand)  # fmt: skip
+    before = [due_row(db, product) for product in [*products, in_hand, inactive]]
+    assert db.run(due_marks.spread, STAGE, BRAND, HOUR) == 0
+    assert [due_row(db, product) for product in [*products, in_hand, inactive]] == before
+
+
+def test_the_load_stays_even_when_products_are_checked_again_and_again(db: Database) -> None:
+    add_products(db, 12)
+    db.run(due_marks.spread, STAGE, BRAND, HOUR)
+    start = execute(db, "SELECT min(due_at) AS at FROM due_work")[0]["at"]
+    for minute in range(0, 180, 5):  # three hours, looked at every five minutes and a bit
+        with db.transaction() as cursor:
+            cursor.execute(
+                "SELECT set_config('unde.now', %s, true)", ((start + timedelta(minutes=minute)).isoformat(),)
+            )
+            leases = due_work.take(cursor, STAGE, BRAND, 100, LEASE)
+            assert len(leases) == 1, f"minute {minute}"
+            due_work.finish(cursor, STAGE, [Settled(leases[0], "done")], HOUR)
+
+
+def test_product_ids_are_found_by_brand_and_external_id(db: Database) -> None:
+    one, two = add_products(db, 2)
+    add_products(db, 1, brand="oysho")
+    assert db.run(due_marks.product_ids_of, BRAND, ["1", "2", "nobody"]) == {"1": one, "2": two}

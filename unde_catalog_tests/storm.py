@@ -1,0 +1,102 @@
+"""Writers that get in each other's way on purpose, each a process: `python -m` this module URL ROLE SECONDS SEED.
+
+They take locks in the order of the house (products by id, then due rows); each prints how often it had its turn.
+"""
+
+import random
+import sys
+import time
+from datetime import timedelta
+from typing import Any
+
+from unde_catalog.staging import due_marks, due_work
+from unde_catalog.staging.database import Cursor, Database
+from unde_catalog.staging.due_work import Settled
+from unde_catalog_tests.due import BRAND
+
+STAGES = ("originals", "collages")
+
+
+def finish(db: Database, chance: random.Random) -> None:
+    """A worker: takes some, and settles them with the stage's own columns in any order of products."""
+    stage = chance.choice(STAGES)
+    leases = db.run(due_work.take, stage, BRAND, 20, timedelta(seconds=chance.choice([0, 60])))
+    kinds: Any = ["done", "done", "later", "given_up", "handed_back"]
+    settled = [Settled(lease, chance.choice(kinds), "why") for lease in leases]
+    chance.shuffle(settled)
+
+    def write(cursor: Cursor) -> None:
+        counted = due_work.finish(cursor, stage, settled)
+        if stage == "originals":
+            cursor.executemany(
+                "INSERT INTO product_photos (product_id, n, source_url, state, sha256, fetched_at)"
+                " VALUES (%s, 1, 'u', 'stored', %s, now())"
+                " ON CONFLICT (product_id, n) DO UPDATE SET sha256 = excluded.sha256",
+                [(product_id, str(chance.random())) for product_id in counted],
+            )
+        status = "uploaded" if stage == "originals" else "collage_ready"
+        cursor.execute("UPDATE raw_products SET image_status = %s WHERE id = ANY(%s)", (status, list(counted)))
+
+    db.run(write)
+
+
+def merge(db: Database, chance: random.Random) -> None:
+    """A scrape: new photo URLs for many, and some that left or came back."""
+
+    def write(cursor: Cursor) -> None:
+        cursor.execute(
+            "SELECT id FROM raw_products WHERE id %% 4 = %s ORDER BY id FOR NO KEY UPDATE", (chance.randrange(4),)
+        )
+        ids = [row["id"] for row in cursor.fetchall()]
+        chance.shuffle(ids)
+        cursor.execute(
+            "UPDATE raw_products SET original_image_urls = jsonb_build_array(random()::text), price = random() * 100,"
+            " active = random() > 0.2 WHERE id = ANY(%s)",
+            (ids,),
+        )
+
+    db.run(write)
+
+
+def ask(db: Database, chance: random.Random) -> None:
+    """Operators and schedules: requeue, retry, force, spread."""
+    stage = chance.choice(STAGES)
+    what = chance.randrange(4)
+    if what == 0:
+        db.run(due_marks.requeue, stage)
+    elif what == 1:
+        db.run(due_marks.retry_failed, stage, BRAND, str(chance.random()))
+    elif what == 2:
+        db.run(due_marks.force, stage, BRAND, str(chance.random()))
+    else:
+        db.run(due_marks.spread, stage, BRAND, timedelta(hours=1))
+
+
+def operate(db: Database, chance: random.Random) -> None:
+    """Somebody with psql, one product at a time."""
+    statements = [
+        "UPDATE raw_products SET image_status = 'pending' WHERE external_id = %s",
+        "UPDATE raw_products SET image_status = 'uploaded', active = true WHERE external_id = %s",
+        "DELETE FROM product_photos WHERE product_id = (SELECT id FROM raw_products WHERE external_id = %s)",
+        "UPDATE product_photos SET sha256 = random()::text"
+        " WHERE product_id = (SELECT id FROM raw_products WHERE external_id = %s)",
+    ]
+    with db.transaction() as cursor:
+        cursor.execute(chance.choice(statements).encode(), (str(chance.randint(1, 200)),))
+
+
+ROLES = {"finish": finish, "merge": merge, "ask": ask, "operate": operate}
+
+
+def main(url: str, role: str, seconds: str, seed: str) -> None:
+    """Have turn after turn."""
+    chance, turns, ends = random.Random(int(seed)), 0, time.monotonic() + float(seconds)
+    with Database(url) as db:
+        while time.monotonic() < ends:
+            ROLES[role](db, chance)
+            turns += 1
+    print(turns)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
