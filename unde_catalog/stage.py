@@ -106,11 +106,13 @@ class _Loop:
                     calls |= await self._begin(self.handler.hands - len(calls))
                 if not calls and self.ledger.written:
                     break
-                if calls:
-                    ended, calls = await asyncio.wait(calls, timeout=GROUP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                    for call in ended:
-                        call.result()  # an error of the loop itself must not pass unseen
-                await self._write(only_if_ripe=bool(calls))
+                if not calls:
+                    await self._write()  # and look again: what changed meanwhile is still due
+                    continue
+                ended, calls = await asyncio.wait(calls, timeout=GROUP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                for call in ended:
+                    call.result()  # an error of the loop itself must not pass unseen
+                await self._write(only_if_ripe=True)
                 self.report.seconds = time.monotonic() - started
                 if time.monotonic() - last_told >= _PROGRESS_SECONDS:
                     last_told = time.monotonic()
