@@ -9,6 +9,7 @@ from unde_catalog.sources.collect import collect
 from unde_catalog.stage import StageStopped, run_stage
 from unde_catalog.stage_report import RunOptions, StageReport
 from unde_catalog.staging import stage_log
+from unde_catalog.staging.database import StagingDown
 from unde_catalog.workplace import Workplace
 
 STAGES = ("raw_products", "originals", "collages")
@@ -27,12 +28,12 @@ def run(stage: str, brand: str, workplace: Workplace, options: RunOptions, log: 
     try:
         report = _run(stage, brand, workplace, options, log)
     except StageStopped as stopped:
-        _end(workplace, row, "error", stopped.report, str(stopped))
+        _end(workplace, row, "error", stopped.report, str(stopped), log)
         raise
     except BaseException as error:  # also a cancelled run: its row must not say "running" for ever
-        _end(workplace, row, "error", StageReport(stage, brand), f"{type(error).__name__}: {error}")
+        _end(workplace, row, "error", StageReport(stage, brand), f"{type(error).__name__}: {error}", log)
         raise
-    _end(workplace, row, "success", report, None)
+    _end(workplace, row, "success", report, None, log)
     return report
 
 
@@ -48,17 +49,25 @@ def _run(stage: str, brand: str, workplace: Workplace, options: RunOptions, log:
 
 
 def _end(
-    workplace: Workplace, row: int, status: stage_log.RunStatus, report: StageReport, error_message: str | None
+    workplace: Workplace,
+    row: int,
+    status: stage_log.RunStatus,
+    report: StageReport,
+    error_message: str | None,
+    log: logging.Logger,
 ) -> None:
     counts = report.counts
-    workplace.db.run(
-        stage_log.end,
-        row,
-        status,
-        fetched=counts["items"] or report.handled,
-        new=counts["new"] or counts["photos_stored"] or counts["collages_stored"],
-        updated=counts["changed"] + counts["returned"],
-        errors=report.failed,
-        error_message=error_message,
-        metadata=report.as_dict(),
-    )
+    try:
+        workplace.db.run(
+            stage_log.end,
+            row,
+            status,
+            fetched=counts["items"] or report.handled,
+            new=counts["new"] or counts["photos_stored"] or counts["collages_stored"],
+            updated=counts["changed"] + counts["returned"],
+            errors=report.failed,
+            error_message=error_message,
+            metadata=report.as_dict(),
+        )
+    except StagingDown as error:  # must not hide why the stage stopped
+        log.warning("the row of this run in scraper_logs still says running: %s", error)

@@ -6,9 +6,12 @@ import dagster as dg
 from pydantic import Field
 
 from unde_catalog import pipeline
+from unde_catalog.embedded.errors import EmbeddedPostgresError
 from unde_catalog.resources import WorkplaceResource
 from unde_catalog.stage import StageStopped
 from unde_catalog.stage_report import RunOptions, StageReport
+from unde_catalog.staging.database import StagingDown
+from unde_catalog.storage.objects import StorageDown
 
 
 class StageConfig(dg.Config):
@@ -41,6 +44,8 @@ def materialize(
             report = pipeline.run(stage, context.partition_key, place, options, context.log)
     except StageStopped as stopped:
         raise dg.Failure(str(stopped), metadata=_metadata(stopped.report), allow_retries=False) from stopped
+    except (StagingDown, StorageDown, EmbeddedPostgresError) as down:
+        raise dg.Failure(f"{stage} of {context.partition_key} could not begin: {down}", allow_retries=False) from down
     context.log.info(report.sentence())
     return dg.MaterializeResult(metadata=_metadata(report))
 

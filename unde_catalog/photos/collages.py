@@ -70,6 +70,8 @@ class CollagesStage:
     def _glue(self, work: CollageWork) -> Outcome:
         lease, photos = work.lease, work.photos
         key = collage_key(photos.brand, photos.external_id)
+        if photos.unrecorded:  # an old collage must not go because nobody wrote down what it was made of
+            return given_up(lease, "no_photo_rows", "no stored photo is recorded: requeue it for originals")
         if not photos.keys:  # all photos left: so does what was made of them
             self._store.delete([key])
             return done(lease)

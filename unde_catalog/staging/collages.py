@@ -8,13 +8,17 @@ from unde_catalog.staging.database import Cursor
 
 @dataclass(frozen=True, slots=True)
 class StoredPhotos:
-    """A product's stored photos in order: their object keys and sizes (width, height)."""
+    """A product's stored photos in order: their object keys and sizes (width, height).
+
+    `unrecorded`: the source names photos and nothing is known of any, as after another system's writing.
+    """
 
     product_id: int
     brand: str
     external_id: str
     keys: tuple[str, ...]
     sizes: tuple[tuple[int, int], ...]
+    unrecorded: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,8 @@ def load(cursor: Cursor, product_ids: Sequence[int]) -> dict[int, StoredPhotos]:
     """The stored photos of some products."""
     cursor.execute(
         """
-        SELECT p.id, p.brand, p.external_id, array_agg(f.key ORDER BY f.n) FILTER (WHERE f.state = 'stored') AS keys,
+        SELECT p.id, p.brand, p.external_id, count(f.n) = 0 AND p.original_image_urls <> '[]' AS unrecorded,
+               array_agg(f.key ORDER BY f.n) FILTER (WHERE f.state = 'stored') AS keys,
                array_agg(f.width ORDER BY f.n) FILTER (WHERE f.state = 'stored') AS widths,
                array_agg(f.height ORDER BY f.n) FILTER (WHERE f.state = 'stored') AS heights
         FROM raw_products p LEFT JOIN product_photos f ON f.product_id = p.id
@@ -47,6 +52,7 @@ def load(cursor: Cursor, product_ids: Sequence[int]) -> dict[int, StoredPhotos]:
             row["external_id"],
             tuple(row["keys"] or ()),
             tuple(zip(row["widths"] or (), row["heights"] or (), strict=True)),
+            bool(row["unrecorded"]),
         )
         for row in cursor.fetchall()
     }

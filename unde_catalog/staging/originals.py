@@ -157,7 +157,8 @@ def record(cursor: Cursor, outcomes: Sequence[PhotosOutcome]) -> None:
                 WHEN o.kind <> 'done' THEN p.image_status
                 WHEN p.collage_url IS NOT NULL AND EXISTS (
                     SELECT 1 FROM due_work w WHERE w.product_id = p.id AND w.stage = 'collages'
-                        AND w.due_at IS NULL AND w.done_at IS NOT NULL AND NOT w.given_up) THEN 'collage_ready'
+                        AND w.due_at IS NULL AND w.wanted = w.taken AND w.done_at IS NOT NULL
+                        AND NOT w.given_up) THEN 'collage_ready'
                 ELSE 'uploaded'
             END,
             error_message = CASE WHEN o.current AND o.kind <> 'handed_back' THEN o.error_message
