@@ -1,6 +1,5 @@
 """Fixtures that several rooms share; a server starts at most once a session."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,16 +15,10 @@ from unde_catalog_tests.servers import (
     Server,
     debian_postgres_bin,
     debian_server,
+    missing,
     running_sandbox,
     wheel_server,
 )
-
-
-def missing(what: str) -> None:
-    """Skip with a sentence on a user's machine; a failure where CI says that all is installed."""
-    if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +41,6 @@ def each_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     programs = debian_postgres_bin()
     if programs is None:
         missing("Debian's PostgreSQL is not installed: apt-get install postgresql")
-        return
     with debian_server(programs) as running:
         yield running
 

@@ -11,6 +11,7 @@ from unde_catalog_tests.fake_time import FakeTime
 
 MANNERS = Manners(slots=10, delay_min=0, delay_max=0, timeout=5, max_retries=3, max_bytes=200_000)
 ANYWHERE = Targets(anywhere=True)
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n"
 PHOTO = b"\xff\xd8\xff" + bytes(range(256)) * 40
 T = TypeVar("T")
 

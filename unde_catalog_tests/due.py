@@ -1,5 +1,6 @@
 """Products and due rows for tests of due work, and a stage whose handling is a function."""
 
+import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,11 +11,16 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from unde_catalog.handler import Outcome, done
+from unde_catalog.stage import run_stage
+from unde_catalog.stage_report import RunOptions, StageReport
+from unde_catalog.staging import due_work
 from unde_catalog.staging.database import Cursor, Database
-from unde_catalog.staging.due_work import Lease
+from unde_catalog.staging.due_work import Lease, OpenWork, Settled, Settlement
 
 STAGE = "originals"  # what the trigger rule makes due for a new product
 BRAND = "zara"
+LEASE = timedelta(minutes=10)
+NOTHING_OPEN = OpenWork(due=0, in_hand=0)
 
 
 def add_products(db: Database, count: int, brand: str = BRAND, **columns: Any) -> list[int]:
@@ -55,6 +61,22 @@ def due_row(db: Database, product_id: int, stage: str = STAGE) -> dict[str, Any]
 def is_due(db: Database, product_id: int, stage: str = STAGE) -> bool:
     row = due_row(db, product_id, stage)
     return row is not None and row["due"]
+
+
+def take(db: Database, most: int = 100, **options: Any) -> list[Lease]:
+    """Take what is due of the stage and brand."""
+    return db.run(due_work.take, STAGE, BRAND, most, LEASE, **options)
+
+
+def finish(db: Database, leases: Sequence[Lease], kind: Settlement = "done", **options: Any) -> dict[int, bool]:
+    """Write down that all of these ended so; which of the products were still as they were taken."""
+    why = (None, None) if kind == "done" else ("why", "detail")
+    settled = [Settled(lease, kind, *why, **options) for lease in leases]
+    return db.run(due_work.finish, STAGE, settled)
+
+
+def let_leases_run_out(db: Database) -> None:
+    execute(db, "UPDATE due_work SET leased_until = now() - interval '1 second' WHERE lease_token IS NOT NULL")
 
 
 def set_now(cursor: Cursor, moment: str) -> None:
@@ -126,3 +148,15 @@ class ToyStage:
 
     def record(self, cursor: Cursor, outcomes: Iterable[tuple[Outcome, bool]]) -> None:
         self.recorded.append([(one.settled.lease.external_id, one.settled.kind, current) for one, current in outcomes])
+
+
+def run(db: Database, handler: ToyStage, **options: Any) -> StageReport:
+    return run_stage(handler, db, BRAND, RunOptions(**options), logging.getLogger("test"))
+
+
+def open_work(db: Database) -> OpenWork:
+    return db.run(due_work.still_open, STAGE, BRAND)
+
+
+def number(one: Toy) -> int:
+    return int(one.lease.external_id)

@@ -137,6 +137,11 @@ class OpenShop:
         return Shop(sandbox, items_file, self.server, self.database_url)
 
 
+def counts(report: Any) -> dict[str, int]:
+    """What a report counted, without zeros."""
+    return {name: count for name, count in report.counts.items() if count}
+
+
 def write_items(path: Path, items: list[Any]) -> None:
     """As JSON lines; a text among the items is a line as it stands."""
     lines = [one if isinstance(one, str) else json.dumps(one) for one in items]

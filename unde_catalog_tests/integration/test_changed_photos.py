@@ -1,12 +1,9 @@
 """What becomes of stored photos when a list of photos, or what is behind an address, changes."""
 
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from unde_catalog.staging.database import Database
 from unde_catalog_tests.due import execute, is_due
 from unde_catalog_tests.far_side import reply
 from unde_catalog_tests.photo_catalogue import (
@@ -18,16 +15,8 @@ from unde_catalog_tests.photo_catalogue import (
     GREEN,
     RED,
     Catalogue,
-    photo_catalogue,
     stored,
 )
-
-
-@pytest.fixture
-def catalogue(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalogue]:
-    monkeypatch.chdir(tmp_path)  # no .env of a developer's here
-    with photo_catalogue(db, tmp_path) as made:
-        yield made
 
 
 def test_other_content_under_the_same_address_is_noticed_when_it_is_fetched(catalogue: Catalogue) -> None:

@@ -100,6 +100,7 @@ def test_a_collage_goes_when_all_photos_left(workplace: Workplace) -> None:
     with workplace.db.transaction() as cursor:
         cursor.execute("UPDATE raw_products SET original_image_urls = '[]' WHERE id = %s", (one,))
         cursor.execute("DELETE FROM product_photos WHERE product_id = %s", (one,))
+        cursor.execute("UPDATE raw_products SET image_status = 'error' WHERE id = %s", (one,))  # as originals does
     assert glue(workplace).done == 1
     assert not workplace.store.exists("collages/zara/1.jpg")
     assert product(workplace, one)["collage_url"] is None

@@ -4,8 +4,7 @@ Paying once is in `test_collect_once.py`; trouble at Apify and killed processes 
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -17,29 +16,9 @@ from unde_catalog.sources.apify_item import read_item
 from unde_catalog.staging import products, rejected_items
 from unde_catalog.staging.database import Database
 from unde_catalog.staging.product import Product, Rejected
-from unde_catalog_tests.integration.shop import OpenShop, Shop, item
-from unde_catalog_tests.servers import Sandbox, Server
+from unde_catalog_tests.integration.shop import Shop, counts, item
+from unde_catalog_tests.servers import Server
 from unde_catalog_tests.unit.odd_items import odd_items
-
-
-@pytest.fixture
-def open_shop(
-    start_sandbox: Callable[..., Sandbox],
-    configured: Callable[..., dict[str, str]],
-    server: Server,
-    database_url: str,
-    tmp_path: Path,
-) -> OpenShop:
-    return OpenShop(start_sandbox, configured, server, database_url, tmp_path)
-
-
-@pytest.fixture
-def shop(open_shop: OpenShop) -> Shop:
-    return open_shop()
-
-
-def counts(report: Any) -> dict[str, int]:
-    return {name: count for name, count in report.counts.items() if count}
 
 
 def test_an_item_becomes_a_row_as_other_systems_read_it(shop: Shop) -> None:

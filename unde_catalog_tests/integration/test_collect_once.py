@@ -4,8 +4,6 @@ What is merged and counted is in `test_collect.py`, trouble in `test_collect_tro
 """
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,28 +14,7 @@ from unde_catalog.sources.apify_item import read_item
 from unde_catalog.staging import products, scrapes
 from unde_catalog.staging.database import Database
 from unde_catalog.staging.product import Product
-from unde_catalog_tests.integration.shop import OpenShop, Shop, item
-from unde_catalog_tests.servers import Sandbox, Server
-
-
-@pytest.fixture
-def open_shop(
-    start_sandbox: Callable[..., Sandbox],
-    configured: Callable[..., dict[str, str]],
-    server: Server,
-    database_url: str,
-    tmp_path: Path,
-) -> OpenShop:
-    return OpenShop(start_sandbox, configured, server, database_url, tmp_path)
-
-
-@pytest.fixture
-def shop(open_shop: OpenShop) -> Shop:
-    return open_shop()
-
-
-def counts(report: Any) -> dict[str, int]:
-    return {name: count for name, count in report.counts.items() if count}
+from unde_catalog_tests.integration.shop import OpenShop, Shop, counts, item
 
 
 def test_a_limit_reads_a_part_and_the_next_run_goes_on_there_without_paying_again(shop: Shop) -> None:

@@ -1,32 +1,13 @@
 """Collecting when Apify is in trouble or the process dies: a clear sentence, nothing lost, no run paid for twice."""
 
 import logging
-from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from unde_catalog.staging import products
 from unde_catalog_tests.integration.shop import OpenShop, Shop, item
-from unde_catalog_tests.servers import Sandbox, Server
-
-
-@pytest.fixture
-def open_shop(
-    start_sandbox: Callable[..., Sandbox],
-    configured: Callable[..., dict[str, str]],
-    server: Server,
-    database_url: str,
-    tmp_path: Path,
-) -> OpenShop:
-    return OpenShop(start_sandbox, configured, server, database_url, tmp_path)
-
-
-@pytest.fixture
-def shop(open_shop: OpenShop) -> Shop:
-    return open_shop()
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
 from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
@@ -13,22 +12,9 @@ from unde_catalog.net.answers import Downloaded, DownloadFailed
 from unde_catalog.net.breaker import FAILURES, FAILURES_AFTER_REST, REST_SECONDS
 from unde_catalog.net.download import LONGEST_PAUSE, Downloader, FarSideDown, Manners
 from unde_catalog.net.user_agents import USER_AGENTS
-from unde_catalog_tests.downloading import ANYWHERE, MANNERS, PHOTO, fetch, reason, using
+from unde_catalog_tests.downloading import ANYWHERE, HEAD, MANNERS, PHOTO, fetch, reason, using
 from unde_catalog_tests.fake_time import FakeTime
 from unde_catalog_tests.far_side import FarSide, cut_after, far_side, hang, reply
-
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n"
-
-
-@pytest.fixture
-def host() -> Iterator[FarSide]:
-    with far_side() as running:
-        yield running
-
-
-@pytest.fixture
-def time() -> FakeTime:
-    return FakeTime()
 
 
 def test_a_whole_body_arrives_as_it_was_sent(host: FarSide, time: FakeTime) -> None:

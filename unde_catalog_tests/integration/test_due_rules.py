@@ -181,10 +181,31 @@ def test_a_photo_that_changes_while_a_product_is_inactive_is_not_forgotten(each_
 def test_stored_photos_that_change_make_collages_due(each_db: Database, change: str, due: bool) -> None:
     (product,) = add_products(each_db, 1)
     add_photo(each_db, product)
+    execute(each_db, "UPDATE raw_products SET image_status = 'uploaded'")
     settle(each_db, "done", "collages")
     assert not is_due(each_db, product, "collages")
     execute(each_db, change)
     assert is_due(each_db, product, "collages") is due
+
+
+def test_while_photos_are_still_to_come_a_stored_one_is_noted_and_glued_with_the_others(each_db: Database) -> None:
+    (product,) = add_products(each_db, 1)
+    add_photo(each_db, product)
+    assert not is_due(each_db, product, "collages")
+    execute(each_db, "UPDATE raw_products SET image_status = 'uploaded'")
+    assert is_due(each_db, product, "collages")
+    settle(each_db, "done", "collages")
+    execute(each_db, "UPDATE raw_products SET original_image_urls = '[\"http://x/new\"]'")  # pending again
+    execute(each_db, "UPDATE product_photos SET sha256 = 'another'")
+    row = due_row(each_db, product, "collages")
+    assert row is not None
+    assert (row["due_at"], row["wanted"] - row["taken"]) == (None, 1)
+
+
+def test_a_product_left_without_photos_has_its_old_collage_taken_away(each_db: Database) -> None:
+    (product,) = add_products(each_db, 1)
+    execute(each_db, "UPDATE raw_products SET collage_url = 'old', image_status = 'error'")
+    assert is_due(each_db, product, "collages")
 
 
 def test_photos_that_were_never_stored_make_nothing_due(db: Database) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,23 +13,10 @@ from unde_catalog.net.answers import Downloaded, DownloadFailed
 from unde_catalog.net.breaker import FAILURES
 from unde_catalog.net.download import Downloader
 from unde_catalog.net.targets import Targets
-from unde_catalog_tests.downloading import MANNERS, PHOTO, fetch, reason, using
+from unde_catalog_tests.downloading import HEAD, MANNERS, PHOTO, fetch, reason, using
 from unde_catalog_tests.fake_time import FakeTime
-from unde_catalog_tests.far_side import FarSide, cut_after, far_side, for_ever, hang, reply
+from unde_catalog_tests.far_side import FarSide, cut_after, for_ever, hang, reply
 
-
-@pytest.fixture
-def host() -> Iterator[FarSide]:
-    with far_side() as running:
-        yield running
-
-
-@pytest.fixture
-def time() -> FakeTime:
-    return FakeTime()
-
-
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 BROKEN: dict[str, tuple[Any, str]] = {
     "a body shorter than announced": (cut_after(HEAD + b"Content-Length: 9999\r\n\r\n" + PHOTO[:500]), "truncated"),

@@ -1,16 +1,14 @@
 """The originals stage with a real database, a folder of objects and a host that answers as a test says."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from psycopg.types.json import Jsonb
 
 from unde_catalog.stage import StageStopped
-from unde_catalog.staging.database import Database
 from unde_catalog_tests.due import add_products, due_row, execute, is_due
 from unde_catalog_tests.far_side import far_side, reply
 from unde_catalog_tests.photo_catalogue import (
@@ -19,18 +17,9 @@ from unde_catalog_tests.photo_catalogue import (
     GREEN,
     RED,
     Catalogue,
-    photo_catalogue,
     stored,
 )
 from unde_catalog_tests.unit.drawn_photos import plain, saved
-
-
-@pytest.fixture
-def catalogue(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalogue]:
-    monkeypatch.chdir(tmp_path)  # no .env of a developer's here
-    with photo_catalogue(db, tmp_path) as made:
-        yield made
-
 
 # ---------------------------------------------------------------- what is stored
 

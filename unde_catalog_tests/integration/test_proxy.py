@@ -16,9 +16,8 @@ from unde_catalog.net.answers import Downloaded, DownloadFailed
 from unde_catalog.net.download import Downloader, FarSideDown, Manners
 from unde_catalog.net.targets import Targets
 from unde_catalog.net.tls import UnusableBundle
-from unde_catalog_tests.conftest import missing
 from unde_catalog_tests.far_side import FarSide, cut_after, far_side, reply
-from unde_catalog_tests.proxies import PASSWORD, USER, Authority, authority, has_openssl, running_proxy
+from unde_catalog_tests.proxies import PASSWORD, USER, Authority, authority, running_proxy
 
 MANNERS = Manners(slots=10, delay_min=0, delay_max=0, timeout=10, max_retries=0, max_bytes=200_000)
 PHOTO = b"\xff\xd8\xff" + bytes(range(256)) * 40
@@ -33,8 +32,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def shop_authority(folder: Path) -> Authority:
     """Signs the hosts' certificates, as the authorities of the public internet do."""
-    if not has_openssl():
-        missing("openssl is not installed: apt-get install openssl")
     return authority(folder / "shops")
 
 
@@ -55,12 +52,6 @@ def proxy(folder: Path) -> Iterator[str]:
 def resigning_proxy(folder: Path, proxy_authority: Authority, shop_authority: Authority) -> Iterator[str]:
     with running_proxy(folder / "resigning", resigns=proxy_authority, trusts=shop_authority) as url:
         yield url
-
-
-@pytest.fixture
-def host() -> Iterator[FarSide]:
-    with far_side() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -1,43 +1,29 @@
 """The one loop under all stages when something goes wrong: handlers, rows, the database."""
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import psycopg
 import pytest
 
 from unde_catalog.handler import HandBack, Outcome, StageStopped, done, given_up
-from unde_catalog.stage import run_stage
-from unde_catalog.stage_report import RunOptions, StageReport
-from unde_catalog.staging import due_work
 from unde_catalog.staging.database import Database, StagingDown
 from unde_catalog.staging.due_work import OpenWork
 from unde_catalog.storage.objects import StorageDown
-from unde_catalog_tests.due import BRAND, STAGE, Toy, ToyStage, add_products, due_row, execute
+from unde_catalog_tests.due import (
+    NOTHING_OPEN,
+    Toy,
+    ToyStage,
+    add_products,
+    due_row,
+    execute,
+    number,
+    open_work,
+    run,
+)
 
-LOG = logging.getLogger("test")
-NOTHING_OPEN = OpenWork(due=0, in_hand=0)
-
-
-def run(db: Database, handler: ToyStage, **options: Any) -> StageReport:
-    return run_stage(handler, db, BRAND, RunOptions(**options), LOG)
-
-
-def open_work(db: Database) -> OpenWork:
-    return db.run(due_work.still_open, STAGE, BRAND)
-
-
-def number(one: Toy) -> int:
-    return int(one.lease.external_id)
-
-
-@pytest.fixture(autouse=True)
-def no_lease_is_left(db: Database) -> Iterator[None]:
-    """However a run ends, it leaves nothing leased."""
-    yield
-    assert execute(db, "SELECT 1 FROM due_work WHERE lease_token IS NOT NULL") == []
+pytestmark = pytest.mark.usefixtures("no_lease_is_left")
 
 
 @pytest.mark.parametrize("cause", [HandBack("the proxy says 407"), StorageDown("the disk is full"), StagingDown("no")])

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -12,34 +12,20 @@ import pytest
 
 from unde_catalog import stage
 from unde_catalog.handler import Outcome, StageStopped, done, given_up, handed_back, try_later
-from unde_catalog.stage import run_stage
-from unde_catalog.stage_report import RunOptions, StageReport
-from unde_catalog.staging import due_work
 from unde_catalog.staging.database import Database
-from unde_catalog.staging.due_work import OpenWork
-from unde_catalog_tests.due import BRAND, STAGE, Toy, ToyStage, add_products, execute, poll
+from unde_catalog_tests.due import (
+    NOTHING_OPEN,
+    Toy,
+    ToyStage,
+    add_products,
+    execute,
+    number,
+    open_work,
+    poll,
+    run,
+)
 
-LOG = logging.getLogger("test")
-NOTHING_OPEN = OpenWork(due=0, in_hand=0)
-
-
-def run(db: Database, handler: ToyStage, **options: Any) -> StageReport:
-    return run_stage(handler, db, BRAND, RunOptions(**options), LOG)
-
-
-def open_work(db: Database) -> OpenWork:
-    return db.run(due_work.still_open, STAGE, BRAND)
-
-
-def number(one: Toy) -> int:
-    return int(one.lease.external_id)
-
-
-@pytest.fixture(autouse=True)
-def no_lease_is_left(db: Database) -> Iterator[None]:
-    """However a run ends, it leaves nothing leased."""
-    yield
-    assert execute(db, "SELECT 1 FROM due_work WHERE lease_token IS NOT NULL") == []
+pytestmark = pytest.mark.usefixtures("no_lease_is_left")
 
 
 def test_what_is_due_is_worked_off_and_reported(db: Database) -> None:

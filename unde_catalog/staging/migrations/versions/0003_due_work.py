@@ -93,6 +93,9 @@ BEGIN
     ELSIF NEW.image_status = 'uploaded'
             AND (is_new OR NOT OLD.active OR OLD.image_status IS DISTINCT FROM 'uploaded') THEN
         PERFORM make_due(NEW.id, NEW.brand, 'collages');
+    ELSIF NEW.image_status = 'error' AND NEW.collage_url IS NOT NULL
+            AND NOT is_new AND OLD.image_status IS DISTINCT FROM 'error' THEN  -- no photo is left: nor is its collage
+        PERFORM make_due(NEW.id, NEW.brand, 'collages');
     END IF;
     RETURN NULL;
 END $$;
@@ -116,12 +119,20 @@ CREATE TRIGGER raw_products_due_after_update AFTER UPDATE ON raw_products FOR EA
     EXECUTE FUNCTION products_make_due();
 
 -- The stored photos of a product changed: what is made from them is due. Also of one that is not on sale, as whoever
--- writes a photo holds no lock on its product, so that it may be back without this transaction seeing it.
+-- writes a photo holds no lock on its product, so that it may be back without this transaction seeing it. While photos
+-- are still to come (pending) it is only noted: becoming `uploaded` makes it due, and nothing is glued from a part.
 CREATE OR REPLACE FUNCTION photos_make_due() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    product raw_products;
 BEGIN
-    PERFORM make_due(p.id, p.brand, 'collages')
-    FROM raw_products p
+    SELECT * INTO product FROM raw_products p
     WHERE p.id = CASE TG_OP WHEN 'DELETE' THEN OLD.product_id ELSE NEW.product_id END;
+    IF product.image_status = 'pending' THEN
+        INSERT INTO due_work (product_id, stage, brand) VALUES (product.id, 'collages', product.brand)
+        ON CONFLICT (product_id, stage) DO UPDATE SET wanted = due_work.wanted + 1;
+    ELSIF product.id IS NOT NULL THEN  -- it is NULL while a deleted product takes its photos along
+        PERFORM make_due(product.id, product.brand, 'collages');
+    END IF;
     RETURN NULL;
 END $$;
 
