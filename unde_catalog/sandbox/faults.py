@@ -17,6 +17,7 @@ FAULT  one of
        too-large, endless, bomb    32 MB; a body without an end; a PNG that claims 20,000 x 20,000 pixels
        to-private, redirect-loop   redirects to 169.254.169.254 and to itself
        FAILED, TIMED-OUT, ABORTED  for apify.run: the ending of a run, decided when it is started
+       RUNNING                     for apify.run: it never ends
 
 TIMES  a passing fault: it goes away after so many requests of one path (503x2). Without it the fault stays.
 SHARE  the share of paths it strikes, 0 to 1.

@@ -16,7 +16,8 @@ from typing import Any, Literal
 from unde_catalog.sandbox.identity import TASK_IDS, stable_id
 
 RunStatus = Literal["READY", "RUNNING", "SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED"]
-ENDINGS: tuple[RunStatus, ...] = ("SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED")
+ENDINGS: tuple[RunStatus, ...] = ("SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED", "RUNNING")
+_ENDLESS = 10 * 365 * 86_400.0  # seconds: a run whose "ending" is RUNNING
 _KEPT = 1000
 
 
@@ -74,10 +75,10 @@ class Run:
         return TASK_IDS[self.brand]
 
     def status(self, now: float) -> RunStatus:
-        """READY for the first fifth of its time, then RUNNING, then its ending."""
+        """READY for the first fifth of its time (a second at most), then RUNNING, then its ending."""
         if now >= self.ends_at:
             return self.ending
-        return "READY" if now < self.started_at + (self.ends_at - self.started_at) / 5 else "RUNNING"
+        return "READY" if now < self.started_at + min((self.ends_at - self.started_at) / 5, 1.0) else "RUNNING"
 
     def share_written(self, now: float) -> float:
         """The share of its items that its dataset holds: a dataset grows while its run is at work."""
@@ -110,7 +111,7 @@ class RunStore:
             number=number,
             brand=brand,
             started_at=now,
-            ends_at=now + self.run_seconds,
+            ends_at=now + (_ENDLESS if ending == "RUNNING" else self.run_seconds),
             ending=ending,
             user_agent=user_agent,
             client_ip=client_ip,

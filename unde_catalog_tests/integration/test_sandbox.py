@@ -385,6 +385,16 @@ def test_faults_strike_as_the_dial_says(tmp_path: Path, folder: Path) -> None:
         assert (failed.status, fine.status) == ("FAILED", "SUCCEEDED")
 
 
+def test_a_run_that_is_told_to_goes_on_for_ever_until_it_is_aborted(tmp_path: Path) -> None:
+    with sandbox(tmp_path, "--faults", "apify.run:RUNNING=1") as running:
+        client = running.client()
+        run = client.task(ZARA_TASK).start()
+        looked_at = client.run(run.id).wait_for_finish(wait_duration=timedelta(seconds=1))
+        assert looked_at is not None
+        assert looked_at.status == "RUNNING"
+        assert client.run(run.id).abort().status in ("ABORTING", "ABORTED")
+
+
 def test_a_fault_that_never_answers_holds_the_connection(tmp_path: Path, folder: Path) -> None:
     with sandbox(tmp_path / "a", "--data", str(folder), "--faults", "photo:timeout=1") as running:
         connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=0.3)
