@@ -13,7 +13,7 @@ up: $(INSTALLED)
 	@$(BIN)/unde-catalog up
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(INSTALLED)
 	@$(BIN)/ruff format --check .
