@@ -53,6 +53,8 @@ def test_a_change_that_is_being_written_while_its_product_is_settled_is_not_lost
     (product,) = add_products(each_db, 1)
     execute(each_db, "INSERT INTO product_photos (product_id, n, source_url, state, sha256, fetched_at)"
             " VALUES (%s, 1, 'u', 'stored', 'a', now())", product)  # fmt: skip
+    if stage == "collages":
+        execute(each_db, "UPDATE raw_products SET image_status = 'uploaded'")
     leases = each_db.run(due_work.take, stage, BRAND, 1, LEASE)
     change = {
         "originals": """UPDATE raw_products SET original_image_urls = '["https://cdn.test/2.jpg"]'""",
