@@ -17,10 +17,10 @@ from rich.markup import escape
 from unde_catalog import pipeline, reading
 from unde_catalog.brands import BRANDS
 from unde_catalog.embedded.errors import EmbeddedPostgresError
+from unde_catalog.handler import StageStopped
 from unde_catalog.local.processes import CannotStart
 from unde_catalog.sandbox.serve import DEFAULT_PORT
 from unde_catalog.settings import SettingsError, load_settings
-from unde_catalog.stage import StageStopped
 from unde_catalog.stage_report import RunOptions
 from unde_catalog.staging import due_marks, migrate
 from unde_catalog.staging.database import StagingDown

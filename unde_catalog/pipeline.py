@@ -3,10 +3,11 @@
 import logging
 
 from unde_catalog.brands import brand_for
+from unde_catalog.handler import StageStopped
 from unde_catalog.photos.collages import CollagesStage
 from unde_catalog.photos.originals import OriginalsStage
 from unde_catalog.sources.collect import collect
-from unde_catalog.stage import StageStopped, run_stage
+from unde_catalog.stage import run_stage
 from unde_catalog.stage_report import RunOptions, StageReport
 from unde_catalog.staging import stage_log
 from unde_catalog.staging.database import StagingDown

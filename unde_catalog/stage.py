@@ -11,16 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from unde_catalog.handler import (
-    HandBack,
-    Handler,
-    Outcome,
-    StageStopped,
-    done,
-    given_up,
-    handed_back,
-    try_later,
-)
+from unde_catalog.handler import HandBack, Handler, StageStopped
 from unde_catalog.interruption import HandlerThreads, sigterm_cancels
 from unde_catalog.stage_ledger import GROUP_SECONDS, HandlerBroken, Ledger
 from unde_catalog.stage_report import RunOptions, StageReport
@@ -28,8 +19,6 @@ from unde_catalog.staging import due_marks, due_work
 from unde_catalog.staging.database import Database, StagingDown
 from unde_catalog.staging.due_work import Lease
 from unde_catalog.storage.objects import StorageDown
-
-__all__ = ["HandBack", "Outcome", "StageStopped", "done", "given_up", "handed_back", "run_stage", "try_later"]
 
 _PROGRESS_SECONDS = 10.0
 _THREADS_SECONDS = 8.0  # what a handler's threads get to end when the stage does; a container's SIGTERM gives 10

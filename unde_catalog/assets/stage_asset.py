@@ -7,8 +7,8 @@ from pydantic import Field
 
 from unde_catalog import pipeline
 from unde_catalog.embedded.errors import EmbeddedPostgresError
+from unde_catalog.handler import StageStopped
 from unde_catalog.resources import WorkplaceResource
-from unde_catalog.stage import StageStopped
 from unde_catalog.stage_report import RunOptions, StageReport
 from unde_catalog.staging.database import StagingDown
 from unde_catalog.storage.objects import StorageDown

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from unde_catalog.handler import Outcome, done, given_up, handed_back, try_later
 from unde_catalog.photos.collage import TooWide, decoded_bytes, make_collage
 from unde_catalog.photos.decode import Refused
 from unde_catalog.photos.memory import MemoryBudget
 from unde_catalog.settings import Settings
-from unde_catalog.stage import Outcome, done, given_up, handed_back, try_later
 from unde_catalog.staging import collages
 from unde_catalog.staging.collages import CollageOutcome, StoredPhotos
 from unde_catalog.staging.database import Cursor

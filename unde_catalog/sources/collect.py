@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from unde_catalog.handler import StageStopped
 from unde_catalog.settings import Settings
 from unde_catalog.sources import read_again, task_run
 from unde_catalog.sources.apify import ApifyTask, ApifyUnusable, TaskRun
 from unde_catalog.sources.apify_item import price_not_understood, read_item
 from unde_catalog.sources.collecting import LEASE, Collecting, Progress, merged_counts
 from unde_catalog.sources.dataset import Dataset
-from unde_catalog.stage import StageStopped
 from unde_catalog.stage_report import RunOptions, StageReport
 from unde_catalog.staging import products, rejected_items, scrapes
 from unde_catalog.staging.database import Cursor, Database, StagingDown

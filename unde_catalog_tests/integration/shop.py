@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+from unde_catalog.handler import StageStopped
 from unde_catalog.settings import load_settings
 from unde_catalog.sources.collect import collect
-from unde_catalog.stage import StageStopped
 from unde_catalog.stage_report import RunOptions, StageReport
 from unde_catalog.staging.database import Database
 from unde_catalog_tests.servers import PROJECT, Sandbox, Server

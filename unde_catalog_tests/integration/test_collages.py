@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from unde_catalog import pipeline
-from unde_catalog.stage import StageStopped
+from unde_catalog.handler import StageStopped
 from unde_catalog.stage_report import RunOptions, StageReport
 from unde_catalog.workplace import Workplace
 

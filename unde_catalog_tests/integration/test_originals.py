@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from unde_catalog.stage import StageStopped
+from unde_catalog.handler import StageStopped
 from unde_catalog_tests.due import add_products, due_row, execute, is_due
 from unde_catalog_tests.far_side import far_side, reply
 from unde_catalog_tests.photo_catalogue import (
