@@ -3,7 +3,7 @@
 The loop that calls it is in `stage.py`; what an outcome does to the due rows is in `staging/due_work.py`.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
@@ -14,24 +14,55 @@ from unde_catalog.staging.due_work import Lease, Settled
 
 
 @dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object that a stage stored: which product's, its key, the SHA-256 of its bytes in hex, pixels and bytes.
+
+    `n` and `source_url` are a photo's place (from 1) and address, None for a collage.
+    """
+
+    external_id: str
+    n: int | None
+    key: str
+    sha256: str
+    width: int
+    height: int
+    bytes: int
+    source_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a product left a handler: `settled` for its due row, `payload` for the stage's own columns."""
+    """How a product left a handler: `settled` for its due row, `payload` for the stage's own columns.
+
+    `stored` are the objects that were new.
+    """
 
     settled: Settled
     payload: Any = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    stored: Sequence[StoredObject] = ()
 
 
-def done(lease: Lease, payload: Any = None, **counts: int) -> Outcome:
+Keep = Callable[[Sequence[StoredObject]], None]  # told what was stored, once it is written down
+
+
+def done(lease: Lease, payload: Any = None, *, stored: Sequence[StoredObject] = (), **counts: int) -> Outcome:
     """Nothing left to do, until something changes or the interval is over."""
-    return Outcome(Settled(lease, "done"), payload, counts)
+    return Outcome(Settled(lease, "done"), payload, counts, stored)
 
 
 def try_later(
-    lease: Lease, reason: str, detail: str = "", *, item_fault: bool, payload: Any = None, **counts: int
+    lease: Lease,
+    reason: str,
+    detail: str = "",
+    *,
+    item_fault: bool,
+    payload: Any = None,
+    stored: Sequence[StoredObject] = (),
+    **counts: int,
 ) -> Outcome:
     """It failed and comes again later; the item's own fault is given up after the stage's number of tries."""
-    return Outcome(Settled(lease, "later", reason, detail, item_fault), payload, counts)
+    return Outcome(Settled(lease, "later", reason, detail, item_fault), payload, counts, stored)
 
 
 def given_up(lease: Lease, reason: str, detail: str = "", *, payload: Any = None, **counts: int) -> Outcome:

@@ -3,7 +3,7 @@
 import logging
 
 from unde_catalog.brands import brand_for
-from unde_catalog.handler import StageStopped
+from unde_catalog.handler import Keep, StageStopped
 from unde_catalog.photos.collages import CollagesStage
 from unde_catalog.photos.originals import OriginalsStage
 from unde_catalog.sources.collect import collect
@@ -17,8 +17,15 @@ STAGES = ("raw_products", "originals", "collages")
 DUE_STAGES = STAGES[1:]  # those that work off due work
 
 
-def run(stage: str, brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger) -> StageReport:
-    """Run a stage for a brand and write its row in scraper_logs.
+def run(
+    stage: str,
+    brand: str,
+    workplace: Workplace,
+    options: RunOptions,
+    log: logging.Logger,
+    keep: Keep | None = None,
+) -> StageReport:
+    """Run a stage for a brand and write its row in scraper_logs; `keep` is told what objects were stored.
 
     `StageStopped` when something stands in the way of all of it; ValueError for an unknown stage, brand or product.
     """
@@ -27,7 +34,7 @@ def run(stage: str, brand: str, workplace: Workplace, options: RunOptions, log: 
         raise ValueError(f"unknown stage {stage!r}; the stages are {', '.join(STAGES)}")
     row = workplace.db.run(stage_log.begin, stage, brand, options.run_id)
     try:
-        report = _run(stage, brand, workplace, options, log)
+        report = _run(stage, brand, workplace, options, log, keep)
     except StageStopped as stopped:
         _end(workplace, row, "error", stopped.report, str(stopped), log)
         raise
@@ -38,15 +45,17 @@ def run(stage: str, brand: str, workplace: Workplace, options: RunOptions, log: 
     return report
 
 
-def _run(stage: str, brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger) -> StageReport:
+def _run(
+    stage: str, brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
+) -> StageReport:
     settings = workplace.settings
     if stage == "raw_products":
         return collect(brand, workplace.db, settings, options, log)
     if stage == "originals":
-        handler = OriginalsStage(settings.brands[brand], settings, workplace.store)
+        handler = OriginalsStage(settings.brands[brand], settings, workplace.store, workplace.db)
     else:
         handler = CollagesStage(settings, workplace.store)
-    return run_stage(handler, workplace.db, brand, options, log)
+    return run_stage(handler, workplace.db, brand, options, log, keep)
 
 
 def _end(

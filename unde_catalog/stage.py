@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from unde_catalog.handler import HandBack, Handler, StageStopped
+from unde_catalog.handler import HandBack, Handler, Keep, StageStopped
 from unde_catalog.interruption import HandlerThreads, sigterm_cancels
 from unde_catalog.stage_ledger import GROUP_SECONDS, HandlerBroken, Ledger
 from unde_catalog.stage_report import RunOptions, StageReport
@@ -26,15 +26,22 @@ _THREADS_SECONDS = 8.0  # what a handler's threads get to end when the stage doe
 _T = TypeVar("_T")
 
 
-def run_stage(handler: Handler[Any], db: Database, brand: str, options: RunOptions, log: logging.Logger) -> StageReport:
-    """Work off what is due for a stage in a brand.
+def run_stage(
+    handler: Handler[Any],
+    db: Database,
+    brand: str,
+    options: RunOptions,
+    log: logging.Logger,
+    keep: Keep | None = None,
+) -> StageReport:
+    """Work off what is due for a stage in a brand; `keep` is told what was stored.
 
     `StageStopped` when something stands in the way of all of it; ValueError for a product id that nobody knows.
     """
     report = StageReport(handler.stage, brand)
     try:
         only = _marked(handler.stage, db, brand, options)
-        asyncio.run(_Loop(handler, db, report, options, only, log).run())
+        asyncio.run(_Loop(db, options, only, Ledger(handler, db, report, log, keep)).run())
     except (HandBack, StorageDown, StagingDown, HandlerBroken) as cause:
         raise StageStopped(report, cause) from cause
     return report
@@ -59,18 +66,10 @@ def _marked(stage: str, db: Database, brand: str, options: RunOptions) -> list[i
 class _Loop:
     """One run. All it does in the database happens in one thread, in order, and to its end also when cancelled."""
 
-    def __init__(
-        self,
-        handler: Handler[Any],
-        db: Database,
-        report: StageReport,
-        options: RunOptions,
-        only: list[int] | None,
-        log: logging.Logger,
-    ) -> None:
-        self.handler, self.db, self.report, self.options, self.only, self.log = handler, db, report, options, only, log
-        self.stage, self.brand = report.stage, report.brand
-        self.ledger = Ledger(handler, db, report, log)
+    def __init__(self, db: Database, options: RunOptions, only: list[int] | None, ledger: Ledger) -> None:
+        self.db, self.options, self.only, self.ledger = db, options, only, ledger
+        self.handler, self.report, self.log = ledger.handler, ledger.report, ledger.log
+        self.stage, self.brand = self.report.stage, self.report.brand
         self._taken = 0
         self._db_thread = ThreadPoolExecutor(1, thread_name_prefix=f"{self.stage}-db")
         self._threads = HandlerThreads(thread_name_prefix=self.stage)

@@ -6,9 +6,10 @@ The loop that takes and handles products is in `stage.py`.
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from unde_catalog.handler import HandBack, Handler, Outcome, try_later
+from unde_catalog.handler import HandBack, Handler, Keep, Outcome, try_later
 from unde_catalog.stage_report import StageReport
 from unde_catalog.staging import due_work
 from unde_catalog.staging.database import Cursor, Database, StagingDown
@@ -27,8 +28,11 @@ class HandlerBroken(RuntimeError):
 class Ledger:
     """The leases and outcomes of one run. Its methods that write wait for the database."""
 
-    def __init__(self, handler: Handler[Any], db: Database, report: StageReport, log: logging.Logger) -> None:
+    def __init__(
+        self, handler: Handler[Any], db: Database, report: StageReport, log: logging.Logger, keep: Keep | None = None
+    ) -> None:
         self.handler, self.db, self.report, self.log = handler, db, report, log
+        self._keep = keep
         self.open: dict[int, Lease] = {}  # taken, and how they end is not written yet
         self.went_back: list[int] = []  # not to be taken again in this run
         self.cause: BaseException | None = None  # why the stage stops
@@ -56,7 +60,7 @@ class Ledger:
         settled = Settled(settled.lease, kind, due_work.storable(settled.reason), detail, settled.item_fault)
         if not self._outcomes:
             self._oldest_outcome = time.monotonic()
-        self._outcomes.append(Outcome(settled, outcome.payload, outcome.counts))
+        self._outcomes.append(replace(outcome, settled=settled))
 
     def fail(self, lease: Lease, error: Exception, *, settled: bool = False) -> None:
         """Settle a product that something unexpected happened to, unless it was `settled` before that."""
@@ -129,6 +133,8 @@ class Ledger:
             self.report.superseded += 1
             return
         self.report.counts.update(outcome.counts)
+        if self._keep is not None and outcome.stored:
+            self._keep(outcome.stored)
         if settled.kind == "done":
             self.report.done += 1
             return

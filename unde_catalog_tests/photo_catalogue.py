@@ -59,7 +59,7 @@ class Catalogue:
         settings = load_settings().model_copy(update={"photo_allow_private_hosts": True})
         manners = {"max_retries": 0, "download_delay_min": 0, "download_delay_max": 0, "proxy_url": None}
         brand = settings.brands["zara"].model_copy(update=manners)
-        stage = OriginalsStage(brand, settings, self.store, self.time.waiting)
+        stage = OriginalsStage(brand, settings, self.store, self.db, self.time.waiting)
         stage.lease = lease or stage.lease
         options = {"root_run": str(self.runs), **options}
         return run_stage(stage, self.db, "zara", RunOptions(**options), logging.getLogger("test"))

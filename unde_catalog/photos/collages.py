@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from unde_catalog.handler import Outcome, done, given_up, handed_back, try_later
+from unde_catalog.handler import Outcome, StoredObject, done, given_up, handed_back, try_later
 from unde_catalog.photos.collage import TooWide, decoded_bytes, make_collage
 from unde_catalog.photos.decode import Refused
 from unde_catalog.photos.memory import MemoryBudget
 from unde_catalog.settings import Settings
 from unde_catalog.staging import collages
-from unde_catalog.staging.collages import CollageOutcome, StoredPhotos
+from unde_catalog.staging.collages import CollageOutcome, MadeCollage, StoredPhotos
 from unde_catalog.staging.database import Cursor
 from unde_catalog.staging.due_work import Lease
 from unde_catalog.storage.keys import collage_key
@@ -64,7 +64,7 @@ class CollagesStage:
                 yield await asyncio.to_thread(self._glue, one)
 
     def record(self, cursor: Cursor, outcomes: Sequence[tuple[Outcome, bool]]) -> None:
-        """Collage URL and image status."""
+        """Collage row, collage URL and image status."""
         collages.record(cursor, [_row(outcome, current) for outcome, current in outcomes])
 
     def _glue(self, work: CollageWork) -> Outcome:
@@ -86,7 +86,10 @@ class CollagesStage:
         if lease.seconds_left() <= PUT_SECONDS:
             return handed_back(lease)
         self._store.put(key, collage.data, "image/jpeg")
-        return done(lease, self._store.public_url(key), collages_stored=1, bytes=len(collage.data))
+        size = len(collage.data)
+        made = MadeCollage(self._store.public_url(key), key, collage.sha256, collage.width, collage.height, size)
+        stored = StoredObject(photos.external_id, None, key, collage.sha256, collage.width, collage.height, size, None)
+        return done(lease, made, stored=[stored], collages_stored=1, bytes=size)
 
 
 def _row(outcome: Outcome, current: bool) -> CollageOutcome:

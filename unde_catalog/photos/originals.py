@@ -4,36 +4,28 @@ How a download behaves is `net/`'s, what an image must be is `image.py`'s, lease
 """
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from unde_catalog.handler import HandBack, Outcome, done, given_up, handed_back, try_later
+from unde_catalog.handler import HandBack, Outcome, StoredObject, done, given_up, handed_back, try_later
 from unde_catalog.net.answers import DownloadFailed
 from unde_catalog.net.download import Downloader, FarSideDown, Manners
 from unde_catalog.net.targets import Targets
 from unde_catalog.net.waiting import REAL, Waiting
 from unde_catalog.photos.decode import WORTH_ANOTHER_TRY, Refused
-from unde_catalog.photos.image import Limits, StoredImage, normalise, working_bytes
+from unde_catalog.photos.image import Limits, normalise, working_bytes
 from unde_catalog.photos.memory import MemoryBudget
+from unde_catalog.photos.photo_store import LeaseTooShort, PhotoStore, PhotoWork
 from unde_catalog.settings import BrandSettings, Settings
 from unde_catalog.staging import originals
-from unde_catalog.staging.database import Cursor
+from unde_catalog.staging.database import Cursor, Database, StagingDown
 from unde_catalog.staging.due_work import Lease
-from unde_catalog.staging.originals import Photo, PhotosOutcome, PhotoUrls
-from unde_catalog.storage.keys import original_key
-from unde_catalog.storage.objects import PUT_SECONDS, ObjectMissing, ObjectStore, StorageDown
+from unde_catalog.staging.originals import Photo, PhotosOutcome
+from unde_catalog.storage.objects import PUT_SECONDS, ObjectStore, StorageDown
 
 _MAY_HEAL = {*WORTH_ANOTHER_TRY, "broken_answer"}
-
-
-@dataclass(frozen=True, slots=True)
-class PhotoWork:
-    """A product in hand."""
-
-    lease: Lease
-    product: PhotoUrls
+_STOPS = (HandBack, StorageDown, StagingDown)  # no item's fault: the stage stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +45,6 @@ class _Payload:
     image_urls: tuple[str, ...] | None
 
 
-class _LeaseTooShort(Exception):
-    """Nothing may be stored or deleted any more: it could come after another worker's."""
-
-
 class OriginalsStage:
     """Handler of the stage for one brand; an async context manager around its connections."""
 
@@ -66,18 +54,23 @@ class OriginalsStage:
     interval: timedelta | None = None
 
     def __init__(
-        self, brand_settings: BrandSettings, settings: Settings, store: ObjectStore, waiting: Waiting = REAL
+        self,
+        brand_settings: BrandSettings,
+        settings: Settings,
+        store: ObjectStore,
+        db: Database,
+        waiting: Waiting = REAL,
     ) -> None:
         slots = brand_settings.concurrent_downloads
         self.hands = 2 * slots  # a product may miss one photo only, and the next ones take a moment to come
         self.take_at_most = settings.batch_size_of(self.stage)
         self.lease = timedelta(seconds=brand_settings.product_timeout + 5 * PUT_SECONDS + 60)
         self._seconds = brand_settings.product_timeout
-        self._store = store
+        self._public_url = store.public_url
+        self._store = PhotoStore(store, db)
         self._limits = Limits(max_bytes=settings.photo_max_bytes)
         self._memory = MemoryBudget(settings.originals_memory_mb * 1_000_000)
         self._in_memory = asyncio.Semaphore(3 * slots)  # whole files: being fetched, validated and stored
-        self._moving = asyncio.Semaphore(2)  # products whose photos are read to be stored under other keys
         proxy = brand_settings.proxy_url
         everywhere = settings.photo_allow_private_hosts
         self._downloader = Downloader(
@@ -119,15 +112,16 @@ class OriginalsStage:
         """Photo rows and the image columns."""
         originals.record(cursor, [_row(outcome, current) for outcome, current in outcomes])
 
-    async def _product(self, work: PhotoWork) -> tuple[Outcome, HandBack | StorageDown | None]:
+    async def _product(self, work: PhotoWork) -> tuple[Outcome, HandBack | StorageDown | StagingDown | None]:
         """The outcome, and what stops the stage. What was stored before that is in the outcome."""
         lease, product = work.lease, work.product
-        there = [photo for photo in product.known if _still_good(photo, work)]
         try:
-            there += await self._moved(work, {photo.n for photo in there})
-        except StorageDown as error:
+            known = await self._store.known(work)
+            there = [photo for photo in known if _still_good(photo, work)]
+            there += await self._store.move(work, _moved(work, known, {photo.n for photo in there}))
+        except (StorageDown, StagingDown) as error:
             return handed_back(lease), error
-        except _LeaseTooShort:
+        except LeaseTooShort:
             return handed_back(lease), None
         have = {photo.n for photo in there}
         deadline = self._downloader.now() + self._seconds
@@ -136,19 +130,19 @@ class OriginalsStage:
             *(self._photo(work, n, url, deadline) for n, url in missing), return_exceptions=True
         )
         for result in results:
-            if isinstance(result, BaseException) and not isinstance(result, HandBack | StorageDown | _LeaseTooShort):
+            if isinstance(result, BaseException) and not isinstance(result, (*_STOPS, LeaseTooShort)):
                 raise result
         tries = [result for result in results if isinstance(result, _Try)]
-        settled = [_or_what_we_have(one.photo, product) for one in tries]
+        settled = [_or_what_we_have(one.photo, work, known) for one in tries]
         state = sorted([*there, *settled], key=lambda photo: photo.n)
-        stopped = next((result for result in results if isinstance(result, HandBack | StorageDown)), None)
+        stopped = next((result for result in results if isinstance(result, _STOPS)), None)
         try:
             if len(tries) == len(results):
-                await self._forget(work, {photo.n for photo in state if photo.key})
+                await self._store.forget(work, known, {photo.key for photo in state})
                 return self._outcome(work, state, tries), None
-        except StorageDown as error:
+        except (StorageDown, StagingDown) as error:
             stopped = error
-        except _LeaseTooShort:
+        except LeaseTooShort:
             pass
         rows = tuple(photo for photo in state if photo.state == "stored" and photo not in product.known)
         back = handed_back(lease)
@@ -168,19 +162,21 @@ class OriginalsStage:
             "bytes": sum(photo.bytes or 0 for photo in fresh),
         }
         rows = tuple(photo for photo in state if photo not in product.known)
-        urls = tuple(self._store.public_url(photo.key) for photo in stored if photo.key)
+        urls = tuple(self._public_url(photo.key) for photo in stored if photo.key)
+        there_before = {(photo.key, photo.sha256) for photo in product.known}
+        new = [_stored_object(work, photo) for photo in stored if (photo.key, photo.sha256) not in there_before]
         payload = _Payload(rows, len(product.urls), urls)
         if not product.urls:
             return given_up(lease, "no_photos", "the source names no photo", payload=payload)
         if failed:
-            return try_later(lease, *_why(failed), item_fault=False, payload=payload, **counts)
+            return try_later(lease, *_why(failed), item_fault=False, payload=payload, stored=new, **counts)
         may_heal = any(one.photo.reason in _MAY_HEAL for one in bad) and lease.item_faults + 1 < self.tries
         if not stored or may_heal:
-            return try_later(lease, *_why(bad), item_fault=True, payload=payload, **counts)
-        return done(lease, payload, **counts)
+            return try_later(lease, *_why(bad), item_fault=True, payload=payload, stored=new, **counts)
+        return done(lease, payload, stored=new, **counts)
 
     async def _photo(self, work: PhotoWork, n: int, url: str, deadline: float) -> _Try:
-        """Download, validate and store one photo. Raises HandBack, `StorageDown` and `_LeaseTooShort`."""
+        """Download, validate and store one photo. Raises HandBack, `StorageDown`, `StagingDown`, `LeaseTooShort`."""
         async with self._in_memory:
             try:
                 answer = await self._downloader.download(url, deadline, owner=work.product.product_id)
@@ -193,55 +189,9 @@ class OriginalsStage:
                 image = await asyncio.to_thread(normalise, answer.body, self._limits)
             if isinstance(image, Refused):
                 return _Try(Photo(n, url, "refused", image.reason), image.detail)
-            return _Try(await self._store_photo(work, n, url, image))
-
-    async def _store_photo(self, work: PhotoWork, n: int, url: str, image: StoredImage) -> Photo:
-        key = original_key(work.product.brand, work.product.external_id, n)
-        size = len(image.data)
-        if (key, image.sha256) not in {(photo.key, photo.sha256) for photo in work.product.known} or (
-            (there := await asyncio.to_thread(self._store.head, key)) is None or there.size != size
-        ):
-            await self._put(work, key, image.data)
-        return Photo(n, url, "stored", None, key, image.sha256, image.width, image.height, size)
-
-    async def _moved(self, work: PhotoWork, have: set[int]) -> list[Photo]:
-        """Photos that only changed their place in the list, copied under their new keys instead of asked for again."""
-        known = {photo.source_url: photo for photo in work.product.known if _stored_and_fresh(photo, work)}
-        places = [(n, known[url]) for n, url in enumerate(work.product.urls, 1) if n not in have and url in known]
-        if not places:
-            return []
-        async with self._moving:
-            # All are read before the first is written: two may have changed places.
-            bodies = [await asyncio.to_thread(self._read, photo) for _, photo in places]
-            moved = []
-            for (n, photo), body in zip(places, bodies, strict=True):
-                if body is not None:
-                    key = original_key(work.product.brand, work.product.external_id, n)
-                    await self._put(work, key, body)
-                    moved.append(replace(photo, n=n, key=key, reason=None))
-            return moved
-
-    def _read(self, photo: Photo) -> bytes | None:
-        """The stored photo, None where the object is not what the row says."""
-        try:
-            body = self._store.get(photo.key or "")
-        except ObjectMissing:
-            return None
-        return body if hashlib.sha256(body).hexdigest() == photo.sha256 else None
-
-    async def _put(self, work: PhotoWork, key: str, body: bytes) -> None:
-        if work.lease.seconds_left() <= PUT_SECONDS:
-            raise _LeaseTooShort
-        await asyncio.to_thread(self._store.put, key, body, "image/jpeg")
-
-    async def _forget(self, work: PhotoWork, in_use: set[int]) -> None:
-        """Delete objects that no photo of the product stands behind any more; their rows follow with the outcome."""
-        keys = [photo.key for photo in work.product.known if photo.key and photo.n not in in_use]
-        if not keys:
-            return
-        if work.lease.seconds_left() <= PUT_SECONDS:
-            raise _LeaseTooShort
-        await asyncio.to_thread(self._store.delete, keys)
+            photo = Photo(n, url, "stored", None, work.key(n), image.sha256, image.width, image.height, len(image.data))
+            await self._store.put(work, photo, image.data)
+            return _Try(photo)
 
 
 def _stored_and_fresh(photo: Photo, work: PhotoWork) -> bool:
@@ -254,21 +204,35 @@ def _stored_and_fresh(photo: Photo, work: PhotoWork) -> bool:
 def _still_good(photo: Photo, work: PhotoWork) -> bool:
     """Whether a stored photo is the one that the list names now in its place."""
     urls = work.product.urls
-    return photo.n <= len(urls) and urls[photo.n - 1] == photo.source_url and _stored_and_fresh(photo, work)
+    listed = photo.n <= len(urls) and urls[photo.n - 1] == photo.source_url
+    return listed and photo.key == work.key(photo.n) and _stored_and_fresh(photo, work)
 
 
-def _or_what_we_have(photo: Photo, product: PhotoUrls) -> Photo:
+def _moved(work: PhotoWork, known: Sequence[Photo], have: set[int]) -> list[tuple[int, Photo]]:
+    """Photos that only changed their place in the list: copied under new keys instead of asked for again."""
+    stored = {photo.source_url: photo for photo in known if _stored_and_fresh(photo, work)}
+    return [(n, stored[url]) for n, url in enumerate(work.product.urls, 1) if n not in have and url in stored]
+
+
+def _or_what_we_have(photo: Photo, work: PhotoWork, rows: Sequence[Photo]) -> Photo:
     """The photo, or the stored one that stays in its place, with the reason why there is no newer one.
 
     What we have of the same address is not thrown away when the address no longer gives it; a former photo stays
     while a fault of the far side hides its successor, unless it is elsewhere in the list now.
     """
-    for known in product.known:
-        if known.n == photo.n and known.state == "stored" and photo.state != "stored":
+    for known in rows:
+        if known.n == photo.n and known.key == work.key(photo.n) and photo.state != "stored":
             same = known.source_url == photo.source_url
-            if same or (photo.state == "failed" and known.source_url not in product.urls):
+            if same or (photo.state == "failed" and known.source_url not in work.product.urls):
                 return replace(known, reason=photo.reason)
     return photo
+
+
+def _stored_object(work: PhotoWork, photo: Photo) -> StoredObject:
+    return StoredObject(
+        work.product.external_id, photo.n, photo.key or "", photo.sha256 or "", photo.width or 0, photo.height or 0,
+        photo.bytes or 0, photo.source_url,
+    )  # fmt: skip
 
 
 def _why(tries: Sequence[_Try]) -> tuple[str, str]:

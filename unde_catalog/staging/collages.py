@@ -22,12 +22,24 @@ class StoredPhotos:
 
 
 @dataclass(frozen=True, slots=True)
+class MadeCollage:
+    """A stored collage: public URL, object key, the SHA-256 of its bytes in hex, pixels and bytes."""
+
+    url: str
+    key: str
+    sha256: str
+    width: int
+    height: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class CollageOutcome:
-    """What to write of one product; `made`: the collage stands under `url` (None: there is nothing to glue)."""
+    """What to write of one product; `settled`: `collage` is what stands there now (None: there is nothing to glue)."""
 
     product_id: int
-    made: bool
-    url: str | None
+    settled: bool
+    collage: MadeCollage | None
     error_message: str | None
     current: bool
 
@@ -59,8 +71,22 @@ def load(cursor: Cursor, product_ids: Sequence[int]) -> dict[int, StoredPhotos]:
 
 
 def record(cursor: Cursor, outcomes: Sequence[CollageOutcome]) -> None:
-    """Write the collage columns of some products; called where their due rows are settled."""
+    """Write the collage rows and columns of some products; called where their due rows are settled."""
     ordered = sorted(outcomes, key=lambda one: one.product_id)
+    made = [(one.product_id, one.collage) for one in ordered if one.settled and one.collage]
+    if made:
+        cursor.executemany(
+            """
+            INSERT INTO product_collages (product_id, key, sha256, width, height, bytes, made_at)
+            VALUES (%s, %s, %s, %s, %s, %s, unde_now())
+            ON CONFLICT (product_id) DO UPDATE SET
+                key = excluded.key, sha256 = excluded.sha256, width = excluded.width, height = excluded.height,
+                bytes = excluded.bytes, made_at = excluded.made_at
+            """,
+            [(product_id, c.key, c.sha256, c.width, c.height, c.bytes) for product_id, c in made],
+        )
+    if gone := [one.product_id for one in ordered if one.settled and one.collage is None]:
+        cursor.execute("DELETE FROM product_collages WHERE product_id = ANY(%s)", (gone,))
     cursor.execute(
         """
         UPDATE raw_products AS p SET
@@ -76,8 +102,8 @@ def record(cursor: Cursor, outcomes: Sequence[CollageOutcome]) -> None:
         """,
         {
             "ids": [one.product_id for one in ordered],
-            "made": [one.made for one in ordered],
-            "urls": [one.url for one in ordered],
+            "made": [one.settled for one in ordered],
+            "urls": [one.collage and one.collage.url for one in ordered],
             "errors": [one.error_message for one in ordered],
             "current": [one.current for one in ordered],
         },

@@ -8,7 +8,7 @@ from typing import Literal
 from psycopg.types.json import Jsonb
 
 from unde_catalog.staging.database import Cursor
-from unde_catalog.staging.due_work import Settlement
+from unde_catalog.staging.due_work import Lease, Settlement
 
 PHOTOS_A_PRODUCT = 5  # spec 1: the first five
 
@@ -33,13 +33,17 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class PhotoUrls:
-    """A product's photo URLs (at most five) and the rows its photos have so far."""
+    """A product's photo URLs (at most five) and the rows its photos have so far.
+
+    `intents`: photos that a worker was about to store, move or delete when it died, each as it would be stored.
+    """
 
     product_id: int
     brand: str
     external_id: str
     urls: tuple[str, ...]
     known: tuple[Photo, ...]
+    intents: tuple[Photo, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +87,58 @@ def load(cursor: Cursor, product_ids: Sequence[int]) -> dict[int, PhotoUrls]:
     known: dict[int, list[Photo]] = {}
     for row in cursor.fetchall():
         known.setdefault(row.pop("product_id"), []).append(Photo(**row))
+    cursor.execute(
+        """
+        SELECT product_id, n, source_url, 'stored' AS state, key, sha256, width, height, bytes, fetched_at
+        FROM photo_intents WHERE product_id = ANY(%s) ORDER BY n
+        """,
+        (list(product_ids),),
+    )
+    intents: dict[int, list[Photo]] = {}
+    for row in cursor.fetchall():
+        intents.setdefault(row.pop("product_id"), []).append(Photo(**row))
     return {
         row["id"]: PhotoUrls(
-            row["id"], row["brand"], row["external_id"], tuple(row["urls"]), tuple(known.get(row["id"], ()))
+            row["id"],
+            row["brand"],
+            row["external_id"],
+            tuple(row["urls"]),
+            tuple(known.get(row["id"], ())),
+            tuple(intents.get(row["id"], ())),
         )
         for row in products
     }
+
+
+def intend(cursor: Cursor, intents: Sequence[tuple[Lease, Sequence[Photo]]]) -> set[int]:
+    """Write to disk which objects are about to change; the products that are still in our hand.
+
+    It must not be lost with the server: the object outlives that.
+    """
+    cursor.execute("SET LOCAL synchronous_commit = on")
+    rows = sorted(
+        (lease.product_id, lease.token, p.n, p.source_url, p.key, p.sha256, p.width, p.height, p.bytes, p.fetched_at)
+        for lease, photos in intents
+        for p in photos
+    )
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    cursor.execute(
+        """
+        INSERT INTO photo_intents (product_id, n, source_url, key, sha256, width, height, bytes, fetched_at)
+        SELECT i.product_id, i.n, i.source_url, i.key, i.sha256, i.width, i.height, i.bytes,
+               coalesce(i.fetched_at, unde_now())
+        FROM unnest(%s::bigint[], %s::text[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[],
+                    %s::int[], %s::timestamptz[])
+                 AS i (product_id, token, n, source_url, key, sha256, width, height, bytes, fetched_at)
+             JOIN due_work w ON w.product_id = i.product_id AND w.stage = 'originals' AND w.lease_token = i.token
+        ON CONFLICT (product_id, n) DO UPDATE SET
+            source_url = excluded.source_url, key = excluded.key, sha256 = excluded.sha256, width = excluded.width,
+            height = excluded.height, bytes = excluded.bytes, fetched_at = excluded.fetched_at
+        RETURNING product_id
+        """,
+        columns,
+    )
+    return {row["product_id"] for row in cursor.fetchall()}
 
 
 def record(cursor: Cursor, outcomes: Sequence[PhotosOutcome]) -> None:
@@ -123,6 +173,12 @@ def record(cursor: Cursor, outcomes: Sequence[PhotosOutcome]) -> None:
             """,
             rows,
         )
+        cursor.executemany(
+            "DELETE FROM photo_intents WHERE product_id = %s AND n = %s AND sha256 = %s",
+            [(one.product_id, p.n, p.sha256) for one in outcomes for p in one.photos],
+        )
+    known = [one.product_id for one in outcomes if one.image_urls is not None]
+    cursor.execute("DELETE FROM photo_intents WHERE product_id = ANY(%s)", (known,))
     ordered = sorted(outcomes, key=lambda one: one.product_id)
     values = {
         "ids": [one.product_id for one in ordered],

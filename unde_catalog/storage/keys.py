@@ -19,6 +19,11 @@ def original_key(brand: str, external_id: str, n: int) -> str:
     return f"originals/{_brand(brand)}/{_segment(external_id)}/{n}.jpg"
 
 
+def aside_key(brand: str, external_id: str, sha256: str) -> str:
+    """Where a photo is copied while photos of its product change places, by the hash of its bytes."""
+    return f"originals/{_brand(brand)}/{_segment(external_id)}/aside-{sha256[:32]}.jpg"
+
+
 def collage_key(brand: str, external_id: str) -> str:
     """`collages/<brand>/<external_id>.jpg`. ValueError for a brand that is no key."""
     return f"collages/{_brand(brand)}/{_segment(external_id)}.jpg"
