@@ -1,5 +1,6 @@
 """Fixtures that several rooms share; a server starts at most once a session."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from unde_catalog.settings import load_settings
 from unde_catalog.staging.database import Database
 from unde_catalog.workplace import Workplace
+from unde_catalog_tests import pgbouncer
 from unde_catalog_tests.servers import (
     REAL_DATA,
     Sandbox,
@@ -21,10 +23,19 @@ from unde_catalog_tests.servers import (
 )
 
 
+def pytest_report_header() -> str:
+    return "" if pgbouncer.program() else pgbouncer.ABSENT
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """PostgreSQL 18 from the wheel."""
-    with wheel_server(18) as running:
+    """PostgreSQL 18 from the wheel, behind a PgBouncer where that is installed."""
+    program = pgbouncer.program()
+    if program is None and os.environ.get("CI"):
+        missing(pgbouncer.ABSENT)
+    with wheel_server(18) as running, ExitStack() as stack:
+        if program is not None:
+            running.stands_behind(stack.enter_context(pgbouncer.pgbouncer(program, running.admin_url)))
         yield running
 
 
@@ -47,10 +58,12 @@ def each_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture
 def database_url(server: Server) -> Iterator[str]:
-    """A migrated database of this test's own."""
+    """A migrated database of this test's own; nothing may be left in a session, where another client would find it."""
     url = server.new_database()
     yield url
+    left = server.session_state(url)
     server.drop(url)
+    assert left == []
 
 
 @pytest.fixture

@@ -23,19 +23,26 @@ LEASE = timedelta(minutes=10)
 NOTHING_OPEN = OpenWork(due=0, in_hand=0)
 
 
-def add_products(db: Database, count: int, brand: str = BRAND, **columns: Any) -> list[int]:
-    """Insert products with the external ids 1 ... count, as any other system would; their ids."""
+def add_products(db: Database, count: int, brand: str = BRAND, *, first: int = 1, **columns: Any) -> list[int]:
+    """Insert products with the external ids `first`, ... as any other system would; their ids."""
     values = {"original_image_urls": ["https://cdn.test/1.jpg"], **columns}
     with db.transaction() as cursor:
         cursor.execute(
             sql.SQL(
                 "INSERT INTO raw_products (source, external_id, brand, scraped_at, {})"
-                " SELECT 'apify_' || %s, n, %s, now(), {} FROM generate_series(1, %s) AS n ORDER BY n RETURNING id"
+                " SELECT 'apify_' || %s, n, %s, now(), {} FROM generate_series(%s::int, %s::int) AS n ORDER BY n"
+                " RETURNING id"
             ).format(
                 sql.SQL(", ").join(map(sql.Identifier, values)),
                 sql.SQL(", ").join(sql.Placeholder() for _ in values),
             ),
-            (brand, brand, *(Jsonb(v) if isinstance(v, list | dict) else v for v in values.values()), count),
+            (
+                brand,
+                brand,
+                *(Jsonb(v) if isinstance(v, list | dict) else v for v in values.values()),
+                first,
+                first + count - 1,
+            ),
         )
         return [row["id"] for row in cursor.fetchall()]
 
@@ -86,7 +93,7 @@ def set_now(cursor: Cursor, moment: str) -> None:
 
 def poll(url: str, condition: str, seconds: float = 20) -> None:
     """Wait in the database until a query's first value is true."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True, prepare_threshold=None) as connection:
         for _ in range(int(seconds / 0.02)):
             row = connection.execute(condition.encode()).fetchone()
             if row and row[0]:

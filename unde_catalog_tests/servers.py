@@ -2,7 +2,6 @@
 
 import json
 import os
-import pwd
 import shutil
 import subprocess
 import sys
@@ -16,48 +15,83 @@ from typing import Any, NoReturn
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from unde_catalog.embedded.postgres import EmbeddedPostgres
 from unde_catalog.sandbox.serve import environment
 from unde_catalog.staging import migrate
+from unde_catalog_tests.pgbouncer import PgBouncer, ordinary_user, session_state
 
 PROJECT = Path(__file__).parents[1]
 REAL_DATA = PROJECT.parent / "shared" / "data"
 _TEMPLATE = "template_staging"
+_ROLE, _PASSWORD = "undeuser", "not-a-secret"
+_ACCESS = "local all unde trust\nlocal all all scram-sha-256\n"  # pg_hba.conf: only the administrator needs no password
 
 
 class Server:
-    """A running PostgreSQL that hands out migrated databases."""
+    """A running PostgreSQL that hands out migrated databases, through a PgBouncer once that stands before it."""
 
     def __init__(self, admin_url: str) -> None:
-        self._admin_url = admin_url
+        self.admin_url = admin_url
+        self.pgbouncer: PgBouncer | None = None
         with psycopg.connect(admin_url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {_TEMPLATE}".encode())
+            row = connection.execute("SELECT current_setting('hba_file')").fetchone()
+            assert row is not None
+            Path(row[0]).write_text(_ACCESS)
+            connection.execute("SELECT pg_reload_conf()")
+            role = sql.SQL("CREATE ROLE {} SUPERUSER LOGIN PASSWORD {}")
+            connection.execute(role.format(sql.Identifier(_ROLE), sql.Literal(_PASSWORD)))
+            connection.execute(f"CREATE DATABASE {_TEMPLATE} OWNER {_ROLE}".encode())
         migrate.upgrade(self.url(_TEMPLATE))
 
+    def stands_behind(self, pgbouncer: PgBouncer) -> None:
+        """From now on its URLs lead through that PgBouncer."""
+        pgbouncer.admit(_ROLE, _PASSWORD)
+        self.pgbouncer = pgbouncer
+
     def url(self, database: str) -> str:
-        return self._admin_url.replace("/postgres?", f"/{database}?")
+        """The URL of a database for those who work with it."""
+        if self.pgbouncer is not None:
+            return self.pgbouncer.url(database, _ROLE, _PASSWORD)
+        return self.direct_url(database).replace("//unde@", f"//{_ROLE}:{_PASSWORD}@")
+
+    def direct_url(self, database: str) -> str:
+        """A database as its administrator, past any PgBouncer; also for the URL of one."""
+        return self.admin_url.replace("/postgres?", f"/{_name(database)}?")
 
     def new_database(self, *, migrated: bool = True) -> str:
         """The URL of a fresh database."""
         name = f"t_{uuid.uuid4().hex}"
         template = _TEMPLATE if migrated else "template0"
-        with psycopg.connect(self._admin_url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        self._administer(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {_ROLE}")
         return self.url(name)
 
     def drop(self, url: str) -> None:
-        name = url.split("?")[0].rsplit("/", 1)[1]
-        with psycopg.connect(self._admin_url, autocommit=True) as connection:
-            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
-            connection.execute(f"DROP DATABASE {name}".encode())
+        """Remove a database; whoever uses it is cut off."""
+        self._administer(f"DROP DATABASE {_name(url)} WITH (FORCE)")
+
+    def session_state(self, url: str) -> list[str]:
+        """What earlier users of a database left in its pooled connections; nobody may use it meanwhile."""
+        if self.pgbouncer is None:
+            return []
+        rows = self.pgbouncer.pool(_name(url))
+        return session_state(url, sum(row["sv_idle"] + row["sv_used"] for row in rows))
 
     def set_now(self, url: str, moment: str | None) -> None:
         """What unde_now() answers to connections that are made from now on; None: the real time."""
-        name = url.split("?")[0].rsplit("/", 1)[1]
-        with psycopg.connect(self._admin_url, autocommit=True) as connection:
-            action = "RESET unde.now" if moment is None else f"SET unde.now = '{moment}'"
-            connection.execute(f"ALTER DATABASE {name} {action}".encode())
+        action = "RESET unde.now" if moment is None else f"SET unde.now = '{moment}'"
+        self._administer(f"ALTER DATABASE {_name(url)} {action}")
+        if self.pgbouncer is not None:
+            self.pgbouncer.console("RECONNECT")
+
+    def _administer(self, statement: str) -> None:
+        with psycopg.connect(self.admin_url, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+
+def _name(url: str) -> str:
+    return url.split("?")[0].rsplit("/", 1)[-1]
 
 
 def missing(what: str) -> NoReturn:
@@ -85,11 +119,9 @@ def wheel_server(major: int) -> Iterator[Server]:
 def debian_server(programs: Path) -> Iterator[Server]:
     """Debian's PostgreSQL on a folder of its own; as root, the server runs as nobody."""
     folder = Path(tempfile.mkdtemp(prefix="unde-pg-"))
-    account: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-        account = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    account = ordinary_user()
+    if account:
+        os.chown(folder, account["user"], account["group"])
     data = folder / "data"
     try:
         initdb = [programs / "initdb", "-D", data, "-U", "unde", "--no-locale", "-E", "UTF8", "-A", "trust", "-N"]

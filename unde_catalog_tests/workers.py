@@ -1,6 +1,7 @@
 """A worker process of the toy stage: `python -m` this module with a JSON of what it shall do.
 
-It prints `holding <external id>` when it has a product in hand, and its report as JSON when it ends.
+It prints `holding <external id>` when it has a product in hand, and its report as JSON when it ends, with the
+sentence with which it stopped.
 """
 
 import asyncio
@@ -15,14 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-import psycopg
-
 from unde_catalog.handler import Outcome, StageStopped, done, handed_back
 from unde_catalog.stage import run_stage
 from unde_catalog.stage_report import RunOptions
 from unde_catalog.staging.database import Cursor, Database
 from unde_catalog.storage.directory import directory_store
-from unde_catalog_tests.due import BRAND, Toy, ToyStage
+from unde_catalog_tests.due import BRAND, Toy, ToyStage, execute
 from unde_catalog_tests.servers import PROJECT
 
 UPLOAD_SECONDS = 0.3  # what an upload may take here: less lease than that left, and it must not begin
@@ -38,7 +37,7 @@ class Worker(ToyStage):
     def __init__(self, name: str, url: str, folder: str | None, waits: bool, **options: Any) -> None:
         super().__init__(**options)
         self.name, self.waits = name, waits
-        self._log = psycopg.connect(url, autocommit=True)  # outside the stage's transactions
+        self._log = Database(url)  # outside the stage's transactions
         self._store = directory_store(Path(folder)) if folder else None
 
     async def handle(self, work: Sequence[Toy]) -> AsyncIterator[Outcome]:
@@ -50,7 +49,7 @@ class Worker(ToyStage):
         cursor.execute("UPDATE raw_products SET name = %s WHERE id = ANY(%s)", (self.name, ids))
 
     def _one(self, one: Toy) -> Outcome:
-        self._log.execute("INSERT INTO handled VALUES (%s, %s)", (one.lease.product_id, self.name))
+        execute(self._log, "INSERT INTO handled VALUES (%s, %s)", one.lease.product_id, self.name)
         if self.waits:
             print(f"holding {one.lease.external_id}", flush=True)
             os.read(0, 1)
@@ -95,12 +94,13 @@ def main(url: str, name: str, task: dict[str, Any]) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, interrupted)
     handler = Worker(name, url, task.pop("folder", None), task.pop("waits", False), **task)
+    sentence = None
     with Database(url) as db:
         try:
             report = run_stage(handler, db, BRAND, RunOptions(), logging.getLogger())
         except StageStopped as stopped:
-            report = stopped.report
-    print(json.dumps(report.as_dict()), flush=True)
+            report, sentence = stopped.report, str(stopped)
+    print(json.dumps({**report.as_dict(), "stopped": sentence}), flush=True)
     return 0
 
 

@@ -3,12 +3,13 @@
 No SQL of the catalogue here, and nothing that lives in a session: it works behind PgBouncer's transaction pooling.
 """
 
+import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
-from psycopg import errors
+from psycopg import errors, pq
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -47,6 +48,7 @@ class Database:
         """`patience`: seconds to wait for a free connection, or for a server that restarts."""
         parts = conninfo_to_dict(url)
         self.name = f"{parts.get('dbname')} at {parts.get('host', 'localhost')}:{parts.get('port', 5432)}"
+        self._role = parts.get("user")
         self._url = url
         self._reached = False
         self._pool: ConnectionPool[psycopg.Connection[DictRow]] = ConnectionPool[psycopg.Connection[DictRow]](
@@ -56,9 +58,7 @@ class Database:
             max_idle=60,
             timeout=patience,
             open=False,
-            check=ConnectionPool[
-                psycopg.Connection[DictRow]
-            ].check_connection,  # a server that was restarted costs a ping, not a failure
+            check=lambda connection: _ping(connection, patience),  # a restarted server costs that, not a failure
             kwargs={"row_factory": dict_row, "prepare_threshold": None, "connect_timeout": _CONNECT_SECONDS},
         )
 
@@ -73,19 +73,24 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:
         """One short transaction; `StagingDown` when the database does not answer."""
-        connection = None
         try:
             if not self._reached:
                 self._reach()
-            with self._pool.connection() as connection, connection.transaction(), connection.cursor() as cursor:
-                yield cursor
+            with self._pool.connection() as connection:
+                try:
+                    with connection.transaction(), connection.cursor() as cursor:
+                        yield cursor
+                except psycopg.Error as error:
+                    if connection.closed:
+                        raise self._cut(error) from error
+                    raise
         except (errors.SerializationFailure, errors.DeadlockDetected):
             raise
         except PoolTimeout as error:
             self._reach()  # says why, where the pool only says that it waited
             raise self._down(f"no connection within {self._pool.timeout:g} s") from error
         except _NOT_OURS as error:
-            raise self._down(error, cut=connection is not None and connection.closed) from error
+            raise self._down(error) from error
 
     def run(self, work: Callable[Concatenate[Cursor, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """`work(cursor, *args, **kwargs)` in a transaction of its own.
@@ -120,12 +125,40 @@ class Database:
     def _reach(self) -> None:
         """Connect without the pool: it would try again and again, and hide a wrong password for its whole patience."""
         try:
-            psycopg.connect(self._url, connect_timeout=_CONNECT_SECONDS).close()
+            with psycopg.connect(self._url, autocommit=True, connect_timeout=_CONNECT_SECONDS) as connection:
+                _ping(connection, min(self._pool.timeout, _CONNECT_SECONDS))
         except psycopg.OperationalError as error:
             raise self._down(error) from error
         self._pool.open()
         self._reached = True
 
+    def _cut(self, error: psycopg.Error) -> StagingDown:
+        # A pooler adds an answer of its own to the server's last one, which psycopg calls an error of its own.
+        return self._down(error if isinstance(error, _NOT_OURS) else "the connection was lost", cut=True)
+
     def _down(self, cause: BaseException | str, *, cut: bool = False) -> StagingDown:
         said = str(cause).strip().partition("\n")[0] or type(cause).__name__
+        if isinstance(cause, errors.InsufficientPrivilege):
+            said += f" (connected as {self._role})"
         return StagingDown(f"the database {self.name} can't be used: {said}", cut=cut)
+
+
+def _ping(connection: psycopg.Connection[Any], seconds: float) -> None:
+    """Ask a connection for a sign of life.
+
+    With a time limit, which psycopg has not: a pooler whose server is away, or whose connections are all taken, lets
+    a query wait for minutes.
+    """
+    libpq = connection.pgconn
+    answer = select.poll()
+    answer.register(libpq.socket, select.POLLIN)
+    try:
+        libpq.send_query(b"")
+        if not answer.poll(seconds * 1000):
+            raise psycopg.OperationalError(f"no answer within {seconds:g} s")
+        while (result := libpq.get_result()) is not None:
+            if result.status != pq.ExecStatus.EMPTY_QUERY:
+                raise errors.error_from_result(result)
+    except psycopg.Error:
+        connection.close()
+        raise

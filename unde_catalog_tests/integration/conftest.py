@@ -19,7 +19,9 @@ def each_url(each_server: Server) -> Iterator[str]:
     """A migrated database of this test's own, on each PostgreSQL that the SQL has to run on."""
     url = each_server.new_database()
     yield url
+    left = each_server.session_state(url)
     each_server.drop(url)
+    assert left == []
 
 
 @pytest.fixture
