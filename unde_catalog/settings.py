@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from unde_catalog.brands import BRANDS, IndexScope
+from unde_catalog.s3_settings import S3Fields, S3Settings
 
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
@@ -51,7 +52,7 @@ class SettingsError(ValueError):
     """A setting that can't be used; each line names the variable, what it wants and (unless secret) what it got."""
 
 
-class Settings(BaseSettings):
+class Settings(S3Fields, BaseSettings):
     """Everything an operator can set. Every field's name in capitals is its environment variable."""
 
     model_config = _SOURCES
@@ -63,14 +64,13 @@ class Settings(BaseSettings):
     staging_db_url: SecretStr | None = Field(None, description="postgresql://role:password@host:6432/unde_staging")
     production_db_url: SecretStr | None = Field(None, description="postgresql://role:password@host:6432/unde_main")
     dagster_db_url: SecretStr | None = Field(None, description="postgresql://role:password@host:5432/dagster")
+    backup_db_url: SecretStr | None = Field(
+        None, description="postgresql://owner:password@host:5432/unde_staging, with no pooler before it"
+    )
     embedded_postgres_major: PostgresMajor = Field(18, description="16 or 18: the embedded PostgreSQL")
     redis_url: SecretStr | None = Field(None, description="redis://host:6379/0")
 
-    s3_endpoint: AnyHttpUrl | None = Field(None, description="the store's address; unset: a folder in UNDE_HOME")
-    s3_access_key: SecretStr | None = Field(None, description="the store's access key")
-    s3_secret_key: SecretStr | None = Field(None, description="the store's secret key")
-    s3_bucket: str = Field("unde-images", description="the name of the bucket")
-    object_base_url: AnyHttpUrl | None = Field(None, description="where the folder of objects is served, if it is")
+    object_base_url: AnyHttpUrl | None = Field(None, description="where others read objects, if not at the store")
 
     apify_token: SecretStr | None = Field(None, description="an Apify API token")
     apify_api_url: AnyHttpUrl = Field(AnyHttpUrl("https://api.apify.com"), description="the address of Apify's API")
@@ -110,7 +110,16 @@ class Settings(BaseSettings):
     ximilar_api_url: AnyHttpUrl = Field(
         AnyHttpUrl("https://api.ximilar.com"), description="the address of Ximilar's API"
     )
+    ximilar_prefix: str = Field(
+        "/similarity/fashion-new/v2/",
+        pattern=r"^/?[\w-]+(/[\w-]+)*/?$",
+        description="the path that fits the kind of collection, e.g. /similarity/fashion-new/v2/",
+    )
     ximilar_rate_limit: Annotated[float, Field(gt=0, le=1_000)] = Field(10, description="requests a second")
+    ximilar_monthly_credits: Annotated[int, Field(ge=0)] = Field(
+        10_000, description="records that may be inserted (and are billed) in a calendar month (UTC), 0 or more"
+    )
+    ximilar_index_batch_size: BatchSize | None = Field(None, description="a whole number from 1 to 10000")
 
     @field_validator("schedule_timezone")
     @classmethod
@@ -121,7 +130,7 @@ class Settings(BaseSettings):
             raise ValueError("no such time zone") from None
         return value
 
-    @field_validator("staging_db_url", "production_db_url", "dagster_db_url")
+    @field_validator("staging_db_url", "production_db_url", "dagster_db_url", "backup_db_url")
     @classmethod
     def _postgres_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
@@ -139,6 +148,26 @@ class Settings(BaseSettings):
     def home(self) -> Path:
         """`UNDE_HOME`, absolute."""
         return self.unde_home.expanduser().absolute()
+
+    @property
+    def objects_folder(self) -> Path:
+        """Where objects lie while no S3 is configured."""
+        return self.home / "objects"
+
+    @cached_property
+    def s3(self) -> S3Settings | None:
+        """The configured bucket, None while objects lie in a folder; `SettingsError` for half a configuration."""
+        return _bucket(self)
+
+    def copy_s3(self, side: Literal["from", "to"], bucket: str) -> S3Settings:
+        """The bucket that objects are copied from or to: `COPY_TO_S3_...` where set, else `S3_...`."""
+        own = _own_of_copy(side)
+        found = _bucket(own.model_copy(update={"s3_bucket": bucket}), f"COPY_{side}_".upper())
+        if found is None and self.s3 is not None:
+            found = _bucket(self.model_copy(update={"s3_bucket": bucket}))
+        if found is None:
+            raise SettingsError(f"S3_ENDPOINT or COPY_{side.upper()}_S3_ENDPOINT: wanted for s3://{bucket}")
+        return found
 
     @cached_property
     def brands(self) -> dict[str, "BrandSettings"]:
@@ -221,6 +250,20 @@ def _brand_settings(settings: Settings, key: str) -> BrandSettings:
     return BrandSettings(**merged)
 
 
+def _bucket(fields: S3Fields, prefix: str = "") -> S3Settings | None:
+    try:
+        return fields.bucket(prefix)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _own_of_copy(side: str) -> S3Fields:
+    class Own(S3Fields, BaseSettings):
+        model_config = {**_SOURCES, "alias_generator": lambda field: f"copy_{side}_{field}"}
+
+    return _read(Own)
+
+
 def _read(model: type[Any]) -> Any:
     """One settings model from the environment; a wrong value names its variable and what it wants."""
     try:
@@ -239,6 +282,7 @@ def load_settings() -> Settings:
     """The settings in force, from the environment and `.env`; `SettingsError` for any that can't be used."""
     settings = _read(Settings)
     settings.brands  # noqa: B018  a wrong value for one brand is told at once, not in the middle of the night
+    settings.s3  # noqa: B018  and so is half a configuration
     return settings
 
 

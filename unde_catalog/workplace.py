@@ -11,8 +11,8 @@ from unde_catalog.embedded.postgres import EmbeddedPostgres
 from unde_catalog.settings import Settings
 from unde_catalog.staging import migrate
 from unde_catalog.staging.database import Database, StagingDown
-from unde_catalog.storage.directory import directory_store
 from unde_catalog.storage.objects import ObjectStore
+from unde_catalog.storage.opening import configured_store
 
 DATABASES = ("staging", "production", "dagster")
 
@@ -40,14 +40,13 @@ class Workplace:
 
     @cached_property
     def store(self) -> ObjectStore:
-        """The object store; `StorageDown` where it can't be opened."""
-        base_url = self.settings.object_base_url
-        return directory_store(self.objects_folder, str(base_url) if base_url else None)
+        """The object store: a bucket where S3 is configured, else a folder; `StorageDown` where it can't be opened."""
+        return configured_store(self.settings)
 
     @property
     def objects_folder(self) -> Path:
         """Where objects lie while no S3 is configured."""
-        return self.settings.home / "objects"
+        return self.settings.objects_folder
 
     def staging_url(self) -> str:
         """The staging database's address with its password, migrated or not."""
@@ -58,6 +57,11 @@ class Workplace:
         """The address of Dagster's own database, with its password."""
         url = self.settings.dagster_db_url
         return url.get_secret_value() if url else self._embedded_url("dagster")
+
+    def backup_url(self) -> str:
+        """The staging database's address for dumps, past any pooler and as the owner of the tables."""
+        url = self.settings.backup_db_url
+        return url.get_secret_value() if url else self.staging_url()
 
     def close(self) -> None:
         """Close connections; the last one out stops the embedded server."""

@@ -1,6 +1,5 @@
 """Objects as files in a directory: where they are kept while no S3 is configured."""
 
-import asyncio
 import contextlib
 import os
 import secrets
@@ -59,10 +58,6 @@ class DirectoryStore(ObjectStore):
             with contextlib.suppress(OSError):  # the first error says more
                 unfinished.unlink()
             raise StorageDown(explain(error, "writing", str(target))) from error
-
-    async def put_async(self, key: str, data: bytes, content_type: str) -> None:
-        """Write in a thread, as the fsyncs would hold up the loop."""
-        await asyncio.to_thread(self.put, key, data, content_type)
 
     def public_url(self, key: str) -> str:
         """The configured base URL and the key, else a `file://` URI."""

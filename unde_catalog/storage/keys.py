@@ -16,17 +16,17 @@ def original_key(brand: str, external_id: str, n: int) -> str:
     """`originals/<brand>/<external_id>/<n>.jpg`, n from 1. ValueError for a brand that is no key, or n < 1."""
     if n < 1:
         raise ValueError(f"photos are counted from 1, not {n}")
-    return f"originals/{_brand(brand)}/{_segment(external_id)}/{n}.jpg"
+    return f"originals/{_brand(brand)}/{id_segment(external_id)}/{n}.jpg"
 
 
 def aside_key(brand: str, external_id: str, sha256: str) -> str:
     """Where a photo is copied while photos of its product change places, by the hash of its bytes."""
-    return f"originals/{_brand(brand)}/{_segment(external_id)}/aside-{sha256[:32]}.jpg"
+    return f"originals/{_brand(brand)}/{id_segment(external_id)}/aside-{sha256[:32]}.jpg"
 
 
 def collage_key(brand: str, external_id: str) -> str:
     """`collages/<brand>/<external_id>.jpg`. ValueError for a brand that is no key."""
-    return f"collages/{_brand(brand)}/{_segment(external_id)}.jpg"
+    return f"collages/{_brand(brand)}/{id_segment(external_id)}.jpg"
 
 
 def _brand(brand: str) -> str:
@@ -35,7 +35,8 @@ def _brand(brand: str) -> str:
     return brand
 
 
-def _segment(external_id: str) -> str:
+def id_segment(external_id: str) -> str:
+    """The external id as it stands in keys: itself, or a readable rest of it and a hash."""
     if _ORDINARY.fullmatch(external_id):
         return external_id
     rest = _REST.sub("-", external_id)[:40].strip("-") or "id"

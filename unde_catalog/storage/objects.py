@@ -4,10 +4,11 @@ A missing object is `ObjectMissing`, a fact about one item. Whatever else goes w
 a whole, so a stage stops and hands its work back. A key that no store of ours could keep is a ValueError.
 """
 
+import asyncio
 import errno
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,9 +72,9 @@ class ObjectStore(ABC):
         Nobody ever sees half an object under its key, also when this process is killed.
         """
 
-    @abstractmethod
     async def put_async(self, key: str, data: bytes, content_type: str) -> None:
-        """Do what `put` does without blocking the event loop."""
+        """Do what `put` does in a thread, without blocking the event loop."""
+        await asyncio.to_thread(self.put, key, data, content_type)
 
     @abstractmethod
     def public_url(self, key: str) -> str:
@@ -81,19 +82,17 @@ class ObjectStore(ABC):
 
     def get(self, key: str) -> bytes:
         """Everything in an object; raises `ObjectMissing`."""
-        with self._errors("reading", checked(key)):
+        with self._request("reading", checked(key)):
             return obstore.get(self._backend, key).bytes().to_bytes()
 
     async def get_async(self, key: str) -> bytes:
-        """Everything in an object, without blocking the event loop; raises `ObjectMissing`."""
-        with self._errors("reading", checked(key)):
-            found = await obstore.get_async(self._backend, key)
-            return (await found.bytes_async()).to_bytes()
+        """Do what `get` does in a thread, without blocking the event loop."""
+        return await asyncio.to_thread(self.get, key)
 
     def head(self, key: str) -> ObjectInfo | None:
         """Size and time of an object, None where there is none."""
         try:
-            with self._errors("looking up", checked(key)):
+            with self._request("looking up", checked(key)):
                 return _info(obstore.head(self._backend, key))
         except ObjectMissing:
             return None
@@ -106,7 +105,7 @@ class ObjectStore(ABC):
         """Delete objects; those that are missing already are fine."""
         for key in keys:
             try:
-                with self._errors("deleting", checked(key)):
+                with self._request("deleting", checked(key)):
                     obstore.delete(self._backend, key)
             except ObjectMissing:
                 continue
@@ -118,9 +117,21 @@ class ObjectStore(ABC):
         """
         folder = prefix.rstrip("/")
         self._alive()  # obstore lists nothing where there is no directory
-        with self._errors("listing", checked(folder) if folder else ""):
-            for page in obstore.list(self._backend, folder or None, chunk_size=1000):
-                yield from map(_info, page)
+        pages = iter(obstore.list(self._backend, checked(folder) if folder else None, chunk_size=1000))
+        while True:
+            with self._request("listing", folder):
+                page = next(pages, None)
+            if page is None:
+                return
+            yield from map(_info, page)
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        """The names of the folders right below a folder such as `manifests/originals/zara`, in no order."""
+        folder = prefix.rstrip("/")
+        self._alive()
+        with self._request("listing", folder):
+            found = obstore.list_with_delimiter(self._backend, checked(folder) if folder else None)
+        return [path.rstrip("/").rpartition("/")[2] for path in found["common_prefixes"]]
 
     @abstractmethod
     def remove_leftovers(self, before: datetime) -> int:
@@ -131,14 +142,17 @@ class ObjectStore(ABC):
         """Raise `StorageDown` where a missing object is really a missing store."""
 
     @contextmanager
-    def _errors(self, doing: str, key: str) -> Iterator[None]:
+    def _request(self, doing: str, key: str) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError as error:  # obstore raises the builtin
+        except FileNotFoundError:  # obstore raises the builtin
             self._alive()
-            raise ObjectMissing(key) from error
+            raise ObjectMissing(key) from None
         except (BaseError, OSError) as error:
-            raise StorageDown(explain(error, doing, f"{self.where}/{key}")) from error
+            raise self._down(error, doing, key) from None  # the cause is a dump that may repeat a key
+
+    def _down(self, error: Exception, doing: str, key: str) -> StorageDown:
+        return StorageDown(explain(error, doing, f"{self.where}/{key}"))
 
 
 def checked(key: str) -> str:

@@ -88,8 +88,11 @@ def test_all_wrong_values_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> N
 def test_no_secret_shows_in_a_repr_or_a_dump(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("S3_ENDPOINT", "https://hel1.your-objectstorage.com")
     settings = load_settings()
-    shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()} {settings.brands}"
+    shown = (
+        f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()} {settings.brands} {settings.s3}"
+    )
     assert "planted" not in shown
     assert settings.proxy_url is not None
     assert settings.proxy_url.get_secret_value() == SECRETS["PROXY_URL"]

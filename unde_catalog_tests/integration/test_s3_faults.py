@@ -1,0 +1,181 @@
+"""A bucket's trouble: what passes is waited out, what stays is told in one sentence that names what mends it."""
+
+import traceback
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from unde_catalog.storage import s3
+from unde_catalog.storage.objects import PUT_SECONDS, ObjectStore, StorageDown
+from unde_catalog.storage.s3 import s3_store
+from unde_catalog_tests.s3_servers import (
+    HTML_429,
+    Answer,
+    OddS3,
+    bucket_at,
+    odd_s3,
+    refusal,
+    running_rclone,
+)
+
+KEY = "originals/zara/495689099/1.jpg"
+JPEG = "image/jpeg"
+
+
+@pytest.fixture
+def odd() -> Iterator[OddS3]:
+    with odd_s3() as running:
+        yield running
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits a fortieth of what it does for operators."""
+    for name in ("_TRY", "_REPEATED_FOR", "_FIRST_WAIT", "_LONGEST_WAIT"):
+        monkeypatch.setattr(s3, name, getattr(s3, name) / 40)
+    monkeypatch.setattr(s3, "_SLOT_SECONDS", s3._SLOT_SECONDS / 40)
+
+
+def test_the_longest_put_ends_before_a_lease_may():
+    tries = s3._REPEATED_FOR + s3._LONGEST_WAIT + s3._TRY
+    assert timedelta(seconds=s3._SLOT_SECONDS) + tries < timedelta(seconds=PUT_SECONDS)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [HTML_429, HTML_429],
+        [refusal(503, "SlowDown"), refusal(500, "InternalError")],
+        ["drop", "drop"],
+        ["hang"],
+        [HTML_429, "drop", "hang"],
+    ],
+)
+@pytest.mark.usefixtures("impatient")
+def test_trouble_that_passes_is_waited_out(odd: OddS3, answers: list[Answer]):
+    store = s3_store(bucket_at(odd.url))
+    odd.answers = list(answers)
+    store.put(KEY, b"x", JPEG)
+    assert len(odd.asked) == len(answers) + 1
+    for use in (store.get, store.head):
+        odd.answers = list(answers)
+        assert use(KEY)
+        assert not odd.answers
+
+
+TROUBLE = [
+    (refusal(403, "AccessDenied"), "S3_ACCESS_KEY and S3_SECRET_KEY to some that may read and write"),
+    (refusal(403, "InvalidAccessKeyId"), "the store doesn't know the access key: set S3_ACCESS_KEY"),
+    (refusal(403, "SignatureDoesNotMatch"), "set S3_SECRET_KEY"),
+    (refusal(403, "RequestTimeTooSkewed"), "this machine's clock is wrong"),
+    (refusal(403, "QuotaExceeded"), "the store or its quota is full"),
+    (refusal(404, "NoSuchBucket"), "there is no bucket unde-images: create it, or set S3_BUCKET"),
+    ((404, b"<html>nothing here</html>"), "S3_ENDPOINT"),
+    (refusal(400, "AuthorizationHeaderMalformed"), "the region us-east-1 is not the bucket's: set S3_REGION"),
+    (refusal(301, "PermanentRedirect"), "the bucket is elsewhere: set S3_ENDPOINT and S3_REGION"),
+    (refusal(507, "InsufficientStorage"), "the store or its quota is full"),
+    (HTML_429, "too many requests"),
+    (refusal(503, "SlowDown"), "too many requests"),
+    (refusal(500, "InternalError"), "the store is in trouble itself"),
+    ("drop", "the connection broke again and again"),
+    ("hang", "no answer within"),
+]
+
+
+@pytest.mark.parametrize(("answer", "told"), TROUBLE, ids=lambda value: str(value)[:40])
+@pytest.mark.usefixtures("impatient")
+def test_trouble_that_stays_is_told_in_a_sentence_without_secrets(odd: OddS3, answer: Answer, told: str):
+    store = s3_store(bucket_at(odd.url))
+    odd.answers = [answer] * 100
+    begun = monotonic()
+    with pytest.raises(StorageDown, match=told) as down:
+        store.put(KEY, b"x", JPEG)
+    assert monotonic() - begun < PUT_SECONDS / 40 + 1
+    told_all = "".join(traceback.format_exception(down.value))  # what a log would show
+    assert "planted" not in told_all and "\n" not in str(down.value)
+    assert f"{odd.url}/unde-images/" in str(down.value)
+
+
+@pytest.mark.parametrize(("answer", "told"), [TROUBLE[0], TROUBLE[5], TROUBLE[10], TROUBLE[13]], ids=str)
+@pytest.mark.usefixtures("impatient")
+def test_reading_looking_up_listing_and_deleting_tell_it_too(odd: OddS3, answer: Answer, told: str):
+    store = s3_store(bucket_at(odd.url))
+    uses: list[Callable[[], object]] = [
+        lambda: store.get(KEY),
+        lambda: store.head(KEY),
+        lambda: list(store.list("originals")),
+        lambda: store.delete([KEY]),
+    ]
+    for use in uses:
+        odd.answers = [answer] * 100
+        with pytest.raises(StorageDown, match=told):
+            use()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_hanging_store_lets_nobody_wait_for_ever_in_front_of_it(odd: OddS3, monkeypatch: pytest.MonkeyPatch):
+    for _ in range(s3.IN_FLIGHT):
+        assert s3._slots.acquire(blocking=False)
+    try:
+        with pytest.raises(StorageDown, match="16 requests are on their way"):
+            s3_store(bucket_at(odd.url)).put(KEY, b"x", JPEG)
+    finally:
+        for _ in range(s3.IN_FLIGHT):
+            s3._slots.release()
+    assert not odd.asked
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "told"),
+    [
+        ("http://127.0.0.1:1", "nothing accepts connections there"),
+        ("http://nobody.internal", "no such host: set S3_ENDPOINT"),
+    ],
+)
+@pytest.mark.usefixtures("impatient")
+def test_an_address_where_nobody_is(endpoint: str, told: str):
+    with pytest.raises(StorageDown, match=told):
+        s3_store(bucket_at(endpoint)).put(KEY, b"x", JPEG)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_is_no_s3_store_and_what_speaks_no_tls(odd: OddS3):
+    odd.answers = [(200, b"<!DOCTYPE html><html><br>welcome</html>")]
+    with pytest.raises(StorageDown, match="what answers there is no S3 store"):
+        list(s3_store(bucket_at(odd.url)).list(""))
+    with pytest.raises(StorageDown, match="TLS failed"):
+        s3_store(bucket_at(odd.url.replace("http:", "https:"))).put(KEY, b"x", JPEG)
+
+
+@pytest.fixture(scope="module")
+def rclone_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_rclone(tmp_path_factory.mktemp("rclone")) as rclone:
+        yield rclone.url
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"access_key": "planted-other"}, "S3_ACCESS_KEY"),
+        ({"secret_key": "planted-other"}, "S3_SECRET_KEY"),
+        ({"bucket": "nobodys"}, "S3_BUCKET"),
+    ],
+)
+def test_a_real_server_refuses_what_is_wrong(rclone_url: str, changes: dict[str, str], told: str):
+    store: ObjectStore = s3_store(bucket_at(rclone_url, **changes))
+    with pytest.raises(StorageDown, match=told) as down:
+        store.put(KEY, b"x", JPEG)
+    assert "planted" not in "".join(traceback.format_exception(down.value))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_keys_that_may_only_read_are_told_at_the_first_write(tmp_path: Path):
+    with running_rclone(tmp_path, "--read-only") as rclone:
+        (tmp_path / "unde-images" / "1.jpg").write_bytes(b"x")
+        store = s3_store(bucket_at(rclone.url))
+        assert store.get("1.jpg") == b"x"
+        with pytest.raises(StorageDown, match="failed: .*500"):  # how rclone says it
+            store.put("2.jpg", b"x", JPEG)
