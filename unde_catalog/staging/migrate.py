@@ -1,12 +1,40 @@
-"""Brings a staging database to the newest migration; safe to run twice, and by several processes at once."""
+"""Brings a staging database to the newest migration; safe to run twice, by several processes, and beside workers.
 
+A migration is one transaction in which nobody else writes, so none may take as long as a table is big. On
+raw_products, due_work, product_photos and raw_availability that means: columns without a default that has to be
+computed, constraints NOT VALID, and no CREATE INDEX, no rewriting ALTER and no UPDATE of all rows. An index for such a
+table is built by hand before (CREATE INDEX CONCURRENTLY IF NOT EXISTS, past any pooler), and the migration's own
+CREATE INDEX IF NOT EXISTS finds it there; rows are filled in chunks by whoever works on them.
+"""
+
+import random
+import time
 from pathlib import Path
+
+import psycopg
+from psycopg import errors
 
 from unde_catalog.staging.database import Database, StagingDown
 
-_FOLDER = Path(__file__).parent / "migrations"
+FOLDER = Path(__file__).parent / "migrations"
 _LOCK = 0x756E6465  # any number that only our migrations use
-_LOCK_SECONDS = 30  # a table that a long query holds must not hold up, behind us, everybody else
+_LOCK_SECONDS = 30  # it tries to have the tables to itself for so long, ...
+_LOCK_TRY = "500ms"  # ... each time so short that others hardly wait, and no deadlock is found before it gives way
+_PAUSE = (0.1, 0.5)  # seconds between two tries, in which the others get on
+
+# All tables at once and before anything else: workers then wait here, or we do, and never each for the other's second
+# table. They can still be read.
+_LOCK_ALL = """
+DO $$
+DECLARE
+    tables text := (SELECT string_agg(c.oid::regclass::text, ', ' ORDER BY c.relname <> 'raw_products', c.relname)
+                    FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace);
+BEGIN
+    IF tables IS NOT NULL THEN
+        EXECUTE 'LOCK TABLE ' || tables || ' IN EXCLUSIVE MODE';
+    END IF;
+END $$;
+"""
 
 
 def upgrade(url: str) -> list[str]:
@@ -21,25 +49,49 @@ def upgrade(url: str) -> list[str]:
     from sqlalchemy.pool import NullPool
 
     config = Config()
-    config.set_main_option("script_location", str(_FOLDER))
+    config.set_main_option("script_location", str(FOLDER))
     script = ScriptDirectory.from_config(config)
     known = [revision.revision for revision in script.walk_revisions()]
     name = Database(url).name
     engine = sqlalchemy.create_engine(_with_driver(url), poolclass=NullPool, connect_args={"prepare_threshold": None})
-    try:
+
+    def run() -> str | None:
         with engine.begin() as connection:
             # A transaction's lock, not a session's: it works behind PgBouncer, and a killed migration lets go of it.
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
             before = MigrationContext.configure(connection).get_current_revision()
             if before is not None and before not in known:
                 raise StagingDown(
                     f"the database {name} is at migration {before}, which this program does not know: "
                     "it is older than the database, so install the newer one"
                 )
+            if before != known[0]:
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_TRY}'")
+                connection.exec_driver_sql(_LOCK_ALL)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-    except sqlalchemy.exc.OperationalError as error:
+            return before
+
+    def run_among_workers() -> str | None:
+        ends = time.monotonic() + _LOCK_SECONDS
+        while True:
+            try:
+                return run()
+            except sqlalchemy.exc.DBAPIError as error:
+                if not isinstance(error.orig, errors.LockNotAvailable | errors.DeadlockDetected):
+                    raise
+                if time.monotonic() > ends:
+                    raise StagingDown(
+                        f"the database {name} can't be migrated: others held its tables for {_LOCK_SECONDS} s, so it "
+                        "is as it was: end long queries and dumps, then migrate again"
+                    ) from error
+            time.sleep(random.uniform(*_PAUSE))
+
+    try:
+        before = run_among_workers()
+    except sqlalchemy.exc.DBAPIError as error:
+        if not isinstance(error.orig, psycopg.OperationalError | errors.InsufficientPrivilege):
+            raise
         said = str(error.orig).strip().partition("\n")[0]
         raise StagingDown(f"the database {name} can't be migrated: {said}") from error
     finally:
@@ -47,9 +99,14 @@ def upgrade(url: str) -> list[str]:
     return list(reversed(known[: known.index(before)] if before else known))
 
 
+def revisions() -> list[str]:
+    """All migrations there are, oldest first, e.g. `0003`."""
+    return sorted(file.name.split("_")[0] for file in (FOLDER / "versions").glob("[0-9]*.py"))
+
+
 def newest_revision() -> str:
-    """The newest migration there is, e.g. `0003`."""
-    return max(file.name.split("_")[0] for file in (_FOLDER / "versions").glob("[0-9]*.py"))
+    """The newest of them."""
+    return revisions()[-1]
 
 
 def revision(db: Database) -> str | None:

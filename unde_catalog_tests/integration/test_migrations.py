@@ -50,7 +50,13 @@ def everything(url: str) -> str:
         "SELECT table_name, column_name, data_type, column_default, is_nullable FROM information_schema.columns"
         " WHERE table_schema = 'public' ORDER BY table_name, ordinal_position",
         "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname",
-        "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY proname",
+        "SELECT proname, prosrc, prosecdef, proconfig, proacl FROM pg_proc"
+        " WHERE pronamespace = 'public'::regnamespace ORDER BY proname",
+        "SELECT grantee, table_name, column_name, privilege_type FROM information_schema.column_privileges"
+        " WHERE table_schema = 'public' ORDER BY 1, 2, 3, 4",
+        "SELECT grantee, table_name, privilege_type FROM information_schema.table_privileges"
+        " WHERE table_schema = 'public' ORDER BY 1, 2, 3",
+        "SELECT tablename, policyname, roles, cmd, qual, with_check FROM pg_policies ORDER BY 1, 2",
         "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname",
         "SELECT * FROM raw_products ORDER BY id",
         "SELECT * FROM due_work ORDER BY product_id",

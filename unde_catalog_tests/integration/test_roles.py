@@ -1,0 +1,197 @@
+"""Least privilege: what each role of the database may not do, whose due rows it works, and what that costs."""
+
+import pytest
+from psycopg.errors import InsufficientPrivilege
+
+from unde_catalog.staging import due_work
+from unde_catalog.staging.database import Database, StagingDown
+from unde_catalog_tests.due import BRAND, LEASE, add_products, due_row, execute, finish, set_now, take
+from unde_catalog_tests.roles import ROLES, STAGE_OF, acting_as, url_as
+from unde_catalog_tests.servers import Server
+
+PRODUCT = "INSERT INTO raw_products (source, external_id, brand, scraped_at) VALUES ('apify_zara', 'x', 'zara', now())"
+PHOTO = "INSERT INTO product_photos (product_id, n, source_url, state, fetched_at) SELECT id, 2, 'u', 'gone', now()"
+NEW_DUE_ROW = (
+    "INSERT INTO due_work (product_id, stage, brand) SELECT id, '{}', brand FROM raw_products ON CONFLICT DO NOTHING"
+)
+
+# The schema is its owner's, other roles' passwords nobody's; no role may make a function that another one calls.
+REFUSED_TO_ALL = [
+    "ALTER TABLE raw_products ADD COLUMN mine integer",
+    "ALTER TABLE due_work DISABLE ROW LEVEL SECURITY",
+    "ALTER TABLE raw_products DISABLE TRIGGER ALL",
+    "ALTER FUNCTION unde_now() STRICT",
+    "CREATE OR REPLACE FUNCTION unde_now() RETURNS timestamptz LANGUAGE sql AS 'SELECT now()'",
+    "CREATE FUNCTION make_due(bigint, varchar, text) RETURNS void LANGUAGE sql AS ''",
+    "CREATE POLICY mine ON due_work USING (true)",
+    "CREATE TABLE mine ()",
+    "CREATE ROLE mine",
+    "CREATE TRIGGER mine AFTER INSERT ON raw_products EXECUTE FUNCTION products_make_due()",
+    "DROP TABLE product_photos",
+    "DROP INDEX idx_due_work_due",
+    "DROP POLICY all_read ON due_work",
+    "DROP TRIGGER raw_products_due_after_insert ON raw_products",
+    "TRUNCATE raw_products CASCADE",
+    "UPDATE alembic_version SET version_num = '0001'",
+    "SELECT rolpassword FROM pg_authid",
+    # The rule runs with its owner's rights, so nobody may hang it on a table of his own and feed it.
+    "CREATE TEMP TABLE mine (LIKE raw_products); CREATE TRIGGER mine AFTER INSERT ON mine FOR EACH ROW"
+    " EXECUTE FUNCTION products_make_due()",
+    "CREATE TEMP TABLE mine (LIKE product_photos); CREATE TRIGGER mine AFTER INSERT ON mine FOR EACH ROW"
+    " EXECUTE FUNCTION photos_make_due()",
+]
+
+# What no single stage has a business with.
+REFUSED_TO_STAGES = [
+    *[
+        f"UPDATE raw_products SET {column} = {column}"
+        for column in ("id", "source", "external_id", "brand", "index_scope", "ximilar_target_count", "sync_status",
+                       "synced_at", "created_at")
+    ],
+    "DELETE FROM raw_products",
+    "DELETE FROM due_work",
+    "DELETE FROM scraper_logs",
+    "UPDATE due_work SET stage = stage",
+    "UPDATE due_work SET product_id = product_id",
+    "UPDATE due_work SET brand = brand",
+    "INSERT INTO price_history (product_id, price, seen_at) SELECT id, 1, now() FROM raw_products",
+    "UPDATE price_history SET price = 1",
+    "SELECT FROM raw_availability",
+    "INSERT INTO raw_stores (brand, store_id) VALUES ('zara', 1)",
+    "SELECT FROM price_history",
+]  # fmt: skip
+
+_CATALOGUE = ["name", "price", "currency", "raw_data", "original_image_urls", "active", "last_scrape_id", "scraped_at"]
+_IMAGES = ["image_urls"]
+_COLLAGE = ["collage_url"]
+_IMAGE_STATUS = ["image_status", "error_message"]
+_XIMILAR = ["ximilar_status", "ximilar_synced_urls", "ximilar_synced_at"]
+_SCRAPING = ["SELECT FROM scrapes", "SELECT FROM scraped_items", "SELECT FROM rejected_items", "DELETE FROM scrapes"]
+
+
+def _setting(*groups: list[str]) -> list[str]:
+    return [f"UPDATE raw_products SET {column} = {column}" for group in groups for column in group]
+
+
+REFUSED = {
+    "apify": [
+        *_setting(_IMAGES, _COLLAGE, _IMAGE_STATUS, _XIMILAR),
+        PRODUCT.replace("scraped_at)", "scraped_at, image_status)").replace("now())", "now(), 'uploaded')"),
+        "SELECT FROM product_photos", "SELECT FROM photo_intents", "SELECT FROM product_collages",
+        "DELETE FROM scrapes", "UPDATE due_work SET due_at = now()", NEW_DUE_ROW.format("originals"),
+        "SELECT make_due(id, brand, 'originals') FROM raw_products",
+    ],
+    "downloader": [
+        *_setting(_CATALOGUE, _COLLAGE, _XIMILAR), *_SCRAPING, PRODUCT, "DELETE FROM product_collages",
+        NEW_DUE_ROW.format("collages"), "SELECT make_due(id, brand, 'collages') FROM raw_products",
+    ],
+    "collage": [
+        *_setting(_CATALOGUE, _IMAGES, _XIMILAR), *_SCRAPING, PRODUCT, f"{PHOTO} FROM raw_products",
+        "DELETE FROM product_photos", "SELECT FROM photo_intents", NEW_DUE_ROW.format("collages"),
+        "SELECT make_due(id, brand, 'originals') FROM raw_products",
+    ],
+    "ximilar": [
+        *_setting(_CATALOGUE, _IMAGES, _COLLAGE, _IMAGE_STATUS), *_SCRAPING, PRODUCT, f"{PHOTO} FROM raw_products",
+        "UPDATE product_photos SET state = 'gone'", "UPDATE product_collages SET key = 'k'",
+        "SELECT FROM photo_intents", NEW_DUE_ROW.format("ximilar_index"),
+    ],
+    "scraper": [],
+}  # fmt: skip
+
+
+@pytest.fixture
+def filled(each_db: Database) -> Database:
+    """A product with a due row in every stage."""
+    add_products(each_db, 1)
+    for stage in ("collages", "ximilar_index", "availability"):
+        execute(each_db, "INSERT INTO due_work (product_id, stage, brand, due_at) SELECT id, %s, brand, now()"
+                         " FROM raw_products", stage)  # fmt: skip
+    return each_db
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_is_refused_what_is_not_its_stages_work(filled: Database, role: str) -> None:
+    statements = [*REFUSED_TO_ALL, *(REFUSED_TO_STAGES if role != "scraper" else ()), *REFUSED[role]]
+    went_through = []
+    for statement in statements:
+        try:
+            with acting_as(filled, role) as cursor:
+                cursor.execute(statement.encode())
+        except StagingDown as down:
+            assert isinstance(down.__cause__, InsufficientPrivilege), statement
+        else:
+            went_through.append(statement)
+    assert went_through == []
+
+
+def test_scraper_may_do_what_is_refused_to_single_stages(filled: Database) -> None:
+    for statement in {*REFUSED_TO_STAGES, *(one for statements in REFUSED.values() for one in statements)}:
+        with acting_as(filled, "scraper") as cursor, cursor.connection.transaction(force_rollback=True):
+            cursor.execute(statement.encode())
+
+
+@pytest.mark.parametrize("role", STAGE_OF)
+def test_a_role_works_its_own_stages_due_rows_and_sees_all(filled: Database, role: str) -> None:
+    stages = ["originals", "collages", "ximilar_index", "availability"]
+    for stage in stages:
+        mine = stage == STAGE_OF[role]
+        try:
+            with acting_as(filled, role) as cursor:
+                assert due_work.still_open(cursor, stage, BRAND).due == 1
+                taken = due_work.take(cursor, stage, BRAND, 10, LEASE)
+                assert len(due_work.finish(cursor, stage, [due_work.Settled(one, "done") for one in taken])) == 1
+        except StagingDown as down:
+            assert not mine
+            assert 'violates row-level security policy for table "due_work"' in str(down)
+        else:
+            assert mine
+    left = execute(filled, "SELECT stage FROM due_work WHERE due_at IS NOT NULL")
+    assert {row["stage"] for row in left} == set(stages) - {STAGE_OF[role]}
+
+
+def test_scraper_works_due_rows_of_any_stage(filled: Database) -> None:
+    with acting_as(filled, "scraper") as cursor:
+        for stage in ("originals", "availability"):
+            (lease,) = due_work.take(cursor, stage, BRAND, 10, LEASE)
+            assert due_work.finish(cursor, stage, [due_work.Settled(lease, "done")]) == {lease.product_id: True}
+
+
+def test_a_lease_of_another_stage_can_not_be_settled_with_its_token(filled: Database) -> None:
+    leases = take(filled)
+    with pytest.raises(StagingDown, match="row-level security"), acting_as(filled, "collage") as cursor:
+        due_work.finish(cursor, "originals", [due_work.Settled(leases[0], "given_up", "why")])
+    assert finish(filled, leases) == {leases[0].product_id: True}
+
+
+def test_the_rule_writes_what_its_writer_may_not_and_keeps_to_the_time_that_is_set(each_db: Database) -> None:
+    with acting_as(each_db, "apify") as cursor:
+        set_now(cursor, "2030-01-01 00:00:00+00")
+        cursor.execute(PRODUCT.replace("scraped_at)", "scraped_at, price)").replace("now())", "now(), 9)").encode())
+    (product,) = execute(each_db, "SELECT id FROM raw_products")
+    row = due_row(each_db, product["id"], "originals")
+    assert row is not None
+    assert row["due_at"].year == 2030
+    (price,) = execute(each_db, "SELECT seen_at, price FROM price_history")
+    assert (price["seen_at"].year, price["price"]) == (2030, 9)
+    with acting_as(each_db, "downloader") as cursor:
+        cursor.execute(f"{PHOTO} FROM raw_products".replace("'gone'", "'stored'").encode())
+    assert due_row(each_db, product["id"], "collages") is not None
+
+
+def test_the_rule_calls_nothing_that_a_role_puts_in_its_way(each_db: Database) -> None:
+    add_products(each_db, 1)
+    with acting_as(each_db, "apify") as cursor:
+        cursor.execute(
+            "CREATE TEMP TABLE due_work (product_id bigint, stage text, brand text, due_at timestamptz) ON COMMIT DROP"
+        )
+        cursor.execute("CREATE TEMP TABLE price_history (product_id bigint, price numeric) ON COMMIT DROP")
+        cursor.execute("SET LOCAL search_path = pg_temp, public, pg_catalog")
+        cursor.execute("UPDATE public.raw_products SET price = 5, active = false")
+    assert [row["price"] for row in execute(each_db, "SELECT price FROM price_history")] == [5]
+    assert execute(each_db, "SELECT 1 FROM due_work WHERE due_at IS NOT NULL") == []
+
+
+def test_whoever_logs_in_without_the_right_is_told_in_one_sentence(server: Server, database_url: str) -> None:
+    sentence = r"^the database .* can't be used: permission denied for table raw_products \(connected as downloader\)$"
+    with Database(url_as(server, database_url, "downloader")) as db, pytest.raises(StagingDown, match=sentence):
+        execute(db, "UPDATE raw_products SET price = 1")
