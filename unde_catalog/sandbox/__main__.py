@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one")
-    parser.add_argument("--state-dir", type=Path, required=True, help="where runs are remembered")
+    parser.add_argument("--state-dir", type=Path, required=True, help="where runs and collections are remembered")
     parser.add_argument("--data", type=Path, help="serve this folder (apify_items/<brand>.json and photos)")
     parser.add_argument("--items", type=_item_file, action="append", default=[], metavar="BRAND=FILE")
     parser.add_argument("--log", type=Path, help="default: requests.jsonl in the state folder")

@@ -1,11 +1,11 @@
-"""The sandbox's own routes: its log, its health, and what the next scrape will find changed.
+"""The sandbox's own routes: its log, its health, and orders that change what it answers from now on.
 
     GET    /_health                 {"sandbox": true, "data": "...", "pid": 123}
     GET    /_log?since=&kind=       {"requests": [...], "next": n}; `since` is the `next` of an earlier answer
     DELETE /_log                    starts the log anew
-    POST   /_control                changes what the next runs of a brand's task find; runs already started keep theirs:
+    POST   /_control                one order, all of it or (400) nothing:
 
-    {"brand": "zara",                     the brand, the only field that must be there
+    {"brand": "zara",                     which is scraped; runs already started keep what they found
      "price": {"512913640": 5990},        new prices in fils, by product id (0: none)
      "drop": ["512913640"],               products that left the shop
      "restore": ["512913640"],            products that come back as they were
@@ -13,9 +13,17 @@
      "reset": true,                       first forget all changes of the brand
      "lose_start_answers": 1,             so many starts begin a run and cut the connection instead of answering
      "late_items": 2.5,                   for so many seconds after a run's end its dataset lacks a fifth of its items
-     "pages": "repeat"}                   or "grow", "shrink": what datasets do while they are read ("": nothing odd)
+     "pages": "repeat",                   or "grow", "shrink": what datasets do while they are read ("": nothing odd)
+     "ximilar": {"size": 100,             the most records that a collection takes
+                 "token": "another",      the only token that is accepted; the old one is revoked
+                 "delay": 0.5,            for so many seconds an answer waits after its work is done
+                 "remove": ["an _id"]},   records that vanish behind our back
+     "faults": "ximilar.insert:503=1",    replaces the dial (faults.py), "": nothing goes wrong
+     "next_faults": {"ximilar.insert": ["lost", "500"]}}   one each for the next requests of a kind, before the dial
 
-Changes add up; the answer is the brand's changes as they now stand. The last three hold at once, also for old runs.
+Only a brand's fields need a brand. Its changes add up; `late_items`, `lose_start_answers` and `pages` hold at once,
+also for old runs. The answer is what was ordered as it now stands: the brand's changes, {"ximilar": {"size", "delay",
+"records"}}. What is under "ximilar" and after it is forgotten by a restart, but for records that vanished.
 """
 
 import os
@@ -25,11 +33,15 @@ from typing import Any
 
 from aiohttp import web
 
+from unde_catalog.sandbox.faults import Faults, FaultSpecError, check, rules_of
 from unde_catalog.sandbox.identity import BRAND_NAMES
 from unde_catalog.sandbox.request_log import KIND, RequestLog
 from unde_catalog.sandbox.runs import Changes, RunStore
+from unde_catalog.sandbox.ximilar_store import XimilarStore
 
-_FIELDS: dict[str, tuple[Any, Callable[[Any], bool]]] = {
+Fields = dict[str, tuple[Any, Callable[[Any], bool]]]
+
+_OF_A_BRAND: Fields = {
     "brand": (str, lambda brand: brand in BRAND_NAMES),
     "price": (dict, lambda prices: all(type(price) is int and price >= 0 for price in prices.values())),
     "drop": (list, lambda ids: all(isinstance(id_, str | int) for id_ in ids)),
@@ -40,6 +52,18 @@ _FIELDS: dict[str, tuple[Any, Callable[[Any], bool]]] = {
     "late_items": (int | float, lambda seconds: seconds >= 0),
     "pages": (str, lambda pages: pages in ("", "repeat", "grow", "shrink")),
 }
+_OF_XIMILAR: Fields = {
+    "size": (int, lambda size: size >= 0),
+    "token": (str, bool),
+    "delay": (int | float, lambda seconds: seconds >= 0),
+    "remove": (list, lambda ids: all(isinstance(id_, str) for id_ in ids)),
+}
+_FIELDS: Fields = {
+    **_OF_A_BRAND,
+    "ximilar": (dict, lambda order: _problem(order, _OF_XIMILAR) is None),
+    "faults": (str, lambda _: True),
+    "next_faults": (dict, lambda queues: all(isinstance(names, list) for names in queues.values())),
+}
 
 
 @dataclass(slots=True)
@@ -47,6 +71,8 @@ class Control:
     """The routes that begin with an underscore. `data` says what is served, for people."""
 
     store: RunStore
+    ximilar: XimilarStore
+    dial: Faults
     log: RequestLog
     data: str
 
@@ -81,9 +107,21 @@ class Control:
             order: Any = await request.json()
         except ValueError:
             order = {}
-        problem = _problem(order)
+        problem = _problem(order, _FIELDS) or _missing_brand(order) or _unknown_fault(order)
         if problem:
             return web.json_response({"error": problem}, status=400)
+        if "faults" in order:
+            self.dial.replace(rules_of(order["faults"]))
+        for kind, names in order.get("next_faults", {}).items():
+            self.dial.queue(kind, [str(name) for name in names])
+        standing: dict[str, Any] = {}
+        if "brand" in order:
+            standing |= self._change(order)
+        if "ximilar" in order:
+            standing["ximilar"] = self._change_ximilar(order["ximilar"])
+        return web.json_response(standing)
+
+    def _change(self, order: dict[str, Any]) -> dict[str, Any]:
         old = Changes() if order.get("reset") else self.store.changes_of(order["brand"])
         back = {str(id_) for id_ in order.get("restore", [])}
         gone = dict.fromkeys([*old.drop, *(str(id_) for id_ in order.get("drop", []))])
@@ -96,17 +134,39 @@ class Control:
         trouble = self.store.trouble_of(order["brand"])
         for name in ("lose_start_answers", "late_items", "pages"):
             setattr(trouble, name, order.get(name, getattr(trouble, name)))
-        return web.json_response({"brand": order["brand"], **asdict(changes)})
+        return {"brand": order["brand"], **asdict(changes)}
+
+    def _change_ximilar(self, order: dict[str, Any]) -> dict[str, Any]:
+        terms = self.ximilar.terms
+        for name in ("size", "token", "delay"):
+            setattr(terms, name, order.get(name, getattr(terms, name)))
+        self.ximilar.remove(order.get("remove", []))
+        return {"size": terms.size, "delay": terms.delay, "records": self.ximilar.counts()}
 
 
-def _problem(order: Any) -> str | None:
+def _problem(order: Any, fields: Fields) -> str | None:
     """What is wrong with an order to /_control, or None."""
-    if not isinstance(order, dict) or "brand" not in order:
-        return "a JSON object with a brand is wanted"
+    if not isinstance(order, dict) or not order:
+        return "a JSON object that orders something is wanted"
     for name, value in order.items():
-        if name not in _FIELDS:
-            return f"unknown field {name!r}; known are {', '.join(_FIELDS)}"
-        type_, fits = _FIELDS[name]
+        if name not in fields:
+            return f"unknown field {name!r}; known are {', '.join(fields)}"
+        type_, fits = fields[name]
         if not isinstance(value, type_) or not fits(value):
             return f"{name} is not what the sandbox's documentation says"
+    return None
+
+
+def _missing_brand(order: dict[str, Any]) -> str | None:
+    return "a brand is wanted with its changes" if order.keys() & _OF_A_BRAND.keys() and "brand" not in order else None
+
+
+def _unknown_fault(order: dict[str, Any]) -> str | None:
+    try:
+        rules_of(order.get("faults"))
+        for names in order.get("next_faults", {}).values():
+            for name in names:
+                check(str(name))
+    except FaultSpecError as error:
+        return str(error)
     return None

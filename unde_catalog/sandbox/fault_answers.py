@@ -4,13 +4,17 @@ Which request gets which is decided in `faults.py`.
 """
 
 import asyncio
+import json
 import struct
 import time
 import zlib
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
+from typing import Any
 
 from aiohttp import web
+
+from unde_catalog.sandbox import apify_shapes, ximilar_shapes
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Fault = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
@@ -139,20 +143,79 @@ async def redirect_loop(request: web.Request, handler: Handler) -> web.StreamRes
     return web.Response(status=302, headers={"Location": str(request.rel_url)})
 
 
-def status(code: int, retry_after: str | None = None) -> Fault:
-    """An error status; 429 says Retry-After 1 second unless another is given."""
+async def timeout_after(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Carries the request out and never answers."""
+    await handler(request)
+    return await timeout(request, handler)
+
+
+async def lost(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Carries the request out and cuts the connection without a byte of an answer."""
+    done = await handler(request)
+    if request.transport is not None:
+        request.transport.abort()
+    return done
+
+
+async def not_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Carries the request out and answers with half a JSON, in HTTP a whole answer."""
+    whole = await handler(request)
+    return web.Response(status=whole.status, text='{"status": {"code": 2', content_type="application/json")
+
+
+async def wrong_types(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Carries the request out and answers with its JSON, in which no value is of the right type."""
+    whole, body = await _whole(request, handler)
+    try:
+        answer = json.loads(body)
+    except ValueError:  # not a request that is answered with JSON
+        answer = {}
+    return web.json_response({name: _mistyped(value) for name, value in answer.items()}, status=whole.status)
+
+
+def late(seconds: int) -> Fault:
+    """Carries the request out and answers so many seconds later."""
 
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        done = await handler(request)
+        await asyncio.sleep(seconds)
+        return done
+
+    return answer
+
+
+def status(code: int, retry_after: str | None = None, *, in_body: bool = False, after: bool = False) -> Fault:
+    """An error status, after the request was carried out or instead; 429 says Retry-After 1 second unless another is
+    given. `in_body`: only the JSON says so, and HTTP 200."""
+
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if after:
+            await handler(request)
         said = retry_after or ("1" if code == 429 else None)
         if said and said.startswith("at"):
             said = formatdate(time.time() + int(said[2:]), usegmt=True)
         headers = {"Retry-After": said} if said else {}
+        http_status = 200 if in_body else code
         if request.path.startswith("/v2/"):
-            body = {"error": {"type": "rate-limit-exceeded" if code == 429 else "internal-error", "message": "Fault"}}
-            return web.json_response(body, status=code, headers=headers)
-        return web.Response(status=code, text=f"{code}", headers=headers)
+            error = apify_shapes.error("rate-limit-exceeded" if code == 429 else "internal-error", "Fault")
+            return web.json_response(error, status=http_status, headers=headers)
+        if request.path.startswith("/similarity/"):
+            return web.json_response(ximilar_shapes.answer(code), status=http_status, headers=headers)
+        return web.Response(status=http_status, text=f"{code}", headers=headers)
 
     return answer
+
+
+def _mistyped(value: Any) -> Any:
+    """Text for a number, a number for text, an object for a list, nothing for nothing; below as above."""
+    match value:
+        case dict():
+            return {name: _mistyped(inner) for name, inner in value.items()}
+        case list():
+            return {str(place): _mistyped(inner) for place, inner in enumerate(value)}
+        case str():
+            return len(value)
+    return str(value)
 
 
 def _left(request: web.Request) -> bool:
@@ -181,6 +244,10 @@ async def _send_and_cut(
 
 RESPONSES: dict[str, Fault] = {
     "timeout": timeout,
+    "timeout-after": timeout_after,
+    "lost": lost,
+    "not-json": not_json,
+    "wrong-types": wrong_types,
     "html": html,
     "html-as-jpeg": html_as_jpeg,
     "truncated": truncated,

@@ -1,4 +1,4 @@
-"""Who the sandbox knows: brands, their Apify tasks, the token, and hashes that are the same in every process.
+"""Who the sandbox knows: brands, their Apify tasks, Ximilar collections, tokens, and stable hashes.
 
 Nothing about HTTP, and nothing shared with the clients: these are the outside world's own facts.
 """
@@ -24,6 +24,12 @@ TASK_IDS: dict[str, str] = {
     "massimodutti": "mD9sndbxMassimoD4",
     "oysho": "oY5sndbxOyshoTsk6",
 }
+
+XIMILAR_TOKEN = "sandbox-ximilar-token"
+XIMILAR_COLLECTIONS: dict[str, str] = {  # id -> kind, which is also the prefix that serves it
+    f"sandbox-{kind}": kind for kind in ("fashion-new", "fashion", "products-new", "photos", "custom")
+}
+XIMILAR_COLLECTION = "sandbox-fashion-new"
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 

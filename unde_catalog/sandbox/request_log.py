@@ -1,4 +1,4 @@
-"""The log of every request, one JSON line each, written once its answer has been sent.
+"""The log of every request, one JSON line each, written once its answer has been sent, or when its work is done.
 
 It says who asked for what, when and how it went; tokens and Authorization headers never get in.
 """
@@ -15,8 +15,10 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 KIND = "sandbox_kind"
+FAULT = "sandbox_fault"  # the name of the fault that struck a request
 _ARRIVED = "sandbox_arrived"
 _OPEN = "sandbox_open"
+_WRITTEN = "sandbox_written"
 _SECRET = re.compile(r"(?i)token|key|secret|password|signature")
 
 
@@ -40,22 +42,39 @@ class RequestLog:
         arrived = request.get(_ARRIVED)
         if arrived is not None:
             self.open -= 1
+        if _WRITTEN not in request:
+            self._write(request, response.status, _body_bytes(request, response), seconds, {})
+
+    def work_done(self, request: web.Request, response: web.Response, details: dict[str, Any]) -> None:
+        """Writes a request's line now, with details and the answer as it is meant: what was done and billed stands in
+        the log whatever becomes of the answer, and before anyone can ask for it."""
+        seconds = time.time() - request[_ARRIVED]
+        self._write(request, response.status, response.content_length or 0, seconds, details)
+        request[_WRITTEN] = True
+
+    def _write(self, request: web.BaseRequest, status: int, size: int, seconds: float, details: dict[str, Any]) -> None:
+        arrived = request.get(_ARRIVED)
         line = {
             "time": round(arrived if arrived is not None else time.time() - seconds, 6),
             "kind": request.get(KIND, "other"),
             "method": request.method,
             "path": request.path,
             "query": without_secrets(request.rel_url.raw_query_string),
-            "status": response.status,
-            "bytes": _body_bytes(request, response),
+            "status": status,
+            "bytes": size,
             "ms": round(seconds * 1000, 3),
             "open": request.get(_OPEN, 0),
             "user_agent": request.headers.get("User-Agent", ""),
+            **({"fault": request[FAULT]} if FAULT in request else {}),
+            **details,
         }
         self._file.write(json.dumps(line) + "\n")
 
     def read(self, since: int, kind: str | None) -> tuple[list[dict[str, Any]], int]:
-        """The requests logged after position `since` (0: all) and the position to go on from."""
+        """The requests logged after position `since` (0: all) and the position to go on from.
+
+        `kind` is whole or what stands before a dot: `ximilar` is all of `ximilar.insert`, `ximilar.get` ...
+        """
         with self.path.open("rb") as lines:
             end = lines.seek(0, 2)
             lines.seek(since if 0 <= since <= end else 0)
@@ -63,7 +82,7 @@ class RequestLog:
             next_position = lines.tell() - len(data) + data.rfind(b"\n") + 1
         complete = data[: data.rfind(b"\n") + 1]
         requests = [json.loads(line) for line in complete.splitlines()]
-        return [line for line in requests if kind is None or line["kind"] == kind], next_position
+        return [line for line in requests if kind is None or f"{line['kind']}.".startswith(f"{kind}.")], next_position
 
     def clear(self) -> None:
         """Starts the log anew."""

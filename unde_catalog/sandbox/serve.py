@@ -13,7 +13,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from unde_catalog.sandbox.identity import TASK_IDS, TOKEN
+from unde_catalog.sandbox.identity import TASK_IDS, TOKEN, XIMILAR_COLLECTION, XIMILAR_TOKEN
 from unde_catalog.sandbox.server import Options, build
 
 DEFAULT_PORT = 8790
@@ -57,6 +57,9 @@ def environment(port: int, host: str = "127.0.0.1") -> dict[str, str]:
         "APIFY_TOKEN": TOKEN,
         "APIFY_API_URL": f"http://{host}:{port}",
         **tasks,
+        "XIMILAR_API_URL": f"http://{host}:{port}",
+        "XIMILAR_API_TOKEN": XIMILAR_TOKEN,
+        "XIMILAR_COLLECTION_ID": XIMILAR_COLLECTION,  # its prefix is the default one
         "PHOTO_ALLOW_PRIVATE_HOSTS": "true",
         "DOWNLOAD_DELAY_MIN": "0",
         "DOWNLOAD_DELAY_MAX": "0",

@@ -1,4 +1,4 @@
-"""The sandbox as one aiohttp application: Apify, the CDN or a data folder, the log and the control routes.
+"""The sandbox as one aiohttp application: Apify, Ximilar, the CDN or a data folder, the log and the control routes.
 
 Only the putting together is here; starting it as a process is `serve.py`.
 """
@@ -19,9 +19,12 @@ from unde_catalog.sandbox.files import Files
 from unde_catalog.sandbox.items import ItemSource
 from unde_catalog.sandbox.request_log import RequestLog
 from unde_catalog.sandbox.runs import RunStore
+from unde_catalog.sandbox.ximilar import XimilarApi
+from unde_catalog.sandbox.ximilar_photos import PhotoReader
+from unde_catalog.sandbox.ximilar_store import XimilarStore
 
 _DRAWING_THREADS = 2
-_LARGEST_BODY = 16 * 1024 * 1024
+_LARGEST_BODY = 64 * 1024 * 1024  # ten photos in base64
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ def build(options: Options) -> tuple[web.Application, RequestLog]:
     source = ItemSource(options.data, options.items)
     source.check()
     store = RunStore(options.state_dir / "state.json", options.run_seconds)
+    collections = XimilarStore(options.state_dir / "ximilar.sqlite")
     log = RequestLog(options.log or options.state_dir / "requests.jsonl")
     pool = ThreadPoolExecutor(_DRAWING_THREADS, thread_name_prefix="draw")
 
@@ -64,12 +68,14 @@ def build(options: Options) -> tuple[web.Application, RequestLog]:
     async def resources(_: web.Application) -> AsyncIterator[None]:
         yield
         pool.shutdown(wait=False, cancel_futures=True)
+        collections.close()
         log.close()
 
     app = web.Application(middlewares=[note_arrival], client_max_size=_LARGEST_BODY)
     app.cleanup_ctx.append(resources)
-    app.add_routes(Control(store, log, options.description).routes())
+    app.add_routes(Control(store, collections, dial, log, options.description).routes())
     app.add_routes(ApifyApi(store, source, dial).routes())
+    app.add_routes(XimilarApi(collections, PhotoReader(pool), dial, log).routes())
     app.add_routes(Cdn(dial, pool).routes())
     if options.data is not None:
         app.add_routes(Files(options.data, dial).routes())

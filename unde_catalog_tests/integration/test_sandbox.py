@@ -437,6 +437,9 @@ def test_the_environment_points_every_client_at_the_sandbox() -> None:
     assert all(len(task) == 17 and task.isalnum() for task in tasks)
     rest = {name: value for name, value in named.items() if not name.startswith("APIFY_")}
     assert rest == {
+        "XIMILAR_API_URL": "http://127.0.0.1:8790",
+        "XIMILAR_API_TOKEN": "sandbox-ximilar-token",
+        "XIMILAR_COLLECTION_ID": "sandbox-fashion-new",
         "PHOTO_ALLOW_PRIVATE_HOSTS": "true",
         "DOWNLOAD_DELAY_MIN": "0",
         "DOWNLOAD_DELAY_MAX": "0",
