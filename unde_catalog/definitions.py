@@ -1,6 +1,7 @@
 """The one Definitions of the project; importing it reads settings and does nothing else."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 
@@ -9,22 +10,26 @@ from unde_catalog.assets.originals import originals
 from unde_catalog.assets.raw_products import raw_products
 from unde_catalog.automation.due_sensors import due_sensor
 from unde_catalog.automation.jobs import CATALOGUE_JOB
+from unde_catalog.io_managers import ObjectManifests, PostgresProducts
 from unde_catalog.pipeline import DUE_STAGES
 from unde_catalog.resources import WorkplaceResource
 from unde_catalog.settings import Settings, load_settings
 
 
-def build_definitions(
-    settings: Settings | None = None, resources: Mapping[str, object] | None = None
-) -> dg.Definitions:
+def build_definitions(settings: Settings | None = None, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     """Everything Dagster knows of; `resources` replaces those of the same key, for tests."""
     settings = settings or load_settings()
     status = dg.DefaultSensorStatus.RUNNING if settings.automation == "on" else dg.DefaultSensorStatus.STOPPED
+    given = {"workplace": WorkplaceResource(settings), **(resources or {})}
     return dg.Definitions(
         assets=[raw_products, originals, collages],
         jobs=[CATALOGUE_JOB],
         sensors=[due_sensor(stage, status) for stage in DUE_STAGES],
-        resources={"workplace": WorkplaceResource(settings), **(resources or {})},
+        resources={
+            "postgres_io_manager": PostgresProducts(given["workplace"]),
+            "manifest_io_manager": ObjectManifests(given["workplace"]),
+            **given,
+        },
     )
 
 

@@ -79,6 +79,10 @@ class HandBack(RuntimeError):
     """Raised by a handler: not the items' fault. All it has in hand goes back untouched and the stage stops."""
 
 
+class Pause(HandBack):
+    """Nothing is broken, but no more may be done for now: the run ends well and its note says why."""
+
+
 class StageStopped(RuntimeError):
     """The stage stopped before the work was done; the sentence names the cause, `report` what was done."""
 

@@ -1,16 +1,18 @@
 """The stages by name and in order, and the one call that runs one: assets and the command line both make it."""
 
 import logging
+from collections.abc import Callable
 
 from unde_catalog.brands import brand_for
 from unde_catalog.handler import Keep, StageStopped
 from unde_catalog.photos.collages import CollagesStage
 from unde_catalog.photos.originals import OriginalsStage
-from unde_catalog.sources.collect import collect
+from unde_catalog.sources.collect import ProductStream
 from unde_catalog.stage import run_stage
 from unde_catalog.stage_report import RunOptions, StageReport
 from unde_catalog.staging import stage_log
 from unde_catalog.staging.database import StagingDown
+from unde_catalog.storage.objects import StorageDown
 from unde_catalog.workplace import Workplace
 
 STAGES = ("raw_products", "originals", "collages")
@@ -32,12 +34,38 @@ def run(
     brand_for(brand)
     if stage not in STAGES:
         raise ValueError(f"unknown stage {stage!r}; the stages are {', '.join(STAGES)}")
+    if stage == "raw_products":
+        return merge(ProductStream(brand, workplace.settings, options, log), workplace)
+    return _logged(
+        stage, brand, workplace, options, log, lambda: _work_off(stage, brand, workplace, options, log, keep)
+    )
+
+
+def merge(stream: ProductStream, workplace: Workplace) -> StageReport:
+    """Run the raw_products stage: what `run` does of it, for whoever was handed the stream."""
+    return _logged(
+        "raw_products", stream.brand, workplace, stream.options, stream.log, lambda: stream.merge(workplace.db)
+    )
+
+
+def _logged(
+    stage: str,
+    brand: str,
+    workplace: Workplace,
+    options: RunOptions,
+    log: logging.Logger,
+    work: Callable[[], StageReport],
+) -> StageReport:
     row = workplace.db.run(stage_log.begin, stage, brand, options.run_id)
     try:
-        report = _run(stage, brand, workplace, options, log, keep)
+        report = work()
     except StageStopped as stopped:
         _end(workplace, row, "error", stopped.report, str(stopped), log)
         raise
+    except (StorageDown, StagingDown) as cause:  # before there was anything to hand back
+        stopped = StageStopped(StageReport(stage, brand), cause)
+        _end(workplace, row, "error", stopped.report, str(stopped), log)
+        raise stopped from cause
     except BaseException as error:  # also a cancelled run: its row must not say "running" for ever
         _end(workplace, row, "error", StageReport(stage, brand), f"{type(error).__name__}: {error}", log)
         raise
@@ -45,12 +73,10 @@ def run(
     return report
 
 
-def _run(
+def _work_off(
     stage: str, brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
 ) -> StageReport:
     settings = workplace.settings
-    if stage == "raw_products":
-        return collect(brand, workplace.db, settings, options, log)
     if stage == "originals":
         handler = OriginalsStage(settings.brands[brand], settings, workplace.store, workplace.db)
     else:

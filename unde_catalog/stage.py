@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from unde_catalog.handler import HandBack, Handler, Keep, StageStopped
+from unde_catalog.handler import HandBack, Handler, Keep, Pause, StageStopped
 from unde_catalog.interruption import HandlerThreads, sigterm_cancels
 from unde_catalog.stage_ledger import GROUP_SECONDS, HandlerBroken, Ledger
 from unde_catalog.stage_report import RunOptions, StageReport
@@ -108,7 +108,9 @@ class _Loop:
         finally:
             await self._let_go(calls)
             self.report.seconds = time.monotonic() - started
-        if self.ledger.cause is not None:
+        if isinstance(self.ledger.cause, Pause):
+            self.report.note = str(self.ledger.cause)
+        elif self.ledger.cause is not None:
             raise self.ledger.cause
         still_open = await self._in_db(self._still_open)
         self.report.still_due, self.report.in_other_hands = still_open.due, still_open.in_hand
@@ -122,6 +124,7 @@ class _Loop:
             raise
 
     def _still_open(self) -> due_work.OpenWork:
+        self.db.run(due_work.mend_times, self.stage, self.brand, self.handler.lease, self.handler.interval)
         return self.db.run(due_work.still_open, self.stage, self.brand, self.only)
 
     def _may_begin(self, started: float) -> bool:
@@ -198,8 +201,13 @@ class _Loop:
         idle = self._threads.wait_until_idle(_THREADS_SECONDS)
         left = self.ledger.open
         try:
-            while not self.ledger.written:
-                self.ledger.write()
+            try:
+                while not self.ledger.written:
+                    self.ledger.write()
+            except StagingDown as error:
+                if not error.refused:
+                    raise
+                # Outcomes can't be written, but leases perhaps: what was done is found again by the objects.
             if idle:
                 self.ledger.hand_back()
             else:  # what they are about to store must not come after another worker's

@@ -146,5 +146,5 @@ class Ledger:
             return
         reason = settled.reason or "unknown"
         (self.report.given_up if settled.kind == "given_up" else self.report.later)[reason] += 1
-        self.report.name_example(reason, lease.external_id)
+        self.report.name_example(reason, lease.external_id, settled.detail)
         self.log.debug("%s %s: %s %s", self.report.stage, lease.external_id, reason, settled.detail)

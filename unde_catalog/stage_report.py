@@ -45,6 +45,7 @@ class StageReport:
     seconds: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
     note: str = ""
 
     @property
@@ -62,9 +63,11 @@ class StageReport:
         """Products with an outcome a second."""
         return self.handled / self.seconds if self.seconds else 0.0
 
-    def name_example(self, reason: str, external_id: str) -> None:
-        """Keep the product as an example of the reason, while there are few."""
+    def name_example(self, reason: str, external_id: str, detail: str | None = None) -> None:
+        """Keep the product as an example of the reason, while there are few; the first one's detail for all."""
         named = self.examples.setdefault(reason, [])
+        if not named and detail:
+            self.details[reason] = detail
         if len(named) < _EXAMPLES:
             named.append(external_id)
 

@@ -2,13 +2,14 @@
 
 import dagster as dg
 
-from unde_catalog.assets.stage_asset import StageConfig, materialize
+from unde_catalog.assets.stage_asset import StageConfig, StoredByRun, work_off
 from unde_catalog.partitions import BRAND_PARTITIONS
 from unde_catalog.resources import WorkplaceResource
 
 
 @dg.asset(
     partitions_def=BRAND_PARTITIONS,
+    io_manager_key="manifest_io_manager",
     group_name="catalogue",
     kinds={"jpeg", "postgres"},
     pool="collages",
@@ -16,7 +17,7 @@ from unde_catalog.resources import WorkplaceResource
 )
 def collages(
     context: dg.AssetExecutionContext, config: StageConfig, workplace: dg.ResourceParam[WorkplaceResource]
-) -> dg.MaterializeResult:
+) -> StoredByRun:
     """All stored photos of each product side by side, as one JPEG for virtual try-on.
 
     Objects: `collages/<brand>/<external_id>.jpg`. `image_status` becomes `collage_ready`; a product whose collage
@@ -24,4 +25,4 @@ def collages(
 
     When red: the storage or the database stood in the way, as the message says; run it again.
     """
-    return materialize("collages", context, config, workplace)
+    return work_off("collages", context, config, workplace)

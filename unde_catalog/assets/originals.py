@@ -2,13 +2,14 @@
 
 import dagster as dg
 
-from unde_catalog.assets.stage_asset import StageConfig, materialize
+from unde_catalog.assets.stage_asset import StageConfig, StoredByRun, work_off
 from unde_catalog.partitions import BRAND_PARTITIONS
 from unde_catalog.resources import WorkplaceResource
 
 
 @dg.asset(
     partitions_def=BRAND_PARTITIONS,
+    io_manager_key="manifest_io_manager",
     group_name="catalogue",
     kinds={"jpeg", "postgres"},
     pool="photo_hosts",
@@ -16,7 +17,7 @@ from unde_catalog.resources import WorkplaceResource
 )
 def originals(
     context: dg.AssetExecutionContext, config: StageConfig, workplace: dg.ResourceParam[WorkplaceResource]
-) -> dg.MaterializeResult:
+) -> StoredByRun:
     """The first five photos of each product, downloaded, validated as whole images and stored.
 
     Objects: `originals/<brand>/<external_id>/<n>.jpg`. `image_status` becomes `uploaded`, or `error` when the product
@@ -25,4 +26,4 @@ def originals(
     When red: the far side, the proxy or the storage stood in the way of everything, as the message says; nothing is
     lost, run it again. Failed products are listed by reason; `retry_failed` takes them up again.
     """
-    return materialize("originals", context, config, workplace)
+    return work_off("originals", context, config, workplace)

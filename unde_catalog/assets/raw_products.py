@@ -2,20 +2,22 @@
 
 import dagster as dg
 
-from unde_catalog.assets.stage_asset import StageConfig, materialize
+from unde_catalog.assets.stage_asset import StageConfig, options_of
 from unde_catalog.partitions import BRAND_PARTITIONS
 from unde_catalog.resources import WorkplaceResource
+from unde_catalog.sources.collect import ProductStream
 
 
 @dg.asset(
     partitions_def=BRAND_PARTITIONS,
+    io_manager_key="postgres_io_manager",
     group_name="catalogue",
     kinds={"apify", "postgres"},
     pool="apify",
 )
 def raw_products(
     context: dg.AssetExecutionContext, config: StageConfig, workplace: dg.ResourceParam[WorkplaceResource]
-) -> dg.MaterializeResult:
+) -> ProductStream:
     """Products of a brand from its Apify task, merged into `raw_products` by (source, external_id).
 
     Paid for once: a complete scrape younger than `SCRAPE_INTERVAL_HOURS` is not repeated unless forced. New, changed
@@ -24,4 +26,4 @@ def raw_products(
     When red: the message names what Apify answered and what to set. A brand without `APIFY_TASK_<BRAND>` is not red,
     its note says "not configured".
     """
-    return materialize("raw_products", context, config, workplace)
+    return ProductStream(context.partition_key, workplace.settings, options_of(context, config), context.log)

@@ -1,17 +1,18 @@
-"""What all stage assets share: the run configuration, the one domain call, and what an operator reads afterwards."""
+"""What all stage assets share: the run configuration, and the one domain call of those that store objects."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import dagster as dg
 from pydantic import Field
 
 from unde_catalog import pipeline
-from unde_catalog.embedded.errors import EmbeddedPostgresError
-from unde_catalog.handler import StageStopped
+from unde_catalog.handler import StageStopped, StoredObject
+from unde_catalog.materialization import one_sentence
+from unde_catalog.photos.contact_sheet import Sample, contact_sheet
+from unde_catalog.photos.manifest import Manifest
 from unde_catalog.resources import WorkplaceResource
 from unde_catalog.stage_report import RunOptions, StageReport
-from unde_catalog.staging.database import StagingDown
-from unde_catalog.storage.objects import StorageDown
 
 
 class StageConfig(dg.Config):
@@ -26,11 +27,19 @@ class StageConfig(dg.Config):
     force: bool = Field(False, description="Everything is due again. Once per root run, so that a retry goes on.")
 
 
-def materialize(
-    stage: str, context: dg.AssetExecutionContext, config: StageConfig, workplace: WorkplaceResource
-) -> dg.MaterializeResult:
-    """Work off what is due for a stage in the run's brand; a stage that had to stop fails with one sentence."""
-    options = RunOptions(
+@dataclass(frozen=True, slots=True)
+class StoredByRun:
+    """What a run stored, for the IO manager: its manifest, how the run went, and why it stopped where it had to."""
+
+    manifest: Manifest
+    report: StageReport
+    stopped: StageStopped | None
+    contact_sheet: str | None
+
+
+def options_of(context: dg.AssetExecutionContext, config: StageConfig) -> RunOptions:
+    """What the run is asked for."""
+    return RunOptions(
         limit=config.limit,
         max_minutes=config.max_minutes,
         product_ids=tuple(config.product_ids) if config.product_ids is not None else None,
@@ -39,38 +48,30 @@ def materialize(
         run_id=context.run.run_id,
         root_run=context.run.get_root_run_id() or context.run.run_id,
     )
-    try:
-        with workplace.open() as place:
-            report = pipeline.run(stage, context.partition_key, place, options, context.log)
-    except StageStopped as stopped:
-        raise dg.Failure(str(stopped), metadata=_metadata(stopped.report), allow_retries=False) from stopped
-    except (StagingDown, StorageDown, EmbeddedPostgresError) as down:
-        raise dg.Failure(f"{stage} of {context.partition_key} could not begin: {down}", allow_retries=False) from down
-    context.log.info(report.sentence())
-    return dg.MaterializeResult(metadata=_metadata(report))
 
 
-def _metadata(report: StageReport) -> dict[str, Any]:
-    numbers: dict[str, Any] = {
-        "done": report.done,
-        "failed": report.failed,
-        "still_due": report.still_due,
-        "in_other_hands": report.in_other_hands,
-        "handed_back": report.handed_back,
-        **report.counts,
-        "seconds": round(report.seconds, 2),
-        "products_per_second": round(report.per_second, 2),
-    }
-    if report.note:
-        numbers["note"] = report.note
-    if report.failed:
-        numbers["failures"] = dg.MetadataValue.md(_failure_table(report))
-    return numbers
+def work_off(
+    stage: str, context: dg.AssetExecutionContext, config: StageConfig, workplace: WorkplaceResource
+) -> StoredByRun:
+    """Work off what is due for a stage in the run's brand, and keep what it stores.
 
+    A stage that had to stop half-way is a value, too: what it stored until then belongs into a manifest.
+    """
+    brand = context.partition_key
+    manifest, sample = Manifest(), Sample()
 
-def _failure_table(report: StageReport) -> str:
-    rows = ["| reason | products | outcome | for example |", "|---|---|---|---|"]
-    for outcome, counts in (("tries again later", report.later), ("given up", report.given_up)):
-        for reason, count in counts.most_common():
-            rows.append(f"| {reason} | {count} | {outcome} | {', '.join(report.examples.get(reason, []))} |")
-    return "\n".join(rows)
+    def keep(stored: Sequence[StoredObject]) -> None:
+        manifest.keep(stored)
+        sample.keep(stored)
+
+    stopped = None
+    with one_sentence(f"{stage} of {brand} could not begin"), workplace.open() as place:
+        try:
+            report = pipeline.run(stage, brand, place, options_of(context, config), context.log, keep)
+        except StageStopped as cause:
+            report, stopped = cause.report, cause
+        sheet = contact_sheet(sample, place.store) if sample.seen else None
+    if sheet is not None and stopped is None:
+        # Not by the IO manager: the event of its own would hold all these bytes a second time.
+        context.add_asset_metadata({"contact_sheet": dg.MetadataValue.md(sheet)}, partition_key=brand)
+    return StoredByRun(manifest, report, stopped, sheet)

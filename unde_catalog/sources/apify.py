@@ -67,8 +67,7 @@ class ApifyTask:
     """One task of ours at Apify."""
 
     def __init__(self, task_id: str, token: str, api_url: str) -> None:
-        if not token.isascii() or not token.isprintable() or " " in token:
-            # The HTTP library would refuse the header with a message that quotes it.
+        if not printable_token(token):
             raise ApifyUnusable("APIFY_TOKEN holds a space, a line break or the like: copy it again")
         self._task_id = task_id
         self._client = ApifyClient(token, api_url=api_url, min_delay_between_retries=_FIRST_RETRY)
@@ -138,6 +137,11 @@ class ApifyTask:
             ) from error
         except (ApifyClientError, impit.HTTPError, impit.InvalidURL) as error:
             raise ApifyUnusable(f"{asked} failed: {type(error).__name__}, {_short(error)}; {_AGAIN}") from error
+
+
+def printable_token(token: str) -> bool:
+    """Whether it can stand in a header: else the HTTP library would refuse it with a message that quotes it."""
+    return token.isascii() and token.isprintable() and " " not in token
 
 
 def _record(run: Any) -> TaskRun:

@@ -9,6 +9,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -28,29 +29,45 @@ from unde_catalog.staging.scrapes import Scrape, TakenOver
 STAGE = "raw_products"
 
 
-def collect(brand: str, db: Database, settings: Settings, options: RunOptions, log: logging.Logger) -> StageReport:
-    """Bring a brand's products up to date; `StageStopped` when Apify or the database can't be used.
+@dataclass(frozen=True, slots=True)
+class ProductStream:
+    """A brand's products as its Apify task lists them, read page by page while they are merged.
 
-    `limit`, `product_ids` and `max_minutes` read only a part: nothing is marked inactive then, and the next run goes
-    on with the same dataset. `retry_failed` first reads again what the last scrape could not read.
+    Before `merge` nothing is asked of Apify, paid for or written.
     """
-    report = StageReport(STAGE, brand)
-    task_id = settings.brands[brand].apify_task
-    if task_id is None:
-        report.note = f"not configured: set APIFY_TASK_{brand.upper()} to the id of its Apify task"
+
+    brand: str
+    settings: Settings
+    options: RunOptions
+    log: logging.Logger
+
+    def merge(self, db: Database) -> StageReport:
+        """Bring the brand's products up to date; `StageStopped` when Apify or the database can't be used.
+
+        `limit`, `product_ids` and `max_minutes` read only a part: nothing is marked inactive then, and the next run
+        goes on with the same dataset. `retry_failed` first reads again what the last scrape could not read.
+        """
+        report = StageReport(STAGE, self.brand)
+        task_id = self.settings.brands[self.brand].apify_task
+        if task_id is None:
+            report.note = f"not configured: set APIFY_TASK_{self.brand.upper()} to the id of its Apify task"
+            return report
+        started = time.monotonic()
+        try:
+            token = self.settings.apify_token.get_secret_value().strip() if self.settings.apify_token else ""
+            if not token:
+                raise ApifyUnusable("APIFY_TOKEN is not set: it is on the account's page of API tokens")
+            task = ApifyTask(task_id, token, str(self.settings.apify_api_url))
+            _collect(Collecting(self.brand, db, self.settings, self.options, self.log, task, report))
+        except (ApifyUnusable, StagingDown, TakenOver) as cause:
+            raise StageStopped(report, cause) from cause
+        finally:
+            report.seconds = time.monotonic() - started
         return report
-    started = time.monotonic()
-    try:
-        token = settings.apify_token.get_secret_value().strip() if settings.apify_token else ""
-        if not token:
-            raise ApifyUnusable("APIFY_TOKEN is not set: it is on the account's page of API tokens")
-        task = ApifyTask(task_id, token, str(settings.apify_api_url))
-        _collect(Collecting(brand, db, settings, options, log, task, report))
-    except (ApifyUnusable, StagingDown, TakenOver) as cause:
-        raise StageStopped(report, cause) from cause
-    finally:
-        report.seconds = time.monotonic() - started
-    return report
+
+
+class _Emptied(Exception):
+    """The server crashed since, and emptied the unlogged table of what was staged."""
 
 
 def _collect(run: Collecting) -> None:
@@ -67,6 +84,14 @@ def _collect(run: Collecting) -> None:
         run.report.in_other_hands = 1
         run.note("another run is collecting this brand")
         return
+    try:
+        _work_on(run, scrape)
+    except _Emptied:
+        run.note("the database crashed and lost what was staged: it was read again")
+        _collect(run)
+
+
+def _work_on(run: Collecting, scrape: Scrape) -> None:
     with _let_go(run, scrape):
         ended = task_run.ended(run, scrape, task_run.answering(run, scrape))
         if ended is None:
@@ -103,8 +128,10 @@ def _check_staged(run: Collecting, scrape: Scrape, progress: Progress) -> None:
     elif run.db.run(products.staged, scrape.id) != progress.staged:
         # The server crashed and emptied the unlogged table: all is read again, what was merged stays merged.
         run.db.run(products.unstage, scrape.id)
+        run.db.run(rejected_items.forget, scrape.id)
         progress.read_to, progress.staged = 0, 0
-        progress.counts["items"] = 0
+        for name in ("items", "rejected", "prices_not_understood"):
+            progress.counts[name] = 0
 
 
 def _read(run: Collecting, scrape: Scrape, progress: Progress, ended: TaskRun) -> Dataset | None:
@@ -156,11 +183,11 @@ def _stage(
     run.report.counts.update(counts)
     for n, one in bad:
         run.report.given_up[one.reason] += 1
-        run.report.name_example(one.reason, one.external_id or f"item {n}")
+        run.report.name_example(one.reason, one.external_id or f"item {n}", one.detail)
 
 
 def _merge(run: Collecting, scrape: Scrape, progress: Progress) -> None:
-    """Merge what is staged, a short transaction for each chunk."""
+    """Merge what is staged, a short transaction for each chunk; raises `_Emptied`."""
 
     def write(cursor: Cursor, ids: list[str]) -> tuple[products.Merged, Counter[str]]:
         merged = products.merge(cursor, scrape.id, run.brand, run.source, run.index_scope, ids)
@@ -177,6 +204,8 @@ def _merge(run: Collecting, scrape: Scrape, progress: Progress) -> None:
         run.report.done += merged.products
         run.report.counts.update(merged_counts(merged))
         run.log.info("%s: %d products merged, %d to go", run.brand, run.report.done, progress.staged)
+    if progress.staged:  # else what is missing would pass for what the shop no longer has
+        raise _Emptied
 
 
 def _close(run: Collecting, scrape: Scrape, progress: Progress, dataset: Dataset) -> None:

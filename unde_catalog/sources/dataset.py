@@ -5,7 +5,7 @@ What an item says is `apify_item.py`'s, where items go `collect.py`'s.
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from unde_catalog.sources.apify import ApifyTask, ApifyUnusable, TaskRun
@@ -24,6 +24,7 @@ class Dataset:
         self.id, self.run_id = task_run.dataset_id, task_run.id
         self.offset = offset
         self.count = 0
+        self._began = time.monotonic()
 
     @property
     def agrees(self) -> bool:
@@ -68,7 +69,10 @@ class Dataset:
             )
 
     def _settled(self) -> bool:
-        """Whether the run ended long enough ago for all its items to be there."""
+        """Whether the run has been over for long enough for all its items to be there.
+
+        By what we waited ourselves: this machine's time of day may differ from Apify's by hours.
+        """
         finished_at = self._run.finished_at or self._run.started_at
         lag = min(_SETTLED_AFTER, (finished_at - self._run.started_at) / 10)
-        return datetime.now(UTC) - finished_at >= lag
+        return time.monotonic() - self._began >= lag.total_seconds()

@@ -16,7 +16,7 @@ from itertools import count, islice
 from pathlib import Path
 
 from unde_catalog.settings import load_settings
-from unde_catalog.sources.collect import collect
+from unde_catalog.sources.collect import ProductStream
 from unde_catalog.stage_report import RunOptions
 from unde_catalog.staging.database import Database
 from unde_catalog_tests.integration.shop import item
@@ -42,7 +42,7 @@ def measure(root_run: str) -> None:
     before = peak_kilobytes()
     with Database(settings.staging_db_url.get_secret_value()) as db:
         options = RunOptions(run_id=root_run, root_run=root_run, force=True)
-        report = collect("zara", db, settings, options, logging.getLogger("bench"))
+        report = ProductStream("zara", settings, options, logging.getLogger("bench")).merge(db)
     peak = peak_kilobytes()
     print(json.dumps({"done": report.done, "seconds": report.seconds, "before": before, "peak": peak}))
 

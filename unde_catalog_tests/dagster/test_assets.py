@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import dagster as dg
 import pytest
@@ -6,43 +6,8 @@ import pytest
 from unde_catalog.definitions import build_definitions
 from unde_catalog.settings import load_settings
 from unde_catalog.staging.database import Database
+from unde_catalog_tests.dagster.runs import failure, metadata
 from unde_catalog_tests.servers import Sandbox
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as ephemeral:
-        yield ephemeral
-
-
-@pytest.fixture
-def materialize(
-    sandbox: Sandbox, configured: Callable[..., dict[str, str]], instance: dg.DagsterInstance
-) -> Callable[..., dg.ExecuteInProcessResult]:
-    """Materializes assets of a brand, as a run on an instance; configuration by asset."""
-    configured(sandbox)
-
-    def run(*assets: str, brand: str = "zara", config: dict | None = None, **tags: str) -> dg.ExecuteInProcessResult:
-        ops = {asset: {"config": config} for asset in assets} if config else {}
-        return (
-            build_definitions(load_settings())
-            .resolve_implicit_global_asset_job_def()
-            .execute_in_process(
-                asset_selection=[dg.AssetKey(asset) for asset in assets],
-                partition_key=brand,
-                instance=instance,
-                run_config={"ops": ops},
-                tags=tags,
-                raise_on_error=False,
-            )
-        )
-
-    return run
-
-
-def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, object]:
-    (materialization,) = result.asset_materializations_for_node(asset)
-    return {name: value.value for name, value in materialization.metadata.items()}
 
 
 def test_one_run_takes_a_brand_from_the_scrape_to_its_collages(materialize, db: Database) -> None:
@@ -83,11 +48,6 @@ def test_limit_and_product_ids_narrow_a_run(materialize, db: Database, sandbox: 
     result = materialize("originals", config={"product_ids": ["no-such"]})
     assert not result.success
     assert "zara has no product no-such" in str(failure(result))
-
-
-def failure(result: dg.ExecuteInProcessResult) -> str:
-    (event,) = [event for event in result.all_events if event.is_step_failure]
-    return str(event.step_failure_data.error)
 
 
 def test_force_makes_everything_again_once_for_a_root_run(materialize, sandbox: Sandbox) -> None:
@@ -136,4 +96,8 @@ def test_failed_products_are_counted_by_reason_with_examples(
     )
     numbers = metadata(result, "originals")
     assert (numbers["done"], numbers["failed"]) == (0, 20)
-    assert "| http_404 | 20 | tries again later |" in str(numbers["failures"])
+    (row,) = [record.data for record in numbers["failures"].records]
+    assert (row["reason"], row["products"], row["outcome"]) == ("http_404", 20, "20 tries again later")
+    examples = str(row["for example"]).split(", ")
+    assert len(examples) == 5 and all(one.isdigit() for one in examples)
+    assert "photo 1 http_404 (Not Found)" in str(row["detail of the first"])

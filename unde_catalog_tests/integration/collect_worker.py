@@ -10,7 +10,7 @@ import signal
 import sys
 
 from unde_catalog.settings import load_settings
-from unde_catalog.sources.collect import collect
+from unde_catalog.sources.collect import ProductStream
 from unde_catalog.stage_report import RunOptions
 from unde_catalog.staging.database import Database
 
@@ -37,7 +37,8 @@ def main() -> None:
     settings = load_settings()
     assert settings.staging_db_url is not None
     with Database(settings.staging_db_url.get_secret_value()) as db:
-        report = collect("zara", db, settings, RunOptions(run_id=root_run, root_run=root_run), log)
+        options = RunOptions(run_id=root_run, root_run=root_run)
+        report = ProductStream("zara", settings, options, log).merge(db)
     print(json.dumps({"note": report.note, "in_other_hands": report.in_other_hands, "counts": report.counts}))
 
 

@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 
 from unde_catalog.handler import StageStopped
 from unde_catalog.settings import load_settings
-from unde_catalog.sources.collect import collect
+from unde_catalog.sources.collect import ProductStream
 from unde_catalog.stage_report import RunOptions, StageReport
 from unde_catalog.staging.database import Database
 from unde_catalog_tests.servers import PROJECT, Sandbox, Server
@@ -54,7 +54,7 @@ class Shop:
         """A run of the stage, on connections of its own."""
         asked = RunOptions(run_id=root_run, root_run=root_run, **options)
         with Database(self.database_url) as db:
-            return collect("zara", db, load_settings(), asked, logging.getLogger("test"))
+            return ProductStream("zara", load_settings(), asked, logging.getLogger("test")).merge(db)
 
     def stopped(self, root_run: str = "first", **options: Any) -> str:
         """The sentence with which a run of the stage stops."""

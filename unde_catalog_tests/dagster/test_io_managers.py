@@ -1,0 +1,296 @@
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pytest
+
+from unde_catalog.partitions import BRAND_PARTITIONS
+from unde_catalog.staging.database import Database
+from unde_catalog_tests.dagster.runs import failure, failure_metadata, metadata
+from unde_catalog_tests.s3_servers import running_moto, s3_environment
+from unde_catalog_tests.servers import PROJECT, Sandbox
+
+FEW = {"limit": 5}  # of the brand's 20 products
+
+
+class Forgets(dg.IOManager):
+    """An IO manager that does not look at what it gets."""
+
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        pass
+
+    def load_input(self, context: dg.InputContext) -> None:
+        pass
+
+
+def stored_photos(db: Database) -> set[tuple[object, ...]]:
+    with db.transaction() as cursor:
+        cursor.execute(
+            "SELECT p.external_id, f.n, f.key, f.sha256, f.width, f.height, f.bytes, f.source_url"
+            " FROM product_photos f JOIN raw_products p ON p.id = f.product_id WHERE f.state = 'stored'"
+        )
+        return {tuple(row.values()) for row in cursor.fetchall()}
+
+
+def test_nothing_is_asked_or_paid_for_before_the_io_manager_reads_the_stream(
+    materialize, sandbox: Sandbox, db: Database
+) -> None:
+    assert materialize("raw_products", resources={"postgres_io_manager": Forgets()}).success
+    assert sandbox.log() == []
+    with db.transaction() as cursor:
+        cursor.execute("SELECT 1 FROM scraper_logs UNION ALL SELECT 1 FROM scrapes")
+        assert cursor.fetchall() == []
+
+
+def test_downstream_assets_get_chosen_columns_and_the_manifest_as_dataframes(materialize, db: Database) -> None:
+    got: dict[str, pd.DataFrame] = {}
+
+    @dg.asset(
+        partitions_def=BRAND_PARTITIONS,
+        ins={"raw_products": dg.AssetIn(metadata={"columns": ["external_id", "price", "original_image_urls"]})},
+    )
+    def report(raw_products: pd.DataFrame, originals: pd.DataFrame) -> None:
+        got.update(products=raw_products, photos=originals)
+
+    assert materialize("raw_products", config=FEW).success
+    assert materialize("originals", "report", also=[report]).success
+    assert list(got["products"]) == ["external_id", "price", "original_image_urls"]
+    assert len(got["products"]) == 5
+    assert {type(price) for price in got["products"]["price"]} <= {Decimal, type(None)}
+    assert any(price is not None for price in got["products"]["price"])
+    assert {type(urls) for urls in got["products"]["original_image_urls"]} == {list}
+    assert set(got["photos"].itertuples(index=False, name=None)) == stored_photos(db)
+
+
+def test_an_asset_without_partitions_gets_all_brands_one_after_the_other(materialize) -> None:
+    got: dict[str, pd.DataFrame] = {}
+
+    @dg.asset
+    def report(raw_products: pd.DataFrame, originals: pd.DataFrame, collages: pd.DataFrame) -> None:
+        got.update(products=raw_products, photos=originals, collages=collages)
+
+    for brand in ("zara", "oysho"):
+        assert materialize("raw_products", "originals", brand=brand, config={"limit": 4}).success
+    assert materialize("report", brand=None, also=[report]).success
+    assert got["products"].groupby("brand").size().to_dict() == {"oysho": 4, "zara": 4}
+    assert got["photos"]["key"].str.split("/").str[1].unique().tolist() == ["zara", "oysho"]
+    assert got["collages"].empty  # none were made, and its columns are typed all the same
+    assert got["photos"].dtypes.to_dict() == got["collages"].dtypes.to_dict()
+
+
+def test_inactive_products_come_only_when_asked_for(materialize, db: Database) -> None:
+    got: list[pd.DataFrame] = []
+
+    def reader(name: str, **chosen: object) -> dg.AssetsDefinition:
+        @dg.asset(name=name, partitions_def=BRAND_PARTITIONS, ins={"raw_products": dg.AssetIn(metadata=chosen)})
+        def read(raw_products: pd.DataFrame) -> None:
+            got.append(raw_products)
+
+        return read
+
+    assert materialize("raw_products").success
+    with db.transaction() as cursor:
+        cursor.execute("UPDATE raw_products SET active = false WHERE id IN (SELECT id FROM raw_products LIMIT 3)")
+    assert materialize("usual", also=[reader("usual")]).success
+    assert materialize("whole", also=[reader("whole", inactive=True)]).success
+    assert [len(frame) for frame in got] == [17, 20]
+    assert "raw_data" not in got[0] and {"name", "price", "sizes", "image_status"} <= set(got[0])
+    refused = materialize("wrong", also=[reader("wrong", columns=["prize"])])
+    assert "raw_products has no column prize: `columns` wants a list of id, source, external_id" in failure(refused)
+
+
+def test_products_are_read_in_pages_and_a_brand_without_any_is_typed(
+    materialize, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    got: list[pd.DataFrame] = []
+
+    @dg.asset(partitions_def=BRAND_PARTITIONS)
+    def report(raw_products: pd.DataFrame) -> None:
+        got.append(raw_products)
+
+    monkeypatch.setattr("unde_catalog.staging.product_rows.PAGE", 3)
+    assert materialize("raw_products", "report", also=[report]).success
+    assert materialize("report", brand="oysho", also=[report]).success
+    full, empty = got
+    assert (full["external_id"].nunique(), len(full), len(empty)) == (20, 20, 0)
+    assert full.dtypes.to_dict() == empty.dtypes.to_dict()
+    assert str(empty["scraped_at"].dtype) == "datetime64[us, UTC]"
+
+
+def test_a_merge_that_has_to_stop_fails_the_step_with_one_sentence_its_numbers_and_a_row_in_the_log(
+    materialize, db: Database
+) -> None:
+    with db.transaction() as cursor:  # the second chunk of what is merged can't be written
+        cursor.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE insufficient_privilege USING MESSAGE = 'not today'; END $$;"
+            " CREATE TRIGGER refuse BEFORE INSERT ON raw_products FOR EACH ROW EXECUTE FUNCTION refuse()"
+        )
+    result = materialize("raw_products")
+    assert not result.success
+    told = failure(result)
+    assert "raw_products of zara stopped: the database" in told and "not today" in told
+    assert "Error occurred while handling output" not in told
+    assert failure_metadata(result)["items"] == 20
+    with db.transaction() as cursor:
+        cursor.execute("SELECT status, records_fetched, error_message FROM scraper_logs")
+        (row,) = cursor.fetchall()
+    assert (row["status"], row["records_fetched"]) == ("error", 20)
+    assert "not today" in row["error_message"]
+
+
+def test_each_run_has_a_manifest_of_its_own_and_the_newest_is_read(materialize, tmp_path: Path) -> None:
+    got: list[pd.DataFrame] = []
+
+    @dg.asset(partitions_def=BRAND_PARTITIONS)
+    def report(originals: pd.DataFrame) -> None:
+        got.append(originals)
+
+    assert materialize("raw_products", config=FEW).success
+    runs = [materialize("originals", "report", also=[report]) for _ in range(2)]
+    runs.append(
+        materialize("originals", **{"dagster/root_run_id": runs[0].run_id, "dagster/parent_run_id": runs[0].run_id})
+    )
+    told = [metadata(run, "originals") for run in runs]
+    keys = [str(one["manifest_key"]) for one in told]
+    assert len(set(keys)) == 3 and sorted(keys) == keys
+    for run, key, one in zip(runs, keys, told, strict=True):
+        assert re.fullmatch(
+            rf"manifests/originals/zara/\d{{4}}-\d\d/\d{{8}}T\d{{6}}\.\d{{6}}Z-{run.run_id}\.parquet", key
+        )
+        assert Path(str(one["manifest"])) == tmp_path / "home" / "objects" / key
+        assert Path(str(one["manifest"])).is_file()
+    assert [one["manifest_rows"] for one in told] == [len(got[0]), 0, 0]
+    assert len(got[0]) > 5 and len(got[1]) == 0
+
+
+def test_a_stage_that_stops_half_way_still_leaves_a_manifest_of_what_it_stored(
+    materialize, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})  # one collage at a time
+    assert materialize("raw_products", config=FEW).success
+    assert materialize("originals").success
+    with db.transaction() as cursor:
+        cursor.execute("SELECT external_id FROM raw_products ORDER BY id DESC LIMIT 1")
+        last = cursor.fetchall()[0]["external_id"]
+    objects = tmp_path / "home" / "objects"
+    (objects / "collages" / "zara" / f"{last}.jpg").mkdir(parents=True)  # can't be replaced by a collage
+    result = materialize("collages")
+    assert not result.success
+    assert "collages of zara stopped: writing" in failure(result)
+    told = failure_metadata(result)
+    with db.transaction() as cursor:
+        cursor.execute("SELECT key FROM product_collages")
+        made = {row["key"] for row in cursor.fetchall()}
+    assert len(made) == 4
+    manifest = pd.read_parquet(str(told["manifest"]))
+    assert set(manifest["key"]) == made and told["manifest_rows"] == len(made)
+    assert str(told["contact_sheet"]).startswith(f"![{len(made)} new: ")
+    assert [event for event in result.all_events if event.is_step_materialization] == []
+
+
+def test_work_whose_manifest_cannot_be_written_is_told_in_one_sentence(materialize, tmp_path: Path) -> None:
+    assert materialize("raw_products", config=FEW).success
+    objects = tmp_path / "home" / "objects"
+    objects.mkdir(parents=True)
+    (objects / "manifests").write_text("in the way")
+    result = materialize("originals")
+    told = failure(result)
+    assert "originals zara: 5 done" in told and "is in no manifest: writing" in told
+    assert "a file stands where a folder must be: move it away" in told
+    assert failure_metadata(result)["done"] == 5
+
+
+def test_a_store_that_is_down_from_the_start_is_told_once(materialize, tmp_path: Path) -> None:
+    assert materialize("raw_products", config=FEW).success
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "objects").write_text("in the way")
+    result = materialize("originals")
+    assert not result.success
+    told = failure(result).partition("Stack Trace")[0]
+    assert "originals of zara stopped: opening" in told and told.count("a file stands where") == 1, told
+    assert "manifest" not in told
+
+
+def test_in_a_bucket_the_manifest_is_linked_by_its_public_url_and_read_from_there(
+    materialize, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    got: list[pd.DataFrame] = []
+
+    @dg.asset(partitions_def=BRAND_PARTITIONS)
+    def report(originals: pd.DataFrame) -> None:
+        got.append(originals)
+
+    with running_moto() as moto:
+        for name, value in s3_environment(moto.url).items():
+            monkeypatch.setenv(name, value)
+        assert materialize("raw_products", config={"limit": 2}).success
+        told = metadata(materialize("originals", "report", also=[report]), "originals")
+    assert told["manifest"] == f"{moto.url}/unde-images/{told['manifest_key']}"
+    assert told["objects"] == f"{moto.url}/unde-images/originals/zara"
+    assert len(got[0]) == told["manifest_rows"] == told["photos_stored"] > 1
+    assert str(told["contact_sheet"]).startswith("![")
+
+
+def test_numbers_have_the_same_names_in_every_run_so_that_they_can_be_plotted(materialize) -> None:
+    assert materialize("raw_products", config=FEW).success
+    stages = ("originals", "collages")
+    busy, idle = materialize(*stages), materialize(*stages)
+    whole, young = materialize("raw_products"), materialize("raw_products")
+    for asset, runs in (("raw_products", (whole, young)), *((stage, (busy, idle)) for stage in stages)):
+        plotted = [
+            {name: type(value) for name, value in metadata(run, asset).items() if isinstance(value, (int, float))}
+            for run in runs
+        ]
+        assert plotted[0] == plotted[1]
+        assert {"done", "failed", "still_due", "seconds", "products_per_second"} <= set(plotted[0])
+    assert metadata(busy, "originals")["photos_stored"] > 0
+    assert metadata(idle, "originals")["photos_stored"] == 0
+
+
+def test_what_was_new_is_shown_on_a_contact_sheet_and_kept_once(materialize) -> None:
+    assert materialize("raw_products", config=FEW).success
+    result = materialize("originals", "collages")
+    for asset in ("originals", "collages"):
+        sheet = str(metadata(result, asset)["contact_sheet"])
+        assert sheet.startswith("![") and "](data:image/jpeg;base64," in sheet and len(sheet) < 50_000
+    holding = [event for event in result.all_events if "contact_sheet" in repr(event.event_specific_data)]
+    assert {event.event_type_value for event in holding} == {"ASSET_MATERIALIZATION"}
+    assert "contact_sheet" not in metadata(materialize("originals"), "originals")
+
+
+def notebook_lines() -> str:
+    """What the README says to type."""
+    text = (PROJECT / "README.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    return block
+
+
+@pytest.mark.parametrize("dagster_home", [True, False])
+def test_the_readme_s_lines_read_products_in_a_process_of_their_own(
+    materialize, configured: Callable[..., dict[str, str]], sandbox: Sandbox, tmp_path: Path, dagster_home: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    assert materialize("raw_products", "originals", config={"limit": 3}).success
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    if dagster_home:
+        monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+        (tmp_path / "dagster").mkdir()
+    lines = notebook_lines()
+    assert len(lines.splitlines()) <= 5
+    look = "\nprint(len(products), list(prices), len(photos), photos['n'].max())"
+    done = subprocess.run(
+        [sys.executable, "-W", "error::FutureWarning", "-c", lines + look],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"3 \['external_id', 'price'\] \d+ [1-5]", done.stdout.splitlines()[-1]), done.stdout
