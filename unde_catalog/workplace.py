@@ -9,8 +9,9 @@ from typing import Self
 
 from unde_catalog.embedded.postgres import EmbeddedPostgres
 from unde_catalog.settings import Settings
-from unde_catalog.staging import migrate
+from unde_catalog.staging import migrate, originals
 from unde_catalog.staging.database import Database, StagingDown
+from unde_catalog.storage.directory import is_gone, is_store
 from unde_catalog.storage.objects import ObjectStore
 from unde_catalog.storage.opening import configured_store
 
@@ -40,7 +41,13 @@ class Workplace:
 
     @cached_property
     def store(self) -> ObjectStore:
-        """The object store: a bucket where S3 is configured, else a folder; `StorageDown` where it can't be opened."""
+        """The object store: a bucket where S3 is configured, else a folder; `StorageDown` where it can't be opened.
+
+        A folder is made only while no photo is stored: else its disk is not mounted, and would seem to be empty.
+        """
+        folder = self.settings.objects_folder
+        if self.settings.s3 is None and not is_store(folder) and self.db.run(originals.any_is_stored):
+            raise is_gone(folder)
         return configured_store(self.settings)
 
     @property

@@ -22,12 +22,13 @@ _LOCK_SECONDS = 30  # it tries to have the tables to itself for so long, ...
 _LOCK_TRY = "500ms"  # ... each time so short that others hardly wait, and no deadlock is found before it gives way
 _PAUSE = (0.1, 0.5)  # seconds between two tries, in which the others get on
 
-# All tables at once and before anything else: workers then wait here, or we do, and never each for the other's second
-# table. They can still be read.
+# All tables before anything else, in the order of workers (products before their photos before due rows), so that
+# waiting is mostly done before working. Everything can still be read.
 _LOCK_ALL = """
 DO $$
 DECLARE
-    tables text := (SELECT string_agg(c.oid::regclass::text, ', ' ORDER BY c.relname <> 'raw_products', c.relname)
+    tables text := (SELECT string_agg(c.oid::regclass::text, ', ' ORDER BY
+                           CASE c.relname WHEN 'raw_products' THEN 1 WHEN 'due_work' THEN 3 ELSE 2 END, c.relname)
                     FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace);
 BEGIN
     IF tables IS NOT NULL THEN

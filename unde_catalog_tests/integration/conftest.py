@@ -1,9 +1,13 @@
 """Fixtures that several integration tests share: databases, a shop, photos and their host."""
 
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from unde_catalog.staging.database import Database
 from unde_catalog_tests.due import execute
@@ -12,6 +16,8 @@ from unde_catalog_tests.far_side import FarSide, far_side
 from unde_catalog_tests.integration.shop import OpenShop, Shop
 from unde_catalog_tests.photo_catalogue import Catalogue, photo_catalogue
 from unde_catalog_tests.servers import Sandbox, Server
+from unde_catalog_tests.torture.assortment import Assortment, assortment
+from unde_catalog_tests.trouble import PRODUCTS, Line, Undisturbed, line, undisturbed_line
 
 
 @pytest.fixture
@@ -70,3 +76,68 @@ def host() -> Iterator[FarSide]:
 @pytest.fixture
 def time() -> FakeTime:
     return FakeTime()
+
+
+@pytest.fixture(scope="session")
+def sells(tmp_path_factory: pytest.TempPathFactory) -> Assortment:
+    return assortment(tmp_path_factory.mktemp("shop"), PRODUCTS)
+
+
+_undisturbed: list[Undisturbed] = []  # the same for all, so it is made at the first use
+
+
+@pytest.fixture
+def undisturbed(
+    server: Server,
+    sells: Assortment,
+    tmp_path_factory: pytest.TempPathFactory,
+    caplog: pytest.LogCaptureFixture,
+) -> Undisturbed:
+    """What a line leaves into which no trouble comes."""
+    if not _undisturbed:
+        with pytest.MonkeyPatch.context() as patch:
+            folder = tmp_path_factory.mktemp("undisturbed") / "line"
+            with line(server, sells, folder, patch, caplog) as opened:
+                _undisturbed.append(undisturbed_line(opened))
+    return _undisturbed[0]
+
+
+@pytest.fixture
+def open_line(
+    server: Server,
+    sells: Assortment,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    undisturbed: Undisturbed,  # is made before there is anything in the environment
+) -> Iterator[Callable[..., Line]]:
+    """Opens the line of a brand, with these variables in the environment."""
+    with ExitStack() as stack:
+
+        def open(objects: Path | None = None, on: Server = server, **environment: str) -> Line:
+            number = len(list(tmp_path.iterdir()))
+            opened = line(on, sells, tmp_path / f"line{number}", monkeypatch, caplog, objects, **environment)
+            return stack.enter_context(opened)
+
+        yield open
+
+
+@pytest.fixture
+def direct(server: Server, database_url: str) -> str:
+    """The test's database past any pooler, as the administrator."""
+    return server.direct_url(database_url)
+
+
+@pytest.fixture
+def fresh(server: Server) -> Iterator[str]:
+    """An empty database past any pooler, as its owner, who is no superuser."""
+    owner = f"owner_{uuid.uuid4().hex[:8]}"
+    url = server.new_database(migrated=False)
+    with psycopg.connect(server.admin_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD 'x'").format(sql.Identifier(owner)))
+        name = sql.Identifier(url.split("?")[0].rsplit("/", 1)[-1])
+        connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, sql.Identifier(owner)))
+        if server.pgbouncer is not None:
+            server.pgbouncer.admit(owner, "x")
+    yield server.direct_url(url).replace("//unde@", f"//{owner}:x@")
+    server.drop(url)

@@ -1,0 +1,1 @@
+"""What operators do now and then: verify objects against rows, back up, restore."""
