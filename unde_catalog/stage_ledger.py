@@ -102,7 +102,8 @@ class Ledger:
             return
         del self._outcomes[: len(group)]
         for outcome in group:
-            self._count(outcome, outcome.settled.lease.product_id in counted)
+            lease = outcome.settled.lease
+            self._count(outcome, self._is_latest(lease) and lease.product_id in counted)
 
     def _write_failed(self, outcome: Outcome, error: Exception) -> None:
         lease = outcome.settled.lease
@@ -115,7 +116,9 @@ class Ledger:
 
     def _finish(self, cursor: Cursor, group: Sequence[Outcome]) -> Mapping[int, bool]:
         # In the order of ids, in which all writers ask for locks.
-        group = sorted(group, key=lambda one: one.settled.lease.product_id)
+        group = sorted(
+            (one for one in group if self._is_latest(one.settled.lease)), key=lambda one: one.settled.lease.product_id
+        )
         settled = [outcome.settled for outcome in group]
         counted = due_work.finish(cursor, self.report.stage, settled, self.handler.interval)
         written = [
@@ -125,10 +128,16 @@ class Ledger:
             self.handler.record(cursor, written)
         return counted
 
+    def _is_latest(self, lease: Lease) -> bool:
+        """False for one that a crash of the server took back, so that we took the product once more since."""
+        latest = self.open.get(lease.product_id)
+        return latest is not None and latest.token == lease.token
+
     def _count(self, outcome: Outcome, counted: bool) -> None:
         settled = outcome.settled
         lease = settled.lease
-        self.open.pop(lease.product_id, None)
+        if self._is_latest(lease):
+            del self.open[lease.product_id]
         if not counted:
             self.report.superseded += 1
             return

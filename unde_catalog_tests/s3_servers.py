@@ -61,6 +61,10 @@ class Rclone:
             raise AssertionError(f"rclone did not start: {self._process.wait()}")
         threading.Thread(target=self._process.stderr.read, daemon=True).start()  # else it blocks on a full pipe
 
+    def accept(self, access_key: str, secret_key: str) -> None:
+        """Let in these keys only, from the next start on."""
+        self._command[self._command.index("--auth-key") + 1] = f"{access_key},{secret_key}"
+
     def stop(self) -> None:
         if self._process is not None:
             self._process.kill()

@@ -54,6 +54,10 @@ class Server:
         """The URL of a database for those who work with it."""
         if self.pgbouncer is not None:
             return self.pgbouncer.url(database, _ROLE, _PASSWORD)
+        return self.past_poolers(database)
+
+    def past_poolers(self, database: str) -> str:
+        """The same past any PgBouncer; also for the URL of one."""
         return self.direct_url(database).replace("//unde@", f"//{_ROLE}:{_PASSWORD}@")
 
     def direct_url(self, database: str) -> str:

@@ -21,6 +21,19 @@ _T = TypeVar("_T")
 _TRIES = 5  # deadlocks and serialization failures are another transaction's luck, a cut connection is nobody's fault
 _CONNECT_SECONDS = 10
 
+_WHAT_TO_DO = {
+    errors.ReadOnlySqlTransaction: "let it take writes again, or set the address of the server that does",
+    errors.InsufficientPrivilege: "grant it, or let the owner run unde-catalog migrate",
+    errors.DiskFull: "free space on its disk",
+    errors.TooManyConnections: "raise its max_connections, or put a pooler before it",
+}
+_WHAT_IS_SAID = {
+    "authentication failed": "set the present password in its address",
+    "server login has been failing": "does its server run, and has the pooler's own file the present password?",
+    "no connection within": "all are taken: run less at once",
+}
+_AWAY = "it goes on when the server is back; look at the server and at the address that is set"
+
 # The database, not our SQL: it is gone, full, read-only after a failover, or the role has no rights.
 _NOT_OURS = (
     psycopg.OperationalError,
@@ -33,12 +46,12 @@ _NOT_OURS = (
 class StagingDown(RuntimeError):
     """The staging database can't be used now; the sentence says which and why, without the password.
 
-    `cut`: an open connection was lost, so that another one may well do.
+    `cut`: an open connection was lost, so that another one may well do. `refused`: it is there and said no.
     """
 
-    def __init__(self, sentence: str, *, cut: bool = False) -> None:
+    def __init__(self, sentence: str, *, cut: bool = False, refused: bool = False) -> None:
         super().__init__(sentence)
-        self.cut = cut
+        self.cut, self.refused = cut, refused
 
 
 class Database:
@@ -140,7 +153,11 @@ class Database:
         said = str(cause).strip().partition("\n")[0] or type(cause).__name__
         if isinstance(cause, errors.InsufficientPrivilege):
             said += f" (connected as {self._role})"
-        return StagingDown(f"the database {self.name} can't be used: {said}", cut=cut)
+        advice = next((advice for kind, advice in _WHAT_TO_DO.items() if isinstance(cause, kind)), None)
+        if advice is None:
+            advice = next((advice for part, advice in _WHAT_IS_SAID.items() if part in said), _AWAY)
+        refused = isinstance(cause, psycopg.Error) and cause.sqlstate is not None and not cut
+        return StagingDown(f"the database {self.name} can't be used: {said}; {advice}", cut=cut, refused=refused)
 
 
 def _ping(connection: psycopg.Connection[Any], seconds: float) -> None:

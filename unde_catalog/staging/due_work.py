@@ -16,6 +16,7 @@ from typing import Any, Literal
 from unde_catalog.staging.database import Cursor
 
 _LONGEST_TEXT = 2000  # characters of a reason's detail
+_LONGEST_LEASE = timedelta(hours=1)  # what a lease may be after the server's clock was turned back, if not longer
 
 Settlement = Literal["done", "later", "given_up", "handed_back"]
 
@@ -183,6 +184,36 @@ def finish(
         values,
     )
     return {row["product_id"]: row["current"] for row in cursor.fetchall()}
+
+
+def mend_times(cursor: Cursor, stage: str, brand: str, lease: timedelta, interval: timedelta | None = None) -> int:
+    """Bring nearer what no rule sets so far ahead, since the server's clock was turned back; how many products.
+
+    A due mark comes to the latest moment that its rule could name now. A lease is not freed, for its holder may be
+    alive: it has an hour from now (or the stage's whole `lease`, where that is longer), which is never less than
+    promised. `interval` is that of recurring work. Costs what is due or waits, like `still_open`.
+    """
+    # A minute more, for what others have written since this transaction began.
+    latest = "CASE WHEN attempts = 0 THEN unde_now() + coalesce(%(interval)s, interval '0') ELSE next_try(attempts) END"
+    cursor.execute(
+        f"""
+        WITH ahead AS (
+            SELECT product_id FROM due_work
+            WHERE stage = %(stage)s AND brand = %(brand)s AND due_at IS NOT NULL
+              AND (leased_until > unde_now() + %(lease)s + interval '1 minute'
+                   OR due_at > unde_now() AND due_at > {latest} + interval '1 minute')
+            ORDER BY product_id
+            FOR UPDATE SKIP LOCKED
+        )
+        UPDATE due_work AS w
+        SET due_at = least(w.due_at, {latest}),
+            leased_until = CASE WHEN w.leased_until IS NOT NULL
+                                THEN least(w.leased_until, unde_now() + %(lease)s) END
+        WHERE w.product_id = ANY(ARRAY(SELECT product_id FROM ahead)) AND w.stage = %(stage)s
+        """,
+        {"stage": stage, "brand": brand, "lease": max(lease, _LONGEST_LEASE), "interval": interval},
+    )
+    return cursor.rowcount
 
 
 def still_open(cursor: Cursor, stage: str, brand: str, product_ids: Sequence[int] | None = None) -> OpenWork:

@@ -110,6 +110,14 @@ def load(cursor: Cursor, product_ids: Sequence[int]) -> dict[int, PhotoUrls]:
     }
 
 
+def any_is_stored(cursor: Cursor) -> bool:
+    """Whether any photo is stored, of whatever product."""
+    cursor.execute("SELECT EXISTS (SELECT 1 FROM product_photos WHERE state = 'stored') AS any")
+    row = cursor.fetchone()
+    assert row is not None  # it answers always
+    return row["any"]
+
+
 def intend(cursor: Cursor, intents: Sequence[tuple[Lease, Sequence[Photo]]]) -> set[int]:
     """Write to disk which objects are about to change; the products that are still in our hand.
 
@@ -126,7 +134,7 @@ def intend(cursor: Cursor, intents: Sequence[tuple[Lease, Sequence[Photo]]]) -> 
         """
         INSERT INTO photo_intents (product_id, n, source_url, key, sha256, width, height, bytes, fetched_at)
         SELECT i.product_id, i.n, i.source_url, i.key, i.sha256, i.width, i.height, i.bytes,
-               coalesce(i.fetched_at, unde_now())
+               coalesce(i.fetched_at, greatest(unde_now(), w.forced_at))
         FROM unnest(%s::bigint[], %s::text[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[],
                     %s::int[], %s::timestamptz[])
                  AS i (product_id, token, n, source_url, key, sha256, width, height, bytes, fetched_at)
@@ -156,16 +164,19 @@ def record(cursor: Cursor, outcomes: Sequence[PhotosOutcome]) -> None:
             p.height,
             p.bytes,
             p.fetched_at,
+            one.product_id,
         )
         for one in outcomes
         for p in one.photos
     ]
     if rows:
+        # Never older than what asked for it anew, also when the clock was turned back between the two.
         cursor.executemany(
             """
             INSERT INTO product_photos (product_id, n, source_url, state, reason, key, sha256, width, height, bytes,
                                         fetched_at)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, coalesce(%s, unde_now()))
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, coalesce(%s, greatest(unde_now(), (
+                SELECT w.forced_at FROM due_work w WHERE w.product_id = %s AND w.stage = 'originals'))))
             ON CONFLICT (product_id, n) DO UPDATE SET
                 source_url = excluded.source_url, state = excluded.state, reason = excluded.reason,
                 key = excluded.key, sha256 = excluded.sha256, width = excluded.width, height = excluded.height,

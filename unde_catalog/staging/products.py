@@ -81,6 +81,8 @@ def merge(
     that the order in which a scrape lists them changes nothing. A product that this scrape, or a later one, has
     merged already stays as it is.
     """
+    # On disk before the scrape is closed: of a chunk that a crash of the server takes back, only the rows would know.
+    cursor.execute("SET LOCAL synchronous_commit = on")
     values = {"source": source, "brand": brand, "scrape": scrape_id, "scope": index_scope, "ids": list(external_ids)}
     # Locked in the order of ids, like every other writer of many products.
     cursor.execute(

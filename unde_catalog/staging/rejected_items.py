@@ -38,6 +38,11 @@ def keep(cursor: Cursor, scrape_id: int, brand: str, rejected: Sequence[tuple[in
     return cursor.rowcount
 
 
+def forget(cursor: Cursor, scrape_id: int) -> None:
+    """Forget those of a scrape that is read again from its beginning."""
+    cursor.execute("DELETE FROM rejected_items WHERE scrape_id = %s", (scrape_id,))
+
+
 def of_last_scrape(cursor: Cursor, brand: str, after: int, most: int) -> list[Kept]:
     """The next of the items that the brand's last finished scrape could not read, by id, locked."""
     cursor.execute(

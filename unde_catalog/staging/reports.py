@@ -82,6 +82,12 @@ def due_brands(cursor: Cursor, stage: str, brands: Sequence[str]) -> list[str]:
               AND (w.leased_until IS NULL OR w.leased_until <= unde_now())
             ORDER BY w.due_at
             LIMIT 1)
+           OR (  -- farther ahead than a try may be put off: the server's clock was turned back, and a run mends that
+            SELECT true FROM due_work w
+            WHERE w.stage = %(stage)s AND w.brand = b.brand AND w.due_at > unde_now() + interval '26 hours'
+              AND (w.leased_until IS NULL OR w.leased_until <= unde_now())
+            ORDER BY w.due_at DESC
+            LIMIT 1)
         ORDER BY n
         """,
         {"stage": stage, "brands": list(brands)},

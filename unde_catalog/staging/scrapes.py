@@ -65,6 +65,12 @@ def claim(cursor: Cursor, brand: str, root_run: str, lease: timedelta, abandon_a
         " AND (leased_until IS NULL OR leased_until <= unde_now())",
         (brand, abandon_after),
     )
+    # Farther ahead than a lease can be, since the server's clock was turned back: from now it has a whole one.
+    cursor.execute(
+        "UPDATE scrapes SET leased_until = unde_now() + %(lease)s WHERE brand = %(brand)s"
+        " AND state IN ('intended', 'running') AND leased_until > unde_now() + %(lease)s + interval '1 minute'",
+        {"brand": brand, "lease": lease},
+    )
     token = uuid.uuid4().hex
     cursor.execute(
         """

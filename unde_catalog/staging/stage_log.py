@@ -39,7 +39,7 @@ def end(
         """
         UPDATE scraper_logs SET status = %s, records_fetched = %s, records_new = %s, records_updated = %s,
                records_errors = %s, error_message = %s, metadata = %s, completed_at = unde_now(),
-               duration_seconds = extract(epoch FROM unde_now() - started_at)::integer
+               duration_seconds = greatest(0, extract(epoch FROM unde_now() - started_at))::integer
         WHERE id = %s
         """,
         (status, fetched, new, updated, errors, error_message, Jsonb(dict(metadata or {})), log_id),

@@ -1,6 +1,7 @@
 """Objects as files in a directory: where they are kept while no S3 is configured."""
 
 import contextlib
+import errno
 import os
 import secrets
 from datetime import datetime
@@ -26,6 +27,16 @@ def directory_store(root: Path, public_base_url: str | None = None) -> ObjectSto
     except OSError as error:
         raise StorageDown(explain(error, "opening", str(root))) from error
     return DirectoryStore(backend, root, public_base_url)
+
+
+def is_store(root: Path) -> bool:
+    """Whether a store was made there, and is there now."""
+    return os.path.isdir(root / _UNFINISHED)
+
+
+def is_gone(root: Path) -> StorageDown:
+    """What to raise where a store should be and none is."""
+    return StorageDown(f"{root} is gone or can't be read: is its disk mounted?")
 
 
 class DirectoryStore(ObjectStore):
@@ -57,6 +68,8 @@ class DirectoryStore(ObjectStore):
         except OSError as error:
             with contextlib.suppress(OSError):  # the first error says more
                 unfinished.unlink()
+            if error.errno == errno.ENOENT:
+                self._alive()
             raise StorageDown(explain(error, "writing", str(target))) from error
 
     def public_url(self, key: str) -> str:
@@ -79,8 +92,8 @@ class DirectoryStore(ObjectStore):
 
     def _alive(self) -> None:
         # A disk that was unmounted must not look like a store where every object is gone.
-        if not os.path.isdir(self._root / _UNFINISHED):
-            raise StorageDown(f"{self._root} is gone or can't be read: is its disk mounted?")
+        if not is_store(self._root):
+            raise is_gone(self._root)
 
     def _make_folder(self, folder: Path) -> None:
         if folder.is_dir():

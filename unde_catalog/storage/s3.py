@@ -43,8 +43,10 @@ _LONGEST_WAIT = timedelta(seconds=5)
 _ALIVE_SECONDS = 1.0  # after a look at the bucket; without it, every missing object would cost two requests
 
 
-def s3_store(s3: S3Settings, public_base_url: str | None = None) -> ObjectStore:
-    """A store in a bucket; nothing is asked of it yet.
+def s3_store(
+    s3: S3Settings, public_base_url: str | None = None, *, repeated_for: timedelta = _REPEATED_FOR
+) -> ObjectStore:
+    """A store in a bucket; nothing is asked of it yet. What fails is asked again for so long.
 
     Its public URLs are `public_base_url/key`, or the bucket's own address where none is given.
     """
@@ -78,7 +80,7 @@ def s3_store(s3: S3Settings, public_base_url: str | None = None) -> ObjectStore:
         },
         retry_config={
             "max_retries": 10,
-            "retry_timeout": _REPEATED_FOR,
+            "retry_timeout": repeated_for,
             "backoff": {"init_backoff": _FIRST_WAIT, "max_backoff": _LONGEST_WAIT, "base": 2},
         },
     )

@@ -192,6 +192,6 @@ def test_the_rule_calls_nothing_that_a_role_puts_in_its_way(each_db: Database) -
 
 
 def test_whoever_logs_in_without_the_right_is_told_in_one_sentence(server: Server, database_url: str) -> None:
-    sentence = r"^the database .* can't be used: permission denied for table raw_products \(connected as downloader\)$"
+    sentence = r"^the database .* can't be used: permission denied for table raw_products \(connected as downloader\);"
     with Database(url_as(server, database_url, "downloader")) as db, pytest.raises(StagingDown, match=sentence):
         execute(db, "UPDATE raw_products SET price = 1")

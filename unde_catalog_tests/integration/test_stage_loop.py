@@ -53,6 +53,26 @@ def test_what_is_due_is_worked_off_and_reported(db: Database) -> None:
     )
 
 
+def test_of_two_leases_on_one_product_only_the_later_one_counts(db: Database) -> None:
+    """As when a crash of the server takes a lease back that it had not written to disk."""
+    add_products(db, 1)
+    leases = []
+
+    async def react(work: Sequence[Toy]) -> AsyncIterator[Outcome]:
+        leases.append(work[0].lease)
+        if len(leases) == 1:
+            execute(db, "UPDATE due_work SET lease_token = NULL, leased_until = NULL")
+            yield handed_back(work[0].lease)
+        else:
+            yield done(work[0].lease)
+
+    handler = ToyStage(react)
+    report = run(db, handler)
+    assert (len(leases), report.done, report.handed_back, report.superseded) == (2, 1, 0, 1)
+    assert handler.recorded == [[("1", "done", True)]]
+    assert open_work(db) == NOTHING_OPEN
+
+
 def test_nothing_due_is_a_success(db: Database) -> None:
     report = run(db, ToyStage())
     assert (report.handled, report.still_due) == (0, 0)
