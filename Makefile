@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo up test check bench lock clean
+.PHONY: demo up test torture check bench lock clean
 
 demo: $(INSTALLED)
 	@$(BIN)/unde-catalog demo
@@ -14,6 +14,10 @@ up: $(INSTALLED)
 
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest -n auto --dist loadfile
+
+# Everything killed in turn, at seeded moments; a quarter of an hour.
+torture: $(INSTALLED)
+	@$(BIN)/python -m unde_catalog_tests.torture
 
 check: $(INSTALLED)
 	@$(BIN)/ruff format --check .
