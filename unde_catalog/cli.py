@@ -16,6 +16,9 @@ from rich.markup import escape
 
 from unde_catalog import pipeline, reading
 from unde_catalog.brands import BRANDS
+from unde_catalog.commands.doctor import doctor_command
+from unde_catalog.commands.drill import backup_command, restore_command, verify_command
+from unde_catalog.commands.objects import objects_app
 from unde_catalog.embedded.errors import EmbeddedPostgresError
 from unde_catalog.handler import StageStopped
 from unde_catalog.local.processes import CannotStart
@@ -25,6 +28,7 @@ from unde_catalog.stage_report import RunOptions
 from unde_catalog.staging import due_marks, migrate
 from unde_catalog.staging.database import StagingDown
 from unde_catalog.storage.objects import StorageDown
+from unde_catalog.upkeep.postgres_tools import ToolFailed
 from unde_catalog.workplace import Workplace
 
 app = typer.Typer(
@@ -32,13 +36,19 @@ app = typer.Typer(
 )
 sandbox_app = typer.Typer(help="Stand-ins of the outside services on this machine.", no_args_is_help=True)
 app.add_typer(sandbox_app, name="sandbox")
+app.add_typer(objects_app, name="objects")
+app.command("verify")(verify_command)
+app.command("doctor")(doctor_command)
+app.command("backup")(backup_command)
+app.command("restore")(restore_command)
 
 _console = Console()
 _errors = Console(stderr=True)
 
 # What is told in one sentence; anything else is a bug and shows where.
 _EXPECTED = (
-    SettingsError, StageStopped, StagingDown, StorageDown, EmbeddedPostgresError, CannotStart, ValueError,
+    SettingsError, StageStopped, StagingDown, StorageDown, EmbeddedPostgresError, CannotStart, ToolFailed,
+    ValueError,
 )  # fmt: skip
 
 Brand = Annotated[str | None, typer.Option("--brand", "-b", help=f"One of {', '.join(BRANDS)}; all if not given.")]

@@ -58,6 +58,7 @@ class Settings(S3Fields, BaseSettings):
     model_config = _SOURCES
 
     unde_home: Path = Field(Path(".unde"), description="a folder for everything kept on this machine")
+    dagster_home: Path | None = Field(None, description="a folder that holds (a link to) the project's dagster.yaml")
     automation: Literal["on", "off"] = Field("off", description="on or off: whether sensors and schedules run")
     schedule_timezone: str = Field("UTC", description="a time zone name such as UTC or Asia/Dubai")
 

@@ -1,0 +1,1 @@
+"""Visual indexes: which photos are in them, and how they get there."""

@@ -1,0 +1,73 @@
+"""Which photos of a product are indexed, and what identifies a record."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from unde_catalog.index.ximilar_records import chosen_photos, metadata_of, record_id, wanted_records
+from unde_catalog.staging.ximilar import IndexedPhoto, IndexedProduct
+
+
+def photos(*names: str) -> tuple[IndexedPhoto, ...]:
+    return tuple(
+        IndexedPhoto(n, f"https://static.zara.net/a/{name}.jpg?ts=1&w=1920", f"k/{n}", f"{n:064x}", f"https://o/{n}")
+        for n, name in enumerate(names, 1)
+    )
+
+
+def product(*names: str, **changes: object) -> IndexedProduct:
+    made = IndexedProduct(
+        1, "apify_zara", "512913640", "zara", "BLAZER", "woman", Decimal("699.00"), True, "pilot", 2, photos(*names), ()
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("names", "target", "chosen"),
+    [
+        (("0208-p", "0208-e1", "0208-e2", "0208-a1"), 2, [1, 2]),
+        (("0208-e2", "0208-e1", "0208-a1", "0208-p"), 2, [3, 2]),  # worn, then from the front
+        (("0208-e1", "0208-p"), 2, [2, 1]),
+        (("0208-e2", "0208-e3", "0208-p"), 2, [1, 2]),  # no name tells which is the front
+        (("x_back", "x_garment", "x_worn"), 2, [3, 2]),
+        (("1", "2", "3"), 2, [1, 2]),
+        (("0208-e2", "0208-e1", "0208-a1"), 3, [3, 2, 1]),
+        (("0208-e2", "0208-e1", "0208-a1"), 5, [3, 2, 1]),
+        (("0208-e2", "0208-e1", "0208-a1"), 1, [3]),
+        (("0208-p",), 2, [1]),
+        (("shop", "stage1"), 2, [1, 2]),  # the letters only count after a dash
+        ((), 2, []),
+        (("a", "b"), 0, []),
+        (("a", "b"), -1, []),
+    ],
+)
+def test_which_photos_are_chosen(names: tuple[str, ...], target: int, chosen: list[int]) -> None:
+    assert [photo.n for photo in chosen_photos(photos(*names), target)] == chosen
+
+
+def test_nothing_is_wanted_of_a_product_that_left() -> None:
+    assert len(wanted_records(product("a", "b"))) == 2
+    for left in ({"active": False}, {"index_scope": "off"}, {"index_scope": "pgvector"}, {"photos": ()}):
+        assert wanted_records(product("a", "b", **left)) == []
+
+
+def test_another_content_number_or_product_is_another_record_and_a_repeat_is_the_same() -> None:
+    one, photo = product("a"), photos("a")[0]
+    same = record_id(one, photo)
+    assert same == record_id(product("other-address"), photos("b")[0]) == "apify_zara-512913640-1-" + "0" * 16
+    others = [
+        record_id(one, replace(photo, sha256="f" * 64)),
+        record_id(one, replace(photo, n=2)),
+        record_id(replace(one, external_id="512913641"), photo),
+        record_id(replace(one, source="apify_oysho"), photo),
+        record_id(replace(one, external_id="../5 1"), photo),
+    ]
+    assert len({same, *others}) == 6
+
+
+def test_metadata_is_text_and_nothing_is_invented() -> None:
+    assert metadata_of(product("a"))["price"] == "699.00"
+    empty = metadata_of(product("a", name=None, category=None, price=None))
+    assert (empty["name"], empty["category"], empty["price"]) == ("", "", "")
+    assert all(isinstance(value, str) for value in empty.values())
