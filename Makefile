@@ -15,7 +15,7 @@ up: $(INSTALLED)
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest -n auto --dist loadfile
 
-# Everything killed in turn, at seeded moments; a quarter of an hour.
+# Everything killed in turn, at seeded moments; about ten minutes.
 torture: $(INSTALLED)
 	@$(BIN)/python -m unde_catalog_tests.torture
 

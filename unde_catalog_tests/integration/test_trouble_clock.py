@@ -51,8 +51,6 @@ def test_a_clock_that_is_turned_back_between_runs_changes_nothing(
         line.house.later(-back)
         line.reconnect()
     line.is_as(undisturbed)
-    rows = line.house.query("SELECT DISTINCT status, duration_seconds < 0 AS negative FROM scraper_logs")
-    assert rows == [{"status": "success", "negative": False}]
 
 
 @pytest.mark.parametrize("back", BACK, ids=str)
@@ -78,6 +76,8 @@ def test_a_clock_that_is_turned_back_within_a_run_loses_nothing_and_the_same_com
         line.nothing_is_leased()
     line.nothing_was_tried()
     line.is_as(undisturbed)
+    rows = line.house.query("SELECT DISTINCT status, duration_seconds < 0 AS negative FROM scraper_logs")
+    assert rows == [{"status": "success", "negative": False}]
 
 
 @pytest.mark.parametrize("back", BACK, ids=str)

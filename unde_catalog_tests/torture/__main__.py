@@ -71,7 +71,7 @@ def _run(
     real = REAL_DATA / "photos"
     made = assortment(folder / "data", _PRODUCTS, _FILLERS, real if real.is_dir() else None)
 
-    def open_house(name: str):  # noqa: ANN202
+    def open_house(name: str):
         return house(server, made, folder / name)
 
     def trial(name: str, disturb: trials.Disturb, rounds: int = _ROUNDS, open_house=open_house) -> None:
@@ -96,7 +96,7 @@ def _run(
     if "store" in parts:
         store = stack.enter_context(running_rclone(folder / "rclone"))
 
-        def on_s3(name: str):  # noqa: ANN202
+        def on_s3(name: str):
             for old in (folder / "rclone" / BUCKET).iterdir():
                 old.rename(folder / f"old-{old.name}")
             return house(server, made, folder / name, folder / "rclone" / BUCKET, s3_environment(store.url))
