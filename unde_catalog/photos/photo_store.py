@@ -13,7 +13,7 @@ from unde_catalog.staging import originals
 from unde_catalog.staging.database import Database
 from unde_catalog.staging.due_work import Lease
 from unde_catalog.staging.originals import Photo, PhotoUrls
-from unde_catalog.storage.keys import aside_key, original_key
+from unde_catalog.storage.keys import aside_key, is_aside, original_key, product_folder
 from unde_catalog.storage.objects import PUT_SECONDS, ObjectMissing, ObjectStore
 
 _JPEG = "image/jpeg"
@@ -51,8 +51,9 @@ class PhotoStore:
         if not product.intents:
             return product.known
         rows = [*product.intents, *(photo for photo in product.known if photo.state == "stored")]
-        keys = {photo.key or "" for photo in rows} | {_aside(work, photo) for photo in product.intents}
-        work.asides.update(_aside(work, photo) for photo in product.intents)
+        folder = product_folder(product.brand, product.external_id)
+        keys = await asyncio.to_thread(lambda: [info.key for info in self._store.list(folder)])
+        work.asides.update(key for key in keys if is_aside(key))
         places: dict[str, list[str]] = {}
         for key in sorted(keys):
             body = await asyncio.to_thread(self._get, key)

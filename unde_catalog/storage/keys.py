@@ -16,12 +16,22 @@ def original_key(brand: str, external_id: str, n: int) -> str:
     """`originals/<brand>/<external_id>/<n>.jpg`, n from 1. ValueError for a brand that is no key, or n < 1."""
     if n < 1:
         raise ValueError(f"photos are counted from 1, not {n}")
-    return f"originals/{_brand(brand)}/{id_segment(external_id)}/{n}.jpg"
+    return f"{product_folder(brand, external_id)}/{n}.jpg"
 
 
 def aside_key(brand: str, external_id: str, sha256: str) -> str:
     """Where a photo is copied while photos of its product change places, by the hash of its bytes."""
-    return f"originals/{_brand(brand)}/{id_segment(external_id)}/aside-{sha256[:32]}.jpg"
+    return f"{product_folder(brand, external_id)}/aside-{sha256[:32]}.jpg"
+
+
+def is_aside(key: str) -> bool:
+    """Whether a key is one of `aside_key`'s."""
+    return key.rpartition("/")[2].startswith("aside-")
+
+
+def product_folder(brand: str, external_id: str) -> str:
+    """The folder of a product's originals."""
+    return f"originals/{_brand(brand)}/{id_segment(external_id)}"
 
 
 def collage_key(brand: str, external_id: str) -> str:

@@ -151,7 +151,7 @@ def catalogue(workplace: Workplace) -> dict[str, list[dict[str, Any]]]:
             " JOIN raw_products p ON p.id = product_id UNION ALL SELECT external_id, 0, '', '', key, sha256, bytes"
             " FROM product_collages JOIN raw_products p ON p.id = product_id ORDER BY 1, 2",
         ),
-        "due": execute(workplace.db, "SELECT product_id FROM due_work WHERE due_at IS NOT NULL"),
+        "due": execute(workplace.db, "SELECT product_id, stage FROM due_work WHERE due_at IS NOT NULL ORDER BY 1, 2"),
     }
 
 

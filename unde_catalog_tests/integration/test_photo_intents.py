@@ -154,6 +154,23 @@ def test_lists_that_change_again_after_each_death_end_as_they_should(
     assert catalogue.rows(product) == stored(1, 2, 3)
 
 
+def test_a_copy_that_was_put_aside_is_found_also_when_its_intent_was_overwritten(
+    catalogue: Catalogue, dies: Callable[..., None]
+) -> None:
+    product = catalogue.add("a", "b")
+    catalogue.run()
+    catalogue.now_has(product, "b", "a")
+    dies("after", 2)  # one lies only aside
+    assert len(catalogue.objects()) == 3
+    catalogue.now_has(product, "c", "d")
+    dies("after", 2)
+    catalogue.asked()
+    catalogue.now_has(product, "b", "a")
+    assert catalogue.run().done == 1
+    assert len(catalogue.asked()) < 2, "what lay aside was asked for again"
+    assert catalogue.objects() == {"1/1": GREEN, "1/2": RED} and catalogue.rows(product) == stored(1, 2)
+
+
 def test_whoever_lost_the_lease_stores_nothing(catalogue: Catalogue) -> None:
     product = catalogue.add("a")
 
