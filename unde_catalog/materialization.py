@@ -23,6 +23,8 @@ COUNTED = {
     ),
     "originals": ("photos_stored", "photos_kept", "photos_failed", "bytes"),
     "collages": ("collages_stored", "bytes"),
+    "ximilar_index": ("records_inserted", "records_updated", "records_deleted"),
+    "production_catalog": ("new", "changed", "unchanged", "hidden", "left", "availability", "stores"),
 }  # fmt: skip
 
 _LONGEST_DETAIL = 300  # characters: some answers of the far side are a page long

@@ -87,6 +87,7 @@ class StageReport:
             "in_other_hands": self.in_other_hands,
             "seconds": round(self.seconds, 3),
             "examples": self.examples,
+            "note": self.note,
             **self.counts,
         }
 

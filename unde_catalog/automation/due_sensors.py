@@ -13,6 +13,7 @@ from unde_catalog.brands import BRANDS
 from unde_catalog.resources import WorkplaceResource
 from unde_catalog.staging import reports
 
+SENSED = ("originals", "collages")  # what goes outward has hours of its own (spec 1)
 EVERY = timedelta(minutes=15)
 MAX_MINUTES = 15  # so that one brand never holds a pool for hours
 _IN_FLIGHT = [

@@ -190,11 +190,11 @@ class Ximilar:
         except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict):
-            if status in (401, 403):
+            if 400 <= status < 500:  # there is no such path, or a gateway says no
                 raise self._refused(method, status, {})
             raise XimilarDown(f"Ximilar's answer to {method} (HTTP {status}) is not a JSON object")
         if not isinstance(body.get("status"), dict):
-            if status >= 400:  # not the method's own answer: there is no such path, or a gateway's
+            if status >= 400:
                 raise self._refused(method, status, body)
             body = {**body, "status": {}}
         code = _code(body)

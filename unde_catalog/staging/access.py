@@ -46,13 +46,16 @@ def missing_rights(cursor: Cursor) -> dict[str, list[str]]:
             (7, 'originals', 'photo_intents', NULL, 'INSERT'),
             (8, 'collages', 'raw_products', 'collage_url', 'UPDATE'),
             (9, 'collages', 'product_collages', NULL, 'INSERT'),
-            (10, 'ximilar_index', 'raw_products', 'ximilar_status', 'UPDATE')
+            (10, 'ximilar_index', 'raw_products', 'ximilar_status', 'UPDATE'),
+            (11, 'ximilar_index', 'ximilar_records', NULL, 'INSERT'),
+            (12, 'ximilar_index', 'ximilar_credits', NULL, 'INSERT'),
+            (13, 'production_catalog', 'raw_products', 'sync_status', 'UPDATE')
             UNION ALL
             SELECT 20, stage, 'due_work', 'due_at', 'UPDATE'
-            FROM unnest(ARRAY['originals', 'collages', 'ximilar_index']) AS stage
+            FROM unnest(ARRAY['originals', 'collages', 'ximilar_index', 'production_catalog']) AS stage
             UNION ALL
             SELECT 21, stage, 'scraper_logs', NULL, 'INSERT'
-            FROM unnest(ARRAY['raw_products', 'originals', 'collages', 'ximilar_index']) AS stage
+            FROM unnest(ARRAY['raw_products', 'originals', 'collages', 'ximilar_index', 'production_catalog']) AS stage
         ), needed AS (
             SELECT *, CASE WHEN column_name IS NULL THEN has_table_privilege(table_name, privilege)
                            ELSE has_column_privilege(table_name, column_name, privilege) END AS held
@@ -83,3 +86,13 @@ def may_read(cursor: Cursor, table: str) -> bool:
     cursor.execute("SELECT coalesce(has_table_privilege(to_regclass(%s), 'SELECT'), false) AS readable", (table,))
     row = cursor.fetchone()
     return row is not None and row["readable"]
+
+
+def may_write(cursor: Cursor, table: str) -> bool:
+    """Whether this role may insert into and update a table."""
+    cursor.execute(
+        "SELECT has_table_privilege(%(table)s, 'INSERT') AND has_table_privilege(%(table)s, 'UPDATE') AS writable",
+        {"table": table},
+    )
+    row = cursor.fetchone()
+    return row is not None and row["writable"]

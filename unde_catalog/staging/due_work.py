@@ -18,6 +18,8 @@ from unde_catalog.staging.database import Cursor
 _LONGEST_TEXT = 2000  # characters of a reason's detail
 _LONGEST_LEASE = timedelta(hours=1)  # what a lease may be after the server's clock was turned back, if not longer
 
+_TELLS_OTHERS = ("ximilar_index", "production_catalog")  # also that a product left: due while it is not on sale
+
 Settlement = Literal["done", "later", "given_up", "handed_back"]
 
 
@@ -145,7 +147,7 @@ def finish(
     }
     cursor.execute("SELECT id, active FROM raw_products WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE", values)
     active = {row["id"]: row["active"] for row in cursor.fetchall()}
-    values["active"] = [active.get(product_id, False) for product_id in values["ids"]]
+    values["active"] = [stage in _TELLS_OTHERS or active.get(product_id, False) for product_id in values["ids"]]
     cursor.execute(
         """
         WITH given AS (
@@ -212,6 +214,27 @@ def mend_times(cursor: Cursor, stage: str, brand: str, lease: timedelta, interva
         WHERE w.product_id = ANY(ARRAY(SELECT product_id FROM ahead)) AND w.stage = %(stage)s
         """,
         {"stage": stage, "brand": brand, "lease": max(lease, _LONGEST_LEASE), "interval": interval},
+    )
+    return cursor.rowcount
+
+
+def hand_back_all(cursor: Cursor, stage: str, brand: str) -> int:
+    """Give back all that anybody has in hand of a stage and brand; how many.
+
+    For a stage of which one worker at a time has a brand: whose leases these were is dead.
+    """
+    cursor.execute(
+        """
+        WITH leased AS (
+            SELECT product_id FROM due_work
+            WHERE stage = %(stage)s AND brand = %(brand)s AND due_at IS NOT NULL AND lease_token IS NOT NULL
+            ORDER BY product_id
+            FOR UPDATE
+        )
+        UPDATE due_work AS w SET lease_token = NULL, leased_until = NULL, taken = -abs(w.taken)
+        FROM leased WHERE w.product_id = leased.product_id AND w.stage = %(stage)s
+        """,
+        {"stage": stage, "brand": brand},
     )
     return cursor.rowcount
 

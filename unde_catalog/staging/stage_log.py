@@ -44,3 +44,14 @@ def end(
         """,
         (status, fetched, new, updated, errors, error_message, Jsonb(dict(metadata or {})), log_id),
     )
+
+
+def last_note(cursor: Cursor, stage: str, brand: str) -> str:
+    """What the last run of a stage that ended well said in words; "" for none."""
+    cursor.execute(
+        "SELECT metadata->>'note' AS note FROM scraper_logs WHERE scraper_name = %s AND status = 'success'"
+        " ORDER BY started_at DESC, id DESC LIMIT 1",
+        (f"{stage}_{brand}",),
+    )
+    row = cursor.fetchone()
+    return (row["note"] if row else None) or ""

@@ -42,9 +42,9 @@ def test_a_product_that_anybody_inserts_is_due_for_originals(each_db: Database) 
     ("image_status", "active", "stages"),
     [
         ("pending", True, {"originals"}),
-        ("uploaded", True, {"collages"}),
-        ("collage_ready", True, set()),
-        ("error", True, set()),
+        ("uploaded", True, {"collages", "production_catalog"}),
+        ("collage_ready", True, {"production_catalog"}),
+        ("error", True, {"production_catalog"}),
         ("pending", False, set()),
     ],
 )

@@ -94,9 +94,11 @@ def test_products_that_were_there_before_are_due_by_their_status(each_server: Se
         connection.execute(OLD_TABLE)
     migrate.upgrade(url)
     with Database(url) as db:
-        rows = execute(db, "SELECT product_id, due_at IS NOT NULL AS due, given_up FROM due_work ORDER BY product_id")
-        assert [(row["product_id"], row["due"], row["given_up"]) for row in rows] == [
-            (1, True, False), (2, True, False), (3, False, False), (4, False, True),
+        query = "SELECT product_id, stage, due_at IS NOT NULL AS due, given_up FROM due_work ORDER BY stage, product_id"
+        assert [tuple(row.values()) for row in execute(db, query)] == [
+            (1, STAGE, True, False), (2, STAGE, True, False), (3, STAGE, False, False), (4, STAGE, False, True),
+            (2, "production_catalog", True, False), (3, "production_catalog", True, False),
+            (4, "production_catalog", True, False),
         ]  # fmt: skip
         prices = execute(db, "SELECT product_id, price FROM price_history ORDER BY product_id")
         assert [(row["product_id"], row["price"]) for row in prices] == [(1, 1), (2, 2), (4, 4)]

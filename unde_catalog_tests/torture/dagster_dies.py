@@ -15,10 +15,9 @@ import psycopg
 import yaml
 from psycopg.rows import DictRow, dict_row
 
-from unde_catalog.pipeline import STAGES
 from unde_catalog_tests.servers import PROJECT
 from unde_catalog_tests.torture.assortment import BRANDS
-from unde_catalog_tests.torture.house import LEASES_RAN_OUT, Broken, House, kill_group, pause
+from unde_catalog_tests.torture.house import LEASES_RAN_OUT, STAGES, Broken, House, kill_group, pause
 from unde_catalog_tests.torture.killing import aims, wait_for
 from unde_catalog_tests.torture.phases import Window
 from unde_catalog_tests.torture.trials import Disturb, Figures

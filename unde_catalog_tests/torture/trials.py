@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from unde_catalog.pipeline import STAGES
 from unde_catalog_tests.torture.comparing import Left, asked_again, differences, left, left_open, stored_photos
-from unde_catalog_tests.torture.house import NEXT_SCRAPE, Broken, House
+from unde_catalog_tests.torture.house import NEXT_SCRAPE, STAGES, Broken, House
 from unde_catalog_tests.torture.killing import aims, kill_stage
 
 OpenHouse = Callable[[str], AbstractContextManager[House]]  # by the trial's name

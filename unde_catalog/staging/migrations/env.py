@@ -2,6 +2,11 @@
 
 from alembic import context
 
-context.configure(connection=context.config.attributes["connection"], transaction_per_migration=False)
+given = context.config.attributes
+context.configure(
+    connection=given["connection"],
+    version_table=given.get("version_table", "alembic_version"),
+    transaction_per_migration=False,
+)
 with context.begin_transaction():
     context.run_migrations()

@@ -1,0 +1,36 @@
+"""The photos of pilot products in Ximilar's collection."""
+
+import dagster as dg
+
+from unde_catalog import pipeline
+from unde_catalog.assets.stage_asset import StageConfig, options_of
+from unde_catalog.materialization import metadata_of, one_sentence
+from unde_catalog.partitions import BRAND_PARTITIONS
+from unde_catalog.resources import WorkplaceResource
+
+
+@dg.asset(
+    partitions_def=BRAND_PARTITIONS,
+    group_name="catalogue",
+    kinds={"postgres"},
+    pool="ximilar",
+    deps=["originals"],
+)
+def ximilar_index(
+    context: dg.AssetExecutionContext, config: StageConfig, workplace: dg.ResourceParam[WorkplaceResource]
+) -> dg.MaterializeResult:
+    """The first `ximilar_target_count` photos of each product with `index_scope = 'pilot'`, as records of a collection.
+
+    `ximilar_status` is `partial` while fewer than the target are in, `synced` when all are, `error` when Ximilar could
+    not read a photo three times; `ximilar_synced_urls` names what is in. Every record is billed once: what was sent
+    and not confirmed is looked up before anything is sent again. Out of the pilot or the shop, a product leaves.
+
+    At the month's `XIMILAR_MONTHLY_CREDITS`, or when the collection is full, the run ends well, and the note and the
+    check say so. When red: Ximilar refused or did not answer, as the message says; nothing is bought twice, run it
+    again.
+    """
+    stage, brand = "ximilar_index", context.partition_key
+    with one_sentence(f"{stage} of {brand} could not begin"), workplace.open() as place:
+        report = pipeline.run(stage, brand, place, options_of(context, config), context.log)
+    context.log.info(report.sentence())
+    return dg.MaterializeResult(metadata=metadata_of(report))

@@ -1,0 +1,44 @@
+"""Checks of the Ximilar index: is there money and room left for what waits."""
+
+import dagster as dg
+
+from unde_catalog.materialization import one_sentence
+from unde_catalog.partitions import BRAND_PARTITIONS
+from unde_catalog.resources import WorkplaceResource
+from unde_catalog.staging import due_work, stage_log, ximilar
+
+_NEARLY = 0.9  # of the month's credits
+
+
+@dg.asset_check(asset="ximilar_index")
+def credits_left(workplace: dg.ResourceParam[WorkplaceResource]) -> dg.AssetCheckResult:
+    """Whether less than nine tenths of the month's Ximilar credits are used; they are one account's, for all brands."""
+    with one_sentence("the check could not begin"), workplace.open() as place:
+        today, month = place.db.run(ximilar.credits_used)
+        budget = place.settings.ximilar_monthly_credits
+    passed = month < _NEARLY * budget
+    advice = "" if passed else ": raise XIMILAR_MONTHLY_CREDITS, or the rest waits for the next month"
+    return dg.AssetCheckResult(
+        passed=passed,
+        severity=dg.AssetCheckSeverity.WARN if month < budget else dg.AssetCheckSeverity.ERROR,
+        description=f"{month} of the month's {budget} credits are used, {today} of them today{advice}",
+        metadata={"credits_today": today, "credits_this_month": month, "credits_budget": budget},
+    )
+
+
+@dg.asset_check(asset="ximilar_index", partitions_def=BRAND_PARTITIONS)
+def nothing_held_back(
+    context: dg.AssetCheckExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
+) -> dg.AssetCheckResult:
+    """Whether the brand's last run could do all that was due, or paused for want of credits or room."""
+    brand = context.partition_key
+    with one_sentence("the check could not begin"), workplace.open() as place:
+        note = place.db.run(stage_log.last_note, "ximilar_index", brand)
+        waiting = place.db.run(due_work.still_open, "ximilar_index", brand).due
+    held_back = bool(waiting and note)
+    return dg.AssetCheckResult(
+        passed=not held_back,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{waiting} products wait: {note}" if held_back else f"{waiting} products are due",
+        metadata={"waiting": waiting},
+    )
