@@ -22,6 +22,7 @@ from unde_catalog.commands.objects import objects_app
 from unde_catalog.embedded.errors import EmbeddedPostgresError
 from unde_catalog.handler import StageStopped
 from unde_catalog.local.processes import CannotStart
+from unde_catalog.production.migrate import PRODUCTION
 from unde_catalog.sandbox.serve import DEFAULT_PORT
 from unde_catalog.settings import SettingsError, load_settings
 from unde_catalog.stage_report import RunOptions
@@ -95,10 +96,18 @@ def up(
 
 @app.command("migrate")
 def migrate_command() -> None:
-    """Bring the staging database to the newest migration. Safe to run twice."""
+    """Bring the staging and the production database to the newest migration. Safe to run twice."""
     with _workplace() as workplace:
-        ran = migrate.upgrade(workplace.staging_url())
-    _console.print(f"Ran {', '.join(ran)}." if ran else f"Already at {migrate.newest_revision()}.")
+        _tell("staging", migrate.upgrade(workplace.staging_url()), migrate.newest_revision())
+        url = workplace.production_url()
+        if url is None:
+            _console.print("production: not configured, set PRODUCTION_DB_URL.")
+        else:
+            _tell("production", migrate.upgrade(url, PRODUCTION), migrate.newest_revision(PRODUCTION))
+
+
+def _tell(database: str, ran: list[str], newest: str) -> None:
+    _console.print(f"{database}: ran {', '.join(ran)}." if ran else f"{database}: already at {newest}.")
 
 
 @app.command()

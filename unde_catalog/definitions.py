@@ -7,11 +7,14 @@ import dagster as dg
 
 from unde_catalog.assets.collages import collages
 from unde_catalog.assets.originals import originals
+from unde_catalog.assets.production_catalog import production_catalog
 from unde_catalog.assets.raw_products import raw_products
-from unde_catalog.automation.due_sensors import due_sensor
+from unde_catalog.assets.ximilar_index import ximilar_index
+from unde_catalog.automation.due_sensors import SENSED, due_sensor
 from unde_catalog.automation.jobs import CATALOGUE_JOB
+from unde_catalog.checks.indexing import credits_left, nothing_held_back
+from unde_catalog.checks.publishing import publishable, published
 from unde_catalog.io_managers import ObjectManifests, PostgresProducts
-from unde_catalog.pipeline import DUE_STAGES
 from unde_catalog.resources import WorkplaceResource
 from unde_catalog.settings import Settings, load_settings
 
@@ -22,9 +25,10 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
     status = dg.DefaultSensorStatus.RUNNING if settings.automation == "on" else dg.DefaultSensorStatus.STOPPED
     given = {"workplace": WorkplaceResource(settings), **(resources or {})}
     return dg.Definitions(
-        assets=[raw_products, originals, collages],
+        assets=[raw_products, originals, collages, ximilar_index, production_catalog],
+        asset_checks=[credits_left, nothing_held_back, publishable, published],
         jobs=[CATALOGUE_JOB],
-        sensors=[due_sensor(stage, status) for stage in DUE_STAGES],
+        sensors=[due_sensor(stage, status) for stage in SENSED],
         resources={
             "postgres_io_manager": PostgresProducts(given["workplace"]),
             "manifest_io_manager": ObjectManifests(given["workplace"]),

@@ -5,8 +5,11 @@ from collections.abc import Callable
 
 from unde_catalog.brands import brand_for
 from unde_catalog.handler import Keep, StageStopped
+from unde_catalog.index.ximilar import XimilarStage
+from unde_catalog.index.ximilar_api import Ximilar
 from unde_catalog.photos.collages import CollagesStage
 from unde_catalog.photos.originals import OriginalsStage
+from unde_catalog.publish.publish import Publishing
 from unde_catalog.sources.collect import ProductStream
 from unde_catalog.stage import run_stage
 from unde_catalog.stage_report import RunOptions, StageReport
@@ -15,7 +18,7 @@ from unde_catalog.staging.database import StagingDown
 from unde_catalog.storage.objects import StorageDown
 from unde_catalog.workplace import Workplace
 
-STAGES = ("raw_products", "originals", "collages")
+STAGES = ("raw_products", "originals", "collages", "ximilar_index", "production_catalog")
 DUE_STAGES = STAGES[1:]  # those that work off due work
 
 
@@ -76,12 +79,68 @@ def _logged(
 def _work_off(
     stage: str, brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
 ) -> StageReport:
+    return _DUE_STAGES[stage](brand, workplace, options, log, keep)
+
+
+def _originals(
+    brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
+) -> StageReport:
     settings = workplace.settings
-    if stage == "originals":
-        handler = OriginalsStage(settings.brands[brand], settings, workplace.store, workplace.db)
-    else:
-        handler = CollagesStage(settings, workplace.store)
+    handler = OriginalsStage(settings.brands[brand], settings, workplace.store, workplace.db)
     return run_stage(handler, workplace.db, brand, options, log, keep)
+
+
+def _collages(
+    brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
+) -> StageReport:
+    return run_stage(CollagesStage(workplace.settings, workplace.store), workplace.db, brand, options, log, keep)
+
+
+def _ximilar_index(
+    brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
+) -> StageReport:
+    settings = workplace.settings
+    token, collection = settings.ximilar_api_token, settings.ximilar_collection_id
+    if token is None or collection is None:
+        return StageReport(
+            "ximilar_index", brand, note="not configured: set XIMILAR_API_TOKEN and XIMILAR_COLLECTION_ID"
+        )
+    api = Ximilar(
+        str(settings.ximilar_api_url),
+        settings.ximilar_prefix,
+        token.get_secret_value(),
+        collection,
+        settings.ximilar_rate_limit,
+    )
+    handler = XimilarStage(
+        api,
+        collection,
+        workplace.store,
+        workplace.db,
+        take_at_most=settings.batch_size_of("ximilar_index"),
+        budget=settings.ximilar_monthly_credits,
+    )
+    return run_stage(handler, workplace.db, brand, options, log, keep)
+
+
+def _production_catalog(
+    brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
+) -> StageReport:
+    try:
+        production = workplace.production
+    except StagingDown as down:
+        raise StageStopped(StageReport("production_catalog", brand), down) from down
+    if production is None:
+        return StageReport("production_catalog", brand, note="not configured: set PRODUCTION_DB_URL")
+    return Publishing(brand, workplace.db, production, workplace.settings, options, log).publish()
+
+
+_DUE_STAGES = {
+    "originals": _originals,
+    "collages": _collages,
+    "ximilar_index": _ximilar_index,
+    "production_catalog": _production_catalog,
+}
 
 
 def _end(

@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from unde_catalog.brands import BRANDS, IndexScope
+from unde_catalog.publish_settings import PublishFields
 from unde_catalog.s3_settings import S3Fields, S3Settings
 
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
@@ -52,7 +53,7 @@ class SettingsError(ValueError):
     """A setting that can't be used; each line names the variable, what it wants and (unless secret) what it got."""
 
 
-class Settings(S3Fields, BaseSettings):
+class Settings(S3Fields, PublishFields, BaseSettings):  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES is all of it
     """Everything an operator can set. Every field's name in capitals is its environment variable."""
 
     model_config = _SOURCES

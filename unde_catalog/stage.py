@@ -40,14 +40,14 @@ def run_stage(
     """
     report = StageReport(handler.stage, brand)
     try:
-        only = _marked(handler.stage, db, brand, options)
+        only = mark_asked(handler.stage, db, brand, options)
         asyncio.run(_Loop(db, options, only, Ledger(handler, db, report, log, keep)).run())
     except (HandBack, StorageDown, StagingDown, HandlerBroken) as cause:
         raise StageStopped(report, cause) from cause
     return report
 
 
-def _marked(stage: str, db: Database, brand: str, options: RunOptions) -> list[int] | None:
+def mark_asked(stage: str, db: Database, brand: str, options: RunOptions) -> list[int] | None:
     """The products that the run is for, None for all, after what it asks for is marked as due."""
     only = None
     if options.product_ids is not None:

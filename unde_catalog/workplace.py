@@ -1,4 +1,4 @@
-"""What every stage works with: settings, the staging database and the object store, opened at first use.
+"""What every stage works with: settings, both databases and the object store, opened at first use.
 
 With nothing configured these are the embedded PostgreSQL and a folder, both below UNDE_HOME.
 """
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from unde_catalog.embedded.postgres import EmbeddedPostgres
+from unde_catalog.production.migrate import PRODUCTION
 from unde_catalog.settings import Settings
 from unde_catalog.staging import migrate, originals
 from unde_catalog.staging.database import Database, StagingDown
@@ -40,6 +41,24 @@ class Workplace:
         return db
 
     @cached_property
+    def production(self) -> Database | None:
+        """The production database at the newest migration, None where none is configured; `StagingDown` as for `db`."""
+        url = self.production_url()
+        if url is None:
+            return None
+        db = Database(url)
+        at, newest = migrate.revision(db, PRODUCTION), migrate.newest_revision(PRODUCTION)
+        if at != newest:
+            if self.settings.production_db_url is not None:
+                db.close()
+                raise StagingDown(
+                    f"the production database {db.name} is at migration {at}, this program wants {newest}: "
+                    "run unde-catalog migrate"
+                )
+            migrate.upgrade(db.url, PRODUCTION)  # the embedded one is nobody else's
+        return db
+
+    @cached_property
     def store(self) -> ObjectStore:
         """The object store: a bucket where S3 is configured, else a folder; `StorageDown` where it can't be opened.
 
@@ -60,6 +79,14 @@ class Workplace:
         url = self.settings.staging_db_url
         return url.get_secret_value() if url else self._embedded_url("staging")
 
+    def production_url(self) -> str | None:
+        """The production database's address with its password; None where only a staging database is configured."""
+        url = self.settings.production_db_url
+        if url is not None:
+            return url.get_secret_value()
+        # What is staged elsewhere must not be published into a database that nobody knows of.
+        return None if self.settings.staging_db_url is not None else self._embedded_url("production")
+
     def dagster_url(self) -> str:
         """The address of Dagster's own database, with its password."""
         url = self.settings.dagster_db_url
@@ -72,8 +99,9 @@ class Workplace:
 
     def close(self) -> None:
         """Close connections; the last one out stops the embedded server."""
-        if "db" in self.__dict__:
-            self.db.close()
+        for database in (self.__dict__.get("db"), self.__dict__.get("production")):
+            if database is not None:
+                database.close()
         if self._embedded is not None:
             self._embedded.release()
             self._embedded = None

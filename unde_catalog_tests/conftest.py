@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from unde_catalog.production.migrate import PRODUCTION
 from unde_catalog.settings import load_settings
+from unde_catalog.staging import migrate
 from unde_catalog.staging.database import Database
 from unde_catalog.workplace import Workplace
 from unde_catalog_tests import pgbouncer
@@ -69,6 +71,23 @@ def database_url(server: Server) -> Iterator[str]:
 @pytest.fixture
 def db(database_url: str) -> Iterator[Database]:
     with Database(database_url) as database:
+        yield database
+
+
+@pytest.fixture
+def production_url(server: Server) -> Iterator[str]:
+    """A migrated production database of this test's own."""
+    url = server.new_database(migrated=False)
+    migrate.upgrade(url, PRODUCTION)
+    yield url
+    left = server.session_state(url)
+    server.drop(url)
+    assert left == []
+
+
+@pytest.fixture
+def production(production_url: str) -> Iterator[Database]:
+    with Database(production_url) as database:
         yield database
 
 

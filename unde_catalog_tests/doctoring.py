@@ -20,7 +20,9 @@ from unde_catalog.doctor.examine import SECONDS, Diagnosis, examine
 from unde_catalog.doctor.finding import Line
 from unde_catalog.doctor.redaction import Secrets
 from unde_catalog.doctor.services import all_checks
+from unde_catalog.production.migrate import PRODUCTION
 from unde_catalog.settings import load_settings
+from unde_catalog.staging import migrate
 from unde_catalog.workplace import Workplace
 from unde_catalog_tests.far_side import far_side, reply
 from unde_catalog_tests.proxies import running_proxy
@@ -51,6 +53,7 @@ def healthy_services(server: Server, folder: Path) -> Iterator[Services]:
         photos.answer("/", reply(b"a shop", "403 Forbidden"))
         production, dagster = (server.new_database(migrated=False) for _ in range(2))
         dagster = server.past_poolers(dagster)
+        migrate.upgrade(production, PRODUCTION)
         stack.callback(server.drop, production)
         stack.callback(server.drop, dagster)
         DagsterPostgresStorage(dagster)  # makes its tables

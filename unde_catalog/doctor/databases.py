@@ -6,6 +6,7 @@ import psycopg
 
 from unde_catalog.doctor.finding import Finding, first_line, green, not_configured, red, yellow
 from unde_catalog.embedded.errors import EmbeddedPostgresError
+from unde_catalog.production.migrate import PRODUCTION
 from unde_catalog.settings import Settings
 from unde_catalog.staging import access, migrate
 from unde_catalog.staging.database import Cursor, Database, StagingDown
@@ -72,13 +73,28 @@ def look_at_staging(databases: Databases) -> Finding:
 
 
 def look_at_production(databases: Databases) -> Finding:
-    """Reachable. EXTEND HERE: its revision and rights, once its migrations exist; until then nothing is published."""
-    url = databases.settings.production_db_url
+    """Reachable, at this program's migration of its own tables, and open to what publishing writes."""
+    settings = databases.settings
+    url = settings.production_db_url
+    if url is None and settings.staging_db_url is not None:
+        return not_configured("nothing is published", "PRODUCTION_DB_URL")
     if url is None:
-        return not_configured("nothing is published to it", "PRODUCTION_DB_URL")
+        return not_configured(f"{databases.stand_in()} stands in", "PRODUCTION_DB_URL")
     try:
         with Database(url.get_secret_value(), max_connections=1, patience=PATIENCE) as db:
-            return green(db.run(_standing))
+            told = db.run(_standing)
+            at, newest = migrate.revision(db, PRODUCTION), migrate.newest_revision(PRODUCTION)
+            if at != newest:
+                older = at is None or at in migrate.revisions(PRODUCTION)
+                advice = "run unde-catalog migrate" if older else "the program is older: install the newer one"
+                return red(f"{told}: at migration {at or 'none'}, and this program wants {newest}: {advice}")
+            if db.run(access.session).read_only:
+                return red(f"{told}: it takes no writes", "PRODUCTION_DB_URL")
+            if not db.run(access.may_write, "catalog_products"):
+                return red(
+                    f"{told}: the role may not write catalog_products: let the owner migrate", "PRODUCTION_DB_URL"
+                )
+            return green(f"{told}, migration {at}")
     except (StagingDown, psycopg.Error) as error:
         return red(first_line(error), "PRODUCTION_DB_URL")
 

@@ -20,7 +20,9 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_asset_is_partitioned_by_brand_explains_itself_and_takes_the_same_configuration() -> None:
     graph = build_definitions().resolve_asset_graph()
-    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {"raw_products", "originals", "collages"}
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {
+        "raw_products", "originals", "collages", "ximilar_index", "production_catalog",
+    }  # fmt: skip
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
         assert node.partitions_def is not None
@@ -35,6 +37,8 @@ def test_lineage_runs_from_the_scrape_to_the_collage() -> None:
     graph = build_definitions().resolve_asset_graph()
     assert graph.get(dg.AssetKey("originals")).parent_keys == {dg.AssetKey("raw_products")}
     assert graph.get(dg.AssetKey("collages")).parent_keys == {dg.AssetKey("originals")}
+    published = graph.get(dg.AssetKey("production_catalog"))
+    assert published.parent_keys == {dg.AssetKey("raw_products"), dg.AssetKey("collages")}
 
 
 @pytest.mark.parametrize(

@@ -87,8 +87,8 @@ def test_an_unmigrated_database_says_what_to_do(cli, server, monkeypatch: pytest
     done = cli("status", STAGING_DB_URL=empty)
     assert done.returncode == 1
     assert "run unde-catalog migrate" in done.stderr
-    assert cli("migrate", STAGING_DB_URL=empty).stdout.startswith("Ran 0001")
-    assert cli("migrate", STAGING_DB_URL=empty).stdout.startswith("Already at")
+    assert cli("migrate", STAGING_DB_URL=empty).stdout.startswith("staging: ran 0001")
+    assert cli("migrate", STAGING_DB_URL=empty).stdout.startswith("staging: already at")
     assert cli("status", STAGING_DB_URL=empty).returncode == 0
     server.drop(empty)
 

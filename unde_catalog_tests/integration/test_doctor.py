@@ -23,7 +23,7 @@ from unde_catalog_tests.doctoring import (
     silent_port,
     told,
 )
-from unde_catalog_tests.due import add_products, execute
+from unde_catalog_tests.due import add_products
 from unde_catalog_tests.servers import Server
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
@@ -42,7 +42,6 @@ def healthy(
 ) -> dict[str, str]:
     """The environment of this process, in which everything works."""
     add_products(db, 1, original_image_urls=json.dumps([services.photo_url]))
-    execute(db, "CREATE TABLE IF NOT EXISTS ximilar_credits (day date PRIMARY KEY, records integer NOT NULL)")
     monkeypatch.chdir(tmp_path)
     environment = {**services.environment, "STAGING_DB_URL": database_url}
     for name, value in environment.items():

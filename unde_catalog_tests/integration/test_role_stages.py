@@ -21,15 +21,21 @@ from unde_catalog_tests.integration.shop import Shop, counts, item
 from unde_catalog_tests.roles import url_as
 from unde_catalog_tests.servers import Sandbox, Server
 
-ROLE_OF = {"raw_products": "apify", "originals": "downloader", "collages": "collage"}
+ROLE_OF = {"raw_products": "apify", "originals": "downloader", "collages": "collage", "ximilar_index": "ximilar"}
 Run = Callable[..., StageReport]
 At = Callable[[str], Workplace]
 
 
 @pytest.fixture
-def at(server: Server, database_url: str, sandbox: Sandbox, configured: Callable[..., dict[str, str]]) -> Iterator[At]:
+def at(
+    server: Server,
+    database_url: str,
+    production_url: str,
+    sandbox: Sandbox,
+    configured: Callable[..., dict[str, str]],
+) -> Iterator[At]:
     """The workplace of a role, with the sandbox as the outside world."""
-    configured(sandbox, DOWNLOAD_DELAY_MIN="0", DOWNLOAD_DELAY_MAX="0")
+    configured(sandbox, PRODUCTION_DB_URL=production_url, ZARA_INDEX_SCOPE="pilot")
     with ExitStack() as stack:
         places: dict[str, Workplace] = {}
 
@@ -64,6 +70,7 @@ def test_every_stage_works_as_its_own_role_also_when_the_catalogue_changes(
     assert run("raw_products").counts["new"] == 20
     assert run("originals").done == 20
     assert run("collages").done == 20
+    assert run("ximilar_index").counts["records_inserted"] > 20
     assert statuses(db) == {"collage_ready": 20}
     first, second, third, *_ = [row["external_id"] for row in execute(db, "SELECT external_id FROM raw_products")]
     sandbox.control(brand="zara", price={first: 100}, photos={second: "v2"}, drop=[third])

@@ -1,0 +1,35 @@
+"""What is published of a brand, in the production database."""
+
+import dagster as dg
+
+from unde_catalog import pipeline
+from unde_catalog.assets.stage_asset import StageConfig, options_of
+from unde_catalog.materialization import metadata_of, one_sentence
+from unde_catalog.partitions import BRAND_PARTITIONS
+from unde_catalog.resources import WorkplaceResource
+
+
+@dg.asset(
+    partitions_def=BRAND_PARTITIONS,
+    group_name="catalogue",
+    kinds={"postgres"},
+    pool="production",
+    deps=["raw_products", "collages"],
+)
+def production_catalog(
+    context: dg.AssetExecutionContext, config: StageConfig, workplace: dg.ResourceParam[WorkplaceResource]
+) -> dg.MaterializeResult:
+    """Verified products and availability of a brand in the production database, in tables named `catalog_...`.
+
+    A brand appears whole or not at all: everything due is merged in one transaction. Products that fail verification
+    are `skipped` and not on sale; those that left the shop become inactive. Without `PRODUCTION_DB_URL` beside a
+    `STAGING_DB_URL` the note says "not configured".
+
+    When red: the brand as a whole fails a rule, named in the message with what to do, and what is published of it
+    stays; or a database could not be used. Other brands are not held up.
+    """
+    stage, brand = "production_catalog", context.partition_key
+    with one_sentence(f"{stage} of {brand} could not begin"), workplace.open() as place:
+        report = pipeline.run(stage, brand, place, options_of(context, config), context.log)
+    context.log.info(report.sentence())
+    return dg.MaterializeResult(metadata=metadata_of(report))

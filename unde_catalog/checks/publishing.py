@@ -1,0 +1,69 @@
+"""Checks around publishing: may a brand be published, and does production agree with staging.
+
+The rules are `publish/`'s, and the stage calls them itself before it publishes; here they are shown, a brand at a time.
+"""
+
+import warnings
+from collections.abc import Iterator
+
+import dagster as dg
+
+from unde_catalog.materialization import one_sentence
+from unde_catalog.partitions import BRAND_PARTITIONS
+from unde_catalog.publish import agreement, gate
+from unde_catalog.publish.brand_rules import RULES
+from unde_catalog.resources import WorkplaceResource
+
+_NOT_CONFIGURED = "not configured: set PRODUCTION_DB_URL"
+
+with warnings.catch_warnings():
+    # "In preview"; without partitions the last brand's answer would stand for all of them.
+    warnings.simplefilter("ignore", dg.PreviewWarning)
+    # On raw_products, so that they also run where a shut gate fails production_catalog.
+    _RULES = [
+        dg.AssetCheckSpec(rule, asset="raw_products", description=function.__doc__, partitions_def=BRAND_PARTITIONS)
+        for rule, function in RULES.items()
+    ]
+    _AGREEMENT = dg.AssetCheckSpec(
+        "published",
+        asset="production_catalog",
+        description="As many products of a brand are on sale in production as staging knows to be published.",
+        partitions_def=BRAND_PARTITIONS,
+    )
+
+
+@dg.multi_asset_check(name="publishable", specs=_RULES)
+def publishable(
+    context: dg.AssetCheckExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
+) -> Iterator[dg.AssetCheckResult]:
+    """What must hold of a brand as a whole; while one of these fails, production_catalog leaves it as it is."""
+    brand = context.partition_key
+    with one_sentence(f"the checks of {brand} could not begin"), workplace.open() as place:
+        production = place.production
+        answers = gate.look(brand, place.db, production, place.settings) if production else []
+    told = {answer.rule: answer for answer in answers}
+    for rule in RULES:
+        answer = told.get(rule)
+        yield dg.AssetCheckResult(
+            asset_key="raw_products",
+            check_name=rule,
+            passed=answer is None or answer.holds,
+            description=answer.sentence if answer else _NOT_CONFIGURED,
+        )
+
+
+@dg.multi_asset_check(name="published", specs=[_AGREEMENT])
+def published(
+    context: dg.AssetCheckExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
+) -> dg.AssetCheckResult:
+    """Whether as many products of a brand are on sale in production as staging knows to be published."""
+    brand = context.partition_key
+    with one_sentence(f"the check of {brand} could not begin"), workplace.open() as place:
+        if place.production is None:
+            return dg.AssetCheckResult(passed=True, description=_NOT_CONFIGURED)
+        answer = agreement.look(brand, place.db, place.production)
+    return dg.AssetCheckResult(
+        passed=answer.holds,
+        description=answer.sentence,
+        metadata={"on_sale": answer.on_sale, "synced": answer.synced, "waiting": answer.waiting},
+    )

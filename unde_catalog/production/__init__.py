@@ -1,0 +1,1 @@
+"""The production database: its migrations, and all SQL on it."""

@@ -1,0 +1,75 @@
+"""Publishing 20,000 products: `python -m` this module, a minute; `--products N` for another number.
+
+All new, then nothing due, then a tenth at another price, then all by force, each in a process of its own; seconds,
+products a second and the peak of memory (RSS) are printed.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+
+from unde_catalog.production.migrate import PRODUCTION
+from unde_catalog.publish import gate
+from unde_catalog.publish_settings import PublishFields
+from unde_catalog.staging import migrate
+from unde_catalog.staging.database import Database
+from unde_catalog_tests.benchmarks.bench_collect import peak_kilobytes
+from unde_catalog_tests.due import execute
+from unde_catalog_tests.publishing import add_good, publish
+from unde_catalog_tests.servers import PROJECT, wheel_server
+
+STEPS = {
+    "new": "SELECT 1",
+    "nothing due": "SELECT 1",
+    "a tenth changed": "UPDATE raw_products SET price = price + 1 WHERE id % 10 = 0",
+    "forced, unchanged": "SELECT 1",
+}
+
+
+def measure(step: str, url: str, production_url: str) -> None:
+    """Publish once in this process and print what came of it."""
+    with Database(url) as db, Database(production_url) as production:
+        gate.figures("zara", db, production, PublishFields())
+        before = peak_kilobytes()
+        report = publish(db, production, force=step.startswith("forced"))
+    print(
+        json.dumps({"done": report.done, "seconds": report.seconds, "before": before, "peak": peak_kilobytes()}),
+    )
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--products", type=int, default=20_000)
+    parser.add_argument("--measure", nargs=3)
+    options = parser.parse_args()
+    if options.measure:
+        measure(*options.measure)
+        return
+    with wheel_server(18) as server:
+        url, production_url = server.new_database(), server.new_database(migrated=False)
+        migrate.upgrade(production_url, PRODUCTION)
+        with Database(url) as db:
+            add_good(db, options.products, description="Of cotton. " * 20, sizes=["S", "M", "L"])
+            execute(
+                db,
+                "INSERT INTO raw_availability (brand, store_id, product_id, sizes_in_stock, fetched_at)"
+                " SELECT 'zara', s, external_id, '[\"S\"]', now() FROM raw_products, generate_series(1, 5) AS s",
+            )
+            for step, statement in STEPS.items():
+                execute(db, statement)
+                module = "unde_catalog_tests.benchmarks.bench_publish"
+                command = [sys.executable, "-m", module, "--measure", step, url, production_url]
+                environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+                said = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)
+                print(
+                    f"{options.products:8,} products {step:18}{said['seconds']:7.2f} s"
+                    f" {said['done'] / said['seconds']:8,.0f} products/s"
+                    f"   peak {said['peak'] / 1024:5.0f} MB ({said['before'] / 1024:.0f} before)"
+                )
+
+
+if __name__ == "__main__":
+    main()

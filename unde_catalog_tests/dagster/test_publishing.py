@@ -1,0 +1,95 @@
+"""Publishing in Dagster: what an operator sees of a brand, a sick one and a healthy one, and of their checks."""
+
+from collections.abc import Callable, Iterator
+
+import dagster as dg
+import pytest
+
+from unde_catalog.definitions import build_definitions
+from unde_catalog.publish.brand_rules import RULES
+from unde_catalog.settings import load_settings
+from unde_catalog.staging.database import Database
+from unde_catalog_tests.due import execute
+from unde_catalog_tests.publishing import add_good, shown
+from unde_catalog_tests.servers import Sandbox
+
+ASSET = "production_catalog"
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as ephemeral:
+        yield ephemeral
+
+
+@pytest.fixture
+def run(
+    sandbox: Sandbox, configured: Callable[..., dict[str, str]], production_url: str, instance: dg.DagsterInstance
+) -> Callable[..., dg.ExecuteInProcessResult]:
+    """Runs the asset and its check, or (`checks`) the asset and the rules of the brand."""
+    configured(sandbox, PRODUCTION_DB_URL=production_url)
+
+    def execute_in_process(brand: str, *, checks: bool = False) -> dg.ExecuteInProcessResult:
+        rules = dg.AssetSelection.checks(*(dg.AssetCheckKey(dg.AssetKey("raw_products"), rule) for rule in RULES))
+        asset = dg.AssetSelection.assets(ASSET)
+        job = dg.define_asset_job("of_this_test", asset.without_checks() | rules if checks else asset)
+        definitions = dg.Definitions.merge(build_definitions(load_settings()), dg.Definitions(jobs=[job]))
+        return definitions.resolve_job_def("of_this_test").execute_in_process(
+            partition_key=brand, instance=instance, raise_on_error=False
+        )
+
+    return execute_in_process
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    return str(event.step_failure_data.error)
+
+
+def test_a_sick_brand_fails_with_one_sentence_and_the_others_are_published(
+    run, db: Database, production: Database
+) -> None:
+    for brand in ("zara", "oysho"):
+        add_good(db, 20, brand)
+        result = run(brand)
+        assert result.success
+        (materialization,) = result.asset_materializations_for_node(ASSET)
+        assert materialization.partition == brand
+        told = {name: value.value for name, value in materialization.metadata.items()}
+        assert (told["done"], told["new"], told["hidden"], told["still_due"]) == (20, 20, 0, 0)
+        assert [one.passed for one in result.get_asset_check_evaluations()] == [True]
+    execute(db, "UPDATE raw_products SET price = price * 100 WHERE brand = 'zara'")
+    execute(db, "UPDATE raw_products SET price = price - 1 WHERE brand = 'oysho'")
+    sick = run("zara")
+    assert not sick.success
+    assert "production_catalog of zara stopped: zara is not published" in failure(sick)
+    assert "Traceback" not in failure(sick)
+    assert run("oysho").success
+    assert {row["price"] for row in shown(production, "oysho").values()} == {99}
+    assert {row["price"] for row in shown(production).values()} == {100}
+
+
+def test_each_brand_has_its_own_answer_to_each_rule(run, db: Database, instance: dg.DagsterInstance) -> None:
+    for brand in ("zara", "oysho"):
+        add_good(db, 20, brand)
+        assert run(brand).success
+    execute(db, "UPDATE raw_products SET price = price * 100 WHERE brand = 'zara'")
+    answers = {}
+    for brand in ("zara", "oysho"):
+        found = run(brand, checks=True).get_asset_check_evaluations()
+        assert {one.partition for one in found} == {brand}
+        answers[brand] = {one.check_name: one.passed for one in found}
+    assert answers["oysho"] == dict.fromkeys(RULES, True)
+    assert answers["zara"] == {
+        "scrape_was_whole": True, "prices_in_line": False, "products_verify": False, "enough_products": False,
+    }  # fmt: skip
+
+
+def test_without_a_production_database_all_is_green_and_says_so(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PRODUCTION_DB_URL")
+    result = run("zara")
+    assert result.success
+    (materialization,) = result.asset_materializations_for_node(ASSET)
+    assert materialization.metadata["note"].value == "not configured: set PRODUCTION_DB_URL"
+    found = run("zara", checks=True).get_asset_check_evaluations()
+    assert [(one.passed, one.description) for one in found] == [(True, "not configured: set PRODUCTION_DB_URL")] * 4

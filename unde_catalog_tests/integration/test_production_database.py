@@ -1,0 +1,75 @@
+"""The production database's own migrations, and what they leave alone."""
+
+import pytest
+from typer.testing import CliRunner
+
+from unde_catalog.cli import app
+from unde_catalog.production.migrate import PRODUCTION
+from unde_catalog.settings import load_settings
+from unde_catalog.staging import migrate
+from unde_catalog.staging.database import Database, StagingDown
+from unde_catalog.workplace import Workplace
+from unde_catalog_tests.due import execute
+from unde_catalog_tests.publishing import add_good, publish, shown
+from unde_catalog_tests.servers import Server
+
+
+def test_it_is_migrated_beside_the_tables_and_migrations_of_an_app(server: Server) -> None:
+    url = server.new_database(migrated=False)
+    with Database(url) as production:
+        execute(production, "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+        execute(production, "INSERT INTO alembic_version VALUES ('of_the_app')")
+        assert migrate.upgrade(url, PRODUCTION) == ["0001"]
+        assert migrate.upgrade(url, PRODUCTION) == []
+        execute(production, "DELETE FROM catalog_alembic_version")
+        assert migrate.upgrade(url, PRODUCTION) == ["0001"]
+        assert migrate.revision(production, PRODUCTION) == migrate.newest_revision(PRODUCTION)
+        assert execute(production, "SELECT version_num FROM alembic_version") == [{"version_num": "of_the_app"}]
+        rows = execute(production, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+                       " AND relkind = 'r'")  # fmt: skip
+        assert all(row["relname"].startswith("catalog_") or row["relname"] == "alembic_version" for row in rows)
+    server.drop(url)
+
+
+def test_both_may_live_in_one_database(db: Database, database_url: str) -> None:
+    migrate.upgrade(database_url, PRODUCTION)
+    assert migrate.revision(db) == migrate.newest_revision()
+    add_good(db, 3)
+    assert publish(db, db).done == 3
+    assert len(shown(db)) == 3
+
+
+def test_it_works_on_every_postgresql(each_url: str, each_db: Database) -> None:
+    migrate.upgrade(each_url, PRODUCTION)
+    add_good(each_db, 3)
+    execute(each_db, "INSERT INTO raw_availability (brand, store_id, product_id, sizes_in_stock, fetched_at)"
+            " VALUES ('zara', 1, '1', '[\"S\"]', now())")  # fmt: skip
+    assert publish(each_db, each_db).counts == {"new": 3, "availability": 1}
+    execute(each_db, "UPDATE raw_products SET price = 0 WHERE external_id = '1'")
+    assert publish(each_db, each_db).counts == {"hidden": 1}
+
+
+def test_the_scraper_role_publishes(server: Server, db: Database, database_url: str, production: Database) -> None:
+    add_good(db, 3)
+    execute(db, "ALTER ROLE scraper PASSWORD 'p'")
+    direct = server.direct_url(database_url).replace("//unde@", "//scraper:p@")
+    with Database(direct) as as_scraper:
+        assert publish(as_scraper, production).done == 3
+
+
+@pytest.mark.parametrize("production", [False, True])
+def test_migrate_says_what_it_did_for_each_database(
+    server: Server, database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path, production: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STAGING_DB_URL", database_url)
+    url = server.new_database(migrated=False)
+    if production:
+        monkeypatch.setenv("PRODUCTION_DB_URL", url)
+        with Workplace(load_settings()) as place, pytest.raises(StagingDown, match="at migration None, .* wants 0001"):
+            _ = place.production
+    said = CliRunner().invoke(app, ["migrate"]).stdout
+    assert f"staging: already at {migrate.newest_revision()}." in said
+    assert ("production: ran 0001." in said) == production
+    assert ("production: not configured, set PRODUCTION_DB_URL." in said) == (not production)
+    server.drop(url)

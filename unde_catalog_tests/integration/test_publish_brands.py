@@ -1,0 +1,210 @@
+"""The gate before a brand: its figures, and a sick brand that stays as it is while others are published."""
+
+import itertools
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from unde_catalog import pipeline
+from unde_catalog.handler import StageStopped
+from unde_catalog.publish import gate
+from unde_catalog.publish.publish import candidate
+from unde_catalog.publish.rules import failures
+from unde_catalog.publish_settings import PublishFields
+from unde_catalog.settings import load_settings
+from unde_catalog.stage_report import RunOptions
+from unde_catalog.staging import publishing
+from unde_catalog.staging.database import Database
+from unde_catalog.workplace import Workplace
+from unde_catalog_tests.due import execute
+from unde_catalog_tests.publishing import add_good, at_rest, on_sale, publish, shown, statuses, stopped
+from unde_catalog_tests.servers import Sandbox
+
+
+def test_the_figures_count_by_the_rules_that_judge_each_product(db: Database, production: Database) -> None:
+    odd = itertools.product(
+        (None, "-1", "0", "9.99", "10", "1000", "1000.01"), (None, "AED", "USD"), (None, " \t\n", "SHIRT"),
+        (None, "", "woman"), (None, [], ["u"], {}), (0, 21.01), (None, "100"),
+    )  # fmt: skip
+    names = ("price", "currency", "name", "category", "photos", "age", "former")
+    rows = [dict(zip(names, one, strict=True)) for one in odd]
+    execute(
+        db,
+        """
+        INSERT INTO raw_products (source, external_id, brand, scraped_at, image_status, price, currency, name, category,
+                                  image_urls, published_price, published_currency)
+        SELECT 'apify_zara', n, 'zara', now() - (one->>'age')::float * interval '1 day', 'uploaded',
+               (one->>'price')::numeric, one->>'currency', one->>'name', one->>'category',
+               nullif(one->'photos', 'null'), (one->>'former')::numeric, 'AED'
+        FROM jsonb_array_elements(%s) WITH ORDINALITY AS r (one, n)
+        """,
+        json.dumps(rows),
+    )
+    limits = PublishFields()
+    found = gate.figures("zara", db, production, limits)
+    ids = [row["id"] for row in execute(db, "SELECT id FROM raw_products")]
+    judged = [list(failures(candidate(one), limits)) for one in db.run(publishing.load, ids)]
+    assert found.candidates == len(judged) == len(rows)
+    assert found.failing == sum(bool(one) for one in judged)
+    assert found.reasons == Counter(failure.reason for one in judged for failure in one)
+    assert set(found.reasons) == {
+        "price_missing", "price_implausible", "currency_unknown", "name_missing", "category_missing", "photo_missing",
+        "not_seen",
+    }  # fmt: skip
+
+
+def test_products_whose_photos_are_still_to_come_count_for_nothing(db: Database, production: Database) -> None:
+    add_good(db, 10)
+    execute(
+        db,
+        "INSERT INTO raw_products (source, external_id, brand, scraped_at)"
+        " SELECT 'apify_zara', 1000 + n, 'zara', now() FROM generate_series(1, 50) AS n",
+    )
+    found = gate.figures("zara", db, production, PublishFields())
+    assert (found.candidates, found.failing, found.active) == (10, 0, 60)
+    assert publish(db, production).done == 10
+
+
+def test_a_brand_whose_prices_lost_their_unit_stays_as_it_is_while_others_go_out(
+    db: Database, production: Database
+) -> None:
+    add_good(db, 20, "zara")
+    add_good(db, 20, "oysho")
+    for brand in ("zara", "oysho"):
+        publish(db, production, brand)
+    execute(db, "UPDATE raw_products SET price = price * 100 WHERE brand = 'zara'")
+    execute(db, "UPDATE raw_products SET price = price * 0.7 WHERE brand = 'oysho'")
+    said = stopped(db, production)
+    assert said.startswith("production_catalog of zara stopped: zara is not published, what is published of it stays")
+    assert "prices_in_line: 20 prices are 100 times those published, in the median; the limit is a factor of 3" in said
+    assert publish(db, production, "oysho").counts == {"changed": 20}
+    assert {row["price"] for row in shown(production).values()} == {Decimal(100)}
+    assert {row["price"] for row in shown(production, "oysho").values()} == {Decimal(70)}
+    assert statuses(db) == {"pending": 20}
+    at_rest(db, production)
+    execute(db, "UPDATE raw_products SET price = price / 100 WHERE brand = 'zara'")  # the source is mended
+    assert publish(db, production).counts == {"unchanged": 20}
+    assert statuses(db) == {"synced": 20}
+
+
+def test_a_third_of_failing_products_shuts_the_gate_also_for_some_of_them(db: Database, production: Database) -> None:
+    ids = add_good(db, 20)
+    publish(db, production)
+    execute(db, "UPDATE raw_products SET price = NULL WHERE id = ANY(%s)", ids[:7])
+    assert "products_verify: 7 of 20 products fail verification, 7 of them with price_missing" in stopped(
+        db, production
+    )
+    assert "products_verify" in stopped(db, production, product_ids=("20",), force=True)
+    assert len(on_sale(production)) == 20
+    assert publish(db, production, limits=PublishFields(publish_max_failing_share=0.5)).counts == {
+        "hidden": 7, "unchanged": 1,  # the forced one stayed due
+    }  # fmt: skip
+
+
+def test_most_of_a_brand_does_not_vanish_at_once(db: Database, production: Database) -> None:
+    ids = add_good(db, 20)
+    publish(db, production)
+    execute(db, "UPDATE raw_products SET active = false WHERE id = ANY(%s)", ids[:11])
+    assert "enough_products: 9 products would be on sale where 20 are now; the least is 50%" in stopped(db, production)
+    assert len(on_sale(production)) == 20
+    execute(db, "UPDATE raw_products SET active = true WHERE id = %s", ids[0])
+    assert publish(db, production).counts == {"left": 10, "unchanged": 1}
+
+
+def test_a_partial_scrape_is_not_believed_until_a_whole_one_came(db: Database, production: Database) -> None:
+    add_good(db, 20)
+    scrape = (
+        "INSERT INTO scrapes (brand, state, reason, seen, started_at, finished_at) VALUES ('zara', %s, %s, %s, now(),"
+        " now())"
+    )
+    execute(db, scrape, "partial", "too_few_products", 4)
+    assert "scrape_was_whole: the last scrape saw 4 of 20 active products: look at its run" in stopped(db, production)
+    execute(db, scrape, "failed", "abandoned", 0)
+    assert "scrape_was_whole" in stopped(db, production)
+    execute(db, scrape, "complete", None, 20)
+    assert publish(db, production).done == 20
+
+
+def test_a_brand_waits_while_a_scrape_of_it_is_merged(db: Database, production: Database) -> None:
+    add_good(db, 3)
+    execute(
+        db,
+        "INSERT INTO scrapes (brand, state, read_to, leased_until, started_at)"
+        " VALUES ('zara', 'running', 500, now() + interval '1 minute', now())",
+    )
+    report = publish(db, production)
+    assert (report.done, report.note) == (0, "a scrape of this brand is being merged: the next run publishes it")
+    execute(db, "UPDATE scrapes SET leased_until = now() - interval '1 second'")
+    assert publish(db, production).done == 3
+
+
+def test_published_as_the_stage_before_it_left_it_and_followed_through_a_second_scrape(
+    sandbox: Sandbox,
+    configured: Callable[..., dict[str, str]],
+    production_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    configured(sandbox, PRODUCTION_DB_URL=production_url)
+    log = logging.getLogger("test")
+    with Workplace(load_settings()) as place:
+
+        def run(stage: str, brand: str, **options: object) -> dict[str, int]:
+            return dict(pipeline.run(stage, brand, place, RunOptions(**options), log).counts)  # type: ignore[arg-type]
+
+        production = place.production
+        assert production is not None
+        for brand in ("zara", "oysho"):
+            for stage in ("raw_products", "originals", "collages"):
+                run(stage, brand)
+            assert run("production_catalog", brand)["new"] >= 19  # the sandbox draws one without a price
+        first = shown(production)
+        ids = sorted(first)
+        assert all(row["collage_url"] and row["image_urls"] for row in first.values())
+        prices = {key: int(row["price"] * 100) for key, row in first.items()}
+        sandbox.control(
+            brand="zara", drop=ids[:2], price={ids[2]: prices[ids[2]] - 1000, ids[3]: 0}, photos={ids[4]: "v2"}
+        )
+        oysho = shown(production, "oysho")
+        sandbox.control(brand="oysho", price={key: int(row["price"] * 10_000) for key, row in oysho.items()})
+        for brand in ("zara", "oysho"):
+            for stage in ("raw_products", "originals", "collages"):
+                run(stage, brand, force=stage == "raw_products")
+        with pytest.raises(StageStopped, match="oysho is not published.*prices_in_line"):
+            run("production_catalog", "oysho")
+        assert run("production_catalog", "zara") == {"changed": 1, "unchanged": 1, "hidden": 1, "left": 2}
+        second = shown(production)
+        assert [second[key]["inactive_reason"] for key in ids[:4]] == [
+            "left_the_shop", "left_the_shop", None, "price_missing",
+        ]  # fmt: skip
+        assert second[ids[2]]["price"] == first[ids[2]]["price"] - 10
+        assert shown(production, "oysho") == oysho
+        sandbox.control(brand="zara", restore=ids[:2], price={ids[3]: prices[ids[3]]})
+        run("raw_products", "zara", force=True)
+        assert run("production_catalog", "zara") == {"changed": 3}
+        assert on_sale(production) == set(first)
+        rows = execute(place.db, "SELECT scraper_name, status FROM scraper_logs WHERE scraper_name LIKE 'production%%'")
+        assert Counter((row["scraper_name"], row["status"]) for row in rows) == {
+            ("production_catalog_zara", "success"): 3, ("production_catalog_oysho", "success"): 1,
+            ("production_catalog_oysho", "error"): 1,
+        }  # fmt: skip
+
+
+def test_without_a_production_database_it_says_what_to_set(workplace: Workplace) -> None:
+    report = pipeline.run("production_catalog", "zara", workplace, RunOptions(), logging.getLogger("test"))
+    assert (report.note, report.done) == ("not configured: set PRODUCTION_DB_URL", 0)
+
+
+def test_the_median_shift_is_that_of_published_products_alone(db: Database, production: Database) -> None:
+    ids = add_good(db, 20)
+    publish(db, production)
+    execute(db, "UPDATE raw_products SET price = 250 WHERE id = ANY(%s)", ids[:12])
+    execute(db, "UPDATE raw_products SET published_currency = 'USD' WHERE id = %s", ids[0])
+    found = gate.figures("zara", db, production, PublishFields())
+    assert (found.compared, found.price_shift) == (19, Decimal("2.5"))
+    assert found.published == 20
+    assert timedelta(0) < db.run(publishing.load, ids[:1])[0].unseen_for

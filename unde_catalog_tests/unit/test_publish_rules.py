@@ -1,0 +1,129 @@
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unde_catalog.publish.brand_rules import BrandFigures, answers
+from unde_catalog.publish.rules import Candidate, failures, is_plausible
+from unde_catalog.publish_settings import PublishFields
+
+LIMITS = PublishFields()
+GOOD = Candidate("SHIRT", "woman-shirts", Decimal("99.90"), "AED", Decimal("120.00"), 3, timedelta(days=2))
+HEALTHY = BrandFigures(
+    candidates=100, failing=5, reasons={"price_missing": 5}, compared=90, price_shift=Decimal("0.95"), published=96,
+    last_scrape="complete", last_scrape_seen=100, active=104,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"price": None}, "price_missing"),
+        ({"price": Decimal(0)}, "price_missing"),
+        ({"price": Decimal("-1")}, "price_missing"),
+        ({"price": Decimal("11.99")}, "price_implausible"),
+        ({"price": Decimal("1200.01")}, "price_implausible"),
+        ({"currency": "USD"}, "currency_unknown"),
+        ({"currency": None}, "currency_unknown"),
+        ({"name": None}, "name_missing"),
+        ({"name": " \t\n"}, "name_missing"),
+        ({"category": ""}, "category_missing"),
+        ({"photos": 0}, "photo_missing"),
+        ({"unseen_for": timedelta(days=21, seconds=1)}, "not_seen"),
+    ],
+)
+def test_each_rule_names_itself(changes: dict, reason: str) -> None:
+    assert [one.reason for one in failures(replace(GOOD, **changes), LIMITS)] == [reason]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"former_price": None},
+        {"price": Decimal("12.00")},
+        {"price": Decimal("1200.00")},
+        {"photos": 1},
+        {"unseen_for": timedelta(days=21)},
+        {"unseen_for": timedelta(days=-1)},
+    ],
+)
+def test_what_keeps_to_all_of_them_passes(changes: dict) -> None:
+    assert list(failures(replace(GOOD, **changes), LIMITS)) == []
+
+
+def test_all_that_is_wrong_is_told() -> None:
+    worst = Candidate(None, None, None, None, None, 0, timedelta(days=99))
+    found = list(failures(worst, LIMITS))
+    assert [one.reason for one in found] == [
+        "price_missing", "currency_unknown", "name_missing", "category_missing", "photo_missing", "not_seen",
+    ]  # fmt: skip
+    assert found[-1].sentence == "no scrape saw it for 99 days, PUBLISH_MAX_AGE_DAYS is 21"
+
+
+PRICES = st.decimals(min_value="0.01", max_value="99999999.99", places=2)
+
+
+@given(PRICES, PRICES, st.floats(min_value=1.01, max_value=1000))
+def test_plausible_goes_both_ways(one: Decimal, other: Decimal, factor: float) -> None:
+    assert is_plausible(one, other, factor) == is_plausible(other, one, factor)
+    assert is_plausible(one, one, factor)
+
+
+@given(PRICES)
+def test_fils_taken_for_dirhams_are_never_plausible(price: Decimal) -> None:
+    assert not is_plausible(price * 100, price, LIMITS.publish_max_price_change)
+    assert not is_plausible(price, price * 100, LIMITS.publish_max_price_change)
+
+
+def failed(brand: BrandFigures, **limits: float) -> list[str]:
+    return [one.rule for one in answers(brand, LIMITS.model_copy(update=limits)) if not one.holds]
+
+
+@pytest.mark.parametrize(
+    ("changes", "rules"),
+    [
+        ({}, []),
+        ({"failing": 30}, []),
+        ({"failing": 31}, ["products_verify"]),
+        ({"price_shift": Decimal("100")}, ["prices_in_line"]),
+        ({"price_shift": Decimal("0.01")}, ["prices_in_line"]),
+        ({"price_shift": Decimal("0.272")}, ["prices_in_line"]),  # dollars taken for dirhams
+        ({"price_shift": Decimal("0.5")}, []),  # a sale
+        ({"price_shift": Decimal("0.01"), "compared": 9}, []),
+        ({"price_shift": None, "compared": 0}, []),
+        ({"published": 190}, []),
+        ({"published": 191}, ["enough_products"]),
+        ({"candidates": 0, "failing": 0, "published": 10}, ["enough_products"]),
+        ({"candidates": 0, "failing": 0, "published": 9}, []),
+        ({"last_scrape": "partial", "last_scrape_reason": "too_few_products"}, ["scrape_was_whole"]),
+        ({"last_scrape": "partial", "last_scrape_reason": "dataset_changed"}, []),
+        ({"last_scrape": None}, []),
+    ],
+)
+def test_a_sick_brand_is_known_by_its_figures(changes: dict, rules: list[str]) -> None:
+    assert failed(replace(HEALTHY, **changes)) == rules
+
+
+def test_an_operator_can_say_that_it_is_right() -> None:
+    sale = replace(HEALTHY, price_shift=Decimal("0.2"), failing=60)
+    assert failed(sale) == ["prices_in_line", "products_verify", "enough_products"]
+    allowed = {"publish_max_price_shift": 6, "publish_max_failing_share": 0.7, "publish_min_share": 0.3}
+    assert failed(sale, **allowed) == []
+
+
+def test_the_sentence_names_figures_and_what_to_do() -> None:
+    told = {one.rule: one.sentence for one in answers(replace(HEALTHY, failing=60, published=300), LIMITS)}
+    assert told["products_verify"] == (
+        "60 of 100 products fail verification, 5 of them with price_missing; the limit is 30%: mend the source, or "
+        "raise PUBLISH_MAX_FAILING_SHARE for one run if that is right"
+    )
+    assert "40 products would be on sale where 300 are now" in told["enough_products"]
+
+
+@pytest.mark.parametrize("shift", ["1e-8", "0.3333", "3.0001", "1e6"])
+def test_no_figure_breaks_the_sentence(shift: str) -> None:
+    assert failed(replace(HEALTHY, price_shift=Decimal(shift))) == ["prices_in_line"]
