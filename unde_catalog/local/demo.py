@@ -31,7 +31,7 @@ def demo(console: Console, port: int) -> int:
     configured = [name.upper() for name in _REAL if getattr(load_settings(), name) is not None]
     if configured:
         raise SettingsError(f"the demo fills embedded stores only: unset {', '.join(configured)} (also in .env)")
-    publish(environment(port))
+    publish({**environment(port), "ZARA_INDEX_SCOPE": "pilot"})  # so that Ximilar has something to do
     settings = load_settings()
     console.print(f"State: {settings.home}")
     with sandbox(settings, port) as base_url, Workplace(settings) as workplace:

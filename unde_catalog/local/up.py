@@ -22,7 +22,7 @@ def up(console: Console, port: int, sandbox_port: int) -> int:
     _must_be_free(port)
     real = load_settings().apify_token is not None
     if not real:
-        publish(environment(sandbox_port))
+        publish({**environment(sandbox_port), "ZARA_INDEX_SCOPE": "pilot"})
     settings = load_settings()
     told_to_stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
