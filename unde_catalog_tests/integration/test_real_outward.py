@@ -1,0 +1,180 @@
+"""The real input, where it lies beside the project: two brands indexed, published and changed, record by record."""
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unde_catalog import pipeline
+from unde_catalog.index.ximilar_api import Ximilar
+from unde_catalog.settings import load_settings
+from unde_catalog.stage_report import RunOptions
+from unde_catalog.staging.database import Database
+from unde_catalog.workplace import Workplace
+from unde_catalog_tests.due import execute
+from unde_catalog_tests.publishing import on_sale, shown
+from unde_catalog_tests.servers import Sandbox
+
+BRANDS = ("zara", "bershka")
+STAGES = ("raw_products", "originals", "collages", "ximilar_index", "production_catalog")
+FIELDS = ["_id", "product_id", "sku_id", "brand", "name", "category", "price"]
+
+
+class Line:
+    """The whole line for two brands, and what it has told others."""
+
+    def __init__(self, sandbox: Sandbox, place: Workplace, production: Database, data: Path) -> None:
+        self.sandbox, self.place, self.production, self.db = sandbox, place, production, place.db
+        self._data, self._runs = data, 0
+
+    def run(self, *stages: str, **options: Any) -> None:
+        self._runs += 1
+        for stage in stages:
+            for brand in BRANDS:
+                asked = RunOptions(root_run=str(self._runs), **options)
+                report = pipeline.run(stage, brand, self.place, asked, logging.getLogger("test"))
+                assert report.still_due == 0 and not report.note.startswith("not configured"), report.sentence()
+
+    def items(self, brand: str) -> dict[str, dict[str, Any]]:
+        """The raw items by external id, as they lie in the file."""
+        items = json.loads((self._data / "apify_items" / f"{brand}.json").read_text())
+        return {str(item["id"]): item for item in items if isinstance(item, dict) and item.get("id")}
+
+    def rows(self, brand: str) -> dict[str, dict[str, Any]]:
+        rows = execute(self.db, "SELECT * FROM raw_products WHERE brand = %s", brand)
+        return {row["external_id"]: row for row in rows}
+
+    def photos(self, brand: str) -> dict[str, list[dict[str, Any]]]:
+        """The stored photos by external id, in order."""
+        rows = execute(
+            self.db,
+            "SELECT p.external_id, f.n, f.sha256, f.source_url FROM product_photos f JOIN raw_products p"
+            " ON p.id = f.product_id WHERE p.brand = %s AND f.state = 'stored' ORDER BY p.external_id, f.n",
+            brand,
+        )
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            found.setdefault(row["external_id"], []).append(row)
+        return found
+
+    def collection(self) -> dict[str, dict[str, Any]]:
+        settings = self.place.settings
+        token = settings.ximilar_api_token.get_secret_value() if settings.ximilar_api_token else ""
+        api = Ximilar(self.sandbox.url, settings.ximilar_prefix, token, settings.ximilar_collection_id or "", 100)
+        body = api._ask("allRecords?size=10000&page=1", {"fields_to_return": FIELDS})
+        return {record["_id"]: record for record in body["answer_records"]}
+
+    def bought(self) -> list[str]:
+        return [id for one in self.sandbox.log("ximilar.insert") for id in one.get("ids", ())]
+
+    def expected_collection(self) -> dict[str, dict[str, Any]]:
+        """What must be in it, of the stored photos and the present facts of each active product."""
+        wanted = {}
+        for brand in BRANDS:
+            rows, photos = self.rows(brand), self.photos(brand)
+            for external_id, row in rows.items():
+                if not row["active"]:
+                    continue
+                for photo in _two(photos.get(external_id, [])):
+                    id = f"apify_{brand}-{external_id}-{photo['n']}-{photo['sha256'][:16]}"
+                    wanted[id] = {
+                        "_id": id, "product_id": external_id, "sku_id": external_id, "brand": brand,
+                        "name": row["name"] or "", "category": row["category"] or "",
+                        "price": "" if row["price"] is None else str(row["price"]),
+                    }  # fmt: skip
+        return wanted
+
+    def check(self) -> None:
+        """Collection and production are what they must be."""
+        assert self.collection() == self.expected_collection()
+        for brand in BRANDS:
+            rows, photos, published = self.rows(brand), self.photos(brand), shown(self.production, brand)
+            good = {
+                id
+                for id, row in rows.items()
+                if row["active"] and row["name"] and row["category"] and row["price"] and photos.get(id)
+            }
+            assert on_sale(self.production, brand) == good
+            for id in good:
+                facts = {name: rows[id][name] for name in ("name", "price", "currency", "category", "collage_url")}
+                assert facts.items() <= published[id].items()
+                assert published[id]["image_urls"] == rows[id]["image_urls"] and len(photos[id]) <= 5
+            status = {id: row["sync_status"] for id, row in rows.items()}
+            assert {id for id, one in status.items() if one == "synced" and rows[id]["active"]} == good
+            assert {one for id, one in status.items() if id not in good and rows[id]["active"]} <= {"skipped"}
+
+
+def _two(photos: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The worn one and the front, where names tell both, else the first two."""
+    named = {}
+    for photo in photos:
+        name = photo["source_url"].split("?")[0].rsplit(".", 1)[0]
+        if re.search(r"[-_](p|a\d*|worn|model)$", name, re.IGNORECASE):
+            named.setdefault("worn", photo)
+        elif re.search(r"[-_](e|e1|main|front|garment)$", name, re.IGNORECASE):
+            named.setdefault("front", photo)
+    return [named["worn"], named["front"]] if len(named) == 2 else photos[:2]
+
+
+@pytest.fixture
+def line(
+    real_data: Path,
+    start_sandbox: Callable[..., Sandbox],
+    configured: Callable[..., dict[str, str]],
+    production_url: str,
+) -> Iterator[Line]:
+    sandbox = start_sandbox("--data", str(real_data))
+    configured(sandbox, PRODUCTION_DB_URL=production_url)
+    with Workplace(load_settings()) as place, Database(production_url) as production:
+        yield Line(sandbox, place, production, real_data)
+
+
+def test_two_pilot_brands_are_indexed_and_published_and_follow_a_second_scrape(line: Line) -> None:
+    line.run("raw_products", "originals", "collages")
+    execute(line.db, "UPDATE raw_products SET index_scope = 'pilot' WHERE brand IN ('zara', 'bershka')")
+    line.run("ximilar_index", "production_catalog")
+    line.check()
+    for brand in BRANDS:
+        for external_id, item in line.items(brand).items():
+            row = line.rows(brand).get(external_id)
+            price = item.get("price")
+            if row is not None and isinstance(price, int) and price > 0:
+                assert row["price"] == Decimal(price) / 100
+    first = line.collection()
+    assert len(first) > 80
+    ids = {brand: sorted(on_sale(line.production, brand)) for brand in BRANDS}
+    rows = line.rows("zara")
+    fils = {id: int(rows[id]["price"] * 80) for id in ids["zara"][:2]}  # a fifth less
+    line.sandbox.control(
+        brand="zara",
+        price=fils,
+        drop=ids["zara"][2:5],
+        photos={ids["zara"][5]: "v2"},
+    )
+    line.sandbox.control(brand="bershka", price={ids["bershka"][0]: 0}, drop=[ids["bershka"][1]])
+    line.run("raw_products", force=True)
+    line.run(*STAGES[1:])
+    line.check()
+    second = line.collection()
+    prices = {record["product_id"]: record["price"] for record in second.values()}
+    for id, price in fils.items():
+        assert prices[id] == f"{Decimal(price) / 100:.2f}"
+    gone = {*ids["zara"][2:5], ids["bershka"][1]}
+    assert gone.isdisjoint(prices)
+    hidden = {id: row for brand in BRANDS for id, row in shown(line.production, brand).items() if not row["active"]}
+    assert {id for id, row in hidden.items() if row["inactive_reason"] == "left_the_shop"} == gone
+    assert hidden[ids["bershka"][0]]["inactive_reason"] == "price_missing"
+    bought = line.bought()
+    assert len(bought) == len(set(bought)), "a record was sent twice"
+    line.sandbox.control(brand="zara", restore=ids["zara"][2:5])
+    line.run("raw_products", force=True)
+    line.run(*STAGES[1:])
+    line.check()
+    before = len(line.bought())
+    line.run(*STAGES[1:])
+    assert len(line.bought()) == before
