@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Literal, TypeVar
 
 from unde_catalog.handler import HandBack, Outcome, Pause, done, handed_back, try_later
-from unde_catalog.index.ximilar_api import RECORDS_A_REQUEST, Ximilar, XimilarDown, XimilarRefused
+from unde_catalog.index.ximilar_api import RECORDS_A_REQUEST, Inserted, Ximilar, XimilarDown, XimilarRefused
 from unde_catalog.index.ximilar_records import Wanted, wanted_records
 from unde_catalog.staging import ximilar
 from unde_catalog.staging.database import Cursor, Database, StagingDown
@@ -173,10 +173,8 @@ class XimilarStage:
             # The photos are read first: nothing is intended that can't be sent.
             bodies = {record.id: body for one, record in group if (body := self._body(one, record)) is not None}
             group = [(one, record) for one, record in group if record.id in bodies]
-            group = self._intend(group)
-            if not group:
-                continue
-            answer = self._api.insert([bodies[record.id] for _, record in group])
+            group, spent = self._intend(group)
+            answer = self._api.insert([bodies[record.id] for _, record in group]) if group else Inserted(frozenset())
             for one, record in group:
                 if record.id in answer.there:
                     one.there[record.id] = _as_record(record)
@@ -190,26 +188,28 @@ class XimilarStage:
                 raise Pause(
                     "the Ximilar collection is full: enlarge it, or take products out of the pilot; the rest waits"
                 )
+            if spent:
+                raise Pause(
+                    f"the month's {self._budget} Ximilar credits (XIMILAR_MONTHLY_CREDITS) are used up; the rest waits "
+                    "for the next month or a higher number"
+                )
 
-    def _intend(self, group: list[tuple[_Standing, Wanted]]) -> list[tuple[_Standing, Wanted]]:
-        """Those that may be sent: still in our hand for long enough, and paid for by the budget."""
+    def _intend(self, group: list[tuple[_Standing, Wanted]]) -> tuple[list[tuple[_Standing, Wanted]], bool]:
+        """Those that may be sent: in our hand for long enough, and paid for; whether the budget is used up."""
         in_time = [(one, record) for one, record in group if one.work.lease.seconds_left() > _INSERT_SECONDS]
         intents: dict[int, tuple[Lease, list[IndexRecord]]] = {}
         for one, record in in_time:
             lease = one.work.lease
             intents.setdefault(lease.product_id, (lease, []))[1].append(_as_record(record))
-        ours = (
-            self._db.run(ximilar.intend, self._collection, list(intents.values()), self._budget) if intents else set()
-        )
-        if ours is None:
-            raise Pause(
-                f"the month's {self._budget} Ximilar credits (XIMILAR_MONTHLY_CREDITS) are used up; the rest waits for "
-                "the next month or a higher number"
-            )
+        if not intents:
+            return [], False
+        ours = self._db.run(ximilar.intend, self._collection, list(intents.values()), self._budget)
+        if isinstance(ours, int):
+            return (self._intend(in_time[:ours])[0] if ours else []), True
         group = [(one, record) for one, record in in_time if one.work.lease.product_id in ours]
         for one, record in group:
             one.gone.discard(record.id)  # it stays intended until somebody knows
-        return group
+        return group, False
 
     def _body(self, one: _Standing, record: Wanted) -> dict[str, str] | None:
         photo = record.photo

@@ -116,11 +116,11 @@ def load(cursor: Cursor, collection: str, product_ids: Sequence[int]) -> dict[in
 
 def intend(
     cursor: Cursor, collection: str, intents: Sequence[tuple[Lease, Sequence[IndexRecord]]], budget: int
-) -> set[int] | None:
+) -> set[int] | int:
     """Write to disk what is about to be inserted (and billed); the products that are still in our hand.
 
-    None, and nothing is written, where the month's budget of records would be passed: what was billed, what may have
-    been, and these.
+    Where the month's budget of records would be passed (what was billed, what may have been, and these), nothing is
+    written, and the answer is how many records it still has.
     """
     cursor.execute("SET LOCAL synchronous_commit = on")
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_BUDGET_LOCK,))
@@ -138,7 +138,7 @@ def intend(
     row = cursor.fetchone()
     assert row is not None  # a sum always has a row
     if row["used"] + new > budget:
-        return None
+        return max(budget - row["used"], 0)
     cursor.executemany(
         """
         INSERT INTO ximilar_records (collection, record_id, product_id, n, sha256, url, metadata, state, intended_at)

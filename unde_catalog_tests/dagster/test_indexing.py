@@ -1,0 +1,94 @@
+"""The Ximilar index in Dagster: what an operator sees of a brand, and of money and room that run out."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from unde_catalog.definitions import build_definitions
+from unde_catalog.settings import load_settings
+from unde_catalog.staging.database import Database
+from unde_catalog_tests.dagster.runs import failure, metadata
+from unde_catalog_tests.due import execute
+from unde_catalog_tests.integration.test_ximilar import Index
+from unde_catalog_tests.servers import Sandbox
+
+ASSET = "ximilar_index"
+Run = Callable[..., dg.ExecuteInProcessResult]
+
+
+@pytest.fixture
+def index(db: Database, sandbox: Sandbox, configured: Callable[..., dict[str, str]], tmp_path: Path) -> Index:
+    configured(sandbox, XIMILAR_RATE_LIMIT="1000", XIMILAR_MONTHLY_CREDITS="20")
+    return Index(db, sandbox, tmp_path / "home" / "objects")
+
+
+@pytest.fixture
+def run(index: Index, instance: dg.DagsterInstance) -> Run:
+    """Runs the asset and its checks for a brand."""
+
+    def execute_in_process(brand: str = "zara") -> dg.ExecuteInProcessResult:
+        job = dg.define_asset_job("of_this_test", dg.AssetSelection.assets(ASSET))
+        definitions = dg.Definitions.merge(build_definitions(load_settings()), dg.Definitions(jobs=[job]))
+        return definitions.resolve_job_def("of_this_test").execute_in_process(
+            partition_key=brand, instance=instance, raise_on_error=False
+        )
+
+    return execute_in_process
+
+
+def checks(result: dg.ExecuteInProcessResult) -> dict[str, tuple[bool, str, str]]:
+    """By name: passed, severity, description."""
+    found: dict[str, Any] = {one.check_name: one for one in result.get_asset_check_evaluations()}
+    return {name: (one.passed, one.severity.value, one.description or "") for name, one in found.items()}
+
+
+def test_a_brand_is_indexed_and_its_checks_are_green(index: Index, run: Run) -> None:
+    for _ in range(4):
+        index.add("red", "green")
+    result = run()
+    assert result.success
+    told = metadata(result, ASSET)
+    assert (told["done"], told["records_inserted"], told["records_updated"], told["records_deleted"]) == (4, 8, 0, 0)
+    assert checks(result) == {
+        "credits_left": (True, "WARN", "8 of the month's 20 credits are used, 8 of them today"),
+        "nothing_held_back": (True, "WARN", "0 products are due"),
+    }
+
+
+def test_at_the_budget_the_run_is_green_and_the_checks_are_not(index: Index, run: Run) -> None:
+    for _ in range(12):
+        index.add("red", "green")
+    result = run()
+    assert result.success and "XIMILAR_MONTHLY_CREDITS" in metadata(result, ASSET)["note"]
+    found = checks(result)
+    assert found["credits_left"][:2] == (False, "ERROR") and "raise XIMILAR_MONTHLY_CREDITS" in found["credits_left"][2]
+    passed, severity, why = found["nothing_held_back"]
+    assert (passed, severity) == (False, "WARN") and "2 products wait" in why and "XIMILAR_MONTHLY_CREDITS" in why
+
+
+def test_a_full_collection_is_told_by_the_check(index: Index, run: Run) -> None:
+    index.sandbox.control(ximilar={"size": 3})
+    for _ in range(3):
+        index.add("red", "green")
+    found = checks(run())
+    assert "full" in found["nothing_held_back"][2] and not found["nothing_held_back"][0]
+    index.sandbox.control(ximilar={"size": 100})
+    execute(index.db, "UPDATE due_work SET due_at = unde_now() WHERE due_at IS NOT NULL")
+    assert checks(run())["nothing_held_back"][0]
+
+
+def test_a_revoked_token_fails_with_one_sentence(index: Index, run: Run) -> None:
+    index.add("red")
+    index.sandbox.control(ximilar={"token": "another"})
+    told = failure(run())
+    assert "ximilar_index of zara stopped: Ximilar refused" in told and "check XIMILAR_API_TOKEN" in told
+    assert "Traceback" not in told and "sandbox-ximilar-token" not in told
+
+
+def test_without_a_token_the_note_says_what_to_set(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XIMILAR_API_TOKEN", "")
+    result = run()
+    assert result.success and "not configured: set XIMILAR_API_TOKEN" in metadata(result, ASSET)["note"]
