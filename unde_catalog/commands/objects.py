@@ -9,17 +9,19 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from unde_catalog.settings import load_settings
+from unde_catalog.staging import object_urls
 from unde_catalog.storage.copying import CopyReport, copy_objects
 from unde_catalog.storage.opening import CONFIGURED, named_store
+from unde_catalog.workplace import Workplace
 
-objects_app = typer.Typer(help="The object store: copy all of it elsewhere.", no_args_is_help=True)
+objects_app = typer.Typer(help="The object store: copy all of it elsewhere, and follow it there.", no_args_is_help=True)
 
 _console = Console()
 
 
 @objects_app.callback()
 def _objects() -> None:
-    """The object store: copy all of it elsewhere."""
+    """The object store: copy all of it elsewhere, and follow it there."""
 
 
 @objects_app.command("copy")
@@ -58,6 +60,17 @@ def copy_command(
     if prefix and not report.seen:
         raise ValueError(f"there is nothing below {prefix} in {source.where}")
     raise typer.Exit(0 if report.complete else 1)
+
+
+@objects_app.command("relink")
+def relink_command() -> None:
+    """Let the URLs in the database name the store in force, after a move to another one. Safe to run twice."""
+    changed = after = 0
+    with Workplace(load_settings()) as workplace:
+        base = workplace.store.public_url("x").removesuffix("x")
+        while (done := workplace.db.run(object_urls.relink, base, after)) is not None:
+            changed, after = changed + done[0], done[1]
+    _console.print(f"{changed:,} products had other URLs than those below {base}", soft_wrap=True, highlight=False)
 
 
 def _counts(report: CopyReport) -> str:
