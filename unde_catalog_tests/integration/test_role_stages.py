@@ -129,9 +129,11 @@ def test_collecting_in_parts_and_reading_rejected_items_again_work_as_apify(shop
 
 def test_scraper_runs_all_stages_and_sees_all_reports(run: Run, at: At) -> None:
     for stage in pipeline.STAGES:
-        assert run(stage, "scraper").done == 20
+        assert run(stage, "scraper").handled == 20
     for stage in pipeline.DUE_STAGES:
-        assert run(stage, "scraper", force=True).done == 20
+        assert run(stage, "scraper", force=True).done == (
+            19 if stage == "production_catalog" else 20
+        )  # one has no price
     place = at("scraper")
     assert reading.status(place.db)["brands"]["zara"]["image_status"] == {"collage_ready": 20}
     with place.db.transaction() as cursor:

@@ -93,7 +93,7 @@ def test_trouble_that_stays_is_told_in_a_sentence_without_secrets(odd: OddS3, an
     begun = monotonic()
     with pytest.raises(StorageDown, match=told) as down:
         store.put(KEY, b"x", JPEG)
-    assert monotonic() - begun < PUT_SECONDS / 40 + 1
+    assert monotonic() - begun < PUT_SECONDS / 40 + 20, "it is never waited for much longer than one put may take"
     told_all = "".join(traceback.format_exception(down.value))  # what a log would show
     assert "planted" not in told_all and "\n" not in str(down.value)
     assert f"{odd.url}/unde-images/" in str(down.value)
