@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from unde_catalog.brands import brand_for
 from unde_catalog.handler import Keep, StageStopped
-from unde_catalog.index.ximilar import XimilarStage
+from unde_catalog.index.ximilar import SharedPace, XimilarStage
 from unde_catalog.index.ximilar_api import Ximilar
 from unde_catalog.photos.collages import CollagesStage
 from unde_catalog.photos.originals import OriginalsStage
@@ -110,7 +110,7 @@ def _ximilar_index(
         settings.ximilar_prefix,
         token.get_secret_value(),
         collection,
-        settings.ximilar_rate_limit,
+        SharedPace(workplace.db, settings.ximilar_rate_limit),
     )
     handler = XimilarStage(
         api,

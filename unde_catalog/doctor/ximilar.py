@@ -3,7 +3,7 @@
 from unde_catalog.doctor.databases import Databases
 from unde_catalog.doctor.finding import Finding, first_line, green, host_of, not_configured, red, yellow
 from unde_catalog.embedded.errors import EmbeddedPostgresError
-from unde_catalog.index.ximilar_api import Ximilar, XimilarDown, XimilarRefused
+from unde_catalog.index.ximilar_api import LocalPace, Ximilar, XimilarDown, XimilarRefused
 from unde_catalog.settings import Settings
 from unde_catalog.staging import access
 from unde_catalog.staging.database import Cursor, StagingDown
@@ -23,7 +23,7 @@ def look_at_collection(settings: Settings) -> Finding:
     if collection is None:
         return red("XIMILAR_COLLECTION_ID is wanted beside XIMILAR_API_TOKEN", "XIMILAR_COLLECTION_ID")
     url = str(settings.ximilar_api_url)
-    api = Ximilar(url, settings.ximilar_prefix, token.get_secret_value(), collection, 1, tries=1)
+    api = Ximilar(url, settings.ximilar_prefix, token.get_secret_value(), collection, LocalPace(1), tries=1)
     try:
         api.ping()
     except XimilarRefused as error:

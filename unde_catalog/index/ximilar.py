@@ -63,6 +63,21 @@ class _Standing:
         return [id for id, one in self.there.items() if id in self.wanted and one.metadata != self.wanted[id].metadata]
 
 
+class SharedPace:
+    """So many requests a second over all processes and hosts, by a row of the staging database."""
+
+    def __init__(self, db: Database, per_second: float) -> None:
+        self._db, self._gap = db, 1 / per_second
+
+    def wait(self) -> None:
+        """Return when it is this call's turn."""
+        time.sleep(self._db.run(ximilar.next_turn, self._gap))
+
+    def rest(self, seconds: float) -> None:
+        """Let nobody call for so long: the far side asked for it."""
+        self._db.run(ximilar.rest, seconds)
+
+
 class XimilarStage:
     """Handler of the stage. Ten records a request, over several products; products of one call succeed apart."""
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 from requests import RequestException
@@ -46,8 +46,18 @@ class Inserted:
     no_room: frozenset[str] = frozenset()
 
 
-class Pace:
-    """So many calls a second over all threads, evenly."""
+class Pace(Protocol):
+    """When requests may be sent."""
+
+    def wait(self) -> None:
+        """Return when it is this call's turn."""
+
+    def rest(self, seconds: float) -> None:
+        """Let nobody call for so long: the far side asked for it."""
+
+
+class LocalPace:
+    """So many calls a second over all threads of this process, evenly."""
 
     def __init__(self, per_second: float) -> None:
         self._gap = 1 / per_second
@@ -70,13 +80,11 @@ class Pace:
 class Ximilar:
     """One collection. Its methods block and may be called from several threads."""
 
-    def __init__(
-        self, url: str, prefix: str, token: str, collection: str, per_second: float, *, tries: int = _TRIES
-    ) -> None:
+    def __init__(self, url: str, prefix: str, token: str, collection: str, pace: Pace, *, tries: int = _TRIES) -> None:
         """`prefix` must match the kind of collection, e.g. `/similarity/fashion-new/v2/`."""
         self._base = f"{url.rstrip('/')}/{prefix.strip('/')}/"
         self._headers = {"Authorization": f"Token {token}", "collection-id": collection}
-        self._pace = Pace(per_second)
+        self._pace = pace
         self._tries = tries
         self._sessions = threading.local()
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from unde_catalog import pipeline
-from unde_catalog.index.ximilar_api import Ximilar
+from unde_catalog.index.ximilar_api import LocalPace, Ximilar
 from unde_catalog.settings import load_settings
 from unde_catalog.stage_report import RunOptions
 from unde_catalog.staging.database import Database
@@ -65,7 +65,9 @@ class Line:
     def collection(self) -> dict[str, dict[str, Any]]:
         settings = self.place.settings
         token = settings.ximilar_api_token.get_secret_value() if settings.ximilar_api_token else ""
-        api = Ximilar(self.sandbox.url, settings.ximilar_prefix, token, settings.ximilar_collection_id or "", 100)
+        api = Ximilar(
+            self.sandbox.url, settings.ximilar_prefix, token, settings.ximilar_collection_id or "", LocalPace(100)
+        )
         body = api._ask("allRecords?size=10000&page=1", {"fields_to_return": FIELDS})
         return {record["_id"]: record for record in body["answer_records"]}
 

@@ -1,6 +1,8 @@
 """The ximilar_index stage against the sandbox, whose log bills every record that is sent, duplicates too."""
 
 import logging
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,11 @@ from psycopg.types.json import Jsonb
 
 from unde_catalog.handler import StageStopped
 from unde_catalog.index import ximilar
-from unde_catalog.index.ximilar import XimilarStage
-from unde_catalog.index.ximilar_api import Ximilar
+from unde_catalog.index.ximilar import SharedPace, XimilarStage
+from unde_catalog.index.ximilar_api import LocalPace, Ximilar
 from unde_catalog.stage import run_stage
 from unde_catalog.stage_report import RunOptions, StageReport
+from unde_catalog.staging import ximilar as ximilar_rows
 from unde_catalog.staging.database import Database
 from unde_catalog.staging.ximilar import credits_used
 from unde_catalog.storage.directory import directory_store
@@ -32,7 +35,9 @@ class Index:
     def __init__(self, db: Database, sandbox: Sandbox, folder: Path) -> None:
         self.db, self.sandbox, self.budget, self.runs = db, sandbox, 1_000, 0
         self.store = directory_store(folder)
-        self.api = Ximilar(sandbox.url, "/similarity/fashion-new/v2/", "sandbox-ximilar-token", COLLECTION, 1_000)
+        self.api = Ximilar(
+            sandbox.url, "/similarity/fashion-new/v2/", "sandbox-ximilar-token", COLLECTION, LocalPace(1_000)
+        )
 
     def add(self, *colours: str, scope: str = "pilot", **columns: Any) -> int:
         """A product whose photos are stored, of these colours; its id."""
@@ -304,7 +309,10 @@ def test_a_wrong_prefix_stops_with_what_to_set_and_changes_nothing(index: Index,
     product = index.add("red")
     index.run()
     index.set(product, active=False)
-    right, index.api = index.api, Ximilar(index.sandbox.url, prefix, "sandbox-ximilar-token", COLLECTION, 1_000)
+    right, index.api = (
+        index.api,
+        Ximilar(index.sandbox.url, prefix, "sandbox-ximilar-token", COLLECTION, LocalPace(1_000)),
+    )
     with pytest.raises(StageStopped, match="XIMILAR_PREFIX"):
         index.run()
     index.api = right
@@ -320,6 +328,28 @@ def test_ximilar_that_stays_away_stops_the_stage(index: Index) -> None:
     index.sandbox.control(faults="")
     execute(index.db, "UPDATE due_work SET due_at = unde_now() WHERE due_at IS NOT NULL")
     assert index.run().done == 60 and index.billed() == 60
+
+
+def test_many_processes_keep_one_rate_together(index: Index, db: Database) -> None:
+    paces = [SharedPace(db, 20) for _ in range(4)]
+    turns: list[float] = []
+
+    def call(pace: SharedPace) -> None:
+        for _ in range(5):
+            pace.wait()
+            turns.append(time.monotonic())
+
+    threads = [threading.Thread(target=call, args=(pace,)) for pace in paces]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    turns.sort()
+    assert len(turns) == 20 and turns[-1] - turns[0] >= 19 / 20 - 0.05, "more than 20 a second"
+    db.run(ximilar_rows.rest, 30)
+    assert 10 < db.run(ximilar_rows.next_turn, 0.05) <= 30
+    execute(db, "UPDATE ximilar_pace SET next_at = clock_timestamp() + interval '2 days'")
+    assert db.run(ximilar_rows.next_turn, 0.05) < 1, "a clock that was turned back stops everybody for days"
 
 
 def test_force_looks_at_everything_and_buys_nothing_again(index: Index) -> None:

@@ -31,7 +31,13 @@ CREATE TABLE IF NOT EXISTS ximilar_credits (
     records  integer NOT NULL
 );
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON ximilar_records, ximilar_credits TO ximilar, scraper;
+-- When the next request may be sent: the rate is one for all processes and hosts.
+CREATE UNLOGGED TABLE IF NOT EXISTS ximilar_pace (
+    only_row  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    next_at   timestamptz NOT NULL
+);
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON ximilar_records, ximilar_credits, ximilar_pace TO ximilar, scraper;
 """
 
 RULE = """
