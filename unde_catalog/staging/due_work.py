@@ -84,6 +84,9 @@ def take(
 
     Only those in `product_ids` if it is given, and none that is in `but_not`.
     """
+    # On disk before anything is asked of others: a lease that a crash of the server took back would be taken again,
+    # while the first worker is still at it.
+    cursor.execute("SET LOCAL synchronous_commit = on")
     token = uuid.uuid4().hex
     # Our clock is read before the database's (by which unde_now() is old already: it is when the transaction began),
     # so that a lease may end early here, never late.

@@ -117,6 +117,8 @@ class _Explaining:
         self.plans: list[str] = []
 
     def execute(self, query: str, values: Any = None) -> Any:
+        if query.lstrip().startswith("SET"):
+            return self._cursor.execute(query.encode(), values)
         self._cursor.execute(f"EXPLAIN {query}".encode(), values)
         self.plans.append("\n".join(row["QUERY PLAN"] for row in self._cursor.fetchall()))
         return self._cursor.execute(query.encode(), values)
