@@ -23,11 +23,16 @@ def url_as(server: Server, url: str, role: str) -> str:
     return parts._replace(netloc=f"{role}:{_PASSWORD.replace(' ', '%20')}@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
-@cache
 def _give_password(server: Server, role: str) -> None:
+    # Each time: a test may have made the role anew.
     with psycopg.connect(server.admin_url, autocommit=True) as connection:
         statement = sql.SQL("ALTER ROLE {} PASSWORD {}")
         connection.execute(statement.format(sql.Identifier(role), sql.Literal(_PASSWORD)))
+    _admit(server, role)
+
+
+@cache
+def _admit(server: Server, role: str) -> None:
     if server.pgbouncer is not None:
         server.pgbouncer.admit(role, _PASSWORD)
 
