@@ -40,7 +40,7 @@ def run(
     if stage == "raw_products":
         return merge(ProductStream(brand, workplace.settings, options, log), workplace)
     return _logged(
-        stage, brand, workplace, options, log, lambda: _work_off(stage, brand, workplace, options, log, keep)
+        stage, brand, workplace, options, log, lambda: _DUE_STAGES[stage](brand, workplace, options, log, keep)
     )
 
 
@@ -74,12 +74,6 @@ def _logged(
         raise
     _end(workplace, row, "success", report, None, log)
     return report
-
-
-def _work_off(
-    stage: str, brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
-) -> StageReport:
-    return _DUE_STAGES[stage](brand, workplace, options, log, keep)
 
 
 def _originals(

@@ -2,9 +2,7 @@
 
 import dagster as dg
 
-from unde_catalog import pipeline
-from unde_catalog.assets.stage_asset import StageConfig, options_of
-from unde_catalog.materialization import metadata_of, one_sentence
+from unde_catalog.assets.stage_asset import StageConfig, tell_others
 from unde_catalog.partitions import BRAND_PARTITIONS
 from unde_catalog.resources import WorkplaceResource
 
@@ -28,8 +26,4 @@ def production_catalog(
     When red: the brand as a whole fails a rule, named in the message with what to do, and what is published of it
     stays; or a database could not be used. Other brands are not held up.
     """
-    stage, brand = "production_catalog", context.partition_key
-    with one_sentence(f"{stage} of {brand} could not begin"), workplace.open() as place:
-        report = pipeline.run(stage, brand, place, options_of(context, config), context.log)
-    context.log.info(report.sentence())
-    return dg.MaterializeResult(metadata=metadata_of(report))
+    return tell_others("production_catalog", context, config, workplace)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from unde_catalog import pipeline
 from unde_catalog.handler import StageStopped, StoredObject
-from unde_catalog.materialization import one_sentence
+from unde_catalog.materialization import metadata_of, one_sentence
 from unde_catalog.photos.contact_sheet import Sample, contact_sheet
 from unde_catalog.photos.manifest import Manifest
 from unde_catalog.resources import WorkplaceResource
@@ -75,3 +75,14 @@ def work_off(
         # Not by the IO manager: the event of its own would hold all these bytes a second time.
         context.add_asset_metadata({"contact_sheet": dg.MetadataValue.md(sheet)}, partition_key=brand)
     return StoredByRun(manifest, report, stopped, sheet)
+
+
+def tell_others(
+    stage: str, context: dg.AssetExecutionContext, config: StageConfig, workplace: WorkplaceResource
+) -> dg.MaterializeResult:
+    """Work off what is due for a stage that stores no objects: what it does is in other systems, and in its report."""
+    brand = context.partition_key
+    with one_sentence(f"{stage} of {brand} could not begin"), workplace.open() as place:
+        report = pipeline.run(stage, brand, place, options_of(context, config), context.log)
+    context.log.info(report.sentence())
+    return dg.MaterializeResult(metadata=metadata_of(report))

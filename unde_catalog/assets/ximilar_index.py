@@ -2,9 +2,7 @@
 
 import dagster as dg
 
-from unde_catalog import pipeline
-from unde_catalog.assets.stage_asset import StageConfig, options_of
-from unde_catalog.materialization import metadata_of, one_sentence
+from unde_catalog.assets.stage_asset import StageConfig, tell_others
 from unde_catalog.partitions import BRAND_PARTITIONS
 from unde_catalog.resources import WorkplaceResource
 
@@ -29,8 +27,4 @@ def ximilar_index(
     check say so. When red: Ximilar refused or did not answer, as the message says; nothing is bought twice, run it
     again.
     """
-    stage, brand = "ximilar_index", context.partition_key
-    with one_sentence(f"{stage} of {brand} could not begin"), workplace.open() as place:
-        report = pipeline.run(stage, brand, place, options_of(context, config), context.log)
-    context.log.info(report.sentence())
-    return dg.MaterializeResult(metadata=metadata_of(report))
+    return tell_others("ximilar_index", context, config, workplace)

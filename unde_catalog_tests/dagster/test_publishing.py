@@ -1,6 +1,6 @@
 """Publishing in Dagster: what an operator sees of a brand, a sick one and a healthy one, and of their checks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import dagster as dg
 import pytest
@@ -14,12 +14,6 @@ from unde_catalog_tests.publishing import add_good, shown
 from unde_catalog_tests.servers import Sandbox
 
 ASSET = "production_catalog"
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as ephemeral:
-        yield ephemeral
 
 
 @pytest.fixture
