@@ -36,6 +36,8 @@ lock:
 		--no-header --no-annotate --no-strip-extras --extra dev pyproject.toml -o requirements.lock
 
 # .venv is made anew when the lock changes; the stamp comes last, so that an interrupted install starts over.
+# Without looking for dependencies: the lock names all of them, and pip takes a newer pydantic than that for what asks
+# for pydantic where the lock says pydantic[email], and then misses its hash.
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "unde_catalog wants Python 3.11 or newer; say which with: make PYTHON=/path/to/python3 ..."; exit 1; }
@@ -43,7 +45,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 		{ echo "$(PYTHON) has no venv: on Debian, apt-get install python3-venv"; exit 1; }
 	@echo "Installing into .venv (a minute or two) ..."
 	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 

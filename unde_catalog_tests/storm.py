@@ -1,11 +1,13 @@
-"""Writers that get in each other's way on purpose, each a process: `python -m` this module URL ROLE SECONDS SEED.
+"""Writers that get in each other's way on purpose, each a process: `python -m` this module URL ROLE SEED.
 
-They take locks in the order of the house (products by id, then due rows); each prints how often it had its turn.
+They go on until their standard input is closed, however slow the machine, and take locks in the order of the house
+(products by id, then due rows); each prints how often it had its turn.
 """
 
 import random
+import select
+import subprocess
 import sys
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +15,7 @@ from unde_catalog.staging import due_marks, due_work
 from unde_catalog.staging.database import Cursor, Database
 from unde_catalog.staging.due_work import Settled
 from unde_catalog_tests.due import BRAND
+from unde_catalog_tests.servers import PROJECT
 
 STAGES = ("originals", "collages")
 
@@ -88,11 +91,34 @@ def operate(db: Database, chance: random.Random) -> None:
 ROLES = {"finish": finish, "merge": merge, "ask": ask, "operate": operate}
 
 
-def main(url: str, role: str, seconds: str, seed: str) -> None:
+class Storm:
+    """Six writers at once on a database of at least 200 products, until it is told to end."""
+
+    def __init__(self, url: str) -> None:
+        self._processes = [
+            subprocess.Popen(
+                [sys.executable, "-m", "unde_catalog_tests.storm", url, role, str(seed)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PROJECT,
+            )
+            for seed, role in enumerate(["finish", "finish", "finish", "merge", "ask", "operate"])
+        ]  # fmt: skip
+
+    def end(self) -> list[int]:
+        """Let each finish its turn; how many turns each had. None may have failed."""
+        for process in self._processes:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.stdin = None  # communicate() would flush it
+        turns = [process.communicate(timeout=60)[0] for process in self._processes]
+        assert {process.returncode for process in self._processes} == {0}, "a writer failed"
+        return [int(count) for count in turns]
+
+
+def main(url: str, role: str, seed: str) -> None:
     """Have turn after turn."""
-    chance, turns, ends = random.Random(int(seed)), 0, time.monotonic() + float(seconds)
+    chance, turns = random.Random(int(seed)), 0
     with Database(url) as db:
-        while time.monotonic() < ends:
+        while not select.select([sys.stdin], [], [], 0)[0]:
             ROLES[role](db, chance)
             turns += 1
     print(turns)
