@@ -6,6 +6,8 @@ No secrets and nothing that an operator sets here: that is `settings.py`.
 from dataclasses import dataclass
 from typing import Literal
 
+from unde_catalog.stock_settings import StockShape
+
 IndexScope = Literal["pilot", "pgvector", "off"]
 
 
@@ -16,13 +18,15 @@ class Brand:
     `key` is the partition key, the `brand` column and the folder name ([a-z0-9]+); `name` is for people.
     `collect_hour` is the hour of Sunday at which it is collected (spec 1). `use_proxy` and `index_scope` are
     defaults that `<BRAND>_USE_PROXY` and `<BRAND>_INDEX_SCOPE` override. `photo_hosts` are the hosts that photos are
-    asked for through the proxy (`<BRAND>_PHOTO_HOSTS` overrides them).
+    asked for through the proxy (`<BRAND>_PHOTO_HOSTS` overrides them). `stock_shape` is how its shops' API answers, as
+    far as known (spec 6; `<BRAND>_STOCK_SHAPE` overrides it).
     """
 
     key: str
     name: str
     collect_hour: int
     photo_hosts: tuple[str, ...]
+    stock_shape: StockShape
     use_proxy: bool = True
     index_scope: IndexScope = "off"
 
@@ -35,12 +39,24 @@ class Brand:
 BRANDS: dict[str, Brand] = {
     brand.key: brand
     for brand in (
-        Brand("zara", "Zara", collect_hour=2, photo_hosts=("*.zara.net",)),
-        Brand("bershka", "Bershka", collect_hour=3, photo_hosts=("*.bershka.net",)),
-        Brand("pullandbear", "Pull&Bear", collect_hour=4, photo_hosts=("*.pullandbear.net",)),
-        Brand("stradivarius", "Stradivarius", collect_hour=5, photo_hosts=("*.e-stradivarius.net",)),
-        Brand("massimodutti", "Massimo Dutti", collect_hour=6, photo_hosts=("*.massimodutti.net",)),
-        Brand("oysho", "Oysho", collect_hour=7, photo_hosts=("*.oysho.net",)),
+        Brand("zara", "Zara", collect_hour=2, photo_hosts=("*.zara.net",), stock_shape="zara"),
+        Brand("bershka", "Bershka", collect_hour=3, photo_hosts=("*.bershka.net",), stock_shape="campaign"),
+        Brand("pullandbear", "Pull&Bear", collect_hour=4, photo_hosts=("*.pullandbear.net",), stock_shape="skus"),
+        Brand(
+            "stradivarius",
+            "Stradivarius",
+            collect_hour=5,
+            photo_hosts=("*.e-stradivarius.net",),
+            stock_shape="campaign",
+        ),
+        Brand(
+            "massimodutti",
+            "Massimo Dutti",
+            collect_hour=6,
+            photo_hosts=("*.massimodutti.net",),
+            stock_shape="available-sizes",
+        ),
+        Brand("oysho", "Oysho", collect_hour=7, photo_hosts=("*.oysho.net",), stock_shape="available-sizes"),
     )
 }
 

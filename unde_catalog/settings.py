@@ -27,6 +27,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from unde_catalog.brands import BRANDS, IndexScope
 from unde_catalog.publish_settings import PublishFields
 from unde_catalog.s3_settings import S3Fields, S3Settings
+from unde_catalog.stock_settings import StockFields, StockOfBrand, StockShape
 
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
@@ -53,7 +54,7 @@ class SettingsError(ValueError):
     """A setting that can't be used; each line names the variable, what it wants and (unless secret) what it got."""
 
 
-class Settings(S3Fields, PublishFields, BaseSettings):  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES is all of it
+class Settings(S3Fields, PublishFields, StockFields, BaseSettings):  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES is all of it
     """Everything an operator can set. Every field's name in capitals is its environment variable."""
 
     model_config = _SOURCES
@@ -181,13 +182,11 @@ class Settings(S3Fields, PublishFields, BaseSettings):  # pyright: ignore[report
         return getattr(self, f"{stage}_batch_size", None) or self.batch_size or _BATCH_DEFAULTS[stage]
 
 
-class BrandSettings(BaseModel):
-    """What holds for one brand. `apify_task` and `proxy_url` are None where there is none."""
+class BrandSettings(StockOfBrand):
+    """What holds for one brand. `apify_task`, `proxy_url` and what belongs to its shops are None where there is none."""
 
     apify_task: str | None
-    stores: tuple[int, ...]
-    user_agent: str | None
-    stock_api_url: AnyHttpUrl | None
+    stock_shape: StockShape  # pyright: ignore[reportIncompatibleVariableOverride]  always known here
     index_scope: IndexScope
     proxy_url: SecretStr | None
     photo_hosts: tuple[str, ...]
@@ -199,13 +198,10 @@ class BrandSettings(BaseModel):
     max_retries: int
 
 
-class _OwnOfBrand(BaseSettings):
+class _OwnOfBrand(StockOfBrand, BaseSettings):  # pyright: ignore[reportIncompatibleVariableOverride]
     """What may be set for one brand alone; None: as for all."""
 
     apify_task: str | None = Field(None, description="an Apify task id")
-    stores: Annotated[tuple[int, ...], NoDecode] = Field((), description="shop ids with commas between")
-    user_agent: str | None = Field(None, description="the shop app's User-Agent, e.g. ZaraApp/15.10.0 ...")
-    stock_api_url: AnyHttpUrl | None = Field(None, description="the address of the shop's API")
     index_scope: IndexScope | None = Field(None, description="pilot, pgvector or off")
     use_proxy: bool | None = Field(None, description="true or false")
     photo_hosts: Annotated[tuple[PhotoHost, ...], NoDecode] | None = Field(
@@ -218,7 +214,7 @@ class _OwnOfBrand(BaseSettings):
     download_delay_max: Seconds | None = Field(None, description="seconds between two requests of a slot, at most")
     max_retries: Annotated[int, Field(ge=0, le=10)] | None = Field(None, description="a whole number from 0 to 10")
 
-    @field_validator("stores", "photo_hosts", mode="before")
+    @field_validator("photo_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -239,6 +235,7 @@ def _brand_settings(settings: Settings, key: str) -> BrandSettings:
     defaults = dict.fromkeys(BrandSettings.model_fields) | {
         "index_scope": BRANDS[key].index_scope,
         "photo_hosts": BRANDS[key].photo_hosts,
+        "stock_shape": BRANDS[key].stock_shape,
     }
     general = {name: value for name, value in settings if name in BrandSettings.model_fields}
     merged: dict[str, Any] = defaults | general | own
