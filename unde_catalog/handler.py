@@ -6,7 +6,7 @@ The loop that calls it is in `stage.py`; what an outcome does to the due rows is
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from unde_catalog.stage_report import StageReport
 from unde_catalog.staging.database import Cursor
@@ -134,3 +134,10 @@ class Handler(Protocol[Work]):
         Only outcomes that count are here; the flag is False where a newer change already waits.
         """
         ...
+
+
+@runtime_checkable
+class Recurring(Protocol):
+    """A stage whose work recurs, so that a run can stay for what comes due meanwhile."""
+
+    look_again: float  # seconds after which it looks for that

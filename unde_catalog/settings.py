@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 from dotenv import dotenv_values
 from pydantic import (
     AnyHttpUrl,
-    BaseModel,
     BeforeValidator,
     Field,
     FilePath,
@@ -183,10 +182,10 @@ class Settings(S3Fields, PublishFields, StockFields, BaseSettings):  # pyright: 
 
 
 class BrandSettings(StockOfBrand):
-    """What holds for one brand. `apify_task`, `proxy_url` and what belongs to its shops are None where there is none."""
+    """What holds for one brand. `apify_task`, `proxy_url` and addresses are None where there is none."""
 
     apify_task: str | None
-    stock_shape: StockShape  # pyright: ignore[reportIncompatibleVariableOverride]  always known here
+    stock_shape: StockShape
     index_scope: IndexScope
     proxy_url: SecretStr | None
     photo_hosts: tuple[str, ...]
@@ -202,6 +201,9 @@ class _OwnOfBrand(StockOfBrand, BaseSettings):  # pyright: ignore[reportIncompat
     """What may be set for one brand alone; None: as for all."""
 
     apify_task: str | None = Field(None, description="an Apify task id")
+    stock_shape: StockShape | None = Field(
+        None, description="campaign, available-sizes, skus or zara: how the shop's API answers"
+    )
     index_scope: IndexScope | None = Field(None, description="pilot, pgvector or off")
     use_proxy: bool | None = Field(None, description="true or false")
     photo_hosts: Annotated[tuple[PhotoHost, ...], NoDecode] | None = Field(

@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from unde_catalog.handler import HandBack, Handler, Keep, Pause, StageStopped
+from unde_catalog.handler import HandBack, Handler, Keep, Pause, Recurring, StageStopped
 from unde_catalog.interruption import HandlerThreads, sigterm_cancels
+from unde_catalog.net.waiting import REAL, Waiting
 from unde_catalog.stage_ledger import GROUP_SECONDS, HandlerBroken, Ledger
 from unde_catalog.stage_report import RunOptions, StageReport
 from unde_catalog.staging import due_marks, due_work
@@ -33,15 +34,16 @@ def run_stage(
     options: RunOptions,
     log: logging.Logger,
     keep: Keep | None = None,
+    waiting: Waiting = REAL,
 ) -> StageReport:
-    """Work off what is due for a stage in a brand; `keep` is told what was stored.
+    """Work off what is due for a stage in a brand; `keep` is told what was stored, a test brings `waiting`.
 
     `StageStopped` when something stands in the way of all of it; ValueError for a product id that nobody knows.
     """
     report = StageReport(handler.stage, brand)
     try:
         only = mark_asked(handler.stage, db, brand, options)
-        asyncio.run(_Loop(db, options, only, Ledger(handler, db, report, log, keep)).run())
+        asyncio.run(_Loop(db, options, only, Ledger(handler, db, report, log, keep), waiting).run())
     except (HandBack, StorageDown, StagingDown, HandlerBroken) as cause:
         raise StageStopped(report, cause) from cause
     return report
@@ -66,8 +68,10 @@ def mark_asked(stage: str, db: Database, brand: str, options: RunOptions) -> lis
 class _Loop:
     """One run. All it does in the database happens in one thread, in order, and to its end also when cancelled."""
 
-    def __init__(self, db: Database, options: RunOptions, only: list[int] | None, ledger: Ledger) -> None:
-        self.db, self.options, self.only, self.ledger = db, options, only, ledger
+    def __init__(
+        self, db: Database, options: RunOptions, only: list[int] | None, ledger: Ledger, waiting: Waiting
+    ) -> None:
+        self.db, self.options, self.only, self.ledger, self.waiting = db, options, only, ledger, waiting
         self.handler, self.report, self.log = ledger.handler, ledger.report, ledger.log
         self.stage, self.brand = self.report.stage, self.report.brand
         self._taken = 0
@@ -86,6 +90,7 @@ class _Loop:
 
     async def _work_off(self) -> None:
         started = last_told = time.monotonic()
+        stays_until = self.waiting.now() + (self.options.stay_minutes or 0) * 60
         calls: set[asyncio.Task[None]] = set()
         try:
             due = (await self._in_db(self._still_open)).due
@@ -93,7 +98,12 @@ class _Loop:
                 if self._may_begin(started):
                     calls |= await self._begin(self.handler.hands - len(calls))
                 if not calls and self.ledger.written:
-                    break
+                    if not self._may_begin(started) or not await self._stay(stays_until):
+                        break
+                    found = (await self._in_db(self._look)).due
+                    self.log.info("%s %s: found %d due", self.stage, self.brand, found)
+                    due += found
+                    continue
                 if not calls:
                     await self._write()  # and look again: what changed meanwhile is still due
                     continue
@@ -115,6 +125,15 @@ class _Loop:
         still_open = await self._in_db(self._still_open)
         self.report.still_due, self.report.in_other_hands = still_open.due, still_open.in_hand
 
+    async def _stay(self, until: float) -> bool:
+        """Wait for what comes due, where work recurs; False when it is time to end."""
+        left = until - self.waiting.now()
+        may_take_more = self.options.limit is None or self._taken < self.options.limit
+        if not isinstance(self.handler, Recurring) or left <= 0 or not may_take_more:
+            return False
+        await self.waiting.sleep(min(self.handler.look_again, left))
+        return True
+
     async def _in_db(self, work: Callable[..., _T], *args: Any) -> _T:
         future = asyncio.get_running_loop().run_in_executor(self._db_thread, work, *args)
         try:
@@ -125,6 +144,9 @@ class _Loop:
 
     def _still_open(self) -> due_work.OpenWork:
         self.db.run(due_work.mend_times, self.stage, self.brand, self.handler.lease, self.handler.interval)
+        return self._look()
+
+    def _look(self) -> due_work.OpenWork:
         return self.db.run(due_work.still_open, self.stage, self.brand, self.only)
 
     def _may_begin(self, started: float) -> bool:

@@ -4,6 +4,7 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 _EXAMPLES = 5  # products named for each reason: enough to look at, never a list that grows
 
@@ -13,8 +14,9 @@ class RunOptions:
     """What every stage takes.
 
     `limit`: the most products; `max_minutes`: begin nothing after that; `product_ids`: only these external ids;
-    `retry_failed`: what was given up or waits for a later try is due now; `force`: everything is due again. The last
+    `retry_failed`: what was given up or waits for a later try is due now; `force`: everything is due again. These
     two hold once for a `root_run` (by default this run alone), so that a retry of a run goes on, not starts over.
+    `stay_minutes`: recurring work goes on for so long with what comes due meanwhile; `day`: it is for this day (UTC).
     """
 
     limit: int | None = None
@@ -22,6 +24,8 @@ class RunOptions:
     product_ids: tuple[str, ...] | None = None
     retry_failed: bool = False
     force: bool = False
+    stay_minutes: float | None = None
+    day: date | None = None
     run_id: str = ""
     root_run: str = field(default_factory=lambda: str(uuid.uuid4()))
 

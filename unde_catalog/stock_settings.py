@@ -34,7 +34,7 @@ class StockFields(BaseModel):
 
 
 class StockOfBrand(BaseModel):
-    """What may be set for the shops of one brand; `stock_shape` None: as the brand is known to answer."""
+    """What may be set for the shops of one brand."""
 
     stores: Annotated[tuple[int, ...], NoDecode] = Field(default=(), description="shop ids with commas between")
     user_agent: str | None = Field(default=None, description="the shop app's User-Agent, e.g. ZaraApp/15.10.0 ...")
@@ -44,9 +44,6 @@ class StockOfBrand(BaseModel):
     )
     stock_channel: Digits | None = Field(default=None, description="the number of the brand's store in its own APIs")
     stock_locale: Locale = Field(default="ae/en", description="country and language of Zara's site, like ae/en")
-    stock_shape: StockShape | None = Field(
-        default=None, description="campaign, available-sizes, skus or zara: how the API answers"
-    )
 
     @field_validator("stores", mode="before")
     @classmethod
