@@ -1,0 +1,69 @@
+"""Pauses: what they cover, what ends them, and who may set them."""
+
+import pytest
+
+from unde_catalog.staging import pauses
+from unde_catalog.staging.database import Database, StagingDown
+from unde_catalog.staging.pauses import ALL
+from unde_catalog_tests.due import set_now
+from unde_catalog_tests.roles import ROLES, acting_as
+
+COVERED = [("originals", "zara"), ("originals", "oysho"), ("collages", "zara"), ("collages", "oysho")]
+
+
+def held_up(db: Database) -> set[tuple[str, str]]:
+    return {one for one in COVERED if db.run(pauses.paused, *one)}
+
+
+@pytest.mark.parametrize(
+    ("brand", "stage", "covered"),
+    [
+        (ALL, ALL, set(COVERED)),
+        ("zara", ALL, {("originals", "zara"), ("collages", "zara")}),
+        (ALL, "originals", {("originals", "zara"), ("originals", "oysho")}),
+        ("zara", "originals", {("originals", "zara")}),
+    ],
+)
+def test_a_pause_holds_up_what_it_names_until_it_is_resumed(
+    db: Database, brand: str, stage: str, covered: set[tuple[str, str]]
+) -> None:
+    db.run(pauses.pause, brand, stage, "the proxy moves")
+    assert held_up(db) == covered
+    assert db.run(pauses.resume, brand, stage) == 1
+    assert held_up(db) == set()
+    assert db.run(pauses.resume, brand, stage) == 0
+
+
+def test_resuming_ends_the_pauses_of_a_part_and_no_wider_one(db: Database) -> None:
+    for brand, stage in ((ALL, "collages"), ("zara", "originals"), ("zara", ALL), ("oysho", "originals")):
+        db.run(pauses.pause, brand, stage, "")
+    assert db.run(pauses.resume, "zara", ALL) == 2
+    assert [(one.brand, one.stage) for one in db.run(pauses.all_pauses)] == [(ALL, "collages"), ("oysho", "originals")]
+    assert db.run(pauses.resume, ALL, ALL) == 2
+
+
+def test_the_sentence_says_since_when_why_and_what_ends_it(db: Database) -> None:
+    with db.transaction() as cursor:
+        set_now(cursor, "2026-03-01 15:00+03")
+        pauses.pause(cursor, "zara", ALL, "the shop rebuilds its site")
+    with db.transaction() as cursor:
+        set_now(cursor, "2026-03-02 15:00+03")
+        pauses.pause(cursor, "zara", ALL, "still at it")  # a better reason does not make it younger
+    told = "paused since 2026-03-01 12:00 UTC (still at it): unde-catalog resume --brand zara"
+    assert db.run(pauses.paused, "originals", "zara") == told
+    db.run(pauses.pause, ALL, "originals", "")
+    told = db.run(pauses.paused, "originals", "oysho")
+    assert told is not None and told.endswith(" UTC: unde-catalog resume --stage originals")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_worker_sees_pauses_and_only_who_serves_all_stages_sets_them(db: Database, role: str) -> None:
+    db.run(pauses.pause, "zara", ALL, "")
+    with acting_as(db, role) as cursor:
+        assert pauses.paused(cursor, "originals", "zara")
+    if role == "scraper":
+        with acting_as(db, role) as cursor:
+            assert pauses.resume(cursor, ALL, ALL) == 1
+        return
+    with pytest.raises(StagingDown, match="permission denied"), acting_as(db, role) as cursor:
+        pauses.resume(cursor, ALL, ALL)
