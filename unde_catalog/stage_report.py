@@ -24,10 +24,10 @@ class RunOptions:
     product_ids: tuple[str, ...] | None = None
     retry_failed: bool = False
     force: bool = False
-    stay_minutes: float | None = None
-    day: date | None = None
     run_id: str = ""
     root_run: str = field(default_factory=lambda: str(uuid.uuid4()))
+    stay_minutes: float | None = None
+    day: date | None = None
 
 
 @dataclass(slots=True)
