@@ -2,6 +2,7 @@
 
     GET    /_health                 {"sandbox": true, "data": "...", "pid": 123}
     GET    /_log?since=&kind=       {"requests": [...], "next": n}; `since` is the `next` of an earlier answer
+    GET    /_stock?brand=&at=       {"<item id>": {"<shop id>": ["XS", "M"]}}: what truly lies in every shop (shops.py)
     DELETE /_log                    starts the log anew
     POST   /_control                one order, all of it or (400) nothing:
 
@@ -18,12 +19,16 @@
                  "token": "another",      the only token that is accepted; the old one is revoked
                  "delay": 0.5,            for so many seconds an answer waits after its work is done
                  "remove": ["an _id"]},   records that vanish behind our back
+     "shops": {"now": "2026-03-01T12:00:00Z",            the time in the shops, which stands still ("": the real one)
+               "sold_out": {"zara": ["512913640"]},      products of which no shop has any
+               "withhold": {"bershka": ["512913640"]}},  products for which shape A tells no stocks
      "faults": "ximilar.insert:503=1",    replaces the dial (faults.py), "": nothing goes wrong
      "next_faults": {"ximilar.insert": ["lost", "500"]}}   one each for the next requests of a kind, before the dial
 
 Only a brand's fields need a brand. Its changes add up; `late_items`, `lose_start_answers` and `pages` hold at once,
 also for old runs. The answer is what was ordered as it now stands: the brand's changes, {"ximilar": {"size", "delay",
-"records"}}. What is under "ximilar" and after it is forgotten by a restart, but for records that vanished.
+"records"}}, {"shops": {...}} (a list under "shops" replaces the brand's earlier one). What is under "ximilar" and after
+it is forgotten by a restart, but for records that vanished.
 """
 
 import os
@@ -37,6 +42,7 @@ from unde_catalog.sandbox.faults import Faults, FaultSpecError, check, rules_of
 from unde_catalog.sandbox.identity import BRAND_NAMES
 from unde_catalog.sandbox.request_log import KIND, RequestLog
 from unde_catalog.sandbox.runs import Changes, RunStore
+from unde_catalog.sandbox.shop_terms import ShopTerms, seconds
 from unde_catalog.sandbox.ximilar_store import XimilarStore
 
 Fields = dict[str, tuple[Any, Callable[[Any], bool]]]
@@ -58,9 +64,15 @@ _OF_XIMILAR: Fields = {
     "delay": (int | float, lambda seconds: seconds >= 0),
     "remove": (list, lambda ids: all(isinstance(id_, str) for id_ in ids)),
 }
+_OF_SHOPS: Fields = {
+    "now": (str, lambda now: not now or _is_moment(now)),
+    "sold_out": (dict, lambda ids: _are_ids_by_brand(ids)),
+    "withhold": (dict, lambda ids: _are_ids_by_brand(ids)),
+}
 _FIELDS: Fields = {
     **_OF_A_BRAND,
     "ximilar": (dict, lambda order: _problem(order, _OF_XIMILAR) is None),
+    "shops": (dict, lambda order: _problem(order, _OF_SHOPS) is None),
     "faults": (str, lambda _: True),
     "next_faults": (dict, lambda queues: all(isinstance(names, list) for names in queues.values())),
 }
@@ -72,6 +84,7 @@ class Control:
 
     store: RunStore
     ximilar: XimilarStore
+    shops: ShopTerms
     dial: Faults
     log: RequestLog
     data: str
@@ -119,6 +132,8 @@ class Control:
             standing |= self._change(order)
         if "ximilar" in order:
             standing["ximilar"] = self._change_ximilar(order["ximilar"])
+        if "shops" in order:
+            standing["shops"] = self._change_shops(order["shops"])
         return web.json_response(standing)
 
     def _change(self, order: dict[str, Any]) -> dict[str, Any]:
@@ -142,6 +157,31 @@ class Control:
             setattr(terms, name, order.get(name, getattr(terms, name)))
         self.ximilar.remove(order.get("remove", []))
         return {"size": terms.size, "delay": terms.delay, "records": self.ximilar.counts()}
+
+    def _change_shops(self, order: dict[str, Any]) -> dict[str, Any]:
+        terms = self.shops
+        terms.now = order.get("now", terms.now)
+        for name in ("sold_out", "withhold"):
+            new = {brand: frozenset(map(str, ids)) for brand, ids in order.get(name, {}).items()}
+            setattr(terms, name, {**getattr(terms, name), **new})
+        return {
+            "now": terms.now,
+            "sold_out": {brand: sorted(ids) for brand, ids in terms.sold_out.items()},
+            "withhold": {brand: sorted(ids) for brand, ids in terms.withhold.items()},
+        }
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        return seconds(text) > 0
+    except ValueError:
+        return False
+
+
+def _are_ids_by_brand(listed: dict[str, Any]) -> bool:
+    return listed.keys() <= BRAND_NAMES.keys() and all(
+        isinstance(ids, list) and all(isinstance(id_, str | int) for id_ in ids) for ids in listed.values()
+    )
 
 
 def _problem(order: Any, fields: Fields) -> str | None:

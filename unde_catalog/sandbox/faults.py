@@ -4,7 +4,8 @@ Grammar of a specification (`--faults`), white space around commas allowed:
 
     SPEC = RULE {"," RULE}          RULE = KIND ":" FAULT ["x" TIMES] "=" SHARE
 
-KIND   the request's kind in the log: photo, apify.start, apify.run, apify.items, ximilar.insert, ximilar.get ...
+KIND   the request's kind in the log: photo, apify.start, apify.run, apify.items, ximilar.insert, ximilar.get ...,
+       stock (all four shapes of the shops), finder
 FAULT  one of
 
        404, 503 ...                any status from 400 to 599; 429 says Retry-After: 1
@@ -27,9 +28,11 @@ FAULT  one of
 What is cut, cut short or dripped was carried out before, too.
 
 TIMES  a passing fault: it goes away after so many requests of one path (503x2). Without it the fault stays.
-SHARE  the share of paths it strikes, 0 to 1. To Ximilar a path is path and `_id` of the first record.
+SHARE  the share of paths it strikes, 0 to 1. To Ximilar a path is path and `_id` of the first record; for stock it is
+       brand and product, so a fault strikes all that is asked about one product.
 
-For example: photo:404=0.05,photo:503x2=0.1,photo:truncated=0.02,apify.run:FAILEDx1=1,ximilar.insert:lostx1=0.1
+For example: photo:404=0.05,photo:503x2=0.1,photo:truncated=0.02,apify.run:FAILEDx1=1,ximilar.insert:lostx1=0.1,
+stock:526x1=0.1,stock:403=0.02,finder:html=1
 
 Which path is struck depends on the seed, the kind and the path alone, so a run can be repeated. Of the rules of
 one kind a path gets at most one: their shares add up. A running sandbox is told by POST /_control (control.py), which

@@ -16,6 +16,7 @@ from aiohttp.abc import AbstractAccessLogger
 
 KIND = "sandbox_kind"
 FAULT = "sandbox_fault"  # the name of the fault that struck a request
+NOTED = "sandbox_noted"  # what else the line of a request tells, a dict
 _ARRIVED = "sandbox_arrived"
 _OPEN = "sandbox_open"
 _WRITTEN = "sandbox_written"
@@ -66,6 +67,7 @@ class RequestLog:
             "open": request.get(_OPEN, 0),
             "user_agent": request.headers.get("User-Agent", ""),
             **({"fault": request[FAULT]} if FAULT in request else {}),
+            **request.get(NOTED, {}),
             **details,
         }
         self._file.write(json.dumps(line) + "\n")

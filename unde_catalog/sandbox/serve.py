@@ -13,7 +13,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from unde_catalog.sandbox.identity import TASK_IDS, TOKEN, XIMILAR_COLLECTION, XIMILAR_TOKEN
+from unde_catalog.sandbox import shop_places
+from unde_catalog.sandbox.identity import BRAND_NAMES, TASK_IDS, TOKEN, XIMILAR_COLLECTION, XIMILAR_TOKEN
 from unde_catalog.sandbox.server import Options, build
 
 DEFAULT_PORT = 8790
@@ -64,6 +65,19 @@ def environment(port: int, host: str = "127.0.0.1") -> dict[str, str]:
         "DOWNLOAD_DELAY_MIN": "0",
         "DOWNLOAD_DELAY_MAX": "0",
         **{f"{brand.upper()}_USE_PROXY": "false" for brand in TASK_IDS},
+        "STOCK_REQUEST_GAP": "0",
+        **{name: value for brand in BRAND_NAMES for name, value in _shop_environment(brand, port, host).items()},
+    }
+
+
+def _shop_environment(brand: str, port: int, host: str) -> dict[str, str]:
+    url, name = f"http://{host}:{port}/shops/{brand}", "".join(filter(str.isalnum, BRAND_NAMES[brand]))
+    return {
+        f"{brand.upper()}_STOCK_API_URL": url,
+        f"{brand.upper()}_SHOP_FINDER_URL": url,
+        f"{brand.upper()}_STOCK_CHANNEL": str(shop_places.channel(brand)),
+        f"{brand.upper()}_USER_AGENT": f"{name}App/15.10.0 (sandbox)",
+        f"DUBAI_{brand.upper()}_STORES": ",".join(map(str, shop_places.configured(brand))),
     }
 
 

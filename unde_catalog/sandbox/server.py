@@ -1,4 +1,4 @@
-"""The sandbox as one aiohttp application: Apify, Ximilar, the CDN or a data folder, the log and the control routes.
+"""The sandbox as one aiohttp application: Apify, Ximilar, the shops, the CDN or a data folder, log and control routes.
 
 Only the putting together is here; starting it as a process is `serve.py`.
 """
@@ -19,6 +19,9 @@ from unde_catalog.sandbox.files import Files
 from unde_catalog.sandbox.items import ItemSource
 from unde_catalog.sandbox.request_log import RequestLog
 from unde_catalog.sandbox.runs import RunStore
+from unde_catalog.sandbox.shop_products import Shelf
+from unde_catalog.sandbox.shop_terms import ShopTerms
+from unde_catalog.sandbox.shops import ShopsApi
 from unde_catalog.sandbox.ximilar import XimilarApi
 from unde_catalog.sandbox.ximilar_photos import PhotoReader
 from unde_catalog.sandbox.ximilar_store import XimilarStore
@@ -57,6 +60,7 @@ def build(options: Options) -> tuple[web.Application, RequestLog]:
     source.check()
     store = RunStore(options.state_dir / "state.json", options.run_seconds)
     collections = XimilarStore(options.state_dir / "ximilar.sqlite")
+    terms = ShopTerms()
     log = RequestLog(options.log or options.state_dir / "requests.jsonl")
     pool = ThreadPoolExecutor(_DRAWING_THREADS, thread_name_prefix="draw")
 
@@ -73,9 +77,10 @@ def build(options: Options) -> tuple[web.Application, RequestLog]:
 
     app = web.Application(middlewares=[note_arrival], client_max_size=_LARGEST_BODY)
     app.cleanup_ctx.append(resources)
-    app.add_routes(Control(store, collections, dial, log, options.description).routes())
+    app.add_routes(Control(store, collections, terms, dial, log, options.description).routes())
     app.add_routes(ApifyApi(store, source, dial).routes())
     app.add_routes(XimilarApi(collections, PhotoReader(pool), dial, log).routes())
+    app.add_routes(ShopsApi(Shelf(source), terms, dial, log).routes())
     app.add_routes(Cdn(dial, pool).routes())
     if options.data is not None:
         app.add_routes(Files(options.data, dial).routes())

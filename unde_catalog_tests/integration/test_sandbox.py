@@ -4,6 +4,7 @@ import gzip
 import http.client
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -435,7 +436,8 @@ def test_the_environment_points_every_client_at_the_sandbox() -> None:
     tasks = [value for name, value in named.items() if name.startswith("APIFY_TASK_")]
     assert len(set(tasks)) == 6
     assert all(len(task) == 17 and task.isalnum() for task in tasks)
-    rest = {name: value for name, value in named.items() if not name.startswith("APIFY_")}
+    elsewhere = re.compile(r"APIFY_|STOCK_|.*_STOCK_|.*_SHOP_|.*_USER_AGENT|DUBAI_")
+    rest = {name: value for name, value in named.items() if not elsewhere.match(name)}
     assert rest == {
         "XIMILAR_API_URL": "http://127.0.0.1:8790",
         "XIMILAR_API_TOKEN": "sandbox-ximilar-token",
@@ -450,6 +452,18 @@ def test_the_environment_points_every_client_at_the_sandbox() -> None:
         "MASSIMODUTTI_USE_PROXY": "false",
         "OYSHO_USE_PROXY": "false",
     }
+
+
+def test_the_environment_points_every_brand_at_its_shops() -> None:
+    named = environment(8790)
+    assert named["STOCK_REQUEST_GAP"] == "0"
+    for brand in ("zara", "bershka", "pullandbear", "stradivarius", "massimodutti", "oysho"):
+        url = f"http://127.0.0.1:8790/shops/{brand}"
+        assert named[f"{brand.upper()}_STOCK_API_URL"] == named[f"{brand.upper()}_SHOP_FINDER_URL"] == url
+        assert named[f"{brand.upper()}_STOCK_CHANNEL"].isdigit()
+        assert all(shop.isdigit() for shop in named[f"DUBAI_{brand.upper()}_STORES"].split(","))
+        assert "App/15.10.0 (sandbox)" in named[f"{brand.upper()}_USER_AGENT"]
+    assert named["ZARA_USER_AGENT"] == "ZaraApp/15.10.0 (sandbox)"
 
 
 def _task(brand: str) -> str:
