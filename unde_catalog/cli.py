@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shlex
 import sys
 import uuid
 from collections.abc import Iterator
@@ -202,4 +203,4 @@ def sandbox_env(port: Annotated[int, typer.Option(help="Where the sandbox serves
     from unde_catalog.sandbox.serve import environment
 
     for name, value in environment(port).items():
-        print(f"{name}={value}")
+        print(f"{name}={shlex.quote(value)}")

@@ -105,12 +105,16 @@ class Handler(Protocol[Work]):
     """A stage: how much it handles at once, and how."""
 
     stage: str
-    hands: int  # how many calls of `handle` run at once
     batch: int  # the most products a call gets
     take_at_most: int  # the most products one take brings
     lease: timedelta
     tries: int  # faults of the item itself before it is given up
     interval: timedelta | None  # None: done is done until something changes
+
+    @property
+    def hands(self) -> int:
+        """How many calls of `handle` run at once; it may change from moment to moment."""
+        ...
 
     async def __aenter__(self) -> Any: ...  # noqa: D105  connections open and close with the run
 
@@ -140,4 +144,7 @@ class Handler(Protocol[Work]):
 class Recurring(Protocol):
     """A stage whose work recurs, so that a run can stay for what comes due meanwhile."""
 
-    look_again: float  # seconds after which it looks for that
+    @property
+    def look_again(self) -> float:
+        """Seconds after which it looks for that."""
+        ...

@@ -24,6 +24,8 @@ COUNTED = {
     "originals": ("photos_stored", "photos_kept", "photos_failed", "bytes"),
     "collages": ("collages_stored", "bytes"),
     "ximilar_index": ("records_inserted", "records_updated", "records_deleted"),
+    "raw_stores": ("shops", "new", "changed", "unreadable"),
+    "availability": ("in_stock", "sold_out", "unknown"),
     "production_catalog": ("new", "changed", "unchanged", "hidden", "left", "availability", "stores"),
 }  # fmt: skip
 

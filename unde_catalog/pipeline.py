@@ -13,13 +13,14 @@ from unde_catalog.publish.publish import Publishing
 from unde_catalog.sources.collect import ProductStream
 from unde_catalog.stage import run_stage
 from unde_catalog.stage_report import RunOptions, StageReport
-from unde_catalog.staging import stage_log
+from unde_catalog.staging import pauses, stage_log
 from unde_catalog.staging.database import StagingDown
+from unde_catalog.stock.runs import check_stock, find_stores
 from unde_catalog.storage.objects import StorageDown
 from unde_catalog.workplace import Workplace
 
-STAGES = ("raw_products", "originals", "collages", "ximilar_index", "production_catalog")
-DUE_STAGES = STAGES[1:]  # those that work off due work
+DUE_STAGES = ("originals", "collages", "ximilar_index", "availability", "production_catalog")  # work off due work
+STAGES = ("raw_products", "raw_stores", *DUE_STAGES)
 
 
 def run(
@@ -32,6 +33,8 @@ def run(
 ) -> StageReport:
     """Run a stage for a brand and write its row in scraper_logs; `keep` is told what objects were stored.
 
+    What an operator has paused does nothing, and its note says why.
+
     `StageStopped` when something stands in the way of all of it; ValueError for an unknown stage, brand or product.
     """
     brand_for(brand)
@@ -39,6 +42,8 @@ def run(
         raise ValueError(f"unknown stage {stage!r}; the stages are {', '.join(STAGES)}")
     if stage == "raw_products":
         return merge(ProductStream(brand, workplace.settings, options, log), workplace)
+    if stage == "raw_stores":
+        return _logged(stage, brand, workplace, options, log, lambda: find_stores(brand, workplace))
     return _logged(
         stage, brand, workplace, options, log, lambda: _DUE_STAGES[stage](brand, workplace, options, log, keep)
     )
@@ -60,8 +65,9 @@ def _logged(
     work: Callable[[], StageReport],
 ) -> StageReport:
     row = workplace.db.run(stage_log.begin, stage, brand, options.run_id)
+    why_paused = workplace.db.run(pauses.paused, stage, brand)
     try:
-        report = work()
+        report = StageReport(stage, brand, note=why_paused) if why_paused else work()
     except StageStopped as stopped:
         _end(workplace, row, "error", stopped.report, str(stopped), log)
         raise
@@ -117,6 +123,12 @@ def _ximilar_index(
     return run_stage(handler, workplace.db, brand, options, log, keep)
 
 
+def _availability(
+    brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
+) -> StageReport:
+    return check_stock(brand, workplace, options, log)
+
+
 def _production_catalog(
     brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
 ) -> StageReport:
@@ -133,6 +145,7 @@ _DUE_STAGES = {
     "originals": _originals,
     "collages": _collages,
     "ximilar_index": _ximilar_index,
+    "availability": _availability,
     "production_catalog": _production_catalog,
 }
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from unde_catalog.net.waiting import REAL, Waiting
 from unde_catalog.settings import Settings
 from unde_catalog.workplace import Workplace
 
@@ -13,9 +14,10 @@ class WorkplaceResource:
     """Opens the stores that stages work with; under the key `workplace`."""
 
     settings: Settings
+    waiting: Waiting = REAL
 
     @contextmanager
     def open(self) -> Iterator[Workplace]:
         """The workplace, closed afterwards."""
-        with Workplace(self.settings) as workplace:
+        with Workplace(self.settings, self.waiting) as workplace:
             yield workplace

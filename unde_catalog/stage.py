@@ -16,7 +16,7 @@ from unde_catalog.interruption import HandlerThreads, sigterm_cancels
 from unde_catalog.net.waiting import REAL, Waiting
 from unde_catalog.stage_ledger import GROUP_SECONDS, HandlerBroken, Ledger
 from unde_catalog.stage_report import RunOptions, StageReport
-from unde_catalog.staging import due_marks, due_work
+from unde_catalog.staging import due_marks, due_work, pauses
 from unde_catalog.staging.database import Database, StagingDown
 from unde_catalog.staging.due_work import Lease
 from unde_catalog.storage.objects import StorageDown
@@ -165,6 +165,9 @@ class _Loop:
         return {asyncio.create_task(self._call(work[i : i + size])) for i in range(0, len(work), size)}
 
     def _take(self, most: int) -> Sequence[Any]:
+        if why := self.db.run(pauses.paused, self.stage, self.brand):
+            self.ledger.cause = self.ledger.cause or Pause(why)
+            return []
         leases = self.db.run(
             due_work.take, self.stage, self.brand, most, self.handler.lease, self.only, self.ledger.went_back
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from unde_catalog.embedded.postgres import EmbeddedPostgres
+from unde_catalog.net.waiting import REAL, Waiting
 from unde_catalog.production.migrate import PRODUCTION
 from unde_catalog.settings import Settings
 from unde_catalog.staging import migrate, originals
@@ -22,8 +23,9 @@ DATABASES = ("staging", "production", "dagster")
 class Workplace:
     """Opened stores; close it, or use it as a context manager, so that the embedded server can stop."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, waiting: Waiting = REAL) -> None:
+        """`waiting`: how stages wait; a test brings its own."""
+        self.settings, self.waiting = settings, waiting
         self._embedded: EmbeddedPostgres | None = None
 
     @cached_property

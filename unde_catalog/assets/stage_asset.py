@@ -1,7 +1,8 @@
 """What all stage assets share: the run configuration, and the one domain call of those that store objects."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 
 import dagster as dg
 from pydantic import Field
@@ -78,11 +79,22 @@ def work_off(
 
 
 def tell_others(
-    stage: str, context: dg.AssetExecutionContext, config: StageConfig, workplace: WorkplaceResource
+    stage: str,
+    context: dg.AssetExecutionContext,
+    config: StageConfig,
+    workplace: WorkplaceResource,
+    *,
+    brand: str | None = None,
+    day: date | None = None,
+    stay_minutes: float | None = None,
 ) -> dg.MaterializeResult:
-    """Work off what is due for a stage that stores no objects: what it does is in other systems, and in its report."""
-    brand = context.partition_key
+    """Work off what is due for a stage that stores no objects: what it does is in other systems, and in its report.
+
+    `brand`: where the partition is more than a brand.
+    """
+    brand = brand or context.partition_key
+    options = replace(options_of(context, config), day=day, stay_minutes=stay_minutes)
     with one_sentence(f"{stage} of {brand} could not begin"), workplace.open() as place:
-        report = pipeline.run(stage, brand, place, options_of(context, config), context.log)
+        report = pipeline.run(stage, brand, place, options, context.log)
     context.log.info(report.sentence())
     return dg.MaterializeResult(metadata=metadata_of(report))

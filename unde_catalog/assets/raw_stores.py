@@ -1,0 +1,20 @@
+"""A brand's shops."""
+
+import dagster as dg
+
+from unde_catalog.assets.stage_asset import StageConfig, tell_others
+from unde_catalog.partitions import BRAND_PARTITIONS
+from unde_catalog.resources import WorkplaceResource
+
+
+@dg.asset(partitions_def=BRAND_PARTITIONS, group_name="catalogue", kinds={"postgres"})
+def raw_stores(
+    context: dg.AssetExecutionContext, config: StageConfig, workplace: dg.ResourceParam[WorkplaceResource]
+) -> dg.MaterializeResult:
+    """The shops of `DUBAI_<BRAND>_STORES` with name, address, mall and place, as the brand's own finder tells them.
+
+    The note names shops in Dubai that are not set, and set ones that the finder does not know.
+
+    When red: the finder did not answer, or in another form; the shops stay as they were, and stock is checked on.
+    """
+    return tell_others("raw_stores", context, config, workplace)

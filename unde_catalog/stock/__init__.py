@@ -1,0 +1,1 @@
+"""What shops have in stock, and which shops there are."""
