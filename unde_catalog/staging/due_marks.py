@@ -1,11 +1,10 @@
-"""Due marks that people and schedules set on purpose: force, retry, requeue, and the spread of recurring work.
+"""Due marks that people and schedules set on purpose: force, retry, requeue.
 
-The marks that follow from a change of the data are the trigger rule's (migration 0003). Locks are asked for in
-the order that `due_work.py` names.
+The marks that follow from a change of the data are the trigger rule's (migration 0003), the places of recurring work
+are `due_spread.py`'s. Locks are asked for in the order that `due_work.py` names.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import LiteralString
 
 from unde_catalog.staging.database import Cursor
@@ -124,32 +123,3 @@ def _reopen(cursor: Cursor, stage: str) -> int:
             (product_ids,),
         )
     return len(product_ids)
-
-
-def spread(cursor: Cursor, stage: str, brand: str, interval: timedelta) -> int:
-    """Give every active product that was never checked its place in the interval, by rank; how many (spec 5).
-
-    What is in hand, waits for a later try or was given up keeps its place.
-    """
-    cursor.execute(
-        """
-        SELECT p.id FROM raw_products p LEFT JOIN due_work w ON w.product_id = p.id AND w.stage = %s
-        WHERE p.brand = %s AND p.active AND w.done_at IS NULL AND w.lease_token IS NULL
-          AND coalesce(NOT w.given_up AND w.attempts = 0, true)
-        ORDER BY p.id
-        FOR NO KEY UPDATE OF p
-        """,
-        (stage, brand),
-    )
-    ids = [row["id"] for row in cursor.fetchall()]
-    cursor.execute(
-        """
-        INSERT INTO due_work AS w (product_id, stage, brand, due_at)
-        SELECT id, %(stage)s, %(brand)s, unde_now() + %(interval)s * ((rank - 1) / %(count)s::float8)
-        FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS u (id, rank)
-        ON CONFLICT (product_id, stage) DO UPDATE SET due_at = excluded.due_at
-        WHERE w.done_at IS NULL AND w.lease_token IS NULL AND NOT w.given_up AND w.attempts = 0
-        """,
-        {"stage": stage, "brand": brand, "interval": interval, "ids": ids, "count": len(ids)},
-    )
-    return cursor.rowcount

@@ -134,8 +134,9 @@ def finish(
     """Write outcomes, each only if its lease is still the present one.
 
     Returns the product ids whose outcome counted, each with whether it is current: False when a newer change came
-    while the product was in hand, so that it stays due. `interval` makes what is done due again, in its old phase.
-    A failed try comes due at a coming half hour, 1, 2, 4 ... 24 hours later (spec 1).
+    while the product was in hand, so that it stays due. `interval` makes what is done due again, in its old phase, and
+    what is to be tried later, too: that is soon enough, and its phase is kept. Without it a failed try comes due at a
+    coming half hour, 1, 2, 4 ... 24 hours later (spec 1).
     """
     ordered = sorted(settled, key=lambda one: one.lease.product_id)
     values: dict[str, Any] = {
@@ -165,9 +166,9 @@ def finish(
             due_at = CASE
                 WHEN w.due_at IS NULL OR NOT g.active THEN NULL
                 WHEN w.wanted <> w.taken OR g.kind = 'handed_back' THEN w.due_at
-                WHEN g.kind = 'later' THEN next_try(w.attempts + 1)
-                WHEN g.kind = 'done' AND %(interval)s::interval IS NOT NULL
+                WHEN g.kind IN ('done', 'later') AND %(interval)s::interval IS NOT NULL
                     THEN next_in_phase(w.due_at, %(interval)s::interval)
+                WHEN g.kind = 'later' THEN next_try(w.attempts + 1)
             END,
             done_at = CASE g.kind WHEN 'done' THEN unde_now() ELSE w.done_at END,
             attempts = CASE WHEN w.wanted <> w.taken OR g.kind = 'handed_back' THEN w.attempts
@@ -196,17 +197,22 @@ def mend_times(cursor: Cursor, stage: str, brand: str, lease: timedelta, interva
 
     A due mark comes to the latest moment that its rule could name now. A lease is not freed, for its holder may be
     alive: it has an hour from now (or the stage's whole `lease`, where that is longer), which is never less than
-    promised. `interval` is that of recurring work. Costs what is due or waits, like `still_open`.
+    promised. `interval` is that of recurring work, which keeps its phase. Costs what is due or waits, as `still_open`.
     """
+    if interval is None:
+        latest = "CASE WHEN attempts = 0 THEN unde_now() ELSE next_try(attempts) END"
+        late = f"due_at > {latest} + interval '1 minute'"
+    else:
+        latest = "next_in_phase(due_at, %(interval)s)"
+        late = "due_at > (SELECT unde_now()) + %(interval)s + interval '1 minute'"  # the same, worked out once
     # A minute more, for what others have written since this transaction began.
-    latest = "CASE WHEN attempts = 0 THEN unde_now() + coalesce(%(interval)s, interval '0') ELSE next_try(attempts) END"
     cursor.execute(
         f"""
         WITH ahead AS (
             SELECT product_id FROM due_work
             WHERE stage = %(stage)s AND brand = %(brand)s AND due_at IS NOT NULL
-              AND (leased_until > unde_now() + %(lease)s + interval '1 minute'
-                   OR due_at > unde_now() AND due_at > {latest} + interval '1 minute')
+              AND (leased_until > (SELECT unde_now()) + %(lease)s + interval '1 minute'
+                   OR due_at > (SELECT unde_now()) AND {late})
             ORDER BY product_id
             FOR UPDATE SKIP LOCKED
         )

@@ -10,7 +10,6 @@ from unde_catalog.staging.due_work import Lease, Settled
 from unde_catalog_tests.due import BRAND, STAGE, add_products, due_row, execute, is_due
 
 LEASE = timedelta(minutes=10)
-HOUR = timedelta(hours=1)
 
 
 def take(db: Database, brand: str = BRAND) -> list[Lease]:
@@ -116,43 +115,6 @@ def test_requeue_may_be_repeated_and_leaves_inactive_products_alone(each_db: Dat
     assert each_db.run(due_marks.requeue, STAGE) == 1
     assert each_db.run(due_marks.requeue, STAGE) == 0
     assert due(each_db, products) == [False, False, True]
-
-
-def test_never_checked_products_are_spread_evenly_over_the_interval(each_db: Database) -> None:
-    add_products(each_db, 60)
-    execute(each_db, "DELETE FROM due_work WHERE product_id % 2 = 0")  # whether they have a row or not
-    assert each_db.run(due_marks.spread, STAGE, BRAND, HOUR) == 60
-    offsets = execute(
-        each_db,
-        "SELECT extract(epoch FROM due_at - min(due_at) OVER ())::float8 AS s FROM due_work ORDER BY product_id",
-    )
-    assert [row["s"] for row in offsets] == [60.0 * n for n in range(60)]
-    assert len(take(each_db)) == 1
-
-
-def test_spreading_leaves_alone_what_has_a_place_already(db: Database) -> None:
-    products = settle_one_each_way(db)
-    in_hand, inactive = add_products(db, 1, brand="oysho")[0], add_products(db, 1, "bershka", active=False)[0]
-    execute(db, "UPDATE raw_products SET brand = 'zara', source = id::text")
-    execute(db, "UPDATE due_work SET lease_token = 'x', leased_until = now() + interval '1 hour' WHERE product_id = %s",
-            in_hand)  # fmt: skip
-    before = [due_row(db, product) for product in [*products, in_hand, inactive]]
-    assert db.run(due_marks.spread, STAGE, BRAND, HOUR) == 0
-    assert [due_row(db, product) for product in [*products, in_hand, inactive]] == before
-
-
-def test_the_load_stays_even_when_products_are_checked_again_and_again(db: Database) -> None:
-    add_products(db, 12)
-    db.run(due_marks.spread, STAGE, BRAND, HOUR)
-    start = execute(db, "SELECT min(due_at) AS at FROM due_work")[0]["at"]
-    for minute in range(0, 180, 5):  # three hours, looked at every five minutes and a bit
-        with db.transaction() as cursor:
-            cursor.execute(
-                "SELECT set_config('unde.now', %s, true)", ((start + timedelta(minutes=minute)).isoformat(),)
-            )
-            leases = due_work.take(cursor, STAGE, BRAND, 100, LEASE)
-            assert len(leases) == 1, f"minute {minute}"
-            due_work.finish(cursor, STAGE, [Settled(leases[0], "done")], HOUR)
 
 
 def test_product_ids_are_found_by_brand_and_external_id(db: Database) -> None:

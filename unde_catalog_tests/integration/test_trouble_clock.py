@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.staging import due_marks, due_work, reports
+from unde_catalog.staging import due_spread, due_work, reports
 from unde_catalog.staging.database import Database
 from unde_catalog.staging.due_work import Settled
 from unde_catalog_tests.due import (
@@ -137,7 +137,7 @@ def test_recurring_work_waits_an_interval_at_the_most(db: Database) -> None:
     products = add_products(db, 4)
     hour = timedelta(hours=1)
     execute(db, "DELETE FROM due_work")
-    db.run(due_marks.spread, STAGE, BRAND, hour)
+    due_spread.spread(db, STAGE, BRAND, hour)
     spread = execute(db, "SELECT product_id, due_at FROM due_work ORDER BY 1")
     assert mend(db, hour) == 0
     execute(db, "UPDATE due_work SET due_at = due_at + interval '2 days' WHERE product_id = %s", products[3])

@@ -1,0 +1,208 @@
+"""The initialisation of recurring work: who gets a place, and that no minute is crowded."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from unde_catalog.staging import due_marks, due_places, due_spread, due_work
+from unde_catalog.staging.database import Cursor, Database
+from unde_catalog.staging.due_spread import Spread
+from unde_catalog.staging.due_work import Settled, Settlement
+from unde_catalog_tests.due import BRAND, LEASE, add_products, due_row, execute
+
+STAGE = "availability"  # nothing but the spread makes it due
+HOUR = timedelta(hours=1)
+
+
+def spread(db: Database) -> Spread:
+    return due_spread.spread(db, STAGE, BRAND, HOUR)
+
+
+def loads(db: Database) -> list[int]:
+    return db.run(due_places.loads, STAGE, BRAND, HOUR)
+
+
+def take(db: Database, most: int = 10_000) -> list[due_work.Lease]:
+    return db.run(due_work.take, STAGE, BRAND, most, LEASE)
+
+
+def settle(db: Database, leases: list[due_work.Lease], kind: Settlement = "done") -> None:
+    db.run(due_work.finish, STAGE, [Settled(one, kind, None if kind == "done" else "why") for one in leases], HOUR)
+
+
+def make_due(db: Database, condition: str = "true") -> None:
+    execute(db, f"UPDATE due_work SET due_at = unde_now() WHERE stage = '{STAGE}' AND {condition}")
+
+
+def test_new_products_get_their_places_evenly_and_the_second_run_finds_none(each_db: Database) -> None:
+    add_products(each_db, 120)
+    assert spread(each_db) == Spread(never_checked=120)
+    assert loads(each_db) == [2] * 60
+    rows = execute(each_db, "SELECT * FROM due_work WHERE stage = %s", STAGE)
+    assert spread(each_db) == Spread()
+    assert execute(each_db, "SELECT * FROM due_work WHERE stage = %s", STAGE) == rows
+
+
+def test_products_that_come_by_ones_fill_the_emptiest_minutes(db: Database) -> None:
+    for n in range(60):
+        add_products(db, 1, first=n + 1)
+        assert spread(db) == Spread(never_checked=1)
+    assert max(loads(db)) <= 2  # a minute's boundary lies elsewhere each time
+
+
+def test_many_pages_and_chunks_are_as_even_as_one(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(due_spread, "PAGE", 70)
+    monkeypatch.setattr(due_spread, "_CHUNK", 20)
+    add_products(db, 300)
+    add_products(db, 50, "oysho")
+    assert spread(db) == Spread(never_checked=300)
+    assert loads(db) == [5] * 60
+    assert due_spread.spread(db, STAGE, "oysho", HOUR) == Spread(never_checked=50)
+
+
+def test_a_run_that_was_killed_in_the_midst_leaves_the_rest_to_the_next_which_fills_the_gaps(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_products(db, 600)
+    place_chunk: Any = due_spread._place_chunk
+    monkeypatch.setattr(due_spread, "_CHUNK", 250)
+
+    class Killed(BaseException):
+        pass
+
+    def once(cursor: Cursor, values: dict[str, Any]) -> int:
+        if values["ids"][0] > 250:
+            raise Killed
+        return place_chunk(cursor, values)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(due_spread, "_place_chunk", once)
+        with pytest.raises(Killed):
+            spread(db)
+    assert spread(db) == Spread(never_checked=350)
+    assert sum(loads(db)) == 600
+    assert max(loads(db)) - min(loads(db)) <= 3
+
+
+def test_inactive_products_and_those_in_hand_or_given_up_are_left_alone(db: Database) -> None:
+    products = add_products(db, 3)
+    add_products(db, 1, active=False, first=4)
+    spread(db)
+    make_due(db)
+    first, second, _ = take(db)
+    settle(db, [first], "given_up")
+    settle(db, [second], "later")
+    before = [due_row(db, product, STAGE) for product in products]
+    assert spread(db) == Spread()
+    assert [due_row(db, product, STAGE) for product in products] == before
+
+
+def test_a_product_that_is_back_on_sale_gets_a_place_again(each_db: Database) -> None:
+    products = add_products(each_db, 2)
+    spread(each_db)
+    make_due(each_db)
+    settle(each_db, take(each_db))
+    for active in (False, True):
+        execute(each_db, "UPDATE raw_products SET active = %s WHERE id = %s", active, products[0])
+    assert spread(each_db) == Spread(returned=1)
+    row = due_row(each_db, products[0], STAGE)
+    assert row is not None and row["due_at"] is not None and not row["due"]
+
+
+def test_a_product_that_was_given_up_gets_a_place_when_it_has_changed(each_db: Database) -> None:
+    products = add_products(each_db, 2)
+    spread(each_db)
+    make_due(each_db)
+    settle(each_db, take(each_db), "given_up")
+    execute(each_db, "UPDATE raw_products SET name = 'new', updated_at = now() + interval '1 second' WHERE id = %s",
+            products[0])  # fmt: skip
+    assert spread(each_db) == Spread(changed=1)
+    changed, other = [due_row(each_db, product, STAGE) for product in products]
+    assert changed is not None and other is not None
+    assert (changed["given_up"], changed["attempts"], changed["reason"]) == (False, 0, None)
+    assert (changed["due_at"] is None, other["due_at"] is None) == (False, True)
+
+
+def test_a_backlog_becomes_even_load_with_what_waited_longest_first(each_db: Database) -> None:
+    add_products(each_db, 600)
+    spread(each_db)
+    execute(each_db, "UPDATE due_work SET due_at = due_at - interval '40 minutes' WHERE stage = %s", STAGE)
+    order = execute(each_db, "SELECT product_id FROM due_work WHERE stage = %s ORDER BY due_at", STAGE)
+    (in_hand,) = take(each_db, 1)
+    assert spread(each_db) == Spread(overdue=599)
+    assert max(loads(each_db)) <= 11 and min(loads(each_db)) >= 9
+    after = execute(
+        each_db,
+        "SELECT product_id FROM due_work WHERE stage = %s AND lease_token IS NULL ORDER BY due_at",
+        STAGE,
+    )
+    assert after == [row for row in order if row["product_id"] != in_hand.product_id]
+    assert spread(each_db) == Spread()
+
+
+def test_a_little_that_is_late_or_what_was_asked_for_stays_due(db: Database) -> None:
+    products = add_products(db, 600)
+    spread(db)
+    make_due(db, f"product_id < {products[90]}")
+    assert spread(db) == Spread()
+    assert db.run(due_marks.force, STAGE, BRAND, "run") == 600
+    assert spread(db) == Spread()
+    assert len(take(db)) == 600
+
+
+def test_what_was_checked_all_at_once_by_order_is_thinned_out_afterwards(db: Database) -> None:
+    add_products(db, 600)
+    spread(db)
+    db.run(due_marks.force, STAGE, BRAND, "run")
+    settle(db, take(db))
+    assert max(loads(db)) >= 300
+    assert spread(db).crowded >= 500
+    assert max(loads(db)) <= 12
+    assert spread(db) == Spread()
+
+
+def at_once(db: Database, *work: Callable[[], Any]) -> list[Any]:
+    with ThreadPoolExecutor(len(work)) as threads:
+        return [one.result(60) for one in [threads.submit(each) for each in work]]
+
+
+def test_runs_that_start_at_once_place_every_product_once_and_never_wait_in_a_circle(
+    each_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(due_spread, "_CHUNK", 50)
+    add_products(each_db, 600)
+
+    def change() -> None:
+        for n in range(40):
+            execute(each_db, "UPDATE raw_products SET active = (id + %s) %% 7 <> 0", n)
+        execute(each_db, "UPDATE raw_products SET active = true")
+
+    found = at_once(each_db, *[lambda: spread(each_db)] * 3, change)
+    assert sum(one.never_checked for one in found[:3]) <= 600
+    spread(each_db)
+    execute(each_db, "UPDATE due_work SET due_at = due_at - interval '40 minutes' WHERE stage = %s", STAGE)
+    at_once(each_db, *[lambda: spread(each_db)] * 3, lambda: settle(each_db, take(each_db, 100)), change)
+    spread(each_db)
+    assert execute(each_db, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == [
+        {"deadlocks": 0}
+    ]
+    page = each_db.run(due_spread.without_place, STAGE, BRAND, 0)
+    assert (page["never_checked"], page["returned"]) == ([], [])
+
+
+def test_an_answer_that_is_not_known_keeps_the_products_place(each_db: Database) -> None:
+    (product,) = add_products(each_db, 1)
+    spread(each_db)
+    execute(each_db, "UPDATE due_work SET due_at = due_at - interval '1 hour' WHERE stage = %s", STAGE)
+    for times in (1, 2):
+        before = due_row(each_db, product, STAGE)
+        settle(each_db, take(each_db), "later")
+        after = due_row(each_db, product, STAGE)
+        assert before is not None and after is not None
+        assert after["due_at"] - before["due_at"] == HOUR
+        assert (after["attempts"], after["reason"], after["failing_since"] is None) == (times, "why", False)
+        execute(each_db, "UPDATE due_work SET due_at = due_at - interval '1 hour' WHERE stage = %s", STAGE)
+    assert each_db.run(due_work.mend_times, STAGE, BRAND, LEASE, HOUR) == 0
