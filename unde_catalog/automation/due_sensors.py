@@ -1,57 +1,32 @@
 """The due-work sensors: every 15 minutes, a run for each brand that has something due in a stage.
 
-What is due is decided in the database; here it is only decided which runs to ask for.
+What is due is decided in the database, which runs to ask for in `asking.py`; here the two are put together.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import dagster as dg
-from dagster import DagsterRunStatus
 
+from unde_catalog.automation.asking import Asked, Wanted, ask
+from unde_catalog.automation.in_flight import Flight, brands_in_flight, flights
 from unde_catalog.brands import BRANDS
 from unde_catalog.resources import WorkplaceResource
-from unde_catalog.staging import reports
+from unde_catalog.staging import clock, pauses, reports
+from unde_catalog.staging.pauses import Paused
 
 SENSED = ("originals", "collages")  # what goes outward has hours of its own (spec 1)
 EVERY = timedelta(minutes=15)
 MAX_MINUTES = 15  # so that one brand never holds a pool for hours
-_IN_FLIGHT = [
-    DagsterRunStatus.QUEUED,
-    DagsterRunStatus.NOT_STARTED,
-    DagsterRunStatus.STARTING,
-    DagsterRunStatus.STARTED,
-    DagsterRunStatus.CANCELING,
-]
 
 
-def runs_to_ask_for(stage: str, due: Sequence[str], in_flight: Iterable[str], now: datetime) -> list[dg.RunRequest]:
-    """One run for each due brand whose last one has ended.
-
-    The run key holds the quarter of an hour: Dagster drops a key it has seen, for ever.
-    """
+def runs_for_due_work(
+    stage: str, due: Sequence[str], in_flight: Iterable[Flight], held_up: Sequence[Paused], now: datetime
+) -> Asked:
+    """One run for each due brand whose last one has ended, once a quarter of an hour."""
     quarter = now.replace(minute=now.minute - now.minute % 15, second=0, microsecond=0)
-    busy = set(in_flight)
-    return [
-        dg.RunRequest(
-            run_key=f"{stage}:{brand}:{quarter:%Y-%m-%dT%H:%M}",
-            partition_key=brand,
-            tags={"brand": brand, "stage": stage, "trigger": "sensor"},
-            run_config=dg.RunConfig(ops={stage: {"config": {"max_minutes": MAX_MINUTES}}}),
-        )
-        for brand in due
-        if brand not in busy
-    ]
-
-
-def brands_in_flight(instance: dg.DagsterInstance, stage: str) -> set[str]:
-    """Brands that a queued or running run already works on in this stage, whoever launched it."""
-    busy = set()
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=_IN_FLIGHT)):
-        works_on_stage = run.asset_selection is None or dg.AssetKey(stage) in run.asset_selection
-        if works_on_stage and (brand := run.tags.get("dagster/partition")):
-            busy.add(brand)
-    return busy
+    wanted = Wanted(stage, quarter, "sensor", config={"max_minutes": MAX_MINUTES})
+    return ask(wanted, due, held_up, brands_in_flight(in_flight, stage))
 
 
 def due_sensor(stage: str, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
@@ -69,9 +44,12 @@ def due_sensor(stage: str, status: dg.DefaultSensorStatus) -> dg.SensorDefinitio
     ) -> dg.SensorResult | dg.SkipReason:
         with workplace.open() as place:
             due = place.db.run(reports.due_brands, stage, list(BRANDS))
-        requests = runs_to_ask_for(stage, due, brands_in_flight(context.instance, stage), datetime.now(UTC))
-        if not requests:
-            return dg.SkipReason("runs are in flight for all that is due" if due else "nothing is due")
-        return dg.SensorResult(run_requests=requests)
+            held_up, now = place.db.run(pauses.all_pauses), place.db.run(clock.now)
+        asked = runs_for_due_work(stage, due, flights(context.instance), held_up, now)
+        if not asked.requests:
+            return dg.SkipReason(asked.reasons() or "nothing is due")
+        if asked.left_out:
+            context.log.info("left out: %s", asked.reasons())
+        return dg.SensorResult(run_requests=asked.requests)
 
     return sensor

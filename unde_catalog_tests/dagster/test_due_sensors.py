@@ -1,35 +1,44 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
 
-from unde_catalog.automation.due_sensors import runs_to_ask_for
+from unde_catalog.automation.due_sensors import runs_for_due_work
+from unde_catalog.automation.in_flight import Flight
 from unde_catalog.definitions import build_definitions
 from unde_catalog.resources import WorkplaceResource
 from unde_catalog.settings import load_settings
+from unde_catalog.staging import pauses
 from unde_catalog.staging.database import Database
+from unde_catalog.staging.pauses import Paused
 from unde_catalog_tests.servers import Sandbox
 
 NOON = datetime(2026, 3, 1, 12, 7, tzinfo=UTC)
 
 
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as ephemeral:
-        yield ephemeral
-
-
 def test_a_run_is_asked_for_each_due_brand_that_has_none_in_flight() -> None:
-    requests = runs_to_ask_for("originals", ["zara", "oysho"], ["oysho"], NOON)
-    (only,) = requests
+    busy = [Flight("oysho", frozenset({"originals"}), begun=True), Flight("zara", frozenset({"collages"}), begun=True)]
+    asked = runs_for_due_work("originals", ["zara", "oysho"], busy, [], NOON)
+    (only,) = asked.requests
     assert (only.partition_key, only.run_key) == ("zara", "originals:zara:2026-03-01T12:00")
     assert only.run_config["ops"]["originals"]["config"]["max_minutes"] == 15
+    assert only.tags == {"brand": "zara", "stage": "originals", "trigger": "sensor", "lane": "work"}
+    assert asked.reasons() == "oysho: a run is in flight"
+
+
+def test_what_is_paused_is_left_out_and_named() -> None:
+    held_up = [Paused("*", "collages", "", NOON), Paused("zara", "*", "a new proxy", NOON)]
+    asked = runs_for_due_work("originals", ["zara", "oysho"], [], held_up, NOON)
+    assert [one.partition_key for one in asked.requests] == ["oysho"]
+    assert asked.reasons() == (
+        "zara: paused since 2026-03-01 12:07 UTC (a new proxy): unde-catalog resume --brand zara"
+    )
 
 
 def test_the_run_key_changes_with_the_quarter_so_that_dagster_never_drops_a_later_run() -> None:
     def key(minute: int) -> str | None:
-        return runs_to_ask_for("originals", ["zara"], [], NOON.replace(minute=minute))[0].run_key
+        return runs_for_due_work("originals", ["zara"], [], [], NOON.replace(minute=minute)).requests[0].run_key
 
     assert key(0) == key(14)
     assert key(14) != key(15)
@@ -68,25 +77,41 @@ def test_what_the_sensor_asks_for_does_the_work(
     with db.transaction() as cursor:
         cursor.execute("SELECT brand, count(*) AS n FROM raw_products WHERE image_status = 'uploaded' GROUP BY brand")
         assert {row["brand"]: row["n"] for row in cursor.fetchall()} == {"zara": 20, "oysho": 20}
+    db.run(pauses.pause, "zara", "collages", "")
     collages = evaluate("collages_due", instance)
     assert isinstance(collages, dg.SensorResult)
-    assert len(collages.run_requests or []) == 2
+    assert [request.partition_key for request in collages.run_requests or []] == ["oysho"]
+    db.run(pauses.pause, "*", "*", "the night of the move")
+    told = evaluate("collages_due", instance)
+    assert isinstance(told, dg.SkipReason)
+    assert (told.skip_message or "").startswith("zara, oysho: paused since ")
 
 
-@pytest.mark.parametrize("launched_as", ["originals alone", "the whole job"])
-def test_a_brand_is_not_asked_for_while_any_run_works_on_it(
+@pytest.mark.parametrize(
+    ("launched", "brand", "skipped"),
+    [
+        ("by hand", "zara", True),
+        ("by hand, the whole job", "zara", True),
+        ("by hand", "oysho", False),
+        ("by its sensor", "zara", True),
+        ("by another stage's sensor", "zara", False),
+    ],
+)
+def test_a_brand_is_not_asked_for_while_a_run_works_on_the_same_stage(
     sandbox: Sandbox, configured: Callable[..., dict[str, str]], instance: dg.DagsterInstance, db: Database,
-    launched_as: str,
+    launched: str, brand: str, skipped: bool,
 ) -> None:  # fmt: skip
     configured(sandbox)
     definitions = build_definitions(load_settings())
     job = definitions.resolve_implicit_global_asset_job_def()
     job.execute_in_process(asset_selection=[dg.AssetKey("raw_products")], partition_key="zara", instance=instance)
-    selection = frozenset({dg.AssetKey("originals")}) if launched_as == "originals alone" else None
+    stage = "collages" if launched == "by another stage's sensor" else "originals"
+    # A sensor's own run has no selection: it is of the job that was made for its target.
+    selection = frozenset({dg.AssetKey(stage)}) if launched == "by hand" else None
     instance.create_run_for_job(
-        job if selection else definitions.resolve_job_def("catalogue"),
+        definitions.resolve_job_def("catalogue") if "whole job" in launched else job,
         status=dg.DagsterRunStatus.STARTED,
-        tags={"dagster/partition": "zara"},
+        tags={"dagster/partition": brand, **({"stage": stage, "brand": brand} if "sensor" in launched else {})},
         asset_selection=selection,
     )
-    assert isinstance(evaluate("originals_due", instance), dg.SkipReason)
+    assert isinstance(evaluate("originals_due", instance), dg.SkipReason) == skipped

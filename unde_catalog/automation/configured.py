@@ -1,0 +1,36 @@
+"""Stages and brands for which settings are missing: no run is asked for, and the reason names what to set.
+
+What a stage does without them, when somebody launches it, is its own to say.
+"""
+
+from unde_catalog.brands import BRANDS
+from unde_catalog.settings import Settings
+
+
+def not_configured(stage: str, settings: Settings) -> dict[str, str]:
+    """Brands that can't be worked on in the stage, each with the settings it wants."""
+    return {
+        brand: f"not configured: set {', '.join(names)}"
+        for brand in BRANDS
+        if (names := _missing(stage, brand, settings))
+    }
+
+
+def _missing(stage: str, brand: str, settings: Settings) -> list[str]:
+    own, name = settings.brands[brand], brand.upper()
+    wanted: dict[str, object] = {}
+    match stage:
+        case "raw_products":
+            wanted = {"APIFY_TOKEN": settings.apify_token, f"APIFY_TASK_{name}": own.apify_task}
+        case "raw_stores":
+            wanted = {f"{name}_SHOP_FINDER_URL": own.shop_finder_url}
+        case "availability":
+            wanted = {f"DUBAI_{name}_STORES": own.stores, f"{name}_STOCK_API_URL": own.stock_api_url}
+        case "ximilar_index":
+            wanted = {
+                "XIMILAR_API_TOKEN": settings.ximilar_api_token,
+                "XIMILAR_COLLECTION_ID": settings.ximilar_collection_id,
+            }
+        case "production_catalog" if settings.staging_db_url is not None:
+            wanted = {"PRODUCTION_DB_URL": settings.production_db_url}
+    return [setting for setting, value in wanted.items() if not value]

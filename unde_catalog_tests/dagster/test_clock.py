@@ -1,0 +1,133 @@
+"""The clock: what each schedule's tick asks for is really run, and what came of it is in the database."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from unde_catalog.brands import BRANDS
+from unde_catalog.definitions import build_definitions
+from unde_catalog.resources import WorkplaceResource
+from unde_catalog.settings import load_settings
+from unde_catalog.staging import pauses
+from unde_catalog.staging.database import Database
+from unde_catalog_tests.due import execute
+from unde_catalog_tests.servers import Sandbox
+
+SUNDAY = datetime(2026, 3, 1, tzinfo=UTC)
+Tick = Callable[..., list[dg.RunRequest] | str]
+
+
+@pytest.fixture
+def evaluate(
+    sandbox: Sandbox, configured: Callable[..., dict[str, str]], production_url: str, instance: dg.DagsterInstance
+) -> Tick:
+    """Evaluates a schedule at an hour of that Sunday; its run requests, or why there is none."""
+    configured(sandbox, PRODUCTION_DB_URL=production_url, XIMILAR_RATE_LIMIT="1000", ZARA_INDEX_SCOPE="pilot")
+
+    def run(name: str, hour: int = 0, minute: int = 0) -> list[dg.RunRequest] | str:
+        settings = load_settings()
+        schedule = next(one for one in build_definitions(settings).schedules or [] if one.name == name)
+        context = dg.build_schedule_context(
+            instance=instance,
+            scheduled_execution_time=SUNDAY + timedelta(hours=hour, minutes=minute),
+            resources={"workplace": WorkplaceResource(settings)},
+        )
+        asked: Any = schedule(context)  # type: ignore[operator]
+        return asked.skip_message or "" if isinstance(asked, dg.SkipReason) else list(asked)
+
+    return run
+
+
+@pytest.fixture
+def work_off(evaluate: Tick, instance: dg.DagsterInstance) -> Callable[[str, int], list[str]]:
+    """Runs what a schedule asks for as Dagster would, by its own job, of two brands; all the brands it asks for."""
+
+    def run(name: str, hour: int) -> list[str]:
+        asked = evaluate(name, hour)
+        assert not isinstance(asked, str), asked
+        definitions = build_definitions(load_settings())
+        job = next(one for one in definitions.schedules or [] if one.name == name).job_name  # type: ignore[union-attr]
+        for request in asked:
+            if request.tags["brand"] not in ("zara", "oysho"):
+                continue
+            assert (
+                definitions.resolve_job_def(job)
+                .execute_in_process(
+                    partition_key=request.partition_key, run_config=request.run_config, tags=request.tags,
+                    instance=instance,
+                )
+                .success
+            )  # fmt: skip
+        return [request.tags["brand"] for request in asked]
+
+    return run
+
+
+def test_a_brand_goes_from_its_sunday_to_production(
+    work_off, evaluate: Tick, materialize, db: Database, production: Database
+) -> None:
+    assert work_off("collect_zara", 2) == ["zara"]
+    assert work_off("collect_oysho", 7) == ["oysho"]
+    for stage in ("originals", "collages"):
+        assert materialize(stage).success
+    assert work_off("ximilar_weekly", 10) == list(BRANDS)
+    execute(
+        db,
+        "UPDATE due_work SET due_at = unde_now(), attempts = 1 WHERE stage = 'ximilar_index' AND product_id ="
+        " (SELECT min(product_id) FROM due_work WHERE stage = 'ximilar_index' AND brand = 'zara')",
+    )
+    assert work_off("ximilar_retries", 12) == ["zara"]
+    assert str(evaluate("ximilar_retries", 12)).startswith("zara, ")
+    assert work_off("production_hourly", 12) == list(BRANDS)
+    (row,) = execute(db, "SELECT count(*) AS n FROM raw_products WHERE ximilar_status = 'synced'")
+    assert row["n"] == 20
+    (row,) = execute(db, "SELECT count(*) AS n FROM raw_products WHERE sync_status = 'synced'")
+    assert row["n"] == len(execute(production, "SELECT 1 FROM catalog_products WHERE active")) > 0
+
+
+def test_what_is_given_up_is_not_asked_again_at_noon(evaluate: Tick, db: Database) -> None:
+    execute(
+        db,
+        "INSERT INTO raw_products (source, external_id, brand, scraped_at, index_scope, image_status)"
+        " VALUES ('apify_zara', '1', 'zara', now(), 'pilot', 'uploaded')",
+    )
+    assert "nothing that failed is due" in str(evaluate("ximilar_retries", 12))  # it is new, and Sunday's
+    execute(db, "UPDATE due_work SET due_at = NULL, given_up = true, attempts = 3 WHERE stage = 'ximilar_index'")
+    assert "nothing that failed is due" in str(evaluate("ximilar_retries", 12))
+    execute(db, "UPDATE due_work SET due_at = now(), given_up = false, attempts = 0, taken = -1")  # handed back
+    assert [one.partition_key for one in evaluate("ximilar_retries", 12) if isinstance(one, dg.RunRequest)] == ["zara"]
+
+
+def test_what_is_paused_or_not_configured_is_skipped_by_name(
+    evaluate: Tick, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db.run(pauses.pause, "*", "production_catalog", "a new schema there")
+    told = str(evaluate("production_hourly"))
+    assert "oysho: paused since " in told and "(a new schema there)" in told
+    monkeypatch.setenv("APIFY_TASK_ZARA", "")
+    assert evaluate("collect_zara", 2) == "zara: not configured: set APIFY_TASK_ZARA"
+    monkeypatch.delenv("PRODUCTION_DB_URL")
+    db.run(pauses.resume, "*", "*")
+    assert str(evaluate("production_hourly")).endswith("oysho: not configured: set PRODUCTION_DB_URL")
+
+
+def test_the_clock_has_one_hand_for_each_hour_in_the_zone_that_is_set(
+    evaluate: Tick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCHEDULE_TIMEZONE", "Asia/Dubai")
+    monkeypatch.setenv("AUTOMATION", "on")
+    schedules: list[Any] = list(build_definitions(load_settings()).schedules or [])
+    assert {one.name: one.cron_schedule for one in schedules} == {
+        "collect_zara": "0 2 * * 0", "collect_bershka": "0 3 * * 0", "collect_pullandbear": "0 4 * * 0",
+        "collect_stradivarius": "0 5 * * 0", "collect_massimodutti": "0 6 * * 0", "collect_oysho": "0 7 * * 0",
+        "ximilar_weekly": "0 10 * * 0", "ximilar_retries": "0 12 * * *", "production_hourly": "10 * * * *",
+        "stores_daily": "0 1 * * *", "availability_hourly": "0 * * * *",
+    }  # fmt: skip
+    assert {one.execution_timezone for one in schedules} == {"Asia/Dubai"}
+    assert {one.default_status for one in schedules} == {dg.DefaultScheduleStatus.RUNNING}
+    monkeypatch.setenv("AUTOMATION", "off")
+    stopped = build_definitions(load_settings()).schedules or []
+    assert {one.default_status for one in stopped} == {dg.DefaultScheduleStatus.STOPPED}  # type: ignore[union-attr]
