@@ -5,13 +5,16 @@ from typing import Any
 
 import dagster as dg
 
+from unde_catalog.assets.availability import availability
 from unde_catalog.assets.collages import collages
 from unde_catalog.assets.originals import originals
 from unde_catalog.assets.production_catalog import production_catalog
 from unde_catalog.assets.raw_products import raw_products
+from unde_catalog.assets.raw_stores import raw_stores
 from unde_catalog.assets.ximilar_index import ximilar_index
 from unde_catalog.automation.due_sensors import SENSED, due_sensor
 from unde_catalog.automation.jobs import CATALOGUE_JOB
+from unde_catalog.automation.stage_schedules import shop_schedules, stage_schedules
 from unde_catalog.checks.indexing import credits_left, nothing_held_back
 from unde_catalog.checks.publishing import publishable, published
 from unde_catalog.io_managers import ObjectManifests, PostgresProducts
@@ -22,13 +25,16 @@ from unde_catalog.settings import Settings, load_settings
 def build_definitions(settings: Settings | None = None, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     """Everything Dagster knows of; `resources` replaces those of the same key, for tests."""
     settings = settings or load_settings()
-    status = dg.DefaultSensorStatus.RUNNING if settings.automation == "on" else dg.DefaultSensorStatus.STOPPED
+    is_on = settings.automation == "on"
+    sensors = dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
+    schedules = dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED
     given = {"workplace": WorkplaceResource(settings), **(resources or {})}
     return dg.Definitions(
-        assets=[raw_products, originals, collages, ximilar_index, production_catalog],
+        assets=[raw_products, raw_stores, originals, collages, ximilar_index, availability, production_catalog],
         asset_checks=[credits_left, nothing_held_back, publishable, published],
         jobs=[CATALOGUE_JOB],
-        sensors=[due_sensor(stage, status) for stage in SENSED],
+        schedules=[*stage_schedules(settings, schedules), *shop_schedules(settings, schedules)],
+        sensors=[due_sensor(stage, sensors) for stage in SENSED],
         resources={
             "postgres_io_manager": PostgresProducts(given["workplace"]),
             "manifest_io_manager": ObjectManifests(given["workplace"]),
