@@ -1,0 +1,48 @@
+"""What a shop finder's answer says of shops, spec 6's own example among them."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from unde_catalog.stock.shop_finder import FinderDown, read_shops
+
+MALL = {
+    "id": "4483", "name": "Dubai Mall", "addressLines": ["THE DUBAI MALL", "FINANCIAL CENTER ROAD"], "city": "DUBAI",
+    "countryCode": "AE", "latitude": 25.19715, "longitude": "55.2788",
+}  # fmt: skip
+
+
+def test_a_shop_is_read_as_raw_stores_keeps_it() -> None:
+    (shop,) = read_shops("bershka", {"closerStores": [MALL]}).shops
+    assert (shop.store_id, shop.name, shop.mall_name) == (4483, "Dubai Mall", "Dubai Mall")
+    assert (shop.address, shop.city, shop.country) == ("THE DUBAI MALL, FINANCIAL CENTER ROAD", "Dubai", "AE")
+    assert (shop.latitude, shop.longitude) == (Decimal("25.1971500"), Decimal("55.2788000"))
+
+
+def test_a_shop_without_a_name_is_called_by_brand_and_mall() -> None:
+    (shop,) = read_shops("zara", {"closerStores": [{**MALL, "name": None}]}).shops
+    assert (shop.name, shop.mall_name) == ("Zara, THE DUBAI MALL", "THE DUBAI MALL")
+    (shop,) = read_shops("zara", {"closerStores": [{"id": 7, "addressLines": ["AL WASL ROAD 12"]}]}).shops
+    assert (shop.name, shop.mall_name, shop.city) == ("Zara, AL WASL ROAD 12", None, "Dubai")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [None, 7, {}, {"id": None}, {"id": True}, {"id": "x"}, {"id": 0}, {"id": -4}, {"id": 2**31}],
+)
+def test_what_has_no_usable_id_is_counted_and_takes_no_other_with_it(odd: Any) -> None:
+    found = read_shops("oysho", {"closerStores": [odd, MALL, MALL]})
+    assert ([shop.store_id for shop in found.shops], found.unreadable) == ([4483], 1)
+
+
+@pytest.mark.parametrize("degrees", [None, True, "NaN", "Infinity", 91, "north", [], "1e400"])
+def test_a_place_that_is_none_is_unknown(degrees: Any) -> None:
+    (shop,) = read_shops("oysho", {"closerStores": [{**MALL, "latitude": degrees}]}).shops
+    assert shop.latitude is None
+
+
+@pytest.mark.parametrize("body", [None, [], "denied", {}, {"closerStores": {}}, {"closerStores": None}])
+def test_an_answer_without_a_list_says_what_is_missing(body: Any) -> None:
+    with pytest.raises(FinderDown, match="no list `closerStores`"):
+        read_shops("zara", body)
