@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from unde_catalog import pipeline, reading
+from unde_catalog import due_state, pipeline, reading
 from unde_catalog.brands import BRANDS
 from unde_catalog.commands.doctor import doctor_command
 from unde_catalog.commands.drill import backup_command, restore_command, verify_command
@@ -117,7 +117,7 @@ def status(
 ) -> None:
     """How every brand and stage stands: counts by status, failures by reason."""
     with _workplace() as workplace:
-        state = reading.status(workplace.db)
+        state = reading.status(workplace.db, due_state.recurring(workplace.settings))
     if as_json:
         print(json.dumps(state))
     else:

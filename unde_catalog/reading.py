@@ -4,28 +4,34 @@ The queries are `staging/reports.py`'s.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from rich.text import Text
 
+from unde_catalog import due_state
 from unde_catalog.brands import BRANDS
 from unde_catalog.pipeline import DUE_STAGES
 from unde_catalog.staging import reports
 from unde_catalog.staging.database import Database
+from unde_catalog.staging.due_figures import alarms
 from unde_catalog.storage.objects import ObjectStore
 
 _NONE = {"done": 0, "due": 0, "in_hand": 0, "waiting": 0, "given_up": 0}
 
 
-def status(db: Database) -> dict[str, dict[str, dict[str, Any]]]:
-    """The state of all brands, in plain values.
+def status(
+    db: Database, recurring: Mapping[tuple[str, str], timedelta] | None = None
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """The state of all brands, in plain values; with figures for what recurs: intervals by (brand, stage).
 
     `{"brands": {"zara": {"raw_products": {"active": 20, ...}, "originals": {"done": 20, ..., "failures": {}}, ...,
-    "image_status": {"collage_ready": 20}}}}`
+    "image_status": {"collage_ready": 20}}}}`. Recurring stages have `checks` (`DueFigures`) and `alarms` beside.
     """
     counts, failures = db.run(reports.stage_counts), db.run(reports.failures)
     products, images = db.run(reports.product_counts), db.run(reports.image_status_counts)
     scrapes = db.run(reports.last_scrapes)
+    due = due_state.look(db, recurring or {})
     answer: dict[str, dict[str, Any]] = {}
     for brand in BRANDS:
         scrape = scrapes.get(brand)
@@ -42,6 +48,9 @@ def status(db: Database) -> dict[str, dict[str, dict[str, Any]]]:
             },
             "image_status": images.get(brand, {}),
         }
+        for stage in DUE_STAGES:
+            if (found := due.get((brand, stage))) is not None:
+                answer[brand][stage] |= {"checks": found.as_dict(), "alarms": alarms(found)}
     return {"brands": answer}
 
 
@@ -57,6 +66,7 @@ def status_view(state: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Text:
         for stage in DUE_STAGES:
             row = {name.replace("_", " "): stages[stage][name] for name in _NONE if stages[stage][name]}
             _counts(text, stage, _listed(row) or "nothing yet", stages[stage]["failures"])
+            _checks(text, stages[stage])
         _counts(text, "image_status", _listed(stages["image_status"]) or "-", {})
     return text
 
@@ -113,6 +123,17 @@ def _counts(text: Text, name: str, counts: str, failures: Mapping[str, int]) -> 
     if failures:
         text.append(f"  ({_listed(failures)})", style="red")
     text.append("\n")
+
+
+def _checks(text: Text, stage: Mapping[str, Any]) -> None:
+    """How evenly recurring work goes, and what is wrong with it."""
+    if found := stage.get("checks"):
+        text.append(" " * 16)
+        text.append(f"{found['in_time']:.1%} in time, {found['checked_last_hour']} checked within the last hour, ")
+        text.append(f"{found['never_checked']} never; ")
+        text.append(f"{found['emptiest']} to {found['fullest']} a minute, the share is {found['share']:g}\n")
+        for alarm in stage["alarms"]:
+            text.append(f"{' ' * 16}{alarm}\n", style="red")
 
 
 def _heading(text: Text, title: str) -> None:

@@ -1,0 +1,28 @@
+"""How all recurring work stands, brand by brand: for `status` and for the checks, which say the same.
+
+What the figures mean and when they are alarming is `staging/due_figures.py`'s.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from unde_catalog.settings import Settings
+from unde_catalog.staging.database import Database
+from unde_catalog.staging.due_figures import DueFigures, figures
+from unde_catalog.stock.availability import STAGE as AVAILABILITY
+from unde_catalog.stock.runs import missing_settings
+
+
+def recurring(settings: Settings) -> Mapping[tuple[str, str], timedelta]:
+    """The interval of each recurring stage by (brand, stage), for the brands that it is configured for."""
+    interval = timedelta(seconds=settings.availability_interval)
+    return {
+        (brand, AVAILABILITY): interval for brand, own in settings.brands.items() if not missing_settings(brand, own)
+    }
+
+
+def look(db: Database, intervals: Mapping[tuple[str, str], timedelta]) -> dict[tuple[str, str], DueFigures]:
+    """The figures of each (brand, stage) that recurs."""
+    return {
+        (brand, stage): db.run(figures, stage, brand, interval) for (brand, stage), interval in intervals.items()
+    }  # fmt: skip

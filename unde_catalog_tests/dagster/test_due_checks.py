@@ -1,0 +1,59 @@
+"""The checks of due work as Dagster shows them: alarms of recurring work, and queries without an index."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import dagster as dg
+import pytest
+
+from unde_catalog.definitions import build_definitions
+from unde_catalog.pipeline import DUE_STAGES
+from unde_catalog.settings import load_settings
+from unde_catalog.staging import due_spread
+from unde_catalog.staging.database import Database
+from unde_catalog_tests.due import BRAND, add_products, execute
+from unde_catalog_tests.many import many_due_rows
+from unde_catalog_tests.servers import Sandbox, Server
+
+Check = Callable[[str], dg.AssetCheckEvaluation]
+
+
+@pytest.fixture
+def check(sandbox: Sandbox, configured: Callable[..., dict[str, str]], instance: dg.DagsterInstance) -> Check:
+    """Runs one check and gives its answer."""
+    configured(sandbox, DUBAI_ZARA_STORES="1,2", ZARA_STOCK_API_URL="http://127.0.0.1:1")
+
+    def run(name: str) -> dg.AssetCheckEvaluation:
+        asset = "availability" if name == "checked_in_time" else "raw_products"
+        selection = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey(asset), name))
+        job = dg.define_asset_job("of_this_test", selection)
+        definitions = dg.Definitions.merge(build_definitions(load_settings()), dg.Definitions(jobs=[job]))
+        result = definitions.resolve_job_def("of_this_test").execute_in_process(instance=instance)
+        (found,) = result.get_asset_check_evaluations()
+        return found
+
+    return run
+
+
+def test_products_that_were_never_checked_are_an_alarm_until_they_have_a_place(db: Database, check: Check) -> None:
+    add_products(db, 150)
+    found = check("checked_in_time")
+    assert not found.passed and found.severity == dg.AssetCheckSeverity.WARN
+    assert "150 active products of zara were never checked" in (found.description or "")
+    due_spread.spread(db, "availability", BRAND, timedelta(hours=1))
+    found = check("checked_in_time")
+    assert (found.passed, found.description) == (True, "100.0% of 150 products are checked in time")
+    assert found.metadata["never_checked"].value == 0
+    assert "| zara | 150 | 0 | 0 | 0 | 100.0% | 0 | 2 to 3, share 2.5 |" in str(found.metadata["brands"].value)
+
+
+def test_a_lost_index_of_a_big_table_is_a_warning_that_says_what_to_do(
+    db: Database, server: Server, check: Check
+) -> None:
+    many_due_rows(server.direct_url(db.url), products=25_000, stages=DUE_STAGES, brands=(BRAND, "oysho"))
+    found = check("index_in_use")
+    assert found.passed, found.description
+    execute(db, "DROP INDEX idx_due_work_due")
+    found = check("index_in_use")
+    assert not found.passed and found.severity == dg.AssetCheckSeverity.WARN
+    assert "reads due_work whole" in (found.description or "") and "REINDEX" in (found.description or "")
