@@ -1,0 +1,70 @@
+"""Lanes, with the project's dagster.yaml and Dagster's real daemon: what waits in the queue, and what does not."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from unde_catalog.automation.stage_schedules import Tick, runs_for_stock
+from unde_catalog.brands import BRANDS
+from unde_catalog_tests.dagster_processes import WORKSPACE, DagsterProcesses
+from unde_catalog_tests.due import poll
+from unde_catalog_tests.servers import Sandbox, Server
+
+_IN_A_BACKFILL = "run_id IN (SELECT run_id FROM run_tags WHERE key = 'dagster/backfill')"
+_OF_THE_SHOPS = "run_id IN (SELECT run_id FROM run_tags WHERE key = 'lane' AND value = 'stock')"
+_LONGEST = 150.0  # seconds, on a machine with other things to do
+
+
+@contextmanager
+def dagster(server: Server, environment: dict[str, str], folder: Path) -> Iterator[tuple[DagsterProcesses, str]]:
+    database = server.new_database(migrated=False)
+    url = server.direct_url(database)
+    processes = DagsterProcesses(environment, folder, url, folder / "output")
+    try:
+        processes.start()
+        yield processes, url
+    finally:
+        processes.stop()
+        server.drop(database)
+
+
+@pytest.mark.timeout(400)
+def test_availability_starts_while_a_backfill_fills_its_lane_and_waits_in_the_queue(
+    server: Server,
+    start_sandbox: Callable[..., Sandbox],
+    configured: Callable[..., dict[str, str]],
+    tmp_path: Path,
+) -> None:
+    environment = configured(start_sandbox("--run-seconds", "86400"))  # a scrape ends tomorrow
+    (request, *_) = runs_for_stock(Tick(datetime.now(UTC), datetime.now(UTC))).requests
+    with dagster(server, environment, tmp_path) as (processes, url):
+
+        def run(*arguments: str) -> None:
+            ended = processes.command("dagster", "job", *arguments).wait(_LONGEST)
+            assert ended == 0, (tmp_path / "output").read_text()[-3000:]
+
+        run(
+            "backfill", "-w", WORKSPACE, "-j", "catalogue", "--partitions", ",".join(BRANDS), "--noprompt",
+            "--tags", json.dumps({"lane": "work"}),  # as people do: it is one more limit, not a way around
+        )  # fmt: skip
+        poll(url, f"SELECT count(*) = 4 FROM runs WHERE status = 'STARTED' AND {_IN_A_BACKFILL}", _LONGEST)
+        day = str(request.partition_key).partition("|")[2]
+        tags = {
+            **request.tags, "dagster/partition": str(request.partition_key), "dagster/partition/brand": "zara",
+            "dagster/partition/date": day,
+        }  # fmt: skip
+        run(
+            "launch", "-w", WORKSPACE, "-j", "__anonymous_asset_job_availability_hourly", "--tags", json.dumps(tags),
+            "--config-json", json.dumps(request.run_config),
+        )  # fmt: skip
+        begun = f"SELECT count(*) = 1 FROM runs WHERE status IN ('STARTED', 'SUCCESS') AND {_OF_THE_SHOPS}"
+        poll(url, begun, _LONGEST)
+        rows = processes.query(
+            "SELECT status, count(*) AS runs FROM runs WHERE run_id IN"
+            " (SELECT run_id FROM run_tags WHERE key = 'dagster/backfill') GROUP BY status ORDER BY status"
+        )
+        assert {row["status"]: row["runs"] for row in rows} == {"STARTED": 4, "QUEUED": len(BRANDS) - 4}
