@@ -20,6 +20,7 @@ from unde_catalog.brands import BRANDS
 from unde_catalog.commands.doctor import doctor_command
 from unde_catalog.commands.drill import backup_command, restore_command, verify_command
 from unde_catalog.commands.objects import objects_app
+from unde_catalog.commands.pauses import pause_command, resume_command
 from unde_catalog.embedded.errors import EmbeddedPostgresError
 from unde_catalog.handler import StageStopped
 from unde_catalog.local.processes import CannotStart
@@ -43,6 +44,8 @@ app.command("verify")(verify_command)
 app.command("doctor")(doctor_command)
 app.command("backup")(backup_command)
 app.command("restore")(restore_command)
+app.command("pause")(pause_command)
+app.command("resume")(resume_command)
 
 _console = Console()
 _errors = Console(stderr=True)

@@ -14,6 +14,7 @@ from unde_catalog.assets.raw_stores import raw_stores
 from unde_catalog.assets.ximilar_index import ximilar_index
 from unde_catalog.automation.due_sensors import SENSED, due_sensor
 from unde_catalog.automation.jobs import CATALOGUE_JOB
+from unde_catalog.automation.pause_jobs import pause_job, resume_job
 from unde_catalog.automation.stage_schedules import shop_schedules, stage_schedules
 from unde_catalog.checks.due_checks import checked_in_time, index_in_use
 from unde_catalog.checks.indexing import credits_left, nothing_held_back
@@ -33,7 +34,7 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
     return dg.Definitions(
         assets=[raw_products, raw_stores, originals, collages, ximilar_index, availability, production_catalog],
         asset_checks=[credits_left, nothing_held_back, publishable, published, checked_in_time, index_in_use],
-        jobs=[CATALOGUE_JOB],
+        jobs=[CATALOGUE_JOB, pause_job, resume_job],
         schedules=[*stage_schedules(settings, schedules), *shop_schedules(settings, schedules)],
         sensors=[due_sensor(stage, sensors) for stage in SENSED],
         resources={
