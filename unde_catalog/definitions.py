@@ -16,6 +16,8 @@ from unde_catalog.automation.due_sensors import SENSED, due_sensor
 from unde_catalog.automation.jobs import CATALOGUE_JOB
 from unde_catalog.automation.pause_jobs import pause_job, resume_job
 from unde_catalog.automation.stage_schedules import shop_schedules, stage_schedules
+from unde_catalog.automation.upkeep_jobs import clean_up_job, pruning_job, upkeep_job
+from unde_catalog.automation.upkeep_schedules import upkeep_schedules
 from unde_catalog.checks.due_checks import checked_in_time, index_in_use
 from unde_catalog.checks.indexing import credits_left, nothing_held_back
 from unde_catalog.checks.publishing import publishable, published
@@ -34,8 +36,12 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
     return dg.Definitions(
         assets=[raw_products, raw_stores, originals, collages, ximilar_index, availability, production_catalog],
         asset_checks=[credits_left, nothing_held_back, publishable, published, checked_in_time, index_in_use],
-        jobs=[CATALOGUE_JOB, pause_job, resume_job],
-        schedules=[*stage_schedules(settings, schedules), *shop_schedules(settings, schedules)],
+        jobs=[CATALOGUE_JOB, pause_job, resume_job, upkeep_job, pruning_job, clean_up_job],
+        schedules=[
+            *stage_schedules(settings, schedules),
+            *shop_schedules(settings, schedules),
+            *upkeep_schedules(settings, schedules),
+        ],
         sensors=[due_sensor(stage, sensors) for stage in SENSED],
         resources={
             "postgres_io_manager": PostgresProducts(given["workplace"]),

@@ -27,6 +27,7 @@ from unde_catalog.brands import BRANDS, IndexScope
 from unde_catalog.publish_settings import PublishFields
 from unde_catalog.s3_settings import S3Fields, S3Settings
 from unde_catalog.stock_settings import StockFields, StockOfBrand, StockShape
+from unde_catalog.upkeep_settings import UpkeepFields
 
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
@@ -53,7 +54,7 @@ class SettingsError(ValueError):
     """A setting that can't be used; each line names the variable, what it wants and (unless secret) what it got."""
 
 
-class Settings(S3Fields, PublishFields, StockFields, BaseSettings):  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES is all of it
+class Settings(S3Fields, PublishFields, StockFields, UpkeepFields, BaseSettings):  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES is all of it
     """Everything an operator can set. Every field's name in capitals is its environment variable."""
 
     model_config = _SOURCES

@@ -79,7 +79,7 @@ def direct(url: str) -> Iterator[Direct]:
         assert row is not None  # it always answers
         if row["pid"] != connection.info.backend_pid:  # a pooler answers for itself, and hands us on to a server
             raise ValueError(
-                f"a pooler answers at {name}, and dumps need a session of their own: set BACKUP_DB_URL to the "
+                f"a pooler answers at {name}, and this needs a session of its own: set BACKUP_DB_URL to the "
                 "database's own address (PostgreSQL's port, often 5432)"
             )
         yield Direct(connection, name, connection.info.server_version // 10_000, row["role"])

@@ -46,11 +46,12 @@ _TABLES: dict[str, tuple[LiteralString, LiteralString, str]] = {
     "scraped_items": ("t.external_id", "''", ""),
     "ximilar_records": ("t.record_id", "''", "product_id intended_at inserted_at"),
     "ximilar_credits": ("t.day::text", "''", ""),
+    "pauses": ("t.brand || t.stage", "''", ""),
 }  # fmt: skip
 _MANIFESTS = "manifests/"  # Dagster's runs leave one each, and there were more runs
 _NOT_COMPARED = {
     "scraper_logs",  # there were more runs
-    "ximilar_pace",  # a time
+    *("ximilar_pace", "host_pace"),  # times
     *("object_checks", "stored_objects", "object_findings"),  # no stage writes them
 }
 

@@ -1,0 +1,58 @@
+"""What ages out: rows by `staging/aging.py`, manifests and unfinished files in the object store.
+
+Dagster's own runs are pruned in `automation/run_pruning.py`.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from unde_catalog.photos import manifest
+from unde_catalog.settings import Settings
+from unde_catalog.staging import aging
+from unde_catalog.staging.database import Database
+from unde_catalog.storage.objects import ObjectInfo, ObjectStore
+
+_UNFINISHED_FOR = timedelta(days=1)  # a put takes a minute at the most
+
+
+def old_rows(db: Database, settings: Settings) -> dict[str, int]:
+    """Delete rows that are older than settings say; how many by table."""
+    rules: Sequence[tuple[str, aging.Age, int]] = (
+        ("raw_availability", aging.old_availability, settings.availability_keep_days),
+        ("scraper_logs", aging.old_logs, settings.log_keep_days),
+        ("rejected_items", aging.old_rejected_items, settings.scrape_keep_days),
+        ("scrapes", aging.old_scrapes, settings.scrape_keep_days),
+    )
+    deleted = dict.fromkeys((table for table, _, _ in rules), 0)
+    for table, rule, days in rules:
+        while (chunk := db.run(rule, timedelta(days=days))) > 0:
+            deleted[table] += chunk
+            if chunk < aging.CHUNK:
+                break
+    return deleted
+
+
+def old_manifests(store: ObjectStore, settings: Settings, now: datetime | None = None) -> int:
+    """Delete manifests that are older than `MANIFEST_KEEP_DAYS`, but the newest of each partition; how many."""
+    before = (now or datetime.now(UTC)) - timedelta(days=settings.manifest_keep_days)
+    deleted = 0
+    for asset in store.folders("manifests"):
+        for brand in store.folders(f"manifests/{asset}"):
+            newest = manifest.newest_key(store, asset, brand)
+            for month in store.folders(f"manifests/{asset}/{brand}"):
+                if month <= f"{before:%Y-%m}":
+                    old = [one for one in store.list(f"manifests/{asset}/{brand}/{month}") if _is_old(one, before)]
+                    keys = [one.key for one in old if one.key != newest]
+                    store.delete(keys)
+                    deleted += len(keys)
+    return deleted
+
+
+def leftovers(store: ObjectStore, now: datetime | None = None) -> int:
+    """Remove files that killed writers of photos and collages left unfinished; how many."""
+    return store.remove_leftovers((now or datetime.now(UTC)) - _UNFINISHED_FOR)
+
+
+def _is_old(one: ObjectInfo, before: datetime) -> bool:
+    """By its name: a copy of a store is younger than what it holds."""
+    return one.key.rpartition("/")[2] < f"{before:%Y%m%dT%H%M%S}" and one.key.endswith(".parquet")

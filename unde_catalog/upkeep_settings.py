@@ -1,0 +1,22 @@
+"""What can be set for upkeep: how long things are kept. Read from the environment by `settings.py` alone.
+
+What goes, and what stays however old it is, is in `staging/aging.py`, `upkeep/` and `automation/run_pruning.py`.
+"""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+Days = Annotated[int, Field(ge=1, le=3_650)]
+
+
+class UpkeepFields(BaseModel):
+    """Days for which each kind is kept."""
+
+    availability_keep_days: Days = Field(default=30, description="days that stock is kept for, 1 to 3650")
+    log_keep_days: Days = Field(default=90, description="days that rows of scraper_logs are kept for, 1 to 3650")
+    scrape_keep_days: Days = Field(
+        default=90, description="days that scrapes and the items they rejected are kept for, 1 to 3650"
+    )
+    manifest_keep_days: Days = Field(default=90, description="days that manifests are kept for, 1 to 3650")
+    run_keep_days: Days = Field(default=30, description="days that Dagster's runs are kept for, 1 to 3650")

@@ -1,0 +1,142 @@
+"""Upkeep in Dagster: what each night's ticks ask for is really run, and what it tells."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from unde_catalog.automation.run_pruning import prune_runs
+from unde_catalog.brands import BRANDS
+from unde_catalog.definitions import build_definitions
+from unde_catalog.resources import WorkplaceResource
+from unde_catalog.settings import load_settings
+from unde_catalog.staging.database import Database
+from unde_catalog_tests.dagster.runs import failure
+from unde_catalog_tests.due import execute
+from unde_catalog_tests.roles import url_as
+from unde_catalog_tests.servers import Server
+
+NIGHT = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def at_home(server: Server, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STAGING_DB_URL", database_url)
+    monkeypatch.setenv("BACKUP_DB_URL", server.past_poolers(database_url))
+    monkeypatch.setenv("UNDE_HOME", str(tmp_path / "home"))
+
+
+def tick(name: str, instance: dg.DagsterInstance) -> tuple[str, dg.RunRequest | dg.SkipReason]:
+    settings = load_settings()
+    schedule: Any = next(one for one in build_definitions(settings).schedules or [] if one.name == name)
+    context = dg.build_schedule_context(
+        instance=instance,
+        scheduled_execution_time=NIGHT,
+        resources={"workplace": WorkplaceResource(settings)},
+    )
+    return schedule.job_name, schedule(context)
+
+
+def run(name: str, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    job, request = tick(name, instance)
+    assert isinstance(request, dg.RunRequest)
+    return (
+        build_definitions(load_settings())
+        .resolve_job_def(job)
+        .execute_in_process(instance=instance, run_config=request.run_config, tags=request.tags, raise_on_error=False)
+    )
+
+
+def told(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    """The metadata of all its ops."""
+    found: dict[str, Any] = {}
+    for event in result.all_events:
+        if event.is_successful_output:
+            found |= {name: value.value for name, value in event.step_output_data.metadata.items()}
+    return found
+
+
+@pytest.mark.usefixtures("at_home")
+def test_a_night_of_upkeep_tells_what_it_did(db: Database, instance: dg.DagsterInstance) -> None:
+    execute(
+        db,
+        "INSERT INTO raw_availability (brand, store_id, product_id, sizes_in_stock, fetched_at)"
+        " VALUES ('zara', 1, '1', '[]', now() - interval '31 days')",
+    )
+    upkeep = run("upkeep_daily", instance)
+    assert upkeep.success
+    rows = [record.data for record in told(upkeep)["tables"].records]
+    assert [(row["name"], row["done"]) for row in rows][:2] == [("raw_products", "analyzed"), ("due_work", "analyzed")]
+    pruning = run("pruning_daily", instance)
+    assert pruning.success
+    assert {name: told(pruning)[name] for name in ("raw_availability", "scrapes", "manifests", "deleted")} == {
+        "raw_availability": 1, "scrapes": 0, "manifests": 0, "deleted": 0,
+    }  # fmt: skip
+    for schedule in ("clean_up_collages", "clean_up_downloads"):
+        assert told(run(schedule, instance)) == {"files": 0}
+
+
+@pytest.mark.usefixtures("at_home")
+def test_who_may_not_look_after_tables_reads_what_to_set(
+    server: Server, database_url: str, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACKUP_DB_URL", url_as(server, server.past_poolers(database_url), "scraper"))
+    result = run("upkeep_daily", instance)
+    assert not result.success
+    assert "scraper may not look after raw_products" in failure(result) and "set BACKUP_DB_URL" in failure(result)
+    assert "Traceback" not in failure(result)
+
+
+@pytest.mark.usefixtures("at_home")
+def test_upkeep_is_not_asked_for_beside_itself(instance: dg.DagsterInstance) -> None:
+    definitions = build_definitions(load_settings())
+    instance.create_run_for_job(definitions.resolve_job_def("clean_up"), status=dg.DagsterRunStatus.STARTED)
+    _, asked = tick("clean_up_downloads", instance)
+    assert isinstance(asked, dg.SkipReason)
+    _, asked = tick("upkeep_daily", instance)
+    assert isinstance(asked, dg.RunRequest)
+
+
+def _materializes(instance: dg.DagsterInstance, partition: str, partitions: dg.PartitionsDefinition) -> str:
+    @dg.asset(name="made", partitions_def=partitions)
+    def made() -> None:
+        pass
+
+    return dg.materialize([made], partition_key=partition, instance=instance).run_id
+
+
+def test_the_last_run_that_made_a_brand_stays_and_all_else_that_is_old_goes(instance: dg.DagsterInstance) -> None:
+    brands = dg.StaticPartitionsDefinition(list(BRANDS))
+    first, second = (_materializes(instance, "zara", brands) for _ in range(2))
+    oysho = _materializes(instance, "oysho", brands)
+    days = dg.MultiPartitionsDefinition({"brand": brands, "date": dg.DailyPartitionsDefinition("2026-01-01")})
+
+    @dg.asset(name="stock", partitions_def=days)
+    def stock() -> None:
+        pass
+
+    day = dg.MultiPartitionKey({"brand": "zara", "date": "2026-01-02"})
+    of_a_day = dg.materialize([stock], partition_key=day, instance=instance).run_id
+    before = datetime.now(UTC) + timedelta(seconds=1)
+    assert prune_runs(instance, before - timedelta(days=1)).deleted == 0
+    pruned = prune_runs(instance, before, most=1)
+    assert (pruned.deleted, instance.has_run(first)) == (1, False), "the oldest goes first"
+    pruned = prune_runs(instance, before)
+    assert (pruned.deleted, pruned.kept) == (1, 2)
+    assert [instance.has_run(one) for one in (first, second, oysho, of_a_day)] == [False, True, True, False]
+    assert instance.get_latest_materialization_event(dg.AssetKey("made")) is not None
+    assert instance.get_materialized_partitions(dg.AssetKey("made")) == {"zara", "oysho"}
+
+
+def test_a_run_that_has_not_ended_stays(instance: dg.DagsterInstance) -> None:
+    @dg.job
+    def waits() -> None:
+        pass
+
+    started = instance.create_run_for_job(waits, status=dg.DagsterRunStatus.STARTED).run_id
+    ended = instance.create_run_for_job(waits, status=dg.DagsterRunStatus.FAILURE).run_id
+    assert prune_runs(instance, datetime.now(UTC) + timedelta(seconds=1)).deleted == 1
+    assert (instance.has_run(started), instance.has_run(ended)) == (True, False)

@@ -1,0 +1,128 @@
+"""What ages out, and what stays however old it is."""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from unde_catalog.photos.manifest import Manifest, manifest_key, newest_key
+from unde_catalog.settings import Settings, load_settings
+from unde_catalog.staging import aging as chunks
+from unde_catalog.staging.database import Database
+from unde_catalog.storage.directory import directory_store
+from unde_catalog.upkeep import aging
+from unde_catalog_tests.due import execute
+
+NOW = datetime(2026, 6, 15, 3, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
+    monkeypatch.chdir(tmp_path)
+
+    def load(**environment: str) -> Settings:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return load_settings()
+
+    return load
+
+
+def test_stock_and_logs_go_after_the_days_that_are_set_and_in_chunks(
+    db: Database, settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "CHUNK", 7)
+    execute(
+        db,
+        "INSERT INTO raw_availability (brand, store_id, product_id, sizes_in_stock, fetched_at)"
+        " SELECT 'zara', 1, n / 40, '[]', now() - (n %% 40 || ' days')::interval FROM generate_series(0, %s) n",
+        79,
+    )
+    execute(
+        db,
+        "INSERT INTO scraper_logs (scraper_name, status, started_at)"
+        " SELECT 'originals_zara', 'success', now() - (n || ' days')::interval FROM generate_series(0, 99) n",
+    )
+    deleted = aging.old_rows(db, settings(AVAILABILITY_KEEP_DAYS="9"))
+    assert deleted == {"raw_availability": 2 * 31, "scraper_logs": 10, "rejected_items": 0, "scrapes": 0}
+    (row,) = execute(
+        db, "SELECT count(*) AS n, min(fetched_at) > now() - interval '9 days' AS young FROM raw_availability"
+    )
+    assert row == {"n": 18, "young": True}
+    assert sum(aging.old_rows(db, settings()).values()) == 0
+
+
+def test_a_brand_keeps_its_newest_scrapes_however_old(db: Database, settings: Callable[..., Settings]) -> None:
+    scrapes = [
+        ("zara", "complete", 300), ("zara", "complete", 200), ("zara", "partial", 150), ("zara", "failed", 120),
+        ("oysho", "complete", 200), ("oysho", "complete", 5), ("bershka", "running", 200),
+    ]  # fmt: skip
+    for brand, state, days in scrapes:
+        execute(
+            db,
+            "WITH s AS (INSERT INTO scrapes (brand, state, started_at, finished_at) VALUES (%s, %s,"
+            " now() - %s * interval '1 day', CASE %s WHEN 'running' THEN NULL ELSE now() - %s * interval '1 day' END)"
+            " RETURNING id, brand)"
+            " INSERT INTO rejected_items (scrape_id, brand, position, reason) SELECT id, brand, n, 'unreadable'"
+            " FROM s, generate_series(1, 3) n",
+            brand, state, days, state, days,
+        )  # fmt: skip
+    deleted = aging.old_rows(db, settings())
+    assert (deleted["rejected_items"], deleted["scrapes"]) == (6, 2)
+    left = execute(db, "SELECT s.brand, s.state, count(*) AS items FROM scrapes s JOIN rejected_items r"
+                       " ON r.scrape_id = s.id GROUP BY s.id ORDER BY s.id")  # fmt: skip
+    assert [(row["brand"], row["state"], row["items"]) for row in left] == [
+        ("zara", "complete", 3), ("zara", "partial", 3), ("zara", "failed", 3), ("oysho", "complete", 3),
+        ("bershka", "running", 3),
+    ]  # fmt: skip
+
+
+def test_manifests_go_but_the_newest_of_each_partition(tmp_path: Path, settings: Callable[..., Settings]) -> None:
+    store = directory_store(tmp_path / "objects")
+    kept, gone = set(), set()
+    for asset, brand, ages in (
+        ("originals", "zara", [400, 200, 91, 89, 1]), ("collages", "zara", [300, 200]), ("originals", "oysho", [95]),
+    ):  # fmt: skip
+        for days in ages:
+            key = manifest_key(asset, brand, "run", NOW - timedelta(days=days))
+            store.put(key, b"rows", "application/vnd.apache.parquet")
+            (kept if days < 90 or days == ages[-1] else gone).add(key)
+    store.put("originals/zara/1/1.jpg", b"photo", "image/jpeg")
+    assert aging.old_manifests(store, settings(), NOW) == len(gone) == 4
+    assert {one.key for one in store.list("manifests")} == kept
+    assert store.exists("originals/zara/1/1.jpg")
+    assert aging.old_manifests(store, settings(), NOW) == 0
+
+
+def test_a_run_of_today_leaves_the_newest_manifest_where_others_look_for_it(
+    tmp_path: Path, settings: Callable[..., Settings]
+) -> None:
+    store = directory_store(tmp_path / "objects")
+    with Manifest() as manifest:
+        key = manifest.store(store, "originals", "zara", "run")
+    later = datetime.now(UTC) + timedelta(days=900)
+    assert aging.old_manifests(store, settings(), later) == 0
+    assert newest_key(store, "originals", "zara") == key
+
+
+def test_files_that_killed_writers_left_go_after_a_day(tmp_path: Path) -> None:
+    store = directory_store(tmp_path / "objects")
+    unfinished = tmp_path / "objects" / ".unfinished"
+    for name, hours in (("old#0", 25), ("young#0", 1)):
+        (unfinished / name).write_bytes(b"half a photo")
+        then = (NOW - timedelta(hours=hours)).timestamp()
+        os.utime(unfinished / name, (then, then))
+    assert aging.leftovers(store, NOW) == 1
+    assert [one.name for one in unfinished.iterdir()] == ["young#0"]
+
+
+@pytest.mark.parametrize(("table", "column"), [("raw_availability", "fetched_at"), ("scraper_logs", "started_at")])
+def test_what_is_old_is_found_by_an_index(db: Database, table: str, column: str) -> None:
+    old = f"SELECT id FROM {table} WHERE {column} < unde_now() - interval '30 days' ORDER BY {column} LIMIT 9"
+    with db.transaction() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {old}".encode())
+        plan = "\n".join(str(row["QUERY PLAN"]) for row in cursor.fetchall())
+    assert "Index Scan" in plan and "Sort" not in plan
