@@ -26,13 +26,13 @@ class WhatAndWhy(What):
     why: str = Field("", description="Shown to whoever wonders.")
 
 
-@dg.op(name="pause")
+@dg.op(name="what_to_pause")  # a job's name is its own
 def _pause(context: dg.OpExecutionContext, config: WhatAndWhy, workplace: dg.ResourceParam[WorkplaceResource]) -> None:
     with _one_sentence("nothing is paused"), workplace.open() as place:
         _tell(context, pausing.pause(place.db, config.brand, config.stage, config.why))
 
 
-@dg.op(name="resume")
+@dg.op(name="what_to_resume")
 def _resume(context: dg.OpExecutionContext, config: What, workplace: dg.ResourceParam[WorkplaceResource]) -> None:
     with _one_sentence("nothing is resumed"), workplace.open() as place:
         _tell(context, pausing.resume(place.db, config.brand, config.stage))

@@ -22,7 +22,7 @@ PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 def launch(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
 ) -> Callable[..., dg.ExecuteInProcessResult]:
-    """Launches a job of one op of the same name with that op's config."""
+    """Launches a job of one op with that op's config."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STAGING_DB_URL", database_url)
     monkeypatch.setenv("UNDE_HOME", str(tmp_path / "home"))
@@ -31,7 +31,9 @@ def launch(
         return (
             build_definitions(load_settings())
             .resolve_job_def(job)
-            .execute_in_process(instance=instance, run_config={"ops": {job: {"config": config}}}, raise_on_error=False)
+            .execute_in_process(
+                instance=instance, run_config={"ops": {f"what_to_{job}": {"config": config}}}, raise_on_error=False
+            )
         )
 
     return run
