@@ -12,7 +12,7 @@ from unde_catalog.resources import WorkplaceResource
     group_name="catalogue",
     kinds={"postgres"},
     pool="production",
-    deps=["raw_products", "collages"],
+    deps=["raw_products", "collages", "availability", "raw_stores"],
 )
 def production_catalog(
     context: dg.AssetExecutionContext, config: StageConfig, workplace: dg.ResourceParam[WorkplaceResource]

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
@@ -16,11 +17,13 @@ from unde_catalog.local.progress import Watch, table
 from unde_catalog.pipeline import DUE_STAGES
 from unde_catalog.sandbox.serve import environment
 from unde_catalog.settings import SettingsError, load_settings, publish
-from unde_catalog.staging import reports
+from unde_catalog.staging import reports, stock_rows
 from unde_catalog.workplace import Workplace
 
 _LOOK_SECONDS = 0.5
 _LINE_SECONDS = 5.0  # without a terminal: a line now and then
+_SHOWN = 2  # products of a brand, and ...
+_SHOPS = 3  # ... shops of each
 _REAL = ("staging_db_url", "production_db_url", "dagster_db_url", "s3_endpoint")
 
 
@@ -40,7 +43,9 @@ def demo(console: Console, port: int) -> int:
         log = settings.home / "logs" / "demo.log"
         status = _run(console, workplace, log)
         requested, _ = requests_logged(base_url, since=position)
-        console.print(_summary(workplace))
+        wide = Console(width=max(console.width, 120))  # where it goes to a file, a table must not be cut
+        wide.print(_summary(workplace))
+        wide.print(_in_shops(workplace))
         console.print(f"{requested} photos were requested; all of it took {time.monotonic() - started:.0f} s.")
         console.print(f"Collages: {workplace.objects_folder / 'collages'}")
         console.print(f"Photos:   {workplace.objects_folder / 'originals'}")
@@ -105,14 +110,30 @@ def _summary(workplace: Workplace) -> Table:
     counts = workplace.db.run(reports.stage_counts)
     products = workplace.db.run(reports.product_counts)
     failures = workplace.db.run(reports.failures)
-    result = Table("brand", "products", *DUE_STAGES, "failures", title="The catalogue")
+    names = [brand.name for brand in BRANDS.values()]
+    result = Table("products through", *names, "failed", title="The catalogue")
+    for stage in ("raw_products", *DUE_STAGES):
+        reasons: Counter[str] = Counter()
+        for brand in BRANDS:
+            reasons.update(failures.get((brand, stage), {}))
+        if stage == "raw_products":
+            cells = [products.get(brand, {}).get("active", 0) for brand in BRANDS]
+        else:
+            cells = [counts.get((brand, stage), {}).get("done", 0) for brand in BRANDS]
+        failed = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+        result.add_row(stage, *map(str, cells), failed)
+    return result
+
+
+def _in_shops(workplace: Workplace) -> Table:
+    """A few products by shop, in which sizes."""
+    result = Table("product", "in", "sizes", title="In the shops now")
     for brand in BRANDS:
-        cells = []
-        reasons: dict[str, int] = failures.get((brand, "raw_products"), {}).copy()
-        for stage in DUE_STAGES:
-            row = counts.get((brand, stage), {})
-            cells.append(f"{row.get('done', 0)} done")
-            reasons |= failures.get((brand, stage), {})
-        listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-        result.add_row(BRANDS[brand].name, str(products.get(brand, {}).get("active", 0)), *cells, listed)
+        shown: dict[str, int] = {}
+        for row in workplace.db.run(stock_rows.some_products, brand, _SHOWN):
+            name = f"{BRANDS[brand].name}: {row['name']}"
+            shown[name] = shown.get(name, 0) + 1
+            if shown[name] <= _SHOPS:
+                first = name if shown[name] == 1 else ""
+                result.add_row(first, row["shop"], ", ".join(row["sizes"]) or "none")
     return result

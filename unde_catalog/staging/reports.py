@@ -10,14 +10,19 @@ from unde_catalog.staging.database import Cursor
 
 
 def stage_counts(cursor: Cursor) -> dict[tuple[str, str], dict[str, int]]:
-    """Products by (brand, stage): done, due, in_hand, waiting (for a later try), given_up."""
+    """Products by (brand, stage): done, due, in_hand, waiting (for a later try), given_up.
+
+    Of recurring work, done is what will come again, and what waits for its first time is nothing of these.
+    """
     cursor.execute(
         """
         SELECT brand, stage,
-               count(*) FILTER (WHERE due_at IS NULL AND NOT given_up AND done_at IS NOT NULL) AS done,
+               count(*) FILTER (WHERE done_at IS NOT NULL AND NOT given_up AND attempts = 0
+                                      AND (due_at IS NULL OR due_at > unde_now())
+                                      AND NOT coalesce(leased_until > unde_now(), false)) AS done,
                count(*) FILTER (WHERE due_at <= unde_now() AND NOT coalesce(leased_until > unde_now(), false)) AS due,
                count(*) FILTER (WHERE leased_until > unde_now()) AS in_hand,
-               count(*) FILTER (WHERE due_at > unde_now()) AS waiting,
+               count(*) FILTER (WHERE due_at > unde_now() AND attempts > 0) AS waiting,
                count(*) FILTER (WHERE given_up) AS given_up
         FROM due_work GROUP BY brand, stage
         """

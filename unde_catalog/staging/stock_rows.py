@@ -1,9 +1,10 @@
-"""raw_availability and raw_stores as publishing reads them. What writes them is not here."""
+"""raw_availability and raw_stores as publishing and people read them. What writes them is not here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from unde_catalog.staging.database import Cursor
 
@@ -78,3 +79,22 @@ def stores(cursor: Cursor, brand: str) -> list[StoreRow]:
         (brand,),
     )
     return [StoreRow(**row) for row in cursor.fetchall()]
+
+
+def some_products(cursor: Cursor, brand: str, most: int) -> list[dict[str, Any]]:
+    """A few products of a brand with the sizes that each shop had at its last check: name, shop, sizes; for people."""
+    cursor.execute(
+        """
+        SELECT p.external_id, p.name, coalesce(s.mall_name, s.name, a.store_id::text) AS shop, a.sizes
+        FROM (SELECT id, external_id, brand, name FROM raw_products
+              WHERE brand = %(brand)s AND active AND image_status = 'collage_ready' ORDER BY id LIMIT %(most)s) AS p
+        CROSS JOIN LATERAL (
+            SELECT DISTINCT ON (store_id) store_id, sizes_in_stock AS sizes FROM raw_availability
+            WHERE brand = p.brand AND product_id = p.external_id ORDER BY store_id, fetched_at DESC
+        ) AS a
+        LEFT JOIN raw_stores s ON s.brand = p.brand AND s.store_id = a.store_id
+        ORDER BY p.id, a.store_id
+        """,
+        {"brand": brand, "most": most},
+    )
+    return cursor.fetchall()

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -18,19 +19,30 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNDE_HOME", str(tmp_path / "home"))
 
 
+OPTIONS = {"limit", "max_minutes", "product_ids", "retry_failed", "force"}
+
+
 def test_every_asset_is_partitioned_by_brand_explains_itself_and_takes_the_same_configuration() -> None:
-    graph = build_definitions().resolve_asset_graph()
+    definitions = build_definitions()
+    graph = definitions.resolve_asset_graph()
     assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {
-        "raw_products", "originals", "collages", "ximilar_index", "production_catalog",
+        "raw_products", "raw_stores", "originals", "collages", "ximilar_index", "availability", "production_catalog",
     }  # fmt: skip
+    config = definitions.resolve_implicit_global_asset_job_def().run_config_schema.config_type
     for key in graph.get_all_asset_keys():
-        node = graph.get(key)
-        assert node.partitions_def is not None
-        assert list(node.partitions_def.get_partition_keys()) == list(BRANDS)
+        name, node = key.to_user_string(), graph.get(key)
+        brands = node.partitions_def
+        more = set()
+        if name == "availability":  # a brand on a day, the present one among them
+            assert isinstance(brands, dg.MultiPartitionsDefinition)
+            days = brands.get_partitions_def_for_dimension("date").get_partition_keys()
+            assert days[-1] == f"{datetime.now(UTC):%Y-%m-%d}"
+            brands, more = brands.get_partitions_def_for_dimension("brand"), {"stay_minutes"}
+        assert brands is not None
+        assert list(brands.get_partition_keys()) == list(BRANDS)
         assert "When red" in (node.description or "")
-        config = build_definitions().resolve_job_def("catalogue").run_config_schema.config_type
-        fields = config.fields["ops"].config_type.fields[key.to_user_string()].config_type.fields["config"]  # type: ignore[attr-defined]
-        assert set(fields.config_type.fields) == {"limit", "max_minutes", "product_ids", "retry_failed", "force"}  # type: ignore[attr-defined]
+        fields = config.fields["ops"].config_type.fields[name].config_type.fields["config"]  # type: ignore[attr-defined]
+        assert set(fields.config_type.fields) == OPTIONS | more  # type: ignore[attr-defined]
 
 
 def test_lineage_runs_from_the_scrape_to_the_collage() -> None:
@@ -38,7 +50,11 @@ def test_lineage_runs_from_the_scrape_to_the_collage() -> None:
     assert graph.get(dg.AssetKey("originals")).parent_keys == {dg.AssetKey("raw_products")}
     assert graph.get(dg.AssetKey("collages")).parent_keys == {dg.AssetKey("originals")}
     published = graph.get(dg.AssetKey("production_catalog"))
-    assert published.parent_keys == {dg.AssetKey("raw_products"), dg.AssetKey("collages")}
+    assert published.parent_keys == {
+        dg.AssetKey(name) for name in ("raw_products", "collages", "availability", "raw_stores")
+    }
+    stock = graph.get(dg.AssetKey("availability"))
+    assert stock.parent_keys == {dg.AssetKey("raw_products"), dg.AssetKey("raw_stores")}
 
 
 @pytest.mark.parametrize(

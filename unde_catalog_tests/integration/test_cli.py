@@ -62,7 +62,7 @@ def test_show_tells_everything_of_one_product(cli, db: Database) -> None:
     [
         (("show", "zara"), "'zara' is not BRAND/EXTERNAL_ID"),
         (("show", "zara/none"), "zara has no product none"),
-        (("run", "nothing"), "unknown stage 'nothing'; the stages are raw_products, originals, collages"),
+        (("run", "nothing"), "unknown stage 'nothing'; the stages are raw_products, raw_stores, originals, collages"),
         (("run", "originals", "--brand", "gap"), "unknown brand 'gap'; the brands are zara"),
         (("run", "originals", "--brand", "zara", "--product-ids", "7"), "zara has no product 7"),
         (("requeue", "--stage", "raw_products"), "--stage wants one of originals, collages"),

@@ -74,7 +74,8 @@ def ours(home: Path) -> list[psutil.Process]:
 
 @pytest.mark.timeout(500)
 def test_the_demo_ends_with_every_product_glued_and_says_where_the_pictures_are(first_demo: str, home: Path) -> None:
-    assert first_demo.count("20 done") >= 12
+    for stage in ("raw_products", "originals", "collages"):
+        assert re.search(rf"{stage} +(│ 20 +){{6}}│ +│", first_demo), stage
     requested = re.search(r"(\d+) photos were requested", first_demo)
     assert requested is not None
     paths = [request["path"] for request in logged(home, "photo")]
@@ -83,6 +84,17 @@ def test_the_demo_ends_with_every_product_glued_and_says_where_the_pictures_are(
     assert len(collages) == 120
     assert str(home / ".unde" / "objects" / "collages") in first_demo
     assert re.search(r"originals: \d+ done.*/s, 0:\d\d:\d\d left", first_demo)
+
+
+@pytest.mark.timeout(500)
+def test_the_demo_ends_with_some_products_of_every_brand_by_shop(first_demo: str) -> None:
+    shown = first_demo.partition("In the shops now")[2]
+    rows = [line.split("│")[1] for line in shown.splitlines() if line.startswith("│")]
+    assert {row.split(":")[0].strip() for row in rows if ":" in row} == {
+        "Zara", "Bershka", "Pull&Bear", "Stradivarius", "Massimo Dutti", "Oysho",
+    }  # fmt: skip
+    assert shown.count("Dubai Mall") >= 12
+    assert re.search(r"│ (XS|S|M|L|XL|none)[, XSML]*│", shown)
 
 
 @pytest.mark.timeout(500)
