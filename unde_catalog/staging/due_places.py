@@ -1,6 +1,6 @@
 """The places in the interval of recurring work: how many products come due in each minute, and where more of them fit.
 
-Nothing is placed here; that is `due_spread.py`'s. An interval is cut into minutes, counted from now.
+Nothing is placed here; that is `due_spread.py`'s. An interval is cut into minutes.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,18 @@ def minutes(interval: timedelta) -> int:
     return max(1, min(interval // _MINUTE, _MINUTES))
 
 
-def loads(cursor: Cursor, stage: str, brand: str, interval: timedelta, due_after: datetime | None = None) -> list[int]:
-    """How many products come due in each minute of the interval, counted from now; those overdue in their old phase.
+def loads(
+    cursor: Cursor,
+    stage: str,
+    brand: str,
+    interval: timedelta,
+    *,
+    since: datetime | None = None,
+    due_after: datetime | None = None,
+) -> list[int]:
+    """How many products come due in each minute of the interval; those overdue in their old phase.
 
-    With `due_after` only those that come due after that.
+    Counted from now, or from `since`; with `due_after` only those that come due after that.
     """
     count = minutes(interval)
     cursor.execute(
@@ -28,7 +36,7 @@ def loads(cursor: Cursor, stage: str, brand: str, interval: timedelta, due_after
         SELECT least(floor((ahead - every * floor(ahead / every)) * %(count)s / every)::int, %(count)s - 1) AS minute,
                count(*) AS products
         FROM (
-            SELECT extract(epoch FROM w.due_at - (SELECT unde_now()))::float8 AS ahead,
+            SELECT extract(epoch FROM w.due_at - coalesce(%(since)s, (SELECT unde_now())))::float8 AS ahead,
                    extract(epoch FROM %(interval)s)::float8 AS every
             FROM due_work w
             WHERE w.stage = %(stage)s AND w.brand = %(brand)s AND w.due_at IS NOT NULL
@@ -36,7 +44,14 @@ def loads(cursor: Cursor, stage: str, brand: str, interval: timedelta, due_after
         ) AS t
         GROUP BY 1
         """,
-        {"stage": stage, "brand": brand, "interval": interval, "count": count, "due_after": due_after},
+        {
+            "stage": stage,
+            "brand": brand,
+            "interval": interval,
+            "count": count,
+            "since": since,
+            "due_after": due_after,
+        },
     )
     found = {row["minute"]: row["products"] for row in cursor.fetchall()}
     return [found.get(minute, 0) for minute in range(count)]

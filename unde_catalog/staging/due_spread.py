@@ -85,6 +85,12 @@ def without_place(cursor: Cursor, stage: str, brand: str, after: int) -> dict[st
     return row
 
 
+def _loads(db: Database, values: dict[str, Any], due_after: datetime | None = None) -> list[int]:
+    # Counted from when the run began, as its places are: a million products take a minute.
+    stage, brand, interval = values["stage"], values["brand"], values["interval"]
+    return db.run(loads, stage, brand, interval, since=values["now"], due_after=due_after)
+
+
 def _now(cursor: Cursor) -> datetime:
     cursor.execute("SELECT unde_now() AS now")
     row = cursor.fetchone()
@@ -115,7 +121,7 @@ def _place(db: Database, values: dict[str, Any], ids: Sequence[int]) -> int:
     """Give places to products that have none; how many still had none when their turn came."""
     if not ids:
         return 0
-    there = db.run(loads, values["stage"], values["brand"], values["interval"])
+    there = _loads(db, values)
     due = [values["now"] + place for place in places(there, len(ids), values["interval"])]
     placed = 0
     for chunk in _chunks(len(ids)):
@@ -150,13 +156,13 @@ def _spread_overdue(db: Database, values: dict[str, Any]) -> int:
 
     All, as places left over for what is late would be the same late ones again, hour after hour.
     """
-    there = sum(db.run(loads, values["stage"], values["brand"], values["interval"]))
+    there = sum(_loads(db, values))
     if db.run(_overdue, values) <= max(_FEW, there // _BACKLOG):
         return 0
     oldest = db.run(_oldest, values, values["now"] + values["interval"])
     rest = [0] * minutes(values["interval"])
     if len(oldest) == _MOST:
-        rest = db.run(loads, values["stage"], values["brand"], values["interval"], oldest[-1][1])
+        rest = _loads(db, values, due_after=oldest[-1][1])
     return _move(db, values, oldest, rest)
 
 
@@ -196,7 +202,7 @@ def _oldest(
 def _thin_out(db: Database, values: dict[str, Any]) -> int:
     """Give what is too many in a minute places in others: what was asked for at once comes due together ever after."""
     interval = values["interval"]
-    there = db.run(loads, values["stage"], values["brand"], interval)
+    there = _loads(db, values)
     share, minute = sum(there) // len(there) + 1, interval / len(there)
     crowd: list[tuple[int, datetime]] = []
     for number, load in enumerate(there):

@@ -1,6 +1,7 @@
 """Whether the queries of due work are served by indexes on this database now: their plans, nothing is run.
 
-The queries are the very ones of the modules that work with them: those are called with a cursor that explains.
+The queries are the very ones of the modules that work with them: those are called with a cursor that explains. Those
+that count all of a brand are not among them: where it is most of a table, reading that whole is right.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from unde_catalog.staging import due_figures, due_marks, due_places, due_spread, due_work, reports
+from unde_catalog.staging import due_marks, due_spread, due_work, reports
 from unde_catalog.staging.database import Cursor
 from unde_catalog.staging.due_work import Lease, Settled
 
@@ -71,18 +72,11 @@ def _queries(stage: str, brand: str) -> dict[str, Callable[[Cursor], object]]:
         "take by id": lambda cursor: due_work.take(cursor, stage, brand, _MOST, _LEASE, ids),
         "finish": lambda cursor: due_work.finish(cursor, stage, settled, _INTERVAL),
         "still_open": lambda cursor: due_work.still_open(cursor, stage, brand),
-        "mend_times": lambda cursor: due_work.mend_times(cursor, stage, brand, _LEASE, _INTERVAL),
         "due_brands": lambda cursor: reports.due_brands(cursor, stage, [brand]),
         "product_ids_of": lambda cursor: due_marks.product_ids_of(cursor, brand, [str(one) for one in ids]),
-        "spread": lambda cursor: _spread(cursor, stage, brand),
-        "figures": lambda cursor: due_figures.figures(cursor, stage, brand, _INTERVAL),
+        "without_place": lambda cursor: due_spread.without_place(cursor, stage, brand, 0),
+        "changed": lambda cursor: due_spread.changed(cursor, stage, brand),
     }
-
-
-def _spread(cursor: Cursor, stage: str, brand: str) -> None:
-    due_places.loads(cursor, stage, brand, _INTERVAL)
-    due_spread.without_place(cursor, stage, brand, 0)
-    due_spread.changed(cursor, stage, brand)
 
 
 class _NoRow(dict[str, Any]):

@@ -20,11 +20,16 @@ def test_no_query_of_due_work_reads_a_table_whole_at_100_000_rows(hundred_thousa
     assert hundred_thousand.run(index_use.sequential_scans, DUE_STAGES, tuple(BRANDS)) == []
 
 
+def test_nor_where_one_brand_is_all_there_is(db: Database, direct: str) -> None:
+    many_due_rows(direct, products=15_000, stages=DUE_STAGES, brands=(BRAND,))
+    assert db.run(index_use.sequential_scans, DUE_STAGES, tuple(BRANDS)) == []
+
+
 def test_what_is_explained_is_not_run(hundred_thousand: Database) -> None:
     before = execute(hundred_thousand, "SELECT sum(hashtext(w::text)) AS rows FROM due_work w")
     found = hundred_thousand.run(lambda cursor: list(index_use.plans(cursor, "availability", BRAND)))
     assert {name for name, _ in found} == {
-        "take", "take by id", "finish", "still_open", "mend_times", "due_brands", "product_ids_of", "spread", "figures",
+        "take", "take by id", "finish", "still_open", "due_brands", "product_ids_of", "without_place", "changed",
     }  # fmt: skip
     assert "ModifyTable" in {plan["Node Type"] for name, plan in found if name == "take"}
     assert execute(hundred_thousand, "SELECT sum(hashtext(w::text)) AS rows FROM due_work w") == before

@@ -1,0 +1,48 @@
+"""Due checks under load: 50,000 products, eight worker processes, three intervals of 60 simulated minutes."""
+
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from unde_catalog.staging.database import Database
+from unde_catalog_tests.due import BRAND, execute
+from unde_catalog_tests.even_checks import (
+    every_interval_has_each_product_once,
+    minutes_carry_their_share,
+    only_the_timing_changed,
+)
+from unde_catalog_tests.many import many_due_rows
+from unde_catalog_tests.minute_workers import LEASE_MINUTES, Crew
+
+PRODUCTS, WORKERS = 50_000, 8
+INTERVAL = timedelta(hours=1)
+
+
+@pytest.fixture
+def crew(db: Database, direct: str) -> Iterator[Crew]:
+    many_due_rows(direct, products=PRODUCTS, stages=("originals",), brands=(BRAND,))
+    hired = Crew(db, direct, INTERVAL, WORKERS)
+    yield hired
+    hired.end()
+
+
+@pytest.mark.timeout(600)
+def test_50_000_products_are_each_checked_once_an_hour_by_eight_processes_and_no_minute_is_crowded(
+    db: Database, crew: Crew
+) -> None:
+    crew.work(180)
+    every_interval_has_each_product_once(db, PRODUCTS, INTERVAL, 3)
+    minutes_carry_their_share(db, PRODUCTS, INTERVAL, 3)
+    workers = execute(db, "SELECT worker, count(*) AS products FROM counted GROUP BY worker")
+    assert len(workers) > WORKERS / 2
+
+
+@pytest.mark.timeout(600)
+def test_50_000_products_are_all_checked_though_workers_are_killed_at_any_moment(db: Database, crew: Crew) -> None:
+    chance = random.Random(50)
+    last = 180 - LEASE_MINUTES - 2  # what it had in hand must have its turn again before the end
+    crew.work(180, {minute: chance.choice(["load", "handle", "record"]) for minute in chance.sample(range(last), 12)})
+    assert len(crew.killed) == 12
+    only_the_timing_changed(db, crew, PRODUCTS, INTERVAL, 3)

@@ -1,0 +1,87 @@
+"""Due work at 1,000,000 rows: the plans of all queries, and how much each of them reads."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from unde_catalog.brands import BRANDS
+from unde_catalog.pipeline import DUE_STAGES
+from unde_catalog.staging import due_figures, due_places, due_spread, due_work, index_use, reports
+from unde_catalog.staging.database import Cursor, Database
+from unde_catalog.staging.due_spread import Spread
+from unde_catalog.staging.due_work import Settled
+from unde_catalog_tests.due import BRAND, LEASE, execute
+from unde_catalog_tests.many import many_due_rows
+
+STAGE = "availability"
+HOUR = timedelta(hours=1)
+PRODUCTS = 1_000_000 // len(DUE_STAGES)
+
+
+class Measuring:
+    """A cursor that counts the blocks that each statement reads or finds in memory."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+        self.blocks: list[int] = []
+
+    def execute(self, query: str, values: Any = None) -> None:
+        if not query.startswith("SET LOCAL"):
+            self._cursor.execute("SAVEPOINT measured")  # ANALYZE runs it, and it is to run once
+            self._cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}".encode(), values)
+            row = self._cursor.fetchone()
+            assert row is not None
+            plan = row["QUERY PLAN"][0]["Plan"]
+            self.blocks.append(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+            self._cursor.execute("ROLLBACK TO measured")
+        self._cursor.execute(query.encode(), values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+
+@pytest.fixture
+def million(db: Database, direct: str) -> Database:
+    many_due_rows(direct, products=PRODUCTS, stages=DUE_STAGES, brands=tuple(BRANDS))
+    return db
+
+
+@pytest.mark.timeout(600)
+def test_every_query_of_due_work_uses_an_index_and_reads_what_it_works_on_not_what_there_is(million: Database) -> None:
+    assert execute(million, "SELECT count(*) AS n FROM due_work") == [{"n": 1_000_000}]
+    assert million.run(index_use.sequential_scans, DUE_STAGES, tuple(BRANDS)) == []
+    with million.transaction() as cursor:
+        measuring: Any = Measuring(cursor)
+        leases = due_work.take(measuring, STAGE, BRAND, 200, LEASE)
+        assert len(leases) == 200
+        due_work.finish(measuring, STAGE, [Settled(one, "done") for one in leases], HOUR)
+        assert max(measuring.blocks) < 200 * 60
+        measuring.blocks.clear()
+        assert reports.due_brands(measuring, STAGE, [BRAND]) == [BRAND]
+        assert measuring.blocks[0] < 500
+        assert due_work.take(measuring, "nothing", BRAND, 200, LEASE) == []
+        assert measuring.blocks[1] < 20
+
+    # What looks at a brand reads that brand.
+    whole = execute(million, "SELECT pg_relation_size('due_work') / 8192 AS blocks")[0]["blocks"]
+    with million.transaction() as cursor:
+        measuring = Measuring(cursor)
+        found = due_figures.figures(measuring, STAGE, BRAND, HOUR)
+        due_work.mend_times(measuring, STAGE, BRAND, LEASE, HOUR)
+    assert (found.active, found.never_checked) == (PRODUCTS // len(BRANDS), 0)
+    assert max(measuring.blocks[1:]) < 2.5 * whole
+
+
+@pytest.mark.timeout(600)
+def test_places_are_given_to_new_products_of_a_big_brand_and_to_no_others(million: Database) -> None:
+    gone = "DELETE FROM due_work WHERE stage = %s AND brand = %s AND product_id %% 18 = 0 RETURNING 1"  # a third
+    missing = len(execute(million, gone, STAGE, BRAND))
+    others = "SELECT sum(hashtext(w::text)) AS rows FROM due_work w WHERE (stage, brand) <> (%s, %s)"
+    before = execute(million, others, STAGE, BRAND)
+    assert missing > PRODUCTS / 20
+    assert due_spread.spread(million, STAGE, BRAND, HOUR) == Spread(never_checked=missing)
+    assert execute(million, others, STAGE, BRAND) == before
+    loads = million.run(due_places.loads, STAGE, BRAND, HOUR)
+    assert max(loads) - min(loads) < sum(loads) / 60 / 10
+    assert due_spread.spread(million, STAGE, BRAND, HOUR) == Spread()
