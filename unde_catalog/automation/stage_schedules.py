@@ -81,6 +81,7 @@ def stage_schedules(settings: Settings, status: dg.DefaultScheduleStatus) -> lis
             settings, status, "ximilar_retries", "0 12 * * *", "ximilar_index",
             lambda tick: runs_for_retries("ximilar_index", tick),
             "Daily at 12:00: what failed at Ximilar, or waited for credits, and is due again. Not what was given up.",
+            for_retries=True,
         ),
         _on_the_clock(
             settings, status, "production_hourly", "10 * * * *", "production_catalog",
@@ -121,6 +122,8 @@ def _on_the_clock(
     stage: str,
     decide: Callable[[Tick], Asked],
     description: str,
+    *,
+    for_retries: bool = False,
 ) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=name,
@@ -140,7 +143,7 @@ def _on_the_clock(
                 flights(context.instance),
                 place.db.run(pauses.all_pauses),
                 not_configured(stage, place.settings),
-                place.db.run(clock.brands_to_retry, stage, list(BRANDS)),
+                place.db.run(clock.brands_to_retry, stage, list(BRANDS)) if for_retries else (),
             )
         asked = decide(tick)
         if not asked.requests:

@@ -1,5 +1,8 @@
 """Upkeep in Dagster: what each night's ticks ask for is really run, and what it tells."""
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from unde_catalog_tests.due import execute
 from unde_catalog_tests.roles import url_as
 from unde_catalog_tests.servers import Server
 
+PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 NIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
@@ -77,6 +81,15 @@ def test_a_night_of_upkeep_tells_what_it_did(db: Database, instance: dg.DagsterI
     }  # fmt: skip
     for schedule in ("clean_up_collages", "clean_up_downloads"):
         assert told(run(schedule, instance)) == {"files": 0}
+
+
+@pytest.mark.usefixtures("at_home")
+def test_a_terminal_does_the_same_at_once(db: Database) -> None:
+    execute(db, "INSERT INTO scraper_logs (scraper_name, status, started_at) VALUES ('x', 'success', '2020-01-01')")
+    done = subprocess.run([PROGRAM, "upkeep"], capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "raw_availability" in done.stdout and "analyzed" in done.stdout
+    assert "deleted: 0 raw_availability, 1 scraper_logs" in done.stdout
 
 
 @pytest.mark.usefixtures("at_home")
