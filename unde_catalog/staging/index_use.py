@@ -18,6 +18,9 @@ _LEASE = timedelta(minutes=15)
 _INTERVAL = timedelta(hours=1)
 _MOST = 200  # products a take
 
+# An index that is read for anything but its first column is read from end to end, which is no better.
+_KEYS = {"due_work_pkey": ("due_work", "product_id"), "raw_products_pkey": ("raw_products", "id")}
+
 
 @dataclass(frozen=True, slots=True)
 class SequentialScan:
@@ -113,6 +116,9 @@ class _Explaining:
 def _scanned(plan: dict[str, Any]) -> Iterator[str]:
     if plan["Node Type"] == "Seq Scan":
         yield plan["Relation Name"]
+    table, column = _KEYS.get(plan.get("Index Name", ""), ("", ""))
+    if column not in plan.get("Index Cond", ""):
+        yield table
     for part in plan.get("Plans", ()):
         yield from _scanned(part)
 
