@@ -11,7 +11,7 @@ import sys
 from datetime import timedelta
 from typing import Any
 
-from unde_catalog.staging import due_marks, due_work
+from unde_catalog.staging import due_marks, due_spread, due_work
 from unde_catalog.staging.database import Cursor, Database
 from unde_catalog.staging.due_work import Settled
 from unde_catalog_tests.due import BRAND
@@ -72,7 +72,7 @@ def ask(db: Database, chance: random.Random) -> None:
     elif what == 2:
         db.run(due_marks.force, stage, BRAND, str(chance.random()))
     else:
-        db.run(due_marks.spread, stage, BRAND, timedelta(hours=1))
+        due_spread.spread(db, stage, BRAND, timedelta(hours=1))
 
 
 def operate(db: Database, chance: random.Random) -> None:
