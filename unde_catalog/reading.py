@@ -4,6 +4,7 @@ The queries are `staging/reports.py`'s.
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -12,21 +13,21 @@ from rich.text import Text
 from unde_catalog import due_state
 from unde_catalog.brands import BRANDS
 from unde_catalog.pipeline import DUE_STAGES
-from unde_catalog.staging import reports
+from unde_catalog.staging import host_pace, pauses, reports
 from unde_catalog.staging.database import Database
 from unde_catalog.staging.due_figures import alarms
+from unde_catalog.stock.availability import STAGE as AVAILABILITY
 from unde_catalog.storage.objects import ObjectStore
 
 _NONE = {"done": 0, "due": 0, "in_hand": 0, "waiting": 0, "given_up": 0}
 
 
-def status(
-    db: Database, recurring: Mapping[tuple[str, str], timedelta] | None = None
-) -> dict[str, dict[str, dict[str, Any]]]:
+def status(db: Database, recurring: Mapping[tuple[str, str], timedelta] | None = None) -> dict[str, Any]:
     """The state of all brands, in plain values; with figures for what recurs: intervals by (brand, stage).
 
     `{"brands": {"zara": {"raw_products": {"active": 20, ...}, "originals": {"done": 20, ..., "failures": {}}, ...,
-    "image_status": {"collage_ready": 20}}}}`. Recurring stages have `checks` (`DueFigures`) and `alarms` beside.
+    "image_status": {"collage_ready": 20}}}, "pauses": [...], "hosts": [...]}`. Recurring stages have `checks`
+    (`DueFigures`) and `alarms` beside; `hosts` are those whose pace is kept, `pause` 0 at ease.
     """
     counts, failures = db.run(reports.stage_counts), db.run(reports.failures)
     products, images = db.run(reports.product_counts), db.run(reports.image_status_counts)
@@ -51,12 +52,26 @@ def status(
         for stage in DUE_STAGES:
             if (found := due.get((brand, stage))) is not None:
                 answer[brand][stage] |= {"checks": found.as_dict(), "alarms": alarms(found)}
-    return {"brands": answer}
+    hosts = [
+        {**asdict(one), "slowed_at": one.slowed_at.isoformat() if one.slowed_at else None}
+        for one in db.run(host_pace.states)
+    ]
+    held_up = [
+        {"brand": one.brand, "stage": one.stage, "why": one.why, "says": one.sentence()}
+        for one in db.run(pauses.all_pauses)
+    ]
+    return {"brands": answer, "pauses": held_up, "hosts": hosts}
 
 
-def status_view(state: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Text:
+def status_view(state: Mapping[str, Any]) -> Text:
     """The same for people, a stage a line."""
     text = Text()
+    for one in state["pauses"]:
+        text.append(f"{one['brand']} {one['stage']}: {one['says']}\n".replace("*", "all"), style="yellow")
+    for one in state["hosts"]:
+        if one["pause"]:
+            told = f"asked slowly, {one['pause']:.1f} s between requests since {one['slowed_at']:.16} ({one['reason']})"
+            text.append(f"{one['host']}: {told}\n", style="yellow")
     for brand, stages in state["brands"].items():
         collected = stages["raw_products"]
         _heading(text, BRANDS[brand].name)
@@ -89,6 +104,11 @@ def product_view(db: Database, store: ObjectStore, brand: str, external_id: str)
         _facts(text, photo, leave_out=("n", "state"))
         if photo["key"]:
             text.append("  object               ", style="dim").append(f"{_object(store, photo)}\n")
+    if found["stock"]:
+        _heading(text, "in the shops, as last known")
+    for shop in found["stock"]:
+        sizes = ", ".join(map(str, shop["sizes_in_stock"])) or "none"
+        text.append(f"  {_shown(shop['fetched_at'])}  {shop['shop']}: {sizes}\n")
     _heading(text, "prices, newest first")
     for price in found["prices"]:
         text.append(f"  {_shown(price['seen_at'])}  {price['price']} {price['currency']}\n")
@@ -108,7 +128,9 @@ def _standing(stage: Mapping[str, Any]) -> str:
         return "in hand, or left by a worker that died"
     if stage["due_at"] is None:
         return "done" if stage["done_at"] else "nothing to do"
-    return f"waiting after {stage['reason']}" if stage["attempts"] else "due"
+    if stage["attempts"]:
+        return f"waiting after {stage['reason']}"
+    return "checked, and comes again" if stage["done_at"] and stage["stage"] == AVAILABILITY else "due"
 
 
 def _object(store: ObjectStore, photo: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ What a stage does without them, when somebody launches it, is its own to say.
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.settings import Settings
+from unde_catalog.stock.runs import missing_settings
 
 
 def not_configured(stage: str, settings: Settings) -> dict[str, str]:
@@ -23,9 +24,9 @@ def _missing(stage: str, brand: str, settings: Settings) -> list[str]:
         case "raw_products":
             wanted = {"APIFY_TOKEN": settings.apify_token, f"APIFY_TASK_{name}": own.apify_task}
         case "raw_stores":
-            wanted = {f"{name}_SHOP_FINDER_URL": own.shop_finder_url}
+            wanted = {f"{name}_SHOP_FINDER_URL": own.shop_finder_url or own.stock_api_url}
         case "availability":
-            wanted = {f"DUBAI_{name}_STORES": own.stores, f"{name}_STOCK_API_URL": own.stock_api_url}
+            return missing_settings(brand, own)
         case "ximilar_index":
             wanted = {
                 "XIMILAR_API_TOKEN": settings.ximilar_api_token,

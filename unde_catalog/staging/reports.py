@@ -101,7 +101,7 @@ def due_brands(cursor: Cursor, stage: str, brands: Sequence[str]) -> list[str]:
 
 
 def product(cursor: Cursor, brand: str, external_id: str) -> Mapping[str, Any] | None:
-    """All that is known of a product: `product`, `due_work`, `photos`, `prices`, `runs`; None for an unknown one."""
+    """All that is known of a product: `product`, `due_work`, `photos`, `stock`, `prices`, `runs`; None if unknown."""
     cursor.execute(
         "SELECT id, source, external_id, brand, name, price, currency, category, colour, active, image_status,"
         " sync_status, ximilar_status, index_scope, error_message, original_image_urls, image_urls, collage_url,"
@@ -122,6 +122,13 @@ def product(cursor: Cursor, brand: str, external_id: str) -> Mapping[str, Any] |
     }.items():
         cursor.execute(query.encode(), (found["id"],))
         answer[part] = cursor.fetchall()
+    cursor.execute(
+        "SELECT DISTINCT ON (a.store_id) coalesce(s.name, a.store_id::text) AS shop, a.sizes_in_stock, a.fetched_at"
+        " FROM raw_availability a LEFT JOIN raw_stores s ON s.brand = a.brand AND s.store_id = a.store_id"
+        " WHERE a.brand = %s AND a.product_id = %s ORDER BY a.store_id, a.fetched_at DESC",
+        (brand, external_id),
+    )
+    answer["stock"] = cursor.fetchall()
     cursor.execute(
         "SELECT scraper_name, run_id, status, started_at, duration_seconds, error_message FROM scraper_logs"
         " WHERE scraper_name = ANY(%s) ORDER BY started_at DESC LIMIT 10",

@@ -5,7 +5,7 @@ How a product's stock is asked for is `availability.py`'s, how shops are found `
 
 import asyncio
 import logging
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 
 from unde_catalog.handler import StageStopped
@@ -56,7 +56,10 @@ def check_stock(brand: str, workplace: Workplace, options: RunOptions, log: logg
         what = "is over: its stock can't be asked for any more" if options.day < today else "has not begun"
         raise StageStopped(StageReport(STAGE, brand), NotToday(f"{options.day} {what}; today (UTC) is {today}"))
     interval = timedelta(seconds=settings.availability_interval)
-    log.info("availability %s: %s", brand, spread(db, STAGE, brand, interval))
+    placed = {why: count for why, count in asdict(spread(db, STAGE, brand, interval)).items() if count}
+    if placed:
+        named = ", ".join(f"{count} {why.replace('_', ' ')}" for why, count in placed.items())
+        log.info("availability %s: got a new place in the interval: %s", brand, named)
     products = db.run(availability.active_products, brand)
     gap = min(settings.stock_request_gap, _SHARE_OF_GAP * settings.availability_interval / max(products, 1))
     api = ShopApi(str(own.stock_api_url), own.user_agent, settings.stock_timeout, workplace.waiting)

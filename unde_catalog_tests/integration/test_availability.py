@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from unde_catalog import reading
 from unde_catalog.handler import StageStopped
 from unde_catalog.settings import load_settings
 from unde_catalog.staging import host_pace
@@ -121,6 +122,8 @@ def test_distress_slows_a_host_down_and_good_answers_bring_it_back(
     (slowed,) = place.db.run(host_pace.states)
     assert slowed.pause > 0 and slowed.slowed_at is not None
     assert (slowed.reason, slowed.troubles) == ("http_526", 3)
+    told = str(reading.status_view(reading.status(place.db)))
+    assert f"{slowed.host}: asked slowly, {slowed.pause:.1f} s between requests since" in told
     assert run(place, "availability").done == 17
     assert max(time.slept) >= slowed.pause * 0.5, "nobody waited"
     (recovered,) = place.db.run(host_pace.states)

@@ -18,8 +18,8 @@ from unde_catalog_tests.workers import prepare, report_of, worker
 
 @pytest.fixture
 def old(each_server: Server) -> Iterator[str]:
-    """A database at the first migration that knows due work."""
-    url = database_at(each_server, "0003")
+    """A database at the first migration with which the present loop can work."""
+    url = database_at(each_server, "0010")
     yield url
     each_server.drop(url)
 
