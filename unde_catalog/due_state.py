@@ -9,8 +9,8 @@ from datetime import timedelta
 from unde_catalog.settings import Settings
 from unde_catalog.staging.database import Database
 from unde_catalog.staging.due_figures import DueFigures, figures
-from unde_catalog.stock.availability import STAGE as AVAILABILITY
-from unde_catalog.stock.runs import missing_settings
+from unde_catalog.stock.needed import STAGE as AVAILABILITY
+from unde_catalog.stock.needed import missing_settings
 
 
 def recurring(settings: Settings) -> Mapping[tuple[str, str], timedelta]:

@@ -1,23 +1,22 @@
-"""The stages by name and in order, and the one call that runs one: assets and the command line both make it."""
+"""The stages by name and in order, and the one call that runs one: assets and the command line both make it.
+
+A stage's own modules are imported where it runs: whoever only wants the names needs no image or HTTP library.
+"""
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from unde_catalog.brands import brand_for
 from unde_catalog.handler import Keep, StageStopped
-from unde_catalog.index.ximilar import SharedPace, XimilarStage
-from unde_catalog.index.ximilar_api import Ximilar
-from unde_catalog.photos.collages import CollagesStage
-from unde_catalog.photos.originals import OriginalsStage
-from unde_catalog.publish.publish import Publishing
-from unde_catalog.sources.collect import ProductStream
-from unde_catalog.stage import run_stage
 from unde_catalog.stage_report import RunOptions, StageReport
 from unde_catalog.staging import pauses, stage_log
 from unde_catalog.staging.database import StagingDown
-from unde_catalog.stock.runs import check_stock, find_stores
 from unde_catalog.storage.objects import StorageDown
 from unde_catalog.workplace import Workplace
+
+if TYPE_CHECKING:
+    from unde_catalog.sources.collect import ProductStream
 
 DUE_STAGES = ("originals", "collages", "ximilar_index", "availability", "production_catalog")  # work off due work
 STAGES = ("raw_products", "raw_stores", *DUE_STAGES)
@@ -41,15 +40,19 @@ def run(
     if stage not in STAGES:
         raise ValueError(f"unknown stage {stage!r}; the stages are {', '.join(STAGES)}")
     if stage == "raw_products":
+        from unde_catalog.sources.collect import ProductStream
+
         return merge(ProductStream(brand, workplace.settings, options, log), workplace)
     if stage == "raw_stores":
+        from unde_catalog.stock.runs import find_stores
+
         return _logged(stage, brand, workplace, options, log, lambda: find_stores(brand, workplace))
     return _logged(
         stage, brand, workplace, options, log, lambda: _DUE_STAGES[stage](brand, workplace, options, log, keep)
     )
 
 
-def merge(stream: ProductStream, workplace: Workplace) -> StageReport:
+def merge(stream: "ProductStream", workplace: Workplace) -> StageReport:
     """Run the raw_products stage: what `run` does of it, for whoever was handed the stream."""
     return _logged(
         "raw_products", stream.brand, workplace, stream.options, stream.log, lambda: stream.merge(workplace.db)
@@ -85,6 +88,9 @@ def _logged(
 def _originals(
     brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
 ) -> StageReport:
+    from unde_catalog.photos.originals import OriginalsStage
+    from unde_catalog.stage import run_stage
+
     settings = workplace.settings
     handler = OriginalsStage(settings.brands[brand], settings, workplace.store, workplace.db)
     return run_stage(handler, workplace.db, brand, options, log, keep)
@@ -93,12 +99,19 @@ def _originals(
 def _collages(
     brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
 ) -> StageReport:
+    from unde_catalog.photos.collages import CollagesStage
+    from unde_catalog.stage import run_stage
+
     return run_stage(CollagesStage(workplace.settings, workplace.store), workplace.db, brand, options, log, keep)
 
 
 def _ximilar_index(
     brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
 ) -> StageReport:
+    from unde_catalog.index.ximilar import SharedPace, XimilarStage
+    from unde_catalog.index.ximilar_api import Ximilar
+    from unde_catalog.stage import run_stage
+
     settings = workplace.settings
     token, collection = settings.ximilar_api_token, settings.ximilar_collection_id
     if token is None or collection is None:
@@ -126,12 +139,16 @@ def _ximilar_index(
 def _availability(
     brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
 ) -> StageReport:
+    from unde_catalog.stock.runs import check_stock
+
     return check_stock(brand, workplace, options, log)
 
 
 def _production_catalog(
     brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
 ) -> StageReport:
+    from unde_catalog.publish.publish import Publishing
+
     try:
         production = workplace.production
     except StagingDown as down:

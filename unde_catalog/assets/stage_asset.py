@@ -10,7 +10,6 @@ from pydantic import Field
 from unde_catalog import pipeline
 from unde_catalog.handler import StageStopped, StoredObject
 from unde_catalog.materialization import metadata_of, one_sentence
-from unde_catalog.photos.contact_sheet import Sample, contact_sheet
 from unde_catalog.photos.manifest import Manifest
 from unde_catalog.resources import WorkplaceResource
 from unde_catalog.stage_report import RunOptions, StageReport
@@ -58,6 +57,8 @@ def work_off(
 
     A stage that had to stop half-way is a value, too: what it stored until then belongs into a manifest.
     """
+    from unde_catalog.photos.contact_sheet import Sample, contact_sheet  # Pillow: only where photos are at hand
+
     brand = context.partition_key
     manifest, sample = Manifest(), Sample()
 

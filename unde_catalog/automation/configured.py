@@ -5,7 +5,7 @@ What a stage does without them, when somebody launches it, is its own to say.
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.settings import Settings
-from unde_catalog.stock.runs import missing_settings
+from unde_catalog.stock.needed import missing_settings
 
 
 def not_configured(stage: str, settings: Settings) -> dict[str, str]:

@@ -10,10 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import impit
-from apify_client import ApifyClient
-from apify_client.errors import ApifyApiError, ApifyClientError, InvalidResponseBodyError
-
 from unde_catalog.sources.clean import TooDeep
 
 PAGE = 1_000  # items a request
@@ -69,6 +65,9 @@ class ApifyTask:
     def __init__(self, task_id: str, token: str, api_url: str) -> None:
         if not printable_token(token):
             raise ApifyUnusable("APIFY_TOKEN holds a space, a line break or the like: copy it again")
+        # Imported here: its models take a seventh of a second, and a run of any other stage never needs them.
+        from apify_client import ApifyClient
+
         self._task_id = task_id
         self._client = ApifyClient(token, api_url=api_url, min_delay_between_retries=_FIRST_RETRY)
         # The official client repeats a start whose answer was lost, which can start and bill a run twice (spec 6).
@@ -121,6 +120,9 @@ class ApifyTask:
 
     @contextmanager
     def _explained(self, doing: str) -> Iterator[None]:
+        import impit
+        from apify_client.errors import ApifyApiError, ApifyClientError, InvalidResponseBodyError
+
         asked = f"{doing} of task {self._task_id}"
         try:
             yield

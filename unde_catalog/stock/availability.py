@@ -14,11 +14,10 @@ from unde_catalog.staging.availability import Checked
 from unde_catalog.staging.database import Cursor
 from unde_catalog.staging.due_work import Lease
 from unde_catalog.stock.item import StockItem, read_stock_item
+from unde_catalog.stock.needed import STAGE
 from unde_catalog.stock.pace import HostPace
 from unde_catalog.stock.shapes import Shape, Sizes, UnknownAnswer, together
 from unde_catalog.stock.shop_api import ShopApi, Unanswered
-
-STAGE = "availability"
 
 
 @dataclass(frozen=True, slots=True)

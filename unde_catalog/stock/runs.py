@@ -9,12 +9,12 @@ from dataclasses import asdict, replace
 from datetime import timedelta
 
 from unde_catalog.handler import StageStopped
-from unde_catalog.settings import BrandSettings
 from unde_catalog.stage import run_stage
 from unde_catalog.stage_report import RunOptions, StageReport
 from unde_catalog.staging import availability, shops
 from unde_catalog.staging.due_spread import spread
-from unde_catalog.stock.availability import STAGE, AvailabilityStage
+from unde_catalog.stock.availability import AvailabilityStage
+from unde_catalog.stock.needed import STAGE, missing_settings
 from unde_catalog.stock.pace import HostPace
 from unde_catalog.stock.shapes import shape_of
 from unde_catalog.stock.shop_api import ShopApi
@@ -29,17 +29,6 @@ _NAMED = 5  # shops in a note
 
 class NotToday(RuntimeError):
     """Stock is known of the present day only."""
-
-
-def missing_settings(brand: str, own: BrandSettings) -> list[str]:
-    """What has to be set before a brand's stock can be asked for; empty where all is there."""
-    wanted = {
-        f"DUBAI_{brand.upper()}_STORES": own.stores,
-        f"{brand.upper()}_STOCK_API_URL": own.stock_api_url,
-    }
-    if own.stock_shape in ("available-sizes", "skus"):
-        wanted[f"{brand.upper()}_STOCK_CHANNEL"] = own.stock_channel
-    return [name for name, value in wanted.items() if not value]
 
 
 def check_stock(brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger) -> StageReport:

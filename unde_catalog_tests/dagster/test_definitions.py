@@ -86,6 +86,15 @@ def test_importing_the_definitions_touches_nothing(tmp_path: Path) -> None:
     assert not home.exists()
 
 
+def test_loading_the_definitions_imports_none_of_the_heavy_libraries_that_single_stages_need(tmp_path: Path) -> None:
+    heavy = {"aiohttp", "alembic", "apify_client", "impit", "numpy", "pandas", "PIL", "pyarrow", "unde_catalog.sandbox"}
+    said = "import sys, unde_catalog.definitions; print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run([sys.executable, "-c", said], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert heavy & set(done.stdout.split()) == set(), "every run and every sensor would pay for these: import them late"
+
+
 def test_the_one_workspace_and_the_one_instance_file_are_valid_as_they_stand(tmp_path: Path) -> None:
     command = [str(Path(sys.executable).parent / "dagster"), "definitions", "validate", "-w", "workspace.yaml"]
     environment = {**os.environ, "UNDE_HOME": str(tmp_path / "home")}
