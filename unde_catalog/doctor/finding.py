@@ -12,6 +12,11 @@ State = Literal["green", "yellow", "red"]
 _OF_A_BRAND = {
     "APIFY_TASK_": "the id of the brand's Apify task",
     "_USE_PROXY": "true or false",
+    "DUBAI_": "shop ids with commas between",
+    "_STOCK_API_URL": "the address of the shop's stock API",
+    "_SHOP_FINDER_URL": "the address of the brand's site, where shops are looked for",
+    "_STOCK_CHANNEL": "the number of the brand's store in its own APIs",
+    "_USER_AGENT": "the shop app's User-Agent, e.g. ZaraApp/15.10.0 ...",
     "_PHOTO_HOSTS": "host names with commas between, each like static.zara.net, *.zara.net or with :port",
 }
 

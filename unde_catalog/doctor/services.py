@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.doctor import apify, dagster, databases, machine, objects, proxy, redis, ximilar
+from unde_catalog.doctor import apify, dagster, databases, machine, objects, proxy, redis, shops, ximilar
 from unde_catalog.doctor.databases import Databases
 from unde_catalog.doctor.examine import Check
 from unde_catalog.settings import Settings
@@ -29,6 +29,10 @@ def all_checks(settings: Settings, workplace: Workplace) -> list[Check]:
         Check("proxy", partial(proxy.look_at_proxy, settings, shared), ("PROXY_URL",)),
         Check("ximilar", partial(ximilar.look_at_collection, settings), ("XIMILAR_API_URL",)),
         Check("ximilar-credits", partial(ximilar.look_at_credits, shared), (), needs="staging-database"),
+        *(
+            Check(f"shops-{brand}", partial(shops.look_at_shops, settings, brand), (f"{brand.upper()}_STOCK_API_URL",))
+            for brand in BRANDS
+        ),
         Check("disk", partial(machine.look_at_disk, settings), ("UNDE_HOME",)),
         Check("time-zone", partial(machine.look_at_time_zone, settings), ("SCHEDULE_TIMEZONE",)),
     ]

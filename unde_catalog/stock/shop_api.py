@@ -12,7 +12,6 @@ import aiohttp
 from yarl import URL
 
 from unde_catalog.net import answers
-from unde_catalog.net.tls import tls_context
 from unde_catalog.net.waiting import REAL, Waiting
 
 _LONGEST_ANSWER = 2_000_000  # bytes; a real one has some thousand
@@ -40,7 +39,7 @@ class ShopApi:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=tls_context()),
+            connector=aiohttp.TCPConnector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=self._timeout),
             headers=self._headers,

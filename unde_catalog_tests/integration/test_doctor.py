@@ -89,6 +89,7 @@ CHANGES: dict[str, tuple[str, tuple[str, str]]] = {  # variable -> the line that
     "XIMILAR_API_TOKEN": ("ximilar", (r"^.*", "changed-by-someone")),
     "XIMILAR_COLLECTION_ID": ("ximilar", (r"^.*", "another-collection")),
     "XIMILAR_PREFIX": ("ximilar", (r"^.*", "/similarity/photos/v2/")),
+    "ZARA_USER_AGENT": ("shops-zara", (r"^.*", "Mozilla/5.0")),
     "REDIS_URL": ("redis", PASSWORD),
 }
 
@@ -109,6 +110,21 @@ def test_what_is_changed_turns_its_own_line_red_and_is_named(
         assert "changed-by-someone" not in told(found)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [("DUBAI_OYSHO_STORES", "1,2", "the finder does not know 1, 2 of its 2 shops"),
+     ("OYSHO_SHOP_FINDER_URL", "http://127.0.0.1:{port}", "stock is answered, but the shop finder at ")],
+)  # fmt: skip
+def test_a_finder_that_does_not_know_our_shops_is_worth_a_look(
+    healthy: dict[str, str], variable: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value.format(port=closed_port()))
+    found = diagnose()
+    assert of(found, "yellow") == {"shops-oysho"}, told(found)
+    assert line_of(found, "shops-oysho").said.startswith(says)
+    assert variable in line_of(found, "shops-oysho").wants
+
+
 GONE = {  # variable -> the line, and an address where the service would be, were it not stopped
     "STAGING_DB_URL": ("staging-database", "postgresql://scraper:pass-word@127.0.0.1:{port}/unde_staging"),
     "PRODUCTION_DB_URL": ("production-database", "postgresql://someone:pass-word@127.0.0.1:{port}/unde_main"),
@@ -117,6 +133,7 @@ GONE = {  # variable -> the line, and an address where the service would be, wer
     "APIFY_API_URL": ("apify", "http://127.0.0.1:{port}"),
     "PROXY_URL": ("proxy", "http://someone:pass-word@127.0.0.1:{port}"),
     "XIMILAR_API_URL": ("ximilar", "http://127.0.0.1:{port}"),
+    "OYSHO_STOCK_API_URL": ("shops-oysho", "http://127.0.0.1:{port}"),
     "REDIS_URL": ("redis", "redis://:pass-word@127.0.0.1:{port}/0"),
 }
 
@@ -141,13 +158,13 @@ def test_services_that_hang_are_told_as_such_and_delay_nobody(
         for variable, (_, address) in GONE.items():
             monkeypatch.setenv(variable, address.format(port=port))
         began = time.monotonic()
-        found = diagnose(seconds=2)
-        assert time.monotonic() - began < 20
+        found = diagnose(seconds=5)
+        assert time.monotonic() - began < 60
     assert found.hung
     assert of(found, "red") == {service for service, _ in GONE.values()}, told(found)
     for variable, (service, _) in GONE.items():
         line = line_of(found, service)
-        assert (line.said, line.milliseconds) == ("no answer within 2 s", 2000), told(found)
+        assert (line.said, line.milliseconds) == ("no answer within 5 s", 5000), told(found)
         assert variable in line.wants
     assert of(found, "green") == {"disk", "time-zone"}, told(found)
 
