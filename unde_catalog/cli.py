@@ -21,6 +21,7 @@ from unde_catalog.commands.doctor import doctor_command
 from unde_catalog.commands.drill import backup_command, restore_command, verify_command
 from unde_catalog.commands.objects import objects_app
 from unde_catalog.commands.pauses import pause_command, resume_command
+from unde_catalog.commands.report import report_command
 from unde_catalog.commands.upkeep import upkeep_command
 from unde_catalog.embedded.errors import EmbeddedPostgresError
 from unde_catalog.handler import StageStopped
@@ -48,6 +49,7 @@ app.command("restore")(restore_command)
 app.command("pause")(pause_command)
 app.command("resume")(resume_command)
 app.command("upkeep")(upkeep_command)
+app.command("report")(report_command)
 
 _console = Console()
 _errors = Console(stderr=True)

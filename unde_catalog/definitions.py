@@ -6,19 +6,25 @@ from typing import Any
 import dagster as dg
 
 from unde_catalog.assets.availability import availability
+from unde_catalog.assets.catalog_report import catalog_report
 from unde_catalog.assets.collages import collages
 from unde_catalog.assets.originals import originals
 from unde_catalog.assets.production_catalog import production_catalog
 from unde_catalog.assets.raw_products import raw_products
 from unde_catalog.assets.raw_stores import raw_stores
 from unde_catalog.assets.ximilar_index import ximilar_index
+from unde_catalog.automation.check_jobs import CHECK_JOBS, check_schedules
 from unde_catalog.automation.due_sensors import SENSED, due_sensor
 from unde_catalog.automation.jobs import CATALOGUE_JOB
 from unde_catalog.automation.pause_jobs import pause_job, resume_job
+from unde_catalog.automation.report_schedule import REPORT_JOB, report_schedule
 from unde_catalog.automation.stage_schedules import shop_schedules, stage_schedules
 from unde_catalog.automation.upkeep_jobs import clean_up_job, pruning_job, upkeep_job
 from unde_catalog.automation.upkeep_schedules import upkeep_schedules
+from unde_catalog.checks.brand_checks import brand_checks
 from unde_catalog.checks.due_checks import checked_in_time, index_in_use
+from unde_catalog.checks.freshness import fresh
+from unde_catalog.checks.house import house
 from unde_catalog.checks.indexing import credits_left, nothing_held_back
 from unde_catalog.checks.publishing import publishable, published
 from unde_catalog.io_managers import ObjectManifests, PostgresProducts
@@ -34,13 +40,34 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
     schedules = dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED
     given = {"workplace": WorkplaceResource(settings), **(resources or {})}
     return dg.Definitions(
-        assets=[raw_products, raw_stores, originals, collages, ximilar_index, availability, production_catalog],
-        asset_checks=[credits_left, nothing_held_back, publishable, published, checked_in_time, index_in_use],
-        jobs=[CATALOGUE_JOB, pause_job, resume_job, upkeep_job, pruning_job, clean_up_job],
+        assets=[
+            raw_products,
+            raw_stores,
+            originals,
+            collages,
+            ximilar_index,
+            availability,
+            production_catalog,
+            catalog_report,
+        ],
+        asset_checks=[
+            credits_left,
+            nothing_held_back,
+            publishable,
+            published,
+            checked_in_time,
+            index_in_use,
+            brand_checks,
+            fresh,
+            house,
+        ],  # fmt: skip
+        jobs=[CATALOGUE_JOB, *CHECK_JOBS, REPORT_JOB, pause_job, resume_job, upkeep_job, pruning_job, clean_up_job],
         schedules=[
             *stage_schedules(settings, schedules),
             *shop_schedules(settings, schedules),
             *upkeep_schedules(settings, schedules),
+            *check_schedules(settings, schedules),
+            report_schedule(settings, schedules),
         ],
         sensors=[due_sensor(stage, sensors) for stage in SENSED],
         resources={

@@ -12,7 +12,7 @@ from dagster import DagsterRunStatus
 from unde_catalog.automation.upkeep_jobs import clean_up_job, pruning_job, upkeep_job
 from unde_catalog.settings import Settings
 
-_IN_FLIGHT = [
+IN_FLIGHT = [
     DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED,
     DagsterRunStatus.CANCELING,
 ]  # fmt: skip
@@ -32,7 +32,7 @@ def upkeep_schedules(settings: Settings, status: dg.DefaultScheduleStatus) -> li
 
     def schedule(name: str, cron: str, job: dg.JobDefinition, description: str) -> dg.ScheduleDefinition:
         def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-            running = dg.RunsFilter(job_name=job.name, statuses=_IN_FLIGHT)
+            running = dg.RunsFilter(job_name=job.name, statuses=IN_FLIGHT)
             return upkeep_run(name, context.scheduled_execution_time, context.instance.get_runs_count(running))
 
         decorated: Callable[..., dg.ScheduleDefinition] = dg.schedule(

@@ -1,0 +1,1 @@
+"""How the catalogue stands, gathered and rendered for people."""
