@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -24,6 +23,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from unde_catalog.brands import BRANDS, IndexScope
+from unde_catalog.dagster_settings import DagsterFields
 from unde_catalog.publish_settings import PublishFields
 from unde_catalog.s3_settings import S3Fields, S3Settings
 from unde_catalog.stock_settings import StockFields, StockOfBrand, StockShape
@@ -54,15 +54,14 @@ class SettingsError(ValueError):
     """A setting that can't be used; each line names the variable, what it wants and (unless secret) what it got."""
 
 
-class Settings(S3Fields, PublishFields, StockFields, UpkeepFields, BaseSettings):  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES is all of it
+class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES is all of it
+    DagsterFields, S3Fields, PublishFields, StockFields, UpkeepFields, BaseSettings
+):
     """Everything an operator can set. Every field's name in capitals is its environment variable."""
 
     model_config = _SOURCES
 
     unde_home: Path = Field(Path(".unde"), description="a folder for everything kept on this machine")
-    dagster_home: Path | None = Field(None, description="a folder that holds (a link to) the project's dagster.yaml")
-    automation: Literal["on", "off"] = Field("off", description="on or off: whether sensors and schedules run")
-    schedule_timezone: str = Field("UTC", description="a time zone name such as UTC or Asia/Dubai")
 
     staging_db_url: SecretStr | None = Field(None, description="postgresql://role:password@host:6432/unde_staging")
     production_db_url: SecretStr | None = Field(None, description="postgresql://role:password@host:6432/unde_main")
@@ -123,15 +122,6 @@ class Settings(S3Fields, PublishFields, StockFields, UpkeepFields, BaseSettings)
         10_000, description="records that may be inserted (and are billed) in a calendar month (UTC), 0 or more"
     )
     ximilar_index_batch_size: BatchSize | None = Field(None, description="a whole number from 1 to 10000")
-
-    @field_validator("schedule_timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError):
-            raise ValueError("no such time zone") from None
-        return value
 
     @field_validator("staging_db_url", "production_db_url", "dagster_db_url", "backup_db_url")
     @classmethod
