@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from unde_catalog.brands import BRANDS
 from unde_catalog.staging.database import Database
 from unde_catalog_tests.doctoring import (
     Services,
@@ -166,7 +167,8 @@ def test_services_that_hang_are_told_as_such_and_delay_nobody(
         line = line_of(found, service)
         assert (line.said, line.milliseconds) == ("no answer within 5 s", 5000), told(found)
         assert variable in line.wants
-    assert of(found, "green") == {"disk", "time-zone"}, told(found)
+    others = {f"shops-{brand}" for brand in BRANDS if brand != "oysho"}
+    assert of(found, "green") == {"disk", "time-zone", *others}, told(found)
 
 
 def test_the_program_ends_although_a_service_hangs(healthy: dict[str, str]) -> None:
@@ -178,7 +180,7 @@ def test_the_program_ends_although_a_service_hangs(healthy: dict[str, str]) -> N
     assert done.returncode == 1, done.stderr
     assert lines["object-store"]["said"] == "no answer within 10 s"
     assert {name for name, line in lines.items() if line["state"] == "red"} == {"object-store", "redis"}
-    assert took < 20  # ten, and what Python takes to begin
+    assert took < 60  # ten, and what Python takes to begin on a busy machine
 
 
 def test_the_program_ends_although_a_librarys_thread_hangs(tmp_path: Path) -> None:
