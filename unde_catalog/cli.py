@@ -19,6 +19,7 @@ from unde_catalog import due_state, pipeline, reading
 from unde_catalog.brands import BRANDS
 from unde_catalog.commands.doctor import doctor_command
 from unde_catalog.commands.drill import backup_command, restore_command, verify_command
+from unde_catalog.commands.notices import notices_app
 from unde_catalog.commands.objects import objects_app
 from unde_catalog.commands.pauses import pause_command, resume_command
 from unde_catalog.commands.report import report_command
@@ -42,6 +43,7 @@ app = typer.Typer(
 sandbox_app = typer.Typer(help="Stand-ins of the outside services on this machine.", no_args_is_help=True)
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(objects_app, name="objects")
+app.add_typer(notices_app, name="notices")
 app.command("verify")(verify_command)
 app.command("doctor")(doctor_command)
 app.command("backup")(backup_command)

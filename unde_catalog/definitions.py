@@ -16,6 +16,7 @@ from unde_catalog.assets.ximilar_index import ximilar_index
 from unde_catalog.automation.check_jobs import CHECK_JOBS, check_schedules
 from unde_catalog.automation.due_sensors import SENSED, due_sensor
 from unde_catalog.automation.jobs import CATALOGUE_JOB
+from unde_catalog.automation.notice_sensors import notice_sensor
 from unde_catalog.automation.pause_jobs import pause_job, resume_job
 from unde_catalog.automation.report_schedule import REPORT_JOB, report_schedule
 from unde_catalog.automation.stage_schedules import shop_schedules, stage_schedules
@@ -69,7 +70,7 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
             *check_schedules(settings, schedules),
             report_schedule(settings, schedules),
         ],
-        sensors=[due_sensor(stage, sensors) for stage in SENSED],
+        sensors=[*(due_sensor(stage, sensors) for stage in SENSED), notice_sensor(sensors)],
         resources={
             "postgres_io_manager": PostgresProducts(given["workplace"]),
             "manifest_io_manager": ObjectManifests(given["workplace"]),

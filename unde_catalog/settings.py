@@ -24,10 +24,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from unde_catalog.brands import BRANDS, IndexScope
 from unde_catalog.dagster_settings import DagsterFields
+from unde_catalog.notice_settings import NoticeFields
 from unde_catalog.publish_settings import PublishFields
 from unde_catalog.s3_settings import S3Fields, S3Settings
 from unde_catalog.stock_settings import StockFields, StockOfBrand, StockShape
 from unde_catalog.upkeep_settings import UpkeepFields
+from unde_catalog.ximilar_settings import XimilarFields
 
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
@@ -55,7 +57,7 @@ class SettingsError(ValueError):
 
 
 class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES is all of it
-    DagsterFields, S3Fields, PublishFields, StockFields, UpkeepFields, BaseSettings
+    DagsterFields, S3Fields, NoticeFields, PublishFields, StockFields, UpkeepFields, XimilarFields, BaseSettings
 ):
     """Everything an operator can set. Every field's name in capitals is its environment variable."""
 
@@ -107,20 +109,6 @@ class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES
     collage_quality: Annotated[int, Field(ge=1, le=100)] = Field(95, description="JPEG quality, 1 to 100")
     collage_memory_mb: Annotated[int, Field(ge=64)] = Field(2_000, description="decoded megabytes at once, 64 or more")
 
-    ximilar_api_token: SecretStr | None = Field(None, description="a Ximilar API token")
-    ximilar_collection_id: str | None = Field(None, description="the id of a Ximilar collection")
-    ximilar_api_url: AnyHttpUrl = Field(
-        AnyHttpUrl("https://api.ximilar.com"), description="the address of Ximilar's API"
-    )
-    ximilar_prefix: str = Field(
-        "/similarity/fashion-new/v2/",
-        pattern=r"^/?[\w-]+(/[\w-]+)*/?$",
-        description="the path that fits the kind of collection, e.g. /similarity/fashion-new/v2/",
-    )
-    ximilar_rate_limit: Annotated[float, Field(gt=0, le=1_000)] = Field(10, description="requests a second")
-    ximilar_monthly_credits: Annotated[int, Field(ge=0)] = Field(
-        10_000, description="records that may be inserted (and are billed) in a calendar month (UTC), 0 or more"
-    )
     ximilar_index_batch_size: BatchSize | None = Field(None, description="a whole number from 1 to 10000")
 
     @field_validator("staging_db_url", "production_db_url", "dagster_db_url", "backup_db_url")

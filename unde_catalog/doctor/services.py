@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.doctor import apify, dagster, databases, machine, objects, proxy, redis, shops, ximilar
+from unde_catalog.doctor import apify, dagster, databases, machine, notices, objects, proxy, redis, shops, ximilar
 from unde_catalog.doctor.databases import Databases
 from unde_catalog.doctor.examine import Check
 from unde_catalog.settings import Settings
@@ -33,6 +33,7 @@ def all_checks(settings: Settings, workplace: Workplace) -> list[Check]:
             Check(f"shops-{brand}", partial(shops.look_at_shops, settings, brand), (f"{brand.upper()}_STOCK_API_URL",))
             for brand in BRANDS
         ),
+        Check("notices", partial(notices.look_at_notices, shared), ("NOTICE_WEBHOOK_URL", "NOTICE_SMTP_URL")),
         Check("disk", partial(machine.look_at_disk, settings), ("UNDE_HOME",)),
         Check("time-zone", partial(machine.look_at_time_zone, settings), ("SCHEDULE_TIMEZONE",)),
     ]

@@ -66,9 +66,10 @@ def test_sensors_run_only_when_somebody_said_on(
 ) -> None:
     monkeypatch.setenv("AUTOMATION", automation)
     sensors = list(build_definitions(load_settings()).sensors or [])
-    assert {sensor.name for sensor in sensors} == {"originals_due", "collages_due"}
+    assert {sensor.name for sensor in sensors} == {"originals_due", "collages_due", "notices"}
     assert all(sensor.default_status == status for sensor in sensors)
-    assert all(sensor.minimum_interval_seconds == 900 for sensor in sensors)
+    every = {sensor.name: sensor.minimum_interval_seconds for sensor in sensors}
+    assert every == {"originals_due": 900, "collages_due": 900, "notices": 60}
 
 
 def test_importing_the_definitions_touches_nothing(tmp_path: Path) -> None:
