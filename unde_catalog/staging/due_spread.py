@@ -41,14 +41,16 @@ class Spread:
     crowded: int = 0
 
 
-def spread(db: Database, stage: str, brand: str, interval: timedelta) -> Spread:
+def spread(db: Database, stage: str, brand: str, interval: timedelta, *, level: bool = True) -> Spread:
     """Give a place to every active product of a brand that has none; afterwards no more than share their minute.
+
+    `level`: also spread a backlog and crowded minutes anew. A run that only works off what is due now leaves them.
 
     Costs an index lookup a product when there is nothing to do. Several at once, or one that was killed, do no harm: a
     product moves only from where it was seen.
     """
     values = {"stage": stage, "brand": brand, "now": db.run(_now), "interval": interval, "most": _MOST}
-    overdue = _spread_overdue(db, values)
+    overdue = _spread_overdue(db, values) if level else 0
     counts = {"never_checked": 0, "returned": 0, "changed": _place_changed(db, values)}
     after: int | None = 0
     while after is not None:
@@ -56,7 +58,7 @@ def spread(db: Database, stage: str, brand: str, interval: timedelta) -> Spread:
         for why in ("never_checked", "returned"):
             counts[why] += _place(db, values, page[why])
         after = page["last"]
-    return Spread(**counts, overdue=overdue, crowded=0 if overdue else _thin_out(db, values))
+    return Spread(**counts, overdue=overdue, crowded=_thin_out(db, values) if level and not overdue else 0)
 
 
 def without_place(cursor: Cursor, stage: str, brand: str, after: int) -> dict[str, Any]:

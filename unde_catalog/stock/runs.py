@@ -45,7 +45,11 @@ def check_stock(brand: str, workplace: Workplace, options: RunOptions, log: logg
         what = "is over: its stock can't be asked for any more" if options.day < today else "has not begun"
         raise StageStopped(StageReport(STAGE, brand), NotToday(f"{options.day} {what}; today (UTC) is {today}"))
     interval = timedelta(seconds=settings.availability_interval)
-    placed = {why: count for why, count in asdict(spread(db, STAGE, brand, interval)).items() if count}
+    placed = {
+        why: count
+        for why, count in asdict(spread(db, STAGE, brand, interval, level=options.stay_minutes is not None)).items()
+        if count
+    }
     if placed:
         named = ", ".join(f"{count} {why.replace('_', ' ')}" for why, count in placed.items())
         log.info("availability %s: got a new place in the interval: %s", brand, named)

@@ -226,6 +226,36 @@ def test_a_run_stays_for_what_comes_due_and_asks_for_every_product_once_in_its_h
     assert max(row["n"] for row in minutes) == 1, "a burst"
 
 
+def test_after_an_outage_the_hours_run_spreads_what_is_late_and_one_by_hand_works_it_off(
+    shops: Callable[..., Workplace], time: SimulatedTime
+) -> None:
+    place = shops()
+    execute(  # many more than a hundred are late: fewer are no burst
+        place.db,
+        "INSERT INTO raw_products (source, external_id, brand, scraped_at, raw_data)"
+        " SELECT source, n::text, brand, scraped_at, raw_data FROM raw_products, generate_series(1, 10) AS n"
+        " WHERE external_id = (SELECT min(external_id) FROM raw_products)",
+    )
+    for stage in range(11):
+        execute(
+            place.db,
+            "INSERT INTO raw_products (source, external_id, brand, scraped_at, raw_data)"
+            " SELECT source, external_id || '-' || %s, brand, scraped_at, raw_data FROM raw_products"
+            " WHERE length(external_id) > 5 AND external_id NOT LIKE '%%-%%'",
+            str(stage),
+        )
+    run(place, "availability", force=True)
+    everything = execute(place.db, "SELECT count(*) AS n FROM raw_products")[0]["n"]
+    assert everything == 250
+    time.advance(3 * 3600)
+    assert run(place, "availability", limit=5).done == 5  # by hand, and it works off what is due
+    assert run(place, "availability", stay_minutes=1).done < 20, "a burst"
+    late = execute(place.db, "SELECT count(*) AS n FROM due_work WHERE stage = 'availability' AND due_at <= unde_now()")
+    assert late[0]["n"] < 20
+    time.advance(3 * 3600)
+    assert run(place, "availability").done > 200
+
+
 def test_a_run_that_stays_ends_with_its_day(shops: Callable[..., Workplace], time: SimulatedTime) -> None:
     place = shops()
     time.set(NOON + timedelta(hours=11, minutes=40))
