@@ -1,17 +1,19 @@
-"""What can be set for upkeep: how long things are kept. Read from the environment by `settings.py` alone.
+"""What can be set for upkeep: how long things are kept, and when checks warn. Read by `settings.py` alone.
 
 What goes, and what stays however old it is, is in `staging/aging.py`, `upkeep/` and `automation/run_pruning.py`.
 """
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from unde_catalog.check_settings import CheckFields
 
 Days = Annotated[int, Field(ge=1, le=3_650)]
 
 
-class UpkeepFields(BaseModel):
-    """Days for which each kind is kept."""
+class UpkeepFields(CheckFields):
+    """Days for which each kind is kept, beside the limits of checks."""
 
     availability_keep_days: Days = Field(default=30, description="days that stock is kept for, 1 to 3650")
     log_keep_days: Days = Field(default=90, description="days that rows of scraper_logs are kept for, 1 to 3650")

@@ -10,6 +10,7 @@ import dagster as dg
 
 from unde_catalog.automation.asking import Asked, Wanted, ask
 from unde_catalog.automation.in_flight import Flight, brands_in_flight, flights
+from unde_catalog.automation.jobs import stage_selection
 from unde_catalog.brands import BRANDS
 from unde_catalog.resources import WorkplaceResource
 from unde_catalog.staging import clock, pauses, reports
@@ -34,7 +35,7 @@ def due_sensor(stage: str, status: dg.DefaultSensorStatus) -> dg.SensorDefinitio
 
     @dg.sensor(
         name=f"{stage}_due",
-        target=dg.AssetSelection.assets(stage),
+        target=stage_selection(stage),
         minimum_interval_seconds=int(EVERY.total_seconds()),
         default_status=status,
         description=f"Every 15 minutes: a run of {stage} for each brand with something due and no run in flight.",

@@ -2,12 +2,30 @@
 
 import dagster as dg
 
+from unde_catalog.checks.brand_checks import BRAND_CHECKS
+from unde_catalog.checks.freshness import FRESHNESS_CHECKS
+from unde_catalog.checks.house import HOUSE_CHECKS
+
+CHECKS_DAILY, CHECKS_HOURLY, CHECKS_OF_THE_HOUSE = "checks_daily", "checks_hourly", "checks_of_the_house"
+
 # `raw_stores` and `availability` have a clock of their own.
 CATALOGUE_STAGES = ("raw_products", "originals", "collages", "ximilar_index", "production_catalog")
-STAGES_OF_JOB = {"catalogue": frozenset(CATALOGUE_STAGES)}
+STAGES_OF_JOB = {
+    "catalogue": frozenset(CATALOGUE_STAGES),
+    # They work on no product, so that no stage has to wait for them.
+    **dict.fromkeys((CHECKS_DAILY, CHECKS_HOURLY, CHECKS_OF_THE_HOUSE), frozenset[str]()),
+}
+
+
+def stage_selection(*stages: str) -> dg.AssetSelection:
+    """Stages with the checks that are about their very runs; what looks at a whole brand or at the house has a clock
+    of its own (`check_jobs.py`)."""
+    on_their_own = dg.AssetSelection.checks(*(one.key for one in (*BRAND_CHECKS, *FRESHNESS_CHECKS, *HOUSE_CHECKS)))
+    return dg.AssetSelection.assets(*stages) - on_their_own
+
 
 CATALOGUE_JOB = dg.define_asset_job(
     "catalogue",
-    selection=dg.AssetSelection.assets(*CATALOGUE_STAGES),
+    selection=stage_selection(*CATALOGUE_STAGES),
     description="A brand from its scrape to what is published of it.",
 )

@@ -13,10 +13,12 @@ import dagster as dg
 from unde_catalog.automation.asking import Asked, Wanted, ask
 from unde_catalog.automation.configured import not_configured
 from unde_catalog.automation.in_flight import HOUR_TAG, Flight, brands_in_flight, brands_of_the_hour, flights
+from unde_catalog.automation.jobs import stage_selection
 from unde_catalog.brands import BRANDS, Brand
 from unde_catalog.resources import WorkplaceResource
 from unde_catalog.settings import Settings
 from unde_catalog.staging import clock, pauses
+from unde_catalog.staging.database import Cursor
 from unde_catalog.staging.pauses import Paused
 
 HOUR = timedelta(hours=1)
@@ -32,7 +34,7 @@ class Tick:
     in_flight: Sequence[Flight] = ()
     held_up: Sequence[Paused] = ()
     unset: Mapping[str, str] = field(default_factory=dict)
-    to_retry: Sequence[str] = ()  # brands with something that failed and is due again
+    to_retry: Sequence[str] = ()  # brands with something that failed and may be tried again
 
 
 def runs_of_stage(stage: str, brands: Sequence[str], tick: Tick) -> Asked:
@@ -42,8 +44,8 @@ def runs_of_stage(stage: str, brands: Sequence[str], tick: Tick) -> Asked:
 
 
 def runs_for_retries(stage: str, tick: Tick) -> Asked:
-    """The same for brands in which something failed, or was left for want of credits, and is due again."""
-    nothing = {brand: "nothing that failed is due" for brand in BRANDS if brand not in tick.to_retry}
+    """The same for brands in which something failed, or was left for want of credits, and may be tried again."""
+    nothing = {brand: "nothing that failed is to be tried again" for brand in BRANDS if brand not in tick.to_retry}
     wanted = Wanted(stage, tick.moment, "schedule")
     return ask(wanted, BRANDS, tick.held_up, tick.unset, nothing, brands_in_flight(tick.in_flight, stage))
 
@@ -81,7 +83,13 @@ def stage_schedules(settings: Settings, status: dg.DefaultScheduleStatus) -> lis
             settings, status, "ximilar_retries", "0 12 * * *", "ximilar_index",
             lambda tick: runs_for_retries("ximilar_index", tick),
             "Daily at 12:00: what failed at Ximilar, or waited for credits, and is due again. Not what was given up.",
-            for_retries=True,
+            retries=clock.brands_to_retry,
+        ),
+        _on_the_clock(
+            settings, status, "collect_retries", "30 * * * *", "raw_products",
+            lambda tick: runs_for_retries("raw_products", tick),
+            "Hourly at :30: brands whose last collection failed in the last day, three times more at the most.",
+            retries=clock.brands_to_collect_again,
         ),
         _on_the_clock(
             settings, status, "production_hourly", "10 * * * *", "production_catalog",
@@ -123,12 +131,12 @@ def _on_the_clock(
     decide: Callable[[Tick], Asked],
     description: str,
     *,
-    for_retries: bool = False,
+    retries: Callable[[Cursor, str, Sequence[str]], list[str]] | None = None,
 ) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=name,
         cron_schedule=cron,
-        target=dg.AssetSelection.assets(stage),
+        target=stage_selection(stage),
         execution_timezone=settings.schedule_timezone,
         default_status=status,
         description=description,
@@ -143,7 +151,7 @@ def _on_the_clock(
                 flights(context.instance),
                 place.db.run(pauses.all_pauses),
                 not_configured(stage, place.settings),
-                place.db.run(clock.brands_to_retry, stage, list(BRANDS)) if for_retries else (),
+                place.db.run(retries, stage, list(BRANDS)) if retries else (),
             )
         asked = decide(tick)
         if not asked.requests:

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
+from unde_catalog.checks.telling import brand_check
 from unde_catalog.materialization import one_sentence
-from unde_catalog.partitions import BRAND_PARTITIONS
 from unde_catalog.resources import WorkplaceResource
 from unde_catalog.staging import due_work, stage_log, ximilar
 
@@ -26,7 +26,14 @@ def credits_left(workplace: dg.ResourceParam[WorkplaceResource]) -> dg.AssetChec
     )
 
 
-@dg.asset_check(asset="ximilar_index", partitions_def=BRAND_PARTITIONS)
+_HELD_BACK = brand_check(
+    "nothing_held_back",
+    "ximilar_index",
+    "The brand's last run could do all that was due, and did not pause for want of credits or room.",
+)
+
+
+@dg.multi_asset_check(name="nothing_held_back", specs=[_HELD_BACK])
 def nothing_held_back(
     context: dg.AssetCheckExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
 ) -> dg.AssetCheckResult:

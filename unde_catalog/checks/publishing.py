@@ -3,33 +3,25 @@
 The rules are `publish/`'s, and the stage calls them itself before it publishes; here they are shown, a brand at a time.
 """
 
-import warnings
 from collections.abc import Iterator
 
 import dagster as dg
 
+from unde_catalog.checks.telling import brand_check
 from unde_catalog.materialization import one_sentence
-from unde_catalog.partitions import BRAND_PARTITIONS
 from unde_catalog.publish import agreement, gate
 from unde_catalog.publish.brand_rules import RULES
 from unde_catalog.resources import WorkplaceResource
 
 _NOT_CONFIGURED = "not configured: set PRODUCTION_DB_URL"
 
-with warnings.catch_warnings():
-    # "In preview"; without partitions the last brand's answer would stand for all of them.
-    warnings.simplefilter("ignore", dg.PreviewWarning)
-    # On raw_products, so that they also run where a shut gate fails production_catalog.
-    _RULES = [
-        dg.AssetCheckSpec(rule, asset="raw_products", description=function.__doc__, partitions_def=BRAND_PARTITIONS)
-        for rule, function in RULES.items()
-    ]
-    _AGREEMENT = dg.AssetCheckSpec(
-        "published",
-        asset="production_catalog",
-        description="As many products of a brand are on sale in production as staging knows to be published.",
-        partitions_def=BRAND_PARTITIONS,
-    )
+# On raw_products, so that they also run where a shut gate fails production_catalog.
+_RULES = [brand_check(rule, "raw_products", function.__doc__ or "") for rule, function in RULES.items()]
+_AGREEMENT = brand_check(
+    "published",
+    "production_catalog",
+    "As many products of a brand are on sale in production as staging knows to be published.",
+)
 
 
 @dg.multi_asset_check(name="publishable", specs=_RULES)

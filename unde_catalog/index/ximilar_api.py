@@ -144,6 +144,22 @@ class Ximilar:
             raise XimilarDown("Ximilar's answer to get holds no list of records")
         return {one["_id"]: one for one in found if isinstance(one, dict) and one.get("_id") in set(ids)}
 
+    def has_record_at(self, place: int) -> bool:
+        """Whether there is a record at that place, from 1, of the collection's listing: so it holds at least as many.
+
+        Costs one record's answer, however big the collection is; no request counts them.
+        """
+        body = self._ask(f"allRecords?size=1&page={place}", {"fields_to_return": ["_id"]})
+        code = _code(body)
+        if code == NONE_FOUND:
+            return False
+        if code not in (FINE, PARTLY):
+            raise self._refused("allRecords", code, body)
+        found = body.get("answer_records", body.get("records"))
+        if not isinstance(found, list):
+            raise XimilarDown("Ximilar's answer to allRecords holds no list of records")
+        return bool(found)
+
     def ping(self) -> dict[str, Any]:
         """The collection as the service describes it."""
         body = self._ask("ping", {})

@@ -31,6 +31,14 @@ def session(cursor: Cursor) -> Session:
     return Session(row["role"], row["version"].split()[0], row["read_only"], pooled)
 
 
+def database_bytes(cursor: Cursor) -> int:
+    """How big the database is on its disk."""
+    cursor.execute("SELECT pg_database_size(current_database()) AS bytes")
+    row = cursor.fetchone()
+    assert row is not None  # a SELECT without FROM has one
+    return row["bytes"]
+
+
 def missing_rights(cursor: Cursor) -> dict[str, list[str]]:
     """For each stage what this role lacks to write its rows, e.g. `UPDATE of raw_products.image_urls`; [] for none."""
     cursor.execute(
