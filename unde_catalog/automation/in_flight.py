@@ -36,9 +36,9 @@ def flights(instance: dg.DagsterInstance) -> list[Flight]:
     """All runs of brands that are queued or run."""
     runs = instance.get_runs(filters=dg.RunsFilter(statuses=[*_WAITING, *_BEGUN]))
     return [
-        Flight(brand, _stages(run), run.status in _BEGUN, run.tags.get(HOUR_TAG))
+        Flight(brand, stages_of(run), run.status in _BEGUN, run.tags.get(HOUR_TAG))
         for run in runs
-        if (brand := _brand(run)) is not None
+        if (brand := brand_of(run)) is not None
     ]
 
 
@@ -61,16 +61,18 @@ def brands_of_the_hour(in_flight: Iterable[Flight], stage: str, hour: str) -> di
     return busy
 
 
-def _brand(run: dg.DagsterRun) -> str | None:
-    """Partitions of one dimension are brands, those of two have a brand among them."""
+def brand_of(run: dg.DagsterRun) -> str | None:
+    """Partitions of one dimension are brands, those of two have a brand among them; None for a run of no brand."""
     named = (run.tags.get(tag) for tag in ("dagster/partition/brand", "dagster/partition", BRAND_TAG))
     return next((brand for brand in named if brand in BRANDS), None)
 
 
-def _stages(run: dg.DagsterRun) -> frozenset[str] | None:
+def stages_of(run: dg.DagsterRun) -> frozenset[str] | None:
+    """The stages that the run works on; None where it may be any."""
     if run.asset_selection is not None:
         return frozenset(key.path[-1] for key in run.asset_selection)
+    if run.job_name in STAGES_OF_JOB:
+        return STAGES_OF_JOB[run.job_name]
     # A schedule's or sensor's run has no selection of its own: its job is made for its one stage.
-    if stage := run.tags.get(STAGE_TAG):
-        return frozenset({stage})
-    return STAGES_OF_JOB.get(run.job_name)
+    stage = run.tags.get(STAGE_TAG)
+    return frozenset({stage}) if stage else None

@@ -1,0 +1,66 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._serdes import deserialize_value
+
+from unde_catalog.automation.in_flight import stages_of
+from unde_catalog.automation.jobs import CATALOGUE_STAGES
+from unde_catalog.automation.run_tags import missing_tags
+from unde_catalog_tests.dagster_processes import WORKSPACE, DagsterProcesses
+from unde_catalog_tests.servers import Sandbox, Server
+
+
+def a_run(*assets: str, job: str = "__ASSET_JOB", **tags: str) -> dg.DagsterRun:
+    named = {name.replace("__", "/"): value for name, value in tags.items()}
+    return dg.DagsterRun(
+        job, run_id="1", tags=named, asset_selection=frozenset(map(dg.AssetKey, assets)) if assets else None
+    )
+
+
+@pytest.mark.parametrize(
+    ("run", "tags"),
+    [
+        (
+            a_run("originals", dagster__partition="zara"),
+            {"brand": "zara", "stage": "originals", "trigger": "hand"},
+        ),
+        (
+            a_run("availability", dagster__partition="x", dagster__partition__brand="oysho"),
+            {"brand": "oysho", "stage": "availability", "trigger": "hand"},
+        ),
+        (
+            a_run("originals", "collages", dagster__partition="zara", dagster__backfill="abc"),
+            {"brand": "zara", "stage": "several", "trigger": "backfill"},
+        ),
+        (a_run(job="catalogue", dagster__partition="zara"), {"brand": "zara", "trigger": "hand"}),
+        (a_run(job="upkeep", dagster__schedule_name="upkeep_daily"), {"trigger": "schedule"}),
+        (a_run("catalog_report"), {"stage": "catalog_report", "trigger": "hand"}),
+        (
+            a_run("originals", dagster__partition="zara", brand="zara", stage="originals", trigger="sensor"),
+            {},
+        ),
+    ],
+)
+def test_a_run_lacks_the_tags_that_it_did_not_bring(run: dg.DagsterRun, tags: dict[str, str]) -> None:
+    assert missing_tags(run) == tags
+
+
+def test_runs_launched_by_hand_are_queued_with_their_tags_and_count_for_all_their_stages(
+    server: Server, sandbox: Sandbox, configured: Callable[..., dict[str, str]], tmp_path: Path
+) -> None:
+    database = server.new_database(migrated=False)
+    url = server.direct_url(database)
+    processes = DagsterProcesses(configured(sandbox), tmp_path, url, tmp_path / "output")
+    tags = json.dumps({"dagster/partition": "zara"})
+    launched = processes.command("dagster", "job", "launch", "-w", WORKSPACE, "-j", "catalogue", "--tags", tags)
+    assert launched.wait() == 0, (tmp_path / "output").read_text()[-3000:]
+    (row,) = processes.query("SELECT run_body, status FROM runs")
+    run = deserialize_value(row["run_body"], dg.DagsterRun)
+    assert row["status"] == "QUEUED"
+    found = {row["key"]: row["value"] for row in processes.query("SELECT key, value FROM run_tags")}
+    assert (found["brand"], found["trigger"]) == ("zara", "hand")
+    assert stages_of(run) == frozenset(CATALOGUE_STAGES)
+    server.drop(database)
