@@ -38,9 +38,8 @@ def look_at_notices(databases: Databases) -> Finding:
     stuck = [one for one in standing if one.error is not None or one.given_up]
     if stuck:
         return yellow("; ".join(_stuck(one) for one in stuck), *(_SETTING[one.channel] for one in stuck))
-    if settings.automation == "off":
-        return yellow(f"{told}: nothing is sent by itself", "AUTOMATION")
-    return green(f"{told}; try it with unde-catalog notices test")
+    by_itself = "" if settings.automation == "on" else "; nothing is sent while AUTOMATION is off"
+    return green(f"{told}{by_itself}; try it with unde-catalog notices test")
 
 
 _SETTING = {"webhook": "NOTICE_WEBHOOK_URL", "mail": "NOTICE_SMTP_URL"}

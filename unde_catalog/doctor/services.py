@@ -33,7 +33,7 @@ def all_checks(settings: Settings, workplace: Workplace) -> list[Check]:
             Check(f"shops-{brand}", partial(shops.look_at_shops, settings, brand), (f"{brand.upper()}_STOCK_API_URL",))
             for brand in BRANDS
         ),
-        Check("notices", partial(notices.look_at_notices, shared), ("NOTICE_WEBHOOK_URL", "NOTICE_SMTP_URL")),
+        Check("notices", partial(notices.look_at_notices, shared), ("NOTICE_SMTP_URL",), needs="staging-database"),
         Check("disk", partial(machine.look_at_disk, settings), ("UNDE_HOME",)),
         Check("time-zone", partial(machine.look_at_time_zone, settings), ("SCHEDULE_TIMEZONE",)),
     ]
