@@ -94,9 +94,9 @@ def test_what_is_given_up_is_not_asked_again_at_noon(evaluate: Tick, db: Databas
         "INSERT INTO raw_products (source, external_id, brand, scraped_at, index_scope, image_status)"
         " VALUES ('apify_zara', '1', 'zara', now(), 'pilot', 'uploaded')",
     )
-    assert "nothing that failed is due" in str(evaluate("ximilar_retries", 12))  # it is new, and Sunday's
+    assert "nothing that failed is to be tried again" in str(evaluate("ximilar_retries", 12))  # it is new, and Sunday's
     execute(db, "UPDATE due_work SET due_at = NULL, given_up = true, attempts = 3 WHERE stage = 'ximilar_index'")
-    assert "nothing that failed is due" in str(evaluate("ximilar_retries", 12))
+    assert "nothing that failed is to be tried again" in str(evaluate("ximilar_retries", 12))
     execute(db, "UPDATE due_work SET due_at = now(), given_up = false, attempts = 0, taken = -1")  # handed back
     assert [one.partition_key for one in evaluate("ximilar_retries", 12) if isinstance(one, dg.RunRequest)] == ["zara"]
 
@@ -123,7 +123,7 @@ def test_the_clock_has_one_hand_for_each_hour_in_the_zone_that_is_set(
     assert {one.name: one.cron_schedule for one in schedules} == {
         "collect_zara": "0 2 * * 0", "collect_bershka": "0 3 * * 0", "collect_pullandbear": "0 4 * * 0",
         "collect_stradivarius": "0 5 * * 0", "collect_massimodutti": "0 6 * * 0", "collect_oysho": "0 7 * * 0",
-        "ximilar_weekly": "0 10 * * 0", "ximilar_retries": "0 12 * * *", "production_hourly": "10 * * * *",
+        "collect_retries": "30 * * * *", "ximilar_weekly": "0 10 * * 0", "ximilar_retries": "0 12 * * *", "production_hourly": "10 * * * *",
         "stores_daily": "0 1 * * *", "availability_hourly": "0 * * * *", "upkeep_daily": "0 3 * * *",
         "pruning_daily": "30 3 * * *", "clean_up_collages": "0 4 * * *", "clean_up_downloads": "0 5 * * *",
     }  # fmt: skip
@@ -132,3 +132,25 @@ def test_the_clock_has_one_hand_for_each_hour_in_the_zone_that_is_set(
     monkeypatch.setenv("AUTOMATION", "off")
     stopped = build_definitions(load_settings()).schedules or []
     assert {one.default_status for one in stopped} == {dg.DefaultScheduleStatus.STOPPED}  # type: ignore[union-attr]
+
+
+def test_a_collection_that_failed_is_asked_for_again_within_the_hour_and_not_for_ever(
+    evaluate: Tick, work_off, sandbox: Sandbox, db: Database
+) -> None:
+    assert "nothing that failed is to be tried again" in str(evaluate("collect_retries", 3, 30))
+    for tries in range(1, 5):
+        execute(
+            db,
+            "INSERT INTO scraper_logs (scraper_name, run_id, status, started_at)"
+            " VALUES ('raw_products_zara', %s, 'error', unde_now())",
+            str(tries),
+        )
+        asked = evaluate("collect_retries", 3, 30)
+        if tries < 4:
+            assert [request.tags["brand"] for request in asked] == ["zara"], tries  # type: ignore[union-attr]
+        else:
+            assert "zara" in str(asked)
+    execute(db, "DELETE FROM scraper_logs WHERE run_id = '4'")
+    assert work_off("collect_retries", 3) == ["zara"]
+    assert len(sandbox.log("apify.start")) == 1
+    assert "nothing that failed is to be tried again" in str(evaluate("collect_retries", 4, 30))

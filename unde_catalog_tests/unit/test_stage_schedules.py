@@ -63,7 +63,7 @@ def test_retries_are_for_brands_with_something_that_failed() -> None:
     asked = runs_for_retries("ximilar_index", tick(to_retry=["zara", "oysho"], in_flight=busy))
     assert [one.partition_key for one in asked.requests] == ["zara"]
     assert asked.left_out["oysho"] == "a run is in flight"
-    assert asked.left_out["bershka"] == "nothing that failed is due"
+    assert asked.left_out["bershka"] == "nothing that failed is to be tried again"
     assert not asked.requests[0].run_config, "what was given up is not asked again: each try is billed"
 
 
