@@ -29,7 +29,7 @@ def notes(report: CatalogReport) -> list[Note]:
 def _failing(report: CatalogReport) -> Iterator[Note]:
     for one in report.freshness.values():
         if one.state == "failing":
-            since = f"; it last succeeded {ago(one.succeeded_at, report.at)}" if one.succeeded_at else ""
+            since = f"; the last success was {ago(one.succeeded_at, report.at)}" if one.succeeded_at else ""
             yield Note("bad", f"{_of(report, one)}: the last run failed{since}", harmless(one.said, _LONGEST))
 
 
@@ -38,24 +38,23 @@ def _late(report: CatalogReport) -> Iterator[Note]:
         late = [one for one in report.freshness.values() if one.stage == stage and one.state == "late"]
         if late:
             names = ", ".join(f"{report.name_of(one.brand)} ({ago(one.succeeded_at, report.at)})" for one in late)
-            yield Note("warn", f"{stage_name(stage)} is late: it last succeeded for {names}")
+            yield Note("warn", f"{stage_name(stage)}: no success lately for {names}")
 
 
 def _pauses(report: CatalogReport) -> Iterator[Note]:
     for one in report.pauses:
-        stage = "Everything" if one.stage == ALL else stage_name(one.stage)
+        stage = "everything" if one.stage == ALL else stage_name(one.stage).lower()
         brand = "all brands" if one.brand == ALL else report.name_of(one.brand)
-        since = ago(one.paused_at, report.at)
-        yield Note("warn", f"{stage} of {brand} is paused since {since}".replace("since just", "just"),
-                   harmless(one.why, _LONGEST))  # fmt: skip
+        sentence = f"Paused {ago(one.paused_at, report.at)}: {stage} of {brand}"
+        yield Note("warn", sentence, harmless(one.why, _LONGEST))
 
 
 def _hosts(report: CatalogReport) -> Iterator[Note]:
     for one in report.slow_hosts:
-        since = f" since {duration((report.at - one.slowed_at).total_seconds())}" if one.slowed_at else ""
+        since = f" for {duration((report.at - one.slowed_at).total_seconds())}" if one.slowed_at else ""
         yield Note(
             "warn",
-            f"A host is asked more slowly{since}, {one.pause:.1f} s between two requests",
+            f"A host has been asked more slowly{since}, {one.pause:.1f} s between two requests",
             harmless(f"{one.host}: {one.reason or 'no reason is known'}", _LONGEST),
         )
 

@@ -12,17 +12,16 @@ from unde_catalog.pipeline import DUE_STAGES, STAGES
 from unde_catalog.report.numbers import BrandReport, CatalogReport, Fresh, Freshness, Growth, Work
 from unde_catalog.settings import Settings
 from unde_catalog.staging import catalog_days, host_pace, pauses, report_numbers, report_runs, ximilar
-from unde_catalog.staging.catalog_days import Day
 from unde_catalog.staging.database import Database
 from unde_catalog.staging.pauses import Paused
-from unde_catalog.staging.report_numbers import Standing, Stored
+from unde_catalog.staging.report_numbers import Standing, Stock, Stored
 from unde_catalog.staging.report_runs import Changes, LastRun
 from unde_catalog.stock.needed import STAGE as AVAILABILITY
 
 REASONS = 12  # shown; the others are in `status`
 DAYS = 38  # a month, and a week of slack for what nobody looked at
-_COUNT_AGAIN = timedelta(days=1)  # a big brand's objects
-_BIG = 50_000  # products: those of a smaller brand are counted in half a second
+_BIG = 200_000  # products: the objects of a smaller catalogue are counted in a second ...
+_COUNT_AGAIN = timedelta(days=1)  # ... and those of a bigger one once a day
 
 # A stage whose last success is older than this is late, what is due in it only while something is due.
 _LATE = {
@@ -35,24 +34,27 @@ _LATE = {
     "production_catalog": timedelta(hours=3),
 }
 _ONLY_WHILE_DUE = ("originals", "collages", "ximilar_index")
-_GOING = timedelta(hours=1)
+# Somebody is at it while a run of it ended so lately: the next one comes soon. Ximilar's come once a week.
+_GOING = {
+    "originals": timedelta(minutes=20),
+    "collages": timedelta(minutes=20),
+    "ximilar_index": timedelta(minutes=2),
+    "availability": timedelta(minutes=70),
+    "production_catalog": timedelta(minutes=70),
+}
 
 
 def gather(db: Database, settings: Settings) -> CatalogReport:
     """The catalogue now; today's row of each brand in `catalog_days` is written."""
-    now, standings = db.run(report_numbers.now), db.run(report_numbers.standings)
+    now = db.run(report_numbers.now)
     held_up = db.run(pauses.all_pauses)
     failing, failing_products = db.run(report_numbers.failing, DUE_STAGES, list(BRANDS), REASONS)
     work = _work(db, now, held_up)
     last = db.run(report_runs.last_runs, STAGES, list(BRANDS))
-    week, month = (db.run(report_runs.changes, timedelta(days=days)) for days in (7, 30))
     today, this_month = db.run(ximilar.credits_used)
     return CatalogReport(
         at=now,
-        brands=[
-            _brand(db, settings, key, now, standings.get(key, Standing()), week.get(key), month.get(key))
-            for key in BRANDS
-        ],
+        brands=_brands(db, settings, now),
         stages=STAGES,
         freshness={key: _fresh(run, now, work, held_up) for key, run in last.items()},
         failing=failing,
@@ -68,39 +70,35 @@ def gather(db: Database, settings: Settings) -> CatalogReport:
     )
 
 
-def _brand(
-    db: Database,
-    settings: Settings,
-    key: str,
-    now: datetime,
-    standing: Standing,
-    week: Changes | None,
-    month: Changes | None,
-) -> BrandReport:
-    known = db.run(catalog_days.days, key, DAYS)
-    stored, counted_at = _stored(db, key, now, standing, known)
-    db.run(catalog_days.record, key, standing, stored, counted_at)
-    known = db.run(catalog_days.days, key, DAYS)
-    today = known[-1].day
-    growth = Growth(
-        catalog_days.ago(known, today, 7), catalog_days.ago(known, today, 30), known, week or Changes(),
-        month or Changes(),
-    )  # fmt: skip
-    interval = due_state.recurring(settings).get((key, AVAILABILITY))
-    # An unchanged answer is written down again once an hour, at the first check after it.
-    age = 2 * interval + timedelta(hours=1) if interval is not None else None
-    stock = db.run(report_numbers.stock, key, age) if age is not None else None
-    return BrandReport(key, BRANDS[key].name, standing, stored, counted_at, stock, growth)
+def _brands(db: Database, settings: Settings, now: datetime) -> list[BrandReport]:
+    """All of them; today's rows are written before the days are read."""
+    standings = db.run(report_numbers.standings)
+    stored, counted_at = _stored(db, now, standings)
+    week, month = (db.run(report_runs.changes, timedelta(days=days)) for days in (7, 30))
+    recurring = due_state.recurring(settings)
+    # An unchanged answer of a shop is written down again once an hour, at the first check after it.
+    age = 2 * max(recurring.values(), default=timedelta()) + timedelta(hours=1)
+    stock = db.run(report_numbers.stock, age) if recurring else {}
+    found = []
+    for key, brand in BRANDS.items():
+        standing, objects = standings.get(key, Standing()), stored.get(key, Stored())
+        db.run(catalog_days.record, key, standing, objects, counted_at)
+        known = db.run(catalog_days.days, key, DAYS)
+        week_ago, month_ago = (catalog_days.ago(known, known[-1].day, days) for days in (7, 30))
+        growth = Growth(week_ago, month_ago, known, week.get(key, Changes()), month.get(key, Changes()))
+        in_shops = stock.get(key, Stock()) if (key, AVAILABILITY) in recurring else None
+        found.append(BrandReport(key, brand.name, standing, objects, counted_at, in_shops, growth))
+    return found
 
 
-def _stored(
-    db: Database, brand: str, now: datetime, standing: Standing, known: Sequence[Day]
-) -> tuple[Stored, datetime]:
-    """A brand's objects and when they were counted: a small brand's now, a big one's once a day."""
-    big = standing.active + standing.inactive > _BIG
-    if big and known and now - known[-1].counted_at < _COUNT_AGAIN:
-        return known[-1].stored, known[-1].counted_at
-    return db.run(report_numbers.stored, brand), now
+def _stored(db: Database, now: datetime, standings: Mapping[str, Standing]) -> tuple[Mapping[str, Stored], datetime]:
+    """Each brand's objects and when they were counted: now, where the catalogue is big once a day."""
+    if sum(one.active + one.inactive for one in standings.values()) > _BIG:
+        newest = {key: known[-1] for key in BRANDS if (known := db.run(catalog_days.days, key, 1))}
+        counted_at = min((one.counted_at for one in newest.values()), default=None)
+        if counted_at is not None and now - counted_at < _COUNT_AGAIN:
+            return {key: one.stored for key, one in newest.items()}, counted_at
+    return db.run(report_numbers.stored), now
 
 
 def _work(db: Database, now: datetime, held_up: Sequence[Paused]) -> list[Work]:
@@ -109,7 +107,7 @@ def _work(db: Database, now: datetime, held_up: Sequence[Paused]) -> list[Work]:
     found = []
     for one in due:
         rate = rates.get((one.stage, one.brand))
-        going = one.in_hand > 0 or (rate is not None and now - rate.ended_at < _GOING)
+        going = one.in_hand > 0 or (rate is not None and now - rate.ended_at < _GOING[one.stage])
         paused = pauses.why_paused(held_up, one.stage, one.brand) is not None
         per_second = rate.per_second if rate is not None else 0.0
         found.append(Work(one.stage, one.brand, one.products, one.in_hand, per_second, going, paused))

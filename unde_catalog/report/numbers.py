@@ -32,7 +32,7 @@ class Fresh:
 class Work:
     """What is due of a stage and brand now.
 
-    `per_second`: of its last runs, 0 where none had anything to do. `going`: somebody is at it, or was within the hour.
+    `per_second`: of its last runs, 0 where none had anything to do. `going`: somebody is at it, or will soon be again.
     """
 
     stage: str

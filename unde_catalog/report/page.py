@@ -12,6 +12,8 @@ from unde_catalog.report.numbers import CatalogReport
 from unde_catalog.report.sections import Cell, Section, sections
 from unde_catalog.report.words import count, moment, share, size
 
+_MANY = 6  # columns: with more a table is as wide as it has to be, and scrolls on a phone
+_LINE_WIDTH, _LINE_HEIGHT = 80, 16
 _STYLE = Path(__file__).with_name("page.css")
 # Should a name ever get through as HTML, a browser still asks nobody for anything and runs nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -49,7 +51,7 @@ def _heading(report: CatalogReport, found: Sequence[Note]) -> Markup:
 def _figures(report: CatalogReport) -> Markup:
     active, shops = report.total("active"), report.shops()
     shown = [
-        ("Products", count(active), f"{count(report.total('inactive'))} not on sale any more"),
+        ("Products", count(active), f"{count(report.total('inactive'))} no longer on sale"),
         ("Photographed", share(report.total("photographed"), active) or "–", f"{count(report.total('photos'))} photos"),
         ("Published", share(report.total("published"), active) or "–", f"{count(report.total('published'))} products"),
         ("In stock", share(shops.in_stock, shops.checked) or "–", f"{count(shops.checked)} checked"),
@@ -89,11 +91,11 @@ def _section(one: Section) -> Markup:
     foot = element("tfoot", _row(one.total)) if one.total else None
     table = element(
         "table",
-        element("caption", one.about),
+        element("caption", element("span", one.about)),
         head,
         element("tbody", *rows),
         foot,
-        class_="numbers" if one.numeric else "words",
+        class_=" ".join(["numbers" if one.numeric else "words", *(["wide"] if len(one.columns) > _MANY else [])]),
     )
     # The box scrolls, not the page; it can be reached by keyboard and has a name.
     box = element("div", table, class_="box", tabindex="0", role="region", aria_label=one.title)
@@ -110,18 +112,28 @@ def _cell(cell: Cell) -> Markup:
 
 
 def _content(cell: Cell) -> Markup:
-    under = cell.under or None
     return joined(
         cell.text or None,
         *(element("span", one, class_="foreign") for one in cell.foreign),
-        element("small", under) if under else None,
+        element("small", cell.under) if cell.under else None,
         element("small", cell.said, class_="said") if cell.said else None,
         _bar(cell.bar) if cell.bar is not None else None,
+        _line(cell.line) if len(set(cell.line)) > 1 else None,
     )
 
 
 def _bar(part: float) -> Markup:
     return element("span", element("span", style=f"width:{100 * min(part, 1):.1f}%"), class_="bar", aria_hidden="true")
+
+
+def _line(values: Sequence[int]) -> Markup:
+    least, most = min(values), max(values)
+    points = [
+        f"{n * _LINE_WIDTH / (len(values) - 1):.1f},{_LINE_HEIGHT * (1 - (one - least) / (most - least)) + 1:.1f}"
+        for n, one in enumerate(values)
+    ]
+    curve = element("polyline", points=" ".join(points))
+    return element("svg", curve, viewBox=f"0 0 {_LINE_WIDTH} {_LINE_HEIGHT + 2}", class_="line", aria_hidden="true")
 
 
 def _limits(report: CatalogReport) -> Markup:

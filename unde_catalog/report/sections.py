@@ -18,13 +18,15 @@ Tone = Literal["", "quiet", "good", "warn", "bad"]
 class Cell:
     """What a cell says; `under` is a smaller second line, `bar` a share (0 to 1) to draw.
 
-    `foreign` are somebody else's words, pieces that are shown apart, and `said` a smaller line of such.
+    `line` is a curve to draw. `foreign` are somebody else's words, pieces that are shown apart, and `said` a smaller
+    line of such.
     """
 
     text: str = ""
     under: str = ""
     tone: Tone = ""
     bar: float | None = None
+    line: Sequence[int] = ()
     foreign: Sequence[str] = ()
     said: str = ""
 
@@ -81,17 +83,17 @@ def work(report: CatalogReport) -> Section:
         tone: Tone = "quiet" if one.paused else "" if one.going and one.seconds is not None else "warn"
         rows.append(
             [
-                Cell(f"{stage_name(one.stage)}, {report.name_of(one.brand)}"),
+                Cell(stage_name(one.stage), report.name_of(one.brand)),
                 Cell(count(one.due)),
-                Cell(count(one.in_hand) if one.in_hand else "–", tone="" if one.in_hand else "quiet"),
-                Cell(rate(one.per_second)),
                 Cell(done_in(one.seconds, going=one.going, paused=one.paused), tone=tone),
+                Cell(rate(one.per_second)),
+                Cell(count(one.in_hand) if one.in_hand else "–", tone="" if one.in_hand else "quiet"),
             ]
         )
     return Section(
         "Due now",
         "Products that wait for a stage; the rate is that of its last runs.",
-        ("Stage and brand", "Due", "In hand", "Rate", "Done"),
+        ("Stage and brand", "Due", "Done", "Rate", "In hand"),
         rows,
         empty="Nothing is due.",
     )
@@ -106,7 +108,7 @@ def failures(report: CatalogReport) -> Section:
     return Section(
         "Failures",
         f"Products that wait for another try or were given up, and items that the last scrape could not read.{more}",
-        ("Stage and brand", "Reason", "Products", "Given up", "For example"),
+        ("Stage and brand", "Products", "Given up", "Reason", "For example"),
         [_failure(report, one) for one in shown],
         empty="No product fails.",
         numeric=False,
@@ -117,10 +119,10 @@ def _failure(report: CatalogReport, one: Failing) -> list[Cell]:
     examples = [f"{harmless(id, 40)} {harmless(name, 40)}" if name else harmless(id, 40) for id, name in one.examples]
     rejected = one.stage == "raw_products"
     return [
-        Cell(f"{stage_name(one.stage)}, {report.name_of(one.brand)}"),
-        Cell(foreign=[harmless(one.reason)], said=harmless(one.detail or "", 120)),
+        Cell(stage_name(one.stage), report.name_of(one.brand)),
         Cell(count(one.products)),
         Cell("rejected" if rejected else count(one.given_up), tone="" if one.given_up or rejected else "quiet"),
+        Cell(foreign=[harmless(one.reason)], said=harmless(one.detail or "", 120)),
         Cell(foreign=examples),
     ]
 
@@ -183,7 +185,7 @@ def growth(report: CatalogReport) -> Section:
         photos = [day.stored.photos if day else None for day in (of.week_ago, of.month_ago)]
         return [
             Cell(one.name),
-            Cell(count(one.standing.active)),
+            Cell(count(one.standing.active), line=[day.standing.active for day in of.days]),
             *(Cell(change(one.standing.active, before)) for before in products),
             Cell(count(one.stored.photos)),
             *(Cell(change(one.stored.photos, before)) for before in photos),
