@@ -123,11 +123,12 @@ def test_the_clock_has_one_hand_for_each_hour_in_the_zone_that_is_set(
     assert {one.name: one.cron_schedule for one in schedules} == {
         "collect_zara": "0 2 * * 0", "collect_bershka": "0 3 * * 0", "collect_pullandbear": "0 4 * * 0",
         "collect_stradivarius": "0 5 * * 0", "collect_massimodutti": "0 6 * * 0", "collect_oysho": "0 7 * * 0",
-        "collect_retries": "30 * * * *", "ximilar_weekly": "0 10 * * 0", "ximilar_retries": "0 12 * * *", "production_hourly": "10 * * * *",
+        "collect_retries": "30 * * * *", "ximilar_weekly": "0 10 * * 0", "ximilar_retries": "0 12 * * *",
+        "production_hourly": "10 * * * *",
         "stores_daily": "0 1 * * *", "availability_hourly": "0 * * * *", "upkeep_daily": "0 3 * * *",
         "pruning_daily": "30 3 * * *", "clean_up_collages": "0 4 * * *", "clean_up_downloads": "0 5 * * *",
-        "checks_of_brands": "30 7 * * *", "checks_of_freshness": "40 * * * *", "checks_of_the_house_hourly": "45 * * * *",
-        "report_hourly": "20 * * * *",
+        "checks_of_brands": "30 7 * * *", "checks_of_freshness": "40 * * * *",
+        "checks_of_the_house_hourly": "45 * * * *", "report_hourly": "20 * * * *",
     }  # fmt: skip
     assert {one.execution_timezone for one in schedules} == {"Asia/Dubai"}
     assert {one.default_status for one in schedules} == {dg.DefaultScheduleStatus.RUNNING}
