@@ -54,7 +54,6 @@ def reprice(db: Database, ids: list[int], factor: str) -> None:
     """The present price was first seen two months ago, and is multiplied now."""
     execute(db, "UPDATE price_history SET seen_at = now() - interval '60 days' WHERE product_id = ANY(%s)", ids)
     execute(db, "UPDATE raw_products SET price = price * %s::numeric WHERE id = ANY(%s)", factor, ids)
-    through(db, ids)
 
 
 def scraped(db: Database, brand: str, state: str, reason: str | None, seen: int, vanished: int = 0) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from unde_catalog.quality.answer import Answer, in_words
+from unde_catalog.quality.answer import Answer, counted, in_words
 from unde_catalog.staging.host_pace import HostState
 
 _LITTLE, _VERY_LITTLE = 0.15, 0.05  # of a disk
@@ -96,7 +96,9 @@ def hosts_at_ease(states: Sequence[HostState], now: datetime) -> Answer:
     )
     figures = {"hosts": len(states), "slowed": len(slowed)}
     if not any(since > _SLOWED_FOR for _, since in slowed):
-        return Answer(True, told or f"all of {len(states)} hosts are at ease", figures=figures, table=table)
+        return Answer(
+            True, told or f"{counted(len(states), 'host')} at ease, none slowed down", figures=figures, table=table
+        )
     todo = (
         "it speeds up by itself when the host is well; a 403 that stays wants another User-Agent (<BRAND>_USER_AGENT) "
         "or a word with the shop, anything else a longer STOCK_REQUEST_GAP or AVAILABILITY_INTERVAL"
