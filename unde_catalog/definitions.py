@@ -8,7 +8,9 @@ import dagster as dg
 from unde_catalog.assets.availability import availability
 from unde_catalog.assets.catalog_report import catalog_report
 from unde_catalog.assets.collages import collages
+from unde_catalog.assets.explained import explained
 from unde_catalog.assets.originals import originals
+from unde_catalog.assets.outside import outside_assets
 from unde_catalog.assets.production_catalog import production_catalog
 from unde_catalog.assets.raw_products import raw_products
 from unde_catalog.assets.raw_stores import raw_stores
@@ -41,16 +43,20 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
     schedules = dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED
     given = {"workplace": WorkplaceResource(settings), **(resources or {})}
     return dg.Definitions(
-        assets=[
-            raw_products,
-            raw_stores,
-            originals,
-            collages,
-            ximilar_index,
-            availability,
-            production_catalog,
-            catalog_report,
-        ],
+        assets=explained(
+            [
+                raw_products,
+                raw_stores,
+                originals,
+                collages,
+                ximilar_index,
+                availability,
+                production_catalog,
+                catalog_report,
+                *outside_assets(settings),
+            ],
+            settings,
+        ),
         asset_checks=[
             credits_left,
             nothing_held_back,

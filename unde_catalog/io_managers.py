@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from unde_catalog.assets.explained import lineage_of
+from unde_catalog.assets.row_counts import rows_of
 from unde_catalog.assets.stage_asset import StoredByRun
 from unde_catalog.materialization import metadata_of, one_sentence, place_of
 from unde_catalog.partitions import BRAND_PARTITIONS
@@ -53,8 +55,9 @@ class PostgresProducts(dg.IOManager):
         """Read the stream and merge it; only now is anything asked of the source."""
         with one_sentence(f"raw_products of {obj.brand} could not begin"), self._workplace.open() as place:
             report = merge(obj, place)
+            rows = rows_of("raw_products", obj.brand, place, context.log)
         context.log.info(report.sentence())
-        context.add_output_metadata(metadata_of(report))
+        context.add_output_metadata({**metadata_of(report), **rows, **lineage_of("raw_products")})
 
     def load_input(self, context: dg.InputContext) -> "pd.DataFrame":
         """The products of the input's partitions, by id."""
@@ -94,7 +97,7 @@ class ObjectManifests(dg.IOManager):
                 told["contact_sheet"] = dg.MetadataValue.md(obj.contact_sheet)
             raise dg.Failure(str(obj.stopped), metadata=told, allow_retries=False) from obj.stopped
         context.log.info(report.sentence())
-        context.add_output_metadata(told)
+        context.add_output_metadata({**told, **lineage_of(report.stage)})
 
     def load_input(self, context: dg.InputContext) -> "pd.DataFrame":
         """The newest manifest of each of the input's partitions, one after the other."""

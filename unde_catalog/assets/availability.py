@@ -20,9 +20,11 @@ class AvailabilityConfig(StageConfig):
 
 @dg.asset(
     partitions_def=AVAILABILITY_PARTITIONS,
-    group_name="catalogue",
+    group_name="shops",
     kinds={"postgres"},
-    deps=["raw_products", "raw_stores"],
+    tags={"rhythm": "hourly"},
+    code_version="1",  # raise it when the same input gives another result
+    deps=["raw_products", "raw_stores", "shops_api"],
 )
 def availability(
     context: dg.AssetExecutionContext, config: AvailabilityConfig, workplace: dg.ResourceParam[WorkplaceResource]

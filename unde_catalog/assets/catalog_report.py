@@ -9,7 +9,7 @@ from unde_catalog.resources import WorkplaceResource
 
 
 @dg.asset(
-    group_name="catalogue",
+    group_name="home",
     kinds={"html"},
     deps=[
         "raw_products", "raw_stores", "originals", "collages", "ximilar_index", "availability", "production_catalog",

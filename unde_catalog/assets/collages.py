@@ -10,8 +10,10 @@ from unde_catalog.resources import WorkplaceResource
 @dg.asset(
     partitions_def=BRAND_PARTITIONS,
     io_manager_key="manifest_io_manager",
-    group_name="catalogue",
-    kinds={"jpeg", "postgres"},
+    group_name="photos",
+    kinds={"jpeg", "s3", "postgres"},
+    tags={"rhythm": "quarter-hourly"},
+    code_version="1",  # raise it when the same input gives another result
     pool="collages",
     deps=["originals"],
 )

@@ -9,18 +9,21 @@ from unde_catalog.resources import WorkplaceResource
 
 @dg.asset(
     partitions_def=BRAND_PARTITIONS,
-    group_name="catalogue",
+    group_name="publish",
     kinds={"postgres"},
+    tags={"rhythm": "hourly"},
+    code_version="1",  # raise it when the same input gives another result
     pool="production",
-    deps=["raw_products", "collages", "availability", "raw_stores"],
+    deps=["raw_products", "originals", "collages", "availability", "raw_stores"],
 )
 def production_catalog(
     context: dg.AssetExecutionContext, config: StageConfig, workplace: dg.ResourceParam[WorkplaceResource]
 ) -> dg.MaterializeResult:
     """Verified products and availability of a brand in the production database, in tables named `catalog_...`.
 
-    A brand appears whole or not at all: everything due is merged in one transaction. Products that fail verification
-    are `skipped` and not on sale; those that left the shop become inactive. Without `PRODUCTION_DB_URL` beside a
+    A brand appears whole or not at all: everything due is merged in one transaction. `sync_status` becomes
+    `synced`, `skipped` for a product that fails verification and so is not on sale, or `error` where it could not be
+    handled; those that left the shop become inactive, and nothing is deleted. Without `PRODUCTION_DB_URL` beside a
     `STAGING_DB_URL` the note says "not configured".
 
     When red: the brand as a whole fails a rule, named in the message with what to do, and what is published of it

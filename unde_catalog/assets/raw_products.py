@@ -11,9 +11,12 @@ from unde_catalog.sources.collect import ProductStream
 @dg.asset(
     partitions_def=BRAND_PARTITIONS,
     io_manager_key="postgres_io_manager",
-    group_name="catalogue",
+    group_name="collect",
     kinds={"apify", "postgres"},
+    tags={"rhythm": "weekly", "costs": "apify"},
+    code_version="1",  # raise it when the same input gives another result
     pool="apify",
+    deps=["apify_task"],
 )
 def raw_products(
     context: dg.AssetExecutionContext, config: StageConfig, workplace: dg.ResourceParam[WorkplaceResource]
@@ -21,7 +24,8 @@ def raw_products(
     """Products of a brand from its Apify task, merged into `raw_products` by (source, external_id).
 
     Paid for once: a complete scrape younger than `SCRAPE_INTERVAL_HOURS` is not repeated unless forced. New, changed
-    and returning products make their later stages due; those a complete scrape did not see become inactive.
+    and returning products make their later stages due; those a complete scrape did not see become inactive. A new
+    product has `image_status`, `sync_status` and `ximilar_status` at `pending`.
 
     When red: the message names what Apify answered and what to set. A brand without `APIFY_TASK_<BRAND>` is not red,
     its note says "not configured".

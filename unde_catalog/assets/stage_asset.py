@@ -8,6 +8,8 @@ import dagster as dg
 from pydantic import Field
 
 from unde_catalog import pipeline
+from unde_catalog.assets.explained import lineage_of
+from unde_catalog.assets.row_counts import rows_of
 from unde_catalog.handler import StageStopped, StoredObject
 from unde_catalog.materialization import metadata_of, one_sentence
 from unde_catalog.photos.manifest import Manifest
@@ -97,5 +99,6 @@ def tell_others(
     options = replace(options_of(context, config), day=day, stay_minutes=stay_minutes)
     with one_sentence(f"{stage} of {brand} could not begin"), workplace.open() as place:
         report = pipeline.run(stage, brand, place, options, context.log)
+        rows = rows_of(stage, brand, place, context.log)
     context.log.info(report.sentence())
-    return dg.MaterializeResult(metadata=metadata_of(report))
+    return dg.MaterializeResult(metadata={**metadata_of(report), **rows, **lineage_of(stage)})

@@ -9,10 +9,12 @@ from unde_catalog.resources import WorkplaceResource
 
 @dg.asset(
     partitions_def=BRAND_PARTITIONS,
-    group_name="catalogue",
-    kinds={"postgres"},
+    group_name="search",
+    kinds={"ximilar", "postgres"},
+    tags={"rhythm": "weekly", "costs": "ximilar"},
+    code_version="1",  # raise it when the same input gives another result
     pool="ximilar",
-    deps=["originals"],
+    deps=["raw_products", "originals"],
 )
 def ximilar_index(
     context: dg.AssetExecutionContext, config: StageConfig, workplace: dg.ResourceParam[WorkplaceResource]

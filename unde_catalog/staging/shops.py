@@ -64,3 +64,11 @@ def merge(cursor: Cursor, brand: str, shops: Sequence[Shop]) -> tuple[int, int]:
     row = cursor.fetchone()
     assert row is not None  # an aggregate always has a row
     return row["new"], row["changed"]
+
+
+def count(cursor: Cursor, brand: str) -> int:
+    """How many shops of a brand are known."""
+    cursor.execute("SELECT count(*) AS n FROM raw_stores WHERE brand = %s", (brand,))
+    row = cursor.fetchone()
+    assert row is not None  # an aggregate always has a row
+    return row["n"]

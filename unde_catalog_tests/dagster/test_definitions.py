@@ -25,12 +25,12 @@ OPTIONS = {"limit", "max_minutes", "product_ids", "retry_failed", "force"}
 def test_every_asset_is_partitioned_by_brand_explains_itself_and_takes_the_same_configuration() -> None:
     definitions = build_definitions()
     graph = definitions.resolve_asset_graph()
-    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {
+    assert {key.to_user_string() for key in graph.executable_asset_keys} == {
         "raw_products", "raw_stores", "originals", "collages", "ximilar_index", "availability", "production_catalog",
         "catalog_report",
     }  # fmt: skip
     config = definitions.resolve_implicit_global_asset_job_def().run_config_schema.config_type
-    for key in graph.get_all_asset_keys() - {dg.AssetKey("catalog_report")}:  # that is about all brands
+    for key in graph.executable_asset_keys - {dg.AssetKey("catalog_report")}:  # that is about all brands
         name, node = key.to_user_string(), graph.get(key)
         brands = node.partitions_def
         more = set()
@@ -48,14 +48,17 @@ def test_every_asset_is_partitioned_by_brand_explains_itself_and_takes_the_same_
 
 def test_lineage_runs_from_the_scrape_to_the_collage() -> None:
     graph = build_definitions().resolve_asset_graph()
-    assert graph.get(dg.AssetKey("originals")).parent_keys == {dg.AssetKey("raw_products")}
-    assert graph.get(dg.AssetKey("collages")).parent_keys == {dg.AssetKey("originals")}
-    published = graph.get(dg.AssetKey("production_catalog"))
-    assert published.parent_keys == {
-        dg.AssetKey(name) for name in ("raw_products", "collages", "availability", "raw_stores")
-    }
-    stock = graph.get(dg.AssetKey("availability"))
-    assert stock.parent_keys == {dg.AssetKey("raw_products"), dg.AssetKey("raw_stores")}
+
+    def parents(asset: str) -> set[str]:
+        return {key.to_user_string() for key in graph.get(dg.AssetKey(asset)).parent_keys}
+
+    assert parents("raw_products") == {"apify_task"}
+    assert parents("originals") == {"raw_products", "brand_cdn"}
+    assert parents("collages") == {"originals"}
+    assert parents("ximilar_index") == {"raw_products", "originals"}
+    assert parents("raw_stores") == {"shops_api"}
+    assert parents("availability") == {"raw_products", "raw_stores", "shops_api"}
+    assert parents("production_catalog") == {"raw_products", "originals", "collages", "availability", "raw_stores"}
 
 
 @pytest.mark.parametrize(

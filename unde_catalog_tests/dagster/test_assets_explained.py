@@ -1,0 +1,159 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from unde_catalog.assets.explained import READ_ON, TABLES
+from unde_catalog.assets.tables import LINEAGE, ROWS
+from unde_catalog.definitions import build_definitions
+from unde_catalog.doctor.services import all_checks, chosen
+from unde_catalog.settings import load_settings
+from unde_catalog.staging.database import Database
+from unde_catalog.workplace import Workplace
+from unde_catalog_tests.dagster.runs import metadata
+from unde_catalog_tests.servers import PROJECT
+
+_SHORT = {"character varying": "varchar", "timestamp with time zone": "timestamptz"}
+_OUTSIDE = {
+    "apify_task", "brand_cdn", "shops_api", "object_store", "ximilar_collection", "production_database",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UNDE_HOME", str(tmp_path / "home"))
+    yield
+
+
+def specs() -> dict[str, dg.AssetSpec]:
+    assets = build_definitions(load_settings()).resolve_asset_graph()
+    return {key.to_user_string(): assets.get(key).to_asset_spec() for key in assets.get_all_asset_keys()}
+
+
+def real_columns(db: Database, table: str) -> list[tuple[str, str, bool]]:
+    with db.transaction() as cursor:
+        cursor.execute(
+            "SELECT attname, format_type(atttypid, atttypmod) AS type, NOT attnotnull AS nullable FROM pg_attribute"
+            " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+            (table,),
+        )
+        rows = cursor.fetchall()
+    columns = []
+    for row in rows:
+        type = row["type"]
+        for long, short in _SHORT.items():
+            type = type.replace(long, short)
+        columns.append((row["attname"], type, row["nullable"]))
+    return columns
+
+
+def test_the_columns_that_assets_show_are_those_of_the_migrated_databases(db: Database, production: Database) -> None:
+    for asset, table in TABLES.items():
+        there = real_columns(db if table.database == "staging" else production, table.name)
+        schema = table.schema()
+        shown = [(column.name, column.type, column.constraints.nullable) for column in schema.columns]
+        assert sorted(shown) == sorted(there), f"{asset}: say it in staging_tables.py or production_tables.py"
+        assert all(column.description for column in schema.columns)
+
+
+def test_a_column_s_lineage_names_columns_that_other_assets_show() -> None:
+    known = {asset: {name for name, _, _ in table.columns} for asset, table in TABLES.items()}
+    item: dg.TableSchema = specs()["apify_task"].metadata["dagster/column_schema"]
+    known["apify_task"] = {column.name for column in item.columns}
+    for asset, table in TABLES.items():
+        for column, sources in table.made_from.items():
+            assert column in known[asset], f"{asset}.{column}"
+            for source in sources:
+                name, _, its_column = source.partition(".")
+                assert name != asset and its_column in known[name], f"{asset}.{column} from {source}"
+
+
+def test_every_asset_has_a_group_kinds_an_owner_and_says_what_to_do() -> None:
+    for name, spec in specs().items():
+        assert spec.group_name != "default", name
+        assert 1 <= len(spec.kinds) <= 3, name
+        assert list(spec.owners) == ["team:catalogue"], name
+        assert spec.description, name
+        if name in _OUTSIDE:
+            assert "Look at" in spec.description, name
+        else:
+            assert "When red" in spec.description, name
+    for name in TABLES:
+        assert specs()[name].code_version, name
+
+
+def test_owners_are_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSET_OWNERS", "team:shopping, someone@example.com")
+    assert list(specs()["originals"].owners) == ["team:shopping", "someone@example.com"]
+
+
+def test_tables_are_named_by_the_databases_that_are_set_and_no_password_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert specs()["raw_products"].metadata["dagster/table_name"] == "staging.public.raw_products"
+    secrets = {
+        "STAGING_DB_URL": "postgresql://scraper:hunter2@db.example.com:6432/unde_staging",
+        "PRODUCTION_DB_URL": "postgresql://undeuser:hunter2@db.example.com:6432/unde_main?sslmode=require",
+        "PROXY_URL": "http://someone:hunter2@proxy.example.com:33335",
+        "APIFY_TOKEN": "hunter2",
+        "XIMILAR_API_TOKEN": "hunter2",
+        "APIFY_API_URL": "https://user:hunter2@apify.example.com",
+        "ZARA_STOCK_API_URL": "https://user:hunter2@shop.example.com/api",
+        "OBJECT_BASE_URL": "https://user:hunter2@cdn.example.com/images",
+    }
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    found = specs()
+    assert found["raw_products"].metadata["dagster/table_name"] == "unde_staging.public.raw_products"
+    assert found["production_catalog"].metadata["dagster/table_name"] == "unde_main.public.catalog_products"
+    assert "hunter2" not in repr([(spec.metadata, spec.description) for spec in found.values()])
+    assert "| ZARA_STOCK_API_URL | https://shop.example.com/api |" in found["shops_api"].metadata["settings"].value
+    assert "| PROXY_URL | set |" in found["brand_cdn"].metadata["settings"].value
+    assert "| APIFY_TASK_OYSHO | not set |" in found["apify_task"].metadata["settings"].value
+
+
+def test_lineage_runs_from_the_scrape_to_the_shop() -> None:
+    graph = build_definitions(load_settings()).resolve_asset_graph()
+    outside = {key.to_user_string() for key in graph.get_all_asset_keys() - graph.executable_asset_keys}
+    assert outside == _OUTSIDE
+    reached, now = set[str](), {dg.AssetKey("apify_task")}
+    while now:
+        reached |= {key.to_user_string() for key in now}
+        now = {child for key in now for child in graph.get(key).child_keys} - {dg.AssetKey(one) for one in reached}
+    assert reached >= {"raw_products", "collages", "ximilar_collection", "object_store", "production_database"}
+    parents = {name: {key.to_user_string() for key in graph.get(dg.AssetKey(name)).parent_keys} for name in outside}
+    assert parents == {
+        "apify_task": set(), "brand_cdn": set(), "shops_api": set(),
+        "object_store": {"originals", "collages"},
+        "ximilar_collection": {"ximilar_index"},
+        "production_database": {"production_catalog"},
+    }  # fmt: skip
+
+
+def test_what_descriptions_send_people_to_is_there(tmp_path: Path) -> None:
+    readme = (PROJECT / "README.md").read_text().splitlines()
+    for asset, section in READ_ON.items():
+        assert f"## {section}" in readme, asset
+    settings = load_settings()
+    checks = all_checks(settings, Workplace(settings))
+    for name, spec in specs().items():
+        words = (spec.description or "").replace("`", " ").split()
+        for word, following in zip(words, words[1:], strict=False):
+            if word == "--only":
+                assert chosen(checks, [following]), name
+
+
+def test_a_materialization_tells_rows_and_the_lineage_of_columns(materialize, db: Database) -> None:
+    result = materialize("raw_products", "originals", "raw_stores", config={"limit": 3})
+    assert result.success
+
+    def told(asset: str) -> dict[str, Any]:
+        return metadata(result, asset)
+
+    assert told("raw_products")[ROWS] == 3
+    assert told("raw_stores")[ROWS] == told("raw_stores")["shops"] > 0
+    assert ROWS not in told("originals")
+    lineage = told("originals")[LINEAGE].deps_by_column
+    assert lineage["sha256"] == [dg.TableColumnDep(dg.AssetKey("raw_products"), "original_image_urls")]
+    assert LINEAGE not in told("raw_stores")
