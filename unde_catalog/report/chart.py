@@ -43,7 +43,6 @@ def funnel_chart(report: CatalogReport) -> str:
 def _row(n: int, name: str, part: int, whole: int) -> Markup:
     room, middle = _WIDTH - _LEFT - _RIGHT, _TOP + n * _ROW + _ROW // 2
     filled = room * min(part / whole, 1) if whole else 0.0
-    told = f"{count(part)}   {share(part, whole)}" if n else count(part)
 
     def bar(width: float, fill: str) -> Markup:
         return element("rect", x=str(_LEFT), y=str(middle - 5), width=f"{width:.1f}", height="10", fill=fill)
@@ -53,5 +52,13 @@ def _row(n: int, name: str, part: int, whole: int) -> Markup:
         element("text", name, x=str(_LEFT - 12), y=str(middle + 4), text_anchor="end", fill=_QUIET),
         bar(room, _RAIL),
         bar(filled, _BAR),
-        element("text", told, x=str(_WIDTH - _RIGHT + 12), y=str(middle + 4), fill=_INK),
+        element("text", count(part), x=str(_WIDTH - _RIGHT + 82), y=str(middle + 4), text_anchor="end", fill=_INK),
+        element(
+            "text",
+            share(part, whole) if n else "",
+            x=str(_WIDTH - 16),
+            y=str(middle + 4),
+            text_anchor="end",
+            fill=_QUIET,
+        ),
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from unde_catalog.report.words import harmless
 from unde_catalog.staging.catalog_days import Day
 from unde_catalog.staging.host_pace import HostState
 from unde_catalog.staging.pauses import Paused
@@ -100,7 +101,7 @@ class CatalogReport:
 
     def name_of(self, brand: str) -> str:
         """The name for people of a brand's key; the key itself of one that is not ours."""
-        return next((one.name for one in self.brands if one.key == brand), brand)
+        return next((one.name for one in self.brands if one.key == brand), harmless(brand))
 
     def total(self, field: str) -> int:
         """A field of `Standing` or `Stored` over all brands."""

@@ -15,12 +15,12 @@ _STAGES = {
     "availability": "Stock",
     "production_catalog": "Publishing",
 }
-_STEPS = ((86_400 * 2, 86_400, "day"), (3_600, 3_600, "hour"), (60, 60, "minute"))
+_UNITS = ((60, 60, "minute"), (3_600, 48, "hour"), (86_400, None, "day"))  # seconds, how many are too many, name
 
 
 def stage_name(stage: str) -> str:
     """What people call a stage."""
-    return _STAGES.get(stage, stage)
+    return _STAGES.get(stage) or harmless(stage)
 
 
 def count(number: int) -> str:
@@ -54,10 +54,11 @@ def change(now: int, before: int | None) -> str:
 
 def duration(seconds: float) -> str:
     """E.g. `12 minutes`, `3 hours`, `2 days`; less than a minute is just that."""
-    for least, unit, name in _STEPS:
-        if seconds >= least:
+    if seconds >= 60:
+        for unit, too_many, name in _UNITS:
             number = round(seconds / unit)
-            return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
+            if too_many is None or number < too_many:
+                return counted(number, name)
     return "less than a minute"
 
 

@@ -1,0 +1,85 @@
+"""The report in Dagster and from a terminal: what a materialization shows, where the page is, when it is made."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from unde_catalog.definitions import build_definitions
+from unde_catalog.report.markdown import MAX_MARKDOWN
+from unde_catalog.settings import load_settings
+from unde_catalog.staging.database import Database
+from unde_catalog_tests.dagster.conftest import Materialize
+from unde_catalog_tests.dagster.runs import failure, metadata
+from unde_catalog_tests.due import add_products, execute
+
+PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
+
+
+def test_a_materialization_shows_the_report_and_leads_to_its_page(materialize: Materialize, db: Database) -> None:
+    assert materialize("raw_products").success
+    result = materialize("catalog_report", brand=None)
+    assert result.success
+    told = metadata(result, "catalog_report")
+    assert (told["active"], told["photographed"], told["due"], told["failing"]) == (20, 0, 20, 0)
+    assert "### Funnel" in told["report"] and "| Zara | 20 |" in told["report"]
+    assert len(told["report"]) < MAX_MARKDOWN
+    assert Path(told["page"]).read_text().startswith("<!doctype html>")
+    assert Path(told["page"]) == load_settings().objects_folder / "reports/catalog.html"
+    assert execute(db, "SELECT active FROM catalog_days WHERE brand = 'zara'") == [{"active": 20}]
+
+
+def test_a_name_in_the_database_can_do_nothing_to_the_page(materialize: Materialize, db: Database) -> None:
+    add_products(db, 1, name="</td><script>alert(1)</script>")
+    execute(db, "UPDATE due_work SET reason = 'why', given_up = true, due_at = NULL")
+    told = metadata(materialize("catalog_report", brand=None), "catalog_report")
+    page = Path(told["page"]).read_text()
+    assert "<script" not in page and "&lt;script&gt;alert(1)" in page
+    assert "`1 </td><script>alert(1)</script>`" in told["report"]
+
+
+def test_a_database_that_is_away_is_told_in_one_sentence(
+    materialize: Materialize, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAGING_DB_URL", "postgresql://undeuser@127.0.0.1:1/away")
+    result = materialize("catalog_report", brand=None)
+    assert "the report could not be made: the database" in failure(result) and "Traceback" not in failure(result)
+
+
+def test_the_report_is_made_hourly_and_never_beside_itself(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    definitions = build_definitions(load_settings())
+    schedule: Any = next(one for one in definitions.schedules or [] if one.name == "report_hourly")
+    assert (schedule.cron_schedule, schedule.job_name) == ("20 * * * *", "report")
+
+    def tick() -> Any:
+        at = datetime(2026, 3, 1, 4, 20, tzinfo=UTC)
+        return schedule(dg.build_schedule_context(instance=instance, scheduled_execution_time=at))
+
+    assert tick().tags["lane"] == "work"
+    instance.create_run_for_job(definitions.resolve_job_def("report"), status=dg.DagsterRunStatus.STARTED)
+    assert isinstance(tick(), dg.SkipReason)
+
+
+def test_a_terminal_writes_the_page_where_it_is_told(database_url: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "STAGING_DB_URL": database_url, "UNDE_HOME": str(tmp_path / "home"), "COLUMNS": "200"}
+
+    def report(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [PROGRAM, "report", *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    done = report("page.html")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["Nothing is collected yet.", (tmp_path / "page.html").as_uri()]
+    assert "<title>Catalogue" in (tmp_path / "page.html").read_text()
+    assert report().stdout.endswith("/objects/reports/catalog.html\n")
+    wrong = report("nowhere/page.html")
+    assert wrong.returncode == 1
+    assert "can't be written to nowhere/page.html: No such file or directory; name another file" in wrong.stderr

@@ -1,0 +1,245 @@
+"""The report's numbers, on rows made by hand and on the sandbox's catalogue."""
+
+import logging
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from unde_catalog import pipeline
+from unde_catalog.report.catalog import KEY, make, store
+from unde_catalog.report.gather import gather
+from unde_catalog.report.numbers import CatalogReport, Work
+from unde_catalog.settings import load_settings
+from unde_catalog.stage_report import RunOptions
+from unde_catalog.staging import catalog_days, pauses, report_numbers, report_runs
+from unde_catalog.staging.database import Database
+from unde_catalog.staging.report_numbers import Due, Failing, Standing, Stock, Stored
+from unde_catalog.staging.report_runs import Changes
+from unde_catalog.workplace import Workplace
+from unde_catalog_tests.due import add_products, execute, set_now
+from unde_catalog_tests.reports import taken
+from unde_catalog_tests.roles import acting_as
+
+ZARA = ("originals", "zara")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # no .env of a developer's here
+
+
+def look(db: Database, **changes: object) -> CatalogReport:
+    return gather(db, load_settings().model_copy(update=changes))
+
+
+def ran(
+    db: Database, ago: str, status: str = "success", name: str = "originals_zara", done: int = 0, note: str = ""
+) -> None:
+    """A run of ten seconds that ended so long ago."""
+    execute(
+        db,
+        "INSERT INTO scraper_logs (scraper_name, status, started_at, completed_at, error_message, metadata)"
+        " VALUES (%s, %s, now() - %s::interval - interval '10 s', now() - %s::interval,"
+        " CASE WHEN %s = 'error' THEN 'it stopped' END,"
+        " jsonb_build_object('done', %s::int, 'seconds', 10, 'note', %s::text))",
+        name, status, ago, ago, status, done, note,
+    )  # fmt: skip
+
+
+def test_products_are_counted_by_how_far_they_have_come(db: Database) -> None:
+    add_products(db, 2)
+    add_products(db, 3, first=3, image_status="uploaded", index_scope="pilot", ximilar_status="pending")
+    add_products(db, 4, first=6, image_status="collage_ready", index_scope="pilot", ximilar_status="partial")
+    add_products(db, 5, first=10, image_status="collage_ready", sync_status="synced", ximilar_status="synced")
+    add_products(db, 6, first=15, image_status="collage_ready", sync_status="synced", active=False)
+    add_products(db, 1, "oysho", active=False)
+    assert db.run(report_numbers.standings) == {
+        "zara": Standing(14, 6, photographed=12, glued=9, wanted=7, indexed=4, published=5),
+        "oysho": Standing(0, 1),
+    }
+
+
+def test_stored_objects_are_counted_with_their_bytes(db: Database) -> None:
+    one, other = add_products(db, 2)
+    photo = (
+        "INSERT INTO product_photos (product_id, n, source_url, state, key, sha256, bytes, fetched_at)"
+        " VALUES (%s, %s, 'u', %s, 'k', 's', 100, now())"
+    )
+    for product, n, state in ((one, 1, "stored"), (one, 2, "stored"), (other, 1, "gone")):
+        execute(db, photo, product, n, state)
+    execute(db, "INSERT INTO product_collages VALUES (%s, 'k', 's', 1, 1, 700, now())", one)
+    assert db.run(report_numbers.stored) == {"zara": Stored(photos=2, collages=1, bytes=900)}
+
+
+def test_the_latest_answer_of_each_shop_says_what_is_in_stock(db: Database) -> None:
+    execute(db, "INSERT INTO raw_stores (brand, store_id) VALUES ('zara', 1), ('zara', 2), ('zara', 3), ('oysho', 7)")
+    row = (
+        "INSERT INTO raw_availability (brand, store_id, product_id, sizes_in_stock, fetched_at)"
+        " VALUES ('zara', %s, %s, %s, '2026-03-02 00:30 UTC'::timestamptz - %s::interval)"
+    )
+    for shop, product, sizes, ago in (
+        (1, "a", '["M"]', "40 minutes"), (1, "a", "[]", "10 minutes"),  # sold out after midnight
+        (1, "b", "[]", "40 minutes"), (2, "b", '["S"]', "20 minutes"),
+        (1, "c", '["S"]', "10 minutes"),
+        (3, "d", '["S"]', "5 hours"),  # too old to say
+    ):  # fmt: skip
+        execute(db, row, shop, product, sizes, ago)
+    with db.transaction() as cursor:
+        set_now(cursor, "2026-03-02 00:30 UTC")
+        found = report_numbers.stock(cursor, timedelta(hours=3))
+    assert found == {"zara": Stock(shops=3, heard=2, checked=3, in_stock=2), "oysho": Stock(shops=1)}
+
+
+def test_failures_are_told_by_reason_with_products_that_show_them(db: Database) -> None:
+    ids = add_products(db, 6, name="A SHIRT")
+    fail = "UPDATE due_work SET reason = %s, detail = %s, given_up = %s, attempts = 1 WHERE product_id = ANY(%s)"
+    execute(db, fail, "http_404", "404 Not Found", True, ids[:3])
+    execute(db, fail, "http_503", None, False, ids[3:5])
+    execute(db, fail, "http_503", None, False, ids[5:])
+    execute(db, "UPDATE raw_products SET active = false WHERE id = %s", ids[5])  # nobody misses its photos
+    found, products = db.run(report_numbers.failing, ("originals",), ("zara",), 1, 2)
+    assert products == 5
+    (one,) = found
+    assert (one.reason, one.products, one.given_up, one.detail) == ("http_404", 3, 3, "404 Not Found")
+    assert len(one.examples) == 2 and {name for _, name in one.examples} == {"A SHIRT"}
+    assert db.run(report_numbers.failing, ("originals",), ("oysho",), 9) == ([], 0)
+
+
+def test_items_that_the_last_scrape_could_not_read_are_told(db: Database) -> None:
+    for reason in ("old", "no_id"):
+        (scrape,) = execute(
+            db, "INSERT INTO scrapes (brand, state, started_at, finished_at) VALUES ('zara', 'complete', now(), now())"
+            " RETURNING id",
+        )  # fmt: skip
+        for n in (1, 2):
+            execute(
+                db, "INSERT INTO rejected_items (scrape_id, brand, position, external_id, reason, detail)"
+                " VALUES (%s, 'zara', %s, %s, %s, 'it lacks one')", scrape["id"], n, None if n == 1 else "7", reason,
+            )  # fmt: skip
+    assert db.run(report_numbers.rejected, ["zara", "oysho"]) == [
+        Failing("raw_products", "zara", "no_id", 2, 0, "it lacks one", (("7", None),))
+    ]
+
+
+def test_due_work_is_counted_and_what_is_in_hand_of_it(db: Database) -> None:
+    ids = add_products(db, 5)
+    execute(db, "UPDATE due_work SET due_at = now() + interval '1 hour' WHERE product_id = %s", ids[0])
+    execute(db, "UPDATE due_work SET leased_until = now() + interval '1 hour' WHERE product_id = %s", ids[1])
+    assert db.run(report_numbers.due, ("originals", "collages"), ("zara", "oysho")) == [Due(*ZARA, 4, 1)]
+
+
+def test_work_ends_at_the_rate_of_the_last_runs_while_somebody_is_at_it(db: Database) -> None:
+    def work() -> Work:
+        (found,) = look(db).work
+        return found
+
+    add_products(db, 100)
+    assert (work().seconds, work().going) == (None, False)
+    ran(db, "2 hours", done=20)
+    ran(db, "1 hour", done=0)  # had nothing to do: says nothing about the rate
+    assert (work().per_second, work().seconds, work().going) == (2.0, 50.0, False)
+    ran(db, "3 minutes", done=60)
+    assert (work().per_second, work().seconds, work().going, work().paused) == (4.0, 25.0, True, False)
+    db.run(pauses.pause, "zara", "*", "the shop moves")
+    assert work().paused
+
+
+def test_how_fresh_a_stage_is_follows_from_its_runs_and_from_what_is_due(db: Database) -> None:
+    def state(stage: str = "originals") -> str:
+        return look(db).freshness[stage, "zara"].state
+
+    assert state() == "never"
+    ran(db, "3 hours")
+    assert state() == "fine"  # nothing is due
+    add_products(db, 1)
+    assert state() == "late"
+    ran(db, "1 minute", "error")
+    one = look(db).freshness[ZARA]
+    assert (one.state, one.said) == ("failing", "it stopped")
+    ran(db, "0 s")
+    assert state() == "fine"
+    ran(db, "0 s", note="not configured: set XIMILAR_API_TOKEN", name="ximilar_index_zara")
+    assert state("ximilar_index") == "not configured"
+    assert look(db).freshness["ximilar_index", "zara"].succeeded_at is None
+    db.run(pauses.pause, "*", "originals", "")
+    assert state() == "paused"
+
+
+def test_a_week_and_a_month_ago_are_known_from_the_days_before(db: Database) -> None:
+    add_products(db, 3)
+    execute(
+        db, "INSERT INTO scrapes (brand, state, started_at, finished_at, counts) VALUES"
+        " ('zara', 'complete', now(), now() - interval '1 day', '{\"new\": 3, \"vanished\": 1}'),"
+        " ('zara', 'complete', now(), now() - interval '9 days', '{\"new\": 5, \"changed\": 2}')",
+    )  # fmt: skip
+    assert look(db).brands[0].growth.week_ago is None
+    for days, products in ((7, 2), (33, 1)):
+        then = Standing(active=products)
+        with db.transaction() as cursor:
+            cursor.execute("SELECT set_config('unde.now', (now() - %s * interval '1 day')::text, true)", (days,))
+            catalog_days.record(cursor, "zara", then, Stored(), report_numbers.now(cursor))
+    growth = look(db).brands[0].growth
+    assert growth.week_ago is not None and growth.week_ago.standing.active == 2
+    assert growth.month_ago is not None and growth.month_ago.standing.active == 1  # the last look before it
+    assert [day.standing.active for day in growth.days] == [1, 2, 3]
+    assert (growth.week, growth.month) == (Changes(new=3, vanished=1), Changes(new=8, changed=2, vanished=1))
+    assert execute(db, "SELECT count(*) AS n FROM catalog_days WHERE brand = 'zara'") == [{"n": 3}]
+
+
+def test_the_objects_of_a_big_catalogue_are_counted_once_a_day(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unde_catalog.report.gather._BIG", 0)
+    (one,) = add_products(db, 1)
+    assert look(db).total("collages") == 0
+    execute(db, "INSERT INTO product_collages VALUES (%s, 'k', 's', 1, 1, 700, now())", one)
+    assert look(db).total("collages") == 0
+    execute(db, "UPDATE catalog_days SET counted_at = counted_at - interval '25 hours'")
+    assert look(db).total("collages") == 1
+
+
+def test_an_empty_catalogue_has_a_report(db: Database) -> None:
+    found = look(db)
+    assert (found.total("active"), found.work, found.failing, found.pauses) == (0, [], [], [])
+    assert len(found.brands) == 6 and {one.state for one in found.freshness.values()} == {"never"}
+
+
+def test_the_report_of_the_sandbox_s_catalogue_tells_what_is_there(workplace: Workplace) -> None:
+    for stage in ("raw_products", "raw_stores", "originals", "collages", "availability"):
+        options = RunOptions(limit=15 if stage == "originals" else None, force=stage == "availability")
+        pipeline.run(stage, "zara", workplace, options, logging.getLogger("test"))
+    made = make(workplace)
+    zara = made.report.brands[0]
+    photos = len(list(workplace.store.list("originals/zara")))
+    assert zara.standing == Standing(20, 0, photographed=15, glued=15)
+    assert (zara.stored.photos, zara.stored.collages) == (photos, 15)
+    kept = [*workplace.store.list("originals"), *workplace.store.list("collages")]
+    assert zara.stored.bytes == sum(one.size for one in kept)
+    in_stock = execute(
+        workplace.db, "SELECT count(DISTINCT product_id) AS n FROM raw_availability WHERE sizes_in_stock <> '[]'"
+    )
+    shops = len(load_settings().brands["zara"].stores)
+    assert zara.stock == Stock(shops=shops, heard=shops, checked=20, in_stock=in_stock[0]["n"])
+    assert [(one.stage, one.due) for one in made.report.work] == [("originals", 5), ("production_catalog", 15)]
+    assert made.report.freshness[ZARA].state == "fine"
+    assert store(workplace, made) == workplace.store.public_url(KEY)
+    assert workplace.store.get(KEY).decode() == made.page
+    assert "Zara" in taken(made.page).said("th")
+
+
+def test_a_worker_that_serves_everything_may_make_the_report(db: Database) -> None:
+    with acting_as(db, "scraper") as cursor:
+        assert report_numbers.standings(cursor) == {}
+        catalog_days.record(cursor, "zara", Standing(), Stored(), report_numbers.now(cursor))
+        assert report_runs.changes(cursor, timedelta(days=7)) == {}
+
+
+def test_the_report_s_indexes_are_there_and_serve_it(db: Database, direct: str) -> None:
+    with psycopg.connect(direct) as connection:
+        connection.execute("SET LOCAL enable_seqscan = off")  # a test's tables are small
+        for query, index in (
+            ("SELECT brand, image_status, count(*) FROM raw_products WHERE active GROUP BY 1, 2", "standing"),
+            ("SELECT reason FROM due_work WHERE reason IS NOT NULL AND stage = 'x' AND brand = 'y'", "due_work_reason"),
+            ("SELECT 1 FROM scraper_logs WHERE scraper_name = 'x' ORDER BY started_at DESC LIMIT 1", "logs_last"),
+        ):
+            plan = connection.execute(f"EXPLAIN {query}".encode()).fetchall()
+            assert index in str(plan)
