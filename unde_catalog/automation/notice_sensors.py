@@ -51,13 +51,13 @@ def notice_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     def sensor(context: dg.SensorEvaluationContext, workplace: dg.ResourceParam[WorkplaceResource]) -> dg.SensorResult:
         through = channels(workplace.settings)
         memory = Memory.of(context.cursor)
-        last = newest(context.instance) if memory.after is None or not through else memory.after
         if memory.after is None or not through:
             # What failed while nobody listened is told to nobody.
-            return _nothing(replace(memory, after=last), "listening from now on" if through else _NOT_SET)
-        ends = run_ends(context.instance, last, words_of(workplace.settings))
-        if not ends.happened and newest(context.instance) < last:  # another database of Dagster's
-            ends = RunEnds([], newest(context.instance))
+            return _nothing(_from_now_on(memory, context.instance), "listening from now on" if through else _NOT_SET)
+        ends = run_ends(context.instance, memory.after, memory.since, words_of(workplace.settings))
+        if not ends.happened and newest(context.instance) < memory.after:  # another database of Dagster's
+            memory = _from_now_on(memory, context.instance)
+            ends = RunEnds([], memory.since)
         try:
             memory, said, sent = _tell(workplace, memory, ends, through)
         except (StagingDown, EmbeddedPostgresError) as down:
@@ -67,6 +67,11 @@ def notice_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
         return _nothing(memory, f"{said}; {sent.sent} sent" + "".join(f"; {one}" for one in sent.trouble))
 
     return sensor
+
+
+def _from_now_on(memory: Memory, instance: dg.DagsterInstance) -> Memory:
+    last = newest(instance)
+    return replace(memory, after=last, since=last)
 
 
 def _nothing(memory: Memory, said: str) -> dg.SensorResult:
@@ -82,7 +87,7 @@ def _tell(
         written = place.db.run(_write, workplace.settings, memory, ends, [one.name for one in through])
         sent = send_waiting(place.db, through)
     said = f"{written.notices} notices written, {written.causes} causes open"
-    return Memory(ends.after, written.digest), said, sent
+    return Memory(ends.after, memory.since, written.digest), said, sent
 
 
 def _write(cursor: Cursor, settings: Settings, memory: Memory, ends: RunEnds, names: Sequence[str]) -> _Written:

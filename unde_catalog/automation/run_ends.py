@@ -48,9 +48,12 @@ def newest(instance: dg.DagsterInstance) -> int:
     return max(found, default=0)
 
 
-def run_ends(instance: dg.DagsterInstance, after: int, word: Word) -> RunEnds:
-    """What runs tell that ended after that event; `word` makes their sentences fit to be kept and sent."""
-    ends, last = _ended(instance, after)
+def run_ends(instance: dg.DagsterInstance, after: int, since: int, word: Word) -> RunEnds:
+    """What runs tell that ended after that event, and once more of those a little before it, but after `since`.
+
+    `word` makes their sentences fit to be kept and sent.
+    """
+    ends, last = _ended(instance, after, max(after - _AGAIN, since))
     runs = (
         {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=[one.run_id for one in ends]))}
         if ends
@@ -73,10 +76,10 @@ class _End:
     at: datetime
 
 
-def _ended(instance: dg.DagsterInstance, after: int) -> tuple[list[_End], int]:
+def _ended(instance: dg.DagsterInstance, after: int, begin: int) -> tuple[list[_End], int]:
     ends, horizon = [], None
     for ending in (DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_SUCCESS):
-        wanted = dg.RunStatusChangeRecordsFilter(ending, after_storage_id=max(after - _AGAIN, 0))
+        wanted = dg.RunStatusChangeRecordsFilter(ending, after_storage_id=begin)
         records = instance.fetch_run_status_changes(wanted, limit=MOST + _AGAIN, ascending=True).records
         if len(records) == MOST + _AGAIN:  # of the other kind no more than up to here, or the order would be lost
             horizon = min(horizon or records[-1].storage_id, records[-1].storage_id)

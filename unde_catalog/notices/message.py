@@ -58,7 +58,7 @@ def plain(notice_id: str, what: What, subject: str, detail: str, at: datetime, u
     """A message that is about no cause in the database."""
     fields = {
         "id": notice_id, "what": what, "at": _iso(at), "count": 1, "causes": [], "kind": what, "stage": "", "check": "",
-        "brand": "", "reason": detail, "first_at": _iso(at), "link": _link(ui, ""),
+        "brand": "", "brands": [], "reason": detail, "first_at": _iso(at), "link": _link(ui, ""),
     }  # fmt: skip
     chat = f"{harmless(subject)}\n{harmless(detail)}\n{_link(ui, '')}"
     text = f"{subject}\n{detail}\n{_link(ui, '')}"
@@ -79,15 +79,8 @@ def ago(span: timedelta) -> str:
     return f"{round(seconds / 86_400)} days"
 
 
-_OF_THE_FIRST = (
-    "kind",
-    "stage",
-    "check",
-    "brand",
-    "reason",
-    "first_at",
-    "link",
-)  # where one looks that knows one cause
+# Where a receiver looks that knows of one cause.
+_OF_THE_FIRST = ("kind", "stage", "check", "brand", "brands", "reason", "first_at", "link")
 
 
 class _Entry:

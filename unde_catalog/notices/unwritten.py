@@ -21,10 +21,12 @@ EVERY = timedelta(hours=1)
 class Memory:
     """The sensor's cursor: the last event of Dagster's that was read (None: none yet), and the day of the last digest.
 
-    `down_since`: since when staging can't be used; `told`: when that was last told, by channel.
+    `since`: the event after which somebody listens. `down_since`: since when staging can't be used; `told`: when that
+    was last told, by channel.
     """
 
     after: int | None = None
+    since: int = 0
     digest: str | None = None
     down_since: datetime | None = None
     told: Mapping[str, datetime] = field(default_factory=dict)
@@ -37,11 +39,12 @@ class Memory:
     def of(cls, text: str | None) -> "Memory":
         """What `as_text` wrote; an empty one for nothing."""
         given = json.loads(text) if text else {}
-        since = given.get("down_since")
+        down_since = given.get("down_since")
         return cls(
             given.get("after"),
+            given.get("since", 0),
             given.get("digest"),
-            datetime.fromisoformat(since) if since else None,
+            datetime.fromisoformat(down_since) if down_since else None,
             {name: datetime.fromisoformat(moment) for name, moment in given.get("told", {}).items()},
         )
 

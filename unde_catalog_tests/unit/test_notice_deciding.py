@@ -123,8 +123,8 @@ def test_warnings_are_told_together_once_a_day() -> None:
 
 def test_without_staging_each_channel_is_told_once_an_hour_and_never_of_a_moments_trouble() -> None:
     names = ["webhook", "mail"]
-    assert to_tell(Memory(1, None, NOW - MINUTE), names, NOW) == []
-    down = Memory(1, None, NOW - 3 * MINUTE)
+    assert to_tell(Memory(1, 0, None, NOW - MINUTE), names, NOW) == []
+    down = Memory(1, 0, None, NOW - 3 * MINUTE)
     assert to_tell(down, names, NOW) == names
     told = replace(down, told={"webhook": NOW})
     assert to_tell(told, names, NOW + MINUTE) == ["mail"]

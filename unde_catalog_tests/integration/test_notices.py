@@ -1,0 +1,230 @@
+"""Notices on their way: what is written arrives once, whatever the receiver or a crash does."""
+
+import hmac
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from unde_catalog.notices.causes import failed_step
+from unde_catalog.notices.message import plain
+from unde_catalog.notices.sending import send_waiting
+from unde_catalog.notices.webhook import Webhook
+from unde_catalog.settings import SettingsError, load_settings
+from unde_catalog.staging import notice_outbox, notices
+from unde_catalog.staging.database import Database
+from unde_catalog.staging.notices import Failure, Recovery
+from unde_catalog_tests.due import execute
+from unde_catalog_tests.receivers import HANG, MailServer, WebhookReceiver, mail_server, webhook_receiver
+from unde_catalog_tests.servers import Server
+
+PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+SECRET = "signing-planted-77bb12"
+UI = "http://ui.test:3000"
+
+
+def write(db: Database, *ids: str) -> None:
+    """Notices of these ids, written for the webhook."""
+    for one in ids:
+        made = plain(one, "test", f"about {one}", "nothing", NOW, UI)
+        db.run(notice_outbox.write, one, made.as_dict(), ["webhook"])
+
+
+def later(db: Database, minutes: int) -> None:
+    """As if so many minutes had passed since all that is in the outbox."""
+    execute(db, "UPDATE notices SET next_at = next_at - make_interval(mins => %s)", minutes)
+
+
+def webhook(receiver: WebhookReceiver, seconds: float = 10) -> Webhook:
+    return Webhook(receiver.url, SECRET, seconds)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (500, "answers 500: check NOTICE_WEBHOOK_URL and the receiver"),
+        (403, "answers 403"),
+        (302, "answers 302, a redirect: set NOTICE_WEBHOOK_URL to where it leads"),
+        (HANG, "did not answer within 0.5 s"),
+    ],
+)
+def test_what_a_receiver_in_trouble_did_not_take_arrives_in_its_order_when_it_is_well_again(
+    db: Database, answer: int, said: str
+) -> None:
+    with webhook_receiver(answer) as receiver:
+        write(db, "first", "second", "third")
+        told = send_waiting(db, [webhook(receiver, 0.5)])
+        assert told.sent == 0 and said in told.trouble[0]
+        assert len(receiver.posted) == 1, "it was asked again at once, or followed a redirect"
+        assert send_waiting(db, [webhook(receiver)]).trouble == [], "it did not wait"
+        (standing,) = db.run(notice_outbox.waiting, ["webhook"])
+        assert (standing.waiting, said in (standing.error or "")) == (3, True)
+        receiver.answers[:] = [200]
+        later(db, 1)
+        assert send_waiting(db, [webhook(receiver)]).sent == 3
+        later(db, 600)
+        assert send_waiting(db, [webhook(receiver)]).sent == 0
+        assert [one["id"] for one in receiver.told()] == ["first", "first", "second", "third"]
+        assert [one.headers["x-notice-attempt"] for one in receiver.posted] == ["1", "2", "1", "1"]
+        assert {one.path for one in receiver.posted} == {"/services/planted-path"}
+
+
+def test_a_receiver_that_is_away_is_told_when_it_is_there(db: Database) -> None:
+    with webhook_receiver() as receiver:
+        port = receiver.port
+    write(db, "only")
+    (trouble,) = send_waiting(db, [Webhook(f"http://127.0.0.1:{port}/services/planted-path", None)]).trouble
+    assert f"127.0.0.1:{port}: no_connection" in trouble and "planted" not in trouble
+    with webhook_receiver() as receiver:
+        later(db, 1)
+        assert send_waiting(db, [webhook(receiver)]).sent == 1
+
+
+def test_a_notice_whose_sender_dies_comes_once_more_under_the_same_id(db: Database) -> None:
+    with webhook_receiver() as receiver:
+        write(db, "only")
+        taken = db.run(notice_outbox.take, "webhook")
+        assert taken is not None
+        webhook(receiver).send(plain("only", "test", "about only", "nothing", NOW, UI), taken.attempt)  # and it dies
+        assert send_waiting(db, [webhook(receiver)]).sent == 0
+        later(db, 1)
+        assert send_waiting(db, [webhook(receiver)]).sent == 1
+        assert {one.headers["idempotency-key"] for one in receiver.posted} == {"only"}
+        assert [one.headers["x-notice-attempt"] for one in receiver.posted] == ["1", "2"]
+
+
+def test_senders_beside_each_other_send_nothing_twice(db: Database, database_url: str) -> None:
+    ids = [f"notice-{n}" for n in range(12)]
+    write(db, *ids)
+
+    def send(receiver: WebhookReceiver) -> int:
+        with Database(database_url, max_connections=1) as own:
+            return send_waiting(own, [webhook(receiver)]).sent
+
+    with webhook_receiver() as receiver, ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(send, [receiver] * 4)) == 12
+        assert sorted(one["id"] for one in receiver.told()) == sorted(ids)
+
+
+def test_one_that_is_never_taken_stands_aside_after_some_tries_and_is_given_up_after_three_days(db: Database) -> None:
+    with webhook_receiver(400) as receiver:
+        write(db, "poison", "fine")
+        for _ in range(4):
+            send_waiting(db, [webhook(receiver)])
+            execute(db, "UPDATE notices SET next_at = unde_now() WHERE id = 'poison'")
+        execute(db, "UPDATE notices SET next_at = unde_now() + interval '1 hour' WHERE id = 'poison'")
+        receiver.answers[:] = [200, 400]
+        assert send_waiting(db, [webhook(receiver)]).sent == 1
+        assert receiver.told()[-1]["id"] == "fine"
+        execute(db, "UPDATE notices SET next_at = unde_now(), written_at = unde_now() - interval '4 days'")
+        assert send_waiting(db, [webhook(receiver)]).trouble[0].endswith("; given up after three days")
+        (standing,) = db.run(notice_outbox.waiting, ["webhook"])
+        assert (standing.waiting, standing.given_up) == (0, 1)
+
+
+def test_whoever_knows_the_secret_can_tell_that_a_notice_is_ours(db: Database) -> None:
+    with webhook_receiver() as receiver:
+        write(db, "only")
+        send_waiting(db, [webhook(receiver)])
+        (posted,) = receiver.posted
+    signed = posted.headers["x-notice-timestamp"].encode() + b"." + posted.body
+    assert posted.headers["x-notice-signature"] == "sha256=" + hmac.digest(SECRET.encode(), signed, "sha256").hex()
+    assert posted.headers["content-type"] == "application/json"
+    assert SECRET not in json.dumps(posted.headers) + posted.body.decode()
+
+
+def failure(run: str, brand: str = "zara", minutes: int = 0, said: str = "the proxy says 407") -> Failure:
+    return failed_step(run, "originals", brand, said, NOW + timedelta(minutes=minutes), str)
+
+
+def works(brand: str = "zara", minutes: int = 0) -> Recovery:
+    return Recovery(("run",), "originals", "", brand, NOW + timedelta(minutes=minutes))
+
+
+def test_what_is_read_twice_counts_once_and_a_cause_knows_its_brands(db: Database, server: Server) -> None:
+    server.set_now(db.url, NOW.isoformat())
+    happened = [failure("1", minutes=1), failure("2", "oysho", 2), failure("3", "oysho", 3), works("zara", 4)]
+    assert db.run(notices.record, happened) == 3
+    assert db.run(notices.record, happened) == 0
+    (cause,) = db.run(notices.open_causes)
+    assert (cause.runs, cause.brands, cause.failing, cause.run_id) == (3, ("oysho", "zara"), ("oysho",), "3")
+    assert (cause.first_at, cause.last_at) == (NOW + timedelta(minutes=1), NOW + timedelta(minutes=3))
+
+
+def test_a_success_before_a_failure_ends_nothing_and_other_reasons_are_other_causes(db: Database) -> None:
+    db.run(notices.record, [works(minutes=1), failure("1", minutes=2), failure("2", minutes=3, said="disk full")])
+    assert [one.failing for one in db.run(notices.open_causes)] == [("zara",), ("zara",)]
+    db.run(notices.record, [works(minutes=2)])
+    assert [one.failing for one in db.run(notices.open_causes)] == [(), ("zara",)]
+
+
+def test_what_is_back_within_a_day_is_the_same_cause_and_later_another_one(db: Database, server: Server) -> None:
+    server.set_now(db.url, NOW.isoformat())
+
+    def fail_at(moment: datetime, run: str) -> tuple[str, int]:
+        server.set_now(db.url, moment.isoformat())
+        with Database(db.url) as own:
+            own.run(notices.record, [failure(run)])
+            (cause,) = own.run(notices.open_causes)
+            own.run(notices.mark_told, cause)
+            own.run(notices.mark_over, cause)
+        return cause.id, cause.returned
+
+    first, again = fail_at(NOW, "1"), fail_at(NOW + timedelta(hours=20), "2")
+    other = fail_at(NOW + timedelta(days=5), "3")
+    assert (first[1], again, other[1]) == (0, (first[0], 1), 0)
+    assert other[0] != first[0]
+
+
+@pytest.fixture
+def mail() -> Iterator[MailServer]:
+    with mail_server() as running:
+        yield running
+
+
+def test_the_command_sends_a_test_and_says_what_came_of_it(tmp_path: Path, mail: MailServer) -> None:
+    def run(**environment: str) -> subprocess.CompletedProcess[str]:
+        own = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LANG": "C.UTF-8", **environment}
+        command = [PROGRAM, "notices", "test"]
+        return subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True, timeout=60)
+
+    by_mail = {"NOTICE_SMTP_URL": f"smtp://127.0.0.1:{mail.port}", "NOTICE_MAIL_TO": "on-call@shop.test"}
+    with webhook_receiver(200, 500) as receiver:
+        url = {"NOTICE_WEBHOOK_URL": receiver.url}
+        done = run(**url, **by_mail, DAGSTER_UI_URL="https://dagster.shop.test")
+        assert (done.returncode, done.stdout.count("sent to 127.0.0.1")) == (0, 2), done.stdout + done.stderr
+        (told,) = receiver.told()
+        assert "a test of notices" in told["text"] and told["link"] == "https://dagster.shop.test"
+        assert mail.mails[0]["Subject"] == "[unde_catalog] a test of notices"
+        done = run(**url, NOTICE_MAIL_TO="on-call@shop.test")
+        assert done.returncode == 1
+        assert "mail: not sent: set NOTICE_SMTP_URL" in done.stdout and "webhook: not sent: 127.0.0.1" in done.stdout
+        assert "planted" not in done.stdout + done.stderr
+    done = run()
+    assert done.returncode == 1 and "set NOTICE_WEBHOOK_URL" in done.stderr
+
+
+def test_settings_that_could_do_harm_are_refused(configured_with: Callable[[str, str], str]) -> None:
+    assert "NOTICE_MAIL_TO: wants mail addresses" in configured_with("NOTICE_MAIL_TO", "a@b.test\nBcc: c@d.test")
+    assert "planted" not in configured_with("NOTICE_SMTP_URL", "http://user:planted@host")
+    assert "NOTICE_WEBHOOK_URL: wants https://" in configured_with("NOTICE_WEBHOOK_URL", "file:///etc/planted")
+
+
+@pytest.fixture
+def configured_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, str], str]:
+    monkeypatch.chdir(tmp_path)
+
+    def refuse(name: str, value: str) -> str:
+        with monkeypatch.context() as patch, pytest.raises(SettingsError) as refused:
+            patch.setenv(name, value)
+            load_settings()
+        return str(refused.value)
+
+    return refuse
