@@ -106,7 +106,7 @@ def standings(cursor: Cursor) -> dict[str, Standing]:
 
 
 def stored(cursor: Cursor) -> dict[str, Stored]:
-    """By brand; reads all rows of photos and collages: 5 s at a million products."""
+    """By brand; reads all rows of photos and collages: 5 to 13 s at a million products."""
     cursor.execute(
         """
         SELECT p.brand, count(*) AS photos, coalesce(sum(f.bytes), 0)::bigint AS bytes
@@ -132,7 +132,7 @@ def stored(cursor: Cursor) -> dict[str, Stored]:
 def stock(cursor: Cursor, younger_than: timedelta) -> dict[str, Stock]:
     """By brand, from the latest answer of each shop, none that is older than that; reads all of these rows.
 
-    4 s at a million products in four shops each.
+    4 to 11 s at a million products in four shops each.
     """
     cursor.execute(
         """

@@ -7,7 +7,7 @@ import pytest
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.pipeline import DUE_STAGES
-from unde_catalog.staging import due_figures, due_places, due_spread, due_work, index_use, reports
+from unde_catalog.staging import due_figures, due_places, due_spread, due_work, index_use, report_numbers, reports
 from unde_catalog.staging.database import Cursor, Database
 from unde_catalog.staging.due_spread import Spread
 from unde_catalog.staging.due_work import Settled
@@ -85,3 +85,21 @@ def test_places_are_given_to_new_products_of_a_big_brand_and_to_no_others(millio
     loads = million.run(due_places.loads, STAGE, BRAND, HOUR)
     assert max(loads) - min(loads) < sum(loads) / 60 / 10
     assert due_spread.spread(million, STAGE, BRAND, HOUR) == Spread()
+
+
+@pytest.mark.timeout(600)
+def test_the_report_counts_due_and_failed_work_by_indexes(million: Database) -> None:
+    execute(
+        million, "UPDATE due_work SET reason = 'http_404', given_up = true, due_at = NULL WHERE product_id % 50 = 0"
+    )
+    products = PRODUCTS // len(BRANDS)
+    with million.transaction() as cursor:
+        measuring: Any = Measuring(cursor)
+        standings = report_numbers.standings(measuring)
+        due = report_numbers.due(measuring, DUE_STAGES, tuple(BRANDS))
+        failing, failing_products = report_numbers.failing(measuring, DUE_STAGES, tuple(BRANDS), 12)
+    assert (standings[BRAND].active, failing_products) == (products, PRODUCTS // 50 * len(DUE_STAGES))
+    assert len(due) == len(DUE_STAGES) * len(BRANDS) and len(failing) == 12
+    _, _, waiting, failed, *examples = measuring.blocks  # rows this narrow are rightly counted in the table itself
+    assert waiting < PRODUCTS  # it looks at a tenth of 1,000,000 rows, and at the leases of the oldest
+    assert failed < PRODUCTS and max(examples) < 100
