@@ -135,9 +135,7 @@ def test_a_stage_runs_without_the_checks_that_have_a_clock_of_their_own() -> Non
     assert apart < set(graph.asset_check_keys)
     of_stages = {f"{stage}_due" for stage in SENSED}
     clocks: Any = [*(definitions.schedules or []), *(definitions.sensors or [])]
-    jobs: list[str] = [
-        one.job_name for one in clocks if not isinstance(one, dg.SensorDefinition) or one.name in of_stages
-    ]
+    jobs = [str(one.job_name) for one in clocks if not isinstance(one, dg.SensorDefinition) or one.name in of_stages]
     names = set(jobs) - {job.name for job in CHECK_JOBS}
     assert len(names) > 10
     names.add("catalogue")

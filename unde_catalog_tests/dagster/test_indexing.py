@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from unde_catalog.automation.jobs import stage_selection
 from unde_catalog.definitions import build_definitions
 from unde_catalog.settings import load_settings
 from unde_catalog.staging.database import Database
@@ -30,7 +31,7 @@ def run(index: Index, instance: dg.DagsterInstance) -> Run:
     """Runs the asset and its checks for a brand."""
 
     def execute_in_process(brand: str = "zara") -> dg.ExecuteInProcessResult:
-        job = dg.define_asset_job("of_this_test", dg.AssetSelection.assets(ASSET))
+        job = dg.define_asset_job("of_this_test", stage_selection(ASSET))
         definitions = dg.Definitions.merge(build_definitions(load_settings()), dg.Definitions(jobs=[job]))
         return definitions.resolve_job_def("of_this_test").execute_in_process(
             partition_key=brand, instance=instance, raise_on_error=False

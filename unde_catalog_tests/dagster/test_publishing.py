@@ -5,6 +5,7 @@ from collections.abc import Callable
 import dagster as dg
 import pytest
 
+from unde_catalog.automation.jobs import stage_selection
 from unde_catalog.definitions import build_definitions
 from unde_catalog.publish.brand_rules import RULES
 from unde_catalog.settings import load_settings
@@ -25,7 +26,7 @@ def run(
 
     def execute_in_process(brand: str, *, checks: bool = False) -> dg.ExecuteInProcessResult:
         rules = dg.AssetSelection.checks(*(dg.AssetCheckKey(dg.AssetKey("raw_products"), rule) for rule in RULES))
-        asset = dg.AssetSelection.assets(ASSET)
+        asset = stage_selection(ASSET)
         job = dg.define_asset_job("of_this_test", asset.without_checks() | rules if checks else asset)
         definitions = dg.Definitions.merge(build_definitions(load_settings()), dg.Definitions(jobs=[job]))
         return definitions.resolve_job_def("of_this_test").execute_in_process(
