@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import dagster as dg
 
-from unde_catalog.checks.telling import brand_check, result
+from unde_catalog.checks.telling import brand_check, brand_of, result
 from unde_catalog.materialization import one_sentence
 from unde_catalog.quality import coverage, failures, marks, prices, same_photo, scrape
 from unde_catalog.quality.answer import Answer
@@ -114,7 +114,7 @@ def brand_checks(
     context: dg.AssetCheckExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
 ) -> Iterator[dg.AssetCheckResult]:
     """All that must hold of a brand's data; one step, as each costs more to start than to look."""
-    brand = context.partition_key
+    brand = brand_of(context)
     with one_sentence(f"the checks of {brand} could not begin"), workplace.open() as place:
         for key in sorted(context.selected_asset_check_keys, key=str):
             look, _ = _CHECKS[key.asset_key.to_user_string(), key.name]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from unde_catalog.automation.configured import not_configured
-from unde_catalog.checks.telling import brand_check, result
+from unde_catalog.checks.telling import brand_check, brand_of, result
 from unde_catalog.materialization import one_sentence
 from unde_catalog.quality import freshness
 from unde_catalog.quality.answer import Answer
@@ -35,7 +35,7 @@ def fresh(
     context: dg.AssetCheckExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
 ) -> Iterator[dg.AssetCheckResult]:
     """Whether each stage of the brand was through within its rhythm."""
-    brand = context.partition_key
+    brand = brand_of(context)
     with one_sentence(f"the checks of {brand} could not begin"), workplace.open() as place:
         for key in sorted(context.selected_asset_check_keys, key=str):
             yield result(key, look(place, key.asset_key.to_user_string(), brand))

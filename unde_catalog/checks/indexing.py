@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from unde_catalog.checks.telling import brand_check
+from unde_catalog.checks.telling import brand_check, brand_of
 from unde_catalog.materialization import one_sentence
 from unde_catalog.resources import WorkplaceResource
 from unde_catalog.staging import due_work, stage_log, ximilar
@@ -38,7 +38,7 @@ def nothing_held_back(
     context: dg.AssetCheckExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
 ) -> dg.AssetCheckResult:
     """Whether the brand's last run could do all that was due, or paused for want of credits or room."""
-    brand = context.partition_key
+    brand = brand_of(context)
     with one_sentence("the check could not begin"), workplace.open() as place:
         note = place.db.run(stage_log.last_note, "ximilar_index", brand)
         waiting = place.db.run(due_work.still_open, "ximilar_index", brand).due

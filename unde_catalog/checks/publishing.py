@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from unde_catalog.checks.telling import brand_check
+from unde_catalog.checks.telling import brand_check, brand_of
 from unde_catalog.materialization import one_sentence
 from unde_catalog.publish import agreement, gate
 from unde_catalog.publish.brand_rules import RULES
@@ -29,7 +29,7 @@ def publishable(
     context: dg.AssetCheckExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
 ) -> Iterator[dg.AssetCheckResult]:
     """What must hold of a brand as a whole; while one of these fails, production_catalog leaves it as it is."""
-    brand = context.partition_key
+    brand = brand_of(context)
     with one_sentence(f"the checks of {brand} could not begin"), workplace.open() as place:
         production = place.production
         answers = gate.look(brand, place.db, production, place.settings) if production else []
@@ -49,7 +49,7 @@ def published(
     context: dg.AssetCheckExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
 ) -> dg.AssetCheckResult:
     """Whether as many products of a brand are on sale in production as staging knows to be published."""
-    brand = context.partition_key
+    brand = brand_of(context)
     with one_sentence(f"the check of {brand} could not begin"), workplace.open() as place:
         if place.production is None:
             return dg.AssetCheckResult(passed=True, description=_NOT_CONFIGURED)

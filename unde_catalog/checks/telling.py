@@ -17,6 +17,17 @@ def brand_check(name: str, asset: str, description: str) -> dg.AssetCheckSpec:
         return dg.AssetCheckSpec(name, asset=asset, description=description, partitions_def=BRAND_PARTITIONS)
 
 
+def brand_of(context: dg.AssetCheckExecutionContext) -> str:
+    """The brand that a run of checks is for; a run by hand of checks alone has none unless it is told."""
+    if not context.op_execution_context.has_partition_key:
+        raise dg.Failure(
+            "which brand? Launch it with the tag dagster/partition set to a brand, for example zara, or materialize "
+            "the asset with its checks",
+            allow_retries=False,
+        )
+    return context.partition_key
+
+
 def result(key: dg.AssetCheckKey, answer: Answer) -> dg.AssetCheckResult:
     """ERROR is what must wake somebody (notices go out at once), WARN what can wait for the morning."""
     told: dict[str, dg.RawMetadataValue] = dict(answer.figures)

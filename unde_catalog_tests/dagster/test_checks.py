@@ -21,6 +21,7 @@ from unde_catalog.staging import host_pace
 from unde_catalog.staging.database import Database
 from unde_catalog.staging.host_pace import Turn
 from unde_catalog_tests.dagster.conftest import Materialize
+from unde_catalog_tests.dagster.runs import failure
 from unde_catalog_tests.due import add_products, execute
 from unde_catalog_tests.quality import add_photos, add_whole, fail, ran, reprice, scraped
 from unde_catalog_tests.servers import Sandbox
@@ -141,6 +142,13 @@ def test_a_stage_runs_without_the_checks_that_have_a_clock_of_their_own() -> Non
     names.add("catalogue")
     for name in names:
         assert not definitions.resolve_job_def(name).asset_layer.asset_graph.asset_check_keys & apart, name
+
+
+@pytest.mark.usefixtures("tick")
+def test_a_run_by_hand_without_a_brand_says_how_to_name_one(instance: dg.DagsterInstance) -> None:
+    job = build_definitions(load_settings()).resolve_job_def("checks_daily")
+    told = failure(job.execute_in_process(instance=instance, raise_on_error=False))
+    assert "which brand? Launch it with the tag dagster/partition" in told and "Traceback" not in told
 
 
 def test_no_stage_waits_for_a_run_of_checks(instance: dg.DagsterInstance) -> None:
