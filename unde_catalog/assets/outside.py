@@ -12,7 +12,8 @@ from pydantic import AnyHttpUrl, SecretStr
 
 from unde_catalog.settings import Settings
 
-GROUP = "outside"
+# Two groups, as with one the lineage of groups would run in a circle.
+SOURCES, DESTINATIONS = "sources", "destinations"
 
 # Fields of a dataset item that we read (spec 1).
 _ITEM = (
@@ -124,9 +125,14 @@ def _outside(
             columns=[dg.TableColumn(column, "json", meaning) for column, meaning in columns]
         )
     return dg.AssetSpec(
-        name, description=description, kinds=kinds, group_name=GROUP, metadata=metadata, deps=list(made_by),
+        name,
+        description=description,
+        kinds=kinds,
+        group_name=DESTINATIONS if made_by else SOURCES,
+        metadata=metadata,
+        deps=list(made_by),
         tags={"outside": "yes"},
-    )  # fmt: skip
+    )
 
 
 def _table(settings: Mapping[str, object]) -> dg.MarkdownMetadataValue:

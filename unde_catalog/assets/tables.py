@@ -29,18 +29,22 @@ class Table:
     made_from: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def schema(self) -> dg.TableSchema:
-        """The columns as Dagster shows them."""
+        """The columns as Dagster shows them; what they are made from as words, too, as not every UI draws that."""
         return dg.TableSchema(
             columns=[
                 dg.TableColumn(
                     name,
                     type.removesuffix(_NOT_NULL),
-                    meaning,
+                    self._explained(name, meaning),
                     dg.TableColumnConstraints(nullable=not type.endswith(_NOT_NULL)),
                 )
                 for name, type, meaning in self.columns
             ]
         )
+
+    def _explained(self, column: str, meaning: str) -> str:
+        sources = ", ".join(f"`{source}`" for source in self.made_from.get(column, ()))
+        return f"{meaning} From {sources}." if sources else meaning
 
     def lineage(self) -> dict[str, Any]:
         """Metadata of a materialization, as Dagster looks for a column's lineage there; empty where none is known."""
