@@ -78,8 +78,8 @@ class Manifest:
         if self._writer is None:
             self._file = tempfile.TemporaryFile(prefix="unde-manifest-")  # noqa: SIM115  closed by close()
             self._writer = pq.ParquetWriter(self._file, schema, compression="zstd")
-        columns = {name: [getattr(one, name) for one in self._waiting] for name in schema.names}
-        self._writer.write_table(pa.table(columns, schema=schema), row_group_size=self._row_group)
+        columns = [_column([getattr(one, field.name) for one in self._waiting], field.type) for field in schema]
+        self._writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=self._row_group)
         self._waiting.clear()
 
     def _finished(self) -> bytes:
@@ -126,6 +126,16 @@ def newest(store: ObjectStore, asset: str, brands: Sequence[str]) -> "pd.DataFra
 
 def _folder(asset: str, brand: str) -> str:
     return f"manifests/{asset}/{brand}"
+
+
+def _column(values: Sequence[object], type: "pa.DataType") -> "pa.Array":
+    """An array by way of texts: pa.array looks whether a list is pandas', and imports that to know, 50 MB a run."""
+    from pyarrow.lib import StringBuilder  # pyright: ignore[reportAttributeAccessIssue]  not in its stubs
+
+    builder = StringBuilder()
+    for value in values:
+        builder.append(None if value is None else str(value))
+    return builder.finish().cast(type)
 
 
 def _schema() -> "pa.Schema":

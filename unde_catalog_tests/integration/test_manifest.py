@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import tempfile
 import tracemalloc
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from unde_catalog.storage.directory import directory_store
 from unde_catalog.storage.objects import ObjectInfo, ObjectStore, StorageDown
 from unde_catalog.storage.s3 import s3_store
 from unde_catalog_tests.s3_servers import bucket_at, running_moto
+from unde_catalog_tests.servers import PROJECT
 
 TYPES = {
     "external_id": "str", "n": "Int8", "key": "str", "sha256": "str", "width": "Int32", "height": "Int32",
@@ -152,3 +155,20 @@ def test_a_full_or_missing_temporary_folder_lets_the_work_go_on_and_is_told_at_t
         with pytest.raises(StorageDown, match="writing a temporary file in /nowhere/at/all failed"):
             rows.store(store, "originals", "zara", "run")
     assert list(store.list("manifests")) == []
+
+
+def test_a_run_that_writes_its_manifest_needs_no_pandas(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from unde_catalog.storage.directory import directory_store\n"
+        "from unde_catalog.handler import StoredObject\n"
+        "from unde_catalog.photos.manifest import Manifest\n"
+        "with Manifest() as rows:\n"
+        "    rows.keep([StoredObject('1', 1, 'originals/zara/1/1.jpg', 'f' * 64, 1, 2, 3, None)])\n"
+        "    rows.store(directory_store(Path(sys.argv[1])), 'originals', 'zara', 'a-run')\n"
+        "print('pandas' in sys.modules)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
+    assert done.stdout == "False\n"
