@@ -1,14 +1,15 @@
 """Makes the report: gathers it, renders it, and puts the page where others can read it."""
 
+import hashlib
+import hmac
 from dataclasses import dataclass
 
 from unde_catalog.report.gather import gather
 from unde_catalog.report.markdown import markdown
 from unde_catalog.report.numbers import CatalogReport
 from unde_catalog.report.page import page
+from unde_catalog.settings import Settings
 from unde_catalog.workplace import Workplace
-
-KEY = "reports/catalog.html"  # as public as photos are: no secret is ever in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,19 @@ def make(place: Workplace) -> Made:
     return Made(report, page(report), markdown(report))
 
 
+def key_of(settings: Settings) -> str:
+    """Where the page lies. In a bucket every object can be read by whoever knows its name, so this one's is secret.
+
+    It stays the same while the store's secret key does.
+    """
+    if settings.s3 is None:
+        return "reports/catalog.html"
+    secret = settings.s3.secret_key.get_secret_value().encode()
+    return f"reports/catalog-{hmac.new(secret, b'catalog_report', hashlib.sha256).hexdigest()[:32]}.html"
+
+
 def store(place: Workplace, made: Made) -> str:
-    """Put the page into the object store; its public address. `StorageDown` where that can't be used."""
-    place.store.put(KEY, made.page.encode(), "text/html; charset=utf-8")
-    return place.store.public_url(KEY)
+    """Put the page into the object store; its address. `StorageDown` where that can't be used."""
+    key = key_of(place.settings)
+    place.store.put(key, made.page.encode(), "text/html; charset=utf-8")
+    return place.store.public_url(key)

@@ -1,13 +1,15 @@
 """The report's numbers, on rows made by hand and on the sandbox's catalogue."""
 
 import logging
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from unde_catalog import pipeline
-from unde_catalog.report.catalog import KEY, make, store
+from unde_catalog.report.catalog import key_of, make, store
 from unde_catalog.report.gather import gather
 from unde_catalog.report.numbers import CatalogReport, Work
 from unde_catalog.settings import load_settings
@@ -221,8 +223,8 @@ def test_the_report_of_the_sandbox_s_catalogue_tells_what_is_there(workplace: Wo
     assert zara.stock == Stock(shops=shops, heard=shops, checked=20, in_stock=in_stock[0]["n"])
     assert [(one.stage, one.due) for one in made.report.work] == [("originals", 5), ("production_catalog", 15)]
     assert made.report.freshness[ZARA].state == "fine"
-    assert store(workplace, made) == workplace.store.public_url(KEY)
-    assert workplace.store.get(KEY).decode() == made.page
+    assert store(workplace, made) == workplace.store.public_url(key_of(workplace.settings))
+    assert workplace.store.get(key_of(workplace.settings)).decode() == made.page
     assert "Zara" in taken(made.page).said("th")
 
 
@@ -243,3 +245,15 @@ def test_the_report_s_indexes_are_there_and_serve_it(db: Database, direct: str) 
         ):
             plan = connection.execute(f"EXPLAIN {query}".encode()).fetchall()
             assert index in str(plan)
+
+
+def test_in_a_bucket_only_who_is_told_finds_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert key_of(load_settings()) == "reports/catalog.html"
+    for name, value in {"ENDPOINT": "http://127.0.0.1:1", "ACCESS_KEY": "key", "SECRET_KEY": "planted"}.items():
+        monkeypatch.setenv(f"S3_{name}", value)
+    key = key_of(load_settings())
+    assert re.fullmatch(r"reports/catalog-[0-9a-f]{32}\.html", key)
+    assert key == key_of(load_settings())
+    monkeypatch.setenv("S3_SECRET_KEY", "another")
+    assert key_of(load_settings()) != key
