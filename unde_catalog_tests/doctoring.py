@@ -18,9 +18,9 @@ from dagster_postgres import DagsterPostgresStorage
 
 from unde_catalog.doctor.examine import SECONDS, Diagnosis, examine
 from unde_catalog.doctor.finding import Line
-from unde_catalog.doctor.redaction import Secrets
 from unde_catalog.doctor.services import all_checks
 from unde_catalog.production.migrate import PRODUCTION
+from unde_catalog.redaction import Secrets
 from unde_catalog.settings import load_settings
 from unde_catalog.staging import migrate
 from unde_catalog.workplace import Workplace

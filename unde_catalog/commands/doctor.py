@@ -39,8 +39,8 @@ def doctor_command(
     """
     # Here, as Dagster and Apify's client take a second to import and are wanted only now.
     from unde_catalog.doctor.examine import examine
-    from unde_catalog.doctor.redaction import Secrets
     from unde_catalog.doctor.services import all_checks, chosen
+    from unde_catalog.redaction import Secrets
 
     logging.disable()  # what libraries say of their tries is told in a line, and without secrets
     settings = load_settings()

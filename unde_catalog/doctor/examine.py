@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from unde_catalog.doctor.finding import Finding, Line, first_line, red, wanted, yellow
-from unde_catalog.doctor.redaction import Secrets
+from unde_catalog.redaction import Secrets
 
 SECONDS = 10.0  # for each service, and so for all
 

@@ -7,7 +7,7 @@ import html
 import re
 from collections.abc import Callable
 
-from unde_catalog.doctor.redaction import HIDDEN, Secrets
+from unde_catalog.redaction import HIDDEN, Secrets
 from unde_catalog.settings import Settings
 
 Word = Callable[[str], str]

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import pytest
 
-from unde_catalog.doctor.redaction import Secrets
+from unde_catalog.redaction import Secrets
 from unde_catalog.settings import load_settings
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
