@@ -64,7 +64,8 @@ def healthy_services(server: Server, folder: Path) -> Iterator[Services]:
             **sandbox.environment, **s3_environment(rclone.url), "OBJECT_BASE_URL": public,
             "PROXY_URL": proxy, "ZARA_USE_PROXY": "true", "ZARA_PHOTO_HOSTS": f"localhost:{photos.port}",
             "REDIS_URL": redis, "PRODUCTION_DB_URL": production, "DAGSTER_DB_URL": dagster,
-            "DAGSTER_HOME": str(home), "NOTICE_WEBHOOK_URL": "http://127.0.0.1:1/notices", "UNDE_HOME": str(folder / "home"),
+            "DAGSTER_HOME": str(home), "NOTICE_WEBHOOK_URL": "http://127.0.0.1:1/notices",
+            "UNDE_HOME": str(folder / "home"),
         }  # fmt: skip
         yield Services(environment, photos.url("/a.jpg", "localhost"))
 

@@ -20,9 +20,8 @@ def catalog_report(
 ) -> dg.MaterializeResult:
     """The state of the catalogue: funnel, what is due and until when, failures, freshness, shops, growth.
 
-    In the materialization (*Show Markdown*), and as a page of its own in the object store, below `reports/`: whoever has
-    its link can read it. Each number is the database's at that moment; hourly at :20, and whenever somebody
-    materializes it.
+    In the materialization (*Show Markdown*), and as a page of its own in the object store, which whoever has its link
+    can read. Each number is the database's at that moment; hourly at :20, and whenever somebody materializes it.
 
     When red: the database or the storage could not be used, as the message says; run it again. What the report itself
     says is never red here: each stage and check is red for itself.
