@@ -1,0 +1,59 @@
+"""A desk for the session, and for each test a page of a real browser on it; a failure leaves a picture of that."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from unde_catalog_tests.browser.desk import Desk, open_desk
+from unde_catalog_tests.servers import missing
+
+try:
+    from playwright.sync_api import Browser, Page, expect, sync_playwright
+except ImportError:
+    missing("playwright is not installed: make")
+
+_CHROMIUM = Path("/usr/bin/chromium")
+_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server"]
+_PATIENCE = 60_000.0  # milliseconds for a page that takes one second on an idle machine
+
+_phase_reports = pytest.StashKey[dict[str, pytest.TestReport]]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report: pytest.TestReport = yield  # type: ignore[misc]
+    item.stash.setdefault(_phase_reports, {})[report.when] = report
+    return report  # type: ignore[return-value]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not _CHROMIUM.exists():
+        missing("there is no browser: apt-get install chromium")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=_CHROMIUM, args=_ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def desk(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    with open_desk(tmp_path_factory.mktemp("desk")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(desk: Desk, browser: Browser, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
+    expect.set_options(timeout=_PATIENCE)
+    context = browser.new_context(base_url=desk.url, viewport={"width": 1500, "height": 1000})
+    context.set_default_timeout(_PATIENCE)
+    opened = context.new_page()
+    opened.goto("/")
+    yield opened
+    if request.node.stash[_phase_reports]["call"].failed:
+        picture = tmp_path / "page.png"
+        opened.screenshot(path=picture)
+        request.node.user_properties.append(("picture", picture))
+        print(f"the page as it was: {picture}")
+    context.close()
