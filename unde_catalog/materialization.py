@@ -12,6 +12,7 @@ import dagster as dg
 
 from unde_catalog.embedded.errors import EmbeddedPostgresError
 from unde_catalog.handler import StageStopped
+from unde_catalog.stage import UnknownProducts
 from unde_catalog.stage_report import StageReport
 from unde_catalog.staging.database import StagingDown
 from unde_catalog.storage.objects import StorageDown
@@ -94,5 +95,7 @@ def one_sentence(what: str) -> Iterator[None]:
         yield
     except StageStopped as stopped:
         raise dg.Failure(str(stopped), metadata=metadata_of(stopped.report), allow_retries=False) from stopped
+    except UnknownProducts as unknown:
+        raise dg.Failure(str(unknown), allow_retries=False) from unknown
     except (StagingDown, StorageDown, EmbeddedPostgresError) as down:
         raise dg.Failure(f"{what}: {down}", allow_retries=False) from down

@@ -79,10 +79,17 @@ def _logged(
         _end(workplace, row, "error", stopped.report, str(stopped), log)
         raise stopped from cause
     except BaseException as error:  # also a cancelled run: its row must not say "running" for ever
-        _end(workplace, row, "error", StageReport(stage, brand), f"{type(error).__name__}: {error}", log)
+        _end(workplace, row, "error", StageReport(stage, brand), _what_broke(error), log)
         raise
     _end(workplace, row, "success", report, None, log)
     return report
+
+
+def _what_broke(error: BaseException) -> str:
+    """An engine's own exceptions, with which it interrupts a run, are no errors of Python's kind, and say nothing."""
+    if isinstance(error, Exception):
+        return f"{type(error).__name__}: {error}"
+    return "interrupted: it was cancelled, or its worker was told to end; what it did is kept, the rest is still due"
 
 
 def _originals(

@@ -27,6 +27,10 @@ _THREADS_SECONDS = 8.0  # what a handler's threads get to end when the stage doe
 _T = TypeVar("_T")
 
 
+class UnknownProducts(ValueError):
+    """A run is asked for products that are not there; names them."""
+
+
 def run_stage(
     handler: Handler[Any],
     db: Database,
@@ -38,7 +42,7 @@ def run_stage(
 ) -> StageReport:
     """Work off what is due for a stage in a brand; `keep` is told what was stored, a test brings `waiting`.
 
-    `StageStopped` when something stands in the way of all of it; ValueError for a product id that nobody knows.
+    `StageStopped` when something stands in the way of all of it; `UnknownProducts` for ids that nobody knows.
     """
     report = StageReport(handler.stage, brand)
     try:
@@ -56,7 +60,9 @@ def mark_asked(stage: str, db: Database, brand: str, options: RunOptions) -> lis
         known = db.run(due_marks.product_ids_of, brand, options.product_ids)
         unknown = [one for one in options.product_ids if one not in known]
         if unknown:
-            raise ValueError(f"{brand} has no product {', '.join(unknown)}: product_ids wants ids as in external_id")
+            raise UnknownProducts(
+                f"{brand} has no product {', '.join(unknown)}: product_ids wants ids as in external_id"
+            )
         only = list(known.values())
     if options.force:
         db.run(due_marks.force, stage, brand, options.root_run, only)

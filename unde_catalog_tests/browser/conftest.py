@@ -1,17 +1,13 @@
-"""A desk for the session, and for each test a page of a real browser on it; a failure leaves a picture of that."""
+"""A desk for a file of tests, and for each test a page of a real browser on it; a failure leaves a picture of that."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from unde_catalog_tests.browser.desk import Desk, open_desk
 from unde_catalog_tests.servers import missing
-
-try:
-    from playwright.sync_api import Browser, Page, expect, sync_playwright
-except ImportError:
-    missing("playwright is not installed: make")
 
 _CHROMIUM = Path("/usr/bin/chromium")
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server"]
@@ -27,7 +23,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     return report  # type: ignore[return-value]
 
 
-@pytest.fixture(scope="session")
+# Not longer than its file: while Playwright is open its event loop runs, and nothing else in this process can run one.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not _CHROMIUM.exists():
         missing("there is no browser: apt-get install chromium")
@@ -37,7 +34,7 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def desk(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     with open_desk(tmp_path_factory.mktemp("desk")) as opened:
         yield opened

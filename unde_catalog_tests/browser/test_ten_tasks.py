@@ -87,7 +87,7 @@ def test_a_cancelled_run_leaves_nothing_in_hand_and_its_row_says_so(
     assert desk.one(in_hand) == 0
     (row,) = desk.rows("SELECT status, error_message, completed_at FROM scraper_logs WHERE run_id = %s", run)
     assert (row["status"], row["completed_at"] is not None) == ("error", True)
-    assert "Interrupted" in row["error_message"]
+    assert row["error_message"].startswith("interrupted: it was cancelled")
 
 
 def test_why_a_product_has_no_collage_is_told_by_the_failures_and_mended_by_retry_failed(

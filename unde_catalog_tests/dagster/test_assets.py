@@ -6,7 +6,7 @@ import pytest
 from unde_catalog.definitions import build_definitions
 from unde_catalog.settings import load_settings
 from unde_catalog.staging.database import Database
-from unde_catalog_tests.dagster.runs import failure, metadata
+from unde_catalog_tests.dagster.runs import failure, failure_metadata, metadata
 from unde_catalog_tests.servers import Sandbox
 
 
@@ -47,6 +47,7 @@ def test_limit_and_product_ids_narrow_a_run(materialize, db: Database, sandbox: 
         assert set(wanted) < {row["external_id"] for row in cursor.fetchall()}
     result = materialize("originals", config={"product_ids": ["no-such"]})
     assert not result.success
+    assert failure_metadata(result) == {}
     assert "zara has no product no-such" in str(failure(result))
 
 
