@@ -1,7 +1,7 @@
 """Writers that get in each other's way on purpose, each a process: `python -m` this module URL ROLE SEED.
 
-They go on until their standard input is closed, however slow the machine, and take locks in the order of the house
-(products by id, then due rows); each prints how often it had its turn.
+They go on until their standard input is closed, each for `LEAST` turns at the least, however slow the machine is, and
+take locks in the order of the house (products by id, then due rows); each prints how often it had its turn.
 """
 
 import random
@@ -17,6 +17,7 @@ from unde_catalog.staging.due_work import Settled
 from unde_catalog_tests.due import BRAND
 from unde_catalog_tests.servers import PROJECT
 
+LEAST = 5  # turns: fewer are no storm
 STAGES = ("originals", "collages")
 
 
@@ -109,7 +110,7 @@ class Storm:
             assert process.stdin is not None
             process.stdin.close()
             process.stdin = None  # communicate() would flush it
-        turns = [process.communicate(timeout=60)[0] for process in self._processes]
+        turns = [process.communicate(timeout=120)[0] for process in self._processes]
         assert {process.returncode for process in self._processes} == {0}, "a writer failed"
         return [int(count) for count in turns]
 
@@ -118,7 +119,7 @@ def main(url: str, role: str, seed: str) -> None:
     """Have turn after turn."""
     chance, turns = random.Random(int(seed)), 0
     with Database(url) as db:
-        while not select.select([sys.stdin], [], [], 0)[0]:
+        while turns < LEAST or not select.select([sys.stdin], [], [], 0)[0]:
             ROLES[role](db, chance)
             turns += 1
     print(turns)

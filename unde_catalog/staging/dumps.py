@@ -29,6 +29,7 @@ BEGIN
                c.oid::regclass::text AS name, c.oid
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND {_OURS.format("pg_class", "c")}
+        ORDER BY c.relkind = 'S'  -- last: an identity column's goes with its table, and not before
     LOOP
         IF EXISTS (SELECT 1 FROM pg_class WHERE oid = one.oid) THEN  -- it may have gone with another
             EXECUTE format('DROP %s %s CASCADE', one.what, one.name);

@@ -203,7 +203,7 @@ def test_a_dagster_yaml_is_the_projects_another_or_none(staging: Look, dagster_u
     assert (found.state, found.said) == (
         "green", "30 runs at once, 0 waiting; pools take 6, 0 have a limit of their own"
     )  # fmt: skip
-    (home / "dagster.yaml").write_text(ours.replace("max_concurrent_runs: 6", "max_concurrent_runs: 9"))
+    (home / "dagster.yaml").write_text(ours.replace("max_concurrent_runs: 30", "max_concurrent_runs: 9"))
     found = staging(look_at_instance)
     assert (found.state, found.settings) == ("yellow", ("DAGSTER_HOME",))
     assert "is not the project's dagster.yaml; 9 runs at once" in found.said

@@ -12,7 +12,7 @@ from unde_catalog.staging.database import Database, StagingDown
 from unde_catalog_tests.due import BRAND, STAGE, add_products, execute, poll
 from unde_catalog_tests.migrating import database_at
 from unde_catalog_tests.servers import Server
-from unde_catalog_tests.storm import Storm
+from unde_catalog_tests.storm import LEAST, Storm
 from unde_catalog_tests.workers import prepare, report_of, worker
 
 
@@ -34,7 +34,7 @@ def test_writers_of_all_kinds_go_on_while_the_database_is_migrated(server: Serve
         assert migrate.upgrade(old)[0] == "0004"
         at_once = execute(db, "SELECT sum(wanted) AS n FROM due_work")[0]["n"]
         poll(direct, f"SELECT sum(wanted) > {at_once} + 600 FROM due_work", seconds=60)  # they go on
-        assert all(storm.end())
+        assert min(storm.end()) >= LEAST
         assert migrate.revision(db) == migrate.newest_revision()
         assert execute(
             db,

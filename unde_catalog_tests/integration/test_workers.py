@@ -11,7 +11,7 @@ import pytest
 from unde_catalog.staging import due_work
 from unde_catalog.staging.database import Database
 from unde_catalog_tests.due import BRAND, STAGE, add_products, due_row, execute, poll
-from unde_catalog_tests.storm import Storm
+from unde_catalog_tests.storm import LEAST, Storm
 from unde_catalog_tests.workers import prepare, report_of, worker
 
 HOLDS_ONE = "SELECT count(*) = 1 FROM handled"
@@ -123,7 +123,7 @@ def test_writers_of_all_kinds_never_wait_for_each_other_in_a_circle(each_db: Dat
     add_products(each_db, 200)
     storm = Storm(each_url)
     poll(each_url, "SELECT sum(wanted) > 3000 FROM due_work", seconds=60)
-    assert all(storm.end())
+    assert min(storm.end()) >= LEAST
     assert execute(each_db, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == [
         {"deadlocks": 0}
     ]
