@@ -1,6 +1,7 @@
-"""Days of the clock in simulated time: every tick of every schedule and sensor, its run requests really executed.
+"""Days of the clock in simulated time: every tick of schedules and sensors, its run requests really executed.
 
-`python -m` this module [DAYS] runs the real input with a tenth of faults, and prints figures. Nothing is slept.
+`python -m` this module [DAYS [BRAND ...]] runs the real input with a tenth of faults, and prints figures. Nothing is
+slept. Brands that are not named are paused; checks, report and notices, which change nothing, are left out.
 """
 
 import heapq
@@ -12,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,11 +22,12 @@ from typing import Any
 import dagster as dg
 import psycopg
 
+from unde_catalog.brands import BRANDS
 from unde_catalog.definitions import build_definitions
 from unde_catalog.production.migrate import PRODUCTION
 from unde_catalog.resources import WorkplaceResource
 from unde_catalog.settings import Settings, load_settings, publish
-from unde_catalog.staging import migrate
+from unde_catalog.staging import migrate, pauses
 from unde_catalog.staging.database import Database
 from unde_catalog_tests.days_compared import compare
 from unde_catalog_tests.servers import PROJECT, REAL_DATA, Sandbox, Server, running_sandbox, wheel_server
@@ -38,6 +41,7 @@ FAULTS = (
     "apify.start:503x1=0.1,apify.items:500x1=0.1,ximilar.insert:lostx1=0.1,finder:503x1=0.1"
 )
 SENSOR_MINUTES = 15
+LOOKS_ONLY = {"checks_of_brands", "checks_of_freshness", "checks_of_the_house_hourly", "report_hourly", "notices"}
 # Several runs in one process would take each other's standard output away.
 _NO_COMPUTE_LOGS = """
 compute_logs:
@@ -49,8 +53,16 @@ compute_logs:
 class Days:
     """The project's own definitions on an instance, a sandbox outside, and time that passes from tick to tick."""
 
-    def __init__(self, settings: Settings, instance: dg.DagsterInstance, time: SharedTime, begin: datetime) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        instance: dg.DagsterInstance,
+        time: SharedTime,
+        begin: datetime,
+        leave_out: AbstractSet[str],
+    ) -> None:
         self.settings, self.instance, self.time, self.begin = settings, instance, time, begin
+        self._leave_out = leave_out
         resource = WorkplaceResource(settings, time.waiting)
         self._resources = {"workplace": resource}
         self.definitions = build_definitions(settings, self._resources)
@@ -71,9 +83,13 @@ class Days:
     def _ticks(self, end: datetime) -> Iterator[tuple[datetime, Callable[[datetime], list[Any]]]]:
         heap: list[tuple[datetime, int, Any, Iterator[datetime]]] = []
         for n, schedule in enumerate(self.definitions.schedules or []):
+            if schedule.name in self._leave_out:  # type: ignore[union-attr]
+                continue
             times = _moments(str(schedule.cron_schedule), self.begin)  # type: ignore[union-attr]
             heapq.heappush(heap, (next(times), n, schedule, times))
         for n, sensor in enumerate(self.definitions.sensors or []):
+            if sensor.name in self._leave_out:
+                continue
             quarters = (self.begin + timedelta(minutes=SENSOR_MINUTES * k) for k in range(10**6))
             heapq.heappush(heap, (next(quarters), 1000 + n, sensor, quarters))
         while heap and heap[0][0] <= end:
@@ -186,6 +202,7 @@ def pass_days(
     data: Path | None,
     faults: str,
     brands: frozenset[str] | None = None,
+    leave_out: AbstractSet[str] = frozenset(),
     set_environment: Callable[[dict[str, str]], None] = publish,
 ) -> dict[str, Any]:
     """From one moment to the other; figures, and under `differences` what is not as it must be."""
@@ -203,7 +220,11 @@ def pass_days(
         )
         stack.callback(clock.close)
         instance = stack.enter_context(dg.DagsterInstance.get())
-        days = Days(settings, instance, clock, begin)
+        with Database(staging_url) as db:
+            for brand in BRANDS:
+                if brands is not None and brand not in brands:
+                    db.run(pauses.pause, brand, "*", "not of these days")
+        days = Days(settings, instance, clock, begin, leave_out)
         days.pass_until(end)
         clock.pass_until(end + timedelta(hours=2))  # what still runs ends with its hour
         db, production = (stack.enter_context(Database(url)) for url in (staging_url, production_url))
@@ -215,16 +236,18 @@ def pass_days(
         }
 
 
-def main(days: float) -> int:
-    """Three days of the real input; 1 if anything is not as it must be."""
+def main(days: float, brands: frozenset[str] | None) -> int:
+    """Days of the real input; 1 if anything is not as it must be."""
     with tempfile.TemporaryDirectory(prefix="unde-days-") as folder, wheel_server(18) as server:
         with psycopg.connect(server.admin_url, autocommit=True) as administrator:
             administrator.execute("ALTER SYSTEM SET synchronous_commit = off")  # as the real server's (spec 1)
             administrator.execute("SELECT pg_reload_conf()")
-        figures = pass_days(server, Path(folder), SUNDAY, SUNDAY + timedelta(days=days, minutes=10), REAL_DATA, FAULTS)
+        end = SUNDAY + timedelta(days=days, minutes=10)
+        figures = pass_days(server, Path(folder), SUNDAY, end, REAL_DATA, FAULTS, brands, LOOKS_ONLY)
     print(json.dumps(figures, indent=2, default=str))
     return 1 if figures["differences"] else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(float(sys.argv[1]) if len(sys.argv) > 1 else 3))
+    named = frozenset(sys.argv[2:])
+    sys.exit(main(float(sys.argv[1]) if len(sys.argv) > 1 else 3, named or None))
