@@ -105,16 +105,14 @@ def for_ever(head: bytes, piece: bytes, every: float = 0.0) -> Act:
 
 
 @contextmanager
-def far_side(tls: ssl.SSLContext | None = None) -> Iterator[FarSide]:
-    """A host on a free port of 127.0.0.1, in a thread of its own."""
-    host = FarSide(scheme="https" if tls else "http")
+def listening(serve: Callable[..., Awaitable[None]], tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """A server of one's own on a free port of 127.0.0.1, in a thread of its own; the port."""
     loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(asyncio.start_server(host.serve, "127.0.0.1", 0, ssl=tls))
-    host.port = server.sockets[0].getsockname()[1]
+    server = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls))
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
-        yield host
+        yield server.sockets[0].getsockname()[1]
     finally:
 
         async def end() -> None:
@@ -128,3 +126,11 @@ def far_side(tls: ssl.SSLContext | None = None) -> Iterator[FarSide]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+@contextmanager
+def far_side(tls: ssl.SSLContext | None = None) -> Iterator[FarSide]:
+    """A host on a free port of 127.0.0.1."""
+    host = FarSide(scheme="https" if tls else "http")
+    with listening(host.serve, tls) as host.port:
+        yield host

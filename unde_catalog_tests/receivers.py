@@ -12,6 +12,8 @@ from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
+from unde_catalog_tests.far_side import listening
+
 HANG = 0  # instead of a status: takes what is sent and never answers
 
 
@@ -102,27 +104,8 @@ def mail_server(tls: ssl.SSLContext | None = None, *, implicit: bool = False) ->
             await _speak(mail, reader, writer, None if implicit else tls)
         writer.close()
 
-    loop = asyncio.new_event_loop()
-    at_once = tls if implicit else None
-    server = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0, ssl=at_once))
-    mail.port = server.sockets[0].getsockname()[1]
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    try:
+    with listening(serve, tls if implicit else None) as mail.port:
         yield mail
-    finally:
-
-        async def end() -> None:
-            server.close()
-            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-        asyncio.run_coroutine_threadsafe(end(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
 
 
 async def _speak(
