@@ -70,6 +70,8 @@ class Rclone:
             self._process.kill()
             self._process.wait(20)
             self._process = None
+            for unfinished in self.folder.rglob(".rclone_temp_put_*"):  # a killed rclone leaves them, S3 would not
+                unfinished.unlink()
 
 
 @contextmanager

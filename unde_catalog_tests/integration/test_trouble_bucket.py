@@ -46,12 +46,6 @@ def line(rclone: Rclone, open_line: Callable[..., Line]) -> Line:
     return open_line(objects=rclone.folder / BUCKET, **s3_environment(rclone.url))
 
 
-def is_as(line: Line, rclone: Rclone, undisturbed: Undisturbed) -> None:
-    for unfinished in rclone.folder.rglob(".rclone_temp_put_*"):  # what a killed rclone leaves, and S3 does not
-        unfinished.unlink()
-    line.is_as(undisturbed)
-
-
 def revoke(rclone: Rclone) -> None:
     rclone.stop()
     rclone.accept("planted-another", "planted-new")
@@ -88,7 +82,7 @@ def test_a_bucket_in_trouble_stops_the_stages_and_the_same_commands_finish_when_
         line.reconnect()
         ends(rclone)
         line.run(stage)
-    is_as(line, rclone, undisturbed)
+    line.is_as(undisturbed)
 
 
 def test_a_server_that_comes_back_within_the_run_is_waited_for(
@@ -103,7 +97,7 @@ def test_a_server_that_comes_back_within_the_run_is_waited_for(
         line.at_put(AT, gone_for_a_while)
         assert line.run(stage).handed_back == 0
         line.reconnect()
-    is_as(line, rclone, undisturbed)
+    line.is_as(undisturbed)
 
 
 @pytest.fixture
@@ -175,4 +169,4 @@ def test_dagster_says_it_once_and_the_same_materialization_finishes(
     for manifest in (rclone.folder / BUCKET / "manifests").rglob("*.parquet"):  # an undisturbed line here has none
         manifest.unlink()
     line.run("collages")
-    is_as(line, rclone, undisturbed)
+    line.is_as(undisturbed)
