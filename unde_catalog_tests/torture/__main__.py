@@ -4,6 +4,7 @@ Ends with a table of figures; exit code 1 with the seed and what is different. T
 """
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -42,25 +43,24 @@ def main() -> int:
     parser.add_argument("--only", choices=_PARTS, action="append", help="these parts only")
     options = parser.parse_args()
     console, figures, began = Console(), Figures(), time.monotonic()
-    with (
-        tempfile.TemporaryDirectory(prefix="unde-torture-", ignore_cleanup_errors=True) as folder,
-        ExitStack() as stack,
-    ):
+    folder = Path(tempfile.mkdtemp(prefix="unde-torture-"))
+    with ExitStack() as stack:
         program = pgbouncer.program()
         if program is None:
             console.print(pgbouncer.ABSENT)
         server = stack.enter_context(wheel_server(18))
         if program is not None:
             server.stands_behind(stack.enter_context(pgbouncer.pgbouncer(program, server.admin_url)))
-        _run(options, Path(folder), server, stack, figures, lambda said: console.print(said, highlight=False))
-        _print(console, figures, time.monotonic() - began)
-        if not figures.wrong:
-            console.print(f"Nothing lost, nothing stored differently, nothing paid for twice (seed {options.seed}).")
-            return 0
-        console.print(f"\n{len(figures.wrong)} things are wrong with seed {options.seed}:")
-        for sentence in figures.wrong:
-            console.print(f"- {sentence}", markup=False, highlight=False, soft_wrap=True)
-        return 1
+        _run(options, folder, server, stack, figures, lambda said: console.print(said, highlight=False))
+    _print(console, figures, time.monotonic() - began)
+    if not figures.wrong:
+        shutil.rmtree(folder, ignore_errors=True)
+        console.print(f"Nothing lost, nothing stored differently, nothing paid for twice (seed {options.seed}).")
+        return 0
+    console.print(f"\n{len(figures.wrong)} things are wrong with seed {options.seed}; what was left is in {folder}:")
+    for sentence in figures.wrong:
+        console.print(f"- {sentence}", markup=False, highlight=False, soft_wrap=True)
+    return 1
 
 
 def _run(
