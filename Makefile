@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo up test test-large torture check bench lock clean
+.PHONY: demo up test test-failed test-large torture check bench lock clean
 
 demo: $(INSTALLED)
 	@$(BIN)/unde-catalog demo
@@ -15,6 +15,10 @@ up: $(INSTALLED)
 # In the order of the tree: by the number of their tests, as it would be else, the slowest files came last.
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
+# What failed the last time, one after the other.
+test-failed: $(INSTALLED)
+	@$(BIN)/python -m pytest -n 0 --last-failed --last-failed-no-failures none
 
 # At 1,000,000 due rows, and 50,000 products checked by eight processes; two or three minutes.
 test-large: $(INSTALLED)
