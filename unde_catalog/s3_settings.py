@@ -15,7 +15,7 @@ _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)*-?[0-9]+")  # hel1, eu-central-1
 def _plain_and_safe(url: AnyHttpUrl) -> AnyHttpUrl:
     if url.username or url.password or url.query or url.fragment or (url.path or "/") != "/":
         raise ValueError("more than a scheme, a host and a port")
-    if url.scheme == "http" and not _is_private(url.host or ""):
+    if url.scheme == "http" and not is_private(url.host or ""):
         raise ValueError("http is for private addresses: photos and signatures would travel in the open")
     return url
 
@@ -45,7 +45,7 @@ class S3Fields(BaseModel):
         host = self.s3_endpoint.host or ""
         if host.startswith(f"{self.s3_bucket}."):
             raise ValueError(f"{prefix}S3_ENDPOINT: wants the host without the bucket, {host.partition('.')[2]}")
-        auto = not _is_private(host) and "." not in self.s3_bucket  # no certificate is for a.b.host
+        auto = not is_private(host) and "." not in self.s3_bucket  # no certificate is for a.b.host
         return S3Settings(
             endpoint=str(self.s3_endpoint).rstrip("/"),
             access_key=self.s3_access_key,
@@ -77,7 +77,7 @@ class S3Settings(BaseModel):
         return f"{scheme}://{self.bucket}.{host}"
 
 
-def _is_private(host: str) -> bool:
+def is_private(host: str) -> bool:
     """Whether a host is of this machine or a private network: by its address, or a name that no public one has."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_private
@@ -87,5 +87,5 @@ def _is_private(host: str) -> bool:
 
 def _region(host: str) -> str:
     """The region that a host's name tells: hel1 of hel1.your-objectstorage.com, else us-east-1."""
-    labels = [] if _is_private(host) else host.split(".")[:-2]
+    labels = [] if is_private(host) else host.split(".")[:-2]
     return next((label for label in labels if _REGION.fullmatch(label)), "us-east-1")

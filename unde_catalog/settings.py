@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from unde_catalog.bakai_settings import BakaiFields
 from unde_catalog.brands import BRANDS, IndexScope
 from unde_catalog.dagster_settings import DagsterFields
 from unde_catalog.notice_settings import NoticeFields
@@ -57,7 +58,15 @@ class SettingsError(ValueError):
 
 
 class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES is all of it
-    DagsterFields, S3Fields, NoticeFields, PublishFields, StockFields, UpkeepFields, XimilarFields, BaseSettings
+    BakaiFields,
+    DagsterFields,
+    S3Fields,
+    NoticeFields,
+    PublishFields,
+    StockFields,
+    UpkeepFields,
+    XimilarFields,
+    BaseSettings,
 ):
     """Everything an operator can set. Every field's name in capitals is its environment variable."""
 

@@ -50,13 +50,18 @@ def s3_store(
 
     Its public URLs are `public_base_url/key`, or the bucket's own address where none is given.
     """
+    return S3Store(opened(s3, repeated_for), s3, public_base_url)
+
+
+def opened(s3: S3Settings, repeated_for: timedelta = _REPEATED_FOR) -> Bucket:
+    """obstore's own bucket, for whoever only lists what is not ours; `why` tells what its errors mean."""
 
     def credentials() -> "S3Credential":  # unlike plain keys, never joined with an AWS_SESSION_TOKEN lying about
         access, secret = s3.access_key.get_secret_value(), s3.secret_key.get_secret_value()
         return {"access_key_id": access, "secret_access_key": secret, "token": None, "expires_at": None}
 
     endpoint = s3.base_url if s3.virtual_host else s3.endpoint
-    backend = Bucket(
+    return Bucket(
         s3.bucket,
         config={
             # Whatever is not named here, obstore would take from AWS_... variables meant for other programs.
@@ -84,7 +89,6 @@ def s3_store(
             "backoff": {"init_backoff": _FIRST_WAIT, "max_backoff": _LONGEST_WAIT, "base": 2},
         },
     )
-    return S3Store(backend, s3, public_base_url)
 
 
 class S3Store(ObjectStore):
@@ -139,11 +143,14 @@ class S3Store(ObjectStore):
             _slots.release()
 
     def _down(self, error: Exception, doing: str, key: str) -> StorageDown:
-        return StorageDown(f"{doing} {self.where}/{key} failed: {_reason(str(error), self._s3)}")
+        return StorageDown(f"{doing} {self.where}/{key} failed: {why(str(error), self._s3)}")
 
 
-def _reason(dump: str, s3: S3Settings) -> str:
-    """What obstore's error means. Of the server's answer only the code is shown: the rest may repeat a key."""
+def why(dump: str, s3: S3Settings) -> str:
+    """What obstore's error means, and which `S3_...` setting mends it.
+
+    Of the server's answer only the code is shown: the rest may repeat a key.
+    """
     if found := re.search(r"non-2xx status code: (\d{3})", dump):
         status = int(found[1])
         code = re.search(r"<Code>(\w{1,60})</Code>", dump)

@@ -1,0 +1,28 @@
+"""Which of BakaiMarket's lists is meant: its CDN's API or its bucket, opened from settings.
+
+What they answer is `bakai_api.py`'s and `bakai_bucket.py`'s, what an item says `bakai_item.py`'s.
+"""
+
+from typing import TYPE_CHECKING
+
+from unde_catalog.bakai_settings import BakaiFields, BakaiList
+
+if TYPE_CHECKING:
+    from unde_catalog.sources.bakai_api import BakaiApi
+    from unde_catalog.sources.bakai_bucket import BakaiBucket
+
+
+def open_bakai(settings: BakaiFields, which: BakaiList) -> "BakaiApi | BakaiBucket":
+    """The list; nothing is asked yet. ValueError names the variables that are missing."""
+    # Imported here: most stages and brands need neither.
+    from unde_catalog.sources.bakai_api import BakaiApi
+    from unde_catalog.sources.bakai_bucket import BakaiBucket
+
+    if missing := settings.missing_for_bakai(which):
+        raise ValueError(f"not configured: set {', '.join(missing)}")
+    if which == "bucket":
+        base_url = settings.bakai_image_base_url
+        return BakaiBucket(settings.bakai_bucket(), str(base_url) if base_url else None)
+    access, secret = settings.bakai_cdn_access_key, settings.bakai_cdn_secret_key
+    assert access is not None and secret is not None  # nothing is missing
+    return BakaiApi(str(settings.bakai_cdn_api_url), access.get_secret_value(), secret.get_secret_value())
