@@ -27,7 +27,7 @@ def read_key(key: str) -> ProductKey | None:
     A file in a folder is a photo of the product that the folder is named after; unless the folder is `products` or
     looks like a category (no digit in it) and the file's name like a product's.
     """
-    *folders, name = [part for part in key.split("/") if part]
+    *folders, name = [part for part in key.split("/") if part.strip()] or [""]
     stem = _ENDING.sub("", name)
     if not stem or stem.startswith("."):
         return None
@@ -44,4 +44,4 @@ def read_key(key: str) -> ProductKey | None:
 def in_order(key: str) -> tuple[tuple[int, int, str], ...]:
     """For sorting photos as people number them: 2 before 10, and the one without a number first."""
     stem = _ENDING.sub("", key)
-    return tuple((1, int(part[:4_000]), "") if n % 2 else (0, 0, part) for n, part in enumerate(_NUMBER.split(stem))
+    return tuple((1, int(part[:4_000]), "") if n % 2 else (0, 0, part) for n, part in enumerate(_NUMBER.split(stem)))
