@@ -158,7 +158,7 @@ class Downloader:
                     return DownloadFailed("out_of_time", "the product's time was over", "far_side"), host
                 began = self.now()
                 answer = await self._once(url, min(seconds, deadline - began), whole=deadline - began >= seconds)
-            self._judge(host, answer, owner, began)
+                self._judge(host, answer, owner, began)  # before the slot's rest, which depends on it
             if not isinstance(answer, Redirect):
                 return answer, host
             try:
@@ -179,16 +179,21 @@ class Downloader:
     def _judge(
         self, host: _Host, answer: Downloaded | DownloadFailed | Redirect, owner: Hashable, began: float
     ) -> None:
-        """Tell the host's breaker how it went; `FarSideDown` when that was enough."""
+        """Tell the host's gate and breaker how it went; `FarSideDown` when that was enough."""
         if not isinstance(answer, DownloadFailed) or not answer.against_host:
             if not (isinstance(answer, DownloadFailed) and answer.reason in ("refused_address", "bad_url")):
                 host.breaker.succeeded()
+                host.gate.answered()
             return
         if answer.reason == answers.PROXY_REFUSED:
             host.breaker.down = f"{answer.detail} ({answer.reason})"
             raise FarSideDown(_sentence(host))
         if answer.reason == "out_of_time":
             return
+        if answer.ask_again:
+            host.gate.refused(began)
+        elif answer.reason == "timeout":
+            host.gate.timed_out(began)
         rests_until = host.breaker.failed(owner, f"{answer.detail} ({answer.reason})", began)
         if rests_until is not None:
             host.gate.pause(rests_until)

@@ -11,6 +11,7 @@ import pytest
 from unde_catalog.net.answers import Downloaded, DownloadFailed
 from unde_catalog.net.breaker import FAILURES, FAILURES_AFTER_REST, REST_SECONDS
 from unde_catalog.net.download import LONGEST_PAUSE, Downloader, FarSideDown, Manners
+from unde_catalog.net.gate import NARROWED_REST, TIMEOUTS
 from unde_catalog.net.user_agents import USER_AGENTS
 from unde_catalog_tests.downloading import ANYWHERE, HEAD, MANNERS, PHOTO, fetch, reason, using
 from unde_catalog_tests.fake_time import FakeTime
@@ -117,6 +118,57 @@ def test_a_host_can_hold_itself_up_for_a_minute_at_most_by_one_answer(host: FarS
 
     assert using(two, time) == Downloaded(PHOTO)
     assert time.time == 1000 + LONGEST_PAUSE
+
+
+@pytest.mark.parametrize(
+    ("troubles", "at_once"),
+    [
+        ([reply(b"", "429 Busy", Retry_After="1")], 5),
+        ([reply(b"", "503 Busy")] * 2, 2),
+        ([reply(b"", "500 Oops")] * 5, 10),
+        ([reply(b"", "404 Not Found")] * 5, 10),
+    ],
+)
+def test_a_host_that_is_asked_too_much_is_asked_by_fewer_at_once(
+    host: FarSide, time: FakeTime, troubles: list[Any], at_once: int
+) -> None:
+    inside, seen = 0, []
+    expected = asyncio.Event()
+
+    async def counted(writer: asyncio.StreamWriter) -> None:
+        """Answer when as many as expected came in, and others had a chance to."""
+        nonlocal inside
+        inside += 1
+        seen.append(inside)
+        if inside >= at_once:
+            expected.set()
+        await expected.wait()
+        await asyncio.sleep(0.05)
+        inside -= 1
+        writer.write(reply(PHOTO))
+
+    async def many(downloader: Downloader) -> None:
+        for _ in troubles:
+            await downloader.download(trouble, time.time + 120)
+        await asyncio.gather(*(downloader.download(calm, time.time + 120) for _ in range(10)))
+
+    trouble = host.answer("/a", *troubles, reply(PHOTO))
+    calm = host.answer("/b", counted)
+    using(many, time)
+    assert max(seen) == at_once
+
+
+def test_a_host_that_does_not_answer_in_time_again_and_again_is_asked_at_a_slower_pace(
+    host: FarSide, time: FakeTime
+) -> None:
+    async def three_and_two(downloader: Downloader) -> None:
+        for url in (*[slow] * TIMEOUTS, calm, calm):
+            await downloader.download(url, time.time + 120)
+
+    slow, calm = host.answer("/a", hang), host.answer("/b", reply(PHOTO))
+    using(three_and_two, time, replace(MANNERS, slots=1, timeout=0.02))
+    assert host.paths().count("/a") == TIMEOUTS
+    assert time.slept == pytest.approx([2 * NARROWED_REST] * 2)
 
 
 # ---------------------------------------------------------------- a host that is down
