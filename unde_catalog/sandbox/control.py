@@ -22,13 +22,22 @@
      "shops": {"now": "2026-03-01T12:00:00Z",            the time in the shops, which stands still ("": the real one)
                "sold_out": {"zara": ["512913640"]},      products of which no shop has any
                "withhold": {"bershka": ["512913640"]}},  products for which shape A tells no stocks
+     "bakai": {"size": 200000,             how many products there are (40); past the 40th their names have a number
+               "photos": 1,               the most photos of a product, 1 to 4 (4)
+               "large": true,             photos of about 600 KB and not of about 30 KB
+               "shape": "nested",         or "strings", "page-numbers", "bare", "": how the API answers: bakai_shapes.py
+               "categories": ["a", null], by turns, null: none; []: each product's own
+               "drop": ["10000015"],      products that are gone, also from the bucket
+               "price": {"10000045": "99.00"},             new prices in som
+               "repeat_cursor": true,     every page names the second one as the next
+               "odd": 50},                of 50 products five have an odd first photo (bakai_photos.py: ODD), 0: none
      "faults": "ximilar.insert:503=1",    replaces the dial (faults.py), "": nothing goes wrong
      "next_faults": {"ximilar.insert": ["lost", "500"]}}   one each for the next requests of a kind, before the dial
 
 Only a brand's fields need a brand. Its changes add up; `late_items`, `lose_start_answers` and `pages` hold at once,
 also for old runs. The answer is what was ordered as it now stands: the brand's changes, {"ximilar": {"size", "delay",
-"records"}}, {"shops": {...}} (a list under "shops" replaces the brand's earlier one). What is under "ximilar" and after
-it is forgotten by a restart, but for records that vanished.
+"records"}}, {"shops": {...}}, {"bakai": {...}} (a list under "shops" or "bakai" replaces the earlier one). What is
+under "ximilar" and after it is forgotten by a restart, but for records that vanished.
 """
 
 import os
@@ -38,6 +47,7 @@ from typing import Any
 
 from aiohttp import web
 
+from unde_catalog.sandbox.bakai_shelf import MOST_PHOTOS, MOST_PRODUCTS, SHAPES, BakaiTerms
 from unde_catalog.sandbox.faults import Faults, FaultSpecError, check, rules_of
 from unde_catalog.sandbox.identity import BRAND_NAMES
 from unde_catalog.sandbox.request_log import KIND, RequestLog
@@ -69,10 +79,22 @@ _OF_SHOPS: Fields = {
     "sold_out": (dict, lambda ids: _are_ids_by_brand(ids)),
     "withhold": (dict, lambda ids: _are_ids_by_brand(ids)),
 }
+_OF_BAKAI: Fields = {
+    "size": (int, lambda size: 0 <= size <= MOST_PRODUCTS),
+    "photos": (int, lambda most: 1 <= most <= MOST_PHOTOS),
+    "large": (bool, lambda _: True),
+    "shape": (str, lambda shape: shape in SHAPES),
+    "categories": (list, lambda names: all(name is None or isinstance(name, str) for name in names)),
+    "drop": (list, lambda ids: all(isinstance(id_, str | int) for id_ in ids)),
+    "price": (dict, lambda prices: all(isinstance(price, str) for price in prices.values())),
+    "repeat_cursor": (bool, lambda _: True),
+    "odd": (int, lambda every: every >= 0),
+}
 _FIELDS: Fields = {
     **_OF_A_BRAND,
     "ximilar": (dict, lambda order: _problem(order, _OF_XIMILAR) is None),
     "shops": (dict, lambda order: _problem(order, _OF_SHOPS) is None),
+    "bakai": (dict, lambda order: _problem(order, _OF_BAKAI) is None),
     "faults": (str, lambda _: True),
     "next_faults": (dict, lambda queues: all(isinstance(names, list) for names in queues.values())),
 }
@@ -85,6 +107,7 @@ class Control:
     store: RunStore
     ximilar: XimilarStore
     shops: ShopTerms
+    bakai: BakaiTerms
     dial: Faults
     log: RequestLog
     data: str
@@ -134,6 +157,8 @@ class Control:
             standing["ximilar"] = self._change_ximilar(order["ximilar"])
         if "shops" in order:
             standing["shops"] = self._change_shops(order["shops"])
+        if "bakai" in order:
+            standing["bakai"] = self._change_bakai(order["bakai"])
         return web.json_response(standing)
 
     def _change(self, order: dict[str, Any]) -> dict[str, Any]:
@@ -169,6 +194,12 @@ class Control:
             "sold_out": {brand: sorted(ids) for brand, ids in terms.sold_out.items()},
             "withhold": {brand: sorted(ids) for brand, ids in terms.withhold.items()},
         }
+
+    def _change_bakai(self, order: dict[str, Any]) -> dict[str, Any]:
+        made: dict[str, Callable[[Any], Any]] = {"drop": lambda ids: frozenset(map(str, ids)), "categories": tuple}
+        for name, value in order.items():
+            setattr(self.bakai, name, made[name](value) if name in made else value)
+        return {**asdict(self.bakai), "drop": sorted(self.bakai.drop)}
 
 
 def _is_moment(text: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from unde_catalog.sandbox import apify_shapes, ximilar_shapes
+from unde_catalog.sandbox import apify_shapes, bakai_shapes, s3_shapes, ximilar_shapes
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Fault = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
@@ -170,7 +170,7 @@ async def wrong_types(request: web.Request, handler: Handler) -> web.StreamRespo
         answer = json.loads(body)
     except ValueError:  # not a request that is answered with JSON
         answer = {}
-    return web.json_response({name: _mistyped(value) for name, value in answer.items()}, status=whole.status)
+    return web.json_response(_mistyped(answer), status=whole.status)
 
 
 def late(seconds: int) -> Fault:
@@ -201,6 +201,13 @@ def status(code: int, retry_after: str | None = None, *, in_body: bool = False, 
             return web.json_response(error, status=http_status, headers=headers)
         if request.path.startswith("/similarity/"):
             return web.json_response(ximilar_shapes.answer(code), status=http_status, headers=headers)
+        if request.path.startswith("/bakai-api/"):
+            error = bakai_shapes.error("rate-limited" if code == 429 else "internal", "Fault")
+            return web.json_response(error, status=http_status, headers=headers)
+        if request.path.startswith("/bakai-s3/"):
+            refused = s3_shapes.refusal_of(code)
+            xml = s3_shapes.error(refused, request.path)
+            return web.Response(status=http_status, body=xml, content_type="application/xml", headers=headers)
         return web.Response(status=http_status, text=f"{code}", headers=headers)
 
     return answer

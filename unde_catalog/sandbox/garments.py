@@ -13,6 +13,7 @@ from unde_catalog.sandbox.drawing.bags import Bag
 from unde_catalog.sandbox.drawing.canvas import Camera, Layer
 from unde_catalog.sandbox.drawing.colours import COLOURS, Rgb, mix
 from unde_catalog.sandbox.drawing.hats import Hat
+from unde_catalog.sandbox.drawing.household import HOUSEHOLD
 from unde_catalog.sandbox.drawing.legs import Skirt, Trousers
 from unde_catalog.sandbox.drawing.look import Frame, Look
 from unde_catalog.sandbox.drawing.recipes import RECIPES, Recipe
@@ -37,9 +38,7 @@ def draw(brand: str, product: str, colour: str, view: str, width: int = NATIVE_W
     if view not in article.views:
         raise LookupError(f"{brand} {product} has no view {view}")
     colour_name = article.colour_name(colour)
-    photo = _photo(
-        article.cut, COLOURS[colour_name], COLOURS[article.accent], article.pattern, view, article.seed, version
-    )
+    photo = picture(article.cut, colour_name, article.accent, article.pattern, view, article.seed, version)
     width = max(min(width, NATIVE_WIDTH), 1)
     if width < NATIVE_WIDTH:
         photo = photo.resize(
@@ -50,8 +49,11 @@ def draw(brand: str, product: str, colour: str, view: str, width: int = NATIVE_W
     return encoded.getvalue()
 
 
-def _photo(cut: str, colour: Rgb, accent: Rgb, pattern: str, view: str, seed: int, version: int) -> Image.Image:
-    recipe = RECIPES[cut]
+def picture(
+    cut: str, colour_name: str, accent_name: str, pattern: str, view: str, seed: int, version: int = 0
+) -> Image.Image:
+    """One view of anything that has a recipe, 1200 x 1800; nothing is worn (view a1) that belongs to the house."""
+    colour, accent, recipe = COLOURS[colour_name], COLOURS[accent_name], RECIPES.get(cut) or HOUSEHOLD[cut]
     worn = view == "a1"
     camera, frame = _camera(recipe, view, seed)
     tone = _BACKDROPS[(seed + version) % len(_BACKDROPS)]

@@ -31,6 +31,10 @@ XIMILAR_COLLECTIONS: dict[str, str] = {  # id -> kind, which is also the prefix 
 }
 XIMILAR_COLLECTION = "sandbox-fashion-new"
 
+BAKAI_ACCESS_KEY, BAKAI_SECRET_KEY = "sandbox-bakai-access", "sandbox-bakai-secret"
+BAKAI_BUCKET = "bakai-images"
+BAKAI_S3_ACCESS_KEY, BAKAI_S3_SECRET_KEY = "sandbox-bakai-s3-access", "sandbox-bakai-s3-secret"
+
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 

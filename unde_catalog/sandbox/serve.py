@@ -13,7 +13,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from unde_catalog.sandbox import shop_places
+from unde_catalog.sandbox import identity, shop_places
 from unde_catalog.sandbox.identity import BRAND_NAMES, TASK_IDS, TOKEN, XIMILAR_COLLECTION, XIMILAR_TOKEN
 from unde_catalog.sandbox.server import Options, build
 
@@ -61,6 +61,13 @@ def environment(port: int, host: str = "127.0.0.1") -> dict[str, str]:
         "XIMILAR_API_URL": f"http://{host}:{port}",
         "XIMILAR_API_TOKEN": XIMILAR_TOKEN,
         "XIMILAR_COLLECTION_ID": XIMILAR_COLLECTION,  # its prefix is the default one
+        "BAKAI_CDN_API_URL": f"http://{host}:{port}/bakai-api",
+        "BAKAI_CDN_ACCESS_KEY": identity.BAKAI_ACCESS_KEY,
+        "BAKAI_CDN_SECRET_KEY": identity.BAKAI_SECRET_KEY,
+        "BAKAI_S3_ENDPOINT": f"http://{host}:{port}/bakai-s3",
+        "BAKAI_S3_BUCKET": identity.BAKAI_BUCKET,  # anyone may read it, so photos need no other base URL
+        "BAKAI_S3_ACCESS_KEY": identity.BAKAI_S3_ACCESS_KEY,
+        "BAKAI_S3_SECRET_KEY": identity.BAKAI_S3_SECRET_KEY,
         "PHOTO_ALLOW_PRIVATE_HOSTS": "true",
         "DOWNLOAD_DELAY_MIN": "0",
         "DOWNLOAD_DELAY_MAX": "0",

@@ -1,4 +1,4 @@
-"""The sandbox as one aiohttp application: Apify, Ximilar, the shops, the CDN or a data folder, log and control routes.
+"""The sandbox as one aiohttp application: all stand-ins, the CDN or a data folder, log and control routes.
 
 Only the putting together is here; starting it as a process is `serve.py`.
 """
@@ -13,6 +13,9 @@ from aiohttp.typedefs import Handler
 
 from unde_catalog.sandbox import faults
 from unde_catalog.sandbox.apify import ApifyApi
+from unde_catalog.sandbox.bakai import BakaiApi
+from unde_catalog.sandbox.bakai_bucket import BakaiBucket
+from unde_catalog.sandbox.bakai_shelf import BakaiShelf
 from unde_catalog.sandbox.cdn import Cdn
 from unde_catalog.sandbox.control import Control
 from unde_catalog.sandbox.files import Files
@@ -64,6 +67,8 @@ def build(options: Options) -> tuple[web.Application, RequestLog]:
     log = RequestLog(options.log or options.state_dir / "requests.jsonl")
     pool = ThreadPoolExecutor(_DRAWING_THREADS, thread_name_prefix="draw")
 
+    bakai = BakaiApi(BakaiShelf(), dial, pool)
+
     @web.middleware
     async def note_arrival(request: web.Request, handler: Handler) -> web.StreamResponse:
         log.arrived(request)
@@ -77,10 +82,12 @@ def build(options: Options) -> tuple[web.Application, RequestLog]:
 
     app = web.Application(middlewares=[note_arrival], client_max_size=_LARGEST_BODY)
     app.cleanup_ctx.append(resources)
-    app.add_routes(Control(store, collections, terms, dial, log, options.description).routes())
+    app.add_routes(Control(store, collections, terms, bakai.shelf.terms, dial, log, options.description).routes())
     app.add_routes(ApifyApi(store, source, dial).routes())
     app.add_routes(XimilarApi(collections, PhotoReader(pool), dial, log).routes())
     app.add_routes(ShopsApi(Shelf(source), terms, dial, log).routes())
+    app.add_routes(bakai.routes())
+    app.add_routes(BakaiBucket(bakai, dial).routes())
     app.add_routes(Cdn(dial, pool).routes())
     if options.data is not None:
         app.add_routes(Files(options.data, dial).routes())

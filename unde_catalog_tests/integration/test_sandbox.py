@@ -436,7 +436,7 @@ def test_the_environment_points_every_client_at_the_sandbox() -> None:
     tasks = [value for name, value in named.items() if name.startswith("APIFY_TASK_")]
     assert len(set(tasks)) == 6
     assert all(len(task) == 17 and task.isalnum() for task in tasks)
-    elsewhere = re.compile(r"APIFY_|STOCK_|.*_STOCK_|.*_SHOP_|.*_USER_AGENT|DUBAI_")
+    elsewhere = re.compile(r"APIFY_|BAKAI_|STOCK_|.*_STOCK_|.*_SHOP_|.*_USER_AGENT|DUBAI_")
     rest = {name: value for name, value in named.items() if not elsewhere.match(name)}
     assert rest == {
         "XIMILAR_API_URL": "http://127.0.0.1:8790",
