@@ -9,6 +9,8 @@ from typing import Literal
 from unde_catalog.stock_settings import StockShape
 
 IndexScope = Literal["pilot", "pgvector", "off"]
+SourceKind = Literal["apify", "bakai"]
+Collected = Literal["weekly", "daily"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,24 +18,36 @@ class Brand:
     """A brand partition.
 
     `key` is the partition key, the `brand` column and the folder name ([a-z0-9]+); `name` is for people.
-    `collect_hour` is the hour of Sunday at which it is collected (spec 1). `use_proxy` and `index_scope` are
-    defaults that `<BRAND>_USE_PROXY` and `<BRAND>_INDEX_SCOPE` override. `photo_hosts` are the hosts that photos are
-    asked for through the proxy (`<BRAND>_PHOTO_HOSTS` overrides them). `stock_shape` is how its shops' API answers, as
-    far as known (spec 6; `<BRAND>_STOCK_SHAPE` overrides it).
+    `collect_hour` is the hour, of Sunday or of each day, at which it is collected from its source (specs 1 and 2).
+    `use_proxy`, `index_scope` and `download_delay` (seconds between two requests of a slot, None: as for all) are
+    defaults that `<BRAND>_USE_PROXY` and so on override. `photo_hosts` are the hosts that photos are asked for through
+    the proxy (`<BRAND>_PHOTO_HOSTS` overrides them). `stock_shape` is how its shops' API answers, as far as known
+    (spec 6; `<BRAND>_STOCK_SHAPE` overrides it); without shops it has no meaning. `any_currency`: what it sells in
+    is not one country's (`<BRAND>_PUBLISH_CURRENCIES` overrides it).
     """
 
     key: str
     name: str
     collect_hour: int
-    photo_hosts: tuple[str, ...]
-    stock_shape: StockShape
+    photo_hosts: tuple[str, ...] = ()
+    stock_shape: StockShape = "campaign"
     use_proxy: bool = True
     index_scope: IndexScope = "off"
+    source_kind: SourceKind = "apify"
+    collected: Collected = "weekly"
+    has_shops: bool = True
+    any_currency: bool = False
+    download_delay: float | None = None
 
     @property
     def source(self) -> str:
-        """The `source` column of its products, e.g. `apify_zara`."""
-        return f"apify_{self.key}"
+        """The `source` column of its products, e.g. `apify_zara`, or `bakai`."""
+        return self.key if self.source_kind == self.key else f"{self.source_kind}_{self.key}"
+
+    @property
+    def why_no_shops(self) -> str | None:
+        """Why nothing is asked of its shops; None where it has some."""
+        return None if self.has_shops else f"{self.name} has no shops"
 
 
 BRANDS: dict[str, Brand] = {
@@ -57,6 +71,18 @@ BRANDS: dict[str, Brand] = {
             stock_shape="available-sizes",
         ),
         Brand("oysho", "Oysho", collect_hour=7, photo_hosts=("*.oysho.net",), stock_shape="available-sizes"),
+        Brand(
+            "bakai",
+            "BakaiMarket",
+            collect_hour=2,
+            use_proxy=False,
+            index_scope="pgvector",
+            source_kind="bakai",
+            collected="daily",
+            has_shops=False,
+            any_currency=True,
+            download_delay=0,
+        ),
     )
 }
 

@@ -26,7 +26,7 @@ from unde_catalog.bakai_settings import BakaiFields
 from unde_catalog.brands import BRANDS, IndexScope
 from unde_catalog.dagster_settings import DagsterFields
 from unde_catalog.notice_settings import NoticeFields
-from unde_catalog.publish_settings import PublishFields
+from unde_catalog.publish_settings import Currency, PublishFields
 from unde_catalog.s3_settings import S3Fields, S3Settings
 from unde_catalog.stock_settings import StockFields, StockOfBrand, StockShape
 from unde_catalog.upkeep_settings import UpkeepFields
@@ -90,7 +90,7 @@ class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES
     apify_run_timeout: Seconds = Field(7_200, description="seconds to wait for a task run, 0 to 86400")
     scrape_interval_hours: Annotated[float, Field(ge=0, le=8_760)] = Field(
         156,  # half a day less than a week, so that a weekly schedule never finds last week's scrape too young
-        description="hours for which a complete scrape is not repeated",
+        description="hours for which a complete scrape is not repeated; of a daily one at the most 12",
     )
     scrape_min_share: Annotated[float, Field(ge=0, le=1)] = Field(0.7, description="a share from 0 to 1")
 
@@ -175,6 +175,7 @@ class BrandSettings(StockOfBrand):
     apify_task: str | None
     stock_shape: StockShape
     index_scope: IndexScope
+    publish_currencies: tuple[str, ...]
     proxy_url: SecretStr | None
     photo_hosts: tuple[str, ...]
     concurrent_downloads: int
@@ -193,6 +194,9 @@ class _OwnOfBrand(StockOfBrand, BaseSettings):  # pyright: ignore[reportIncompat
         None, description="campaign, available-sizes, skus or zara: how the shop's API answers"
     )
     index_scope: IndexScope | None = Field(None, description="pilot, pgvector or off")
+    publish_currencies: Annotated[tuple[Currency, ...], NoDecode] | None = Field(
+        None, description="currencies like AED with commas between"
+    )
     use_proxy: bool | None = Field(None, description="true or false")
     photo_hosts: Annotated[tuple[PhotoHost, ...], NoDecode] | None = Field(
         None, description="host names with commas between, each like static.zara.net, *.zara.net or with :port"
@@ -204,7 +208,7 @@ class _OwnOfBrand(StockOfBrand, BaseSettings):  # pyright: ignore[reportIncompat
     download_delay_max: Seconds | None = Field(None, description="seconds between two requests of a slot, at most")
     max_retries: Annotated[int, Field(ge=0, le=10)] | None = Field(None, description="a whole number from 0 to 10")
 
-    @field_validator("photo_hosts", mode="before")
+    @field_validator("photo_hosts", "publish_currencies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -220,15 +224,16 @@ def _own_of(key: str) -> _OwnOfBrand:
 
 
 def _brand_settings(settings: Settings, key: str) -> BrandSettings:
-    own = _own_of(key).model_dump(exclude_none=True)
-    use_proxy = own.pop("use_proxy", BRANDS[key].use_proxy)
-    defaults = dict.fromkeys(BrandSettings.model_fields) | {
-        "index_scope": BRANDS[key].index_scope,
-        "photo_hosts": BRANDS[key].photo_hosts,
-        "stock_shape": BRANDS[key].stock_shape,
-    }
+    own, brand = _own_of(key).model_dump(exclude_none=True), BRANDS[key]
+    use_proxy = own.pop("use_proxy", brand.use_proxy)
     general = {name: value for name, value in settings if name in BrandSettings.model_fields}
-    merged: dict[str, Any] = defaults | general | own
+    merged: dict[str, Any] = dict.fromkeys(BrandSettings.model_fields) | general
+    merged |= {"index_scope": brand.index_scope, "photo_hosts": brand.photo_hosts, "stock_shape": brand.stock_shape}
+    if brand.download_delay is not None:
+        merged |= dict.fromkeys(("download_delay_min", "download_delay_max"), brand.download_delay)
+    if brand.any_currency:
+        merged["publish_currencies"] = ()
+    merged |= own
     if not use_proxy:
         merged["proxy_url"] = None
     if merged["download_delay_min"] > merged["download_delay_max"]:

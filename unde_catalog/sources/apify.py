@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from unde_catalog.sources.clean import TooDeep
+from unde_catalog.sources.unusable import SourceUnusable
 
 PAGE = 1_000  # items a request
 _FIRST_RETRY = timedelta(milliseconds=500)  # then twice as long each time, four times: 429, 5xx and lost answers
@@ -28,13 +29,8 @@ _ADVICE = {
 }
 
 
-class ApifyUnusable(RuntimeError):
-    """Apify can't be used now; the sentence says what was asked, what it answered and what to do.
-
-    `refused`: Apify said no, so that what was asked for has certainly not been done.
-    """
-
-    refused = False
+class ApifyUnusable(SourceUnusable):
+    """Apify can't be used now."""
 
 
 @dataclass(frozen=True, slots=True)

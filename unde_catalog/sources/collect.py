@@ -1,7 +1,6 @@
-"""The raw_products stage: a brand's catalogue from its Apify task into raw_products (spec 1).
+"""The raw_products stage: a brand's catalogue from its source into raw_products (specs 1 and 2).
 
-Which run is read is `task_run.py`'s, its pages `dataset.py`'s, an item `apify_item.py`'s; photos are not fetched here,
-only their URLs.
+What a source is is in `source.py`, which one a brand has in `opening.py`; photos are not fetched here, only their URLs.
 """
 
 import contextlib
@@ -10,16 +9,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from unde_catalog.handler import StageStopped
 from unde_catalog.settings import Settings
-from unde_catalog.sources import read_again, task_run
-from unde_catalog.sources.apify import ApifyTask, ApifyUnusable, TaskRun
-from unde_catalog.sources.apify_item import price_not_understood, read_item
+from unde_catalog.sources import read_again
 from unde_catalog.sources.collecting import LEASE, Collecting, Progress, merged_counts
-from unde_catalog.sources.dataset import Dataset
+from unde_catalog.sources.opening import NotConfigured, source_of
+from unde_catalog.sources.source import Listing
+from unde_catalog.sources.unusable import PlaceLost, SourceUnusable
 from unde_catalog.stage_report import RunOptions, StageReport
 from unde_catalog.staging import products, rejected_items, scrapes
 from unde_catalog.staging.database import Cursor, Database, StagingDown
@@ -31,9 +29,9 @@ STAGE = "raw_products"
 
 @dataclass(frozen=True, slots=True)
 class ProductStream:
-    """A brand's products as its Apify task lists them, read page by page while they are merged.
+    """A brand's products as its source lists them, read page by page while they are merged.
 
-    Before `merge` nothing is asked of Apify, paid for or written.
+    Before `merge` nothing is asked of the source, paid for or written.
     """
 
     brand: str
@@ -42,24 +40,19 @@ class ProductStream:
     log: logging.Logger
 
     def merge(self, db: Database) -> StageReport:
-        """Bring the brand's products up to date; `StageStopped` when Apify or the database can't be used.
+        """Bring the brand's products up to date; `StageStopped` when the source or the database can't be used.
 
         `limit`, `product_ids` and `max_minutes` read only a part: nothing is marked inactive then, and the next run
-        goes on with the same dataset. `retry_failed` first reads again what the last scrape could not read.
+        goes on with the same list. `retry_failed` first reads again what the last scrape could not read.
         """
         report = StageReport(STAGE, self.brand)
-        task_id = self.settings.brands[self.brand].apify_task
-        if task_id is None:
-            report.note = f"not configured: set APIFY_TASK_{self.brand.upper()} to the id of its Apify task"
-            return report
         started = time.monotonic()
         try:
-            token = self.settings.apify_token.get_secret_value().strip() if self.settings.apify_token else ""
-            if not token:
-                raise ApifyUnusable("APIFY_TOKEN is not set: it is on the account's page of API tokens")
-            task = ApifyTask(task_id, token, str(self.settings.apify_api_url))
-            _collect(Collecting(self.brand, db, self.settings, self.options, self.log, task, report))
-        except (ApifyUnusable, StagingDown, TakenOver) as cause:
+            source = source_of(self.brand, self.settings)
+            _collect(Collecting(self.brand, db, self.settings, self.options, self.log, source, report))
+        except NotConfigured as why:
+            report.note = str(why)
+        except (SourceUnusable, StagingDown, TakenOver) as cause:
             raise StageStopped(report, cause) from cause
         finally:
             report.seconds = time.monotonic() - started
@@ -73,13 +66,12 @@ class _Emptied(Exception):
 def _collect(run: Collecting) -> None:
     if run.options.retry_failed:
         read_again.rejected(run)
-    interval = timedelta(hours=run.settings.scrape_interval_hours)
     forced_by = run.options.root_run if run.options.force else None
-    fresh = run.db.run(scrapes.fresh_one, run.brand, interval, forced_by)
+    fresh = run.db.run(scrapes.fresh_one, run.brand, run.interval, forced_by)
     if fresh is not None:
         run.note(f"the complete scrape of {fresh:%Y-%m-%d %H:%M} is young enough; force repeats it")
         return
-    scrape = run.db.run(scrapes.claim, run.brand, run.options.root_run, LEASE, task_run.ADOPT)
+    scrape = run.db.run(scrapes.claim, run.brand, run.options.root_run, LEASE, run.source.abandon_after)
     if scrape is None:
         run.report.in_other_hands = 1
         run.note("another run is collecting this brand")
@@ -93,16 +85,21 @@ def _collect(run: Collecting) -> None:
 
 def _work_on(run: Collecting, scrape: Scrape) -> None:
     with _let_go(run, scrape):
-        ended = task_run.ended(run, scrape, task_run.answering(run, scrape))
-        if ended is None:
+        listing = run.source.listing(run, scrape)
+        if listing is None:
             return
         progress = Progress(scrape)
         try:
             _check_staged(run, scrape, progress)
-            end = _read(run, scrape, progress, ended)
+            try:
+                whole = _read(run, scrape, progress, listing)
+            except PlaceLost as lost:
+                run.note(f"{lost}: the {listing.called} was read again from its beginning")
+                _start_over(run, scrape, progress)
+                whole = _read(run, scrape, progress, listing)
             _merge(run, scrape, progress)
-            if end is not None:
-                _close(run, scrape, progress, end)
+            if whole:
+                _close(run, scrape, progress, listing)
         finally:
             run.note(_summary(run.report.counts))
             if scrape.resumed and scrape.counts:
@@ -126,23 +123,27 @@ def _check_staged(run: Collecting, scrape: Scrape, progress: Progress) -> None:
     if not scrape.resumed:
         run.db.run(products.unstage, scrape.id)  # what scrapes that were given up have left
     elif run.db.run(products.staged, scrape.id) != progress.staged:
-        # The server crashed and emptied the unlogged table: all is read again, what was merged stays merged.
-        run.db.run(products.unstage, scrape.id)
-        run.db.run(rejected_items.forget, scrape.id)
-        progress.read_to, progress.staged = 0, 0
-        for name in ("items", "rejected", "prices_not_understood"):
-            progress.counts[name] = 0
+        _start_over(run, scrape, progress)  # the server crashed and emptied the unlogged table
 
 
-def _read(run: Collecting, scrape: Scrape, progress: Progress, ended: TaskRun) -> Dataset | None:
-    """Stage the dataset page by page; the dataset if it was read to its end."""
+def _start_over(run: Collecting, scrape: Scrape, progress: Progress) -> None:
+    """All is read again, what was merged stays merged."""
+    run.db.run(products.unstage, scrape.id)
+    run.db.run(rejected_items.forget, scrape.id)
+    progress.read_to, progress.place, progress.staged = 0, None, 0
+    for name in ("items", "rejected", "prices_not_understood"):
+        progress.counts[name] = 0
+
+
+def _read(run: Collecting, scrape: Scrape, progress: Progress, listing: Listing) -> bool:
+    """Stage the list page by page; whether it was read to its end."""
     options = run.options
     wanted = None if options.product_ids is None else set(options.product_ids)
     missing = set(wanted or ())
-    dataset = Dataset(run.task, ended, progress.read_to if wanted is None else 0)
-    position, handled = dataset.offset, 0
-    for items in dataset.pages():
-        read = [(position + n, read_item(raw)) for n, raw in enumerate(items)]
+    position, place = (progress.read_to, progress.place) if wanted is None else (0, None)
+    handled = 0
+    for items in listing.pages(position, place):
+        read = [(position + n, run.source.read_item(raw)) for n, raw in enumerate(items)]
         position += len(items)
         if wanted is not None:
             read = [(n, one) for n, one in read if one.external_id in wanted]
@@ -151,49 +152,53 @@ def _read(run: Collecting, scrape: Scrape, progress: Progress, ended: TaskRun) -
             read = read[: options.limit - handled]
             position = read[-1][0] + 1 if read else position
         handled += len(read)
-        _stage(run, scrape, progress, read, position if wanted is None else progress.read_to)
+        if wanted is None:
+            progress.read_to, progress.place = position, listing.place
+        _stage(run, scrape, progress, read)
         run.log.info("%s: %d items read", run.brand, position)
         if options.limit is not None and handled >= options.limit:
-            return None
+            return False
         if run.time_is_over:
-            run.note("max_minutes were over; the next run goes on with the same dataset")
-            return None
+            run.note(f"max_minutes were over; the next run goes on with the same {listing.called}")
+            return False
     if missing:
         run.note(f"not in this scrape: {', '.join(sorted(missing)[:20])}")
-    return dataset if wanted is None else None
+    return wanted is None
 
 
-def _stage(
-    run: Collecting, scrape: Scrape, progress: Progress, read: Sequence[tuple[int, Product | Rejected]], read_to: int
-) -> None:
+def _stage(run: Collecting, scrape: Scrape, progress: Progress, read: Sequence[tuple[int, Product | Rejected]]) -> None:
     good = [(n, one) for n, one in read if isinstance(one, Product)]
     bad = [(n, one) for n, one in read if isinstance(one, Rejected)]
     staged = progress.staged + len(good)
-    prices = sum(price_not_understood(product) for _, product in good)
+    prices = sum(run.source.price_not_understood(product) for _, product in good)
 
     def write(cursor: Cursor) -> Counter[str]:
         products.stage(cursor, scrape.id, good)
         rejected = rejected_items.keep(cursor, scrape.id, run.brand, bad)
         counts = Counter(items=len(read), rejected=rejected, prices_not_understood=prices)
-        scrapes.progress(cursor, scrape, LEASE, read_to, staged, progress.counts + counts)
+        _write(cursor, scrape, progress, staged, progress.counts + counts)
         return counts
 
     counts = run.db.run(write)
-    progress.read_to, progress.staged, progress.counts = read_to, staged, progress.counts + counts
+    progress.staged, progress.counts = staged, progress.counts + counts
     run.report.counts.update(counts)
     for n, one in bad:
         run.report.given_up[one.reason] += 1
         run.report.name_example(one.reason, one.external_id or f"item {n}", one.detail)
 
 
+def _write(cursor: Cursor, scrape: Scrape, progress: Progress, staged: int, counts: Mapping[str, int]) -> None:
+    scrapes.progress(cursor, scrape, LEASE, progress.read_to, staged, counts, progress.place)
+
+
 def _merge(run: Collecting, scrape: Scrape, progress: Progress) -> None:
     """Merge what is staged, a short transaction for each chunk; raises `_Emptied`."""
 
     def write(cursor: Cursor, ids: list[str]) -> tuple[products.Merged, Counter[str]]:
-        merged = products.merge(cursor, scrape.id, run.brand, run.source, run.index_scope, ids)
+        merged = products.merge(cursor, scrape.id, run.brand, run.source_name, run.index_scope, ids)
         totals = progress.counts + merged_counts(merged)
         left = progress.staged - merged.products - merged.repeated
-        scrapes.progress(cursor, scrape, LEASE, progress.read_to, left, totals)
+        _write(cursor, scrape, progress, left, totals)
         return merged, totals
 
     last = ""
@@ -208,22 +213,16 @@ def _merge(run: Collecting, scrape: Scrape, progress: Progress) -> None:
         raise _Emptied
 
 
-def _close(run: Collecting, scrape: Scrape, progress: Progress, dataset: Dataset) -> None:
+def _close(run: Collecting, scrape: Scrape, progress: Progress, listing: Listing) -> None:
     """Mark inactive what was not seen, unless too little was seen to believe it (spec 1)."""
     rejected = progress.counts["rejected"]
     if not progress.counts["items"]:
-        run.db.run(scrapes.end, scrape, "failed", 0, 0, "empty dataset")
-        raise ApifyUnusable(
-            f"Apify's run {dataset.run_id} succeeded with an empty dataset {dataset.id}: look at the run's log in "
-            "Apify's console. Nothing was marked inactive; the next run of this stage starts (and pays for) another"
-        )
-    active, seen = run.db.run(products.count_seen, run.source, scrape.id)
-    if not dataset.agrees:
-        run.note(
-            f"the dataset counts {dataset.count} items and gave {dataset.offset}, it changed while it was read: "
-            "nothing was marked inactive"
-        )
-        run.db.run(scrapes.end, scrape, "partial", seen, rejected, "dataset_changed")
+        run.db.run(scrapes.end, scrape, "failed", 0, 0, f"empty {listing.called}")
+        raise SourceUnusable(listing.when_empty)
+    active, seen = run.db.run(products.count_seen, run.source_name, scrape.id)
+    if (doubt := listing.doubt) is not None:
+        run.note(f"{doubt.sentence}: nothing was marked inactive")
+        run.db.run(scrapes.end, scrape, "partial", seen, rejected, doubt.reason)
         return
     if not seen or seen < run.settings.scrape_min_share * active:
         run.note(f"only {seen} of {active} active products were seen: nothing was marked inactive")
@@ -231,9 +230,9 @@ def _close(run: Collecting, scrape: Scrape, progress: Progress, dataset: Dataset
         return
 
     def write(cursor: Cursor) -> int:
-        vanished = products.deactivate_unseen(cursor, run.source, scrape.id)
+        vanished = products.deactivate_unseen(cursor, run.source_name, scrape.id)
         totals = progress.counts + Counter(vanished=vanished)
-        scrapes.progress(cursor, scrape, LEASE, progress.read_to, progress.staged, totals)
+        _write(cursor, scrape, progress, progress.staged, totals)
         scrapes.end(cursor, scrape, "complete", seen, rejected)
         return vanished
 

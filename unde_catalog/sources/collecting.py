@@ -7,28 +7,38 @@ from datetime import timedelta
 
 from unde_catalog.brands import BRANDS, IndexScope
 from unde_catalog.settings import Settings
-from unde_catalog.sources.apify import ApifyTask
+from unde_catalog.sources.source import Source
 from unde_catalog.stage_report import RunOptions, StageReport
 from unde_catalog.staging.database import Database
 from unde_catalog.staging.products import Merged
 from unde_catalog.staging.scrapes import Scrape
 
 LEASE = timedelta(minutes=5)  # renewed with every page and every look at the run
+_DAILY = timedelta(hours=12)
 
 
 class Collecting:
     """A run of the stage: what it was asked for, what it works with and what it counts."""
 
     def __init__(
-        self, brand: str, db: Database, settings: Settings, options: RunOptions, log: logging.Logger, task: ApifyTask,
-        report: StageReport,
+        self, brand: str, db: Database, settings: Settings, options: RunOptions, log: logging.Logger,
+        source: Source, report: StageReport,
     ) -> None:  # fmt: skip
         self.brand, self.db, self.settings, self.options = brand, db, settings, options
-        self.log, self.task, self.report = log, task, report
-        self.source = BRANDS[brand].source
+        self.log, self.source, self.report = log, source, report
+        self.source_name = BRANDS[brand].source
         self.index_scope: IndexScope = settings.brands[brand].index_scope
         minutes = options.max_minutes
         self._ends_at = None if minutes is None else time.monotonic() + 60 * minutes
+
+    @property
+    def interval(self) -> timedelta:
+        """How young a complete scrape may be that is not repeated; of a daily one never more than half a day.
+
+        So that a schedule never finds the one before too young.
+        """
+        hours = timedelta(hours=self.settings.scrape_interval_hours)
+        return min(hours, _DAILY) if BRANDS[self.brand].collected == "daily" else hours
 
     @property
     def seconds_left(self) -> float | None:
@@ -49,7 +59,7 @@ class Progress:
     """How far a scrape got, over all the runs that had it in hand."""
 
     def __init__(self, scrape: Scrape) -> None:
-        self.read_to, self.staged = scrape.read_to, scrape.staged
+        self.read_to, self.place, self.staged = scrape.read_to, scrape.place, scrape.staged
         self.counts = Counter(scrape.counts)
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from unde_catalog.sources.apify import ApifyTask, ApifyUnusable, TaskRun
+from unde_catalog.sources.source import Doubt
 
 _SETTLED_AFTER = timedelta(seconds=5)  # since the run's end, or a tenth of its length where that is shorter
 _WAIT_SECONDS = 30.0  # for items that the dataset counts and does not give yet, and for its count
@@ -19,11 +20,18 @@ _LONGEST_LOOK = 2.0
 class Dataset:
     """A dataset on its way in. `offset`: what was read so far; `count`: what the dataset last said it has."""
 
-    def __init__(self, task: ApifyTask, task_run: TaskRun, offset: int) -> None:
+    called = "dataset"
+
+    def __init__(self, task: ApifyTask, task_run: TaskRun) -> None:
         self._task, self._run = task, task_run
         self.id, self.run_id = task_run.dataset_id, task_run.id
-        self.offset = offset
+        self.offset = 0
+        self.place: str | None = None  # its items are counted
         self.count = 0
+        self.when_empty = (
+            f"Apify's run {self.run_id} succeeded with an empty dataset {self.id}: look at the run's log in Apify's "
+            "console. Nothing was marked inactive; the next run of this stage starts (and pays for) another"
+        )
         self._began = time.monotonic()
 
     @property
@@ -31,12 +39,21 @@ class Dataset:
         """Whether the dataset has as many items as were read; to be asked at the end."""
         return self.count == self.offset
 
-    def pages(self) -> Iterator[list[Any]]:
-        """The pages from `offset` on, until none comes and the dataset says that there is none.
+    @property
+    def doubt(self) -> Doubt | None:
+        """That it does not agree."""
+        if self.agrees:
+            return None
+        told = f"the dataset counts {self.count} items and gave {self.offset}, it changed while it was read"
+        return Doubt("dataset_changed", told)
+
+    def pages(self, read_to: int, place: str | None = None) -> Iterator[list[Any]]:
+        """The pages from `read_to` on, until none comes and the dataset says that there is none.
 
         Ends with `agrees` False when the dataset counts fewer items than it gave: it changed while it was read.
         Raises `ApifyUnusable` when it counts more than it gives.
         """
+        self.offset = read_to
         before: list[Any] | None = None
         give_up_at: float | None = None
         look = _FIRST_LOOK

@@ -1,11 +1,10 @@
 """`retry_failed` for collecting: items that the last scrape could not read, read again after an upgrade.
 
-Apify is not asked; what still can't be read stays where it is.
+The source is not asked; what still can't be read stays where it is.
 """
 
 from collections import Counter
 
-from unde_catalog.sources.apify_item import read_item
 from unde_catalog.sources.collecting import Collecting, merged_counts
 from unde_catalog.staging import products, rejected_items
 from unde_catalog.staging.database import Cursor
@@ -33,7 +32,7 @@ def _chunk(cursor: Cursor, run: Collecting, after: int) -> tuple[int, int, Count
     if not kept:
         return None
     wanted = run.options.product_ids
-    read = [(one, read_item(one.raw)) for one in kept]
+    read = [(one, run.source.read_item(one.raw)) for one in kept]
     if wanted is not None:
         read = [(one, result) for one, result in read if result.external_id in wanted]
     good = [(one, product) for one, product in read if not isinstance(product, Rejected)]
@@ -43,6 +42,6 @@ def _chunk(cursor: Cursor, run: Collecting, after: int) -> tuple[int, int, Count
         scrape_id = kept[0].scrape_id
         products.stage(cursor, scrape_id, [(one.position, product) for one, product in good])
         ids = sorted({product.external_id for _, product in good})
-        counts = merged_counts(products.merge(cursor, scrape_id, run.brand, run.source, run.index_scope, ids))
+        counts = merged_counts(products.merge(cursor, scrape_id, run.brand, run.source_name, run.index_scope, ids))
         rejected_items.remove(cursor, [one.id for one, _ in good])
     return kept[-1].id, len(read), counts, still

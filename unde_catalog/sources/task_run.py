@@ -6,7 +6,7 @@ Reading its dataset is `dataset.py`'s.
 import time
 from datetime import timedelta
 
-from unde_catalog.sources.apify import ApifyUnusable, TaskRun
+from unde_catalog.sources.apify import ApifyTask, ApifyUnusable, TaskRun
 from unde_catalog.sources.collecting import LEASE, Collecting
 from unde_catalog.staging import scrapes
 from unde_catalog.staging.scrapes import Scrape
@@ -16,24 +16,24 @@ _LOOK_SECONDS = 30.0
 _KNOWN_WITHIN = 3.0  # seconds after which a run that Apify does not know is no run
 
 
-def answering(run: Collecting, scrape: Scrape) -> TaskRun:
+def answering(run: Collecting, task: ApifyTask, scrape: Scrape) -> TaskRun:
     """The task run that answers this scrape: its own, else one nobody has read yet, else a new one."""
     if scrape.run_id is not None:
-        own = run.task.wait(scrape.run_id, _KNOWN_WITHIN)
+        own = task.wait(scrape.run_id, _KNOWN_WITHIN)
         if own is None:
             run.db.run(scrapes.end, scrape, "failed", 0, 0, "Apify does not know the run any more")
             raise ApifyUnusable(f"Apify does not know run {scrape.run_id} any more; the next run starts another")
         return own
-    found = _adopted(run)
+    found = _adopted(run, task)
     if found is None:
         # Looking may have taken longer than the lease: only who still has the scrape in hand may pay for a run.
         run.db.run(scrapes.renew, scrape, LEASE)
         try:
-            found = run.task.start()
+            found = task.start()
         except ApifyUnusable as error:
             if error.refused:
                 raise
-            found = _adopted(run)  # the answer may have been lost, not the start
+            found = _adopted(run, task)  # the answer may have been lost, not the start
             if found is None:
                 raise ApifyUnusable(f"{error}; the next run of this stage looks whether it was started") from error
     run.log.info("%s: Apify run %s", run.brand, found.id)
@@ -41,8 +41,8 @@ def answering(run: Collecting, scrape: Scrape) -> TaskRun:
     return found
 
 
-def _adopted(run: Collecting) -> TaskRun | None:
-    recent = {one.id: one for one in run.task.recent_runs()}
+def _adopted(run: Collecting, task: ApifyTask) -> TaskRun | None:
+    recent = {one.id: one for one in task.recent_runs()}
     starts = [(one.id, one.started_at) for one in recent.values()]
     hopeless = [one.id for one in recent.values() if not one.promising]
     found = run.db.run(scrapes.adoptable, run.brand, starts, ADOPT, hopeless)
@@ -52,7 +52,7 @@ def _adopted(run: Collecting) -> TaskRun | None:
     return recent[found]
 
 
-def ended(run: Collecting, scrape: Scrape, task_run: TaskRun) -> TaskRun | None:
+def ended(run: Collecting, task: ApifyTask, scrape: Scrape, task_run: TaskRun) -> TaskRun | None:
     """The run when it has ended well; None when `max_minutes` were over first. `ApifyUnusable` if it never does."""
     timeout = run.settings.apify_run_timeout
     give_up_at = time.monotonic() + timeout
@@ -68,7 +68,7 @@ def ended(run: Collecting, scrape: Scrape, task_run: TaskRun) -> TaskRun | None:
             )
         run.db.run(scrapes.renew, scrape, LEASE)
         seconds = min(_LOOK_SECONDS, left, *([] if run.seconds_left is None else [run.seconds_left]))
-        looked_at = run.task.wait(task_run.id, seconds)
+        looked_at = task.wait(task_run.id, seconds)
         if looked_at is not None:  # None: a fresh run may not be everywhere at Apify yet
             task_run = looked_at
     if task_run.status != "SUCCEEDED":

@@ -24,7 +24,8 @@ class TakenOver(RuntimeError):
 class Scrape:
     """A scrape in hand under `token`; `run_id` is None until a start was answered.
 
-    `read_to` items were read so far, `staged` of them wait to be merged; `counts` are those of all its runs.
+    `read_to` items were read so far, `staged` of them wait to be merged; `counts` are those of all its runs. `place`
+    is where reading goes on, in words of the source, where its items can't be counted to.
     """
 
     id: int
@@ -36,6 +37,7 @@ class Scrape:
     read_to: int = 0
     staged: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
+    place: str | None = None
 
 
 def fresh_one(cursor: Cursor, brand: str, younger_than: timedelta, forced_by: str | None) -> datetime | None:
@@ -79,7 +81,8 @@ def claim(cursor: Cursor, brand: str, root_run: str, lease: timedelta, abandon_a
         ON CONFLICT (brand) WHERE state IN ('intended', 'running') DO UPDATE SET
             lease_token = excluded.lease_token, leased_until = excluded.leased_until, asked_by = excluded.asked_by
             WHERE s.leased_until IS NULL OR s.leased_until <= unde_now() OR s.asked_by = excluded.asked_by
-        RETURNING id, apify_run_id, dataset_id, started_at, xmax <> 0 AS resumed, read_to, staged, counts
+        RETURNING id, apify_run_id, dataset_id, started_at, xmax <> 0 AS resumed, read_to, staged, counts,
+                  place
         """,
         {"brand": brand, "token": token, "lease": lease, "root_run": root_run or None},
     )
@@ -126,8 +129,8 @@ def adoptable(
     return row["id"] if row else None
 
 
-def begun(cursor: Cursor, scrape: Scrape, run_id: str, dataset_id: str) -> None:
-    """Write, to disk, which run answers this scrape; raises `TakenOver`."""
+def begun(cursor: Cursor, scrape: Scrape, run_id: str | None, dataset_id: str | None) -> None:
+    """Write, to disk, which run answers this scrape, None where the source knows no runs; raises `TakenOver`."""
     cursor.execute("SET LOCAL synchronous_commit = on")
     cursor.execute(
         "UPDATE scrapes SET state = 'running', apify_run_id = %s, dataset_id = %s WHERE id = %s AND lease_token = %s",
@@ -148,13 +151,19 @@ def renew(cursor: Cursor, scrape: Scrape, lease: timedelta) -> None:
 
 
 def progress(
-    cursor: Cursor, scrape: Scrape, lease: timedelta, read_to: int, staged: int, counts: Mapping[str, int]
+    cursor: Cursor,
+    scrape: Scrape,
+    lease: timedelta,
+    read_to: int,
+    staged: int,
+    counts: Mapping[str, int],
+    place: str | None = None,
 ) -> None:
     """Write how far the scrape got, in the transaction that got it there, and renew it; raises `TakenOver`."""
     cursor.execute(
-        "UPDATE scrapes SET read_to = %s, staged = %s, counts = %s, leased_until = unde_now() + %s"
+        "UPDATE scrapes SET read_to = %s, place = %s, staged = %s, counts = %s, leased_until = unde_now() + %s"
         " WHERE id = %s AND lease_token = %s",
-        (read_to, staged, Jsonb(dict(counts)), lease, scrape.id, scrape.token),
+        (read_to, place, staged, Jsonb(dict(counts)), lease, scrape.id, scrape.token),
     )
     if cursor.rowcount != 1:
         raise TakenOver

@@ -133,7 +133,7 @@ def test_retry_failed_reads_rejected_items_again_and_asks_apify_for_nothing(
         return read
 
     with monkeypatch.context() as older:
-        older.setattr("unde_catalog.sources.collect.read_item", stricter)
+        older.setattr("unde_catalog.sources.apify_item.read_item", stricter)
         shop.sells([*(item(n) for n in range(1, 20)), {"id": None}])
         assert shop.collect().counts["rejected"] == 3
     asked = len(shop.sandbox.log())
