@@ -19,6 +19,7 @@ from unde_catalog import due_state, pipeline, reading
 from unde_catalog.brands import BRANDS
 from unde_catalog.commands.doctor import doctor_command
 from unde_catalog.commands.drill import backup_command, restore_command, verify_command
+from unde_catalog.commands.export import export_command
 from unde_catalog.commands.notices import notices_app
 from unde_catalog.commands.objects import objects_app
 from unde_catalog.commands.pauses import pause_command, resume_command
@@ -52,6 +53,7 @@ app.command("pause")(pause_command)
 app.command("resume")(resume_command)
 app.command("upkeep")(upkeep_command)
 app.command("report")(report_command)
+app.command("export")(export_command)
 
 _console = Console()
 _errors = Console(stderr=True)

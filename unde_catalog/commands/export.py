@@ -1,0 +1,162 @@
+"""`unde-catalog export`: a local copy of a brand's images, as files in folders by category."""
+
+import asyncio
+import json
+import os
+import shlex
+import sys
+from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from unde_catalog.brands import brand_for
+from unde_catalog.export.wanted import ListName
+from unde_catalog.settings import load_settings
+from unde_catalog.workplace import Workplace
+
+if TYPE_CHECKING:
+    from unde_catalog.commands.export_screen import Screen
+    from unde_catalog.export.figures import Figures
+    from unde_catalog.export.run import Ended, Export
+
+DONE, FAULT, SOME_FAILED, DISK_FULL, INTERRUPTED, TERMINATED = 0, 1, 3, 4, 130, 143
+
+
+def export_command(
+    output: Annotated[Path, typer.Option(help="The folder, made if missing.")] = Path("bakai_cdn_images"),
+    category: Annotated[str | None, typer.Option(help="Only this category; `uncategorized` for what has none.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="The first so many images of the list; products, from the API.")
+    ] = None,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing/--no-skip-existing", help="Leave alone what lies there, or fetch it anew.")
+    ] = True,
+    source: Annotated[
+        ListName,
+        typer.Option(
+            "--from",
+            help="The list: the staging database, BakaiMarket's API or bucket, or our own object store.",
+        ),
+    ] = "database",
+    parallel: Annotated[int, typer.Option(min=1, max=200, help="Downloads at once.")] = 10,
+    brand: Annotated[str, typer.Option("--brand", "-b", help="Other brands from database and storage only.")] = "bakai",
+    all_photos: Annotated[
+        bool, typer.Option("--all-photos", help="Not the first photo of a product alone; the others are ..._2.jpg.")
+    ] = False,
+    reencode: Annotated[
+        bool, typer.Option("--reencode", help="Encode anew also what is a plain JPEG already (quality 95).")
+    ] = False,
+    keep_free: Annotated[int, typer.Option(min=0, help="Megabytes of the disk to leave free.")] = 100,
+    log_dir: Annotated[
+        Path | None, typer.Option(help="Name each image that failed, with its reason, in app_<date>.log there.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The figures as one JSON object; progress goes to stderr.")
+    ] = False,
+) -> None:
+    """Copy a brand's images to files: OUTPUT/<category>/<external_id>.jpg.
+
+    What lies there is left alone, so run it again after anything: it goes on where it was, also after Ctrl-C or a
+    crash, and fetches nothing twice. A file under its name is whole. Everything becomes JPEG; what is smaller than 50
+    pixels, larger than 20 MB or no valid image is left out, with the reason.
+
+    \b
+    unde-catalog export --from api                     the first load; needs no database
+    unde-catalog export                                only what is new, by the staging database
+    unde-catalog export --category electronics --limit 100
+    unde-catalog export --no-skip-existing             everything anew
+    unde-catalog export --brand zara --from storage --output zara
+    nohup unde-catalog export --log-dir logs > download.log &
+
+    \b
+    Exit codes: 0 all that is wanted is there; 1 it could not go on, for the reason told; 2 a wrong option;
+    3 some images failed, run it again to try them again; 4 the disk is full; 130 Ctrl-C (143 SIGTERM): all is saved.
+    """
+    from unde_catalog.commands.export_screen import Screen
+    from unde_catalog.export.copying import CopyOptions
+    from unde_catalog.export.figures import Figures
+    from unde_catalog.export.listing import Choice
+    from unde_catalog.export.run import Export
+    from unde_catalog.photos.image import Limits
+
+    settings = load_settings()
+    wanted = Export(
+        output,
+        source,
+        Choice(brand_for(brand).key, category.strip() if category else None, limit, all_photos),
+        anew=not skip_existing,
+        reencode=reencode,
+        limits=Limits(max_bytes=settings.photo_max_bytes),
+        options=CopyOptions(
+            parallel=parallel,
+            keep_free=keep_free * 1_000_000,
+            memory=settings.originals_memory_mb * 1_000_000,
+            threads=max(2, os.cpu_count() or 2),
+        ),
+    )
+    figures = Figures()
+    screen = Screen(Console(stderr=as_json))
+    code, told = _export(wanted, figures, screen, log_dir)
+    if as_json:
+        print(json.dumps({"exit_code": code, "message": told, "output": str(output), **figures.as_dict()}))
+    elif figures.products:
+        screen.figures(figures)
+    if told:
+        Console(stderr=True).print(told, markup=False, highlight=False, soft_wrap=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    raise typer.Exit(code)
+
+
+def _export(wanted: "Export", figures: "Figures", screen: "Screen", log_dir: Path | None) -> tuple[int, str]:
+    """The exit code, and what is to be said about it."""
+    from unde_catalog.export.folder import CopyStopped, DiskFull
+    from unde_catalog.net.download import FarSideDown
+    from unde_catalog.sources.unusable import SourceUnusable
+    from unde_catalog.staging.database import StagingDown
+    from unde_catalog.storage.objects import StorageDown
+
+    go_on = f"go on with: {shlex.join(['unde-catalog', *sys.argv[1:]])}"
+    try:
+        with Workplace(load_settings()) as place:
+            ended = asyncio.run(_copy(place, wanted, figures, screen, log_dir))
+    except DiskFull as error:
+        return DISK_FULL, f"{error}; then {go_on}"
+    except (CopyStopped, FarSideDown, SourceUnusable, StagingDown, StorageDown) as error:
+        return FAULT, f"{error}; then {go_on}" if figures.products else str(error)
+    except ValueError as error:
+        return FAULT, str(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED, f"Interrupted before anything was copied; {go_on}"
+    if ended == "whole":
+        if figures.whole:
+            return DONE, ""
+        return SOME_FAILED, f"{figures.failures + figures.missed:,} are not there; run it again to try them again"
+    return INTERRUPTED if ended == "interrupted" else TERMINATED, f"Stopped, and all is saved; {go_on}"
+
+
+async def _copy(
+    place: Workplace, wanted: "Export", figures: "Figures", screen: "Screen", log_dir: Path | None
+) -> "Ended":
+    """Open what the list needs, and export."""
+    from unde_catalog.export.failure_log import FailureLog
+    from unde_catalog.export.opening import open_list
+    from unde_catalog.export.run import export
+
+    with ExitStack() as stack:
+        log = stack.enter_context(FailureLog(log_dir)) if log_dir is not None else None
+        async with AsyncExitStack() as connections:
+            images, fetch = await open_list(place, wanted, connections)
+            with screen:
+                return await export(
+                    wanted,
+                    images,
+                    fetch,
+                    figures,
+                    look=screen.look,
+                    note=screen.say,
+                    tell_failed=log.failed if log is not None else lambda job, problem: None,
+                )
