@@ -95,7 +95,11 @@ class BakaiBucket:
         last = after
         if asked.delimiter and after.endswith(asked.delimiter):
             after += _BEHIND_ALL
-        keys = self.cdn.shelf.keys(after) if after >= asked.prefix else self.cdn.shelf.keys(asked.prefix, at=True)
+        keys = (
+            self.cdn.shelf.keys_after(after)
+            if after >= asked.prefix
+            else self.cdn.shelf.keys_after(asked.prefix, at=True)
+        )
         while (found := next(keys, None)) is not None and found[0].startswith(asked.prefix):
             if len(objects) + len(prefixes) == asked.max_keys:
                 return shapes.Listing(objects, prefixes, _token_of(last) if asked.max_keys else None, MADE_AT)
@@ -104,7 +108,7 @@ class BakaiBucket:
             if delimiter:
                 last = asked.prefix + common + delimiter
                 prefixes.append(last)
-                keys = self.cdn.shelf.keys(last + _BEHIND_ALL)  # without a look at all that lies below it
+                keys = self.cdn.shelf.keys_after(last + _BEHIND_ALL)  # without a look at all that lies below it
             else:
                 last = key
                 objects.append((key, photos.photo_bytes(good, n, terms), photos.etag(good, n, terms)))

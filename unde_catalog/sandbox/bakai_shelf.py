@@ -74,7 +74,7 @@ class BakaiShelf:
         number = self._number(id_)
         return None if number is None or id_ in self.terms.drop else self._good(number)
 
-    def keys(self, after: str = "", *, at: bool = False) -> Iterator[tuple[str, Good, int]]:
+    def keys_after(self, after: str = "", *, at: bool = False) -> Iterator[tuple[str, Good, int]]:
         """Key, product and number of every photo whose key comes after this text (`at`: or is it), in order."""
         numbers = range(self.terms.size)
         # The last product whose first key is not beyond the text may still have later keys.
