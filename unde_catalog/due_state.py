@@ -10,15 +10,13 @@ from unde_catalog.settings import Settings
 from unde_catalog.staging.database import Database
 from unde_catalog.staging.due_figures import DueFigures, figures
 from unde_catalog.stock.needed import STAGE as AVAILABILITY
-from unde_catalog.stock.needed import missing_settings
+from unde_catalog.stock.needed import why_not
 
 
 def recurring(settings: Settings) -> Mapping[tuple[str, str], timedelta]:
     """The interval of each recurring stage by (brand, stage), for the brands that it is configured for."""
     interval = timedelta(seconds=settings.availability_interval)
-    return {
-        (brand, AVAILABILITY): interval for brand, own in settings.brands.items() if not missing_settings(brand, own)
-    }
+    return {(brand, AVAILABILITY): interval for brand, own in settings.brands.items() if why_not(brand, own) is None}
 
 
 def look(db: Database, intervals: Mapping[tuple[str, str], timedelta]) -> dict[tuple[str, str], DueFigures]:

@@ -154,6 +154,7 @@ def _availability(
 def _production_catalog(
     brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
 ) -> StageReport:
+    from unde_catalog.publish.limits import limits_of
     from unde_catalog.publish.publish import Publishing
 
     try:
@@ -162,7 +163,8 @@ def _production_catalog(
         raise StageStopped(StageReport("production_catalog", brand), down) from down
     if production is None:
         return StageReport("production_catalog", brand, note="not configured: set PRODUCTION_DB_URL")
-    return Publishing(brand, workplace.db, production, workplace.settings, options, log).publish()
+    limits = limits_of(brand, workplace.settings)
+    return Publishing(brand, workplace.db, production, limits, options, log).publish()
 
 
 _DUE_STAGES = {

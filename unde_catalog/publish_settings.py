@@ -14,7 +14,7 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 class PublishFields(BaseModel):
     """The limits of the rules that a product, and a brand as a whole, must keep to be published."""
 
-    # Prices are shown and compared in it; an item in another one came from another country's shop.
+    # Prices are shown and compared in it; an item in another one came from another country's shop. None listed: any.
     publish_currencies: Annotated[tuple[Currency, ...], NoDecode] = Field(
         default=("AED",), description="currencies like AED with commas between"
     )

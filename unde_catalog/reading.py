@@ -80,7 +80,8 @@ def status_view(state: Mapping[str, Any]) -> Text:
         _counts(text, "raw_products", scrape + _listed(known), collected["failures"])
         for stage in DUE_STAGES:
             row = {name.replace("_", " "): stages[stage][name] for name in _NONE if stages[stage][name]}
-            _counts(text, stage, _listed(row) or "nothing yet", stages[stage]["failures"])
+            nothing = (BRANDS[brand].why_no_shops if stage == AVAILABILITY else None) or "nothing yet"
+            _counts(text, stage, _listed(row) or nothing, stages[stage]["failures"])
             _checks(text, stages[stage])
         _counts(text, "image_status", _listed(stages["image_status"]) or "-", {})
     return text

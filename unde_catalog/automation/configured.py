@@ -5,15 +5,16 @@ What a stage does without them, when somebody launches it, is its own to say.
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.settings import Settings
-from unde_catalog.stock.needed import missing_settings
+from unde_catalog.stock.needed import SHOP_STAGES, missing_settings
 
 
 def not_configured(stage: str, settings: Settings) -> dict[str, str]:
-    """Brands that can't be worked on in the stage, each with the settings it wants."""
+    """Brands that can't be worked on in the stage, each with the settings it wants, or that it has no shops."""
+    without = {brand: none for brand in BRANDS if stage in SHOP_STAGES and (none := BRANDS[brand].why_no_shops)}
     return {
-        brand: f"not configured: set {', '.join(names)}"
+        brand: without.get(brand) or f"not configured: set {', '.join(names)}"
         for brand in BRANDS
-        if (names := _missing(stage, brand, settings))
+        if (names := _missing(stage, brand, settings)) or brand in without
     }
 
 
@@ -21,6 +22,8 @@ def _missing(stage: str, brand: str, settings: Settings) -> list[str]:
     own, name = settings.brands[brand], brand.upper()
     wanted: dict[str, object] = {}
     match stage:
+        case "raw_products" if BRANDS[brand].source_kind == "bakai":
+            return settings.missing_for_bakai(settings.bakai_source)
         case "raw_products":
             wanted = {"APIFY_TOKEN": settings.apify_token, f"APIFY_TASK_{name}": own.apify_task}
         case "raw_stores":

@@ -115,10 +115,11 @@ def shop_schedules(settings: Settings, status: dg.DefaultScheduleStatus) -> list
 
 
 def _collecting(brand: Brand, settings: Settings, status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:
+    days, named = ("*", "Daily") if brand.collected == "daily" else ("0", "Sundays")
     return _on_the_clock(
-        settings, status, f"collect_{brand.key}", f"0 {brand.collect_hour} * * 0", "raw_products",
+        settings, status, f"collect_{brand.key}", f"0 {brand.collect_hour} * * {days}", "raw_products",
         lambda tick: runs_of_stage("raw_products", [brand.key], tick),
-        f"Sundays at {brand.collect_hour:02}:00: the catalogue of {brand.name}.",
+        f"{named} at {brand.collect_hour:02}:00: the catalogue of {brand.name}.",
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from unde_catalog.checks.telling import brand_check, brand_of
 from unde_catalog.materialization import one_sentence
 from unde_catalog.publish import agreement, gate
 from unde_catalog.publish.brand_rules import RULES
+from unde_catalog.publish.limits import limits_of
 from unde_catalog.resources import WorkplaceResource
 
 _NOT_CONFIGURED = "not configured: set PRODUCTION_DB_URL"
@@ -32,7 +33,7 @@ def publishable(
     brand = brand_of(context)
     with one_sentence(f"the checks of {brand} could not begin"), workplace.open() as place:
         production = place.production
-        answers = gate.look(brand, place.db, production, place.settings) if production else []
+        answers = gate.look(brand, place.db, production, limits_of(brand, place.settings)) if production else []
     told = {answer.rule: answer for answer in answers}
     for rule in RULES:
         answer = told.get(rule)

@@ -4,7 +4,19 @@ from collections.abc import Sequence
 from functools import partial
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.doctor import apify, dagster, databases, machine, notices, objects, proxy, redis, shops, ximilar
+from unde_catalog.doctor import (
+    apify,
+    bakai,
+    dagster,
+    databases,
+    machine,
+    notices,
+    objects,
+    proxy,
+    redis,
+    shops,
+    ximilar,
+)
 from unde_catalog.doctor.databases import Databases
 from unde_catalog.doctor.examine import Check
 from unde_catalog.settings import Settings
@@ -16,7 +28,8 @@ def all_checks(settings: Settings, workplace: Workplace) -> list[Check]:
     shared = Databases(settings, workplace)
     tasks = [
         Check(f"apify-{brand}", partial(apify.look_at_task, settings, brand), ("APIFY_API_URL",), needs="apify")
-        for brand in BRANDS
+        for brand, one in BRANDS.items()
+        if one.source_kind == "apify"
     ]
     checks = [
         Check("staging-database", partial(databases.look_at_staging, shared), ("STAGING_DB_URL",)),
@@ -26,12 +39,15 @@ def all_checks(settings: Settings, workplace: Workplace) -> list[Check]:
         Check("object-store", partial(objects.look_at_objects, shared), ("S3_ENDPOINT",)),
         Check("apify", partial(apify.look_at_account, settings), ("APIFY_API_URL",)),
         *tasks,
+        Check("bakai-api", partial(bakai.look_at_api, settings), ("BAKAI_CDN_API_URL",)),
+        Check("bakai-bucket", partial(bakai.look_at_bucket, settings), ("BAKAI_S3_ENDPOINT",)),
         Check("proxy", partial(proxy.look_at_proxy, settings, shared), ("PROXY_URL",)),
         Check("ximilar", partial(ximilar.look_at_collection, settings), ("XIMILAR_API_URL",)),
         Check("ximilar-credits", partial(ximilar.look_at_credits, shared), (), needs="staging-database"),
         *(
             Check(f"shops-{brand}", partial(shops.look_at_shops, settings, brand), (f"{brand.upper()}_STOCK_API_URL",))
-            for brand in BRANDS
+            for brand, one in BRANDS.items()
+            if one.has_shops
         ),
         Check("notices", partial(notices.look_at_notices, shared), ("NOTICE_SMTP_URL",), needs="staging-database"),
         Check("disk", partial(machine.look_at_disk, settings), ("UNDE_HOME",)),

@@ -5,7 +5,7 @@ import asyncio
 from unde_catalog.doctor.finding import Finding, first_line, green, host_of, not_configured, red, yellow
 from unde_catalog.settings import Settings
 from unde_catalog.stock.item import read_stock_item
-from unde_catalog.stock.runs import missing_settings
+from unde_catalog.stock.needed import missing_settings
 from unde_catalog.stock.shapes import shape_of
 from unde_catalog.stock.shop_api import ShopApi, Unanswered
 from unde_catalog.stock.shop_finder import FinderDown, find_shops

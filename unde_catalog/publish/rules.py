@@ -4,7 +4,7 @@ Pure functions; what must hold of a brand as a whole is in `brand_rules.py`. The
 rules want are taken in SQL (`staging/publishing.py`), by the same conditions; a test holds the two together.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -22,6 +22,7 @@ Reason = Literal[
     "not_seen",
 ]
 
+NO_CURRENCY = ("", "XXX")  # the latter is ISO 4217's code for none
 _BLANK = " \t\r\n"
 
 
@@ -61,8 +62,8 @@ def failures(product: Candidate, limits: PublishFields) -> Iterator[Failure]:
             f"{limits.publish_max_price_change:g}: if that is right, raise PUBLISH_MAX_PRICE_CHANGE for one run with "
             "retry_failed",
         )
-    if product.currency not in limits.publish_currencies:
-        known = ", ".join(limits.publish_currencies)
+    if not is_known(product.currency, limits.publish_currencies):
+        known = ", ".join(limits.publish_currencies) or "any that is named"
         yield Failure("currency_unknown", f"its currency is {product.currency}, PUBLISH_CURRENCIES knows {known}")
     if is_blank(product.name):
         yield Failure("name_missing", "it has no name")
@@ -84,6 +85,11 @@ def is_plausible(price: Decimal, former: Decimal | None, most: float) -> bool:
         return True
     factor = Decimal(str(most))
     return price * factor >= former and price <= former * factor
+
+
+def is_known(currency: str | None, known: Sequence[str]) -> bool:
+    """Whether a price in it may be shown: one of these, or, where none are listed, any but ISO's "no currency"."""
+    return currency is not None and (currency in known if known else currency not in NO_CURRENCY)
 
 
 def is_blank(text: str | None) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from unde_catalog.brands import BRANDS
 from unde_catalog.quality.answer import Answer, in_words
 from unde_catalog.staging.freshness import StageTimes
 
@@ -28,7 +29,7 @@ class Rhythm:
 # A day or an hour more than the schedules have. raw_products wakes before PUBLISH_MAX_AGE_DAYS takes all off sale;
 # what the app shows (stock, prices) after half a working day; pictures of new products can wait for the morning.
 RHYTHMS: Mapping[str, Rhythm] = {
-    "raw_products": Rhythm(8 * _DAY, 16 * _DAY),
+    "raw_products": Rhythm(8 * _DAY, 16 * _DAY),  # of a brand that is collected weekly
     "raw_stores": Rhythm(2 * _DAY, None),
     "originals": Rhythm(_HOUR, 12 * _HOUR, only_while_due=True),
     "collages": Rhythm(_HOUR, 12 * _HOUR, only_while_due=True),
@@ -37,10 +38,17 @@ RHYTHMS: Mapping[str, Rhythm] = {
     "production_catalog": Rhythm(2 * _HOUR, 6 * _HOUR),
 }
 
+_DAILY = Rhythm(2 * _DAY, 8 * _DAY)
+
+
+def rhythm_of(stage: str, brand: str) -> Rhythm:
+    """That of the stage; a brand that is collected daily is late sooner."""
+    return _DAILY if stage == "raw_products" and BRANDS[brand].collected == "daily" else RHYTHMS[stage]
+
 
 def fresh(stage: str, brand: str, now: StageTimes, stands_still: str | None) -> Answer:
     """The stage was through lately. `stands_still`: why it may not be, in words."""
-    rhythm = RHYTHMS[stage]
+    rhythm = rhythm_of(stage, brand)
     told = f"no run of {stage} for {brand} has ended well yet"
     if now.succeeded is not None:
         told = f"{stage} of {brand} was through {in_words(now.succeeded)} ago"

@@ -1,7 +1,13 @@
 """Whether the last scrape may be believed: what it did not see is only marked inactive if it saw enough (spec 1)."""
 
+from unde_catalog.brands import BRANDS, SourceKind
 from unde_catalog.quality.answer import Answer
 from unde_catalog.staging.freshness import LastScrape
+
+_LOOK_AT: dict[SourceKind, str] = {
+    "apify": "its run in Apify's console",
+    "bakai": "unde-catalog doctor --only bakai",
+}
 
 
 def vanished(brand: str, last: LastScrape | None, min_share: float) -> Answer:
@@ -10,7 +16,7 @@ def vanished(brand: str, last: LastScrape | None, min_share: float) -> Answer:
         return Answer(True, f"{brand} was not collected yet")
     figures = {"seen": last.seen, "active": last.active, "vanished": last.vanished, "rejected": last.rejected}
     seen = f"the last scrape of {brand} saw {last.seen} of {last.active} active products"
-    again = "look at its run in Apify's console, then run raw_products again"
+    again = f"look at {_LOOK_AT[BRANDS[brand].source_kind]}, then run raw_products again"
     if last.state == "complete":
         return Answer(True, f"{seen}, {last.vanished} were marked inactive", figures=figures)
     if last.reason == "too_few_products":

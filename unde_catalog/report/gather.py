@@ -16,6 +16,7 @@ from unde_catalog.staging.database import Database
 from unde_catalog.staging.pauses import Paused
 from unde_catalog.staging.report_numbers import Standing, Stock, Stored
 from unde_catalog.staging.report_runs import Changes, LastRun
+from unde_catalog.stock.needed import SHOP_STAGES
 from unde_catalog.stock.needed import STAGE as AVAILABILITY
 
 REASONS = 12  # shown; the others are in `status`
@@ -33,6 +34,7 @@ _LATE = {
     "availability": timedelta(hours=3),
     "production_catalog": timedelta(hours=3),
 }
+_LATE_DAILY = timedelta(days=2)  # raw_products of a brand that is collected every day
 _ONLY_WHILE_DUE = ("originals", "collages", "ximilar_index")
 # Somebody is at it while a run of it ended so lately: the next one comes soon. Ximilar's come once a week.
 _GOING = {
@@ -87,7 +89,8 @@ def _brands(db: Database, settings: Settings, now: datetime) -> list[BrandReport
         week_ago, month_ago = (catalog_days.ago(known, known[-1].day, days) for days in (7, 30))
         growth = Growth(week_ago, month_ago, known, week.get(key, Changes()), month.get(key, Changes()))
         in_shops = stock.get(key, Stock()) if (key, AVAILABILITY) in recurring else None
-        found.append(BrandReport(key, brand.name, standing, objects, counted_at, in_shops, growth))
+        report = BrandReport(key, brand.name, standing, objects, counted_at, in_shops, growth, brand.has_shops)
+        found.append(report)
     return found
 
 
@@ -119,6 +122,8 @@ def _fresh(run: LastRun, now: datetime, work: Sequence[Work], held_up: Sequence[
 
 
 def _state(run: LastRun, now: datetime, work: Sequence[Work], held_up: Sequence[Paused]) -> Freshness:
+    if run.stage in SHOP_STAGES and not BRANDS[run.brand].has_shops:
+        return "no shops"
     is_due = any((one.stage, one.brand) == (run.stage, run.brand) for one in work)
     if pauses.why_paused(held_up, run.stage, run.brand) is not None:
         return "paused"
@@ -128,7 +133,10 @@ def _state(run: LastRun, now: datetime, work: Sequence[Work], held_up: Sequence[
         return "not configured"
     if run.succeeded_at is None:
         return "late" if is_due else "never"
-    if now - run.succeeded_at > _LATE[run.stage] and (is_due or run.stage not in _ONLY_WHILE_DUE):
+    daily = run.stage == "raw_products" and BRANDS[run.brand].collected == "daily"
+    if now - run.succeeded_at > (_LATE_DAILY if daily else _LATE[run.stage]) and (
+        is_due or run.stage not in _ONLY_WHILE_DUE
+    ):
         return "late"
     return "fine"
 

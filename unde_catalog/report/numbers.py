@@ -15,7 +15,7 @@ from unde_catalog.staging.pauses import Paused
 from unde_catalog.staging.report_numbers import Failing, Standing, Stock, Stored
 from unde_catalog.staging.report_runs import Changes
 
-Freshness = Literal["fine", "late", "failing", "never", "not configured", "paused"]
+Freshness = Literal["fine", "late", "failing", "never", "not configured", "no shops", "paused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,10 @@ class Growth:
 
 @dataclass(frozen=True, slots=True)
 class BrandReport:
-    """A brand as it stands; `counted_at` is when `stored` was counted, `stock` None where shops are not configured."""
+    """A brand as it stands; `counted_at` is when `stored` was counted.
+
+    `stock` is None where shops are not configured, or where the brand has none.
+    """
 
     key: str
     name: str
@@ -75,6 +78,7 @@ class BrandReport:
     counted_at: datetime
     stock: Stock | None
     growth: Growth
+    has_shops: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ def freshness(report: CatalogReport) -> Section:
     """When each stage last succeeded, by brand."""
 
     def cell(one: Fresh) -> Cell:
-        if one.state in ("not configured", "never"):
+        if one.state in ("not configured", "no shops", "never"):
             return Cell(one.state, tone="quiet")
         return Cell(
             ago(one.succeeded_at, report.at), "" if one.state == "fine" else one.state, _TONES.get(one.state, "quiet")
@@ -156,7 +156,13 @@ def shops(report: CatalogReport) -> Section:
     rows = []
     for one in report.brands:
         if (stock := one.stock) is None:
-            rows.append([Cell(one.name), Cell("not configured", tone="quiet"), *[Cell("–", tone="quiet")] * 3])
+            rows.append(
+                [
+                    Cell(one.name),
+                    Cell("not configured" if one.has_shops else "no shops", tone="quiet"),
+                    *[Cell("–", tone="quiet")] * 3,
+                ]
+            )
             continue
         part = share(stock.in_stock, stock.checked)
         rows.append(

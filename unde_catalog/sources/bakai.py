@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from unde_catalog.sources.bakai_bucket import BakaiBucket
 
 
-def open_bakai(settings: BakaiFields, which: BakaiList) -> "BakaiApi | BakaiBucket":
-    """The list; nothing is asked yet. ValueError names the variables that are missing."""
+def open_bakai(settings: BakaiFields, which: BakaiList, *, tries: int = 4) -> "BakaiApi | BakaiBucket":
+    """The list; nothing is asked yet. `tries`: of each request to the API.
+
+    ValueError names the variables that are missing, `SourceUnusable` keys that can't be sent.
+    """
     # Imported here: most stages and brands need neither.
     from unde_catalog.sources.bakai_api import BakaiApi
     from unde_catalog.sources.bakai_bucket import BakaiBucket
@@ -25,4 +28,5 @@ def open_bakai(settings: BakaiFields, which: BakaiList) -> "BakaiApi | BakaiBuck
         return BakaiBucket(settings.bakai_bucket(), str(base_url) if base_url else None)
     access, secret = settings.bakai_cdn_access_key, settings.bakai_cdn_secret_key
     assert access is not None and secret is not None  # nothing is missing
-    return BakaiApi(str(settings.bakai_cdn_api_url), access.get_secret_value(), secret.get_secret_value())
+    keys = access.get_secret_value().strip(), secret.get_secret_value().strip()
+    return BakaiApi(str(settings.bakai_cdn_api_url), *keys, tries=tries)

@@ -30,7 +30,7 @@ from unde_catalog.net.answers import retry_after
 from unde_catalog.sources.page import Page
 from unde_catalog.sources.unusable import ListingBroken, PlaceLost, SourceUnusable
 
-ITEMS_A_PAGE = 500
+ITEMS_A_PAGE, ITEMS_LOOKED_AT = 500, 1
 MOST_PAGES = 20_000  # ten million products; more is a list without an end
 _EMPTY_PAGES = 20  # in a row, each naming another after it
 _SECONDS = (10, 30)  # to connect, and for each piece of an answer
@@ -87,6 +87,10 @@ class BakaiApi:
             raise self._unusable(answer, "whether it is well")
         return time.monotonic() - began
 
+    def example(self) -> Page:
+        """A page of one item, if there is any: what shows whether the keys are taken. `SourceUnusable`."""
+        return self._page(None, ITEMS_LOOKED_AT, resumed=False)
+
     def product(self, product_id: str) -> Any | None:
         """One item as it is, None for none."""
         asked = f"product {product_id[:100]}"
@@ -126,10 +130,10 @@ class BakaiApi:
             place = page.after
         raise ListingBroken(f"{self._host} names more than {MOST_PAGES} pages: it has no end")
 
-    def _page(self, place: str | None, *, resumed: bool) -> Page:
+    def _page(self, place: str | None, limit: int = ITEMS_A_PAGE, *, resumed: bool) -> Page:
         kind, _, value = (place or "").partition(":")
         number = int(value) if kind == "page" and re.fullmatch(r"[0-9]{1,9}", value) else 1
-        query = {"limit": str(ITEMS_A_PAGE)}
+        query = {"limit": str(limit)}
         if kind == "cursor":
             query["cursor"] = value
         elif kind == "page":

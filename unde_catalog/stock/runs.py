@@ -8,13 +8,14 @@ import logging
 from dataclasses import asdict, replace
 from datetime import timedelta
 
+from unde_catalog.brands import BRANDS
 from unde_catalog.handler import StageStopped
 from unde_catalog.stage import run_stage
 from unde_catalog.stage_report import RunOptions, StageReport
 from unde_catalog.staging import availability, shops
 from unde_catalog.staging.due_spread import spread
 from unde_catalog.stock.availability import AvailabilityStage
-from unde_catalog.stock.needed import STAGE, missing_settings
+from unde_catalog.stock.needed import STAGE, why_not
 from unde_catalog.stock.pace import HostPace
 from unde_catalog.stock.shapes import shape_of
 from unde_catalog.stock.shop_api import ShopApi
@@ -38,8 +39,8 @@ def check_stock(brand: str, workplace: Workplace, options: RunOptions, log: logg
     """
     settings, db = workplace.settings, workplace.db
     own = settings.brands[brand]
-    if missing := missing_settings(brand, own):
-        return StageReport(STAGE, brand, note=f"not configured: set {' and '.join(missing)}")
+    if (note := why_not(brand, own)) is not None:
+        return StageReport(STAGE, brand, note=note)
     today, left = db.run(availability.today)
     if options.day is not None and options.day != today:
         what = "is over: its stock can't be asked for any more" if options.day < today else "has not begun"
@@ -76,6 +77,9 @@ def find_stores(brand: str, workplace: Workplace) -> StageReport:
     """
     own = workplace.settings.brands[brand]
     report = StageReport("raw_stores", brand)
+    if (none := BRANDS[brand].why_no_shops) is not None:
+        report.note = none
+        return report
     if own.shop_finder_url is None and own.stock_api_url is None:
         report.note = f"not configured: set {brand.upper()}_SHOP_FINDER_URL"
         return report
