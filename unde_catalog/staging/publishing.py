@@ -108,7 +108,8 @@ def brand_figures(
                                              OR p.price > f.former_price * %(factor)s::numeric), false)
                        AS price_implausible,
                    coalesce(CASE WHEN cardinality(%(currencies)s::text[]) > 0
-                            THEN p.currency <> ALL(%(currencies)s::text[]) ELSE p.currency IN ('', 'XXX') END, true) AS currency_unknown,
+                                 THEN p.currency <> ALL(%(currencies)s::text[])
+                                 ELSE p.currency IN ('', 'XXX') END, true) AS currency_unknown,
                    coalesce(btrim(p.name, E' \\t\\r\\n'), '') = '' AS name_missing,
                    coalesce(btrim(p.category, E' \\t\\r\\n'), '') = '' AS category_missing,
                    {_PHOTOS} < 1 AS photo_missing,

@@ -81,7 +81,7 @@ def test_in_markdown_others_words_stay_in_their_code_spans_and_cells() -> None:
 
 def test_the_funnel_is_a_picture_that_markdown_carries_inside() -> None:
     assert "](data:image/svg+xml;base64," in markdown(report())
-    assert "Photographed 89,400 of 90,000" in markdown(report())
+    assert "Photographed 104,300 of 105,000" in markdown(report())
 
 
 def test_an_empty_catalogue_says_so() -> None:

@@ -1,0 +1,141 @@
+"""What becomes of BakaiMarket's items, as they should be and as nobody would wish for them."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unde_catalog.sources.bakai_item import price_not_understood, read_item
+from unde_catalog.sources.clean import TooDeep
+from unde_catalog.staging.product import Product, Rejected
+from unde_catalog_tests.bakai_answers import ITEM
+from unde_catalog_tests.unit.odd_items import nested, odd_items
+
+
+def product(**changes: Any) -> Product:
+    found = read_item({**ITEM, **changes})
+    assert isinstance(found, Product)
+    return found
+
+
+def test_an_item_becomes_a_product() -> None:
+    assert product() == Product(
+        external_id="bakai_12345",
+        name="Electric kettle",
+        description="1.7 litres, steel.",
+        price=Decimal("1299.00"),
+        currency="KGS",
+        category="electronics",
+        colour=None,
+        sizes=None,
+        composition=None,
+        original_image_urls=tuple(ITEM["images"]),
+        raw_data=ITEM,
+    )
+
+
+@pytest.mark.parametrize(
+    ("price", "understood"),
+    [
+        ("1299.00", "1299.00"), (" 1299.5 ", "1299.50"), (1299, "1299.00"), (Decimal("1299.90"), "1299.90"),
+        (Decimal("1.299E+3"), "1299.00"), (12.1, "12.10"), ("99999999.99", "99999999.99"), ("12.5000", "12.50"),
+        ("100000000.00", None), (0, None), ("0.00", None), (-5, None), ("12.345", None), ("1 299", None), ("1,299", None),
+        ("NaN", None), (Decimal("1E+999999999"), None), (Decimal("1E-999999999"), None), (10**400, None), (True, None),
+        (None, None), ([1299], None), ("\u0661\u0662", None),
+    ],
+)  # fmt: skip
+def test_a_price_is_taken_exactly_as_it_is_or_not_at_all(price: Any, understood: str | None) -> None:
+    assert product(price=price).price == (None if understood is None else Decimal(understood))
+
+
+def test_a_price_that_was_there_and_not_understood_is_counted() -> None:
+    assert [price_not_understood(product(price=price)) for price in ("1,299", "12.345", "0.00", 0, None, "5")] == [
+        True, True, False, False, False, False,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("category", "read"),
+    [
+        ("electronics", "electronics"), (" Garden ", "Garden"), ({"id": 3, "name": "Toys"}, "Toys"),
+        (["Home", "Kitchen"], "Home/Kitchen"), ([{"name": "Home"}, {"title": "Kitchen"}], "Home/Kitchen"),
+        ("", "uncategorized"), (None, "uncategorized"), ([], "uncategorized"), ({}, "uncategorized"),
+        (7, "uncategorized"), (nested(50), "uncategorized"), ("../../etc", "../../etc"),
+    ],
+)  # fmt: skip
+def test_a_category_is_read_in_every_form(category: Any, read: str) -> None:
+    assert product(category=category).category == read
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "urls"),
+    [
+        ("images", ["https://a/1.jpg", "https://a/1.jpg", "http://a/2.jpg"], ["https://a/1.jpg", "http://a/2.jpg"]),
+        ("images", [{"url": "https://a/1.jpg"}, {"src": "//a/2.jpg"}, {"image_url": "https://a/3.jpg"}, {"id": 4}],
+         ["https://a/1.jpg", "https://a/2.jpg", "https://a/3.jpg"]),
+        ("photos", ["https://a/1.jpg"], ["https://a/1.jpg"]),
+        ("image_urls", ["https://a/1.jpg"], ["https://a/1.jpg"]),
+        ("image_url", "https://a/1.jpg", ["https://a/1.jpg"]),
+        ("images", ["file:///etc/passwd", "javascript:alert(1)", "1.jpg", "", None, 7, [], "https://" + "a" * 3000], []),
+        ("images", None, []),
+        ("images", [f"https://a/{n}.jpg" for n in range(500)], [f"https://a/{n}.jpg" for n in range(100)]),
+    ],
+)  # fmt: skip
+def test_photos_are_found_under_every_name_and_only_web_addresses_are_kept(
+    field: str, value: Any, urls: list[str]
+) -> None:
+    found = read_item({"id": 1, field: value})
+    assert isinstance(found, Product)
+    assert list(found.original_image_urls) == urls
+
+
+@pytest.mark.parametrize(
+    ("id", "read"),
+    [
+        (12345, "bakai_12345"), ("A-7", "bakai_A-7"), (" 7 ", "bakai_7"), (7.0, "bakai_7"), ("x" * 94, "bakai_" + "x" * 94),
+        ("x" * 95, None), ("", None), (None, None), (True, None), (7.5, None), ([7], None), (10**5000, None),
+        ("../../x", "bakai_../../x"), ("a\x00b", "bakai_ab"), (Decimal("7"), "bakai_7"), (float("nan"), None),
+    ],
+    ids=lambda value: repr(value)[:20] if not isinstance(value, int) or value < 10**9 else "a long number",
+)  # fmt: skip
+def test_an_id_is_a_number_or_a_short_text(id: Any, read: str | None) -> None:
+    assert read_item({**ITEM, "id": id}).external_id == read
+
+
+def test_a_currency_that_is_not_named_is_none_that_anything_is_sold_in() -> None:
+    assert [product(currency=one).currency for one in ("kgs", " USD ", "som", "", None, "KGS2", 7)] == [
+        "KGS", "USD", "SOM", "XXX", "XXX", "XXX", "XXX",
+    ]  # fmt: skip
+
+
+def test_a_number_with_a_point_stays_what_it_was_in_the_raw_item() -> None:
+    kept = product(price=Decimal("1299.90"), weight=Decimal("0.1234567890123456789012")).raw_data
+    assert json.dumps([kept["price"], kept["weight"]]) == '[1299.9, "0.1234567890123456789012"]'
+
+
+def test_what_is_no_item_is_rejected_with_a_reason() -> None:
+    reasons = {
+        "text": "not_an_object", "[]": "not_an_object", "no id": "no_id", "deep": "too_deep", "unread": "too_deep"
+    }  # fmt: skip
+    items = {"text": "x", "[]": [], "no id": {"name": "x"}, "deep": {"id": 5, "x": nested(200)}, "unread": TooDeep("x")}
+    read = {name: read_item(raw) for name, raw in items.items()}
+    assert {name: one.reason for name, one in read.items() if isinstance(one, Rejected)} == reasons
+    assert read["deep"].external_id == "bakai_5"
+
+
+@given(st.one_of(odd_items(), st.fixed_dictionaries({"id": st.integers(1, 9), "images": st.lists(odd_items())})))
+def test_whatever_an_item_holds_it_becomes_a_product_that_can_be_kept_or_a_reason(raw: Any) -> None:
+    found = read_item(raw)
+    if isinstance(found, Rejected):
+        json.dumps(found.raw, allow_nan=False)
+        return
+    texts = [found.name, found.description, found.category, *found.original_image_urls, json.dumps(found.raw_data)]
+    for text in filter(None, texts):
+        assert "\x00" not in text
+        text.encode()
+    assert 6 < len(found.external_id) <= 100 and found.external_id.startswith("bakai_")
+    assert found.price is None or (Decimal(0) < found.price < 10**8 and found.price.as_tuple().exponent == -2)
+    assert found.category and len(found.currency) == 3
