@@ -1,4 +1,4 @@
-"""An example of each answer of BakaiMarket as we take it to be, written by hand, for tests of reading them tolerantly."""
+"""An example of each answer of BakaiMarket as we take it to be, by hand, for tests of reading them tolerantly."""
 
 import json
 from typing import Any

@@ -94,10 +94,11 @@ class BakaiApi:
     def product(self, product_id: str) -> Any | None:
         """One item as it is, None for none."""
         asked = f"product {product_id[:100]}"
-        answer = self._ask(f"/v1/products/{quote(product_id, safe='')}", {}, asked)
+        answer, body = self._ask(f"/v1/products/{quote(product_id, safe='')}", {}, asked)
         if answer.status == 404:
             return None
-        body = self._understood(answer, asked)
+        if answer.status != 200:
+            raise self._unusable(answer, asked)
         return body["product"] if isinstance(body, dict) and isinstance(body.get("product"), dict) else body
 
     def pages(self, after: str | None = None) -> Iterator[Page]:
@@ -139,10 +140,11 @@ class BakaiApi:
         elif kind == "page":
             query["page"] = str(number)
         asked = "its products" if place is None else "the next of its products"
-        answer = self._ask("/v1/products", query, asked)
+        answer, body = self._ask("/v1/products", query, asked)
         if resumed and answer.status in (400, 404, 410, 422):
             raise PlaceLost(f"{self._host} answered {answer.status} to the place where reading was to go on")
-        body = self._understood(answer, asked)
+        if answer.status != 200:
+            raise self._unusable(answer, asked)
         items = body if isinstance(body, list) else _first(body, _LISTS, list)
         if items is None:
             raise SourceUnusable(
@@ -169,18 +171,22 @@ class BakaiApi:
             return f"page:{number + 1}" if more else None
         return f"page:{number + 1}" if items else None
 
-    def _ask(self, path: str, query: Mapping[str, str], asked: str) -> _Answer:
-        """An answer that is not one of those that pass; asked again while tries are left."""
+    def _ask(self, path: str, query: Mapping[str, str], asked: str) -> tuple[_Answer, Any]:
+        """An answer that is not one of those that pass, and of a good one its body; asked again while tries are left.
+
+        A good one that can't be read was perhaps cut on its way.
+        """
         wait, gives_up = _FIRST_WAIT, time.monotonic() + _PATIENCE
         for left in reversed(range(self._tries)):
             trouble: SourceUnusable
             try:
                 answer = self._once(path, query, asked, self._keys)
+                body = self._understood(answer, asked) if answer.status == 200 else None
             except SourceUnusable as error:
                 trouble, pause = error, wait
             else:
                 if answer.status != 429 and answer.status < 500:
-                    return answer
+                    return answer, body
                 wanted = retry_after(answer.headers.get("Retry-After"), time.time())
                 trouble, pause = self._unusable(answer, asked), wait if wanted is None else wanted
                 if pause > _PATIENCE:
@@ -219,8 +225,6 @@ class BakaiApi:
             raise SourceUnusable(f"{self._host}'s answer to {asked} broke off: {type(error).__name__}") from None
 
     def _understood(self, answer: _Answer, asked: str) -> Any:
-        if answer.status != 200:
-            raise self._unusable(answer, asked)
         try:
             return json.loads(answer.content, parse_float=Decimal, parse_int=_whole_number)
         except (ValueError, RecursionError):

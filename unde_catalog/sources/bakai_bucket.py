@@ -17,10 +17,11 @@ from obstore.exceptions import BaseError
 from unde_catalog.s3_settings import S3Settings
 from unde_catalog.sources.bakai_key import ProductKey, in_order, read_key
 from unde_catalog.sources.page import Page
-from unde_catalog.sources.unusable import SourceUnusable
+from unde_catalog.sources.unusable import ListingBroken, SourceUnusable
 from unde_catalog.storage.s3 import opened, why
 
 PRODUCTS_A_PAGE = 500
+MOST_PAGES = 20_000  # ten million products; more is a list without an end
 _KEYS_A_REQUEST = 1_000  # S3 gives no more
 _MOST_PHOTOS = 1_000  # of one product; what more there are is left out
 _REPEATED_FOR = timedelta(seconds=60)  # what fails is asked again for so long, less than the lease of a scrape
@@ -44,7 +45,7 @@ class BakaiBucket:
         names no product is an item without an id.
         """
         items: list[Any] = []
-        last = after
+        last, pages = after, 0
         keys: list[str] = []
         of: ProductKey | None = None
         for key in self._keys(after):
@@ -54,7 +55,11 @@ class BakaiBucket:
                 keys = []
                 if len(items) >= PRODUCTS_A_PAGE:
                     yield Page(items, last, None)
-                    items = []
+                    items, pages = [], pages + 1
+                    if pages >= MOST_PAGES:
+                        raise ListingBroken(
+                            f"the list of {self._s3.base_url} has more than {pages} pages: it has no end"
+                        )
             of = found
             if len(keys) < _MOST_PHOTOS:
                 keys.append(key)
@@ -68,11 +73,22 @@ class BakaiBucket:
         return next(self._keys(None, at_once=1), None)
 
     def _keys(self, after: str | None, at_once: int = _KEYS_A_REQUEST) -> Iterator[str]:
+        """The keys after this one. An end is believed when asking for what comes after it brings nothing, either.
+
+        A page that is no listing (of a wall, say) would pass for an empty one, and all beyond it for gone.
+        """
+        last, asked_for = after or "", None
         try:
-            for chunk in obstore.list(self._backend, offset=after, chunk_size=at_once):
-                for found in chunk:
-                    if not found["path"].endswith("/"):  # a folder's mark
-                        yield found["path"]
+            while last != asked_for:
+                asked_for = last
+                for chunk in obstore.list(self._backend, offset=last or None, chunk_size=at_once):
+                    for found in chunk:
+                        key = found["path"]
+                        if key.encode() <= asked_for.encode():  # from a store that does not know how to go on
+                            continue
+                        last = key
+                        if not key.endswith("/"):  # a folder's mark
+                            yield key
         except (BaseError, OSError) as error:
             said = why(str(error), self._s3).replace("S3_", "BAKAI_S3_")
             raise SourceUnusable(f"listing {self._s3.base_url} failed: {said}") from None

@@ -42,9 +42,9 @@ def test_an_item_becomes_a_product() -> None:
     [
         ("1299.00", "1299.00"), (" 1299.5 ", "1299.50"), (1299, "1299.00"), (Decimal("1299.90"), "1299.90"),
         (Decimal("1.299E+3"), "1299.00"), (12.1, "12.10"), ("99999999.99", "99999999.99"), ("12.5000", "12.50"),
-        ("100000000.00", None), (0, None), ("0.00", None), (-5, None), ("12.345", None), ("1 299", None), ("1,299", None),
+        ("100000000.00", None), (0, None), ("0.00", None), (-5, None), ("12.345", None), ("1 299", None),
         ("NaN", None), (Decimal("1E+999999999"), None), (Decimal("1E-999999999"), None), (10**400, None), (True, None),
-        (None, None), ([1299], None), ("\u0661\u0662", None),
+        (None, None), ([1299], None), ("1,299", None), ("\u0661\u0662", None),
     ],
 )  # fmt: skip
 def test_a_price_is_taken_exactly_as_it_is_or_not_at_all(price: Any, understood: str | None) -> None:
@@ -79,7 +79,8 @@ def test_a_category_is_read_in_every_form(category: Any, read: str) -> None:
         ("photos", ["https://a/1.jpg"], ["https://a/1.jpg"]),
         ("image_urls", ["https://a/1.jpg"], ["https://a/1.jpg"]),
         ("image_url", "https://a/1.jpg", ["https://a/1.jpg"]),
-        ("images", ["file:///etc/passwd", "javascript:alert(1)", "1.jpg", "", None, 7, [], "https://" + "a" * 3000], []),
+        ("images", ["file:///etc/passwd", "javascript:alert(1)", "1.jpg", "", None, 7, [], "https://" + "a" * 3_000],
+         []),
         ("images", None, []),
         ("images", [f"https://a/{n}.jpg" for n in range(500)], [f"https://a/{n}.jpg" for n in range(100)]),
     ],
@@ -95,7 +96,8 @@ def test_photos_are_found_under_every_name_and_only_web_addresses_are_kept(
 @pytest.mark.parametrize(
     ("id", "read"),
     [
-        (12345, "bakai_12345"), ("A-7", "bakai_A-7"), (" 7 ", "bakai_7"), (7.0, "bakai_7"), ("x" * 94, "bakai_" + "x" * 94),
+        (12345, "bakai_12345"), ("A-7", "bakai_A-7"), (" 7 ", "bakai_7"), (7.0, "bakai_7"),
+        ("x" * 94, "bakai_" + "x" * 94),
         ("x" * 95, None), ("", None), (None, None), (True, None), (7.5, None), ([7], None), (10**5000, None),
         ("../../x", "bakai_../../x"), ("a\x00b", "bakai_ab"), (Decimal("7"), "bakai_7"), (float("nan"), None),
     ],
