@@ -5,7 +5,8 @@ Grammar of a specification (`--faults`), white space around commas allowed:
     SPEC = RULE {"," RULE}          RULE = KIND ":" FAULT ["x" TIMES] "=" SHARE
 
 KIND   the request's kind in the log: photo, apify.start, apify.run, apify.items, ximilar.insert, ximilar.get ...,
-       stock (all four shapes of the shops), finder
+       stock (all four shapes of the shops), finder, bakai.products, bakai.product, bakai.health, bakai.list,
+       bakai.photo (from CDN and bucket alike)
 FAULT  one of
 
        404, 503 ...                any status from 400 to 599; 429 says Retry-After: 1
@@ -29,7 +30,7 @@ What is cut, cut short or dripped was carried out before, too.
 
 TIMES  a passing fault: it goes away after so many requests of one path (503x2). Without it the fault stays.
 SHARE  the share of paths it strikes, 0 to 1. To Ximilar a path is path and `_id` of the first record; for stock it is
-       brand and product, so a fault strikes all that is asked about one product.
+       brand and product, so a fault strikes all that is asked about one product; of bakai's lists each page is a path.
 
 For example: photo:404=0.05,photo:503x2=0.1,photo:truncated=0.02,apify.run:FAILEDx1=1,ximilar.insert:lostx1=0.1,
 stock:526x1=0.1,stock:403=0.02,finder:html=1
@@ -111,21 +112,31 @@ class Faults:
         name = self._decide([rule for rule in self.rules if rule.fault in ENDINGS], "apify.run", path)
         return _ENDING_BY_NAME[name] if name else "SUCCEEDED"
 
+    def lasting(self, kind: str, path: str) -> str | None:
+        """The fault that strikes every request of this path, if one does."""
+        rule = self._rule([rule for rule in self.rules if rule.fault not in ENDINGS], kind, path)
+        return rule.fault if rule is not None and rule.times is None else None
+
     def _decide(self, rules: list[Rule], kind: str, path: str) -> str | None:
         """The name of the fault that strikes this request now; counts the strike."""
+        rule = self._rule(rules, kind, path)
+        if rule is None:
+            return None
+        if rule.times is not None:
+            strikes = self._struck.get((rule, path), 0)
+            if strikes >= rule.times:
+                return None
+            self._struck[(rule, path)] = strikes + 1
+        return rule.fault
+
+    def _rule(self, rules: list[Rule], kind: str, path: str) -> Rule | None:
+        """The rule that a path falls to: its point lies in that rule's share."""
         point = stable_share(self.seed, kind, path)
         for rule in rules:
-            if rule.kind != kind:
-                continue
-            if point >= rule.share:
+            if rule.kind == kind:
+                if point < rule.share:
+                    return rule
                 point -= rule.share
-                continue
-            strikes = self._struck.get((rule, path), 0)
-            if rule.times is not None and strikes >= rule.times:
-                return None
-            if rule.times is not None:
-                self._struck[(rule, path)] = strikes + 1
-            return rule.fault
         return None
 
 

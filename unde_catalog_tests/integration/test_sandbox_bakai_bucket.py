@@ -56,8 +56,8 @@ def listed(bucket: S3Store, **options: Any) -> list[str]:
     return [one["path"] for page in obstore.list(bucket, **options) for one in page]
 
 
-def presigned(sandbox: Sandbox, key: str, **options: str) -> str:
-    return obstore.sign(store(sandbox, **options), "GET", key, timedelta(minutes=5))
+def presigned(sandbox: Sandbox, path: str, **options: str) -> str:
+    return obstore.sign(store(sandbox, **options), "GET", path, timedelta(minutes=5))
 
 
 def said(answer: requests.Response) -> tuple[int, str]:
@@ -196,7 +196,7 @@ def test_a_signed_address_that_was_changed_opens_nothing(sandbox: Sandbox) -> No
     longer = good.replace("Expires=300", "Expires=3000")
     assert said(requests.get(longer, timeout=10)) == (403, "SignatureDoesNotMatch")
     old = re.sub(r"Date=\d{8}", "Date=20200101", good)
-    assert said(requests.get(old, timeout=10))[0] in (400, 403)
+    assert said(requests.get(old, timeout=10)) == (400, "AuthorizationQueryParametersError")
 
 
 def test_the_store_in_trouble_speaks_xml(sandbox: Sandbox) -> None:
