@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 
 from unde_catalog.net.waiting import REAL, Waiting
 
-GOOD_ANSWERS = 10  # of each slot since the last change of pace, for one step back towards the full one
+GOOD_ANSWERS = 5  # of each slot since the last change of pace, for one step back towards the full one
 TIMEOUTS = 3  # in a row, that count as a refusal: a single one may be the photo's own
 NARROWED_REST = 0.1  # seconds that a slot of a narrowed gate rests at least: without, one slot may ask 1,000 a second
 _LEAST_WIDTH = 1 / 8  # of a slot: it rests eight times as long

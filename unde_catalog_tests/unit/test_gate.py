@@ -172,7 +172,7 @@ def test_those_who_waited_for_a_pause_to_end_are_not_let_in_all_at_once_after_it
     assert (seen.most, len(seen.came_in), seen.came_in[0]) == (5, 20, 1030)
 
 
-def test_a_slot_opens_again_after_each_ten_good_answers_of_those_that_are_open() -> None:
+def test_a_slot_opens_again_after_so_many_good_answers_of_each_that_is_open() -> None:
     async def recovered() -> tuple[list[int], int]:
         gate, widths = Gate(4, 0, 0, waiting=time.waiting), []
         told(gate, time, at_once=1)
