@@ -16,8 +16,8 @@ from unde_catalog.assets.raw_products import raw_products
 from unde_catalog.assets.raw_stores import raw_stores
 from unde_catalog.assets.ximilar_index import ximilar_index
 from unde_catalog.automation.check_jobs import CHECK_JOBS, check_schedules
-from unde_catalog.automation.due_sensors import SENSED, due_sensor
-from unde_catalog.automation.jobs import CATALOGUE_JOB
+from unde_catalog.automation.due_sensors import due_sensor
+from unde_catalog.automation.jobs import CATALOGUE_JOB, SENSED, WORK_OFF_JOBS
 from unde_catalog.automation.notice_sensors import notice_sensor
 from unde_catalog.automation.pause_jobs import pause_job, resume_job
 from unde_catalog.automation.report_schedule import REPORT_JOB, report_schedule
@@ -68,7 +68,17 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
             fresh,
             house,
         ],  # fmt: skip
-        jobs=[CATALOGUE_JOB, *CHECK_JOBS, REPORT_JOB, pause_job, resume_job, upkeep_job, pruning_job, clean_up_job],
+        jobs=[
+            CATALOGUE_JOB,
+            *WORK_OFF_JOBS.values(),
+            *CHECK_JOBS,
+            REPORT_JOB,
+            pause_job,
+            resume_job,
+            upkeep_job,
+            pruning_job,
+            clean_up_job,
+        ],
         schedules=[
             *stage_schedules(settings, schedules),
             *shop_schedules(settings, schedules),

@@ -10,13 +10,12 @@ import dagster as dg
 
 from unde_catalog.automation.asking import Asked, Wanted, ask
 from unde_catalog.automation.in_flight import Flight, brands_in_flight, flights
-from unde_catalog.automation.jobs import stage_selection
+from unde_catalog.automation.jobs import WORK_OFF_JOBS
 from unde_catalog.brands import BRANDS
 from unde_catalog.resources import WorkplaceResource
 from unde_catalog.staging import clock, pauses, reports
 from unde_catalog.staging.pauses import Paused
 
-SENSED = ("originals", "collages")  # what goes outward has hours of its own (spec 1)
 EVERY = timedelta(minutes=15)
 MAX_MINUTES = 15  # so that one brand never holds a pool for hours
 
@@ -35,7 +34,7 @@ def due_sensor(stage: str, status: dg.DefaultSensorStatus) -> dg.SensorDefinitio
 
     @dg.sensor(
         name=f"{stage}_due",
-        target=stage_selection(stage),
+        job=WORK_OFF_JOBS[stage],
         minimum_interval_seconds=int(EVERY.total_seconds()),
         default_status=status,
         description=f"Every 15 minutes: a run of {stage} for each brand with something due and no run in flight.",

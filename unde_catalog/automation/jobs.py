@@ -10,8 +10,17 @@ CHECKS_DAILY, CHECKS_HOURLY, CHECKS_OF_THE_HOUSE = "checks_daily", "checks_hourl
 
 # `raw_stores` and `availability` have a clock of their own.
 CATALOGUE_STAGES = ("raw_products", "originals", "collages", "ximilar_index", "production_catalog")
+SENSED = ("originals", "collages")  # whenever something is due; what goes outward has hours of its own (spec 1)
+
+
+def work_off_name(stage: str) -> str:
+    """The job of what is due in one stage, as the UI shows it wherever a sensor's runs are listed."""
+    return f"work_off_{stage}"
+
+
 STAGES_OF_JOB = {
     "catalogue": frozenset(CATALOGUE_STAGES),
+    **{work_off_name(stage): frozenset({stage}) for stage in SENSED},
     # They work on no product, so that no stage has to wait for them.
     **dict.fromkeys((CHECKS_DAILY, CHECKS_HOURLY, CHECKS_OF_THE_HOUSE), frozenset[str]()),
 }
@@ -29,3 +38,12 @@ CATALOGUE_JOB = dg.define_asset_job(
     selection=stage_selection(*CATALOGUE_STAGES),
     description="A brand from its scrape to what is published of it.",
 )
+
+WORK_OFF_JOBS = {
+    stage: dg.define_asset_job(
+        work_off_name(stage),
+        selection=stage_selection(stage),
+        description=f"What is due in {stage} of a brand, without the checks that have a clock of their own.",
+    )
+    for stage in SENSED
+}

@@ -1,4 +1,7 @@
-"""The jobs `pause` and `resume`, for whoever has the UI and no terminal."""
+"""The jobs `pause` and `resume`, for whoever has the UI and no terminal.
+
+What a pause is and does is in `upkeep/pausing.py`.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +15,24 @@ from unde_catalog.pipeline import STAGES
 from unde_catalog.resources import WorkplaceResource
 from unde_catalog.upkeep import pausing
 
+EVERYTHING = "all"
+
 
 class What(dg.Config):
-    """A brand and a stage."""
+    """A brand and a stage; empty ones, as the launchpad writes them down for whoever fills them in."""
 
-    brand: str | None = Field(None, description=f"One of {', '.join(BRANDS)}; all if not given.")
-    stage: str | None = Field(None, description=f"One of {', '.join(STAGES)}; all if not given.")
+    brand: str = Field("", description=f"One of {', '.join(BRANDS)}; `{EVERYTHING}`, or empty beside a stage: all.")
+    stage: str = Field("", description=f"One of {', '.join(STAGES)}; `{EVERYTHING}`, or empty beside a brand: all.")
+
+    def named(self) -> tuple[str | None, str | None]:
+        """The brand and the stage, None for all. ValueError where nothing is filled in: that is a slip of the hand."""
+        if not self.brand and not self.stage:
+            raise ValueError(f"fill in a brand or a stage in the launchpad; `brand: {EVERYTHING}` means everything")
+        return self._one(self.brand), self._one(self.stage)
+
+    @staticmethod
+    def _one(name: str) -> str | None:
+        return None if name in ("", EVERYTHING) else name
 
 
 class WhatAndWhy(What):
@@ -29,22 +44,31 @@ class WhatAndWhy(What):
 @dg.op(name="what_to_pause")  # a job's name is its own
 def _pause(context: dg.OpExecutionContext, config: WhatAndWhy, workplace: dg.ResourceParam[WorkplaceResource]) -> None:
     with _one_sentence("nothing is paused"), workplace.open() as place:
-        _tell(context, pausing.pause(place.db, config.brand, config.stage, config.why))
+        _tell(context, pausing.pause(place.db, *config.named(), config.why))
 
 
 @dg.op(name="what_to_resume")
 def _resume(context: dg.OpExecutionContext, config: What, workplace: dg.ResourceParam[WorkplaceResource]) -> None:
     with _one_sentence("nothing is resumed"), workplace.open() as place:
-        _tell(context, pausing.resume(place.db, config.brand, config.stage))
+        _tell(context, pausing.resume(place.db, *config.named()))
 
 
-@dg.job(name="pause", description="Holds up a brand, a stage, one of the other, or everything, until resume.")
+# One op each, in the run's own process: another one would take longer than what it does.
+@dg.job(
+    name="pause",
+    executor_def=dg.in_process_executor,
+    description="Holds up a brand, a stage, one of the other, or everything, until resume.",
+)
 def pause_job() -> None:
     """One op; what to pause is in its config."""
     _pause()
 
 
-@dg.job(name="resume", description="Ends what pause began, also of a part of what is named.")
+@dg.job(
+    name="resume",
+    executor_def=dg.in_process_executor,
+    description="Ends what pause began, also of a part of what is named.",
+)
 def resume_job() -> None:
     """One op; what to resume is in its config."""
     _resume()

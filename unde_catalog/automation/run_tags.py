@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from unde_catalog.automation.in_flight import BRAND_TAG, STAGE_TAG, brand_of
+from unde_catalog.automation.jobs import STAGES_OF_JOB
 
 TRIGGER_TAG = "trigger"
 SEVERAL = "several"  # stages in one run, as a tag has one value
@@ -33,8 +34,9 @@ def missing_tags(run: dg.DagsterRun) -> Mapping[str, str]:
 
 
 def _stage(run: dg.DagsterRun) -> str | None:
-    """The asset that is materialized; None for a run of a job, which has its name to be found by."""
+    """The asset that is materialized; None for a run of a job of several, which has its name to be found by."""
     if not run.asset_selection:
-        return None
+        of_job = STAGES_OF_JOB.get(run.job_name, frozenset())
+        return next(iter(of_job)) if len(of_job) == 1 else None
     names = {key.path[-1] for key in run.asset_selection}
     return names.pop() if len(names) == 1 else SEVERAL

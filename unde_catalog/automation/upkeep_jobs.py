@@ -58,7 +58,11 @@ def temporary_files(context: dg.OpExecutionContext, workplace: dg.ResourceParam[
         context.add_output_metadata({"files": aging.leftovers(place.store)})
 
 
-@dg.job(name="upkeep", description="Statistics, dead rows and bloated or broken indexes of the hot tables.")
+@dg.job(
+    name="upkeep",
+    executor_def=dg.in_process_executor,
+    description="Statistics, dead rows and bloated or broken indexes of the hot tables.",
+)
 def upkeep_job() -> None:
     """One op."""
     hot_tables()
@@ -72,7 +76,7 @@ def pruning_job() -> None:
     old_runs()
 
 
-@dg.job(name="clean_up", description="Temporary files of killed writers go.")
+@dg.job(name="clean_up", executor_def=dg.in_process_executor, description="Temporary files of killed writers go.")
 def clean_up_job() -> None:
     """One op."""
     temporary_files()

@@ -9,8 +9,8 @@ import dagster as dg
 import pytest
 
 from unde_catalog.automation.check_jobs import CHECK_JOBS
-from unde_catalog.automation.due_sensors import SENSED
 from unde_catalog.automation.in_flight import flights
+from unde_catalog.automation.jobs import SENSED
 from unde_catalog.brands import BRANDS
 from unde_catalog.checks.brand_checks import BRAND_CHECKS
 from unde_catalog.checks.freshness import FRESHNESS_CHECKS

@@ -44,8 +44,25 @@ def test_the_launchpad_pauses_and_resumes(launch: Callable[..., dg.ExecuteInProc
     assert [(one.brand, one.stage, one.why) for one in db.run(pauses.all_pauses)] == [
         ("zara", "originals", "a new proxy")
     ]
-    assert launch("resume").success
+    assert launch("resume", brand="all").success
     assert db.run(pauses.all_pauses) == []
+
+
+@pytest.mark.parametrize("job", ["pause", "resume"])
+def test_a_launchpad_that_nobody_filled_in_does_nothing(
+    launch: Callable[..., dg.ExecuteInProcessResult], db: Database, job: str
+) -> None:
+    db.run(pauses.pause, "zara", "originals", "")
+    before = db.run(pauses.all_pauses)
+    assert "fill in a brand or a stage" in failure(launch(job))
+    assert db.run(pauses.all_pauses) == before
+
+
+def test_everything_is_paused_where_one_says_all(
+    launch: Callable[..., dg.ExecuteInProcessResult], db: Database
+) -> None:
+    assert launch("pause", brand="all").success
+    assert [(one.brand, one.stage) for one in db.run(pauses.all_pauses)] == [("*", "*")]
 
 
 def test_a_name_of_none_is_told(launch: Callable[..., dg.ExecuteInProcessResult], db: Database) -> None:

@@ -36,6 +36,10 @@ def a_run(*assets: str, job: str = "__ASSET_JOB", **tags: str) -> dg.DagsterRun:
             {"brand": "zara", "stage": "several", "trigger": "backfill"},
         ),
         (a_run(job="catalogue", dagster__partition="zara"), {"brand": "zara", "trigger": "hand"}),
+        (
+            a_run(job="work_off_originals", dagster__partition="zara"),
+            {"brand": "zara", "stage": "originals", "trigger": "hand"},
+        ),
         (a_run(job="upkeep", dagster__schedule_name="upkeep_daily"), {"trigger": "schedule"}),
         (a_run("catalog_report"), {"stage": "catalog_report", "trigger": "hand"}),
         (
