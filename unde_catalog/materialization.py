@@ -35,7 +35,9 @@ _LONGEST_DETAIL = 300  # characters: some answers of the far side are a page lon
 
 def metadata_of(report: StageReport) -> dict[str, Any]:
     """The numbers, under the same names in every run of a stage; failures and a note where there are any."""
-    told: dict[str, Any] = {
+    # First, as it says why all numbers may be 0: "the complete scrape of ... is young enough".
+    told: dict[str, Any] = {"note": report.note} if report.note else {}
+    told |= {
         "done": report.done,
         "failed": report.failed,
         "still_due": report.still_due,
@@ -47,8 +49,6 @@ def metadata_of(report: StageReport) -> dict[str, Any]:
         "seconds": round(report.seconds, 2),
         "products_per_second": round(report.per_second, 2),
     }
-    if report.note:
-        told["note"] = report.note
     if report.failed:
         told["failures"] = failure_table(report)
     return told
