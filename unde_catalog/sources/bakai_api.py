@@ -111,7 +111,7 @@ class BakaiApi:
         seen_places, seen_pages = {after}, set[bytes]()
         empty = 0
         for _ in range(MOST_PAGES):
-            page = self._page(place, resumed=place is not None and place == begun_at)
+            page = self._page(place, ITEMS_A_PAGE, resumed=place is not None and place == begun_at)
             if page.items:
                 empty = 0
                 digest = hashlib.sha256(repr(page.items).encode("utf-8", "surrogatepass")).digest()
@@ -131,7 +131,7 @@ class BakaiApi:
             place = page.after
         raise ListingBroken(f"{self._host} names more than {MOST_PAGES} pages: it has no end")
 
-    def _page(self, place: str | None, limit: int = ITEMS_A_PAGE, *, resumed: bool) -> Page:
+    def _page(self, place: str | None, limit: int, *, resumed: bool) -> Page:
         kind, _, value = (place or "").partition(":")
         number = int(value) if kind == "page" and re.fullmatch(r"[0-9]{1,9}", value) else 1
         query = {"limit": str(limit)}

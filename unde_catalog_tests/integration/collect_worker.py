@@ -1,4 +1,6 @@
-"""`python -m` this: collects Zara once, as a process that a test can kill. Arguments: root run, lines until it dies.
+"""`python -m` this: collects a brand once, as a process that a test can kill.
+
+Arguments: root run, lines until it dies, and the brand if it is not Zara.
 
 With 0 lines it lives; its report is printed as one line of JSON.
 """
@@ -30,7 +32,7 @@ class Deadly(logging.Handler):
 
 
 def main() -> None:
-    root_run, lines = sys.argv[1], int(sys.argv[2])
+    root_run, lines, brand = sys.argv[1], int(sys.argv[2]), [*sys.argv[3:], "zara"][0]
     log = logging.getLogger("collect")
     log.setLevel(logging.INFO)
     log.addHandler(Deadly(lines))
@@ -38,7 +40,7 @@ def main() -> None:
     assert settings.staging_db_url is not None
     with Database(settings.staging_db_url.get_secret_value()) as db:
         options = RunOptions(run_id=root_run, root_run=root_run)
-        report = ProductStream("zara", settings, options, log).merge(db)
+        report = ProductStream(brand, settings, options, log).merge(db)
     print(json.dumps({"note": report.note, "in_other_hands": report.in_other_hands, "counts": report.counts}))
 
 

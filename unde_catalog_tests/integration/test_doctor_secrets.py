@@ -25,6 +25,10 @@ PLANTED = {
     "XIMILAR_API_TOKEN": "ximilar-planted-0b72d9",
     "S3_ACCESS_KEY": "access-planted-55aa10",
     "S3_SECRET_KEY": "secret-planted/77+bb=12",
+    "BAKAI_CDN_ACCESS_KEY": "bakai-access-planted-31d0",
+    "BAKAI_CDN_SECRET_KEY": "bakai-secret-planted-9c4e",
+    "BAKAI_S3_ACCESS_KEY": "bakai-s3-planted-77e1",
+    "BAKAI_S3_SECRET_KEY": "bakai-s3-secret-planted/4f",
     "STAGING_DB_URL": "pg-one-planted@31c4",
     "PRODUCTION_DB_URL": "pg-two-planted@a09e",
     "DAGSTER_DB_URL": "pg-three-planted@7d1f",
@@ -90,6 +94,8 @@ def test_no_secret_is_shown_however_it_comes_back(tmp_path: Path, quoted: bool) 
             "XIMILAR_API_URL": f"http://{here}",
             "S3_ENDPOINT": f"http://{here}", "S3_ACCESS_KEY": PLANTED["S3_ACCESS_KEY"],
             "S3_SECRET_KEY": PLANTED["S3_SECRET_KEY"],
+            **{name: secret for name, secret in PLANTED.items() if name.startswith("BAKAI_")},
+            "BAKAI_CDN_API_URL": f"http://{here}", "BAKAI_S3_ENDPOINT": f"http://{here}", "BAKAI_S3_BUCKET": "bakai",
             **{
                 name: f"postgresql://worker:{spelled[name]}@{here}/catalogue"
                 for name in ("STAGING_DB_URL", "PRODUCTION_DB_URL", "DAGSTER_DB_URL")
