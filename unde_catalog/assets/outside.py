@@ -10,6 +10,8 @@ from typing import Any
 import dagster as dg
 from pydantic import AnyHttpUrl, SecretStr
 
+from unde_catalog.bakai_settings import BakaiFields
+from unde_catalog.brands import BRANDS
 from unde_catalog.settings import Settings
 
 # Two groups, as with one the lineage of groups would run in a circle.
@@ -32,6 +34,11 @@ _APIFY = """The brand's task in Apify's console: a preset run of an actor, which
 
 Look at the task's last run in the console: its status, its log, how many items. A task is made there by hand; its id
 goes into `APIFY_TASK_<BRAND>`, the account's token into `APIFY_TOKEN`. A brand without an id is "not configured"."""
+
+_BAKAI = """BakaiMarket's list of products: its CDN's API, or its bucket's objects, as `BAKAI_SOURCE` says.
+
+Nothing is started or paid for there. Look at `unde-catalog doctor --only bakai`, which asks both. Without keys the
+brand is "not configured". What its answers are taken to be is written in `sources/bakai_api.py`."""
 
 _CDN = """The brand's servers of photos. They are asked through the residential proxy where `PROXY_URL` is set.
 
@@ -65,12 +72,21 @@ Publishing goes one way: nothing is read back but what is needed to publish. Loo
 def outside_assets(settings: Settings) -> list[dg.AssetSpec]:
     """All of them, each with the settings that point there as they are now; of secrets only whether they are set."""
     general, brands = settings, settings.brands
+    with_shops = {key: own for key, own in brands.items() if BRANDS[key].has_shops}
     return [
         _outside(
             "apify_task", _APIFY, {"apify"},
             {"APIFY_TOKEN": general.apify_token, "APIFY_API_URL": general.apify_api_url},
-            {f"APIFY_TASK_{brand.upper()}": own.apify_task for brand, own in brands.items()},
+            {
+                f"APIFY_TASK_{key.upper()}": own.apify_task
+                for key, own in brands.items()
+                if BRANDS[key].source_kind == "apify"
+            },
             columns=_ITEM,
+        ),
+        _outside(
+            "bakai_list", _BAKAI, {"http", "s3"},
+            {name.upper(): getattr(general, name) for name in BakaiFields.model_fields},
         ),
         _outside(
             "brand_cdn", _CDN, {"http", "jpeg"},
@@ -79,9 +95,9 @@ def outside_assets(settings: Settings) -> list[dg.AssetSpec]:
         ),
         _outside(
             "shops_api", _SHOPS, {"http"},
-            {f"{brand.upper()}_STOCK_API_URL": own.stock_api_url for brand, own in brands.items()},
-            {f"{brand.upper()}_SHOP_FINDER_URL": own.shop_finder_url for brand, own in brands.items()},
-            {f"DUBAI_{brand.upper()}_STORES": own.stores for brand, own in brands.items()},
+            {f"{brand.upper()}_STOCK_API_URL": own.stock_api_url for brand, own in with_shops.items()},
+            {f"{brand.upper()}_SHOP_FINDER_URL": own.shop_finder_url for brand, own in with_shops.items()},
+            {f"DUBAI_{brand.upper()}_STORES": own.stores for brand, own in with_shops.items()},
         ),
         _outside(
             "object_store", _OBJECTS, {"s3", "jpeg"},

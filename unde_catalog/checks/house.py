@@ -25,6 +25,7 @@ _CHECKS = {
     ("availability", "fresh"): "Each brand with shops had its stock checked in the last two hours.",
     ("availability", "failures"): "Of no brand stock has been unknown for days, or of too many products.",
 }
+_WITH_SHOPS = [key for key, brand in BRANDS.items() if brand.has_shops]
 HOUSE_CHECKS = [dg.AssetCheckSpec(name, asset=asset, description=told) for (asset, name), told in _CHECKS.items()]
 
 
@@ -51,9 +52,9 @@ def _look(place: Workplace, name: str) -> Answer:
         case "hosts_at_ease":
             return machine.hosts_at_ease(place.db.run(host_pace.states), place.db.run(clock.now))
         case "fresh":
-            return _together({brand: freshness.look(place, "availability", brand) for brand in BRANDS})
+            return _together({brand: freshness.look(place, "availability", brand) for brand in _WITH_SHOPS})
         case _:
-            return _together({brand: _failures(place, brand) for brand in BRANDS})
+            return _together({brand: _failures(place, brand) for brand in _WITH_SHOPS})
 
 
 def _failures(place: Workplace, brand: str) -> Answer:

@@ -17,7 +17,7 @@ from unde_catalog_tests.servers import PROJECT
 
 _SHORT = {"character varying": "varchar", "timestamp with time zone": "timestamptz"}
 _OUTSIDE = {
-    "apify_task", "brand_cdn", "shops_api", "object_store", "ximilar_collection", "production_database",
+    "apify_task", "bakai_list", "brand_cdn", "shops_api", "object_store", "ximilar_collection", "production_database",
 }  # fmt: skip
 
 
@@ -98,6 +98,7 @@ def test_tables_are_named_by_the_databases_that_are_set_and_no_password_shows(mo
         "PROXY_URL": "http://someone:hunter2@proxy.example.com:33335",
         "APIFY_TOKEN": "hunter2",
         "XIMILAR_API_TOKEN": "hunter2",
+        "BAKAI_CDN_SECRET_KEY": "hunter2",
         "APIFY_API_URL": "https://user:hunter2@apify.example.com",
         "ZARA_STOCK_API_URL": "https://user:hunter2@shop.example.com/api",
         "OBJECT_BASE_URL": "https://user:hunter2@cdn.example.com/images",
@@ -110,6 +111,8 @@ def test_tables_are_named_by_the_databases_that_are_set_and_no_password_shows(mo
     assert "hunter2" not in repr([(spec.metadata, spec.description) for spec in found.values()])
     assert "| ZARA_STOCK_API_URL | https://shop.example.com/api |" in found["shops_api"].metadata["settings"].value
     assert "| PROXY_URL | set |" in found["brand_cdn"].metadata["settings"].value
+    assert "| BAKAI_CDN_SECRET_KEY | set |" in found["bakai_list"].metadata["settings"].value
+    assert "BAKAI" not in found["shops_api"].metadata["settings"].value + found["apify_task"].metadata["settings"].value
     assert "| APIFY_TASK_OYSHO | not set |" in found["apify_task"].metadata["settings"].value
 
 
@@ -124,7 +127,7 @@ def test_lineage_runs_from_the_scrape_to_the_shop() -> None:
     assert reached >= {"raw_products", "collages", "ximilar_collection", "object_store", "production_database"}
     parents = {name: {key.to_user_string() for key in graph.get(dg.AssetKey(name)).parent_keys} for name in outside}
     assert parents == {
-        "apify_task": set(), "brand_cdn": set(), "shops_api": set(),
+        "apify_task": set(), "bakai_list": set(), "brand_cdn": set(), "shops_api": set(),
         "object_store": {"originals", "collages"},
         "ximilar_collection": {"ximilar_index"},
         "production_database": {"production_catalog"},

@@ -106,12 +106,15 @@ def test_what_is_paused_or_not_configured_is_skipped_by_name(
 ) -> None:
     db.run(pauses.pause, "*", "production_catalog", "a new schema there")
     told = str(evaluate("production_hourly"))
-    assert "oysho: paused since " in told and "(a new schema there)" in told
+    assert "oysho, bakai: paused since " in told and "(a new schema there)" in told
     monkeypatch.setenv("APIFY_TASK_ZARA", "")
     assert evaluate("collect_zara", 2) == "zara: not configured: set APIFY_TASK_ZARA"
     monkeypatch.delenv("PRODUCTION_DB_URL")
     db.run(pauses.resume, "*", "*")
-    assert str(evaluate("production_hourly")).endswith("oysho: not configured: set PRODUCTION_DB_URL")
+    assert str(evaluate("production_hourly")).endswith("bakai: not configured: set PRODUCTION_DB_URL")
+    assert "bakai" not in [one.tags["brand"] for one in evaluate("stores_daily", 1)]  # type: ignore[union-attr]
+    monkeypatch.setenv("BAKAI_CDN_SECRET_KEY", "")
+    assert evaluate("collect_bakai", 2) == "bakai: not configured: set BAKAI_CDN_SECRET_KEY"
 
 
 def test_the_clock_has_one_hand_for_each_hour_in_the_zone_that_is_set(
@@ -123,6 +126,7 @@ def test_the_clock_has_one_hand_for_each_hour_in_the_zone_that_is_set(
     assert {one.name: one.cron_schedule for one in schedules} == {
         "collect_zara": "0 2 * * 0", "collect_bershka": "0 3 * * 0", "collect_pullandbear": "0 4 * * 0",
         "collect_stradivarius": "0 5 * * 0", "collect_massimodutti": "0 6 * * 0", "collect_oysho": "0 7 * * 0",
+        "collect_bakai": "0 2 * * *",
         "collect_retries": "30 * * * *", "ximilar_weekly": "0 10 * * 0", "ximilar_retries": "0 12 * * *",
         "production_hourly": "10 * * * *",
         "stores_daily": "0 1 * * *", "availability_hourly": "0 * * * *", "upkeep_daily": "0 3 * * *",

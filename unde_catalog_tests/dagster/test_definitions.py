@@ -52,7 +52,7 @@ def test_lineage_runs_from_the_scrape_to_the_collage() -> None:
     def parents(asset: str) -> set[str]:
         return {key.to_user_string() for key in graph.get(dg.AssetKey(asset)).parent_keys}
 
-    assert parents("raw_products") == {"apify_task"}
+    assert parents("raw_products") == {"apify_task", "bakai_list"}
     assert parents("originals") == {"raw_products", "brand_cdn"}
     assert parents("collages") == {"originals"}
     assert parents("ximilar_index") == {"raw_products", "originals"}

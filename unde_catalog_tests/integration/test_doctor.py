@@ -29,8 +29,8 @@ from unde_catalog_tests.servers import Server
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 _SECRETS = (
-    "APIFY_TOKEN", "XIMILAR_API_TOKEN", "S3_ACCESS_KEY", "S3_SECRET_KEY", "BAKAI_CDN_ACCESS_KEY", "BAKAI_CDN_SECRET_KEY",
-    "BAKAI_S3_ACCESS_KEY", "BAKAI_S3_SECRET_KEY",
+    "APIFY_TOKEN", "XIMILAR_API_TOKEN", "S3_ACCESS_KEY", "S3_SECRET_KEY",
+    "BAKAI_CDN_ACCESS_KEY", "BAKAI_CDN_SECRET_KEY", "BAKAI_S3_ACCESS_KEY", "BAKAI_S3_SECRET_KEY",
 )  # fmt: skip
 Doctor = Callable[..., subprocess.CompletedProcess[str]]
 
