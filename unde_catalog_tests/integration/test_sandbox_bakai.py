@@ -1,6 +1,8 @@
 """The sandbox's BakaiMarket over plain HTTP: its API in every shape, its photos, and what goes wrong on order."""
 
 import json
+import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -224,6 +226,20 @@ def test_an_endless_answer_does_not_end(cdn: Cdn) -> None:
             if got > 5_000_000:
                 break
     assert got > 5_000_000
+
+
+def test_a_client_that_is_cut_off_in_an_endless_answer_stands_in_the_log(cdn: Cdn) -> None:
+    cdn.sandbox.control(next_faults={"bakai.photo": ["endless"]})
+    with socket.create_connection(("127.0.0.1", cdn.sandbox.port), timeout=10) as client:
+        client.sendall(b"GET /bakai-cdn/10000015/1.jpg HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert client.recv(100)
+        client.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )  # as a killed process is cut off
+    while not (lines := cdn.sandbox.log("bakai.photo")):
+        pass
+    assert lines[0]["fault"] == "endless"
+    assert cdn.sandbox.log("sandbox")[-1]["open"] == 0
 
 
 def test_the_dial_strikes_pages_one_by_one(cdn: Cdn) -> None:
