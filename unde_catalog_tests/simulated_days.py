@@ -186,6 +186,7 @@ def environment(sandbox: Sandbox, server: Server, folder: Path, brands: frozense
         "XIMILAR_RATE_LIMIT": "1000",
         "DOWNLOAD_TIMEOUT": "2",
         "STOCK_TIMEOUT": "2",
+        "BAKAI_CDN_SECRET_KEY": "",  # these days are those of shops, which BakaiMarket has none of
     }
     for name in found:
         brand = name.removeprefix("APIFY_TASK_").removeprefix("DUBAI_").removesuffix("_STORES").lower()

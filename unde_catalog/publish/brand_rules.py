@@ -54,7 +54,9 @@ def scrape_was_whole(brand: BrandFigures, limits: PublishFields) -> Answer:
     """A scrape that saw too few products is a broken actor: what it did see is not believed, either."""
     seen = f"the last scrape saw {brand.last_scrape_seen} of {brand.active} active products"
     if brand.last_scrape == "partial" and brand.last_scrape_reason == "too_few_products":
-        todo = "look at its source (for Apify, its run in the console), then run raw_products again"
+        todo = (
+            "look at its run in Apify's console (of BakaiMarket, at unde-catalog doctor), then run raw_products again"
+        )
         return Answer("scrape_was_whole", False, f"{seen}: {todo}")
     return Answer("scrape_was_whole", True, seen if brand.last_scrape else "no scrape yet")
 

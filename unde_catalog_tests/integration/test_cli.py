@@ -30,7 +30,7 @@ def test_status_counts_by_brand_stage_and_status(cli, db: Database) -> None:
     done = cli("status", "--json")
     assert done.returncode == 0, done.stderr
     brands = json.loads(done.stdout)["brands"]
-    assert set(brands) == {"zara", "bershka", "pullandbear", "stradivarius", "massimodutti", "oysho"}
+    assert set(brands) == {"zara", "bershka", "pullandbear", "stradivarius", "massimodutti", "oysho", "bakai"}
     assert brands["zara"]["raw_products"]["active"] == 20
     assert {name: brands["zara"]["originals"][name] for name in ("done", "due", "given_up")} == {
         "done": 4, "due": 16, "given_up": 0,

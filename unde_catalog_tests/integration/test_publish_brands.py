@@ -26,9 +26,12 @@ from unde_catalog_tests.publishing import add_good, at_rest, on_sale, publish, s
 from unde_catalog_tests.servers import Sandbox
 
 
-def test_the_figures_count_by_the_rules_that_judge_each_product(db: Database, production: Database) -> None:
+@pytest.mark.parametrize("currencies", [("AED",), ()], ids=["one currency", "any currency"])
+def test_the_figures_count_by_the_rules_that_judge_each_product(
+    db: Database, production: Database, currencies: tuple[str, ...]
+) -> None:
     odd = itertools.product(
-        (None, "-1", "0", "9.99", "10", "1000", "1000.01"), (None, "AED", "USD"), (None, " \t\n", "SHIRT"),
+        (None, "-1", "0", "9.99", "10", "1000", "1000.01"), (None, "AED", "USD", "XXX"), (None, " \t\n", "SHIRT"),
         (None, "", "woman"), (None, [], ["u"], {}), (0, 21.01), (None, "100"),
     )  # fmt: skip
     names = ("price", "currency", "name", "category", "photos", "age", "former")
@@ -45,7 +48,7 @@ def test_the_figures_count_by_the_rules_that_judge_each_product(db: Database, pr
         """,
         json.dumps(rows),
     )
-    limits = PublishFields()
+    limits = PublishFields(publish_currencies=currencies)
     found = gate.figures("zara", db, production, limits)
     ids = [row["id"] for row in execute(db, "SELECT id FROM raw_products")]
     judged = [list(failures(candidate(one), limits)) for one in db.run(publishing.load, ids)]

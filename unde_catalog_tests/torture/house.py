@@ -73,6 +73,7 @@ class House:
             **environment_of(self.database_url, self.folder),
             **self.sandbox.environment,
             **{f"APIFY_TASK_{name.upper()}": "" for name in ALL_BRANDS if name not in BRANDS},
+            "BAKAI_CDN_SECRET_KEY": "",
             "SCRAPE_INTERVAL_HOURS": _SCRAPE_INTERVAL_HOURS,
             "OBJECT_BASE_URL": _OBJECT_URL,
             **self.extra,

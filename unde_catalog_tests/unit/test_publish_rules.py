@@ -55,6 +55,25 @@ def test_what_keeps_to_all_of_them_passes(changes: dict) -> None:
     assert list(failures(replace(GOOD, **changes), LIMITS)) == []
 
 
+@pytest.mark.parametrize(
+    ("currency", "known", "passes"),
+    [
+        ("KGS", ("AED",), False),
+        ("KGS", ("AED", "KGS"), True),
+        ("KGS", (), True),
+        ("AED", (), True),
+        ("XXX", (), False),
+        ("", (), False),
+        (None, (), False),
+    ],
+)
+def test_a_brand_may_sell_in_any_currency_that_is_named(
+    currency: str | None, known: tuple[str, ...], passes: bool
+) -> None:
+    found = failures(replace(GOOD, currency=currency), PublishFields(publish_currencies=known))
+    assert [one.reason for one in found] == ([] if passes else ["currency_unknown"])
+
+
 def test_all_that_is_wrong_is_told() -> None:
     worst = Candidate(None, None, None, None, None, 0, timedelta(days=99))
     found = list(failures(worst, LIMITS))

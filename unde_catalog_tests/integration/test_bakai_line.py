@@ -1,0 +1,60 @@
+"""BakaiMarket from its list to production, by the same stages as every other brand."""
+
+import logging
+from collections.abc import Callable
+
+from unde_catalog import due_state, pipeline
+from unde_catalog.automation.configured import not_configured
+from unde_catalog.reading import status, status_view
+from unde_catalog.report.gather import gather
+from unde_catalog.report.sections import shops
+from unde_catalog.settings import load_settings
+from unde_catalog.stage_report import RunOptions, StageReport
+from unde_catalog.staging.database import Database
+from unde_catalog.workplace import Workplace
+from unde_catalog_tests.due import execute
+from unde_catalog_tests.publishing import shown
+from unde_catalog_tests.servers import Sandbox
+
+NO_SHOPS = "BakaiMarket has no shops"
+
+
+def run(place: Workplace, stage: str) -> StageReport:
+    return pipeline.run(stage, "bakai", place, RunOptions(), logging.getLogger("test"))
+
+
+def test_it_goes_from_its_list_to_production_by_the_same_stages(
+    sandbox: Sandbox, configured: Callable[..., dict[str, str]], db: Database, production: Database, production_url: str
+) -> None:
+    configured(sandbox, PRODUCTION_DB_URL=production_url)
+    sandbox.control(bakai={"size": 12, "categories": ["electronics", None]})
+    with Workplace(load_settings()) as place:
+        reports = {stage: run(place, stage) for stage in pipeline.STAGES}
+    assert {stage: one.failed for stage, one in reports.items()} == dict.fromkeys(pipeline.STAGES, 0)
+    assert [reports[stage].done for stage in ("raw_products", "originals", "collages", "production_catalog")] == [
+        12
+    ] * 4
+    assert reports["ximilar_index"].handled == 0, "its photos are for our own index alone"
+    published = shown(production, "bakai")
+    assert {(row["currency"], row["category"]) for row in published.values()} == {
+        ("KGS", "electronics"), ("KGS", "uncategorized"),
+    }  # fmt: skip
+    assert all(row["active"] and row["price"] > 0 for row in published.values())
+    (row,) = execute(db, "SELECT count(*) AS n FROM raw_products WHERE image_status = 'collage_ready'")
+    assert row["n"] == 12
+
+
+def test_wherever_shops_are_shown_it_says_that_it_has_none(workplace: Workplace) -> None:
+    settings, db = workplace.settings, workplace.db
+    for stage in ("raw_stores", "availability"):
+        report = run(workplace, stage)
+        assert (report.note, report.handled) == (NO_SHOPS, 0)
+        assert not_configured(stage, settings)["bakai"] == NO_SHOPS
+    recurring = due_state.recurring(settings)
+    assert ("bakai", "availability") not in recurring and ("zara", "availability") in recurring
+    told = status_view(status(db, recurring)).plain
+    assert NO_SHOPS in told.partition("BakaiMarket")[2]
+    report = gather(db, settings)
+    assert report.freshness["availability", "bakai"].state == "no shops"
+    (cells,) = [row for row in shops(report).rows if row[0].text == "BakaiMarket"]
+    assert cells[1].text == "no shops"
