@@ -1,5 +1,6 @@
 """A brand's products and the host of their photos, with the command that copies them to files, for tests."""
 
+import asyncio
 import json
 import os
 import signal
@@ -15,7 +16,8 @@ from psycopg.types.json import Jsonb
 
 from unde_catalog.export.folder import CHECKPOINT
 from unde_catalog.staging.database import Database
-from unde_catalog_tests.far_side import FarSide, far_side, reply
+from unde_catalog_tests.far_side import Act, FarSide, far_side, hang, reply
+from unde_catalog_tests.torture.house import pause
 from unde_catalog_tests.unit.drawn_photos import plain, saved
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
@@ -45,6 +47,9 @@ class Market:
     host: FarSide
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[str] | None = None  # that was begun last
+    strikes: tuple[int, signal.Signals] | None = None  # which request from now on that process does not outlive
+    _served: int = 0
 
     @property
     def copy(self) -> Path:
@@ -57,17 +62,18 @@ class Market:
     ) -> list[str]:  # fmt: skip
         """A new product with these photos at the host; their URLs."""
         name = str(number)
-        urls = [
-            self.host.answer(f"/{name}/{n}", photo if photo.startswith(b"HTTP/") else reply(photo))
-            for n, photo in enumerate(photos, start=1)
-        ]
+        urls = [self.host.answer(f"/{name}/{n}", self._serving(photo)) for n, photo in enumerate(photos, start=1)]
         with self.db.transaction() as cursor:
             cursor.execute(
                 "INSERT INTO raw_products (source, external_id, brand, category, original_image_urls, scraped_at)"
                 " VALUES (%s, %s, %s, %s, %s, now())",
-                (brand, external_id or f"{brand}_{name}", brand, category, Jsonb(urls)),
+                (brand, f"{brand}_{name}" if external_id is None else external_id, brand, category, Jsonb(urls)),
             )
         return urls
+
+    def now_is(self, number: int | str, photo: bytes) -> None:
+        """The first photo of a product is another one from now on."""
+        self.host.answer(f"/{number}/1", self._serving(photo))
 
     def export(self, *arguments: str, **extra: str) -> Ran:
         """Run the command to its end; into the default copy, if no other is named."""
@@ -78,20 +84,50 @@ class Market:
             kill(process)
         return Ran(process.returncode, out, err)
 
+    def struck(self, request: int, number: signal.Signals, *arguments: str, **extra: str) -> Ran:
+        """The same, but its process group gets a signal when it asks for so many photos; that one has no answer."""
+        self._served, self.strikes = 0, (request, number)
+        try:
+            return self.export(*arguments, **extra)
+        finally:
+            self.strikes = None
+
     def begin(self, *arguments: str, **extra: str) -> subprocess.Popen[str]:
         """Start the command as the leader of a process group of its own."""
         where = () if "--output" in arguments else ("--output", str(self.copy))
-        return subprocess.Popen(
+        self.process = subprocess.Popen(
             [PROGRAM, "export", *where, *arguments],
             env={**os.environ, **self.environment, **extra}, cwd=self.folder, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
+        return self.process
+
+    def wait_until_asked(self) -> None:
+        """Until the process that was begun last asks for a photo."""
+        for _ in range(6_000):
+            if self.host.asked:
+                return
+            pause(0.01)
+        raise AssertionError("it asked for nothing")
 
     def asked(self) -> list[str]:
         """The paths asked for since the last time."""
         paths = self.host.paths()
         self.host.asked.clear()
         return sorted(paths)
+
+    def _serving(self, photo: bytes) -> Act:
+        answer = photo if photo.startswith(b"HTTP/") else reply(photo)
+
+        async def act(writer: asyncio.StreamWriter) -> None:
+            self._served += 1
+            if self.strikes is not None and self._served >= self.strikes[0]:
+                if self._served == self.strikes[0] and self.process is not None:
+                    os.killpg(self.process.pid, self.strikes[1])
+                await hang(writer)
+            writer.write(answer)
+
+        return act
 
 
 def kill(process: subprocess.Popen[str]) -> None:

@@ -98,14 +98,15 @@ def export_command(
         ),
     )
     figures = Figures()
-    screen = Screen(Console(stderr=as_json))
+    shown = sys.stderr if as_json else sys.stdout
+    screen = Screen(Console(file=shown, force_terminal=shown.isatty()))  # FORCE_COLOR would put bars into a log
     code, told = _export(wanted, figures, screen, log_dir)
     if as_json:
         print(json.dumps({"exit_code": code, "message": told, "output": str(output), **figures.as_dict()}))
     elif figures.products:
         screen.figures(figures)
     if told:
-        Console(stderr=True).print(told, markup=False, highlight=False, soft_wrap=True)
+        print(told, file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     raise typer.Exit(code)

@@ -18,7 +18,7 @@ from unde_catalog.export.journal import encoded
 
 _HEAD = re.compile(rb'\{"timestamp": [0-9.]+, "downloaded": \[\n')
 _MIDDLE, _END = b'], "failed": [\n', b"]}\n"
-_SORTED_AT_ONCE = 50_000  # lines in memory
+_SORTED_AT_ONCE = 20_000  # lines in memory
 _LARGEST_OF_OTHERS = 500_000_000  # bytes
 
 

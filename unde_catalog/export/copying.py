@@ -28,6 +28,7 @@ PAUSES = (0.5, 2.0)  # seconds before an image is asked for again whose fault ma
 _SECONDS = 600.0  # for one try of an image, with all the waiting that its host asks for
 _HANDS = 4  # for each download at once: those that wait before another try hold up nobody
 _BODIES = 200_000_000  # bytes that wait for a processor; above it no download begins
+_SEEN_EARLY = ("empty", "not_an_image", "too_large")  # a download notices these before they are looked at as images
 _PAGES_AHEAD = 2
 _LOOK_SECONDS = 0.25  # between two looks at the disk, and at what is to be shown
 _SAVE_SECONDS, _SAVE_SHARE = 10.0, 0.05  # between two checkpoints, and the share of the time that they may take
@@ -65,6 +66,7 @@ class Copying:
         self._room = asyncio.Event()
         self._room.set()
         self._saving: asyncio.Task[None] | None = None
+        self._unlooked = 0  # bytes written since the last look at the disk
 
     def stop(self) -> None:
         """Come to an end soon: nothing new begins, what is being written is written."""
@@ -127,6 +129,8 @@ class Copying:
                 await asyncio.sleep(pause)
                 result = await self._try(job)
             self._settle(job, result)
+            if self._unlooked > self._options.keep_free // 16:
+                self._must_have_room()
 
     async def _next(self) -> Job | None:
         while not self._jobs:
@@ -164,7 +168,8 @@ class Copying:
         answer = await self._fetch(job.place, deadline, job.product.external_id)
         if isinstance(answer, DownloadFailed):
             may_heal = answer.against_host and not answer.ask_again
-            return Problem("download", answer.reason, answer.detail, may_heal)
+            kind = "invalid" if answer.reason in _SEEN_EARLY else "download"
+            return Problem(kind, answer.reason, answer.detail, may_heal)
         self._hold(len(answer.body))
         try:
             return await self._make(job, answer.body)
@@ -209,6 +214,7 @@ class Copying:
             figures.downloaded += 1
             figures.bytes += result
             figures.of(job.category).downloaded += 1
+            self._unlooked += result
         product.left -= 1
         if not product.left:
             self._journal.add(line(not product.failed, product.external_id))
@@ -236,6 +242,7 @@ class Copying:
             self._journal.is_in_checkpoint(end)
 
     def _must_have_room(self) -> None:
+        self._unlooked = 0
         free, kept = self._folder.free, self._options.keep_free
         if free < kept:
             raise DiskFull(

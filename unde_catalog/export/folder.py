@@ -98,8 +98,12 @@ class CopyFolder:
     def there(self, category: str, file: str, since: int = 0) -> bool:
         """Whether a file lies there, not empty, and last changed at `since` (as `now` tells it) or later."""
         try:
-            with self._category(category) as handle:
+            handle = self._categories.get(category)
+            if handle is not None:  # one look a file, and nothing else: there are 200,000
                 found = os.stat(file, dir_fd=handle, follow_symlinks=False)
+            else:
+                with self._category(category) as handle:
+                    found = os.stat(file, dir_fd=handle, follow_symlinks=False)
         except OSError:
             return False  # whatever is wrong shows when it is to be written
         return stat.S_ISREG(found.st_mode) and found.st_size > 0 and found.st_mtime_ns >= since

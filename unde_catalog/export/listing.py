@@ -71,7 +71,8 @@ class Listing:
         self._images, self._folder, self._choice, self._since = images, folder, choice, since
         self._left = choice.limit
         self._case_matters = folder.case_matters()
-        self._recent: deque[set[tuple[str, str]]] = deque(maxlen=_REPEATS)
+        self._recent: deque[list[str]] = deque()  # files to be fetched, by page
+        self._asked: set[str] = set()  # the same, as one
         self._seen: set[str] = set()
 
     def batches(self) -> Iterator[Batch]:
@@ -80,7 +81,7 @@ class Listing:
         self._images.total()  # a list that knows what it holds says here that there is nothing
         for page in self._images.pages():
             batch = Batch(self._total())
-            self._recent.append(set())
+            self._next_page()
             lines: list[bytes] = []
             for item in page:
                 if self._left == 0:
@@ -129,14 +130,18 @@ class Listing:
         product = ProductInHand(item.external_id, 0)
         for n, place in enumerate(places, start=1):
             file = image_file(item.external_id, n, self._choice.brand, case_matters=self._case_matters)
-            if self._is_repeated(category, file) or self._folder.there(category, file, self._since):
+            path = f"{category}/{file}"
+            if path in self._asked or self._folder.there(category, file, self._since):
                 batch.there[category] += 1
                 continue
-            self._recent[-1].add((category, file))
+            self._recent[-1].append(path)
+            self._asked.add(path)
             product.left += 1
             batch.jobs.append(Job(product, place, category, file))
         if not product.left:
             lines.append(line(True, item.external_id))
 
-    def _is_repeated(self, category: str, file: str) -> bool:
-        return any((category, file) in page for page in self._recent)
+    def _next_page(self) -> None:
+        if len(self._recent) == _REPEATS:
+            self._asked.difference_update(self._recent.popleft())
+        self._recent.append([])

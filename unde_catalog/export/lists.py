@@ -44,9 +44,15 @@ class StagedImages:
         self._db, self._brand, self._category = db, brand, category
         photos = export_rows.MOST_PHOTOS if all_photos else 1
         self._chosen = export_rows.Chosen(brand, category, UNCATEGORIZED, photos)
+        self._total: int | None = None
 
     def total(self) -> int:
-        """How many photos these products name; `NothingWanted` for a category that there is not."""
+        """How many photos these products name, counted once; `NothingWanted` for none."""
+        if self._total is None:
+            self._total = self._count()
+        return self._total
+
+    def _count(self) -> int:
         found = self._db.run(export_rows.count, self._chosen)
         if not found and self._category is not None:
             there = ", ".join(self._db.run(export_rows.largest_categories, self._brand, 20)) or "none"

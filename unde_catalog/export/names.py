@@ -14,6 +14,7 @@ _HASHED = re.compile(r"~[0-9a-f]{16}")
 _PLAIN = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_-]{0,99}", re.ASCII)
 _NUMBERED = re.compile(r".+_([2-9]|[1-9][0-9]+)", re.DOTALL)
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\.|$)", re.IGNORECASE)
+_DOTS = re.compile(r"\.{2,}")
 _FORBIDDEN = frozenset('/\\:*?"<>|')
 
 
@@ -49,7 +50,7 @@ def _name(text: str, *, hashed: bool = False) -> str:
 def _cleaned(text: str) -> str:
     """The text with nothing in it that a file system, a shell or a reader would stumble over; never empty."""
     text = "".join(char if _is_fine(char) else "_" for char in unicodedata.normalize("NFC", text[:1_000]))
-    text = text.rstrip(". ")  # Windows drops them
+    text = _DOTS.sub("_", text).rstrip(". ")  # Windows drops what ends a name
     if not text or text[0] in ".-~ " or _RESERVED.match(text):
         text = f"_{text.lstrip('.-~ ')}"
     return _cut(text, _LONGEST)
