@@ -53,7 +53,8 @@ async def find_shops(brand: str, settings: Settings) -> Found:
     async with ShopApi(str(url), own.user_agent, settings.stock_timeout) as api:
         body = await api.ask(f"itxrest/2/bam/store/{own.stock_channel}/physical-store", query)
         if isinstance(body, Unanswered):
-            raise FinderDown(f"the shop finder at {api.host} did not answer: {body.reason} {body.detail}".strip())
+            why = f"{body.reason} ({body.detail})" if body.detail else body.reason
+            raise FinderDown(f"the shop finder at {api.host} gave no list of shops: {why}")
     return read_shops(brand, body)
 
 

@@ -318,6 +318,6 @@ def test_shops_are_found_once_and_described_again_when_they_change(
     again = run(place, "raw_stores")
     assert (again.counts["new"], again.counts["changed"]) == (0, 1)
     sandbox.control(faults="finder:403=1")
-    with pytest.raises(StageStopped, match="the shop finder at 127.0.0.1:.* did not answer: http_403"):
+    with pytest.raises(StageStopped, match="the shop finder at 127.0.0.1:.* gave no list of shops: http_403"):
         run(place, "raw_stores")
     assert len(execute(place.db, "SELECT 1 FROM raw_stores")) == len(stores)
