@@ -26,10 +26,15 @@ DONE, FAULT, SOME_FAILED, DISK_FULL, INTERRUPTED, TERMINATED = 0, 1, 3, 4, 130, 
 
 
 def export_command(
-    output: Annotated[Path, typer.Option(help="The folder, made if missing.")] = Path("bakai_cdn_images"),
-    category: Annotated[str | None, typer.Option(help="Only this category; `uncategorized` for what has none.")] = None,
+    output: Annotated[Path, typer.Option(metavar="DIR", help="The folder, made if missing.")] = Path(
+        "bakai_cdn_images"
+    ),
+    category: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only this category; `uncategorized` for what has none.")
+    ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="The first so many images of the list; products, from the API.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="The first so many images of the list; products, from the API."),
     ] = None,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing/--no-skip-existing", help="Leave alone what lies there, or fetch it anew.")
@@ -38,42 +43,51 @@ def export_command(
         ListName,
         typer.Option(
             "--from",
-            help="The list: the staging database, BakaiMarket's API or bucket, or our own object store.",
+            metavar="LIST",
+            help="database (staging), api or bucket (BakaiMarket's own), or storage (our own objects).",
         ),
     ] = "database",
-    parallel: Annotated[int, typer.Option(min=1, max=200, help="Downloads at once.")] = 10,
-    brand: Annotated[str, typer.Option("--brand", "-b", help="Other brands from database and storage only.")] = "bakai",
+    parallel: Annotated[int, typer.Option(min=1, max=200, metavar="N", help="Downloads at once.")] = 10,
+    brand: Annotated[
+        str, typer.Option("--brand", "-b", metavar="KEY", help="Other brands from database and storage only.")
+    ] = "bakai",
     all_photos: Annotated[
         bool, typer.Option("--all-photos", help="Not the first photo of a product alone; the others are ..._2.jpg.")
     ] = False,
     reencode: Annotated[
         bool, typer.Option("--reencode", help="Encode anew also what is a plain JPEG already (quality 95).")
     ] = False,
-    keep_free: Annotated[int, typer.Option(min=0, help="Megabytes of the disk to leave free.")] = 100,
+    keep_free: Annotated[int, typer.Option(min=0, metavar="MB", help="Megabytes of the disk to leave free.")] = 100,
     log_dir: Annotated[
-        Path | None, typer.Option(help="Name each image that failed, with its reason, in app_<date>.log there.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Name each image that failed, with its reason, in app_<date>.log there."),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="The figures as one JSON object; progress goes to stderr.")
     ] = False,
 ) -> None:
-    """Copy a brand's images to files: OUTPUT/<category>/<external_id>.jpg.
+    """Copy a brand's images to files: OUTPUT/<category>/<external_id>.jpg
 
-    What lies there is left alone, so run it again after anything: it goes on where it was, also after Ctrl-C or a
-    crash, and fetches nothing twice. A file under its name is whole. Everything becomes JPEG; what is smaller than 50
-    pixels, larger than 20 MB or no valid image is left out, with the reason.
+    Run it again after anything, also after Ctrl-C or a crash: it goes on where
+    it was and fetches nothing twice. A file under its name is whole. All become
+    JPEG; what is smaller than 50 pixels, larger than 20 MB or no valid image is
+    left out with the reason. One export at a time fills a folder.
 
-    \b
-    unde-catalog export --from api                     the first load; needs no database
-    unde-catalog export                                only what is new, by the staging database
+    Examples:
+    unde-catalog export --from api        # the first load, without a database
+    unde-catalog export                   # what is new, by staging
     unde-catalog export --category electronics --limit 100
-    unde-catalog export --no-skip-existing             everything anew
-    unde-catalog export --brand zara --from storage --output zara
+    unde-catalog export --no-skip-existing             # everything anew
+    unde-catalog export -b zara --from storage --output zara --all-photos
     nohup unde-catalog export --log-dir logs > download.log &
 
-    \b
-    Exit codes: 0 all that is wanted is there; 1 it could not go on, for the reason told; 2 a wrong option;
-    3 some images failed, run it again to try them again; 4 the disk is full; 130 Ctrl-C (143 SIGTERM): all is saved.
+    Exit codes:
+    0    all that is wanted is there
+    1    it could not go on; one sentence says why and what to do
+    2    an option is wrong
+    3    some images failed or are not valid; run again to try them again
+    4    the disk is full
+    130  Ctrl-C; all is saved (143: SIGTERM)
     """
     from unde_catalog.commands.export_screen import Screen
     from unde_catalog.export.copying import CopyOptions

@@ -71,7 +71,7 @@ class StagedImages:
         after = 0
         while rows := self._db.run(export_rows.page, self._chosen, after):
             after = rows[-1].id
-            yield [Wanted(row.external_id, row.category, _urls(row.urls)) for row in rows]
+            yield [Wanted(row.external_id, row.category, tuple(row.urls)) for row in rows]
 
 
 class BakaiImages:
@@ -181,10 +181,6 @@ class Categories:
             return items
         known: Mapping[str, str] = self._db.run(export_rows.external_ids, keys)
         return [Wanted(known.get(item.places[0], item.external_id), None, item.places) for item in items]
-
-
-def _urls(found: Sequence[object]) -> tuple[str, ...]:
-    return tuple(one for one in found if isinstance(one, str) and one)
 
 
 def _photo_number(key: str) -> tuple[int, str]:

@@ -20,6 +20,9 @@ _PHOTOS = """
     WHERE p.brand = %(brand)s AND p.active
       AND (%(category)s::text IS NULL OR coalesce(nullif(btrim(p.category), ''), %(without)s) = %(category)s)
 """
+PAGE_QUERY = f"""
+    SELECT p.id, p.external_id, p.category, u.urls {_PHOTOS} AND p.id > %(after)s ORDER BY p.id LIMIT %(page)s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class ExportRow:
     id: int
     external_id: str
     category: str | None
-    urls: Sequence[object]
+    urls: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Chosen:
 
     def values(self) -> dict[str, object]:
         """What the queries want."""
-        path = f"$[0 to {min(self.photos, MOST_PHOTOS) - 1}]"
+        path = f'$[0 to {min(self.photos, MOST_PHOTOS) - 1}] ? (@.type() == "string" && @ != "")'
         return {"brand": self.brand, "category": self.category, "without": self.without, "photos": path}
 
 
@@ -51,10 +54,7 @@ def page(cursor: Cursor, chosen: Chosen, after: int) -> list[ExportRow]:
     """The next products after a row id, by id; empty at the end."""
     # Before its first ANALYZE a new table seems small enough to be sorted anew for every page: minutes in all.
     cursor.execute("SET LOCAL enable_bitmapscan = off")
-    cursor.execute(
-        f"SELECT p.id, p.external_id, p.category, u.urls {_PHOTOS} AND p.id > %(after)s ORDER BY p.id LIMIT %(page)s",
-        {**chosen.values(), "after": after, "page": PAGE},
-    )
+    cursor.execute(PAGE_QUERY, {**chosen.values(), "after": after, "page": PAGE})
     return [ExportRow(row["id"], row["external_id"], row["category"], row["urls"] or ()) for row in cursor.fetchall()]
 
 
