@@ -24,6 +24,7 @@ _LOOK_SECONDS = 0.5
 _LINE_SECONDS = 5.0  # without a terminal: a line now and then
 _SHOWN = 2  # products of a brand, and ...
 _SHOPS = 3  # ... shops of each
+_PHOTOS = ("photo", "bakai.photo")  # as the sandbox's log calls them
 _REAL = ("staging_db_url", "production_db_url", "dagster_db_url", "s3_endpoint")
 
 
@@ -42,7 +43,7 @@ def demo(console: Console, port: int) -> int:
         _, position = requests_logged(base_url)
         log = settings.home / "logs" / "demo.log"
         status = _run(console, workplace, log)
-        requested, _ = requests_logged(base_url, since=position)
+        requested = sum(requests_logged(base_url, kind, position)[0] for kind in _PHOTOS)
         wide = Console(width=max(console.width, 120))  # where it goes to a file, a table must not be cut
         wide.print(_summary(workplace))
         wide.print(_in_shops(workplace))

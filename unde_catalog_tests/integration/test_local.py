@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
+PHOTOS = ("photo", "bakai.photo")  # as the sandbox calls requests for them
 
 
 def free_port() -> int:
@@ -75,13 +76,13 @@ def ours(home: Path) -> list[psutil.Process]:
 @pytest.mark.timeout(500)
 def test_the_demo_ends_with_every_product_glued_and_says_where_the_pictures_are(first_demo: str, home: Path) -> None:
     for stage in ("raw_products", "originals", "collages"):
-        assert re.search(rf"{stage} +(│ 20 +){{6}}│ +│", first_demo), stage
+        assert re.search(rf"{stage} +(│ 20 +){{6}}│ 40 +│ +│", first_demo), stage
     requested = re.search(r"(\d+) photos were requested", first_demo)
     assert requested is not None
-    paths = [request["path"] for request in logged(home, "photo")]
+    paths = [request["path"] for kind in PHOTOS for request in logged(home, kind)]
     assert len(paths) == len(set(paths)) == int(requested[1])
     collages = list((home / ".unde" / "objects" / "collages").glob("*/*.jpg"))
-    assert len(collages) == 120
+    assert len(collages) == 160
     assert str(home / ".unde" / "objects" / "collages") in first_demo
     assert re.search(r"originals: \d+ done.*/s, 0:\d\d:\d\d left", first_demo)
 
@@ -101,10 +102,10 @@ def test_the_demo_ends_with_some_products_of_every_brand_by_shop(first_demo: str
 def test_a_second_demo_asks_for_no_photo_and_pays_for_no_scrape(
     first_demo: str, home: Path, environment: dict[str, str], sandbox_port: int
 ) -> None:
-    before = (len(logged(home, "photo")), len(logged(home, "apify.start")))
-    assert before[1] == 6
+    before = [len(logged(home, kind)) for kind in (*PHOTOS, "apify.start", "bakai.products")]
+    assert before[2:] == [6, 1]
     assert "0 photos were requested" in demo(home, environment, sandbox_port)
-    assert (len(logged(home, "photo")), len(logged(home, "apify.start"))) == before
+    assert [len(logged(home, kind)) for kind in (*PHOTOS, "apify.start", "bakai.products")] == before
 
 
 @pytest.mark.timeout(500)
