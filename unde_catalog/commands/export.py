@@ -117,7 +117,7 @@ def export_command(
     code, told = _export(wanted, figures, screen, log_dir)
     if as_json:
         print(json.dumps({"exit_code": code, "message": told, "output": str(output), **figures.as_dict()}))
-    elif figures.products:
+    elif figures.products or code == DONE:
         screen.figures(figures)
     if told:
         print(told, file=sys.stderr)
@@ -139,9 +139,9 @@ def _export(wanted: "Export", figures: "Figures", screen: "Screen", log_dir: Pat
         with Workplace(load_settings()) as place:
             ended = asyncio.run(_copy(place, wanted, figures, screen, log_dir))
     except DiskFull as error:
-        return DISK_FULL, f"{error}; then {go_on}"
+        return DISK_FULL, f"{error}. Then {go_on}"
     except (CopyStopped, FarSideDown, SourceUnusable, StagingDown, StorageDown) as error:
-        return FAULT, f"{error}; then {go_on}" if figures.products else str(error)
+        return FAULT, f"{error}. When that is mended, {go_on}" if figures.products else str(error)
     except ValueError as error:
         return FAULT, str(error)
     except KeyboardInterrupt:

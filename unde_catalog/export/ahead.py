@@ -6,6 +6,7 @@ The thread is a daemon: a list that hangs holds up nobody who wants to end.
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -47,5 +48,5 @@ class Ahead(Generic[T]):
             self._hand_over(error)
 
     def _hand_over(self, item: T | BaseException | None) -> None:
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # the loop has come to its end meanwhile
             self._loop.call_soon_threadsafe(self._items.put_nowait, item)

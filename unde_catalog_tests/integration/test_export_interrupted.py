@@ -1,3 +1,5 @@
+import asyncio
+import os
 import random
 import signal
 import subprocess
@@ -10,6 +12,7 @@ from PIL import Image
 from unde_catalog.export.folder import JOURNAL, UNFINISHED
 from unde_catalog.staging.database import Database
 from unde_catalog_tests.exporting import GREEN, RED, Market, checkpoint, files, market
+from unde_catalog_tests.far_side import hang
 from unde_catalog_tests.unit.drawn_photos import saved
 
 COUNT = 40
@@ -82,6 +85,19 @@ def test_a_refresh_that_was_broken_off_does_not_fetch_again_what_it_had(bakai: M
     bakai.asked()
     assert bakai.export("--no-skip-existing").code == 0
     assert len(asked_for(bakai)) == COUNT
+
+
+def test_ctrl_c_does_not_wait_for_a_list_that_hangs(bakai: Market) -> None:
+    async def struck(writer: asyncio.StreamWriter) -> None:
+        assert bakai.process is not None
+        os.killpg(bakai.process.pid, signal.SIGINT)
+        await hang(writer)
+
+    bakai.host.answer("/v1/products?limit=500", struck)
+    keys = {"BAKAI_CDN_ACCESS_KEY": "a", "BAKAI_CDN_SECRET_KEY": "b", "BAKAI_CDN_API_URL": bakai.host.url("")}
+    ran = bakai.export("--from", "api", **keys)
+    assert ran.code == 130
+    assert "Traceback" not in ran.err
 
 
 def test_two_at_once_are_told_apart(bakai: Market) -> None:
