@@ -201,7 +201,7 @@ def test_a_dagster_yaml_is_the_projects_another_or_none(staging: Look, dagster_u
     (home / "dagster.yaml").write_text(ours)
     found = staging(look_at_instance)
     assert (found.state, found.said) == (
-        "green", "30 runs at once, 0 waiting; pools take 6, 0 have a limit of their own"
+        "green", "30 runs at once, 0 waiting; pools take 7, 0 have a limit of their own"
     )  # fmt: skip
     (home / "dagster.yaml").write_text(ours.replace("max_concurrent_runs: 30", "max_concurrent_runs: 9"))
     found = staging(look_at_instance)
