@@ -11,6 +11,8 @@ _NUMBERED = re.compile(r"(?P<id>.*[0-9].*)[_-](?P<n>[0-9]{1,4})")
 _LONG_NUMBER = re.compile(r".*[0-9]{4}.*")  # a product's, where a photo's is short
 _ENDING = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 _NUMBER = re.compile(r"([0-9]+)")
+# What people leave beside photos. Any other ending may be one: the content decides.
+_NO_PHOTO = re.compile(r".*\.(txt|md|csv|tsv|json|xml|html?|log|pdf|zip|gz|tar|db|ini|mp4|mov|webm)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ def read_key(key: str) -> ProductKey | None:
     """
     *folders, name = [part for part in key.split("/") if part.strip()] or [""]
     stem = _ENDING.sub("", name)
-    if not stem or stem.startswith("."):
+    if not stem or stem.startswith(".") or _NO_PHOTO.fullmatch(name):
         return None
     numbered = _NUMBERED.fullmatch(stem)
     from_name = numbered["id"] if numbered else stem

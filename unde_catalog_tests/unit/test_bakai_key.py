@@ -32,7 +32,9 @@ def test_a_key_names_a_product_and_perhaps_a_category(key: str, product_id: str,
     assert read_key(key) == ProductKey(product_id, category)
 
 
-@pytest.mark.parametrize("key", ["", "/", "products/12345/.DS_Store", ".jpg", " "])
+@pytest.mark.parametrize(
+    "key", ["", "/", "products/12345/.DS_Store", ".jpg", " ", "products/readme.txt", "products/12345/meta.JSON"]
+)
 def test_a_key_may_name_none(key: str) -> None:
     assert read_key(key) is None
 
