@@ -91,7 +91,7 @@ def test_an_interrupted_worker_hands_back_at_once_what_it_holds(
         assert interrupted.stdin is not None
         interrupted.stdin.write("....")  # what its threads do comes to an end
         interrupted.stdin.flush()
-        assert interrupted.wait(15) != 0
+        assert interrupted.wait(60) != 0
     assert execute(db, "SELECT 1 FROM due_work WHERE lease_token IS NOT NULL") == []
     done = execute(db, "SELECT count(*) AS n FROM due_work WHERE done_at IS NOT NULL")[0][
         "n"
@@ -114,7 +114,7 @@ def test_nothing_is_handed_back_while_a_thread_still_works_on_it(
         assert slow.stdin is not None
         slow.stdin.write(".")
         slow.stdin.flush()
-        assert slow.wait(15) == 128 + signal.SIGTERM
+        assert slow.wait(60) == 128 + signal.SIGTERM
     assert stored.read_bytes() == b"slow"
     assert len(db.run(due_work.take, STAGE, BRAND, 1, timedelta(minutes=1))) == 1
 
