@@ -28,6 +28,7 @@ from unde_catalog.dagster_settings import DagsterFields
 from unde_catalog.notice_settings import NoticeFields
 from unde_catalog.publish_settings import Currency, PublishFields
 from unde_catalog.s3_settings import S3Fields, S3Settings
+from unde_catalog.search_settings import SearchFields
 from unde_catalog.stock_settings import StockFields, StockOfBrand, StockShape
 from unde_catalog.upkeep_settings import UpkeepFields
 from unde_catalog.ximilar_settings import XimilarFields
@@ -42,7 +43,7 @@ PhotoHost = Annotated[
 ]
 BatchSize = Annotated[int, Field(ge=1, le=10_000)]
 
-_BATCH_DEFAULTS = {"originals": 200, "collages": 100, "ximilar_index": 1000, "availability": 200}  # spec 1
+_BATCH_DEFAULTS = {"originals": 200, "collages": 100, "ximilar_index": 1000, "visual_index": 200, "availability": 200}
 
 _SOURCES = SettingsConfigDict(
     env_file=".env",
@@ -63,6 +64,7 @@ class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES
     S3Fields,
     NoticeFields,
     PublishFields,
+    SearchFields,
     StockFields,
     UpkeepFields,
     XimilarFields,

@@ -27,7 +27,7 @@ def schema(url: str) -> list[Any]:
         " WHERE table_schema = 'public' ORDER BY 1, 2",
         "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1",
         "SELECT proname, prosrc, prosecdef, proconfig FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
-        " ORDER BY 1",
+        " ORDER BY oid::regprocedure::text",
         "SELECT tgname, tgrelid::regclass::text, tgtype, tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1",
         "SELECT grantee, table_name, column_name, privilege_type FROM information_schema.column_privileges"
         " WHERE grantee IN ('apify', 'downloader', 'collage', 'ximilar', 'scraper') ORDER BY 1, 2, 3, 4",

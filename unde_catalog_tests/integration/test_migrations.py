@@ -51,7 +51,7 @@ def everything(url: str) -> str:
         " WHERE table_schema = 'public' ORDER BY table_name, ordinal_position",
         "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname",
         "SELECT proname, prosrc, prosecdef, proconfig, proacl FROM pg_proc"
-        " WHERE pronamespace = 'public'::regnamespace ORDER BY proname",
+        " WHERE pronamespace = 'public'::regnamespace ORDER BY oid::regprocedure::text",
         "SELECT grantee, table_name, column_name, privilege_type FROM information_schema.column_privileges"
         " WHERE table_schema = 'public' ORDER BY 1, 2, 3, 4",
         "SELECT grantee, table_name, privilege_type FROM information_schema.table_privileges"

@@ -46,6 +46,8 @@ _TABLES: dict[str, tuple[LiteralString, LiteralString, str]] = {
     "scraped_items": ("t.external_id", "''", ""),
     "ximilar_records": ("t.record_id", "''", "product_id intended_at inserted_at"),
     "ximilar_credits": ("t.day::text", "''", ""),
+    "product_embeddings": (f"{_PRODUCT} || ' ' || t.n || ' ' || t.model", "''", "product_id embedded_at"),
+    "embedding_models": ("t.model", "''", "began_at serving_since"),
     "pauses": ("t.brand || t.stage", "''", ""),
 }  # fmt: skip
 _MANIFESTS = "manifests/"  # Dagster's runs leave one each, and there were more runs
@@ -95,7 +97,7 @@ def left_open(house: House) -> list[str]:
     """What should not be there when all is done: due or leased work, intents, staged items, photos aside."""
     queries = {
         "{} rows of due_work are due": "SELECT count(*) AS n FROM due_work WHERE due_at IS NOT NULL"
-        " AND stage NOT IN ('ximilar_index', 'production_catalog')",
+        " AND stage NOT IN ('ximilar_index', 'visual_index', 'production_catalog')",
         "{} rows of due_work are leased": "SELECT count(*) AS n FROM due_work WHERE lease_token IS NOT NULL",
         "{} photo_intents are left": "SELECT count(*) AS n FROM photo_intents",
         "{} scraped_items are left": "SELECT count(*) AS n FROM scraped_items",

@@ -32,7 +32,8 @@ _STATE = {
     "columns": "SELECT table_name, column_name, data_type, column_default, is_nullable"
     " FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2",
     "indexes": "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1",
-    "functions": "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1",
+    "functions": "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+    " ORDER BY oid::regprocedure::text",
     "triggers": "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1",
     "revision": "SELECT version_num FROM alembic_version",
     "products": "SELECT md5(string_agg(p::text, ',' ORDER BY id)) FROM raw_products p",

@@ -1,0 +1,210 @@
+"""Searching the embeddings in the staging database with pgvector, by all that may be asked of a product at once.
+
+What is live in the catalogue decides, not what was so when a photo was embedded: filters read raw_products and
+raw_availability. A search for few products looks at each of their photos; one for many goes along the HNSW index until
+enough of what it meets is wanted.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, LiteralString
+
+from unde_catalog.staging.database import Cursor
+from unde_catalog.staging.embeddings import SEARCHED, Vector, array_text
+from unde_catalog.staging.originals import PHOTOS_A_PRODUCT
+
+# Products up to which all of their photos are compared: at 235,000 photos the index is faster from about there on.
+EXACT_PRODUCTS = 2_000
+INDEXES = ("idx_product_embeddings_0", "idx_product_embeddings_1")  # of the two slots
+_OF_SLOT: Mapping[int, LiteralString] = {0: "e.slot = 0", 1: "e.slot = 1"}  # as the indexes have it
+_EF_SEARCH = 200  # how many photos the index keeps in view: with fewer it misses more, see bench_vectors
+_MOST_VISITED = 20_000  # photos, before a search that meets too few of what is wanted compares all of those
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A shop, by its brand and its number there."""
+
+    brand: str
+    store_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a found product must be; () and None ask nothing. Prices are in the catalogue's currency, both included.
+
+    `in_stock_at`: what the shop had in any size when it was asked last.
+    """
+
+    brands: Sequence[str] = ()
+    categories: Sequence[str] = ()
+    price_from: Decimal | None = None
+    price_to: Decimal | None = None
+    in_stock_at: Shop | None = None
+
+
+EVERYTHING = Filters()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A found product: its best photo's place, and the cosine of the angle between the two embeddings (1: the same)."""
+
+    product_id: int
+    n: int
+    score: float
+
+
+class ModelGone(RuntimeError):
+    """The search is by a model that the index is not made of (any more); the sentence says which."""
+
+
+def searchable(cursor: Cursor) -> bool:
+    """Whether this database can search embeddings."""
+    cursor.execute(
+        "SELECT atttypid <> 'real[]'::regtype AS searchable FROM pg_attribute"
+        " WHERE attrelid = 'product_embeddings'::regclass AND attname = 'embedding'"
+    )
+    row = cursor.fetchone()
+    return row is not None and row["searchable"]
+
+
+def search(cursor: Cursor, model: str, vector: Vector, filters: Filters, top_k: int) -> list[Hit]:
+    """The products whose best photo is nearest, the nearest first; fewer than `top_k` only where fewer match.
+
+    Searching all of a big index finds nearly all of the nearest (see bench_vectors), a small one or a narrow filter
+    exactly these. `ModelGone` for a model that has no rows.
+    """
+    few, live = _conditions(filters)
+    values = {
+        **_values(filters), "model": model, "vector": array_text(vector), "top_k": top_k,
+        "photos": top_k * PHOTOS_A_PRODUCT, "exact": EXACT_PRODUCTS, "ef": str(max(_EF_SEARCH, top_k)),
+        "visited": str(_MOST_VISITED),
+    }  # fmt: skip
+    cursor.execute(
+        f"""
+        SELECT (SELECT slot FROM embedding_models WHERE model = %(model)s) AS slot,
+               (SELECT count(*) FROM (
+                   SELECT 1 FROM raw_products p WHERE {few} LIMIT %(exact)s + 1) AS matching) <= %(exact)s AS few,
+               set_config('hnsw.iterative_scan', 'relaxed_order', true),
+               set_config('hnsw.ef_search', %(ef)s, true),
+               set_config('hnsw.max_scan_tuples', %(visited)s, true)
+        """,
+        values,
+    )
+    row = cursor.fetchone()
+    assert row is not None  # a SELECT without FROM has one
+    if row["slot"] is None:
+        raise ModelGone(f"the index is not made by {model} any more: ask which model serves, and embed again")
+    found: list[Hit] = []
+    if not row["few"]:
+        found = _by_index(cursor, row["slot"], live, values)
+    if len(found) < top_k:  # few, or what is wanted is far from what was asked for
+        found = _by_comparing(cursor, live, values)
+    return found
+
+
+def _by_index(cursor: Cursor, slot: int, live: LiteralString, values: dict[str, Any]) -> list[Hit]:
+    # The condition is a subquery, so that it is asked of one photo after the other: a join might be made of all.
+    cursor.execute(
+        f"""
+        SELECT product_id, n, 1 - distance AS score FROM (
+            SELECT DISTINCT ON (product_id) product_id, n, distance FROM (
+                SELECT e.product_id, e.n, e.embedding <=> %(vector)s::real[]::halfvec(512) AS distance
+                FROM product_embeddings e
+                WHERE {_OF_SLOT[slot]}
+                  AND coalesce((SELECT {live} FROM raw_products p WHERE p.id = e.product_id), false)
+                ORDER BY e.embedding <=> %(vector)s::real[]::halfvec(512)
+                LIMIT %(photos)s) AS nearest
+            ORDER BY product_id, distance) AS best
+        ORDER BY distance, product_id LIMIT %(top_k)s
+        """,
+        values,
+    )
+    return [Hit(**row) for row in cursor.fetchall()]
+
+
+def _by_comparing(cursor: Cursor, live: LiteralString, values: dict[str, Any]) -> list[Hit]:
+    cursor.execute(
+        f"""
+        WITH matching AS MATERIALIZED (SELECT p.id FROM raw_products p WHERE {live})
+        SELECT product_id, n, 1 - distance AS score FROM (
+            SELECT DISTINCT ON (e.product_id) e.product_id, e.n,
+                   e.embedding <=> %(vector)s::real[]::halfvec(512) AS distance
+            FROM matching m JOIN product_embeddings e ON e.product_id = m.id AND e.model = %(model)s
+            ORDER BY e.product_id, distance) AS best
+        ORDER BY distance, product_id LIMIT %(top_k)s
+        """,
+        values,
+    )
+    return [Hit(**row) for row in cursor.fetchall()]
+
+
+def in_stock(cursor: Cursor, shop: Shop) -> list[int]:
+    """The products on sale that a shop had in stock when it was asked last."""
+    filters = Filters(in_stock_at=shop)
+    _, live = _conditions(filters)
+    cursor.execute(f"SELECT p.id FROM raw_products p WHERE {live}", _values(filters))
+    return [row["id"] for row in cursor.fetchall()]
+
+
+def still_searched(cursor: Cursor, product_ids: Sequence[int]) -> set[int]:
+    """Those of the products that may be found now."""
+    cursor.execute(f"SELECT p.id FROM raw_products p WHERE p.id = ANY(%s) AND {SEARCHED}", (list(product_ids),))
+    return {row["id"] for row in cursor.fetchall()}
+
+
+def count(cursor: Cursor, model: str, brand: str | None = None) -> int:
+    """Photos in the index by a model, of a brand or of all."""
+    cursor.execute(
+        "SELECT count(*) AS n FROM product_embeddings e WHERE e.model = %(model)s AND (%(brand)s::text IS NULL OR"
+        " (SELECT p.brand FROM raw_products p WHERE p.id = e.product_id) = %(brand)s)",
+        {"model": model, "brand": brand},
+    )
+    row = cursor.fetchone()
+    assert row is not None  # an aggregate always has a row
+    return row["n"]
+
+
+def prepare(cursor: Cursor) -> bool:
+    """Make what searching needs, as the owner of the tables, where pgvector is there; whether it is."""
+    cursor.execute("SELECT prepare_vectors() AS searchable")
+    row = cursor.fetchone()
+    assert row is not None  # it answers always
+    return row["searchable"]
+
+
+def _conditions(filters: Filters) -> tuple[LiteralString, LiteralString]:
+    """What is cheap to ask of a product, for counting by an index, and all that is asked of it."""
+    asked: list[LiteralString] = [SEARCHED]
+    if filters.brands or filters.in_stock_at is not None:
+        asked.append("p.brand = ANY(%(brands)s)")
+    if filters.categories:
+        asked.append("left(p.category, 100) = ANY(%(beginnings)s) AND p.category = ANY(%(categories)s)")
+    if filters.price_from is not None:
+        asked.append("p.price >= %(price_from)s")
+    if filters.price_to is not None:
+        asked.append("p.price <= %(price_to)s")
+    few: LiteralString = " AND ".join(asked)
+    if filters.in_stock_at is None:
+        return few, few
+    return few, few + (
+        " AND coalesce((SELECT a.sizes_in_stock <> '[]' FROM raw_availability a"
+        " WHERE a.brand = p.brand AND a.store_id = %(store)s AND a.product_id = p.external_id"
+        " ORDER BY a.fetched_at DESC LIMIT 1), false)"
+    )
+
+
+def _values(filters: Filters) -> dict[str, Any]:
+    shop, brands = filters.in_stock_at, list(filters.brands)
+    if shop is not None:
+        brands = [shop.brand] if not brands or shop.brand in brands else []
+    return {
+        "brands": brands,
+        "categories": list(filters.categories),
+        "beginnings": [category[:100] for category in filters.categories],
+        "price_from": filters.price_from,
+        "price_to": filters.price_to,
+        "store": None if shop is None else shop.store_id,
+    }

@@ -1,0 +1,65 @@
+"""The built-in descriptor: what it is told apart by, and what makes no difference."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageOps
+
+from unde_catalog.index.descriptor import Descriptor, describe
+from unde_catalog.index.embedding import NoWords
+
+
+def garment(colour: str, *, margin: str = "white", sleeves: bool = True, size: int = 400) -> Image.Image:
+    """A shirt, seen from the front."""
+    image = Image.new("RGB", (size, size * 5 // 4), margin)
+    draw, unit = ImageDraw.Draw(image), size / 10
+    draw.rectangle((3 * unit, 3 * unit, 7 * unit, 10 * unit), fill=colour)
+    if sleeves:
+        draw.rectangle((1 * unit, 3 * unit, 3 * unit, 7 * unit), fill=colour)
+        draw.rectangle((7 * unit, 3 * unit, 9 * unit, 5 * unit), fill=colour)  # one is rolled up
+    return image
+
+
+def alike(one: Image.Image, other: Image.Image) -> float:
+    return float(describe(one) @ describe(other))
+
+
+def test_it_makes_512_numbers_of_length_1_and_the_same_ones_each_time() -> None:
+    first, second = describe(garment("navy")), describe(garment("navy"))
+    assert first.shape == (512,) and first.dtype == np.float32
+    assert np.linalg.norm(first) == pytest.approx(1)
+    assert np.array_equal(first, second)
+
+
+def test_the_photo_it_was_given_is_not_changed() -> None:
+    image = garment("navy")
+    describe(image)
+    assert image.size == (400, 500)
+
+
+@pytest.mark.parametrize("colour", ["white", "black", "red"])
+def test_an_empty_photo_has_numbers_too(colour: str) -> None:
+    numbers = describe(Image.new("RGB", (60, 60), colour))
+    assert np.isfinite(numbers).all() and np.linalg.norm(numbers) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (3, 2)])
+def test_no_shape_is_too_odd(size: tuple[int, int]) -> None:
+    assert np.isfinite(describe(Image.new("RGB", size, "teal"))).all()
+
+
+def test_a_garment_is_more_like_itself_from_the_back_than_like_another_colour_or_cut() -> None:
+    shirt = garment("navy")
+    back = ImageOps.mirror(shirt)
+    assert alike(shirt, back) > 0.99
+    assert alike(shirt, back) > alike(shirt, garment("navy", sleeves=False)) > alike(shirt, garment("crimson"))
+
+
+def test_size_and_the_colour_behind_it_hardly_matter() -> None:
+    shirt = garment("navy")
+    assert alike(shirt, garment("navy", size=900)) > 0.97
+    assert alike(shirt, garment("navy", margin="lightgrey")) > 0.9
+
+
+def test_it_knows_no_words_and_says_what_would() -> None:
+    with pytest.raises(NoWords, match="needs CLIP.*EMBEDDING_MODEL=clip"):
+        Descriptor().embed_words(["a blue shirt"])
