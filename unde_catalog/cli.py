@@ -25,8 +25,10 @@ from unde_catalog.commands.objects import objects_app
 from unde_catalog.commands.pauses import pause_command, resume_command
 from unde_catalog.commands.report import report_command
 from unde_catalog.commands.upkeep import upkeep_command
+from unde_catalog.commands.vectors import vectors_app
 from unde_catalog.embedded.errors import EmbeddedPostgresError
 from unde_catalog.handler import StageStopped
+from unde_catalog.index.vectors import VectorsDown
 from unde_catalog.local.processes import CannotStart
 from unde_catalog.production.migrate import PRODUCTION
 from unde_catalog.sandbox.serve import DEFAULT_PORT
@@ -45,6 +47,7 @@ sandbox_app = typer.Typer(help="Stand-ins of the outside services on this machin
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(objects_app, name="objects")
 app.add_typer(notices_app, name="notices")
+app.add_typer(vectors_app, name="vectors")
 app.command("verify")(verify_command)
 app.command("doctor")(doctor_command)
 app.command("backup")(backup_command)
@@ -61,7 +64,7 @@ _errors = Console(stderr=True)
 # What is told in one sentence; anything else is a bug and shows where.
 _EXPECTED = (
     SettingsError, StageStopped, StagingDown, StorageDown, EmbeddedPostgresError, CannotStart, ToolFailed,
-    ValueError,
+    VectorsDown, ValueError,
 )  # fmt: skip
 
 Brand = Annotated[str | None, typer.Option("--brand", "-b", help=f"One of {', '.join(BRANDS)}; all if not given.")]

@@ -14,6 +14,7 @@ from unde_catalog.assets.outside import outside_assets
 from unde_catalog.assets.production_catalog import production_catalog
 from unde_catalog.assets.raw_products import raw_products
 from unde_catalog.assets.raw_stores import raw_stores
+from unde_catalog.assets.visual_index import visual_index
 from unde_catalog.assets.ximilar_index import ximilar_index
 from unde_catalog.automation.check_jobs import CHECK_JOBS, check_schedules
 from unde_catalog.automation.due_sensors import due_sensor
@@ -50,6 +51,7 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
                 originals,
                 collages,
                 ximilar_index,
+                visual_index,
                 availability,
                 production_catalog,
                 catalog_report,

@@ -25,6 +25,7 @@ COUNTED = {
     "originals": ("photos_stored", "photos_kept", "photos_failed", "bytes"),
     "collages": ("collages_stored", "bytes"),
     "ximilar_index": ("records_inserted", "records_updated", "records_deleted"),
+    "visual_index": ("photos_embedded", "photos_reused", "photos_removed"),
     "raw_stores": ("shops", "new", "changed", "unreadable"),
     "availability": ("in_stock", "sold_out", "unknown"),
     "production_catalog": ("new", "changed", "unchanged", "hidden", "left", "availability", "stores"),

@@ -18,7 +18,9 @@ from unde_catalog.workplace import Workplace
 if TYPE_CHECKING:
     from unde_catalog.sources.collect import ProductStream
 
-DUE_STAGES = ("originals", "collages", "ximilar_index", "availability", "production_catalog")  # work off due work
+DUE_STAGES = (  # work off due work
+    "originals", "collages", "ximilar_index", "visual_index", "availability", "production_catalog",
+)  # fmt: skip
 STAGES = ("raw_products", "raw_stores", *DUE_STAGES)
 
 
@@ -143,6 +145,14 @@ def _ximilar_index(
     return run_stage(handler, workplace.db, brand, options, log, keep)
 
 
+def _visual_index(
+    brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
+) -> StageReport:
+    from unde_catalog.index.visual_runs import index_photos
+
+    return index_photos(brand, workplace, options, log)
+
+
 def _availability(
     brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
 ) -> StageReport:
@@ -171,6 +181,7 @@ _DUE_STAGES = {
     "originals": _originals,
     "collages": _collages,
     "ximilar_index": _ximilar_index,
+    "visual_index": _visual_index,
     "availability": _availability,
     "production_catalog": _production_catalog,
 }
@@ -191,7 +202,7 @@ def _end(
             row,
             status,
             fetched=counts["items"] or report.handled,
-            new=counts["new"] or counts["photos_stored"] or counts["collages_stored"],
+            new=counts["new"] or counts["photos_stored"] or counts["collages_stored"] or counts["photos_embedded"],
             updated=counts["changed"] + counts["returned"],
             errors=report.failed,
             error_message=error_message,

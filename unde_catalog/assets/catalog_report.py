@@ -12,7 +12,8 @@ from unde_catalog.resources import WorkplaceResource
     group_name="home",
     kinds={"html"},
     deps=[
-        "raw_products", "raw_stores", "originals", "collages", "ximilar_index", "availability", "production_catalog",
+        "raw_products", "raw_stores", "originals", "collages", "ximilar_index", "visual_index", "availability",
+        "production_catalog",
     ],
 )  # fmt: skip
 def catalog_report(

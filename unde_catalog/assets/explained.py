@@ -12,6 +12,7 @@ import dagster as dg
 from unde_catalog.assets.production_tables import CATALOG_PRODUCTS
 from unde_catalog.assets.staging_tables import (
     PRODUCT_COLLAGES,
+    PRODUCT_EMBEDDINGS,
     PRODUCT_PHOTOS,
     RAW_AVAILABILITY,
     RAW_PRODUCTS,
@@ -27,6 +28,7 @@ TABLES: Mapping[str, Table] = {
     "originals": PRODUCT_PHOTOS,
     "collages": PRODUCT_COLLAGES,
     "ximilar_index": XIMILAR_RECORDS,
+    "visual_index": PRODUCT_EMBEDDINGS,
     "availability": RAW_AVAILABILITY,
     "production_catalog": CATALOG_PRODUCTS,
 }
@@ -38,6 +40,7 @@ READ_ON: Mapping[str, str] = {
     "originals": "How it works",
     "collages": "How it works",
     "ximilar_index": "What is indexed and what is published",
+    "visual_index": "The visual index",
     "availability": "What runs when",
     "production_catalog": "What is indexed and what is published",
 }

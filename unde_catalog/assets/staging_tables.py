@@ -131,6 +131,21 @@ XIMILAR_RECORDS = Table(
     },
 )
 
+PRODUCT_EMBEDDINGS = Table(
+    "staging",
+    "product_embeddings",
+    (
+        ("product_id", "bigint not null", "`raw_products.id`."),
+        ("n", "smallint not null", "The photo's place."),
+        ("model", "text not null", "What made it, with its version: `descriptor@1`, `clip@...`."),
+        ("slot", "smallint not null", "Which of the two HNSW indexes it is in; a new model is built in the other one."),
+        ("sha256", "text not null", "Of the photo's bytes: another content is embedded again."),
+        ("embedded_at", "timestamptz not null", "When it was embedded."),
+        ("embedding", "halfvec(512) not null", "512 numbers of length 1 (`real[]` on a server without pgvector)."),
+    ),
+    {"n": ["originals.n"], "sha256": ["originals.sha256"], "embedding": ["originals.key"]},
+)
+
 RAW_STORES = Table(
     "staging",
     "raw_stores",

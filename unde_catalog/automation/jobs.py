@@ -9,8 +9,11 @@ from unde_catalog.checks.house import HOUSE_CHECKS
 CHECKS_DAILY, CHECKS_HOURLY, CHECKS_OF_THE_HOUSE = "checks_daily", "checks_hourly", "checks_of_the_house"
 
 # `raw_stores` and `availability` have a clock of their own.
-CATALOGUE_STAGES = ("raw_products", "originals", "collages", "ximilar_index", "production_catalog")
-SENSED = ("originals", "collages")  # whenever something is due; what goes outward has hours of its own (spec 1)
+CATALOGUE_STAGES = (
+    "raw_products", "originals", "collages", "ximilar_index", "visual_index", "production_catalog",
+)  # fmt: skip
+# Whenever something is due; what goes outward has hours of its own (spec 1).
+SENSED = ("originals", "collages", "visual_index")
 
 
 def work_off_name(stage: str) -> str:

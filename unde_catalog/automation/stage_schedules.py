@@ -1,6 +1,7 @@
 """The schedules of stages: which brands a tick is for, as plain functions and the thin definitions around them.
 
-Due work of originals and collages has sensors, in `due_sensors.py`; upkeep has schedules in `upkeep_schedules.py`.
+Due work of originals, collages and the visual index has sensors, in `due_sensors.py`; upkeep has schedules in
+`upkeep_schedules.py`.
 """
 
 from collections.abc import Callable, Mapping, Sequence

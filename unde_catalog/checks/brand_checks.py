@@ -13,10 +13,10 @@ from unde_catalog.materialization import one_sentence
 from unde_catalog.quality import coverage, failures, marks, prices, same_photo, scrape
 from unde_catalog.quality.answer import Answer
 from unde_catalog.resources import WorkplaceResource
-from unde_catalog.staging import freshness, price_moves, quality, same_photos
+from unde_catalog.staging import embedded_counts, freshness, price_moves, quality, same_photos
 from unde_catalog.workplace import Workplace
 
-_FAILING_STAGES = ("originals", "collages", "ximilar_index", "production_catalog")
+_FAILING_STAGES = ("originals", "collages", "ximilar_index", "visual_index", "production_catalog")
 Look = Callable[[Workplace, str], Answer]
 
 
@@ -47,6 +47,20 @@ def _same_photo(place: Workplace, brand: str) -> Answer:
 
 def _vanished(place: Workplace, brand: str) -> Answer:
     return scrape.vanished(brand, place.db.run(freshness.last_scrape, brand), place.settings.scrape_min_share)
+
+
+def _index(place: Workplace, brand: str) -> Answer:
+    from unde_catalog.index.vectors import VectorsDown
+    from unde_catalog.index.vectors_opening import open_mirror
+    from unde_catalog.quality.visual_index import index_agrees, not_counted
+
+    found = place.db.run(embedded_counts.counts, brand)
+    try:
+        mirror = open_mirror(place)
+        mirrored = None if mirror is None or found.serving is None else mirror.count(found.serving, brand)
+    except VectorsDown as down:
+        return not_counted(brand, str(down))
+    return index_agrees(brand, found, mirrored)
 
 
 def _collection(place: Workplace, brand: str) -> Answer:
@@ -82,6 +96,10 @@ _CHECKS: Mapping[tuple[str, str], tuple[Look, str]] = {
     ("ximilar_index", "collection_agrees"): (
         _collection,
         "Ximilar's collection holds as many records as were written down, and those of the brand that are asked for.",
+    ),
+    ("visual_index", "index_agrees"): (
+        _index,
+        "Each stored photo in the index's scope is in the index as it is now, and nothing else; Qdrant agrees if used.",
     ),
     **{
         (stage, "coverage"): (

@@ -5,15 +5,14 @@ here.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Protocol
 
-from unde_catalog.staging.embeddings import SIZE, Vector
+from unde_catalog.staging.embeddings import SIZE, PhotoVector, Vector
 from unde_catalog.staging.vectors import EVERYTHING, Filters, Hit, ModelGone, Shop
 
 __all__ = [
     "EVERYTHING",
+    "NO_PGVECTOR",
     "SIZE",
     "Filters",
     "Hit",
@@ -26,28 +25,17 @@ __all__ = [
 ]
 
 
+NO_PGVECTOR = (
+    "the staging database can't search embeddings: install the extension pgvector (0.8 or newer) on its server, let a "
+    "superuser run CREATE EXTENSION vector in it, then run unde-catalog vectors rebuild; or set QDRANT_URL"
+)
+
+
 class VectorsDown(RuntimeError):
     """The vector store can't be used now; the sentence says why and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class PhotoVector:
-    """An embedded photo: its product, its place from 1, its bytes' SHA-256 in hex, and 512 numbers of length 1."""
-
-    product_id: int
-    source: str
-    external_id: str
-    brand: str
-    category: str | None
-    price: Decimal | None
-    n: int
-    sha256: str
-    vector: Vector
-
-    @property
-    def original_id(self) -> str:
-        """The product's id without its source's prefix (spec 3), for sources that give their ids one."""
-        return self.external_id.removeprefix(f"{self.source}_").removeprefix(f"{self.source}-")
+MIRRORED_SCOPE = "pilot"  # what goes into Qdrant; spec 3: `pgvector` means only there
 
 
 class VectorStore(Protocol):

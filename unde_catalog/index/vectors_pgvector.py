@@ -2,16 +2,11 @@
 
 from collections.abc import Collection, Sequence
 
-from unde_catalog.index.vectors import EVERYTHING, Filters, Hit, PhotoVector, Vector, VectorsDown
+from unde_catalog.index.vectors import EVERYTHING, NO_PGVECTOR, Filters, Hit, PhotoVector, Vector, VectorsDown
 from unde_catalog.staging import bloat, embeddings, vectors
 from unde_catalog.staging.database import Database
 from unde_catalog.staging.embeddings import NewEmbedding
 from unde_catalog.upkeep.postgres_tools import direct
-
-NO_PGVECTOR = (
-    "the staging database can't search embeddings: install the extension pgvector (0.8 or newer) on its server, let a "
-    "superuser run CREATE EXTENSION vector in it, then run unde-catalog vectors rebuild; or set QDRANT_URL"
-)
 
 
 class PgvectorStore:

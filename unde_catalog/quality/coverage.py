@@ -14,6 +14,7 @@ HAVE: Mapping[str, str] = {
     "originals": "have a stored photo",
     "collages": "with photos have a collage",
     "ximilar_index": "of the pilot are indexed",
+    "visual_index": "in the index's scope can be found by their photos",
 }
 _FEW = 10  # products below which a share says nothing
 

@@ -34,6 +34,7 @@ RHYTHMS: Mapping[str, Rhythm] = {
     "originals": Rhythm(_HOUR, 12 * _HOUR, only_while_due=True),
     "collages": Rhythm(_HOUR, 12 * _HOUR, only_while_due=True),
     "ximilar_index": Rhythm(8 * _DAY, None, only_while_due=True),
+    "visual_index": Rhythm(_HOUR, None, only_while_due=True),
     "availability": Rhythm(2 * _HOUR, 6 * _HOUR),
     "production_catalog": Rhythm(2 * _HOUR, 6 * _HOUR),
 }

@@ -31,16 +31,18 @@ _LATE = {
     "originals": timedelta(hours=2),
     "collages": timedelta(hours=2),
     "ximilar_index": timedelta(days=8),
+    "visual_index": timedelta(hours=2),
     "availability": timedelta(hours=3),
     "production_catalog": timedelta(hours=3),
 }
 _LATE_DAILY = timedelta(days=2)  # raw_products of a brand that is collected every day
-_ONLY_WHILE_DUE = ("originals", "collages", "ximilar_index")
+_ONLY_WHILE_DUE = ("originals", "collages", "ximilar_index", "visual_index")
 # Somebody is at it while a run of it ended so lately: the next one comes soon. Ximilar's come once a week.
 _GOING = {
     "originals": timedelta(minutes=20),
     "collages": timedelta(minutes=20),
     "ximilar_index": timedelta(minutes=2),
+    "visual_index": timedelta(minutes=20),
     "availability": timedelta(minutes=70),
     "production_catalog": timedelta(minutes=70),
 }

@@ -12,6 +12,7 @@ _STAGES = {
     "originals": "Photos",
     "collages": "Collages",
     "ximilar_index": "Ximilar",
+    "visual_index": "Visual index",
     "availability": "Stock",
     "production_catalog": "Publishing",
 }

@@ -57,13 +57,16 @@ def missing_rights(cursor: Cursor) -> dict[str, list[str]]:
             (10, 'ximilar_index', 'raw_products', 'ximilar_status', 'UPDATE'),
             (11, 'ximilar_index', 'ximilar_records', NULL, 'INSERT'),
             (12, 'ximilar_index', 'ximilar_credits', NULL, 'INSERT'),
-            (13, 'production_catalog', 'raw_products', 'sync_status', 'UPDATE')
+            (13, 'visual_index', 'product_embeddings', NULL, 'INSERT'),
+            (14, 'visual_index', 'embedding_models', NULL, 'INSERT'),
+            (15, 'production_catalog', 'raw_products', 'sync_status', 'UPDATE')
             UNION ALL
             SELECT 20, stage, 'due_work', 'due_at', 'UPDATE'
-            FROM unnest(ARRAY['originals', 'collages', 'ximilar_index', 'production_catalog']) AS stage
+            FROM unnest(ARRAY['originals', 'collages', 'ximilar_index', 'visual_index', 'production_catalog']) AS stage
             UNION ALL
             SELECT 21, stage, 'scraper_logs', NULL, 'INSERT'
-            FROM unnest(ARRAY['raw_products', 'originals', 'collages', 'ximilar_index', 'production_catalog']) AS stage
+            FROM unnest(ARRAY['raw_products', 'originals', 'collages', 'ximilar_index', 'visual_index',
+                              'production_catalog']) AS stage
         ), needed AS (
             SELECT *, CASE WHEN column_name IS NULL THEN has_table_privilege(table_name, privilege)
                            ELSE has_column_privilege(table_name, column_name, privilege) END AS held

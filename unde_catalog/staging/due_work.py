@@ -18,7 +18,11 @@ from unde_catalog.staging.database import Cursor
 _LONGEST_TEXT = 2000  # characters of a reason's detail
 _LONGEST_LEASE = timedelta(hours=1)  # what a lease may be after the server's clock was turned back, if not longer
 
-_TELLS_OTHERS = ("ximilar_index", "production_catalog")  # also that a product left: due while it is not on sale
+_TELLS_OTHERS = (
+    "ximilar_index",
+    "visual_index",
+    "production_catalog",
+)  # also that a product left: due while it is not on sale
 
 Settlement = Literal["done", "later", "given_up", "handed_back"]
 

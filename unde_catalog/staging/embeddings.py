@@ -76,6 +76,26 @@ class EmbeddingOutcome:
     new: Sequence[NewEmbedding]
 
 
+@dataclass(frozen=True, slots=True)
+class PhotoVector:
+    """An embedded photo: its product, its place from 1, its bytes' SHA-256 in hex, and 512 numbers of length 1."""
+
+    product_id: int
+    source: str
+    external_id: str
+    brand: str
+    category: str | None
+    price: Decimal | None
+    n: int
+    sha256: str
+    vector: Vector
+
+    @property
+    def original_id(self) -> str:
+        """The product's id without its source's prefix (spec 3), for sources that give their ids one."""
+        return self.external_id.removeprefix(f"{self.source}_").removeprefix(f"{self.source}-")
+
+
 def load(cursor: Cursor, model: str, product_ids: Sequence[int]) -> dict[int, EmbeddedProduct]:
     """Some products with their stored photos and their embeddings by a model."""
     ids = list(product_ids)
@@ -165,3 +185,21 @@ def write(cursor: Cursor, model: str, new: Sequence[tuple[int, NewEmbedding]]) -
 def array_text(vector: Vector) -> str:
     """A vector as PostgreSQL reads an array: one parameter for many, where arrays of arrays would be flattened."""
     return "{" + ",".join(f"{number:.7g}" for number in vector) + "}"
+
+
+def page(cursor: Cursor, model: str, scope: str, after: int, products: int) -> list[PhotoVector]:
+    """The embedded photos of the next products of a scope, by id, that may be found; [] at the end."""
+    cursor.execute(
+        f"""
+        SELECT p.id AS product_id, p.source, p.external_id, p.brand, p.category, p.price, e.n, e.sha256,
+               e.embedding::real[] AS vector
+        FROM (SELECT * FROM raw_products p
+              WHERE p.id > %(after)s AND {SEARCHED} AND p.index_scope = %(scope)s AND EXISTS (
+                  SELECT 1 FROM product_embeddings e WHERE e.product_id = p.id AND e.model = %(model)s)
+              ORDER BY p.id LIMIT %(products)s) AS p
+        JOIN product_embeddings e ON e.product_id = p.id AND e.model = %(model)s
+        ORDER BY p.id, e.n
+        """,
+        {"after": after, "model": model, "scope": scope, "products": products},
+    )
+    return [PhotoVector(**row) for row in cursor.fetchall()]

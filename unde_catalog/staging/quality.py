@@ -23,6 +23,11 @@ _WANTED: Mapping[str, tuple[LiteralString, LiteralString]] = {
         f"p.index_scope = 'pilot' AND p.image_status <> 'pending' AND {_HAS_PHOTO}",
         "coalesce(p.ximilar_synced_urls <> '[]', false)",
     ),
+    "visual_index": (
+        f"p.index_scope IN ('pilot', 'pgvector') AND p.image_status <> 'pending' AND {_HAS_PHOTO}",
+        "EXISTS (SELECT 1 FROM product_embeddings e WHERE e.product_id = p.id"
+        " AND e.model = (SELECT model FROM embedding_models WHERE state = 'serving'))",
+    ),
 }
 
 # For each stage: the status that says of an active product that something is to be done. `partial` is not among
@@ -32,6 +37,8 @@ _TO_DO: Mapping[str, LiteralString] = {
     "collages": "p.image_status = 'uploaded'",
     "ximilar_index": "p.ximilar_status = 'pending' AND p.index_scope = 'pilot' AND p.ximilar_target_count > 0"
     " AND p.image_status IN ('uploaded', 'collage_ready')",
+    "visual_index": "p.index_scope IN ('pilot', 'pgvector') AND p.image_status IN ('uploaded', 'collage_ready')"
+    f" AND {_HAS_PHOTO} AND NOT EXISTS (SELECT 1 FROM product_embeddings e WHERE e.product_id = p.id)",
     "production_catalog": "p.sync_status = 'pending' AND p.image_status <> 'pending'",
 }
 COVERED_STAGES = tuple(_WANTED)
@@ -173,7 +180,7 @@ def mark_figures(cursor: Cursor, stage: str, brand: str) -> MarkFigures:
     )
     without = cursor.fetchall()
     though_inactive = 0
-    if stage not in ("ximilar_index", "production_catalog"):  # these tell others that a product left
+    if stage not in ("ximilar_index", "visual_index", "production_catalog"):  # these tell others that a product left
         cursor.execute(
             """
             SELECT count(*) AS n FROM (

@@ -18,7 +18,8 @@ from unde_catalog.staging.originals import PHOTOS_A_PRODUCT
 EXACT_PRODUCTS = 2_000
 INDEXES = ("idx_product_embeddings_0", "idx_product_embeddings_1")  # of the two slots
 _OF_SLOT: Mapping[int, LiteralString] = {0: "e.slot = 0", 1: "e.slot = 1"}  # as the indexes have it
-_EF_SEARCH = 200  # how many photos the index keeps in view: with fewer it misses more, see bench_vectors
+_EF_SEARCH = 200  # how many photos the index keeps in view: with fewer it misses more ...
+_MOST_EF_SEARCH = 1_000  # ... and more pgvector does not take
 _MOST_VISITED = 20_000  # photos, before a search that meets too few of what is wanted compares all of those
 
 
@@ -73,14 +74,14 @@ def searchable(cursor: Cursor) -> bool:
 def search(cursor: Cursor, model: str, vector: Vector, filters: Filters, top_k: int) -> list[Hit]:
     """The products whose best photo is nearest, the nearest first; fewer than `top_k` only where fewer match.
 
-    Searching all of a big index finds nearly all of the nearest (see bench_vectors), a small one or a narrow filter
-    exactly these. `ModelGone` for a model that has no rows.
+    Searching all of a big index finds nearly all of the nearest, a small one or a narrow filter exactly these.
+    `ModelGone` for a model that has no rows.
     """
     few, live = _conditions(filters)
     values = {
         **_values(filters), "model": model, "vector": array_text(vector), "top_k": top_k,
-        "photos": top_k * PHOTOS_A_PRODUCT, "exact": EXACT_PRODUCTS, "ef": str(max(_EF_SEARCH, top_k)),
-        "visited": str(_MOST_VISITED),
+        "photos": top_k * PHOTOS_A_PRODUCT, "exact": EXACT_PRODUCTS,
+        "ef": str(min(max(_EF_SEARCH, top_k), _MOST_EF_SEARCH)), "visited": str(_MOST_VISITED),
     }  # fmt: skip
     cursor.execute(
         f"""

@@ -26,8 +26,8 @@ def test_every_asset_is_partitioned_by_brand_explains_itself_and_takes_the_same_
     definitions = build_definitions()
     graph = definitions.resolve_asset_graph()
     assert {key.to_user_string() for key in graph.executable_asset_keys} == {
-        "raw_products", "raw_stores", "originals", "collages", "ximilar_index", "availability", "production_catalog",
-        "catalog_report",
+        "raw_products", "raw_stores", "originals", "collages", "ximilar_index", "visual_index", "availability",
+        "production_catalog", "catalog_report",
     }  # fmt: skip
     config = definitions.resolve_implicit_global_asset_job_def().run_config_schema.config_type
     for key in graph.executable_asset_keys - {dg.AssetKey("catalog_report")}:  # that is about all brands
@@ -56,6 +56,7 @@ def test_lineage_runs_from_the_scrape_to_the_collage() -> None:
     assert parents("originals") == {"raw_products", "brand_cdn"}
     assert parents("collages") == {"originals"}
     assert parents("ximilar_index") == {"raw_products", "originals"}
+    assert parents("visual_index") == {"raw_products", "originals"}
     assert parents("raw_stores") == {"shops_api"}
     assert parents("availability") == {"raw_products", "raw_stores", "shops_api"}
     assert parents("production_catalog") == {"raw_products", "originals", "collages", "availability", "raw_stores"}
@@ -69,10 +70,10 @@ def test_sensors_run_only_when_somebody_said_on(
 ) -> None:
     monkeypatch.setenv("AUTOMATION", automation)
     sensors = list(build_definitions(load_settings()).sensors or [])
-    assert {sensor.name for sensor in sensors} == {"originals_due", "collages_due", "notices"}
+    assert {sensor.name for sensor in sensors} == {"originals_due", "collages_due", "visual_index_due", "notices"}
     assert all(sensor.default_status == status for sensor in sensors)
     every = {sensor.name: sensor.minimum_interval_seconds for sensor in sensors}
-    assert every == {"originals_due": 900, "collages_due": 900, "notices": 60}
+    assert every == {"originals_due": 900, "collages_due": 900, "visual_index_due": 900, "notices": 60}
 
 
 def test_importing_the_definitions_touches_nothing(tmp_path: Path) -> None:
@@ -92,7 +93,10 @@ def test_importing_the_definitions_touches_nothing(tmp_path: Path) -> None:
 
 
 def test_loading_the_definitions_imports_none_of_the_heavy_libraries_that_single_stages_need(tmp_path: Path) -> None:
-    heavy = {"aiohttp", "alembic", "apify_client", "impit", "numpy", "pandas", "PIL", "pyarrow", "unde_catalog.sandbox"}
+    heavy = {
+        "aiohttp", "alembic", "apify_client", "fastembed", "impit", "numpy", "pandas", "PIL", "pyarrow",
+        "qdrant_client", "unde_catalog.sandbox",
+    }  # fmt: skip
     said = "import sys, unde_catalog.definitions; print(*sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     done = subprocess.run([sys.executable, "-c", said], cwd=tmp_path, env=environment, capture_output=True, text=True)

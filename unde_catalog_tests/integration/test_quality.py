@@ -174,6 +174,7 @@ def test_what_a_status_asks_for_and_is_due_for_nobody_is_found_and_mended(
         "originals": {"image_status": "pending"},
         "collages": {"image_status": "uploaded"},
         "ximilar_index": {"image_status": "uploaded", "index_scope": "pilot"},
+        "visual_index": {"image_status": "uploaded", "index_scope": "pgvector", "image_urls": ["https://store.test/1"]},
         "production_catalog": {"image_status": "collage_ready"},
     }[stage]
     add_whole(db, 3, "oysho")

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+from qdrant_client import QdrantClient
 
 from unde_catalog.index.vectors import Filters, ModelGone, Shop, VectorStore
 from unde_catalog.index.vectors_pgvector import PgvectorStore
+from unde_catalog.index.vectors_qdrant import QdrantStore
 from unde_catalog.staging import vectors
 from unde_catalog.staging.database import Database
 from unde_catalog_tests.due import execute
@@ -16,9 +18,14 @@ from unde_catalog_tests.vector_rows import MODEL, direction, in_stock, photo, pr
 Found = Callable[..., list[int]]
 
 
-@pytest.fixture(params=["pgvector, comparing", "pgvector, index"])
+# Qdrant is the client's own stand-in in memory, as its server comes in no package; it searches by comparing all.
+@pytest.fixture(params=["pgvector, comparing", "pgvector, index", "qdrant"])
 def store(request: pytest.FixtureRequest, db: Database, server: Server, monkeypatch: pytest.MonkeyPatch) -> VectorStore:
     serve(db)
+    if request.param == "qdrant":
+        qdrant = QdrantStore(QdrantClient(":memory:"), db)
+        qdrant.serve(MODEL)
+        return qdrant
     if request.param == "pgvector, index":
         monkeypatch.setattr(vectors, "EXACT_PRODUCTS", 0)
     return PgvectorStore(db, server.past_poolers(db.url))
@@ -134,6 +141,8 @@ def test_another_models_photos_are_not_found(db: Database, store: VectorStore, f
 
 def test_a_rebuilt_index_finds_what_it_found(db: Database, store: VectorStore, found: Found) -> None:
     products = [product(db, number) for number in range(30)]
-    store.upsert(MODEL, [photo(db, id, at) for at, id in enumerate(products)])
+    photos = [photo(db, id, at) for at, id in enumerate(products)]
+    store.upsert(MODEL, photos)
+    PgvectorStore(db).upsert(MODEL, photos)  # from where every store is rebuilt
     assert store.rebuild(MODEL) == 30
     assert found(top_k=30) == products

@@ -1,0 +1,105 @@
+"""How well a garment is found by another photo of it: `python -m` this module, some seconds for the descriptor.
+
+The truth are the products of `photos.csv` beside the project that have several views: each photo of them is a query,
+all other photos are the index, and products are ranked by their best photo. With CLIP where `CLIP_MODEL_DIR` is set. It
+is the set by which the descriptor's weights were chosen, so that other shops' photos may be found somewhat worse.
+"""
+
+import csv
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from unde_catalog.index import clip
+from unde_catalog.index.descriptor import Descriptor
+from unde_catalog.index.embedding import EmbeddingModel, Numbers, picture
+from unde_catalog.photos.decode import Refused
+from unde_catalog.settings import load_settings
+from unde_catalog_tests.servers import REAL_DATA
+
+KINDS: dict[str, Callable[[dict[str, str]], bool]] = {
+    "all": lambda row: True,
+    "another side": lambda row: row["source"] == "magento_luma",
+    "garment and worn": lambda row: row["source"] == "vton_garment",
+}
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
+
+
+def products(rows: Sequence[dict[str, str]]) -> list[tuple[str, str, str]]:
+    """What is the same garment: a product in a colour."""
+    return [(row["source"], row["product"], row["colour"]) for row in rows]
+
+
+def embed(model: EmbeddingModel, folder: Path, rows: Sequence[dict[str, str]]) -> Numbers:
+    """All photos, as rows."""
+    found = []
+    for row in rows:
+        image = picture((folder / row["path"]).read_bytes())
+        assert not isinstance(image, Refused), f"{row['path']}: {image}"
+        found.append(model.embed_images([image])[0])
+    return np.stack(found)
+
+
+def ranks(vectors: Numbers, garments: Sequence[object]) -> dict[int, int]:
+    """For each photo of a garment with others: at which place that garment comes."""
+    scores = vectors @ vectors.T
+    found = {}
+    for query, garment in enumerate(garments):
+        best: dict[object, float] = {}
+        for photo, of in enumerate(garments):
+            if photo != query:
+                best[of] = max(best.get(of, -1.0), float(scores[query, photo]))
+        if garment in best:
+            found[query] = 1 + sum(score > best[garment] for score in best.values())
+    return found
+
+
+def print_ranks(rows: Sequence[dict[str, str]], placed: dict[int, int]) -> None:
+    """Recall at 1, 5 and 10, and mean reciprocal rank."""
+    for kind, is_of in KINDS.items():
+        places = np.array([place for query, place in placed.items() if is_of(rows[query])])
+        recalls = "".join(f"{(places <= k).mean():10.3f}" for k in (1, 5, 10))
+        print(f"  {kind:20}{len(places):8}{recalls}{(1 / places).mean():10.3f}")
+
+
+def print_thresholds(vectors: Numbers, garments: Sequence[object]) -> None:
+    """Of all pairs of photos with at least that score: how many are of one garment, and how many of those pairs."""
+    of = np.array([hash(garment) for garment in garments])
+    one, other = np.triu_indices(len(of), 1)
+    scores, same = (vectors @ vectors.T)[one, other], of[one] == of[other]
+    for threshold in THRESHOLDS:
+        above = scores >= threshold
+        right = (above & same).sum()
+        share = f"{right / above.sum():10.3f}" if above.any() else f"{'-':>10}"
+        print(f"  {threshold:<20}{above.sum():8}{share}{right / same.sum():10.3f}")
+
+
+def main() -> None:
+    """Print the figures."""
+    if not (REAL_DATA / "photos.csv").is_file():
+        print(f"there are no real photos in {REAL_DATA}")
+        return
+    with (REAL_DATA / "photos.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    settings = load_settings()
+    models: list[EmbeddingModel] = [Descriptor()]
+    if clip.at_hand(settings.clip_model_dir, settings.home):
+        models.append(clip.load(settings.clip_model_dir, settings.home, may_fetch=False))
+    garments = products(rows)
+    for model in models:
+        began = time.perf_counter()
+        vectors = embed(model, REAL_DATA, rows)
+        took = (time.perf_counter() - began) / len(rows) * 1000
+        print(f"{model.name}: {len(rows)} photos of {len(set(garments))} garments, {took:.1f} ms each with decoding")
+        print(f"  {'find the garment by':20}{'queries':>8}{'recall@1':>10}{'@5':>10}{'@10':>10}{'MRR':>10}")
+        print_ranks(rows, ranks(vectors, garments))
+        print(f"  {'score at least':20}{'pairs':>8}{'same':>10}{'found':>10}")
+        print_thresholds(vectors, garments)
+    if len(models) == 1:
+        print("CLIP: not measured, set CLIP_MODEL_DIR")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""The visual index in Dagster: what an operator sees of a brand, and what its sensor and checks say."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from unde_catalog.definitions import build_definitions
+from unde_catalog.index.descriptor import Descriptor
+from unde_catalog.resources import WorkplaceResource
+from unde_catalog.settings import load_settings
+from unde_catalog.staging.database import Database
+from unde_catalog.workplace import Workplace
+from unde_catalog_tests.dagster.runs import failure, metadata
+from unde_catalog_tests.servers import Sandbox
+from unde_catalog_tests.visual import Visual
+
+ASSET = "visual_index"
+
+
+@pytest.fixture
+def visual(sandbox: Sandbox, configured: Callable[..., dict[str, str]]) -> Iterator[Visual]:
+    configured(sandbox)
+    with Workplace(load_settings()) as place:
+        yield Visual(place)
+
+
+def test_a_brand_is_embedded_and_the_note_names_the_model(visual: Visual, materialize) -> None:
+    visual.add("red", "green")
+    visual.add("red")
+    result = materialize(ASSET)
+    assert result.success
+    told = metadata(result, ASSET)
+    assert (told["done"], told["photos_embedded"], told["photos_reused"], told["photos_removed"]) == (2, 2, 1, 0)
+    assert told["note"] == f"embedded by {Descriptor.name}"
+
+
+def test_its_sensor_asks_for_the_brands_with_something_due_and_the_run_does_it(
+    visual: Visual, instance: dg.DagsterInstance, db: Database
+) -> None:
+    visual.add("red")
+    settings = load_settings()
+    definitions = build_definitions(settings)
+    sensor: Any = next(one for one in definitions.sensors or [] if one.name == f"{ASSET}_due")
+    context = dg.build_sensor_context(instance=instance, resources={"workplace": WorkplaceResource(settings)})
+    asked = sensor(context)
+    (request,) = asked.run_requests
+    assert request.partition_key == "zara"
+    job = definitions.resolve_job_def(sensor.job_name)
+    assert job.execute_in_process(
+        partition_key="zara", run_config=request.run_config, tags=request.tags, instance=instance
+    ).success
+    assert visual.rows(1) == [(1, Descriptor.name)]
+    assert isinstance(sensor(context), dg.SkipReason)
+
+
+def test_the_daily_checks_look_at_the_index(visual: Visual, instance: dg.DagsterInstance) -> None:
+    visual.add("red", "green")
+    visual.run()
+    job = build_definitions(load_settings()).resolve_job_def("checks_daily")
+    result = job.execute_in_process(tags={"dagster/partition": "zara"}, instance=instance)
+    found = {one.check_name: one for one in result.get_asset_check_evaluations() if one.asset_key.path == [ASSET]}
+    assert {name: one.passed for name, one in found.items()} == {
+        "index_agrees": True, "coverage": True, "failures": True, "due_marks": True,
+    }  # fmt: skip
+    assert found["index_agrees"].description == f"2 of 2 photos of zara are in the index, by {Descriptor.name}"
+    assert found["coverage"].description == "1 of 1 products in the index's scope can be found by their photos"
+
+
+def test_a_model_that_cant_be_had_fails_with_one_sentence(
+    visual: Visual, materialize, monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    visual.add("red")
+    monkeypatch.setenv("EMBEDDING_MODEL", "clip")
+    monkeypatch.setenv("CLIP_MODEL_DIR", str(tmp_path))
+    told = failure(materialize(ASSET))
+    assert "visual_index of zara stopped: CLIP_MODEL_DIR: " in told or "has no vision/model.onnx" in told
+    assert "Traceback" not in told
