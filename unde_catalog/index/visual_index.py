@@ -5,6 +5,7 @@ date before that, and may be again. How a photo becomes numbers is the model's.
 """
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,7 +17,7 @@ from unde_catalog.index.embedding import EmbeddingModel, picture
 from unde_catalog.index.vectors import MIRRORED_SCOPE, PhotoVector, Vector, VectorsDown, VectorStore
 from unde_catalog.photos.decode import Refused
 from unde_catalog.photos.memory import MemoryBudget
-from unde_catalog.staging import embeddings
+from unde_catalog.staging import embedding_models, embeddings
 from unde_catalog.staging.database import Cursor
 from unde_catalog.staging.due_work import Lease
 from unde_catalog.staging.embeddings import EmbeddedProduct, EmbeddingOutcome, NewEmbedding, StoredPhoto
@@ -30,11 +31,13 @@ _A_PIXEL = 7  # bytes that a progressive JPEG keeps of each, whatever the scale 
 
 @dataclass(frozen=True, slots=True)
 class EmbedWork:
-    """A product in hand; `elsewhere`: embeddings of other products' photos with the same bytes, by their SHA-256."""
+    """A product in hand. `elsewhere`: embeddings of the same bytes, of whatever product, by their SHA-256; `newest`: the
+    model that photos are to be embedded with now."""
 
     lease: Lease
     product: EmbeddedProduct
     elsewhere: dict[str, Vector]
+    newest: str | None
 
 
 @dataclass(slots=True)
@@ -93,10 +96,17 @@ class VisualIndexStage:
             if photo.n not in _kept(lease, products[lease.product_id]) and lease.forced_at is None
         }
         elsewhere = embeddings.of_contents(cursor, self._model.name, list(missing)) if missing else {}
-        return [EmbedWork(lease, products[lease.product_id], elsewhere) for lease in leases]
+        now = embedding_models.models(cursor)
+        newest = now.building or now.serving
+        return [EmbedWork(lease, products[lease.product_id], elsewhere, newest) for lease in leases]
 
     async def handle(self, work: Sequence[EmbedWork]) -> AsyncIterator[Outcome]:
         """Embed what is not embedded yet, and tell the mirror."""
+        newest = work[0].newest
+        if newest != self._model.name:  # what this model did would be done for nothing, and due no more for the other
+            raise HandBack(
+                f"photos are embedded by {newest} since a moment ago, and this run began with {self._model.name}"
+            )
         largest = max((photo.pixels for one in work for photo in one.product.wanted), default=0)
         async with self._memory.reserve(largest * _A_PIXEL):
             standings = await asyncio.to_thread(self._embed, work)
@@ -147,9 +157,12 @@ class VisualIndexStage:
 
     def _picture(self, photo: StoredPhoto) -> Image.Image | Failure:
         try:
-            found = picture(self._store.get(photo.key))
+            data = self._store.get(photo.key)
         except ObjectMissing as missing:
             return "original_missing", str(missing)
+        if hashlib.sha256(data).hexdigest() != photo.sha256:  # another photo's numbers would pass for this one's
+            return "original_changed", f"{photo.key} has other bytes than its row says: unde-catalog verify --hashes"
+        found = picture(data)
         return (f"original_{found.reason}", found.detail) if isinstance(found, Refused) else found
 
     def _tell_mirror(self, standings: Sequence[_Standing], mirror: VectorStore) -> None:

@@ -6,7 +6,7 @@ What is done to a product is `visual_index.py`'s, what a model is `embedding.py`
 import logging
 
 from unde_catalog.handler import StageStopped
-from unde_catalog.index.embedding import EmbeddingModel, ModelMissing, open_model
+from unde_catalog.index.embedding import EmbeddingModel, ModelMissing, kind_of, open_model
 from unde_catalog.index.vectors import NO_PGVECTOR, VectorsDown
 from unde_catalog.index.vectors_opening import open_mirror
 from unde_catalog.index.visual_index import STAGE, VisualIndexStage
@@ -30,7 +30,7 @@ def index_photos(brand: str, workplace: Workplace, options: RunOptions, log: log
     """
     db, settings = workplace.db, workplace.settings
     standing = db.run(embedding_models.models)
-    if _nothing_to_do(brand, db, options, standing):
+    if _nothing_to_do(brand, workplace, options, standing):
         return StageReport(STAGE, brand, note=_said_of(standing) if standing.serving else "")
     try:
         model = open_model(settings, settings.home, standing)
@@ -70,13 +70,16 @@ def clear_old(db: Database) -> None:
         after = db.run(embedding_models.clear_old, after)
 
 
-def _nothing_to_do(brand: str, db: Database, options: RunOptions, standing: Models) -> bool:
+def _nothing_to_do(brand: str, workplace: Workplace, options: RunOptions, standing: Models) -> bool:
     """Whether a model need not be opened for this run: that can take seconds."""
     if options.force or options.retry_failed or options.product_ids is not None:
         return False
     if standing.building is not None or standing.old is not None:
         return False
-    return db.run(due_work.still_open, STAGE, brand).due == 0
+    setting = workplace.settings.embedding_model
+    if standing.serving is not None and setting not in ("auto", kind_of(standing.serving)):
+        return False
+    return workplace.db.run(due_work.still_open, STAGE, brand).due == 0
 
 
 def _begin(db: Database, model: EmbeddingModel) -> Models:

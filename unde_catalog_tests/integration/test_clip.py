@@ -103,7 +103,6 @@ def test_the_stage_goes_over_to_clip_and_products_are_found_by_words(toy: Path, 
     visual.run()
     workplace.settings = workplace.settings.model_copy(update={"embedding_model": "clip", "clip_model_dir": toy})
     model = load(toy)
-    visual.set(red, price=5)
     assert visual.run().note == f"embedded by {model.name}"
     assert workplace.db.run(embedding_models.models) == Models(serving=model.name)
     store = open_store(workplace)

@@ -9,10 +9,12 @@ from unde_catalog.handler import StageStopped
 from unde_catalog.index.descriptor import Descriptor
 from unde_catalog.index.embedding import picture
 from unde_catalog.index.vectors_opening import open_store
+from unde_catalog.index.visual_index import VisualIndexStage
 from unde_catalog.staging import embedding_models
 from unde_catalog.staging.embedding_models import Models
 from unde_catalog.workplace import Workplace
 from unde_catalog_tests.due import due_row, execute, is_due
+from unde_catalog_tests.due import run as run_handler
 from unde_catalog_tests.visual import PHOTOS, Visual
 
 MODEL = Descriptor.name
@@ -159,6 +161,29 @@ def test_other_brands_hold_up_the_new_model_until_they_are_through(
     assert visual.db.run(embedding_models.models).serving == MODEL
     visual.run("oysho")
     assert visual.db.run(embedding_models.models) == Models(serving=NEW)
+
+
+def test_a_run_that_began_with_the_model_before_hands_back_what_is_the_new_ones(
+    visual: Visual, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product = visual.add("red")
+    visual.run()
+    visual.set(product, price=5)
+    visual.db.run(embedding_models.begin, NEW)  # while that run goes on
+    late = VisualIndexStage(Descriptor(), visual.place.store, None, take_at_most=10, memory_mb=64)
+    with pytest.raises(StageStopped, match=f"photos are embedded by {NEW} since a moment ago"):
+        run_handler(visual.db, late)  # type: ignore[arg-type]
+    assert is_due(visual.db, product, STAGE)
+    monkeypatch.setattr(Descriptor, "name", NEW)
+    visual.run()
+    assert visual.rows(product) == [(1, NEW)]
+
+
+def test_bytes_that_are_not_the_rows_are_not_embedded_for_them(visual: Visual) -> None:
+    product = visual.add("red")
+    visual.place.store.put(visual.key(product, 1), PHOTOS["blue"], "image/jpeg")
+    assert visual.run().later == Counter(original_changed=1)
+    assert visual.rows(product) == []
 
 
 def test_a_model_that_cant_be_had_stops_the_stage_and_auto_goes_on_with_what_is_there(
