@@ -31,8 +31,11 @@ _A_PIXEL = 7  # bytes that a progressive JPEG keeps of each, whatever the scale 
 
 @dataclass(frozen=True, slots=True)
 class EmbedWork:
-    """A product in hand. `elsewhere`: embeddings of the same bytes, of whatever product, by their SHA-256; `newest`: the
-    model that photos are to be embedded with now."""
+    """A product in hand.
+
+    `elsewhere`: embeddings of the same bytes, of whatever product, by their SHA-256; `newest`: the model that photos
+    are to be embedded with now.
+    """
 
     lease: Lease
     product: EmbeddedProduct
