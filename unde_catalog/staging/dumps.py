@@ -152,6 +152,21 @@ def missing_roles(connection: Connection, wanted: list[str]) -> list[str]:
     return [name for name in wanted if name not in known]
 
 
+def missing_extensions(connection: Connection, wanted: list[str]) -> list[str]:
+    """Those of the extensions that are not in this database, and that this role can't create in it."""
+    rows = connection.execute(
+        """
+        SELECT w.name FROM unnest(%s::text[]) AS w (name)
+        WHERE NOT EXISTS (SELECT 1 FROM pg_extension e WHERE e.extname = w.name)
+          AND NOT EXISTS (SELECT 1 FROM pg_available_extension_versions v WHERE v.name = w.name
+                          AND (v.trusted OR (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user)))
+        ORDER BY 1
+        """,
+        (wanted,),
+    )
+    return [row["name"] for row in rows]
+
+
 def before_restore(new_roles: list[str]) -> str:
     """What goes before the dump in the one transaction of a restore."""
     made = [sql.SQL("CREATE ROLE {} LOGIN;").format(sql.Identifier(name)).as_string(None) for name in new_roles]

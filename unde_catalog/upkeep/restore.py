@@ -19,8 +19,8 @@ def restore(url: str, backup: Path, *, replace: bool = False) -> Manifest:
     """Put the database's dump back and migrate it to the newest; what its manifest says.
 
     ValueError, before anything is touched, for a damaged dump, one that is newer than this program, a database
-    that holds something (unless `replace`), or workers that have products in hand. `ToolFailed` and `StagingDown`
-    leave the database as it was. Leases in the dump are void. Objects are not touched.
+    that holds something (unless `replace`) or lacks an extension, or workers that have products in hand.
+    `ToolFailed` and `StagingDown` leave the database as it was. Leases in the dump are void. Objects are not touched.
     """
     manifest = read_manifest(backup)
     known = migrate.revisions()
@@ -54,6 +54,12 @@ def _pour(database: Direct, dump: Path, manifest: Manifest) -> None:
     connection = database.connection
     new_roles = dumps.missing_roles(connection, manifest.roles)
     contents = run(database.plain_command("pg_restore", "--list", str(dump)), database.environment())
+    extensions = [line.split()[-1] for line in contents.splitlines() if " EXTENSION - " in line]
+    if missing := dumps.missing_extensions(connection, extensions):
+        raise ValueError(
+            f"{database.name} lacks the extension {missing[0]}, which this role can't create: let a superuser run "
+            f"CREATE EXTENSION {missing[0]} in it, and restore again"
+        )
     rights = [line for line in contents.splitlines() if " DEFAULT ACL " in line]
     most = [line for line in contents.splitlines() if " DEFAULT ACL " not in line]
     before = dumps.before_restore(new_roles)

@@ -130,7 +130,7 @@ def direct(server: Server, database_url: str) -> str:
 
 @pytest.fixture
 def fresh(server: Server) -> Iterator[str]:
-    """An empty database past any pooler, as its owner, who is no superuser."""
+    """An empty database with pgvector, past any pooler, as its owner, who is no superuser."""
     owner = f"owner_{uuid.uuid4().hex[:8]}"
     url = server.new_database(migrated=False)
     with psycopg.connect(server.admin_url, autocommit=True) as connection:
@@ -139,5 +139,7 @@ def fresh(server: Server) -> Iterator[str]:
         connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, sql.Identifier(owner)))
         if server.pgbouncer is not None:
             server.pgbouncer.admit(owner, "x")
+    with psycopg.connect(server.direct_url(url), autocommit=True) as connection:  # as whoever runs the server does
+        connection.execute("CREATE EXTENSION vector")
     yield server.direct_url(url).replace("//unde@", f"//{owner}:x@")
     server.drop(url)

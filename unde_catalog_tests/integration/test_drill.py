@@ -155,6 +155,18 @@ def catalogue(workplace: Workplace) -> dict[str, list[dict[str, Any]]]:
     }
 
 
+def test_a_database_without_pgvector_says_who_can_add_it(
+    server: Server, direct: str, fresh: str, tmp_path: Path
+) -> None:
+    made = backup(direct, tmp_path)
+    with psycopg.connect(server.direct_url(fresh), autocommit=True) as connection:
+        connection.execute("DROP EXTENSION vector")
+    with pytest.raises(ValueError, match="let a superuser run CREATE EXTENSION vector in it, and restore again"):
+        restore(fresh, made)
+    with psycopg.connect(fresh) as connection:
+        assert connection.execute("SELECT to_regclass('raw_products')").fetchone() == (None,)
+
+
 def test_leases_in_a_dump_are_void(db: Database, direct: str, fresh: str, tmp_path: Path) -> None:
     first, second = add_products(db, 2)
     leases = take(db, 1)
