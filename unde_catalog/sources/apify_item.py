@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from unde_catalog.sources.clean import TooDeep, clean, clean_text
+from unde_catalog.sources.clean import clean_text
+from unde_catalog.sources.item import opened, short_text
 from unde_catalog.staging.product import Product, Rejected
 
 PHOTOS_A_COLOUR = 5  # spec 1
@@ -21,30 +22,22 @@ _LONGEST = {"id": 100, "colour": 100, "name": 2_000, "category": 1_000, "descrip
 _WHOLE = re.compile(r"[0-9]{1,12}", re.ASCII)
 _HIGHEST_PRICE = Decimal("99999999.99")  # decimal(10, 2)
 _LARGEST_EXACT = 2**53  # the whole numbers that a JSON number with a point is sure to hold
-_LARGEST_KEPT = 100_000  # characters of an item that is not even an object
 
 
 def read_item(raw: Any) -> Product | Rejected:
     """The product in a dataset item, or why there is none; never raises for a bad item."""
-    if isinstance(raw, TooDeep):
-        return Rejected(None, "too_deep", str(raw), None)
-    if not isinstance(raw, dict):
-        return Rejected(None, "not_an_object", f"the item is a {type(raw).__name__}", _small(raw))
-    try:
-        item = clean(raw)
-    except TooDeep as error:
-        return Rejected(_external_id(raw.get("id")), "too_deep", str(error), None)
-    external_id = _external_id(item.get("id"))
-    if external_id is None:
-        return Rejected(None, "no_id", "`id` is neither a whole number nor a text of 1 to 100 characters", item)
+    found = opened(raw, _external_id, _LONGEST["id"])
+    if isinstance(found, Rejected):
+        return found
+    external_id, item = found
     return Product(
         external_id=external_id,
-        name=_text(item.get("name"), "name"),
-        description=_text(item.get("description"), "description"),
+        name=short_text(item.get("name"), _LONGEST["name"]),
+        description=short_text(item.get("description"), _LONGEST["description"]),
         price=_price(item.get("price")),
         currency=_CURRENCY,
-        category=_text(item.get("category"), "category"),
-        colour=_text(item.get("colors"), "colour"),
+        category=short_text(item.get("category"), _LONGEST["category"]),
+        colour=short_text(item.get("colors"), _LONGEST["colour"]),
         sizes=item.get("sizes"),
         composition=_composition(item.get("detailedComposition")),
         original_image_urls=tuple(_without_repeats(_photo_urls(item.get("colorsSizesImagesJSON")))),
@@ -74,12 +67,6 @@ def _whole(value: Any) -> int | None:
     if isinstance(value, float) and value.is_integer() and abs(value) <= _LARGEST_EXACT:
         return int(value)
     return value if isinstance(value, int) else None
-
-
-def _text(value: Any, field: str) -> str | None:
-    if not isinstance(value, str):
-        return None
-    return value.strip()[: _LONGEST[field]].rstrip() or None
 
 
 def _price(value: Any) -> Decimal | None:
@@ -115,12 +102,3 @@ def _without_repeats(urls: Iterator[str]) -> Iterator[str]:
         if photo not in seen:
             seen.add(photo)
             yield url
-
-
-def _small(raw: Any) -> Any:
-    """A value that is not an object, if it is small enough to keep for a look."""
-    try:
-        kept = clean(raw)
-        return kept if len(json.dumps(kept)) <= _LARGEST_KEPT else None
-    except TooDeep:
-        return None

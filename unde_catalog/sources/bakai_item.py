@@ -5,13 +5,13 @@ What is assumed of items is documented nowhere [?]: `{"id": 12345, "name": "..."
 `bakai_api.py`'s and `bakai_bucket.py`'s.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from unde_catalog.sources.clean import TooDeep, clean, clean_text
+from unde_catalog.sources.clean import clean_text
+from unde_catalog.sources.item import opened, short_text
 from unde_catalog.staging.product import Product, Rejected
 
 UNCATEGORIZED = "uncategorized"  # spec 2
@@ -25,7 +25,6 @@ _NAMES = ("name", "title", "slug")
 _PRICE = re.compile(r"[0-9]{1,8}(\.[0-9]{1,30})?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
 _CENT = Decimal("0.01")
-_LARGEST_KEPT = 100_000  # characters of an item that is not even an object
 
 
 def read_item(raw: Any) -> Product | Rejected:
@@ -33,22 +32,14 @@ def read_item(raw: Any) -> Product | Rejected:
 
     The price is taken as it is, in the item's currency; where none is named that is `XXX`, which nothing is sold in.
     """
-    if isinstance(raw, TooDeep):
-        return Rejected(None, "too_deep", str(raw), None)
-    if not isinstance(raw, dict):
-        return Rejected(None, "not_an_object", f"the item is a {type(raw).__name__}", _small(raw))
-    try:
-        item = clean(raw)
-    except TooDeep as error:
-        return Rejected(_external_id(raw.get("id")), "too_deep", str(error), None)
-    external_id = _external_id(item.get("id"))
-    if external_id is None:
-        wanted = f"`id` is neither a whole number nor a text of 1 to {_LONGEST['id']} characters"
-        return Rejected(None, "no_id", wanted, item)
+    found = opened(raw, _external_id, _LONGEST["id"])
+    if isinstance(found, Rejected):
+        return found
+    external_id, item = found
     return Product(
         external_id=external_id,
-        name=_text(item.get("name"), "name") or _text(item.get("title"), "name"),
-        description=_text(item.get("description"), "description"),
+        name=short_text(item.get("name"), _LONGEST["name"]) or short_text(item.get("title"), _LONGEST["name"]),
+        description=short_text(item.get("description"), _LONGEST["description"]),
         price=_price(raw.get("price")),
         currency=_currency(item.get("currency")),
         category=_category(item.get("category")) or UNCATEGORIZED,
@@ -77,12 +68,6 @@ def _external_id(value: Any) -> str | None:
     return f"{_PREFIX}{text}" if 0 < len(text) <= _LONGEST["id"] else None
 
 
-def _text(value: Any, field: str) -> str | None:
-    if not isinstance(value, str):
-        return None
-    return value.strip()[: _LONGEST[field]].rstrip() or None
-
-
 def _price(value: Any) -> Decimal | None:
     """The price exactly; None where it is missing, zero, negative, absurd or of more digits than can be kept."""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
@@ -109,7 +94,7 @@ def _category(value: Any) -> str | None:
     if isinstance(value, list):
         steps = [step for one in value if not isinstance(one, list) and (step := _category(one))]
         value = "/".join(steps)
-    return _text(value, "category")
+    return short_text(value, _LONGEST["category"])
 
 
 def _photo_urls(item: dict[str, Any]) -> Iterator[str]:
@@ -126,12 +111,3 @@ def _photo_urls(item: dict[str, Any]) -> Iterator[str]:
             yield url
             if len(seen) == _MOST_PHOTOS:
                 return
-
-
-def _small(raw: Any) -> Any:
-    """A value that is not an object, if it is small enough to keep for a look."""
-    try:
-        kept = clean(raw)
-        return kept if len(json.dumps(kept)) <= _LARGEST_KEPT else None
-    except TooDeep:
-        return None
