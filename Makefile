@@ -41,7 +41,7 @@ bench: $(INSTALLED)
 lock:
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
 	@$(BIN)/python -m uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
-		--no-header --no-annotate --no-strip-extras --extra dev --extra search pyproject.toml -o requirements.lock
+		--no-header --no-annotate --no-strip-extras --extra dev --extra search --extra user-media pyproject.toml -o requirements.lock
 
 # .venv is made anew when the lock changes; the stamp comes last, so that an interrupted install starts over.
 # Without looking for dependencies: the lock names all of them, and pip takes a newer pydantic than that for what asks
