@@ -132,9 +132,10 @@ def _place(db: Database, values: dict[str, Any], ids: Sequence[int]) -> int:
 
 
 def _place_chunk(cursor: Cursor, values: dict[str, Any]) -> int:
+    # A product that somebody is changing waits for the next run: one UPDATE of many locks them in any order.
     cursor.execute(
         "SELECT id FROM raw_products WHERE id = ANY(%(ids)s) AND brand = %(brand)s AND active"
-        " ORDER BY id FOR NO KEY UPDATE",
+        " ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
         values,
     )
     active = {row["id"] for row in cursor.fetchall()}
