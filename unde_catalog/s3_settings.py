@@ -20,10 +20,13 @@ def _plain_and_safe(url: AnyHttpUrl) -> AnyHttpUrl:
     return url
 
 
+S3Endpoint = Annotated[AnyHttpUrl, AfterValidator(_plain_and_safe)]
+
+
 class S3Fields(BaseModel):
     """The settings of a bucket as they stand in the environment."""
 
-    s3_endpoint: Annotated[AnyHttpUrl, AfterValidator(_plain_and_safe)] | None = Field(
+    s3_endpoint: S3Endpoint | None = Field(
         None, description="https://host of the store, without the bucket (http in a private network)"
     )
     s3_access_key: SecretStr | None = Field(None, description="the store's access key")

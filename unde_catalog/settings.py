@@ -31,6 +31,7 @@ from unde_catalog.s3_settings import S3Fields, S3Settings
 from unde_catalog.search_settings import SearchFields
 from unde_catalog.stock_settings import StockFields, StockOfBrand, StockShape
 from unde_catalog.upkeep_settings import UpkeepFields
+from unde_catalog.user_media_settings import UserMediaSettings
 from unde_catalog.ximilar_settings import XimilarFields
 
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
@@ -38,8 +39,7 @@ Count = Annotated[int, Field(ge=1, le=100_000)]
 PostgresMajor = Annotated[Literal[16, 18], BeforeValidator(lambda value: {"16": 16, "18": 18}.get(value, value))]
 # static.zara.net, *.zara.net, either with :port; never a bare address
 PhotoHost = Annotated[
-    str,
-    StringConstraints(pattern=r"(?i)^(\*\.)?([a-z0-9_-]+\.)*[a-z][a-z0-9-]*(:[1-9]\d{0,4})?$", to_lower=True),
+    str, StringConstraints(pattern=r"(?i)^(\*\.)?([a-z0-9_-]+\.)*[a-z][a-z0-9-]*(:[1-9]\d{0,4})?$", to_lower=True)
 ]
 BatchSize = Annotated[int, Field(ge=1, le=10_000)]
 
@@ -246,7 +246,7 @@ def _brand_settings(settings: Settings, key: str) -> BrandSettings:
     return BrandSettings(**merged)
 
 
-def _bucket(fields: S3Fields, prefix: str = "") -> S3Settings | None:
+def _bucket(fields: S3Fields | UserMediaSettings, prefix: str = "") -> S3Settings | None:
     try:
         return fields.bucket(prefix)
     except ValueError as error:
@@ -254,10 +254,8 @@ def _bucket(fields: S3Fields, prefix: str = "") -> S3Settings | None:
 
 
 def _own_of_copy(side: str) -> S3Fields:
-    class Own(S3Fields, BaseSettings):
-        model_config = {**_SOURCES, "alias_generator": lambda field: f"copy_{side}_{field}"}
-
-    return _read(Own)
+    config = {**_SOURCES, "alias_generator": lambda field: f"copy_{side}_{field}"}
+    return _read(type("Own", (S3Fields, BaseSettings), {"model_config": config}))
 
 
 def _read(model: type[Any]) -> Any:
@@ -279,6 +277,13 @@ def load_settings() -> Settings:
     settings = _read(Settings)
     settings.brands  # noqa: B018  a wrong value for one brand is told at once, not in the middle of the night
     settings.s3  # noqa: B018  and so is half a configuration
+    return settings
+
+
+def load_user_media_settings() -> UserMediaSettings:
+    """The settings of the service for people's photos; `SettingsError` for any that can't be used."""
+    settings = _read(type("Own", (UserMediaSettings, BaseSettings), {"model_config": _SOURCES}))
+    _bucket(settings)
     return settings
 
 
