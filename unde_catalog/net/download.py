@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -19,6 +19,7 @@ from unde_catalog.net import answers
 from unde_catalog.net.addresses import near_socket, public_socket
 from unde_catalog.net.answers import Downloaded, DownloadFailed, Redirect
 from unde_catalog.net.breaker import Breaker
+from unde_catalog.net.connections import CleanConnections
 from unde_catalog.net.gate import Gate
 from unde_catalog.net.targets import RefusedTarget, Targets
 from unde_catalog.net.tls import tls_context
@@ -56,17 +57,6 @@ class _Host:
     breaker: Breaker
 
 
-class _CleanConnections(aiohttp.TCPConnector):
-    """Connections are used again only where nothing came that nobody asked for: it would pass as the next answer."""
-
-    async def _get(self, key: Any, traces: Any) -> Any:
-        while (connection := await super()._get(key, traces)) is not None:
-            if connection.protocol is not None and not connection.protocol.should_close:
-                return connection
-            connection.close()
-        return None
-
-
 class Downloader:
     """Downloads with one gate and one breaker per host; an async context manager.
 
@@ -99,7 +89,7 @@ class Downloader:
         # Behind a proxy the address we see is the proxy's own.
         near = near_socket if self._targets.anywhere else public_socket
         check: Callable[..., object] | None = None if self._proxy else near
-        connector = _CleanConnections(
+        connector = CleanConnections(
             limit=0,
             ssl=self._tls,
             socket_factory=check,  # type: ignore[arg-type]
