@@ -32,6 +32,7 @@ from unde_catalog.search_settings import SearchFields
 from unde_catalog.stock_settings import StockFields, StockOfBrand, StockShape
 from unde_catalog.upkeep_settings import UpkeepFields
 from unde_catalog.user_media_settings import UserMediaSettings
+from unde_catalog.webhook_settings import WebhookFields
 from unde_catalog.ximilar_settings import XimilarFields
 
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
@@ -67,6 +68,7 @@ class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES
     SearchFields,
     StockFields,
     UpkeepFields,
+    WebhookFields,
     XimilarFields,
     BaseSettings,
 ):
@@ -153,8 +155,7 @@ class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES
 
     def copy_s3(self, side: Literal["from", "to"], bucket: str) -> S3Settings:
         """The bucket that objects are copied from or to: `COPY_TO_S3_...` where set, else `S3_...`."""
-        own = _own_of_copy(side)
-        found = _bucket(own.model_copy(update={"s3_bucket": bucket}), f"COPY_{side}_".upper())
+        found = _bucket(_own_of_copy(side).model_copy(update={"s3_bucket": bucket}), f"COPY_{side}_".upper())
         if found is None and self.s3 is not None:
             found = _bucket(self.model_copy(update={"s3_bucket": bucket}))
         if found is None:
@@ -171,7 +172,7 @@ class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES
         return getattr(self, f"{stage}_batch_size", None) or self.batch_size or _BATCH_DEFAULTS[stage]
 
 
-class BrandSettings(StockOfBrand):
+class BrandSettings(StockOfBrand, WebhookFields):
     """What holds for one brand. `apify_task`, `proxy_url` and addresses are None where there is none."""
 
     apify_task: str | None
@@ -188,7 +189,7 @@ class BrandSettings(StockOfBrand):
     max_retries: int
 
 
-class _OwnOfBrand(StockOfBrand, BaseSettings):  # pyright: ignore[reportIncompatibleVariableOverride]
+class _OwnOfBrand(StockOfBrand, WebhookFields, BaseSettings):  # pyright: ignore[reportIncompatibleVariableOverride]
     """What may be set for one brand alone; None: as for all."""
 
     apify_task: str | None = Field(None, description="an Apify task id")
