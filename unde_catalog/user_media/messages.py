@@ -140,7 +140,7 @@ class TrainRequest(_Request):
 
     header: Literal["train"]
     photos: list[TrainPhoto]
-    batch_id: Annotated[str | None, BeforeValidator(_text), Field(max_length=512)] = None
+    batch_id: Annotated[Text | None, BeforeValidator(lambda value: value if value != "" else None)] = None
 
 
 class InferenceRequest(_Request):

@@ -55,7 +55,8 @@ _NOT_COMPARED = {
     "scraper_logs",  # there were more runs
     *("ximilar_pace", "host_pace"),  # times
     *("object_checks", "stored_objects", "object_findings"),  # no stage writes them, ...
-    *("catalog_days", "notices", "notice_causes", "notice_failures"),  # ... nor these
+    *("catalog_days", "notices", "notice_causes", "notice_failures"),  # ... nor these, ...
+    *("user_media_requests", "user_media_photos"),  # ... nor these, which are no catalogue
 }
 
 
