@@ -71,8 +71,4 @@ def stages_of(run: dg.DagsterRun) -> frozenset[str] | None:
     """The stages that the run works on; None where it may be any."""
     if run.asset_selection is not None:
         return frozenset(key.path[-1] for key in run.asset_selection)
-    if run.job_name in STAGES_OF_JOB:
-        return STAGES_OF_JOB[run.job_name]
-    # A schedule's or sensor's run has no selection of its own: its job is made for its one stage.
-    stage = run.tags.get(STAGE_TAG)
-    return frozenset({stage}) if stage else None
+    return STAGES_OF_JOB.get(run.job_name)

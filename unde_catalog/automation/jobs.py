@@ -5,6 +5,7 @@ import dagster as dg
 from unde_catalog.checks.brand_checks import BRAND_CHECKS
 from unde_catalog.checks.freshness import FRESHNESS_CHECKS
 from unde_catalog.checks.house import HOUSE_CHECKS
+from unde_catalog.pipeline import STAGES
 
 CHECKS_DAILY, CHECKS_HOURLY, CHECKS_OF_THE_HOUSE = "checks_daily", "checks_hourly", "checks_of_the_house"
 
@@ -17,13 +18,13 @@ SENSED = ("originals", "collages", "visual_index")
 
 
 def work_off_name(stage: str) -> str:
-    """The job of what is due in one stage, as the UI shows it wherever a sensor's runs are listed."""
+    """The job of one stage alone, as the UI shows it wherever a sensor's or a schedule's runs are listed."""
     return f"work_off_{stage}"
 
 
 STAGES_OF_JOB = {
     "catalogue": frozenset(CATALOGUE_STAGES),
-    **{work_off_name(stage): frozenset({stage}) for stage in SENSED},
+    **{work_off_name(stage): frozenset({stage}) for stage in STAGES},
     # They work on no product, so that no stage has to wait for them.
     **dict.fromkeys((CHECKS_DAILY, CHECKS_HOURLY, CHECKS_OF_THE_HOUSE), frozenset[str]()),
 }
@@ -48,5 +49,5 @@ WORK_OFF_JOBS = {
         selection=stage_selection(stage),
         description=f"What is due in {stage} of a brand, without the checks that have a clock of their own.",
     )
-    for stage in SENSED
+    for stage in STAGES
 }

@@ -14,7 +14,7 @@ import dagster as dg
 from unde_catalog.automation.asking import Asked, Wanted, ask
 from unde_catalog.automation.configured import not_configured
 from unde_catalog.automation.in_flight import HOUR_TAG, Flight, brands_in_flight, brands_of_the_hour, flights
-from unde_catalog.automation.jobs import stage_selection
+from unde_catalog.automation.jobs import WORK_OFF_JOBS
 from unde_catalog.brands import BRANDS, Brand
 from unde_catalog.resources import WorkplaceResource
 from unde_catalog.settings import Settings
@@ -138,7 +138,7 @@ def _on_the_clock(
     @dg.schedule(
         name=name,
         cron_schedule=cron,
-        target=stage_selection(stage),
+        job=WORK_OFF_JOBS[stage],
         execution_timezone=settings.schedule_timezone,
         default_status=status,
         description=description,

@@ -108,8 +108,9 @@ def test_a_brand_is_not_asked_for_while_a_run_works_on_the_same_stage(
     stage = "collages" if launched == "by another stage's sensor" else "originals"
     # A sensor's own run has no selection: it is of the job that was made for its target.
     selection = frozenset({dg.AssetKey(stage)}) if launched == "by hand" else None
+    named = "catalogue" if "whole job" in launched else f"work_off_{stage}" if "sensor" in launched else None
     instance.create_run_for_job(
-        definitions.resolve_job_def("catalogue") if "whole job" in launched else job,
+        definitions.resolve_job_def(named) if named else job,
         status=dg.DagsterRunStatus.STARTED,
         tags={"dagster/partition": brand, **({"stage": stage, "brand": brand} if "sensor" in launched else {})},
         asset_selection=selection,

@@ -58,7 +58,7 @@ def test_availability_starts_while_a_backfill_fills_its_lane_and_waits_in_the_qu
             "dagster/partition/date": day,
         }  # fmt: skip
         run(
-            "launch", "-w", WORKSPACE, "-j", "__anonymous_asset_job_availability_hourly", "--tags", json.dumps(tags),
+            "launch", "-w", WORKSPACE, "-j", "work_off_availability", "--tags", json.dumps(tags),
             "--config-json", json.dumps(request.run_config),
         )  # fmt: skip
         begun = f"SELECT count(*) = 1 FROM runs WHERE status IN ('STARTED', 'SUCCESS') AND {_OF_THE_SHOPS}"
