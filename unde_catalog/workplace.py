@@ -23,15 +23,18 @@ DATABASES = ("staging", "production", "dagster")
 class Workplace:
     """Opened stores; close it, or use it as a context manager, so that the embedded server can stop."""
 
-    def __init__(self, settings: Settings, waiting: Waiting = REAL) -> None:
-        """`waiting`: how stages wait; a test brings its own."""
+    def __init__(
+        self, settings: Settings, waiting: Waiting = REAL, *, connections: int = 4, patience: float = 30
+    ) -> None:
+        """`waiting`: how stages wait; a test brings its own. The others are those of the staging `Database`."""
         self.settings, self.waiting = settings, waiting
+        self._connections, self._patience = connections, patience
         self._embedded: EmbeddedPostgres | None = None
 
     @cached_property
     def db(self) -> Database:
         """The staging database at the newest migration; `StagingDown` says what to do where it is not."""
-        db = Database(self.staging_url())
+        db = Database(self.staging_url(), max_connections=self._connections, patience=self._patience)
         at, newest = migrate.revision(db), migrate.newest_revision()
         if at != newest:
             if self.settings.staging_db_url is not None:

@@ -1,0 +1,45 @@
+"""The application: routers, what is around every request, and the page. Starting a server is `serving.py`'s."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from unde_catalog.search import docs, health, images, problems, searches
+from unde_catalog.search.context import Context
+from unde_catalog.search.gate import Gate
+from unde_catalog.search.health import Health
+from unde_catalog.search.journal import Journal
+from unde_catalog.search.page_files import PageFiles
+from unde_catalog.search.searches import Searching
+from unde_catalog.workplace import Workplace
+
+PAGE = Path(__file__).parent / "page"
+
+
+def build_app(workplace: Workplace) -> FastAPI:
+    """The API and its page over these stores, which are opened when they are first asked."""
+    context = Context(workplace)
+
+    app = FastAPI(
+        title="Unde catalogue",
+        version=version("unde-catalog"),
+        description="Find a garment by a photo or by words, and see in which shop it hangs.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        middleware=[Middleware(Journal, context=context), Middleware(Gate, context=context)],
+        responses={"default": {"description": "A problem (RFC 9457)", "model": problems.ProblemAnswer}},
+    )
+    app.state.context = context
+    app.state.searching = searching = Searching(context)
+    app.state.health = Health(context, searching.finder)
+    problems.add_handlers(app)
+    app.include_router(searches.router)  # before products, as an external id may have slashes in it
+    app.include_router(health.router)
+    app.include_router(images.router)
+    app.include_router(docs.router)
+    if (PAGE / "index.html").is_file():
+        app.mount("/", PageFiles(PAGE, context.settings))
+    return app

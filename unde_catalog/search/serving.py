@@ -1,0 +1,58 @@
+"""Serving the API: one process, which logs lines of JSON to its standard output."""
+
+import logging
+import socket
+import sys
+
+import uvicorn
+
+from unde_catalog.redaction import Secrets
+from unde_catalog.search.app import build_app
+from unde_catalog.search.journal import JsonLines
+from unde_catalog.settings import Settings
+from unde_catalog.workplace import Workplace
+
+CONNECTIONS = 8  # to the database: two for each core of a small machine are busy, the others wait for answers
+_PATIENCE = 5  # seconds for one of them: a client waits no longer, and asks again
+_MOST_AT_ONCE = 200  # requests; more are told to come again
+
+
+class AddressTaken(ValueError):
+    """Nothing can be served at this address."""
+
+
+def serve(settings: Settings, host: str, port: int) -> None:
+    """Serve until it is told to end (SIGINT, SIGTERM); what is in hand is answered. `AddressTaken` where it can't."""
+    _log_json(settings)
+    listening = _listen(host, port)
+    with Workplace(settings, connections=CONNECTIONS, patience=_PATIENCE) as workplace, listening:
+        config = uvicorn.Config(
+            build_app(workplace),
+            log_config=None,
+            access_log=False,  # the journal writes one
+            server_header=False,
+            forwarded_allow_ips=list(settings.search_trusted_proxies),
+            limit_concurrency=_MOST_AT_ONCE,
+            timeout_graceful_shutdown=20,
+            ws="none",
+        )
+        address, at = listening.getsockname()[:2]
+        shown = f"[{address}]" if ":" in address else address
+        logging.getLogger("unde_catalog.search").info("ready at http://%s:%s", shown, at)
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=256)
+    except OSError as error:
+        raise AddressTaken(f"can't serve at {host}, port {port} ({error.strerror}): choose another --port") from error
+
+
+def _log_json(settings: Settings) -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonLines(Secrets(settings)))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for chatty in ("httpx", "httpcore", "uvicorn.error", "PIL"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
