@@ -1,12 +1,12 @@
 """Keys of the search API, each kept as a hash.
 
-Revision: 0016
+Revision: 0018
 """
 
 from alembic import op
 
-revision = "0016"
-down_revision = "0015"
+revision = "0018"
+down_revision = "0017"
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS api_keys (
