@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from unde_catalog.sandbox import apify_shapes, bakai_shapes, s3_shapes, ximilar_shapes
+from unde_catalog.sandbox import apify_shapes, bakai_shapes, s3_shapes, telegram_shapes, ximilar_shapes
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Fault = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
@@ -210,6 +210,11 @@ def status(code: int, retry_after: str | None = None, *, in_body: bool = False, 
             refused = s3_shapes.refusal_of(code)
             xml = s3_shapes.error(refused, request.path)
             return web.Response(status=http_status, body=xml, content_type="application/xml", headers=headers)
+        if request.path.startswith(("/bot", "/file/bot")):
+            error = telegram_shapes.error(
+                code, retry_after=int(said) if code == 429 and said and said.isdigit() else None
+            )
+            return web.json_response(error, status=http_status)  # Telegram says it in the JSON alone
         return web.Response(status=http_status, text=f"{code}", headers=headers)
 
     return answer

@@ -6,7 +6,7 @@ Grammar of a specification (`--faults`), white space around commas allowed:
 
 KIND   the request's kind in the log: photo, apify.start, apify.run, apify.items, ximilar.insert, ximilar.get ...,
        stock (all four shapes of the shops), finder, bakai.products, bakai.product, bakai.health, bakai.list,
-       bakai.photo (from CDN and bucket alike)
+       bakai.photo (from CDN and bucket alike), telegram.getFile, telegram.file, telegram.getMe
 FAULT  one of
 
        404, 503 ...                any status from 400 to 599; 429 says Retry-After: 1
@@ -25,15 +25,18 @@ FAULT  one of
        to-private, redirect-loop   redirects to 169.254.169.254 and to itself
        FAILED, TIMED-OUT, ABORTED  for apify.run: the ending of a run, decided when it is started
        RUNNING                     for apify.run: it never ends
+       invalid-file-id, unavailable, file-too-big         for telegram.getFile: 400 and why, the second of which passes
+       no-path, no-size, wrong-size, no-unique-id, odd-path       likewise: an answer that lacks something, or lies
 
 What is cut, cut short or dripped was carried out before, too.
 
 TIMES  a passing fault: it goes away after so many requests of one path (503x2). Without it the fault stays.
 SHARE  the share of paths it strikes, 0 to 1. To Ximilar a path is path and `_id` of the first record; for stock it is
-       brand and product, so a fault strikes all that is asked about one product; of bakai's lists each page is a path.
+       brand and product, so a fault strikes all that is asked about one product; of bakai's lists each page is a path,
+       of Telegram each file id.
 
 For example: photo:404=0.05,photo:503x2=0.1,photo:truncated=0.02,apify.run:FAILEDx1=1,ximilar.insert:lostx1=0.1,
-stock:526x1=0.1,stock:403=0.02,finder:html=1
+stock:526x1=0.1,stock:403=0.02,finder:html=1,telegram.getFile:429-in-8x1=0.1,telegram.file:404x1=0.1
 
 Which path is struck depends on the seed, the kind and the path alone, so a run can be repeated. Of the rules of
 one kind a path gets at most one: their shares add up. A running sandbox is told by POST /_control (control.py), which
@@ -51,6 +54,7 @@ from unde_catalog.sandbox.fault_answers import RESPONSES, Fault, Handler, late, 
 from unde_catalog.sandbox.identity import stable_share
 from unde_catalog.sandbox.request_log import FAULT
 from unde_catalog.sandbox.runs import ENDINGS, RunStatus
+from unde_catalog.sandbox.telegram_faults import FAULTS as OF_TELEGRAM
 
 _ENDING_BY_NAME: dict[str, RunStatus] = {str(ending): ending for ending in ENDINGS}
 _RULE = re.compile(r"(?P<kind>[A-Za-z.]+):(?P<fault>[A-Za-z0-9-]+?)(?:x(?P<times>[1-9]\d*))?=(?P<share>[0-9.]+)")
@@ -177,12 +181,14 @@ def check(name: str) -> None:
 def _response_fault(name: str) -> Fault:
     if name in RESPONSES:
         return RESPONSES[name]
+    if name in OF_TELEGRAM:
+        return OF_TELEGRAM[name]
     if match := _LATE.fullmatch(name):
         return late(int(match["seconds"]))
     if match := _STATUS.fullmatch(name):
         retry_after = {"in": match["seconds"], "at": f"at{match['seconds']}"}.get(match["manner"])
         return status(int(match["code"]), retry_after, in_body=bool(match["body"]), after=bool(match["after"]))
-    known = ", ".join([*RESPONSES, *ENDINGS[1:]])
+    known = ", ".join([*RESPONSES, *OF_TELEGRAM, *ENDINGS[1:]])
     raise FaultSpecError(
         f"unknown fault {name!r}; known are a status from 400 to 599, body-500, 503-after, 429-in-30, late-5, {known}"
     )

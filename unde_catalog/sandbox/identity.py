@@ -35,6 +35,8 @@ BAKAI_ACCESS_KEY, BAKAI_SECRET_KEY = "sandbox-bakai-access", "sandbox-bakai-secr
 BAKAI_BUCKET = "bakai-images"
 BAKAI_S3_ACCESS_KEY, BAKAI_S3_SECRET_KEY = "sandbox-bakai-s3-access", "sandbox-bakai-s3-secret"
 
+TELEGRAM_TOKEN = "4096351827:sandbox-telegram-token"
+
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 

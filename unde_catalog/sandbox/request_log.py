@@ -20,6 +20,7 @@ NOTED = "sandbox_noted"  # what else the line of a request tells, a dict
 _ARRIVED = "sandbox_arrived"
 _OPEN = "sandbox_open"
 _WRITTEN = "sandbox_written"
+_BOT = re.compile(r"/bot[^/]+/")  # Telegram's token is part of the path
 _SECRET = re.compile(r"(?i)token|key|secret|password|signature")
 
 
@@ -59,7 +60,7 @@ class RequestLog:
             "time": round(arrived if arrived is not None else time.time() - seconds, 6),
             "kind": request.get(KIND, "other"),
             "method": request.method,
-            "path": request.path,
+            "path": _BOT.sub("/bot***/", request.path),
             "query": without_secrets(request.rel_url.raw_query_string),
             "status": status,
             "bytes": size,

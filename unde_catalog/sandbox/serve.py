@@ -68,6 +68,8 @@ def environment(port: int, host: str = "127.0.0.1") -> dict[str, str]:
         "BAKAI_S3_BUCKET": identity.BAKAI_BUCKET,  # anyone may read it, so photos need no other base URL
         "BAKAI_S3_ACCESS_KEY": identity.BAKAI_S3_ACCESS_KEY,
         "BAKAI_S3_SECRET_KEY": identity.BAKAI_S3_SECRET_KEY,
+        "TELEGRAM_API_URL": f"http://{host}:{port}",
+        "TELEGRAM_BOT_TOKEN": identity.TELEGRAM_TOKEN,
         "PHOTO_ALLOW_PRIVATE_HOSTS": "true",
         "DOWNLOAD_DELAY_MIN": "0",
         "DOWNLOAD_DELAY_MAX": "0",

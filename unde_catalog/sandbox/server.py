@@ -25,6 +25,7 @@ from unde_catalog.sandbox.runs import RunStore
 from unde_catalog.sandbox.shop_products import Shelf
 from unde_catalog.sandbox.shop_terms import ShopTerms
 from unde_catalog.sandbox.shops import ShopsApi
+from unde_catalog.sandbox.telegram import TelegramApi
 from unde_catalog.sandbox.ximilar import XimilarApi
 from unde_catalog.sandbox.ximilar_photos import PhotoReader
 from unde_catalog.sandbox.ximilar_store import XimilarStore
@@ -88,6 +89,7 @@ def build(options: Options) -> tuple[web.Application, RequestLog]:
     app.add_routes(ShopsApi(Shelf(source), terms, dial, log).routes())
     app.add_routes(bakai.routes())
     app.add_routes(BakaiBucket(bakai, dial).routes())
+    app.add_routes(TelegramApi(dial, pool).routes())
     app.add_routes(Cdn(dial, pool).routes())
     if options.data is not None:
         app.add_routes(Files(options.data, dial).routes())

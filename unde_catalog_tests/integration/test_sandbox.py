@@ -442,6 +442,8 @@ def test_the_environment_points_every_client_at_the_sandbox() -> None:
         "XIMILAR_API_URL": "http://127.0.0.1:8790",
         "XIMILAR_API_TOKEN": "sandbox-ximilar-token",
         "XIMILAR_COLLECTION_ID": "sandbox-fashion-new",
+        "TELEGRAM_API_URL": "http://127.0.0.1:8790",
+        "TELEGRAM_BOT_TOKEN": "4096351827:sandbox-telegram-token",
         "PHOTO_ALLOW_PRIVATE_HOSTS": "true",
         "DOWNLOAD_DELAY_MIN": "0",
         "DOWNLOAD_DELAY_MAX": "0",
