@@ -108,7 +108,7 @@ class Telegram:
         async with self._memory.reserve(wanted):
             kind = await asyncio.to_thread(image_type, data)
         if isinstance(kind, Refused):
-            return meaning.of_content(kind)
+            return meaning.of_content(kind, len(data), found.size)
         return FetchedPhoto(data, kind.content_type, kind.extension, found.file_unique_id)
 
     async def _request(
@@ -142,7 +142,8 @@ class Telegram:
 
 
 async def _file(response: aiohttp.ClientResponse) -> bytes | Trouble:
-    meant = meaning.of_file(response.status, response.headers)
+    refusal = await _read(response, _MAX_ANSWER) if response.status == 429 else None
+    meant = meaning.of_file(response.status, response.headers, refusal or b"")
     if meant is not None:
         return meant
     data = await _read(response, MAX_BYTES)

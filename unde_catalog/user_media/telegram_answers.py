@@ -11,6 +11,7 @@ a path that is none, a redirect instead of a file          INVALID_TELEGRAM_URL 
 5xx or 429 for the file, a connection or body cut short    DOWNLOAD_HTTP_ERROR   yes       yes
 other 4xx for the file, more than 20 MB of it              DOWNLOAD_HTTP_ERROR   no        no
 a page or a broken image instead of a photo                DOWNLOAD_HTTP_ERROR   yes       yes
+the same, but of the file's own size: it was sent so       UNEXPECTED_ERROR      no        no
 an image that we don't read (HEIF, 200 megapixels)         UNEXPECTED_ERROR      no        no
 no whole answer within the time                            DOWNLOAD_TIMEOUT      yes       yes
 """
@@ -33,9 +34,10 @@ _LONGEST_PATH = 500
 
 @dataclass(frozen=True, slots=True)
 class FilePath:
-    """Where a file can be had for an hour, as Telegram wrote it, and the id of its content where it has one."""
+    """Where a file can be had for an hour, as Telegram wrote it; its bytes and the id of its content where told."""
 
     path: str
+    size: int | None
     file_unique_id: str | None
 
 
@@ -65,14 +67,13 @@ def of_get_file(status: int, body: bytes, headers: Mapping[str, str]) -> FilePat
         return Trouble("TELEGRAM_API_ERROR", detail, repeat=again, again=True, pause=pause)
     result = said.get("result")
     if said.get("ok") is True and isinstance(result, dict):
-        unique = result.get("file_unique_id")
-        return _path(result.get("file_path"), unique if isinstance(unique, str) and 0 < len(unique) <= 200 else None)
+        return _path(result)
     code = said.get("error_code")
     return _refusal(code if type(code) is int else status, said, headers)
 
 
-def of_file(status: int, headers: Mapping[str, str]) -> Trouble | None:
-    """What status and headers of the file's own answer mean; None for a body worth reading."""
+def of_file(status: int, headers: Mapping[str, str], body: bytes = b"") -> Trouble | None:
+    """What status and headers of the file's own answer mean; None for a body worth reading. `body`: that of a 429."""
     if status == 200:
         encoding = headers.get("Content-Encoding", "").strip().lower()
         if encoding in ("", "identity"):
@@ -81,7 +82,7 @@ def of_file(status: int, headers: Mapping[str, str]) -> Trouble | None:
     if 300 <= status < 400:  # it would take the token along, in the referrer or in the new path
         return Trouble("INVALID_TELEGRAM_URL", f"the file's address redirects ({status}), which is not followed")
     if status == 429:
-        return _http(status, pause=_pause(headers, None))
+        return _http(status, pause=_pause(headers, _retry_after(_json_object(body) or {})))
     if status in (404, 410):
         return Trouble(
             "DOWNLOAD_HTTP_ERROR", f"the file's path has expired ({status})", repeat=True, again=True, expired=True
@@ -94,10 +95,10 @@ def of_error(error: aiohttp.ClientError, code: ErrorCode) -> Trouble:
     return Trouble(code, answers.of_error(error).detail, repeat=True, again=True)
 
 
-def of_content(refused: Refused) -> Trouble:
-    """Bytes that are no photo for us."""
-    detail = f"what came is no photo: {refused.detail}"
-    if refused.worth_another_try:
+def of_content(refused: Refused, size: int, told: int | None) -> Trouble:
+    """Bytes that are no photo for us, and how many they are; `told`: how many Telegram says there are."""
+    detail = f"what came is no photo we take: {refused.reason} ({refused.detail})"
+    if refused.worth_another_try and size != told:
         return Trouble("DOWNLOAD_HTTP_ERROR", detail, repeat=True, again=True)
     return Trouble("UNEXPECTED_ERROR", detail)
 
@@ -123,9 +124,8 @@ def _refusal(code: int, said: dict[str, Any], headers: Mapping[str, str]) -> Tro
     words = answers.words(str(said.get("description") or "no reason given"))
     detail = f"Telegram answers {code}: {words}"
     if code == 429:
-        parameters = said.get("parameters")
-        after = parameters.get("retry_after") if isinstance(parameters, dict) else None
-        return Trouble("TELEGRAM_API_ERROR", detail, repeat=True, again=True, pause=_pause(headers, after))
+        pause = _pause(headers, _retry_after(said))
+        return Trouble("TELEGRAM_API_ERROR", detail, repeat=True, again=True, pause=pause)
     if code in (401, 403, 404):
         detail = f"Telegram refuses the bot ({code}): look at TELEGRAM_BOT_TOKEN and TELEGRAM_API_URL"
         return Trouble("TELEGRAM_API_ERROR", detail, again=True)
@@ -133,14 +133,16 @@ def _refusal(code: int, said: dict[str, Any], headers: Mapping[str, str]) -> Tro
     return Trouble("TELEGRAM_API_ERROR", detail, repeat=passes, again=passes)
 
 
-def _path(path: object, unique: str | None) -> FilePath | Trouble:
+def _path(result: dict[str, Any]) -> FilePath | Trouble:
+    path, size, unique = result.get("file_path"), result.get("file_size"), result.get("file_unique_id")
     if path is None or path == "":
         return Trouble("INVALID_TELEGRAM_URL", "Telegram names no path for the file", repeat=True, again=True)
     if not isinstance(path, str) or len(path) > _LONGEST_PATH or not path.isprintable() or "\\" in path:
         return Trouble("INVALID_TELEGRAM_URL", "what Telegram names is no path of a file")
     if not all(segment.strip(".") for segment in path.split("/")):  # also //host/ and a path that begins with /
         return Trouble("INVALID_TELEGRAM_URL", "the file's path would leave the folder of files")
-    return FilePath(path, unique)
+    known = isinstance(unique, str) and 0 < len(unique) <= 200
+    return FilePath(path, size if type(size) is int else None, unique if known else None)
 
 
 def _http(status: int, pause: float | None = None) -> Trouble:
@@ -149,6 +151,11 @@ def _http(status: int, pause: float | None = None) -> Trouble:
 
 def _answered(status: int) -> str:
     return f"the file's address answered {status}"
+
+
+def _retry_after(said: dict[str, Any]) -> object:
+    parameters = said.get("parameters")
+    return parameters.get("retry_after") if isinstance(parameters, dict) else None
 
 
 def _pause(headers: Mapping[str, str], after: object) -> float:
