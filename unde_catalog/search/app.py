@@ -6,7 +6,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from unde_catalog.search import docs, health, images, problems, searches
+from unde_catalog.search import docs, health, images, problems, product_list, products, searches, webhooks
 from unde_catalog.search.context import Context
 from unde_catalog.search.gate import Gate
 from unde_catalog.search.health import Health
@@ -37,6 +37,9 @@ def build_app(workplace: Workplace) -> FastAPI:
     app.state.health = Health(context, searching.finder)
     problems.add_handlers(app)
     app.include_router(searches.router)  # before products, as an external id may have slashes in it
+    app.include_router(product_list.router)
+    app.include_router(products.router)
+    app.include_router(webhooks.router)
     app.include_router(health.router)
     app.include_router(images.router)
     app.include_router(docs.router)

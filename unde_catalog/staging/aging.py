@@ -65,3 +65,15 @@ def old_scrapes(cursor: Cursor, keep: timedelta) -> int:
         f"DELETE FROM scrapes WHERE id = ANY(ARRAY({_OLD_SCRAPES} LIMIT %(chunk)s))", {"keep": keep, "chunk": CHUNK}
     )
     return cursor.rowcount
+
+
+def old_webhook_deliveries(cursor: Cursor, keep: timedelta) -> int:
+    """Delete a chunk of deliveries of that long ago; how many. A repeat of one is refused after minutes for its age."""
+    cursor.execute(
+        """
+        DELETE FROM webhook_deliveries WHERE digest = ANY(ARRAY(
+            SELECT digest FROM webhook_deliveries WHERE received_at < unde_now() - %s ORDER BY received_at LIMIT %s))
+        """,
+        (keep, CHUNK),
+    )
+    return cursor.rowcount

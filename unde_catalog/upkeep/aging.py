@@ -22,6 +22,7 @@ def old_rows(db: Database, settings: Settings) -> dict[str, int]:
         ("scraper_logs", aging.old_logs, settings.log_keep_days),
         ("rejected_items", aging.old_rejected_items, settings.scrape_keep_days),
         ("scrapes", aging.old_scrapes, settings.scrape_keep_days),
+        ("webhook_deliveries", aging.old_webhook_deliveries, settings.log_keep_days),
     )
     deleted = dict.fromkeys((table for table, _, _ in rules), 0)
     for table, rule, days in rules:
