@@ -150,8 +150,8 @@ class Finder:
                 photo_url=photo_path(hit.product_id, hit.n),
                 product=product_answer(products[hit.product_id]),
                 in_stock=[
-                    StockAnswer.model_construct(
-                        brand=one.brand, store_id=one.store_id, name=_name_of(one), sizes=list(one.sizes)
+                    StockAnswer(
+                        brand=one.shop.brand, store_id=one.shop.store_id, name=_name_of(one.shop), sizes=one.sizes
                     )
                     for one in stock.get(hit.product_id, ())
                 ],
@@ -195,5 +195,5 @@ def _knows_words(model: str) -> bool:
     return kind_of(model) == "clip"
 
 
-def _name_of(shop: KnownShop | ShopStock) -> str:
+def _name_of(shop: KnownShop) -> str:
     return shop.name or f"{brand_name(shop.brand)} {shop.store_id}"

@@ -25,12 +25,14 @@ _SIGNED = "/api/v1/webhooks/"  # have signatures in place of keys
 _UPLOAD = "/api/v1/search/by-image"
 _FIELDS = 64_000  # bytes of a form beside its photo
 _BODY = 1_000_000  # bytes of any other body
+_MOST_AT_ONCE = 200  # requests; a machine that does not get on with them is not helped by more
 _BODY_SECONDS = 60  # for all of a body, so that nobody holds a place by sending a byte a minute
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 _WRONG_KEY = Problem(401, "wrong_key", "this API key is not known, or was revoked", _CHALLENGE)
 _NO_KEY = Problem(401, "key_needed", "this needs an API key: Authorization: Bearer <key>", _CHALLENGE)
 _NO_WRITE_KEY = Problem(403, "write_key_needed", "this API key may only read: this needs one that may write")
+_BUSY = Problem(503, "busy", "too many requests are being answered: try again in a second", {"Retry-After": "1"})
 
 
 class Gate:
@@ -43,6 +45,7 @@ class Gate:
         self._by_key = Rates(settings.search_key_rate_per_minute)
         self._wrong_keys = Rates(settings.search_rate_per_minute)
         self._needs_key = settings.search_needs_key
+        self._in_hand = 0
         self._upload = settings.search_photo_max_bytes + _FIELDS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,7 +53,16 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        self._in_hand += 1
         try:
+            await self._let_through(scope, receive, send)
+        finally:
+            self._in_hand -= 1
+
+    async def _let_through(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if self._in_hand > _MOST_AT_ONCE:
+                raise _BUSY
             if scope["path"].startswith(_API) and scope["path"] not in _OPEN:
                 await self._admit(scope)
             most = self._upload if scope["path"] == _UPLOAD else _BODY

@@ -125,7 +125,7 @@ def _request_id(scope: Scope) -> str:
 def _route(scope: Scope) -> str:
     """The template of the route, e.g. `/api/v1/products/{external_id}`: there are as many as there are routes."""
     route = scope.get("route")
-    path = getattr(route, "path", None)
+    path = getattr(route, "path_format", None)
     if path:
         return path
     return "/{page}" if scope.get("endpoint") is not None else "none"

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from typing_extensions import TypedDict
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.search.answers import Product
@@ -70,7 +71,7 @@ class TextSearch(BaseModel):
     shop: ShopName = None
 
 
-class StockAnswer(BaseModel):
+class StockAnswer(TypedDict):  # a plain dict, as an answer has hundreds of them
     """A shop that had the product when it was asked last."""
 
     brand: str

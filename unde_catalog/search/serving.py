@@ -14,7 +14,7 @@ from unde_catalog.workplace import Workplace
 
 CONNECTIONS = 8  # to the database: two for each core of a small machine are busy, the others wait for answers
 _PATIENCE = 5  # seconds for one of them: a client waits no longer, and asks again
-_MOST_AT_ONCE = 200  # requests; more are told to come again
+_MOST_CONNECTIONS = 1_000  # the gate lets fewer requests in, and tells the others so
 
 
 class AddressTaken(ValueError):
@@ -32,7 +32,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
             access_log=False,  # the journal writes one
             server_header=False,
             forwarded_allow_ips=list(settings.search_trusted_proxies),
-            limit_concurrency=_MOST_AT_ONCE,
+            limit_concurrency=_MOST_CONNECTIONS,
             timeout_graceful_shutdown=20,
             ws="none",
         )

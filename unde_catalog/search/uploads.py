@@ -14,6 +14,7 @@ from unde_catalog.search.problems import Problem
 from unde_catalog.search_settings import SearchFields
 
 _LEAST_SIDE = 16  # pixels a side: less shows no garment
+_MOST_RATIO = 20  # of the two sides: CLIP enlarges the shorter one to 224 pixels, and the other one with it
 _STATUS: dict[RefusalReason, int] = {
     "empty": 422,
     "not_an_image": 415,
@@ -32,7 +33,7 @@ _SAID: dict[RefusalReason, str] = {
     "too_large": "the file has more than {max_bytes} bytes: send a smaller one",
     "too_many_pixels": "the picture has more than {megapixels:g} megapixels: send a smaller one",
     "too_small": "the picture is smaller than {min_side} x {min_side} pixels: send a larger one",
-    "too_long": "the picture is too long: cut it",
+    "too_long": "the picture is far longer than it is wide, or the other way round: cut it",
     "truncated": "the end of the picture is missing: send it again",
     "corrupt": "the picture is damaged: send it again, or another one",
 }
@@ -60,6 +61,8 @@ class Uploads:
             raise self._problem(found.reason)
         if min(found.size) < _LEAST_SIDE:
             raise self._problem("too_small")
+        if max(found.size) > _MOST_RATIO * min(found.size):
+            raise self._problem("too_long")
         return found
 
     def _problem(self, reason: RefusalReason) -> Problem:

@@ -14,22 +14,20 @@ MOST_SHOPS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class ShopStock:
-    """A shop, by its brand and number there, and the sizes of a product that it had when it was asked last."""
+class KnownShop:
+    """A shop by its brand and its number there; it has no name where nobody looked for it."""
 
     brand: str
     store_id: int
     name: str | None
-    sizes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class KnownShop:
-    """A shop that there is stock of; it has no name where nobody looked for it."""
+class ShopStock:
+    """A shop, and the sizes of a product that it had when it was asked last."""
 
-    brand: str
-    store_id: int
-    name: str | None
+    shop: KnownShop
+    sizes: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ def in_stock(cursor: Cursor, product_ids: Collection[int], shops: Sequence[Known
     # One look at the index for each product and shop: a product's rows of a month are many more.
     cursor.execute(
         """
-        SELECT p.id, s.place, a.sizes_in_stock AS sizes
+        SELECT p.id, jsonb_agg(jsonb_build_array(s.place - 1, a.sizes_in_stock) ORDER BY s.place) AS found
         FROM raw_products p
         JOIN unnest(%(brands)s::text[], %(stores)s::int[]) WITH ORDINALITY AS s (brand, store_id, place)
             ON s.brand = p.brand
@@ -98,7 +96,7 @@ def in_stock(cursor: Cursor, product_ids: Collection[int], shops: Sequence[Known
             WHERE a.brand = s.brand AND a.store_id = s.store_id AND a.product_id = p.external_id
             ORDER BY a.fetched_at DESC LIMIT 1) AS a
         WHERE p.id = ANY(%(ids)s) AND a.sizes_in_stock <> '[]'
-        ORDER BY p.id, s.place
+        GROUP BY p.id
         """,
         {
             "ids": list(product_ids),
@@ -106,12 +104,10 @@ def in_stock(cursor: Cursor, product_ids: Collection[int], shops: Sequence[Known
             "stores": [shop.store_id for shop in shops],
         },
     )
-    found: dict[int, list[ShopStock]] = {}
-    for row in cursor.fetchall():
-        shop = shops[row["place"] - 1]
-        sizes = tuple(str(size) for size in row["sizes"]) if isinstance(row["sizes"], list) else ()
-        found.setdefault(row["id"], []).append(ShopStock(shop.brand, shop.store_id, shop.name, sizes))
-    return found
+    return {
+        row["id"]: [ShopStock(shops[place], _sizes(sizes)) for place, sizes in row["found"]]
+        for row in cursor.fetchall()
+    }
 
 
 def shops(cursor: Cursor) -> list[KnownShop]:
@@ -134,6 +130,11 @@ def categories(cursor: Cursor) -> list[str]:
         (MOST_CATEGORIES,),
     )
     return [row["category"] for row in cursor.fetchall()]
+
+
+def _sizes(value: object) -> list[str]:
+    """The names of sizes; the column may hold any JSON."""
+    return [str(size) for size in value] if isinstance(value, list) else []
 
 
 def _numbers(text: str | None) -> Vector | None:
