@@ -15,6 +15,7 @@ from unde_catalog_tests.fake_time import FakeTime
 from unde_catalog_tests.far_side import FarSide, far_side
 from unde_catalog_tests.integration.shop import OpenShop, Shop
 from unde_catalog_tests.photo_catalogue import Catalogue, photo_catalogue
+from unde_catalog_tests.served_api import Api, OpenApi, opened_api
 from unde_catalog_tests.servers import Sandbox, Server
 from unde_catalog_tests.torture.assortment import Assortment, assortment
 from unde_catalog_tests.trouble import PRODUCTS, Line, Undisturbed, line, undisturbed_line
@@ -76,6 +77,18 @@ def host() -> Iterator[FarSide]:
 @pytest.fixture
 def time() -> FakeTime:
     return FakeTime()
+
+
+@pytest.fixture
+def open_api(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenApi]:
+    """Serves the search API, with these variables in the environment."""
+    with ExitStack() as stack:
+        yield lambda **environment: stack.enter_context(opened_api(database_url, tmp_path, monkeypatch, **environment))
+
+
+@pytest.fixture
+def api(open_api: OpenApi) -> Api:
+    return open_api()
 
 
 @pytest.fixture(scope="session")

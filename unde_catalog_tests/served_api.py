@@ -1,0 +1,102 @@
+"""The search API over real HTTP: served by uvicorn in a thread, on a database and a store of the test's own."""
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from unde_catalog.search import keys
+from unde_catalog.search.app import build_app
+from unde_catalog.search.journal import JsonLines
+from unde_catalog.settings import load_settings
+from unde_catalog.staging import api_keys
+from unde_catalog.staging.api_keys import Scope
+from unde_catalog.workplace import Workplace
+from unde_catalog_tests.visual import Visual
+
+OpenApi = Callable[..., "Api"]
+
+
+class Api(httpx.Client):
+    """A client of a running API; `lines` are the log's, `visual` adds products to what it searches."""
+
+    def __init__(self, place: Workplace, app: FastAPI, url: str, lines: list[str]) -> None:
+        super().__init__(base_url=url, timeout=60)
+        self.place, self.app, self.lines = place, app, lines
+        self.visual = Visual(place)
+
+    def key(self, scope: Scope = "read", name: str = "somebody") -> dict[str, str]:
+        """A new key, as the header that it is sent in."""
+        made = keys.make()
+        assert self.place.db.run(api_keys.add, name, scope, keys.digest(made))
+        return {"Authorization": f"Bearer {made}"}
+
+    def logged(self, request_id: str) -> dict[str, Any]:
+        """What the log tells of a request."""
+        (line,) = [told for told in map(json.loads, self.lines) if told.get("request_id") == request_id]
+        return line
+
+    def by_image(self, photo: bytes, **fields: Any) -> httpx.Response:
+        return self.post("/api/v1/search/by-image", files={"file": ("photo.jpg", photo)}, data=fields)
+
+    def similar(self, external_id: object, **query: Any) -> httpx.Response:
+        return self.get(f"/api/v1/products/{external_id}/similar", params=query)
+
+
+@contextmanager
+def served(place: Workplace) -> Iterator[Api]:
+    """The API over these stores, for as long as the block lasts."""
+    app = build_app(place)
+    lines: list[str] = []
+    log = logging.getLogger("unde_catalog.search")
+    handler = _Kept(lines, JsonLines(app.state.context.secrets))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    ready = threading.Event()
+
+    class Announced(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            ready.set()
+
+    server = Announced(uvicorn.Config(app, port=0, log_config=None, access_log=False, server_header=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        assert ready.wait(60)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with Api(place, app, f"http://127.0.0.1:{port}", lines) as api:
+            yield api
+    finally:
+        server.should_exit = True
+        thread.join(60)
+        log.removeHandler(handler)
+
+
+@contextmanager
+def opened_api(database_url: str, home: Path, patch: pytest.MonkeyPatch, **environment: object) -> Iterator[Api]:
+    """The API on a database, with these variables in the environment; nobody is sent away for asking often."""
+    patch.chdir(home)  # no .env of a developer's here
+    given = {"SEARCH_RATE_PER_MINUTE": 0, "UNDE_HOME": home / "home", "STAGING_DB_URL": database_url, **environment}
+    for name, value in given.items():
+        patch.setenv(name, str(value))
+    with Workplace(load_settings(), connections=4, patience=5) as place, served(place) as api:
+        yield api
+
+
+class _Kept(logging.Handler):
+    def __init__(self, lines: list[str], formatter: logging.Formatter) -> None:
+        super().__init__()
+        self.setFormatter(formatter)
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(self.format(record))
