@@ -26,6 +26,7 @@ from unde_catalog.commands.pauses import pause_command, resume_command
 from unde_catalog.commands.report import report_command
 from unde_catalog.commands.search import search_app
 from unde_catalog.commands.upkeep import upkeep_command
+from unde_catalog.commands.user_media import user_media_app
 from unde_catalog.commands.vectors import vectors_app
 from unde_catalog.embedded.errors import EmbeddedPostgresError
 from unde_catalog.handler import StageStopped
@@ -49,6 +50,7 @@ app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(objects_app, name="objects")
 app.add_typer(notices_app, name="notices")
 app.add_typer(vectors_app, name="vectors")
+app.add_typer(user_media_app, name="user-media")
 app.add_typer(search_app, name="search")
 app.command("verify")(verify_command)
 app.command("doctor")(doctor_command)

@@ -67,6 +67,7 @@ class Settled:
     bytes: int = 0
     seconds: float = 0
     codes: Mapping[str, int] = field(default_factory=dict)
+    priority: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class MediaDay:
 
 
 _PLACE = "stream = %(stream)s AND sequence = %(sequence)s AND sent_at = %(sent_at)s"
-_SETTLED = "state, subject, answer, reason, stored, failed, bytes, seconds, codes"
+_SETTLED = "state, subject, answer, reason, stored, failed, bytes, seconds, codes, priority"
 
 
 def take(cursor: Cursor, key: RequestKey, about: About) -> Taken | Settled:

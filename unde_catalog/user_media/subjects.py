@@ -16,7 +16,8 @@ DEAD = "photo_upload_dead"
 class Queue:
     """A subject that requests come on, with a durable consumer of its own, so that neither waits for the other.
 
-    `in_hand`: requests at once in a process; `ack_pending`: in all processes together.
+    `in_hand`: requests at once in a process; `ack_pending`: in all processes together; `tries`: how often one is begun
+    before it is given up.
     """
 
     header: Header
@@ -24,6 +25,7 @@ class Queue:
     result: str
     in_hand: int
     ack_pending: int
+    tries: int
 
     @property
     def durable(self) -> str:
@@ -32,8 +34,8 @@ class Queue:
 
 
 QUEUES = (
-    Queue("train", TRAIN, BATCH_RESULT, in_hand=4, ack_pending=100),
-    Queue("inf", INFERENCE, INFERENCE_RESULT, in_hand=10, ack_pending=500),
+    Queue("train", TRAIN, BATCH_RESULT, in_hand=4, ack_pending=100, tries=5),
+    Queue("inf", INFERENCE, INFERENCE_RESULT, in_hand=10, ack_pending=500, tries=3),
 )
 
 
