@@ -7,7 +7,9 @@ Never the catalogue's bucket, which anyone may read. Where in it a photo lies is
 import asyncio
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import quote
 
 import obstore
@@ -68,6 +70,12 @@ class PrivateBucket:
     async def delete(self, keys: Iterable[str]) -> None:
         """Delete photos; those that are missing already are fine. `StorageDown`."""
         await asyncio.to_thread(self.store.delete, list(keys))
+
+    def remove_empty(self, folder: str) -> None:
+        """Remove a folder on this machine that is empty: its name would still tell of a person. S3 has no folders."""
+        if not isinstance(self.store, _PrivateS3):
+            with suppress(OSError):  # not empty, or gone: both are fine
+                (Path(self.store.where) / checked(folder)).rmdir()
 
     def url(self, key: str) -> str:
         """`https://<bucket host>/<key>`, which only a signed request may read; `file://` for a folder."""
