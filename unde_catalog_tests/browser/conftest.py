@@ -1,13 +1,17 @@
 """A desk for a file of tests, and for each test a page of a real browser on it; a failure leaves a picture of that."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from unde_catalog_tests.browser.desk import Desk, open_desk
-from unde_catalog_tests.servers import missing
+from unde_catalog_tests.browser.shelf import Shelf, open_shelf
+from unde_catalog_tests.servers import Server, missing
+from unde_catalog_tests.toy_clip import write_toy_clip
 
 _CHROMIUM = Path("/usr/bin/chromium")
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server"]
@@ -42,11 +46,48 @@ def desk(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def page(desk: Desk, browser: Browser, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
+    with _tab(browser, desk.url, tmp_path, request, viewport={"width": 1500, "height": 1000}) as opened:
+        opened.goto("/")
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def shelf(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    """Searched by photos alone."""
+    with open_shelf(server, tmp_path_factory.mktemp("shelf"), EMBEDDING_MODEL="descriptor") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def clip_shelf(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    """Searched by words, too: red, green and blue are all that its model knows."""
+    home = tmp_path_factory.mktemp("clip_shelf")
+    clip = {"EMBEDDING_MODEL": "clip", "CLIP_MODEL_DIR": str(write_toy_clip(home / "clip")), "HF_HUB_OFFLINE": "1"}
+    with open_shelf(server, home, few=True, **clip) as opened:
+        yield opened
+
+
+@pytest.fixture
+def tab(browser: Browser, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
+    """Opens a page of a window of its own: of which shelf, at which address of it, and how the window is."""
+    with ExitStack() as stack:
+
+        def open_tab(shelf: Shelf, path: str = "/", **window: Any) -> Page:
+            opened = stack.enter_context(_tab(browser, shelf.url, tmp_path, request, **window))
+            opened.goto(path)
+            return opened
+
+        yield open_tab
+
+
+@contextmanager
+def _tab(
+    browser: Browser, base_url: str, tmp_path: Path, request: pytest.FixtureRequest, **window: Any
+) -> Iterator[Page]:
     expect.set_options(timeout=_PATIENCE)
-    context = browser.new_context(base_url=desk.url, viewport={"width": 1500, "height": 1000})
+    context = browser.new_context(base_url=base_url, **window)
     context.set_default_timeout(_PATIENCE)
     opened = context.new_page()
-    opened.goto("/")
     yield opened
     if request.node.stash[_phase_reports]["call"].failed:
         picture = tmp_path / "page.png"

@@ -194,9 +194,11 @@ async function loadOffered() {
   for (const part of [words, byId("go")]) part.hidden = wordless;
   document.body.classList.toggle("wordless", wordless);
   byId("wordless").hidden = !wordless;
-  byId("wordless").textContent = `Search by photo: the model in use, ${offered.model}, has no words. Words need CLIP.`;
+  byId("wordless").textContent = offered.model
+    ? `Search by photo: the model in use, ${offered.model}, has no words. Words need CLIP.`
+    : "Nothing can be found yet: no photo of the catalogue is in the index.";
   const photos = offered.photos === null ? "" : `, ${count(offered.photos, "photo")}`;
-  byId("model").textContent = `Answered by ${offered.model}${photos}`;
+  byId("model").textContent = offered.model ? `Answered by ${offered.model}${photos}` : "The index is empty";
   if (first) filterForm.offer(offered);
 }
 

@@ -85,8 +85,7 @@ function card(result, place, filters) {
       about.active === false && element("p", { class: "quiet" }, "No longer on sale"),
       stock(result.in_stock),
       element("a", { class: "button more", href: addressOf(search({ like: likeOf(product), filters })),
-        "data-title": product.title, "data-image": result.photo_url },
-        "More like this", unseen(`: ${product.title}`)),
+        "aria-label": `More like this: ${product.title}` }, "More like this"),
     ),
   );
 }

@@ -1,0 +1,146 @@
+"""A small shelf of drawn garments, embedded and served by `unde-catalog search serve`, for tests of its page.
+
+What is clicked there is in the tests.
+"""
+
+import hashlib
+import io
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from unde_catalog import pipeline
+from unde_catalog.sandbox import garments
+from unde_catalog.settings import load_settings
+from unde_catalog.stage_report import RunOptions
+from unde_catalog.staging.database import Database
+from unde_catalog.workplace import Workplace
+from unde_catalog_tests.due import add_products, execute
+from unde_catalog_tests.servers import Server
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+CUTS = {"dress": "slip dress", "coat": "coat", "jeans": "jeans"}
+COLOURS = ("Red", "Emerald", "Blue", "Black")
+BRANDS = ("zara", "oysho")
+SHOPS = 7  # of the first brand; each has the first dress
+_PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
+
+
+@cache
+def drawn(cut: str, colour: str, width: int = 200) -> Image.Image:
+    """A garment alone on an empty studio, 2:3."""
+    return garments.picture(cut, colour, "Black", "plain", "p", 1).resize((width, width * 3 // 2))
+
+
+def jpeg(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "JPEG")
+    return out.getvalue()
+
+
+class Shelf:
+    """A served shelf. `names` are its products' in the order of the catalogue."""
+
+    def __init__(self, url: str, db: Database, names: list[str]) -> None:
+        self.url, self.db, self.names = url, db, names
+
+
+@contextmanager
+def open_shelf(server: Server, home: Path, *, few: bool = False, **environment: str) -> Iterator[Shelf]:
+    """Serves until the context ends; `few`: one dress of each colour alone."""
+    database_url = server.new_database()
+    settings = {
+        "UNDE_HOME": str(home), "STAGING_DB_URL": database_url, "SEARCH_RATE_PER_MINUTE": "0", **environment,
+    }  # fmt: skip
+    with ExitStack() as stack:
+        stack.callback(server.drop, database_url)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(home)  # no .env of a developer's here
+            for name, value in settings.items():
+                patch.setenv(name, value)
+            place = stack.enter_context(Workplace(load_settings()))
+        names = _filled(place, few)
+        url = stack.enter_context(_served(home, settings))
+        yield Shelf(url, place.db, names)
+
+
+def _filled(place: Workplace, few: bool) -> list[str]:
+    names = []
+    for cut_at, (category, cut) in enumerate(list(CUTS.items())[: 1 if few else None]):
+        for colour_at, colour in enumerate(COLOURS):
+            number = len(names) + 1
+            name = HOSTILE if (category, colour) == ("coat", "Black") else f"{colour} {cut}"
+            columns: dict[str, Any] = {
+                "name": name, "category": category, "colour": colour, "currency": "AED",
+                "price": 100 * (cut_at + 1) + 10 * colour_at, "index_scope": "pgvector",
+            }  # fmt: skip
+            (product,) = add_products(place.db, 1, BRANDS[colour_at % 2], first=number, **columns)
+            _store(place, product, jpeg(drawn(cut, colour)))
+            names.append(name)
+    with ThreadPoolExecutor(1) as apart:  # Playwright's event loop may be running in this thread
+        for brand in BRANDS:
+            options, log = RunOptions(root_run="1"), logging.getLogger("test")
+            apart.submit(pipeline.run, "visual_index", brand, place, options, log).result()
+    execute(
+        place.db,
+        "INSERT INTO raw_stores (brand, store_id, name) SELECT 'zara', n, 'Mall ' || n FROM generate_series(1, %s) n",
+        SHOPS,
+    )
+    execute(
+        place.db,
+        "INSERT INTO raw_availability (brand, store_id, product_id, sizes_in_stock, fetched_at)"
+        " SELECT 'zara', n, '1', '[\"S\", \"M\"]', now() FROM generate_series(1, %s) n",
+        SHOPS,
+    )
+    return names
+
+
+def _store(place: Workplace, product: int, photo: bytes) -> None:
+    key = f"originals/shelf/{product}/1.jpg"
+    place.store.put(key, photo, "image/jpeg")
+    execute(
+        place.db,
+        "INSERT INTO product_photos VALUES (%s, 1, 'https://cdn.test/1.jpg', 'stored', NULL, %s, %s, 200, 300, %s,"
+        " now())",
+        product, key, hashlib.sha256(photo).hexdigest(), len(photo),
+    )  # fmt: skip
+    urls = f'["{place.store.public_url(key)}"]'
+    execute(place.db, "UPDATE raw_products SET image_status = 'uploaded', image_urls = %s WHERE id = %s", urls, product)
+
+
+@contextmanager
+def _served(home: Path, settings: dict[str, str]) -> Iterator[str]:
+    keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            [_PROGRAM, "search", "serve", "--port", "0"],
+            cwd=home, env={**keep, **settings}, stdout=subprocess.PIPE, stderr=said, text=True,
+        )  # fmt: skip
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if "ready at http://" in line:
+                    url = "http://" + line.split("ready at http://")[1].split('"')[0]
+                    break
+            else:
+                said.seek(0)
+                raise AssertionError(f"it ended without serving: {said.read().decode()[-2000:]}")
+            threading.Thread(target=process.stdout.read, daemon=True).start()  # a line for each request
+            yield url
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                process.wait(300)
