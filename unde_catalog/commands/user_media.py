@@ -6,10 +6,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from unde_catalog.commands.user_media_forget import forget_command, link_command
 from unde_catalog.settings import load_settings, load_user_media_settings
 from unde_catalog.workplace import Workplace
 
 user_media_app = typer.Typer(help="People's photos, from Telegram to their private bucket.", no_args_is_help=True)
+user_media_app.command("forget")(forget_command)
+user_media_app.command("link")(link_command)
 _console = Console()
 
 
