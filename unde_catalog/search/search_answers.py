@@ -32,7 +32,7 @@ Threshold = Annotated[
     float | None, Field(ge=-1, le=1, allow_inf_nan=False, description="no product below this score is wanted")
 ]
 BrandKey = Annotated[str, AfterValidator(_known_brand), Field(description="a brand's key, like zara")]
-Category = Annotated[Text, StringConstraints(max_length=10_000)]
+Category = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_storable)]
 Brands = Annotated[list[BrandKey], Field(max_length=_MOST_CHOSEN)]
 Categories = Annotated[list[Category], Field(max_length=_MOST_CHOSEN, description="any of these, to the letter")]
 Price = Annotated[
@@ -45,7 +45,9 @@ ShopName = Annotated[
         examples=["zara:16884"],
     ),
 ]
-Words = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Words = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_storable)
+]
 
 
 def filters_of(
