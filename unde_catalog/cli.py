@@ -105,12 +105,13 @@ def demo(sandbox_port: SandboxPort = DEFAULT_PORT) -> None:
 @app.command()
 def up(
     port: Annotated[int, typer.Option(help="Where Dagster's UI serves.")] = 3000,
+    search_port: Annotated[int, typer.Option(help="Where the search page serves.")] = 8008,
     sandbox_port: SandboxPort = DEFAULT_PORT,
 ) -> None:
-    """Serve Dagster's UI and daemon on this machine until Ctrl-C; the sandbox too while APIFY_TOKEN is not set."""
+    """Serve Dagster's UI and the search page on this machine until Ctrl-C; the sandbox too without APIFY_TOKEN."""
     from unde_catalog.local.up import up as serve
 
-    raise typer.Exit(serve(_console, port, sandbox_port))
+    raise typer.Exit(serve(_console, port, search_port, sandbox_port))
 
 
 @app.command("migrate")

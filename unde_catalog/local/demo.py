@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from unde_catalog.brands import BRANDS
+from unde_catalog.local.example_search import example_search
 from unde_catalog.local.processes import dagster_environment, requests_logged, sandbox, stop
 from unde_catalog.local.progress import Watch, table
 from unde_catalog.pipeline import DUE_STAGES
@@ -20,6 +21,7 @@ from unde_catalog.settings import SettingsError, load_settings, publish
 from unde_catalog.staging import reports, stock_rows
 from unde_catalog.workplace import Workplace
 
+SEARCH_PAGE = "http://127.0.0.1:8008"  # where `up` serves it
 _LOOK_SECONDS = 0.5
 _LINE_SECONDS = 5.0  # without a terminal: a line now and then
 _SHOWN = 2  # products of a brand, and ...
@@ -47,10 +49,11 @@ def demo(console: Console, port: int) -> int:
         wide = Console(width=max(console.width, 120))  # where it goes to a file, a table must not be cut
         wide.print(_summary(workplace))
         wide.print(_in_shops(workplace))
+        example_search(wide, workplace, SEARCH_PAGE)
         console.print(f"{requested} photos were requested; all of it took {time.monotonic() - started:.0f} s.")
         console.print(f"Collages: {workplace.objects_folder / 'collages'}")
         console.print(f"Photos:   {workplace.objects_folder / 'originals'}")
-        console.print("Next: make up, for Dagster's UI on the same state.")
+        console.print(f"Next: make up, for Dagster's UI and the search page ({SEARCH_PAGE}) on the same state.")
         if status:
             console.print(f"[red]A run failed:[/red] make up shows which and why; the log is {log}")
     return status

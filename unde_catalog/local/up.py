@@ -1,25 +1,26 @@
-"""`unde-catalog up`: Dagster here until Ctrl-C, and the sandbox too where no real source is configured."""
+"""`unde-catalog up`: Dagster and the search page here until Ctrl-C, and the sandbox too where no source is real."""
 
 import contextlib
 import signal
-import socket
-import subprocess
 import sys
 import threading
-import urllib.request
 from pathlib import Path
 
 from rich.console import Console
 
-from unde_catalog.local.processes import PROJECT, CannotStart, dagster_environment, dagster_home, sandbox, stop
+from unde_catalog.local.processes import PROJECT, CannotStart, dagster_environment, dagster_home, sandbox
+from unde_catalog.local.service import Service, must_be_free
 from unde_catalog.sandbox.serve import environment
-from unde_catalog.settings import load_settings, publish
+from unde_catalog.settings import Settings, child_environment, load_settings, publish
 from unde_catalog.workplace import Workplace
 
+_PROGRAMS = Path(sys.executable).parent
 
-def up(console: Console, port: int, sandbox_port: int) -> int:
-    """Serve until SIGINT or SIGTERM; 0 after a clean stop, Dagster's status when it ended by itself."""
-    _must_be_free(port)
+
+def up(console: Console, port: int, search_port: int, sandbox_port: int) -> int:
+    """Serve until SIGINT or SIGTERM; 0 after a clean stop. `CannotStart` when Dagster ended by itself."""
+    must_be_free(port, "--port")
+    must_be_free(search_port, "--search-port")
     real = load_settings().apify_token is not None
     if not real:
         publish({**environment(sandbox_port), "ZARA_INDEX_SCOPE": "pilot"})
@@ -35,46 +36,45 @@ def up(console: Console, port: int, sandbox_port: int) -> int:
         console.print(f"State: {settings.home}", soft_wrap=True)
         console.print(f"Staging: {workplace.db.name}", soft_wrap=True)
         console.print(f"AUTOMATION={settings.automation}: sensors {'run' if settings.automation == 'on' else 'wait'}")
-        log = settings.home / "logs" / "dagster.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        output = stack.enter_context(log.open("w"))
-        process = subprocess.Popen(
-            [str(Path(sys.executable).parent / "dagster"), "dev", "-w", str(PROJECT / "workspace.yaml"),
-             "-h", "127.0.0.1", "-p", str(port), "--log-level", "warning"],
-            env=dagster_environment(settings, {"PYTHONWARNINGS": "ignore::FutureWarning"}),
-            cwd=dagster_home(settings), text=True, start_new_session=True, stdout=output, stderr=output,
-        )  # fmt: skip
-        stack.callback(stop, process)
-        console.print(f"What Dagster says goes to {log}", soft_wrap=True)
-        _wait_until_served(console, port, process, told_to_stop)
-        while not told_to_stop.wait(0.5):
-            if process.poll() is not None:
-                raise CannotStart(f"Dagster ended by itself with status {process.returncode}:\n{_end_of(log)}")
+        dagster = stack.enter_context(_dagster(settings, port))
+        search = stack.enter_context(_search(settings, search_port))
+        console.print(f"What they say goes to {dagster.log.parent}", soft_wrap=True)
+        page, desk = f"http://127.0.0.1:{search_port}", f"http://127.0.0.1:{port}"
+        if search.answers(f"{page}/", told_to_stop):
+            console.print(f"Search:  {page}")
+        if dagster.answers(f"{desk}/server_info", told_to_stop):
+            console.print(f"Dagster: {desk}  (Ctrl-C stops everything)")
+        _watch(console, dagster, [search], told_to_stop)
         console.print("Stopping ...")
     console.print("Everything has stopped.")
     return 0
 
 
-def _wait_until_served(
-    console: Console, port: int, process: subprocess.Popen[str], told_to_stop: threading.Event
-) -> None:
-    """Name the address only when a browser would find something there."""
-    url = f"http://127.0.0.1:{port}"
-    while not told_to_stop.wait(0.5) and process.poll() is None:
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/server_info", timeout=2):
-            console.print(f"Dagster: {url}  (Ctrl-C stops everything)")
-            return
+def _watch(console: Console, dagster: Service, others: list[Service], told_to_stop: threading.Event) -> None:
+    """Until told to stop. Without Dagster there is nothing to serve; without another, everything else goes on."""
+    while not told_to_stop.wait(0.5):
+        if dagster.ended is not None:
+            raise CannotStart(dagster.ended)
+        for one in [one for one in others if one.ended is not None]:
+            console.print(f"{one.ended}\nEverything else goes on.", style="red", soft_wrap=True, highlight=False)
+            others.remove(one)
 
 
-def _must_be_free(port: int) -> None:
-    """Dagster would silently take another port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise CannotStart(f"port {port} can't be had ({error.strerror}); --port names another") from error
+def _dagster(settings: Settings, port: int) -> Service:
+    return Service(
+        "Dagster",
+        [str(_PROGRAMS / "dagster"), "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port),
+         "--log-level", "warning"],
+        settings.home / "logs" / "dagster.log",
+        dagster_environment(settings, {"PYTHONWARNINGS": "ignore::FutureWarning"}),
+        dagster_home(settings),
+    )  # fmt: skip
 
 
-def _end_of(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+def _search(settings: Settings, port: int) -> Service:
+    return Service(
+        "the search API",
+        [str(_PROGRAMS / "unde-catalog"), "search", "serve", "--port", str(port)],
+        settings.home / "logs" / "search.log",
+        child_environment({"UNDE_HOME": str(settings.home)}),
+    )

@@ -104,11 +104,12 @@ class Desk:
 @contextmanager
 def open_desk(home: Path) -> Iterator[Desk]:
     """Serves until the context ends; the products of all brands are collected, and nothing else is done with them."""
-    port, sandbox_port = _free_port(), _free_port()
+    port, search_port, sandbox_port = _free_port(), _free_port(), _free_port()
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     with EmbeddedPostgres(home / ".unde" / "postgres") as postgres:
         process = subprocess.Popen(
-            [_PROGRAM, "up", "--port", str(port), "--sandbox-port", str(sandbox_port)],
+            [_PROGRAM, "up", "--port", str(port), "--search-port", str(search_port),
+             "--sandbox-port", str(sandbox_port)],
             cwd=home, env={**keep, "UNDE_HOME": str(home / ".unde")}, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         try:

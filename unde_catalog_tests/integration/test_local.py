@@ -121,13 +121,24 @@ def ask_dagster(port: int, query: str, **variables: Any) -> dict[str, Any]:
         return json.load(answer)["data"]
 
 
+@pytest.mark.timeout(500)
+def test_the_demo_ends_with_a_search_and_where_it_is_seen_in_pictures(first_demo: str) -> None:
+    shown = first_demo.partition("What looks like Zara: ")[2]
+    rows = [line.split("│")[1].strip() for line in shown.splitlines() if line.startswith("│")]
+    scores = [float(score) for score in rows]
+    assert len(scores) == 5 and scores == sorted(scores, reverse=True)
+    assert re.search(r"http://127\.0\.0\.1:8008/\?like=\d+&of_brand=zara", shown)
+
+
 @pytest.fixture
 def dagster(
     first_demo: str, home: Path, environment: dict[str, str], sandbox_port: int
-) -> Iterator[tuple[int, subprocess.Popen[str]]]:
-    """`unde-catalog up`, serving; its port and process."""
-    port = free_port()
-    command = [PROGRAM, "up", "--port", str(port), "--sandbox-port", str(sandbox_port)]
+) -> Iterator[tuple[int, subprocess.Popen[str], int]]:
+    """`unde-catalog up`, serving; its port, its process, and where it searches."""
+    port, search_port = free_port(), free_port()
+    command = [
+        PROGRAM, "up", "--port", str(port), "--search-port", str(search_port), "--sandbox-port", str(sandbox_port),
+    ]  # fmt: skip
     process = subprocess.Popen(command, cwd=home, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -136,7 +147,7 @@ def dagster(
                 break
         else:
             pytest.fail("up ended without serving")
-        yield port, process
+        yield port, process, search_port
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
@@ -152,9 +163,27 @@ query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }
 """
 
 
+def search(port: int, external_id: str) -> dict[str, Any]:
+    with urllib.request.urlopen(
+        f"http://127.0.0.1:{port}/api/v1/products/{external_id}/similar?top_k=3", timeout=60
+    ) as answer:
+        return json.load(answer)
+
+
 @pytest.mark.timeout(500)
-def test_up_serves_materializations_and_stops_cleanly(dagster: tuple[int, subprocess.Popen[str]], home: Path) -> None:
-    port, process = dagster
+def test_up_serves_materializations_and_searches_and_stops_cleanly(
+    dagster: tuple[int, subprocess.Popen[str], int], home: Path, first_demo: str
+) -> None:
+    port, process, search_port = dagster
+    shown = re.search(r"like=(\d+)", first_demo)
+    assert shown is not None
+    found = search(search_port, shown[1])
+    assert found["count"] == 3 and found["results"][0]["product"]["title"] in first_demo
+    family = psutil.Process(process.pid).children(recursive=True)
+    (serving,) = [one for one in family if one.cmdline()[-4:-1] == ["search", "serve", "--port"]]
+    serving.kill()
+    assert process.stdout is not None
+    assert any("Everything else goes on." in line for line in process.stdout)
     photos = len(logged(home, "photo"))
     selector = {
         "repositoryLocationName": "unde_catalog", "repositoryName": "__repository__", "jobName": "__ASSET_JOB",

@@ -1,0 +1,34 @@
+"""The search that the demo ends with: what looks like the first product that is embedded."""
+
+from rich.console import Console
+from rich.table import Table
+
+from unde_catalog.brands import BRANDS
+from unde_catalog.search.context import Context
+from unde_catalog.search.finding import Asked, Finder
+from unde_catalog.staging import catalogue_api, embedding_models, embeddings
+from unde_catalog.staging.vectors import EVERYTHING
+from unde_catalog.workplace import Workplace
+
+_SCOPE = "pilot"
+_FOUND = 5
+
+
+def example_search(console: Console, workplace: Workplace, page: str) -> None:
+    """Search as the API does, and name the address below `page` where the same is seen in pictures."""
+    serving = workplace.db.run(embedding_models.models).serving
+    photos = workplace.db.run(embeddings.page, serving, _SCOPE, 0, 1) if serving else []
+    if not photos:
+        console.print("Search: nothing is embedded, so nothing can be found.")
+        return
+    external_id, brand = photos[0].external_id, photos[0].brand
+    name = workplace.db.run(catalogue_api.by_ids, [photos[0].product_id])[photos[0].product_id].name or external_id
+    answer = Finder(Context(workplace)).like(external_id, brand, None, Asked(EVERYTHING, _FOUND, None))
+    table = Table("score", "product", "price", "in stock at", title=f"What looks like {BRANDS[brand].name}: {name}")
+    for one in answer.results:
+        named = BRANDS[one.product.product_metadata.brand].name
+        price = f"{one.product.price} {one.product.currency}" if one.product.price is not None else ""
+        table.add_row(f"{one.score:.2f}", f"{named}: {one.product.title}", price, f"{len(one.in_stock)} shops")
+    console.print(table)
+    console.print(f"By {answer.model}, {answer.took_ms.total:.0f} ms. In pictures, with make up:")
+    console.print(f"  {page}/?like={external_id}&of_brand={brand}", soft_wrap=True)
