@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,17 @@ OpenApi = Callable[..., "Api"]
 
 
 class Api(httpx.Client):
-    """A client of a running API; `lines` are the log's, `visual` adds products to what it searches."""
+    """A client of a running API; `lines` are the log's, and `visual` adds products to what it searches."""
 
-    def __init__(self, place: Workplace, app: FastAPI, url: str, lines: list[str]) -> None:
+    def __init__(
+        self, place: Workplace, app: FastAPI, url: str, lines: list[str], written: threading.Condition
+    ) -> None:
         super().__init__(base_url=url, timeout=60)
-        self.place, self.app, self.lines = place, app, lines
-        self.visual = Visual(place)
+        self.place, self.app, self.lines, self.written = place, app, lines, written
+
+    @cached_property
+    def visual(self) -> Visual:
+        return Visual(self.place)
 
     def key(self, scope: Scope = "read", name: str = "somebody") -> dict[str, str]:
         """A new key, as the header that it is sent in."""
@@ -39,9 +45,16 @@ class Api(httpx.Client):
         assert self.place.db.run(api_keys.add, name, scope, keys.digest(made))
         return {"Authorization": f"Bearer {made}"}
 
-    def logged(self, request_id: str) -> dict[str, Any]:
-        """What the log tells of a request."""
-        (line,) = [told for told in map(json.loads, self.lines) if told.get("request_id") == request_id]
+    def logged(self, answer: httpx.Response) -> dict[str, Any]:
+        """What the log tells of a request: it does so after the answer."""
+        request_id = answer.headers["X-Request-ID"]
+
+        def found() -> list[dict[str, Any]]:
+            return [told for told in map(json.loads, list(self.lines)) if told.get("request_id") == request_id]
+
+        with self.written:
+            assert self.written.wait_for(found, 60), f"nothing is logged of {request_id}"
+        (line,) = found()
         return line
 
     def by_image(self, photo: bytes, **fields: Any) -> httpx.Response:
@@ -57,7 +70,7 @@ def served(place: Workplace) -> Iterator[Api]:
     app = build_app(place)
     lines: list[str] = []
     log = logging.getLogger("unde_catalog.search")
-    handler = _Kept(lines, JsonLines(app.state.context.secrets))
+    handler = _Kept(lines, written := threading.Condition(), JsonLines(app.state.context.secrets))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     ready = threading.Event()
@@ -73,7 +86,7 @@ def served(place: Workplace) -> Iterator[Api]:
     try:
         assert ready.wait(60)
         port = server.servers[0].sockets[0].getsockname()[1]
-        with Api(place, app, f"http://127.0.0.1:{port}", lines) as api:
+        with Api(place, app, f"http://127.0.0.1:{port}", lines, written) as api:
             yield api
     finally:
         server.should_exit = True
@@ -93,10 +106,12 @@ def opened_api(database_url: str, home: Path, patch: pytest.MonkeyPatch, **envir
 
 
 class _Kept(logging.Handler):
-    def __init__(self, lines: list[str], formatter: logging.Formatter) -> None:
+    def __init__(self, lines: list[str], written: threading.Condition, formatter: logging.Formatter) -> None:
         super().__init__()
         self.setFormatter(formatter)
-        self._lines = lines
+        self._lines, self._written = lines, written
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._lines.append(self.format(record))
+        with self._written:
+            self._lines.append(self.format(record))
+            self._written.notify_all()

@@ -11,7 +11,7 @@ from unde_catalog.search.context import Context
 from unde_catalog.search.gate import Gate
 from unde_catalog.search.health import Health
 from unde_catalog.search.journal import Journal
-from unde_catalog.search.page_files import PageFiles
+from unde_catalog.search.page_files import PageFiles, PageMount
 from unde_catalog.search.searches import Searching
 from unde_catalog.workplace import Workplace
 
@@ -44,5 +44,5 @@ def build_app(workplace: Workplace) -> FastAPI:
     app.include_router(images.router)
     app.include_router(docs.router)
     if (PAGE / "index.html").is_file():
-        app.mount("/", PageFiles(PAGE, context.settings))
+        app.router.routes.append(PageMount("/", PageFiles(PAGE, context.settings)))
     return app

@@ -25,6 +25,7 @@ _SOMEWHERE = [1.0] + [0.0] * (SIZE - 1)  # a direction like any other
 
 Part = Literal["staging", "vectors", "store", "model"]
 _NEEDED: frozenset[Part] = frozenset({"staging", "vectors"})  # without the others some of it still works
+_NOTHING_YET = "nothing_embedded"  # a code: products can be asked for all the same
 
 router = APIRouter(tags=["health"])
 
@@ -77,8 +78,9 @@ class Health:
                 checks[part] = self._running.pop(part).result()
             else:
                 checks[part] = PartAnswer(ok=False, ms=_SECONDS * 1000, code="no_answer")
-        failing = {part for part, found in checks.items() if not found.ok}
-        status = "down" if failing & _NEEDED else "degraded" if failing else "ok"
+        failing = {part: found.code for part, found in checks.items() if not found.ok}
+        down = any(part in _NEEDED and code != _NOTHING_YET for part, code in failing.items())
+        status = "down" if down else "degraded" if failing else "ok"
         return HealthAnswer(status=status, checks=checks)
 
 

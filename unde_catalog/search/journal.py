@@ -16,7 +16,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from unde_catalog.redaction import Secrets
-from unde_catalog.search import problems
+from unde_catalog.search import keys, problems
 from unde_catalog.search.context import Context
 from unde_catalog.search.problems import Problem
 
@@ -112,7 +112,7 @@ class JsonLines(logging.Formatter):
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {"at": moment, "level": record.levelname.lower(), **told}
         text = json.dumps(line, ensure_ascii=False, default=str)
-        return self._secrets.hide(text) if record.levelno >= logging.WARNING else text
+        return keys.hide(self._secrets.hide(text)) if record.levelno >= logging.WARNING else text
 
 
 def _request_id(scope: Scope) -> str:

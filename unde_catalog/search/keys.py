@@ -27,6 +27,11 @@ def checked_name(name: str) -> str:
     return name
 
 
+def hide(text: str) -> str:
+    """The text without any key that may be in it."""
+    return _KEY.sub(f"{PREFIX}***", text)
+
+
 def given(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     """The key in a request's headers, "" for something that can't be one; None where there is none."""
     found: str | None = None

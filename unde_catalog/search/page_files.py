@@ -4,10 +4,21 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.responses import Response
+from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from unde_catalog.settings import Settings
+
+_NOT_OURS = ("/api/", "/images/", "/docs")
+
+
+class PageMount(Mount):
+    """The page at the root, but for what is the API's: what is wrong there is told by the API."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether a request is for the page."""
+        return (Match.NONE, {}) if scope["path"].startswith(_NOT_OURS) else super().matches(scope)
 
 
 class PageFiles(StaticFiles):
