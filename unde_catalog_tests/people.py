@@ -1,6 +1,7 @@
 """The service for people's photos as a process of a test's own, and somebody who sends requests and reads answers."""
 
 import asyncio
+import hashlib
 import json
 import os
 import queue
@@ -11,17 +12,21 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import nats
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
-from unde_catalog.user_media.subjects import BATCH_RESULT, DEAD, ERROR, INFERENCE_RESULT
-from unde_catalog_tests.servers import PROJECT
+from unde_catalog.sandbox.telegram_photos import content
+from unde_catalog.user_media.subjects import BATCH_RESULT, DEAD, ERROR, INFERENCE_RESULT, STREAMS
+from unde_catalog_tests.nats_servers import NatsServer
+from unde_catalog_tests.servers import PROJECT, Sandbox
 
 T = TypeVar("T")
 PATIENCE = 90.0  # seconds: for a machine that does much else
@@ -111,6 +116,49 @@ def running_service(environment: Mapping[str, str], *arguments: str, program: Se
             process.wait(PATIENCE)
 
 
+@dataclass(frozen=True, slots=True)
+class Media:
+    """All that the service needs, on this machine; photos lie in a folder of the test's home."""
+
+    nats: NatsServer
+    sandbox: Sandbox
+    environment: Mapping[str, str]
+
+    def service(self, *arguments: str, program: Sequence[str] = (), **extra: str) -> AbstractContextManager[Service]:
+        """A service; `extra`: further settings."""
+        return running_service({**self.environment, **extra}, *arguments, program=program)
+
+    def photos(self) -> dict[str, str]:
+        """What is stored: key -> SHA-256."""
+        folder = Path(self.environment["UNDE_HOME"]) / "people"
+        return {
+            file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in folder.rglob("*")
+            if file.is_file() and not file.name.startswith(".")
+        }
+
+    def asked(self) -> Counter[str]:
+        """How often Telegram was asked for each file id."""
+        return Counter(line["file_id"] for line in self.sandbox.log("telegram.getFile"))
+
+    def left(self) -> int:
+        """Requests that are not acknowledged."""
+
+        async def work(js: JetStreamContext) -> int:
+            return (await js.stream_info(STREAMS[0].name)).state.messages
+
+        return at(self.nats.url, work)
+
+
+def hashes(found: Sequence[Said]) -> dict[str, str]:
+    """What must be stored by what was answered: key -> SHA-256 of what the sandbox sends."""
+    stored = {}
+    for one in found:
+        uploads = one.json.get("successful_uploads") or [one.json["upload_result"]]
+        stored |= {one["s3_key"]: hashlib.sha256(content(one["file_id"])).hexdigest() for one in uploads}
+    return stored
+
+
 def at(url: str, work: Callable[[JetStreamContext], Awaitable[T]]) -> T:
     """Do something at a NATS server."""
 
@@ -159,20 +207,11 @@ def answers(url: str, count: int, *subjects: str) -> list[Said]:
 
     async def work(js: JetStreamContext) -> None:
         """Wait for messages, not for time."""
-        left = {}
+        seen: asyncio.Queue[object] = asyncio.Queue()
         for subject in subjects or ANSWERS:
-            left[subject] = await js.subscribe(subject, ordered_consumer=True)
-        seen = 0
-        tasks = {asyncio.ensure_future(one.next_msg(PATIENCE)): one for one in left.values()}
-        while seen < count:
-            ready, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for one in ready:
-                one.result()
-                seen += 1
-                subscription = tasks.pop(one)
-                tasks[asyncio.ensure_future(subscription.next_msg(PATIENCE))] = subscription
-        for one in tasks:
-            one.cancel()
+            await js.subscribe(subject, ordered_consumer=True, cb=seen.put)
+        for _ in range(count):
+            await asyncio.wait_for(seen.get(), PATIENCE)
 
     at(url, work)
     return said(url, *(subjects or ANSWERS))

@@ -14,6 +14,8 @@ from unde_catalog_tests.due import execute
 from unde_catalog_tests.fake_time import FakeTime
 from unde_catalog_tests.far_side import FarSide, far_side
 from unde_catalog_tests.integration.shop import OpenShop, Shop
+from unde_catalog_tests.nats_servers import running_nats
+from unde_catalog_tests.people import Media
 from unde_catalog_tests.photo_catalogue import Catalogue, photo_catalogue
 from unde_catalog_tests.served_api import Api, OpenApi, opened_api
 from unde_catalog_tests.servers import Sandbox, Server
@@ -89,6 +91,13 @@ def open_api(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 def api(open_api: OpenApi) -> Api:
     return open_api()
+
+
+@pytest.fixture
+def media(sandbox: Sandbox, configured: Callable[..., dict[str, str]], tmp_path: Path) -> Iterator[Media]:
+    """What the service for people's photos needs."""
+    with running_nats(tmp_path / "nats") as nats:
+        yield Media(nats, sandbox, {**configured(sandbox), "NATS_URL": nats.url})
 
 
 @pytest.fixture(scope="session")
