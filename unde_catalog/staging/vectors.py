@@ -2,7 +2,7 @@
 
 What is live in the catalogue decides, not what was so when a photo was embedded: filters read raw_products and
 raw_availability. A search for few products looks at each of their photos; one for many goes along the HNSW index until
-enough of what it meets is wanted.
+enough of what it meets is wanted, or until that is more work than to look at all.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, LiteralString
 
+from psycopg import sql
+
 from unde_catalog.staging.database import Cursor
 from unde_catalog.staging.embeddings import SEARCHED, Vector, array_text
-from unde_catalog.staging.originals import PHOTOS_A_PRODUCT
 
 # Products up to which all of their photos are compared: at 235,000 photos the index is faster from about there on.
 EXACT_PRODUCTS = 2_000
 INDEXES = ("idx_product_embeddings_0", "idx_product_embeddings_1")  # of the two slots
 _OF_SLOT: Mapping[int, LiteralString] = {0: "e.slot = 0", 1: "e.slot = 1"}  # as the indexes have it
-_EF_SEARCH = 200  # how many photos the index keeps in view: with fewer it misses more ...
-_MOST_EF_SEARCH = 1_000  # ... and more pgvector does not take
-_MOST_VISITED = 20_000  # photos, before a search that meets too few of what is wanted compares all of those
+AT_ONCE = 200  # photos the index keeps in view, and gives before it is asked whether more are wanted
+_MOST_VISITED = 20_000  # photos, before a search that meets too few of what is wanted compares all of those ...
+_MOST_LOOKED_AT = 500_000  # ... and what it looks at for them: beyond, pgvector gives what it has seen in any order
+_VISITS_A_PRODUCT = 0.6  # comparing all photos of a product is as much work as going on to so many photos
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,64 +80,89 @@ def search(cursor: Cursor, model: str, vector: Vector, filters: Filters, top_k: 
     `ModelGone` for a model that has no rows.
     """
     few, live = _conditions(filters)
-    values = {
-        **_values(filters), "model": model, "vector": array_text(vector), "top_k": top_k,
-        "photos": top_k * PHOTOS_A_PRODUCT, "exact": EXACT_PRODUCTS,
-        "ef": str(min(max(_EF_SEARCH, top_k), _MOST_EF_SEARCH)), "visited": str(_MOST_VISITED),
-    }  # fmt: skip
+    values = {**_values(filters), "model": model, "vector": array_text(vector), "top_k": top_k}
+    cursor.execute("SELECT slot FROM embedding_models WHERE model = %s", (model,))
+    row = cursor.fetchone()
+    if row is None:
+        raise ModelGone(f"the index is not made by {model} any more: ask which model serves, and embed again")
+    found = None
+    if _match(cursor, few, values, EXACT_PRODUCTS + 1):
+        found = _by_index(cursor, row["slot"], few, live, values)
+    return _by_comparing(cursor, live, values) if found is None else found
+
+
+def _match(cursor: Cursor, few: LiteralString, values: dict[str, Any], at_least: int) -> bool:
+    """Whether so many products match, by an index alone."""
     cursor.execute(
-        f"""
-        SELECT (SELECT slot FROM embedding_models WHERE model = %(model)s) AS slot,
-               (SELECT count(*) FROM (
-                   SELECT 1 FROM raw_products p WHERE {few} LIMIT %(exact)s + 1) AS matching) <= %(exact)s AS few,
-               set_config('hnsw.iterative_scan', 'relaxed_order', true),
-               set_config('hnsw.ef_search', %(ef)s, true),
-               set_config('hnsw.max_scan_tuples', %(visited)s, true)
-        """,
-        values,
+        f"SELECT count(*) AS n FROM (SELECT 1 FROM raw_products p WHERE {few} LIMIT %(at_least)s) AS matching",
+        {**values, "at_least": at_least},
     )
     row = cursor.fetchone()
-    assert row is not None  # a SELECT without FROM has one
-    if row["slot"] is None:
-        raise ModelGone(f"the index is not made by {model} any more: ask which model serves, and embed again")
-    found: list[Hit] = []
-    if not row["few"]:
-        found = _by_index(cursor, row["slot"], live, values)
-    if len(found) < top_k:  # few, or what is wanted is far from what was asked for
-        found = _by_comparing(cursor, live, values)
-    return found
+    assert row is not None  # an aggregate always has a row
+    return row["n"] == at_least
 
 
-def _by_index(cursor: Cursor, slot: int, live: LiteralString, values: dict[str, Any]) -> list[Hit]:
+def _by_index(
+    cursor: Cursor, slot: int, few: LiteralString, live: LiteralString, values: dict[str, Any]
+) -> list[Hit] | None:
+    """The nearest that are met first; None where it is less work to compare all: few match, or they are far away.
+
+    Photos come some at a time, each time the nearest of what is left. So it is enough to go on until there are `top_k`
+    products: whatever comes later is farther away.
+    """
+    cursor.execute(
+        "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', %s, true),"
+        " set_config('hnsw.max_scan_tuples', %s, true), set_config('hnsw.scan_mem_multiplier', '8', true),"
+        " set_config('cursor_tuple_fraction', '0.001', true), set_config('enable_seqscan', 'off', true)",
+        (str(AT_ONCE), str(_MOST_LOOKED_AT)),
+    )
     # The condition is a subquery, so that it is asked of one photo after the other: a join might be made of all.
     cursor.execute(
         f"""
-        SELECT product_id, n, 1 - distance AS score FROM (
-            SELECT DISTINCT ON (product_id) product_id, n, distance FROM (
-                SELECT e.product_id, e.n, e.embedding <=> %(vector)s::real[]::halfvec(512) AS distance
-                FROM product_embeddings e
-                WHERE {_OF_SLOT[slot]}
-                  AND coalesce((SELECT {live} FROM raw_products p WHERE p.id = e.product_id), false)
-                ORDER BY e.embedding <=> %(vector)s::real[]::halfvec(512)
-                LIMIT %(photos)s) AS nearest
-            ORDER BY product_id, distance) AS best
-        ORDER BY distance, product_id LIMIT %(top_k)s
+        DECLARE nearest NO SCROLL CURSOR FOR
+        SELECT e.product_id, e.n, 1 - (e.embedding <=> %(vector)s::real[]::halfvec(512)) AS score,
+               coalesce((SELECT {live} FROM raw_products p WHERE p.id = e.product_id), false) AS live
+        FROM product_embeddings e
+        WHERE {_OF_SLOT[slot]}
+        ORDER BY e.embedding <=> %(vector)s::real[]::halfvec(512)
         """,
         values,
     )
-    return [Hit(**row) for row in cursor.fetchall()]
+    best: dict[int, Hit] = {}
+    visited, matching = 0, EXACT_PRODUCTS  # that many match at least
+    while True:
+        cursor.execute(sql.SQL("FETCH FORWARD {} FROM nearest").format(AT_ONCE))
+        photos = cursor.fetchall()
+        visited += len(photos)
+        for photo in photos:
+            if photo.pop("live"):
+                hit = Hit(**photo)
+                if hit.product_id not in best or best[hit.product_id].score < hit.score:
+                    best[hit.product_id] = hit
+        if len(best) >= values["top_k"] or len(photos) < AT_ONCE or visited >= _MOST_VISITED:
+            break
+        to_come = (values["top_k"] - len(best)) * visited / max(len(best), 1)
+        if (
+            to_come > matching * _VISITS_A_PRODUCT
+        ):  # is it more than comparing all would be? They are not counted before
+            matching = int(to_come / _VISITS_A_PRODUCT)
+            if not _match(cursor, few, values, matching):
+                break
+    cursor.execute("CLOSE nearest")
+    if len(best) < values["top_k"]:
+        return None
+    return sorted(best.values(), key=lambda hit: (-hit.score, hit.product_id))[: values["top_k"]]
 
 
 def _by_comparing(cursor: Cursor, live: LiteralString, values: dict[str, Any]) -> list[Hit]:
     cursor.execute(
         f"""
-        WITH matching AS MATERIALIZED (SELECT p.id FROM raw_products p WHERE {live})
-        SELECT product_id, n, 1 - distance AS score FROM (
-            SELECT DISTINCT ON (e.product_id) e.product_id, e.n,
-                   e.embedding <=> %(vector)s::real[]::halfvec(512) AS distance
-            FROM matching m JOIN product_embeddings e ON e.product_id = m.id AND e.model = %(model)s
-            ORDER BY e.product_id, distance) AS best
-        ORDER BY distance, product_id LIMIT %(top_k)s
+        SELECT best.product_id, best.n, 1 - best.distance AS score
+        FROM (SELECT p.id FROM raw_products p WHERE {live} OFFSET 0) AS matching CROSS JOIN LATERAL (
+            SELECT e.product_id, e.n, e.embedding <=> %(vector)s::real[]::halfvec(512) AS distance
+            FROM product_embeddings e WHERE e.product_id = matching.id AND e.model = %(model)s
+            ORDER BY distance LIMIT 1) AS best
+        ORDER BY best.distance, best.product_id LIMIT %(top_k)s
         """,
         values,
     )

@@ -1,0 +1,83 @@
+"""Going along the HNSW index: how far a search goes, and when it compares all instead."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from unde_catalog.staging import vectors
+from unde_catalog.staging.database import Database
+from unde_catalog.staging.embeddings import NewEmbedding, write
+from unde_catalog.staging.vectors import EVERYTHING, Filters
+from unde_catalog_tests.due import add_products
+from unde_catalog_tests.vector_rows import MODEL, direction, serve
+
+NEAR, FAR = 120, 30  # coats around where a search looks, and dresses behind all of them
+
+
+@pytest.fixture
+def dresses(db: Database, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The ids of the dresses, the nearest first; each product has two photos, and the index gives ten at once."""
+    monkeypatch.setattr(vectors, "EXACT_PRODUCTS", 0)
+    monkeypatch.setattr(vectors, "AT_ONCE", 10)
+    serve(db)
+    values: dict[str, Any] = {"image_status": "uploaded", "index_scope": "pilot"}
+    coats = add_products(db, NEAR, category="coat", price=50, **values)
+    dresses = add_products(db, FAR, first=NEAR + 1, category="dress", price=100, **values)
+    degrees = {id: place / 10 for place, id in enumerate([*coats, *dresses])}
+    photos = [(id, NewEmbedding(n, f"{id}-{n}", direction(at + n / 100))) for id, at in degrees.items() for n in (1, 2)]
+    db.run(write, MODEL, photos)
+    return dresses
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Has an entry for each search that compared all of what matches."""
+    calls: list[bool] = []
+    compare = vectors._by_comparing
+
+    def noting(*arguments: object) -> list[vectors.Hit]:
+        calls.append(True)
+        return compare(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(vectors, "_by_comparing", noting)
+    return calls
+
+
+def _found(db: Database, filters: Filters, top_k: int) -> list[int]:
+    return [hit.product_id for hit in db.run(vectors.search, MODEL, direction(0), filters, top_k)]
+
+
+def test_it_goes_on_until_there_are_enough_products(
+    db: Database, dresses: list[int], compared: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vectors, "_VISITS_A_PRODUCT", 1_000)  # comparing is never less work
+    assert _found(db, Filters(categories=("dress",)), 20) == dresses[:20]
+    assert _found(db, Filters(categories=("dress",), price_from=Decimal(100)), 3) == dresses[:3]
+    assert len(_found(db, EVERYTHING, 40)) == 40
+    assert not compared
+
+
+def test_what_is_wanted_and_far_away_is_compared_where_that_is_less_work(
+    db: Database, dresses: list[int], compared: list[bool]
+) -> None:
+    assert _found(db, Filters(categories=("dress",)), 20) == dresses[:20]
+    assert compared == [True]
+    assert len(_found(db, Filters(categories=("coat",)), 20)) == 20
+    assert compared == [True]
+
+
+def test_it_goes_no_further_than_is_sensible(
+    db: Database, dresses: list[int], compared: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vectors, "_VISITS_A_PRODUCT", 1_000)
+    monkeypatch.setattr(vectors, "_MOST_VISITED", 50)
+    assert _found(db, Filters(categories=("dress",)), 5) == dresses[:5]
+    assert compared == [True]
+
+
+def test_two_searches_can_be_in_one_transaction(db: Database, dresses: list[int]) -> None:
+    with db.transaction() as cursor:
+        one, other = (vectors.search(cursor, MODEL, direction(0), EVERYTHING, 10) for _ in range(2))
+    assert len(one) == 10
+    assert one == other
