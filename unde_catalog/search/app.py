@@ -1,5 +1,8 @@
 """The application: routers, what is around every request, and the page. Starting a server is `serving.py`'s."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +25,12 @@ def build_app(workplace: Workplace) -> FastAPI:
     """The API and its page over these stores, which are opened when they are first asked."""
     context = Context(workplace)
 
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        first = asyncio.create_task(app.state.health.look())  # opens all of it, so that nobody waits for that later
+        yield
+        first.cancel()
+
     app = FastAPI(
         title="Unde catalogue",
         version=version("unde-catalog"),
@@ -29,6 +38,8 @@ def build_app(workplace: Workplace) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
+        redirect_slashes=False,
+        lifespan=lifespan,
         middleware=[Middleware(Journal, context=context), Middleware(Gate, context=context)],
         responses={"default": {"description": "A problem (RFC 9457)", "model": problems.ProblemAnswer}},
     )
