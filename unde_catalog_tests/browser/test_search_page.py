@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload, Page, Route, expect
 
+from unde_catalog.search import keys
+from unde_catalog.staging import api_keys
 from unde_catalog_tests.browser.shelf import HOSTILE, SHOPS, Shelf, drawn, jpeg
 
 pytestmark = pytest.mark.timeout(300)
@@ -213,6 +215,8 @@ def test_what_is_no_photo_is_told_here_or_by_the_api(tab: Tab, shelf: Shelf) -> 
     page = tab(shelf)
     drop(page, FilePayload(name="list.csv", mimeType="text/csv", buffer=b"a,b"))
     expect(page.get_by_text("list.csv is no picture.", exact=True).first).to_be_visible()
+    page.get_by_role("button", name="Go back").click()
+    expect(page.locator("a.example").first).to_be_visible()
     choose(page, FilePayload(name="broken.jpg", mimeType="image/jpeg", buffer=RED_DRESS["buffer"][:900]))
     expect(page.get_by_role("heading", name="This can't be searched")).to_be_visible()
     expect(page.locator(".trace code")).not_to_be_empty()
@@ -241,6 +245,22 @@ def test_who_searched_too_often_sees_how_long_to_wait_and_the_search_goes_on(tab
     expect(page.get_by_text("The search goes on by itself in 20 s.")).to_be_visible()
     page.unroute("**/search/by-image")
     page.clock.run_for(20_000)
+    assert titles(page)[0] == "Red slip dress"
+
+
+def test_a_catalogue_that_asks_for_a_key_is_given_one_for_this_tab(tab: Tab, shelf: Shelf) -> None:
+    key = keys.make()
+    assert shelf.db.run(api_keys.add, "reader", "read", keys.digest(key))
+    page = tab(shelf)
+    fails(page, 401, code="key_needed", detail="this needs an API key")
+    choose(page, RED_DRESS)
+    expect(page.get_by_role("heading", name="This catalogue asks for a key")).to_be_visible()
+    page.unroute("**/search/by-image")
+    for given in ("wrong", key):
+        page.get_by_label("API key").fill(given)
+        page.get_by_role("button", name="Go on").click()
+        if given == "wrong":
+            expect(page.get_by_text("this API key is not known, or was revoked", exact=True)).to_be_visible()
     assert titles(page)[0] == "Red slip dress"
 
 

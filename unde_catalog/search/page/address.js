@@ -78,7 +78,7 @@ export function addressOf(wanted) {
     ["price_from", filters.priceFrom], ["price_to", filters.priceTo], ["shop", filters.shop],
     ["top", top === FIRST_TOP ? "" : top],
   ].filter(([, value]) => value));
-  return query.size ? `${location.pathname}?${query}` : location.pathname;
+  return location.pathname + (String(query) && `?${query}`);
 }
 
 /** Begin an entry of the history for a search, unless the present one is of it. */

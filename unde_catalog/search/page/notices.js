@@ -15,9 +15,9 @@ export function nothing(filtered, clear) {
   );
 }
 
-/** Something that the person can mend by another photo or other words. */
-export function hint(title, sentence, ...buttons) {
-  return notice(title, sentence, ...buttons);
+/** Something that the person can mend by another photo or other words; `back` shows what was there before. */
+export function hint(title, sentence, back = null) {
+  return notice(title, sentence, back && button("Go back", back));
 }
 
 /** A failure, with the request's id for whoever looks into it, and a way on. */

@@ -224,7 +224,7 @@ watchPhotos({
   found: searchByPhoto,
   refused: (sentence) => {
     asking.abort();
-    fill(hint("That is no photo", sentence));
+    fill(hint("That is no photo", sentence, () => show(wanted, { scroll: 0 })));
     say(sentence);
   },
 });
@@ -244,6 +244,13 @@ document.addEventListener("click", (event) => {
   if (link.id === "home") filterForm.show(everything());
   begin(next, { focus: true });
   scrollTo(0, 0);
+});
+
+// Not by its address: that would be an entry of the history without the photo.
+byId("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  results.focus();
+  results.scrollIntoView();
 });
 
 document.addEventListener("keydown", (event) => {

@@ -31,21 +31,25 @@ export function watchPhotos({ inputs, overlay, found, refused }) {
     take(event.clipboardData);
   });
 
+  let within = false; // a card of this page that is being dragged is nothing new to it
+  document.addEventListener("dragstart", () => (within = true));
+  document.addEventListener("dragend", () => (within = false));
+
   let depth = 0; // dragenter and dragleave come for every element that is crossed
   const show = (change) => {
     depth = Math.max(0, depth + change);
     overlay.hidden = depth === 0;
   };
-  document.addEventListener("dragenter", (event) => carries(event) && show(1));
-  document.addEventListener("dragleave", (event) => carries(event) && show(-1));
+  document.addEventListener("dragenter", (event) => !within && carries(event) && show(1));
+  document.addEventListener("dragleave", (event) => !within && carries(event) && show(-1));
   document.addEventListener("dragover", (event) => {
-    if (!carries(event)) return;
+    if (within || !carries(event)) return;
     event.preventDefault();
     event.dataTransfer.dropEffect = "copy";
   });
   document.addEventListener("drop", (event) => {
     show(-depth);
-    if (!carries(event)) return;
+    if (within || !carries(event)) return;
     event.preventDefault();
     take(event.dataTransfer);
   });
