@@ -260,7 +260,7 @@ def test_a_catalogue_that_asks_for_a_key_is_given_one_for_this_tab(tab: Tab, she
         page.get_by_label("API key").fill(given)
         page.get_by_role("button", name="Go on").click()
         if given == "wrong":
-            expect(page.get_by_text("this API key is not known, or was revoked", exact=True)).to_be_visible()
+            expect(page.get_by_text("This API key is not known, or was revoked.", exact=True)).to_be_visible()
     assert titles(page)[0] == "Red slip dress"
 
 

@@ -4,13 +4,15 @@
  * How failures are told is in notices.js, what a search is in address.js.
  */
 
+import { capital } from "./dom.js";
+
 const API = "/api/v1";
 const KEPT_KEY = "unde-api-key"; // of this tab alone, where the catalogue asks readers for a key
 
 /** What went wrong, in the API's own sentence (RFC 9457). `code` "offline": nobody answered. */
 export class Problem extends Error {
   constructor(code, detail, { status = 0, requestId = null, retryAfter = null } = {}) {
-    super(detail);
+    super(capital(detail) + (/[.!?]$/.test(detail) ? "" : "."));
     Object.assign(this, { code, status, requestId, retryAfter });
   }
 

@@ -4,7 +4,7 @@
  * What they mean is the API's; when a search is run again is page.js's.
  */
 
-import { byId, element } from "./dom.js";
+import { byId, capital, element } from "./dom.js";
 import { everything, filtersSet } from "./address.js";
 
 const SETTLED = 300; // milliseconds without a change, before the search is run again
@@ -57,7 +57,7 @@ export class FilterForm {
 
     const categories = [...this.#offered.categories];
     if (filters.category && !categories.includes(filters.category)) categories.push(filters.category);
-    const options = categories.map((name) => element("option", { value: name }, sentence(name)));
+    const options = categories.map((name) => element("option", { value: name }, capital(name)));
     byId("category").replaceChildren(element("option", { value: "" }, "Any"), ...options);
     byId("category").value = filters.category;
 
@@ -124,8 +124,4 @@ function chip(brand, chosen) {
 
 function shopOption(shop) {
   return element("option", { value: `${shop.brand}:${shop.store_id}` }, shop.name);
-}
-
-function sentence(words) {
-  return words.charAt(0).toUpperCase() + words.slice(1);
 }
