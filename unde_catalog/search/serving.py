@@ -1,6 +1,7 @@
 """Serving the API: one process, which logs lines of JSON to its standard output."""
 
 import logging
+import signal
 import socket
 import sys
 
@@ -23,8 +24,8 @@ class AddressTaken(ValueError):
 
 def serve(settings: Settings, host: str, port: int) -> None:
     """Serve until it is told to end (SIGINT, SIGTERM); what is in hand is answered. `AddressTaken` where it can't."""
-    _log_json(settings)
     listening = _listen(host, port)
+    _log_json(settings)
     with Workplace(settings, connections=CONNECTIONS, patience=_PATIENCE) as workplace, listening:
         config = uvicorn.Config(
             build_app(workplace),
@@ -39,6 +40,8 @@ def serve(settings: Settings, host: str, port: int) -> None:
         address, at = listening.getsockname()[:2]
         shown = f"[{address}]" if ":" in address else address
         logging.getLogger("unde_catalog.search").info("ready at http://%s:%s", shown, at)
+        for told in (signal.SIGINT, signal.SIGTERM):  # uvicorn sends itself what ended it once more, when it has ended
+            signal.signal(told, lambda *_: None)
         uvicorn.Server(config).run(sockets=[listening])
 
 
