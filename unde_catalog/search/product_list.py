@@ -50,17 +50,19 @@ def _wanted(
         ),
     ] = None,
 ) -> Wanted:
+    brands = set(brand)
     shop, _, store = (in_stock_at or "").partition(":")
-    brands = tuple(sorted(set(brand)))
-    if shop and not brands:
-        brands = (shop,)  # which has an index of its own
+    if shop:
+        if brands and shop not in brands:
+            raise Problem(422, "invalid_request", "in_stock_at: the shop is of none of the brands that are asked for")
+        brands = {shop}
     return Wanted(
-        brands=brands,
+        brands=tuple(sorted(brands)),
         categories=tuple(sorted(set(category))),
         price_from=price_from,
         price_to=price_to,
         on_sale=active,
-        in_stock_at=(shop, int(store)) if shop else None,
+        in_stock_at=int(store) if shop else None,
     )
 
 

@@ -22,6 +22,7 @@ from unde_catalog.sources.clean import clean_text
 from unde_catalog.staging import catalogue_api
 from unde_catalog.staging.catalogue_api import CatalogueProduct
 from unde_catalog.staging.database import Cursor
+from unde_catalog.staging.product import API_SOURCE
 
 router = APIRouter(tags=["products"])
 
@@ -112,7 +113,7 @@ def _named(cursor: Cursor, external_id: str, brand: str | None, *, to_change: bo
         )
     if not rows:
         raise _unknown()
-    return next((row for row in rows if row.source != catalogue_api.SOURCE), rows[0])
+    return next((row for row in rows if row.source != API_SOURCE), rows[0])
 
 
 def _add(cursor: Cursor, body: NewProduct, index_scope: IndexScope) -> CatalogueProduct:
@@ -132,7 +133,7 @@ def _off_sale(rows: Sequence[CatalogueProduct], brand: str) -> int:
     """The id of the brand's one product that is off sale; a problem where it, or another brand's, is in the way."""
     if any(row.active or row.brand != brand for row in rows):
         raise _exists(list(dict.fromkeys(row.brand for row in rows)))
-    return next((row for row in rows if row.source != catalogue_api.SOURCE), rows[0]).id
+    return next((row for row in rows if row.source != API_SOURCE), rows[0]).id
 
 
 def _edit(

@@ -13,9 +13,7 @@ from psycopg.types.json import Jsonb
 
 from unde_catalog.brands import IndexScope
 from unde_catalog.staging.database import Cursor
-from unde_catalog.staging.product import Product
-
-SOURCE = "api"  # of products that no source of ours brought, but a client of the API
+from unde_catalog.staging.product import API_SOURCE, Product
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +90,7 @@ def insert(cursor: Cursor, brand: str, index_scope: IndexScope, product: Product
         ON CONFLICT (source, external_id) DO NOTHING
         RETURNING id
         """,
-        {**_values(product), "source": SOURCE, "brand": brand, "index_scope": index_scope},
+        {**_values(product), "source": API_SOURCE, "brand": brand, "index_scope": index_scope},
     )
     row = cursor.fetchone()
     return row["id"] if row else None

@@ -12,6 +12,7 @@ from typing import Literal, LiteralString
 from unde_catalog.staging.database import Cursor
 
 LOOKED_AT = 5_000  # products a page
+_LAST_ID: LiteralString = "9223372036854775807"
 OnSale = Literal["true", "false", "any"]
 
 
@@ -19,7 +20,7 @@ OnSale = Literal["true", "false", "any"]
 class Wanted:
     """What the products of a page must be; () and None ask nothing. Prices are both included.
 
-    `in_stock_at`: brand and shop; what that had in any size when it was asked last.
+    `in_stock_at`: a shop of the one brand in `brands`; what that had in any size when it was asked last.
     """
 
     brands: Sequence[str] = ()
@@ -27,7 +28,7 @@ class Wanted:
     price_from: Decimal | None = None
     price_to: Decimal | None = None
     on_sale: OnSale = "true"
-    in_stock_at: tuple[str, int] | None = None
+    in_stock_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,14 @@ def page(cursor: Cursor, wanted: Wanted, after: int, most: int) -> Page:
         "beginnings": list(dict.fromkeys(category[:100] for category in wanted.categories)),
         "price_from": wanted.price_from,
         "price_to": wanted.price_to,
-        "shop_brand": wanted.in_stock_at and wanted.in_stock_at[0],
-        "store": wanted.in_stock_at and wanted.in_stock_at[1],
+        "store": wanted.in_stock_at,
         "after": after,
         "looked_at": LOOKED_AT if rest else most + 1,
         "most": most + 1,
     }
+    # Along the index, or all that is left of a brand is sorted for every page.
+    cursor.execute("SET LOCAL enable_sort = off")
+    cursor.execute("SET LOCAL enable_incremental_sort = off")
     cursor.execute(looking, values)
     looked_at = [row["id"] for row in cursor.fetchall()]
     found = looked_at
@@ -79,12 +82,16 @@ def _looking(wanted: Wanted) -> LiteralString:
 
 
 def _of_each(values: LiteralString, expression: LiteralString) -> LiteralString:
-    """The next ones on sale of any of these values, each along the index: with ANY they would be sorted."""
+    """The next ones on sale of any of these values, each along the index.
+
+    Rows are compared, so that no other index will do: of a value that is rare, the planner knows nothing here.
+    """
     return f"""
         SELECT p.id FROM unnest(%({values})s::text[]) AS wanted (value),
             LATERAL (SELECT p.id FROM raw_products p
-                     WHERE {expression} = wanted.value AND p.active AND p.id > %(after)s
-                     ORDER BY p.id LIMIT %(looked_at)s) AS p
+                     WHERE ({expression}, p.id) > (wanted.value, %(after)s::bigint)
+                       AND ({expression}, p.id) <= (wanted.value, {_LAST_ID}) AND p.active
+                     ORDER BY {expression}, p.id LIMIT %(looked_at)s) AS p
         ORDER BY p.id LIMIT %(looked_at)s
     """
 
@@ -95,7 +102,7 @@ def _rest(wanted: Wanted) -> list[LiteralString]:
     if wanted.on_sale == "false":
         asked.append("NOT p.active")
     if wanted.brands and (wanted.categories or wanted.on_sale != "true"):
-        asked.append("p.brand = ANY(%(brands)s)")
+        asked.append("p.brand || '' = ANY(%(brands)s)")  # by no index of brands: these few are looked up by their ids
     if wanted.categories:
         asked.append("p.category = ANY(%(categories)s)")
     if wanted.price_from is not None:
@@ -104,7 +111,7 @@ def _rest(wanted: Wanted) -> list[LiteralString]:
         asked.append("p.price <= %(price_to)s")
     if wanted.in_stock_at is not None:
         asked.append(
-            "p.brand = %(shop_brand)s AND coalesce((SELECT a.sizes_in_stock <> '[]' FROM raw_availability a"
+            "coalesce((SELECT a.sizes_in_stock <> '[]' FROM raw_availability a"
             " WHERE a.brand = p.brand AND a.store_id = %(store)s AND a.product_id = p.external_id"
             " ORDER BY a.fetched_at DESC LIMIT 1), false)"
         )

@@ -30,15 +30,16 @@ def product_ids_of(cursor: Cursor, brand: str, external_ids: Sequence[str]) -> d
 def force(cursor: Cursor, stage: str, brand: str, root_run: str, product_ids: Sequence[int] | None = None) -> int:
     """Make everything due again and its results old; how many. Once per root run, so that its retry goes on."""
     if stage == "originals":  # the first stage: a product that came with a status of its own has no row yet
+        only = "AND p.id = ANY(%(ids)s)" if product_ids is not None else ""
         cursor.execute(
-            """
+            f"""
             SELECT p.id FROM raw_products p
-            WHERE p.brand = %s AND p.active
-              AND NOT EXISTS (SELECT 1 FROM due_work w WHERE w.product_id = p.id AND w.stage = %s)
+            WHERE p.brand = %(brand)s AND p.active {only}
+              AND NOT EXISTS (SELECT 1 FROM due_work w WHERE w.product_id = p.id AND w.stage = %(stage)s)
             ORDER BY p.id
             FOR NO KEY UPDATE
             """,
-            (brand, stage),
+            {"brand": brand, "stage": stage, "ids": list(product_ids or ())},
         )
         cursor.execute(
             "INSERT INTO due_work (product_id, stage, brand) SELECT unnest(%s::bigint[]), %s, %s"

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+API_SOURCE = "api"  # of products that no source of ours brought, but a client of the API
+
 
 @dataclass(frozen=True, slots=True)
 class Product:

@@ -10,7 +10,7 @@ from typing import LiteralString
 
 from unde_catalog.brands import IndexScope
 from unde_catalog.staging.database import Cursor
-from unde_catalog.staging.product import Product
+from unde_catalog.staging.product import API_SOURCE, Product
 
 CHUNK = 1_000  # products merged in one short transaction
 _COLUMNS = "name, description, price, currency, category, colour, sizes, composition, original_image_urls, raw_data"
@@ -79,19 +79,27 @@ def merge(
     Unchanged products only move scraped_at (spec 1). Shops list one product under several categories, so several
     items may speak of it: what equals the stored row wins, then its category, then the first in the alphabet, so
     that the order in which a scrape lists them changes nothing. A product that this scrape, or a later one, has
-    merged already stays as it is.
+    merged already stays as it is. One that came by the API under the same id in this brand is no longer on sale.
     """
     # On disk before the scrape is closed: of a chunk that a crash of the server takes back, only the rows would know.
     cursor.execute("SET LOCAL synchronous_commit = on")
-    values = {"source": source, "brand": brand, "scrape": scrape_id, "scope": index_scope, "ids": list(external_ids)}
+    values = {
+        "source": source, "api": API_SOURCE, "brand": brand, "scrape": scrape_id, "scope": index_scope,
+        "ids": list(external_ids),
+    }  # fmt: skip
     # Locked in the order of ids, like every other writer of many products.
     cursor.execute(
         """
-        SELECT id FROM raw_products WHERE source = %(source)s AND external_id = ANY(%(ids)s)
+        SELECT id, source <> %(source)s AND active AS replaced FROM raw_products
+        WHERE source = ANY(ARRAY[%(source)s, %(api)s]) AND external_id = ANY(%(ids)s)
+          AND (source = %(source)s OR brand = %(brand)s)
         ORDER BY id FOR NO KEY UPDATE
         """,
         values,
     )
+    replaced = [row["id"] for row in cursor.fetchall() if row["replaced"]]
+    if replaced:  # somebody had added them by hand: from now on the shop speaks for them, and two would share photos
+        cursor.execute("UPDATE raw_products SET active = false, updated_at = now() WHERE id = ANY(%s)", (replaced,))
     cursor.execute(
         f"""
         SELECT DISTINCT ON (s.external_id)
