@@ -28,7 +28,7 @@ from unde_catalog.commands.search import search_app
 from unde_catalog.commands.upkeep import upkeep_command
 from unde_catalog.commands.user_media import user_media_app
 from unde_catalog.commands.vectors import vectors_app
-from unde_catalog.embedded.errors import EmbeddedPostgresError
+from unde_catalog.embedded.errors import EmbeddedNatsError, EmbeddedPostgresError
 from unde_catalog.handler import StageStopped
 from unde_catalog.index.vectors import VectorsDown
 from unde_catalog.local.processes import CannotStart
@@ -67,8 +67,8 @@ _errors = Console(stderr=True)
 
 # What is told in one sentence; anything else is a bug and shows where.
 _EXPECTED = (
-    SettingsError, StageStopped, StagingDown, StorageDown, EmbeddedPostgresError, CannotStart, ToolFailed,
-    VectorsDown, ValueError,
+    SettingsError, StageStopped, StagingDown, StorageDown, EmbeddedPostgresError, EmbeddedNatsError, CannotStart,
+    ToolFailed, VectorsDown, ValueError,
 )  # fmt: skip
 
 Brand = Annotated[str | None, typer.Option("--brand", "-b", help=f"One of {', '.join(BRANDS)}; all if not given.")]
@@ -106,12 +106,13 @@ def demo(sandbox_port: SandboxPort = DEFAULT_PORT) -> None:
 def up(
     port: Annotated[int, typer.Option(help="Where Dagster's UI serves.")] = 3000,
     search_port: Annotated[int, typer.Option(help="Where the search page serves.")] = 8008,
+    nats_port: Annotated[int, typer.Option(help="Where a NATS server listens, while NATS_URL is not set.")] = 4222,
     sandbox_port: SandboxPort = DEFAULT_PORT,
 ) -> None:
-    """Serve Dagster's UI and the search page on this machine until Ctrl-C; the sandbox too without APIFY_TOKEN."""
+    """Serve Dagster's UI, the search page and people's photos until Ctrl-C; the sandbox too without APIFY_TOKEN."""
     from unde_catalog.local.up import up as serve
 
-    raise typer.Exit(serve(_console, port, search_port, sandbox_port))
+    raise typer.Exit(serve(_console, port, search_port, nats_port, sandbox_port))
 
 
 @app.command("migrate")

@@ -57,7 +57,7 @@ class Service:
 
 
 def must_be_free(port: int, option: str) -> None:
-    """`CannotStart` names the option where another port is chosen, which some servers would do silently."""
+    """`CannotStart` names where another port is chosen, which some servers would do silently."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -104,13 +104,14 @@ class Desk:
 @contextmanager
 def open_desk(home: Path) -> Iterator[Desk]:
     """Serves until the context ends; the products of all brands are collected, and nothing else is done with them."""
-    port, search_port, sandbox_port = _free_port(), _free_port(), _free_port()
+    port, search_port, nats_port, people_port, sandbox_port = (_free_port() for _ in range(5))
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     with EmbeddedPostgres(home / ".unde" / "postgres") as postgres:
         process = subprocess.Popen(
             [_PROGRAM, "up", "--port", str(port), "--search-port", str(search_port),
-             "--sandbox-port", str(sandbox_port)],
-            cwd=home, env={**keep, "UNDE_HOME": str(home / ".unde")}, stdout=subprocess.PIPE, text=True,
+             "--nats-port", str(nats_port), "--sandbox-port", str(sandbox_port)],
+            cwd=home, env={**keep, "UNDE_HOME": str(home / ".unde"), "USER_MEDIA_PORT": str(people_port)},
+            stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         try:
             assert process.stdout is not None

@@ -1,5 +1,6 @@
 """`demo` and `up` as a newcomer runs them: processes of their own on a home of their own."""
 
+import asyncio
 import json
 import os
 import re
@@ -15,6 +16,10 @@ from typing import Any
 
 import psutil
 import pytest
+from nats import connect
+from nats.js.errors import NoStreamResponseError
+
+from unde_catalog.embedded import nats
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 PHOTOS = ("photo", "bakai.photo")  # as the sandbox calls requests for them
@@ -135,11 +140,14 @@ def dagster(
     first_demo: str, home: Path, environment: dict[str, str], sandbox_port: int
 ) -> Iterator[tuple[int, subprocess.Popen[str], int]]:
     """`unde-catalog up`, serving; its port, its process, and where it searches."""
-    port, search_port = free_port(), free_port()
+    port, search_port, nats_port, people_port = (free_port() for _ in range(4))
     command = [
-        PROGRAM, "up", "--port", str(port), "--search-port", str(search_port), "--sandbox-port", str(sandbox_port),
+        PROGRAM, "up", "--port", str(port), "--search-port", str(search_port), "--nats-port", str(nats_port),
+        "--sandbox-port", str(sandbox_port),
     ]  # fmt: skip
-    process = subprocess.Popen(command, cwd=home, env=environment, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=home, env={**environment, "USER_MEDIA_PORT": str(people_port)}, stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout is not None
         for line in process.stdout:
@@ -170,8 +178,27 @@ def search(port: int, external_id: str) -> dict[str, Any]:
         return json.load(answer)
 
 
+async def send_a_photo(url: str) -> dict[str, Any]:
+    """What the service for people's photos answers to a request for one."""
+    connection = await connect(url)
+    try:
+        answers = await connection.subscribe("inference_result")
+        photo = {"file_id": "AgACAgIAAx", "s3_key": ""}
+        request = {"header": "inf", "photo": photo, "bot_id": 1, "user_id": 2, "avatar_id": "a"}
+        streams = connection.jetstream()
+        while True:  # the service makes its streams when it begins
+            try:
+                await streams.publish("photo_upload_inf", json.dumps(request).encode())
+                break
+            except NoStreamResponseError:
+                await asyncio.sleep(0.1)
+        return json.loads((await answers.next_msg(60)).data)
+    finally:
+        await connection.close()
+
+
 @pytest.mark.timeout(500)
-def test_up_serves_materializations_and_searches_and_stops_cleanly(
+def test_up_serves_materializations_and_searches_and_peoples_photos_and_stops_cleanly(
     dagster: tuple[int, subprocess.Popen[str], int], home: Path, first_demo: str
 ) -> None:
     port, process, search_port = dagster
@@ -179,6 +206,9 @@ def test_up_serves_materializations_and_searches_and_stops_cleanly(
     assert shown is not None
     found = search(search_port, shown[1])
     assert found["count"] == 3 and found["results"][0]["product"]["title"] in first_demo
+    answer = asyncio.run(send_a_photo(nats.address(home / ".unde") or ""))
+    assert answer["message"] == "Photo uploaded successfully"
+    assert (home / ".unde" / "people" / answer["upload_result"]["s3_key"]).is_file()
     family = psutil.Process(process.pid).children(recursive=True)
     (serving,) = [one for one in family if one.cmdline()[-4:-1] == ["search", "serve", "--port"]]
     serving.kill()
