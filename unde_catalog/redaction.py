@@ -17,10 +17,10 @@ _BREAKS = re.compile(r"[@:/?#\[\]%&=\s]+")  # where a URL that holds a password 
 
 
 class Secrets:
-    """All that must not be shown of these settings."""
+    """All that must not be shown of these settings, and of `more` of them."""
 
-    def __init__(self, settings: Settings) -> None:
-        found = {form for value in _values(settings) for form in _forms(value) if form.strip()}
+    def __init__(self, settings: Settings, *more: BaseModel) -> None:
+        found = {form for value in _values(settings, *more) for form in _forms(value) if form.strip()}
         self._found = sorted(found, key=len, reverse=True)  # a part of another one comes after it
 
     def __repr__(self) -> str:
@@ -49,8 +49,8 @@ def _without_beginnings(text: str, secret: str) -> str:
     return text
 
 
-def _values(settings: Settings) -> Iterator[str]:
-    models: list[BaseModel] = [settings, *settings.brands.values()]
+def _values(settings: Settings, *more: BaseModel) -> Iterator[str]:
+    models: list[BaseModel] = [settings, *settings.brands.values(), *more]
     for model in models:
         for _, value in model:
             if isinstance(value, SecretStr):

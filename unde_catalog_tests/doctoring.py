@@ -21,13 +21,15 @@ from unde_catalog.doctor.finding import Line
 from unde_catalog.doctor.services import all_checks
 from unde_catalog.production.migrate import PRODUCTION
 from unde_catalog.redaction import Secrets
-from unde_catalog.settings import load_settings
+from unde_catalog.settings import load_settings, load_user_media_settings
 from unde_catalog.staging import migrate
 from unde_catalog.workplace import Workplace
 from unde_catalog_tests.far_side import far_side, reply
+from unde_catalog_tests.nats_servers import running_nats
 from unde_catalog_tests.proxies import running_proxy
 from unde_catalog_tests.s3_servers import BUCKET, running_rclone, s3_environment
 from unde_catalog_tests.servers import PROJECT, Server, missing, running_sandbox
+from unde_catalog_tests.user_media import PRIVATE_BUCKET, private_environment
 
 REDIS_PASSWORD = "redis-planted-password"
 
@@ -45,7 +47,9 @@ def healthy_services(server: Server, folder: Path) -> Iterator[Services]:
     """All of them but the staging database, which every test has of its own."""
     with ExitStack() as stack:
         sandbox = stack.enter_context(running_sandbox(folder / "sandbox"))
+        (folder / "s3" / PRIVATE_BUCKET).mkdir(parents=True)
         rclone = stack.enter_context(running_rclone(folder / "s3"))
+        nats = stack.enter_context(running_nats(folder / "nats"))
         public = stack.enter_context(_public(folder / "s3" / BUCKET))
         proxy = stack.enter_context(running_proxy(folder / "proxy"))
         redis = stack.enter_context(_redis(folder / "redis"))
@@ -62,6 +66,7 @@ def healthy_services(server: Server, folder: Path) -> Iterator[Services]:
         (home / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")
         environment = {
             **sandbox.environment, **s3_environment(rclone.url), "OBJECT_BASE_URL": public,
+            "NATS_URL": nats.url, **private_environment(rclone.url),
             "PROXY_URL": proxy, "ZARA_USE_PROXY": "true", "ZARA_PHOTO_HOSTS": f"localhost:{photos.port}",
             "REDIS_URL": redis, "PRODUCTION_DB_URL": production, "DAGSTER_DB_URL": dagster,
             "DAGSTER_HOME": str(home), "NOTICE_WEBHOOK_URL": "http://127.0.0.1:1/notices",
@@ -72,9 +77,9 @@ def healthy_services(server: Server, folder: Path) -> Iterator[Services]:
 
 def diagnose(seconds: float = SECONDS) -> Diagnosis:
     """What doctor finds of the services in the environment."""
-    settings = load_settings()
+    settings, people = load_settings(), load_user_media_settings()
     with Workplace(settings) as workplace:
-        return examine(all_checks(settings, workplace), Secrets(settings), seconds)
+        return examine(all_checks(settings, people, workplace), Secrets(settings, people), seconds)
 
 
 def of(diagnosis: Diagnosis, state: str) -> set[str]:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from unde_catalog.settings import load_settings
+from unde_catalog.settings import load_settings, load_user_media_settings
 from unde_catalog.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ def doctor_command(
     from unde_catalog.redaction import Secrets
 
     logging.disable()  # what libraries say of their tries is told in a line, and without secrets
-    settings = load_settings()
+    settings, people = load_settings(), load_user_media_settings()
     with Workplace(settings) as workplace:
-        checks = chosen(all_checks(settings, workplace), only or [])
+        checks = chosen(all_checks(settings, people, workplace), only or [])
         with contextlib.nullcontext() if as_json else _console.status("asking all services ..."):
-            diagnosis = examine(checks, Secrets(settings))
+            diagnosis = examine(checks, Secrets(settings, people))
     if as_json:
         print(json.dumps({"well": diagnosis.well, "services": [line.as_dict() for line in diagnosis.lines]}))
     else:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from unde_catalog.settings import Settings
+from unde_catalog.user_media_settings import UserMediaSettings
 
 State = Literal["green", "yellow", "red"]
 
@@ -77,7 +78,7 @@ class Line:
 
 def wanted(setting: str) -> str:
     """What a setting, named as in the environment, should hold."""
-    known = Settings.model_fields.get(setting.lower())
+    known = Settings.model_fields.get(setting.lower()) or UserMediaSettings.model_fields.get(setting.lower())
     if known is not None:
         return known.description or ""
     return next((wants for part, wants in _OF_A_BRAND.items() if part in setting), "")

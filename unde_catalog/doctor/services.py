@@ -10,20 +10,24 @@ from unde_catalog.doctor import (
     dagster,
     databases,
     machine,
+    nats,
     notices,
     objects,
+    private_bucket,
     proxy,
     redis,
     shops,
+    telegram,
     ximilar,
 )
 from unde_catalog.doctor.databases import Databases
 from unde_catalog.doctor.examine import Check
 from unde_catalog.settings import Settings
+from unde_catalog.user_media_settings import UserMediaSettings
 from unde_catalog.workplace import Workplace
 
 
-def all_checks(settings: Settings, workplace: Workplace) -> list[Check]:
+def all_checks(settings: Settings, people: UserMediaSettings, workplace: Workplace) -> list[Check]:
     """A check for every service; Redis only where it is configured, as nothing stands in for it or needs to."""
     shared = Databases(settings, workplace)
     tasks = [
@@ -48,6 +52,13 @@ def all_checks(settings: Settings, workplace: Workplace) -> list[Check]:
             Check(f"shops-{brand}", partial(shops.look_at_shops, settings, brand), (f"{brand.upper()}_STOCK_API_URL",))
             for brand, one in BRANDS.items()
             if one.has_shops
+        ),
+        Check("nats", partial(nats.look_at_nats, people), ("NATS_URL",)),
+        Check("telegram", partial(telegram.look_at_bot, people), ("TELEGRAM_API_URL",)),
+        Check(
+            "private-bucket",
+            partial(private_bucket.look_at_private_bucket, people, settings),
+            ("S3_ENDPOINT_URL", "S3_BUCKET_NAME"),
         ),
         Check("notices", partial(notices.look_at_notices, shared), ("NOTICE_SMTP_URL",), needs="staging-database"),
         Check("disk", partial(machine.look_at_disk, settings), ("UNDE_HOME",)),

@@ -24,6 +24,7 @@ from unde_catalog.user_media_settings import UserMediaSettings
 
 FOLDER = "people"  # in UNDE_HOME
 LONGEST_LINK = timedelta(days=7)  # S3 signs for no longer
+REPEATED_FOR = timedelta(seconds=20)  # as the catalogue's
 _CATALOGUES_OWN = ("originals", "collages", "manifests")  # no folder of people's photos has such a name
 _CACHE_CONTROL = "private, max-age=3600"
 _LONGEST_VALUE = 200  # characters of a metadata value; S3 takes 2,000 bytes of all names and values
@@ -40,14 +41,19 @@ class WrongBucket(ValueError):
     """The bucket set for people's photos is the catalogue's; one sentence with what to do."""
 
 
-def private_bucket(settings: UserMediaSettings, house: Settings) -> "PrivateBucket":
-    """The bucket in force; nothing is asked of it yet. `WrongBucket` where it is the catalogue's."""
+def private_bucket(
+    settings: UserMediaSettings, house: Settings, *, repeated_for: timedelta = REPEATED_FOR
+) -> "PrivateBucket":
+    """The bucket in force; nothing is asked of it yet, and what fails then is asked again for so long.
+
+    `WrongBucket` where it is the catalogue's, `StorageDown` where the folder can't be made.
+    """
     s3 = settings.bucket()
     if s3 is None:
         return PrivateBucket(directory_store(house.home / FOLDER))
     if house.s3 is not None and (s3.endpoint, s3.bucket) == (house.s3.endpoint, house.s3.bucket):
         raise _wrong(f"{s3.base_url} is the catalogue's bucket, which anyone may read")
-    return PrivateBucket(_PrivateS3(opened(s3), s3, None))
+    return PrivateBucket(_PrivateS3(opened(s3, repeated_for), s3, None))
 
 
 class PrivateBucket:

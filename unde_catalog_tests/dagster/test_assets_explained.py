@@ -9,7 +9,7 @@ from unde_catalog.assets.explained import READ_ON, TABLES
 from unde_catalog.assets.tables import LINEAGE, ROWS
 from unde_catalog.definitions import build_definitions
 from unde_catalog.doctor.services import all_checks, chosen
-from unde_catalog.settings import load_settings
+from unde_catalog.settings import load_settings, load_user_media_settings
 from unde_catalog.staging.database import Database
 from unde_catalog.workplace import Workplace
 from unde_catalog_tests.dagster.runs import metadata
@@ -139,7 +139,7 @@ def test_what_descriptions_send_people_to_is_there(tmp_path: Path) -> None:
     for asset, section in READ_ON.items():
         assert f"## {section}" in readme, asset
     settings = load_settings()
-    checks = all_checks(settings, Workplace(settings))
+    checks = all_checks(settings, load_user_media_settings(), Workplace(settings))
     for name, spec in specs().items():
         words = (spec.description or "").replace("`", " ").split()
         for word, following in zip(words, words[1:], strict=False):

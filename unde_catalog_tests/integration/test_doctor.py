@@ -100,6 +100,9 @@ CHANGES: dict[str, tuple[str, tuple[str, str]]] = {  # variable -> the line that
     "BAKAI_S3_SECRET_KEY": ("bakai-bucket", (r"^.*", "changed-by-someone")),
     "BAKAI_S3_BUCKET": ("bakai-bucket", (r"^.*", "another-bucket")),
     "REDIS_URL": ("redis", PASSWORD),
+    "TELEGRAM_BOT_TOKEN": ("telegram", (r":.*", ":changed-by-someone")),
+    "S3_SECRET_ACCESS_KEY": ("private-bucket", (r"^.*", "changed-by-someone")),
+    "S3_BUCKET_NAME": ("private-bucket", (r"^.*", "another-bucket")),
 }
 
 
@@ -146,6 +149,9 @@ GONE = {  # variable -> the line, and an address where the service would be, wer
     "BAKAI_CDN_API_URL": ("bakai-api", "http://127.0.0.1:{port}/bakai-api"),
     "BAKAI_S3_ENDPOINT": ("bakai-bucket", "http://127.0.0.1:{port}/bakai-s3"),
     "REDIS_URL": ("redis", "redis://:pass-word@127.0.0.1:{port}/0"),
+    "NATS_URL": ("nats", "nats://someone:pass-word@127.0.0.1:{port}"),
+    "TELEGRAM_API_URL": ("telegram", "http://127.0.0.1:{port}"),
+    "S3_ENDPOINT_URL": ("private-bucket", "http://127.0.0.1:{port}"),
 }
 
 
@@ -221,9 +227,9 @@ def test_a_person_reads_a_table_and_a_program_an_exit_code(healthy: dict[str, st
     assert "set APIFY_TASK_ZARA: the id of the brand's Apify task" in done.stdout
     assert re.search(r"!\s+apify-oysho\s+not configured", done.stdout), done.stdout
     assert "6 green, 1 yellow, 1 red." in done.stdout
-    done = doctor("--only", "telegram")
+    done = doctor("--only", "viber")
     assert done.returncode == 1
-    assert "unknown service 'telegram'; the services are staging-database" in done.stderr
+    assert "unknown service 'viber'; the services are staging-database" in done.stderr
 
 
 def test_with_nothing_configured_nothing_is_red_and_nothing_is_made(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ PLANTED = {
     "DAGSTER_DB_URL": "pg-three-planted@7d1f",
     "PROXY_URL": "proxy-planted:/90ce",
     "REDIS_URL": "redis-planted#44b8",
+    "TELEGRAM_BOT_TOKEN": "4096351827:telegram-planted-2b1c",
+    "S3_SECRET_ACCESS_KEY": "private-planted/0c+8d=1",
 }
 
 
@@ -102,6 +104,9 @@ def test_no_secret_is_shown_however_it_comes_back(tmp_path: Path, quoted: bool) 
             },
             "PROXY_URL": f"http://customer:{spelled['PROXY_URL']}@{here}", "ZARA_PHOTO_HOSTS": "localhost:8000",
             "REDIS_URL": f"redis://:{spelled['REDIS_URL']}@{here}",
+            "TELEGRAM_BOT_TOKEN": PLANTED["TELEGRAM_BOT_TOKEN"], "TELEGRAM_API_URL": f"http://{here}",
+            "S3_ENDPOINT_URL": f"http://{here}", "S3_ACCESS_KEY_ID": "private-access", "S3_BUCKET_NAME": "private",
+            "S3_SECRET_ACCESS_KEY": PLANTED["S3_SECRET_ACCESS_KEY"], "NATS_URL": "nats://u:planted@127.0.0.1:1",
         }  # fmt: skip
         shown = ""
         for arguments in ((), ("--json",)):
