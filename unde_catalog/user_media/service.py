@@ -25,7 +25,7 @@ from unde_catalog.user_media.subjects import DEAD, QUEUES, Queue
 
 PULL_SECONDS = 2.0  # an idle hand asks anew so often, and notices the end as late as that
 PUBLISH_SECONDS = 10.0
-OUR_FAULT_SECONDS = 15.0  # before a request is delivered again that the database or the store kept us from ending
+OUR_FAULT_SECONDS = 5.0  # before a request is delivered again that the database or the store kept us from ending
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +50,8 @@ class Service:
         self._stopping = True
         if not self._hands:
             return
-        _, busy = await asyncio.wait(self._hands, timeout=seconds)
+        # A pull that is broken off stays open at the server, which would send it what is given back.
+        _, busy = await asyncio.wait(self._hands, timeout=max(seconds, PULL_SECONDS + 1))
         if busy:
             _log.warning("%d hands are not through after %g s: others may take their requests", len(busy), seconds)
             for hand in busy:
