@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Sequence
 
+from psycopg.errors import DiskFull
+
 from unde_catalog.index.vectors import EVERYTHING, NO_PGVECTOR, Filters, Hit, PhotoVector, Vector, VectorsDown
 from unde_catalog.staging import bloat, embeddings, vectors
-from unde_catalog.staging.database import Database
+from unde_catalog.staging.database import Cursor, Database
 from unde_catalog.staging.embeddings import NewEmbedding
 from unde_catalog.upkeep.postgres_tools import direct
 
@@ -20,9 +22,7 @@ class PgvectorStore:
         self, model: str, vector: Vector, filters: Filters = EVERYTHING, top_k: int = 20, threshold: float = -1.0
     ) -> list[Hit]:
         """As `VectorStore` says; `VectorsDown` where the server has no pgvector."""
-        if not self._db.run(vectors.searchable):
-            raise VectorsDown(NO_PGVECTOR)
-        return [hit for hit in self._db.run(vectors.search, model, vector, filters, top_k) if hit.score >= threshold]
+        return [hit for hit in self._db.run(_search, model, vector, filters, top_k) if hit.score >= threshold]
 
     def upsert(self, model: str, photos: Sequence[PhotoVector]) -> None:
         """As `VectorStore` says."""
@@ -40,12 +40,31 @@ class PgvectorStore:
     def rebuild(self, model: str) -> int:
         """Make the HNSW indexes anew, or for the first time; `VectorsDown` where the server has no pgvector."""
         with direct(self._owner_url or self._db.url) as owner:
-            with owner.connection.cursor() as cursor:
-                if not vectors.prepare(cursor):
-                    raise VectorsDown(NO_PGVECTOR)
-            for name in vectors.INDEXES:
-                bloat.reindex(owner.connection, name)
+            try:
+                _build(owner.connection)
+            except DiskFull:  # of shared memory, which containers often give 64 MB: several processes build in that
+                for name in vectors.INDEXES:
+                    bloat.drop_index(owner.connection, f"{name}_ccnew")
+                with owner.connection.cursor() as cursor:
+                    vectors.build_alone(cursor)
+                _build(owner.connection)
         return self.count(model)
 
     def serve(self, model: str) -> None:
         """Nothing to do: which model serves is a row beside the embeddings."""
+
+
+def _search(cursor: Cursor, model: str, vector: Vector, filters: Filters, top_k: int) -> list[Hit]:
+    if not vectors.searchable(cursor):
+        raise VectorsDown(NO_PGVECTOR)
+    return vectors.search(cursor, model, vector, filters, top_k)
+
+
+def _build(connection: bloat.Connection) -> None:
+    with connection.cursor() as cursor:
+        vectors.build_in_memory(cursor)
+        old = vectors.indexes(cursor)
+        if not vectors.prepare(cursor):
+            raise VectorsDown(NO_PGVECTOR)
+    for name in old:
+        bloat.reindex(connection, name)

@@ -20,9 +20,10 @@ EXACT_PRODUCTS = 2_000
 INDEXES = ("idx_product_embeddings_0", "idx_product_embeddings_1")  # of the two slots
 _OF_SLOT: Mapping[int, LiteralString] = {0: "e.slot = 0", 1: "e.slot = 1"}  # as the indexes have it
 AT_ONCE = 200  # photos the index keeps in view, and gives before it is asked whether more are wanted
+_VISITS_A_PRODUCT = 0.6  # comparing all photos of a product is as much work as going on to so many photos
 _MOST_VISITED = 20_000  # photos, before a search that meets too few of what is wanted compares all of those ...
 _MOST_LOOKED_AT = 500_000  # ... and what it looks at for them: beyond, pgvector gives what it has seen in any order
-_VISITS_A_PRODUCT = 0.6  # comparing all photos of a product is as much work as going on to so many photos
+_BUILT_IN, _MOST_BUILT_IN = 2, 2_000_000  # kilobytes for a photo while an index is built, and for all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,31 @@ def prepare(cursor: Cursor) -> bool:
     row = cursor.fetchone()
     assert row is not None  # it answers always
     return row["searchable"]
+
+
+def indexes(cursor: Cursor) -> list[str]:
+    """Those of `INDEXES` that are there."""
+    cursor.execute("SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NOT NULL", (list(INDEXES),))
+    return [row["name"] for row in cursor.fetchall()]
+
+
+def build_in_memory(cursor: Cursor) -> None:
+    """Let this session build an index of what is there in memory, up to 2 GB: elsewhere it takes three times as long.
+
+    For a session of our own, past any pooler.
+    """
+    cursor.execute(
+        """
+        SELECT set_config('maintenance_work_mem', greatest(setting::bigint, least(%s, e.photos * %s))::text, false)
+        FROM pg_settings, (SELECT count(*) AS photos FROM product_embeddings) AS e WHERE name = 'maintenance_work_mem'
+        """,
+        (_MOST_BUILT_IN, _BUILT_IN),
+    )
+
+
+def build_alone(cursor: Cursor) -> None:
+    """Let this session build an index in a process of its own memory: slower, and without shared memory."""
+    cursor.execute("SET max_parallel_maintenance_workers = 0")
 
 
 def _conditions(filters: Filters) -> tuple[LiteralString, LiteralString]:

@@ -1,15 +1,18 @@
-"""Going along the HNSW index: how far a search goes, and when it compares all instead."""
+"""The HNSW index: how far a search goes along it and when it compares all instead, and how it is built anew."""
 
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from psycopg.errors import DiskFull
 
-from unde_catalog.staging import vectors
+from unde_catalog.index.vectors_pgvector import PgvectorStore
+from unde_catalog.staging import bloat, vectors
 from unde_catalog.staging.database import Database
 from unde_catalog.staging.embeddings import NewEmbedding, write
 from unde_catalog.staging.vectors import EVERYTHING, Filters
 from unde_catalog_tests.due import add_products
+from unde_catalog_tests.servers import Server
 from unde_catalog_tests.vector_rows import MODEL, direction, serve
 
 NEAR, FAR = 120, 30  # coats around where a search looks, and dresses behind all of them
@@ -81,3 +84,42 @@ def test_two_searches_can_be_in_one_transaction(db: Database, dresses: list[int]
         one, other = (vectors.search(cursor, MODEL, direction(0), EVERYTHING, 10) for _ in range(2))
     assert len(one) == 10
     assert one == other
+
+
+def test_a_rebuild_without_enough_shared_memory_is_made_by_one_process(
+    db: Database, dresses: list[int], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers: list[str] = []
+    reindex = bloat.reindex
+
+    def in_a_small_container(connection: bloat.Connection, name: str) -> None:
+        row = connection.execute("SHOW max_parallel_maintenance_workers").fetchone()
+        assert row is not None
+        workers.append(row["max_parallel_maintenance_workers"])
+        if workers[-1] != "0":
+            raise DiskFull("could not resize shared memory segment")
+        reindex(connection, name)
+
+    monkeypatch.setattr(bloat, "reindex", in_a_small_container)
+    assert PgvectorStore(db, server.past_poolers(db.url)).rebuild(MODEL) == 2 * (NEAR + FAR)
+    assert workers[1:] == ["0", "0"]
+    assert len(_found(db, EVERYTHING, 20)) == 20
+
+
+def test_a_session_that_builds_gets_memory_for_all_photos_and_never_less_than_the_server_gives(
+    db: Database, dresses: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def memory(kilobytes: int) -> int:
+        monkeypatch.setattr(vectors, "_BUILT_IN", kilobytes)
+        with db.transaction() as cursor:
+            cursor.execute("SET LOCAL maintenance_work_mem = '10MB'")
+            vectors.build_in_memory(cursor)
+            cursor.execute("SELECT setting::int FROM pg_settings WHERE name = 'maintenance_work_mem'")
+            row = cursor.fetchone()
+            cursor.execute("RESET maintenance_work_mem")
+        assert row is not None
+        return row["setting"]
+
+    assert memory(1) == 10_240
+    assert memory(1_000) == 1_000 * 2 * (NEAR + FAR)
+    assert memory(1_000_000) == 2_000_000
