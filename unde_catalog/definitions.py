@@ -14,6 +14,7 @@ from unde_catalog.assets.outside import outside_assets
 from unde_catalog.assets.production_catalog import production_catalog
 from unde_catalog.assets.raw_products import raw_products
 from unde_catalog.assets.raw_stores import raw_stores
+from unde_catalog.assets.user_media_days import user_media_days
 from unde_catalog.assets.visual_index import visual_index
 from unde_catalog.assets.ximilar_index import ximilar_index
 from unde_catalog.automation.check_jobs import CHECK_JOBS, check_schedules
@@ -25,12 +26,14 @@ from unde_catalog.automation.report_schedule import REPORT_JOB, report_schedule
 from unde_catalog.automation.stage_schedules import shop_schedules, stage_schedules
 from unde_catalog.automation.upkeep_jobs import clean_up_job, pruning_job, upkeep_job
 from unde_catalog.automation.upkeep_schedules import upkeep_schedules
+from unde_catalog.automation.user_media_schedule import USER_MEDIA_JOB, user_media_schedule
 from unde_catalog.checks.brand_checks import brand_checks
 from unde_catalog.checks.due_checks import checked_in_time, index_in_use
 from unde_catalog.checks.freshness import fresh
 from unde_catalog.checks.house import house
 from unde_catalog.checks.indexing import credits_left, nothing_held_back
 from unde_catalog.checks.publishing import publishable, published
+from unde_catalog.checks.user_media import people_are_answered
 from unde_catalog.io_managers import ObjectManifests, PostgresProducts
 from unde_catalog.resources import WorkplaceResource
 from unde_catalog.settings import Settings, load_settings
@@ -55,6 +58,7 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
                 availability,
                 production_catalog,
                 catalog_report,
+                user_media_days,
                 *outside_assets(settings),
             ],
             settings,
@@ -69,12 +73,14 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
             brand_checks,
             fresh,
             house,
+            people_are_answered,
         ],  # fmt: skip
         jobs=[
             CATALOGUE_JOB,
             *WORK_OFF_JOBS.values(),
             *CHECK_JOBS,
             REPORT_JOB,
+            USER_MEDIA_JOB,
             pause_job,
             resume_job,
             upkeep_job,
@@ -87,6 +93,7 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
             *upkeep_schedules(settings, schedules),
             *check_schedules(settings, schedules),
             report_schedule(settings, schedules),
+            user_media_schedule(settings, schedules),
         ],
         sensors=[*(due_sensor(stage, sensors) for stage in SENSED), notice_sensor(sensors)],
         resources={

@@ -41,7 +41,10 @@ FAULTS = (
     "apify.start:503x1=0.1,apify.items:500x1=0.1,ximilar.insert:lostx1=0.1,finder:503x1=0.1"
 )
 SENSOR_MINUTES = 15
-LOOKS_ONLY = {"checks_of_brands", "checks_of_freshness", "checks_of_the_house_hourly", "report_hourly", "notices"}
+LOOKS_ONLY = {
+    "checks_of_brands", "checks_of_freshness", "checks_of_the_house_hourly", "report_hourly", "people_photos_daily",
+    "notices",
+}  # fmt: skip
 # Several runs in one process would take each other's standard output away.
 _NO_COMPUTE_LOGS = """
 compute_logs:

@@ -4,9 +4,9 @@ A request is known by where it stands in its stream and since when: streams begi
 What is in an answer is decided in `user_media/`; forgetting a person, in `user_media_forgetting.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from psycopg.types.json import Jsonb
@@ -76,24 +76,6 @@ class Taken:
 
     tries: int
     photos: Mapping[int, StoredPhoto]
-
-
-@dataclass(frozen=True, slots=True)
-class MediaDay:
-    """What the service did on a UTC day. `codes`: failed photos and requests by error code."""
-
-    day: date
-    batches: int
-    batch_photos: int
-    batch_stored: int
-    singles: int
-    singles_stored: int
-    errors: int
-    dead: int
-    bytes: int
-    mean_batch_seconds: float | None
-    mean_single_seconds: float | None
-    codes: Mapping[str, int]
 
 
 _PLACE = "stream = %(stream)s AND sequence = %(sequence)s AND sent_at = %(sent_at)s"
@@ -172,34 +154,6 @@ def hand_back(cursor: Cursor, key: RequestKey) -> None:
     )
 
 
-def days(cursor: Cursor, most: int) -> list[MediaDay]:
-    """What was done on the last so many UTC days, the newest first; days on which nothing ended are missing."""
-    cursor.execute(
-        """
-        SELECT r.day,
-               count(*) FILTER (WHERE header = 'train' AND is_result) AS batches,
-               coalesce(sum(photos) FILTER (WHERE header = 'train' AND is_result), 0) AS batch_photos,
-               coalesce(sum(stored) FILTER (WHERE header = 'train'), 0) AS batch_stored,
-               count(*) FILTER (WHERE header = 'inf') AS singles,
-               coalesce(sum(stored) FILTER (WHERE header = 'inf'), 0) AS singles_stored,
-               count(*) FILTER (WHERE NOT is_result) AS errors,
-               count(*) FILTER (WHERE reason IS NOT NULL) AS dead,
-               coalesce(sum(bytes), 0) AS bytes,
-               avg(seconds) FILTER (WHERE header = 'train' AND is_result) AS mean_batch_seconds,
-               avg(seconds) FILTER (WHERE header = 'inf' AND is_result) AS mean_single_seconds,
-               coalesce((SELECT jsonb_object_agg(code, n) FROM (
-                   SELECT c.key AS code, sum(c.value::int) AS n
-                   FROM user_media_requests q, jsonb_each_text(q.codes) c WHERE q.day = r.day GROUP BY c.key) AS k
-               ), '{}') AS codes
-        FROM (SELECT *, subject IS DISTINCT FROM %(error)s AND reason IS NULL AS is_result
-              FROM user_media_requests WHERE day > to_date_immutable(unde_now()) - %(most)s::int) AS r
-        GROUP BY r.day ORDER BY r.day DESC
-        """,
-        {"most": most, "error": "photo_upload_error"},
-    )
-    return [_day(row) for row in cursor.fetchall()]
-
-
 def _ended(cursor: Cursor, key: RequestKey) -> Settled:
     cursor.execute(f"SELECT {_SETTLED} FROM user_media_requests WHERE {_PLACE}", _place(key))
     row = cursor.fetchone()
@@ -214,8 +168,3 @@ def _place(key: RequestKey) -> dict[str, Any]:
 
 def _photo(row: Mapping[str, Any]) -> StoredPhoto:
     return StoredPhoto(**{name: row[name] for name in StoredPhoto.__slots__})
-
-
-def _day(row: Mapping[str, Any]) -> MediaDay:
-    counts: Sequence[str] = ("batch_photos", "batch_stored", "singles_stored", "bytes")
-    return MediaDay(**{**row, **{name: int(row[name]) for name in counts}})

@@ -133,6 +133,7 @@ def test_the_clock_has_one_hand_for_each_hour_in_the_zone_that_is_set(
         "pruning_daily": "30 3 * * *", "clean_up_collages": "0 4 * * *", "clean_up_downloads": "0 5 * * *",
         "checks_of_brands": "30 7 * * *", "checks_of_freshness": "40 * * * *",
         "checks_of_the_house_hourly": "45 * * * *", "report_hourly": "20 * * * *",
+        "people_photos_daily": "15 0 * * *",
     }  # fmt: skip
     assert {one.execution_timezone for one in schedules} == {"Asia/Dubai"}
     assert {one.default_status for one in schedules} == {dg.DefaultScheduleStatus.RUNNING}

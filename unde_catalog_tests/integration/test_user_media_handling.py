@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from unde_catalog.staging import user_media as rows
+from unde_catalog.staging import user_media_days
 from unde_catalog.staging import user_media_forgetting as forgetting
 from unde_catalog.staging.database import Database
 from unde_catalog.staging.user_media import RequestKey, Settled
@@ -204,7 +205,7 @@ def test_forgetting_takes_names_and_answers_away_and_leaves_the_counts(house: Ho
     assert db.run(forgetting.keys_of, 1) == []
     found = execute(db, "SELECT user_id, answer IS NULL AS gone, stored FROM user_media_requests ORDER BY sequence")
     assert [tuple(row.values()) for row in found] == [(None, True, 1), (2, False, 1)]
-    (day,) = db.run(rows.days, 7)
+    (day,) = db.run(user_media_days.days, 7)
     assert (day.batches, day.batch_photos, day.batch_stored, day.errors) == (2, 2, 2, 0)
 
 
@@ -214,10 +215,11 @@ def test_a_day_is_counted_by_kind_and_code(house: House, db: Database):
     ]  # fmt: skip
     for sequence, (queue, body) in enumerate(bodies, 1):
         house.deliver(queue, body, sequence=sequence)
-    (day,) = db.run(rows.days, 7)
+    (day,) = db.run(user_media_days.days, 7)
     assert (day.batches, day.batch_photos, day.batch_stored) == (1, 2, 1)
     assert (day.singles, day.singles_stored, day.errors, day.dead) == (2, 1, 2, 1)
     assert day.codes == {"UNEXPECTED_ERROR": 2, "INFERENCE_PROCESSING_ERROR": 1}
+    assert db.run(user_media_days.left) == user_media_days.Left(1, "the message is not JSON in UTF-8", 0)
     assert day.bytes > 0 and day.mean_batch_seconds is not None
 
 
