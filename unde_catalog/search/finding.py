@@ -64,7 +64,7 @@ class Finder:
 
     def serving(self) -> str:
         """The model that the index is made of; a `Problem` while there is none."""
-        serving = self._context.db.run(embedding_models.models).serving
+        serving = self._context.db.read(embedding_models.models).serving
         if serving is None:
             raise _NOTHING
         return serving
@@ -122,7 +122,7 @@ class Finder:
 
     def _like(self, external_id: str, of_brand: str | None, n: int | None, asked: Asked) -> SearchAnswer:
         began = perf_counter()
-        found = self._context.db.run(search_rows.examples, external_id, of_brand, n)
+        found = self._context.db.read(search_rows.examples, external_id, of_brand, n)
         if not found:
             raise Problem(404, "unknown_product", "there is no such product")
         brands = list(dict.fromkeys(one.brand for one in found))
@@ -142,7 +142,7 @@ class Finder:
 
     def _results(self, hits: Sequence[Hit]) -> list[Result]:
         ids = [hit.product_id for hit in hits]
-        products, stock = self._context.db.run(_shown, ids, self._shops.get()) if ids else ({}, {})
+        products, stock = self._context.db.read(_shown, ids, self._shops.get()) if ids else ({}, {})
         return [
             Result.model_construct(
                 score=round(hit.score, 4),
@@ -162,7 +162,7 @@ class Finder:
 
     def _find_shops(self) -> list[KnownShop]:
         """Those that were looked for, and those that are set."""
-        found = {(shop.brand, shop.store_id): shop for shop in self._context.db.run(search_rows.shops)}
+        found = {(shop.brand, shop.store_id): shop for shop in self._context.db.read(search_rows.shops)}
         for key, brand in self._context.settings.brands.items():
             for store_id in brand.stores:
                 found.setdefault((key, store_id), KnownShop(key, store_id, None))
@@ -170,14 +170,14 @@ class Finder:
 
     def _find_filters(self) -> FiltersAnswer:
         db = self._context.db
-        model = db.run(embedding_models.models).serving
+        model = db.read(embedding_models.models).serving
         currencies = self._context.settings.publish_currencies
         return FiltersAnswer(
             model=model,
             answers_words=model is not None and _knows_words(model),
-            photos=None if model is None else db.run(vectors.count, model),
+            photos=None if model is None else db.read(vectors.count, model),
             brands=[BrandAnswer(key=key, name=brand.name) for key, brand in BRANDS.items()],
-            categories=db.run(search_rows.categories),
+            categories=db.read(search_rows.categories),
             shops=[
                 ShopAnswer(brand=shop.brand, store_id=shop.store_id, name=_name_of(shop)) for shop in self._shops.get()
             ],

@@ -50,7 +50,7 @@ class Health:
 
     def __init__(self, context: Context, finder: Finder) -> None:
         self._looks: dict[Part, Callable[[], object]] = {
-            "staging": lambda: context.db.run(lambda cursor: cursor.execute("SELECT 1")),
+            "staging": lambda: context.db.read(lambda cursor: cursor.execute("SELECT 1")),
             "vectors": lambda: context.vectors.search(finder.serving(), _SOMEWHERE, top_k=1),
             "store": lambda: context.store.exists("health"),
             "model": lambda: finder.models.named(finder.serving()),

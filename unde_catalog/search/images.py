@@ -48,7 +48,7 @@ async def image(request: Request, context: InContext, product_id: int, n: int) -
     """A product's photo, counted from 1; where photos lie in a bucket, the way to it there."""
     if product_id > _MOST_ID or not 1 <= n <= _MOST_N:
         raise _NO_PHOTO
-    photo = await run_in_threadpool(lambda: context.db.run(search_rows.photo, product_id, n))
+    photo = await run_in_threadpool(lambda: context.db.read(search_rows.photo, product_id, n))
     if photo is None:
         raise _NO_PHOTO
     if context.settings.s3 is not None:

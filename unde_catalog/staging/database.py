@@ -5,7 +5,7 @@ No SQL of the catalogue here, and nothing that lives in a session: it works behi
 
 import select
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
@@ -83,15 +83,23 @@ class Database:
         """The address with its password: for tools that connect themselves, never for a log."""
         return self._url
 
-    @contextmanager
-    def transaction(self) -> Iterator[Cursor]:
+    def transaction(self) -> AbstractContextManager[Cursor]:
         """One short transaction; `StagingDown` when the database does not answer."""
+        return self._cursor(whole=True)
+
+    def statements(self) -> AbstractContextManager[Cursor]:
+        """Statements of which each is a transaction of its own: two round trips less, for reading. As above else."""
+        return self._cursor(whole=False)
+
+    @contextmanager
+    def _cursor(self, *, whole: bool) -> Iterator[Cursor]:
         try:
             if not self._reached:
                 self._reach()
             with self._pool.connection() as connection:
                 try:
-                    with connection.transaction(), connection.cursor() as cursor:
+                    connection.autocommit = not whole  # of a connection that goes back clean, so it asks nothing
+                    with connection.transaction() if whole else nullcontext(), connection.cursor() as cursor:
                         yield cursor
                 except psycopg.Error as error:
                     if connection.closed:
@@ -122,6 +130,20 @@ class Database:
                     raise
             except StagingDown as down:
                 if ended or not down.cut or not left:  # ended: it may be committed, so it must not be done twice
+                    raise
+        raise AssertionError("unreachable")
+
+    def read(self, work: Callable[Concatenate[Cursor, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """`work(cursor, *args, **kwargs)`, which only reads, and minds no change between two of its statements.
+
+        Again when the connection was cut.
+        """
+        for left in reversed(range(_TRIES)):
+            try:
+                with self.statements() as cursor:
+                    return work(cursor, *args, **kwargs)
+            except StagingDown as down:
+                if not down.cut or not left:
                     raise
         raise AssertionError("unreachable")
 

@@ -53,6 +53,27 @@ def test_work_whose_connection_is_cut_in_the_middle_is_done_again_and_once(db: D
     assert (len(calls), db.run(count)) == (2, 2)
 
 
+def test_reading_goes_on_when_its_connection_is_cut_and_the_next_transaction_is_whole_again(
+    database_url: str,
+) -> None:
+    calls = []
+
+    def work(cursor: Cursor) -> int:
+        calls.append(count(cursor))
+        if len(calls) == 1:
+            cut(database_url)
+        return count(cursor)
+
+    with Database(database_url, max_connections=1) as db:
+        assert db.read(work) == 0 and len(calls) == 2
+        with pytest.raises(ZeroDivisionError), db.transaction() as cursor:  # on the very connection that was read by
+            add_store(cursor, 1)
+            raise ZeroDivisionError
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            db.read(lambda cursor: cursor.execute("SELECT * FROM no_such_table"))
+        assert db.read(count) == 0
+
+
 def test_work_whose_commit_was_cut_is_not_done_twice(db: Database, database_url: str) -> None:
     calls = []
 
