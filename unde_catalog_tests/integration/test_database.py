@@ -65,7 +65,7 @@ def test_reading_goes_on_when_its_connection_is_cut_and_the_next_transaction_is_
         return count(cursor)
 
     with Database(database_url, max_connections=1) as db:
-        assert db.read(work) == 0 and len(calls) == 2
+        assert db.read(work) == 0  # once more, but behind a pooler, which takes another one for the next statement
         with pytest.raises(ZeroDivisionError), db.transaction() as cursor:  # on the very connection that was read by
             add_store(cursor, 1)
             raise ZeroDivisionError
