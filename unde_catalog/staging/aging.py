@@ -37,6 +37,21 @@ def old_logs(cursor: Cursor, keep: timedelta) -> int:
     return cursor.rowcount
 
 
+def old_user_media_requests(cursor: Cursor, keep: timedelta) -> int:
+    """Delete a chunk of requests for people's photos that ended that long ago, with their answers; how many.
+
+    No stream delivers them again then. The photos' own rows stay as long as the photos.
+    """
+    cursor.execute(
+        """
+        DELETE FROM user_media_requests WHERE ctid = ANY(ARRAY(
+            SELECT ctid FROM user_media_requests WHERE day < to_date_immutable(unde_now() - %s) ORDER BY day LIMIT %s))
+        """,
+        (keep, CHUNK),
+    )
+    return cursor.rowcount
+
+
 # What a brand still goes by: its newest scrape, its newest that was read, and its newest whole one.
 _OLD_SCRAPES = """
     SELECT s.id FROM scrapes s

@@ -109,24 +109,29 @@ def take(cursor: Cursor, key: RequestKey, about: About) -> Taken | Settled:
     return Taken(row["tries"], {one["n"]: _photo(one) for one in cursor.fetchall()})
 
 
-def photo_stored(cursor: Cursor, key: RequestKey, photo: StoredPhoto) -> None:
-    """Write that a photo of a request is in the bucket; again, it changes nothing.
+def photo_stored(cursor: Cursor, key: RequestKey, photo: StoredPhoto) -> bool:
+    """Write that a photo of a request is in the bucket; False where its person was forgotten meanwhile: take it away.
 
-    Not of a request that is over, or forgotten: its object is then for `keys_beside` to find.
+    Again, it changes nothing, and so it does where another process ended the request.
     """
     cursor.execute(
-        """
-        INSERT INTO user_media_photos (stream, sequence, sent_at, n, bot_id, user_id, avatar_id, file_id,
-                                       file_unique_id, key, bytes, sha256, content_type, seconds, stored_at)
-        SELECT r.stream, r.sequence, r.sent_at, %(n)s, r.bot_id, r.user_id, r.avatar_id, %(file_id)s,
-               %(file_unique_id)s, %(key)s, %(bytes)s, %(sha256)s, %(content_type)s, %(seconds)s, unde_now()
-        FROM user_media_requests r
-        WHERE r.stream = %(stream)s AND r.sequence = %(sequence)s AND r.sent_at = %(sent_at)s AND r.state = 'in_hand'
-        FOR SHARE
-        ON CONFLICT (stream, sequence, sent_at, n) DO NOTHING
-        """,
-        _place(key) | {name: getattr(photo, name) for name in StoredPhoto.__slots__},
+        f"SELECT state, bot_id, user_id, avatar_id FROM user_media_requests WHERE {_PLACE} FOR SHARE", _place(key)
     )
+    request = cursor.fetchone()
+    if request is None or request["state"] == "forgotten":
+        return False
+    if request["state"] == "in_hand":
+        cursor.execute(
+            """
+            INSERT INTO user_media_photos (stream, sequence, sent_at, n, bot_id, user_id, avatar_id, file_id,
+                                           file_unique_id, key, bytes, sha256, content_type, seconds, stored_at)
+            VALUES (%(stream)s, %(sequence)s, %(sent_at)s, %(n)s, %(bot_id)s, %(user_id)s, %(avatar_id)s, %(file_id)s,
+                    %(file_unique_id)s, %(key)s, %(bytes)s, %(sha256)s, %(content_type)s, %(seconds)s, unde_now())
+            ON CONFLICT (stream, sequence, sent_at, n) DO NOTHING
+            """,
+            _place(key) | dict(request) | {name: getattr(photo, name) for name in StoredPhoto.__slots__},
+        )
+    return True
 
 
 def settle(cursor: Cursor, key: RequestKey, settled: Settled) -> Settled:

@@ -20,6 +20,7 @@ def old_rows(db: Database, settings: Settings) -> dict[str, int]:
     rules: Sequence[tuple[str, aging.Age, int]] = (
         ("raw_availability", aging.old_availability, settings.availability_keep_days),
         ("scraper_logs", aging.old_logs, settings.log_keep_days),
+        ("user_media_requests", aging.old_user_media_requests, settings.log_keep_days),
         ("rejected_items", aging.old_rejected_items, settings.scrape_keep_days),
         ("scrapes", aging.old_scrapes, settings.scrape_keep_days),
         ("webhook_deliveries", aging.old_webhook_deliveries, settings.log_keep_days),

@@ -214,7 +214,9 @@ class Handler:
             n, photo.file_id, fetched.file_unique_id, place, len(fetched.data),
             hashlib.sha256(fetched.data).hexdigest(), fetched.content_type, round(self._waiting.now() - began, 3),
         )  # fmt: skip
-        await self._records.photo_stored(key, stored)
+        if not await self._records.photo_stored(key, stored):
+            await self._bucket.delete([place])  # its person was forgotten while it came
+            return PhotoFailed(answers.refusal_code(request), "its person was forgotten")
         _log.debug("stored %s", place, extra=answers.fields(request, photo.file_id))
         return stored
 

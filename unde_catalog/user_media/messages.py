@@ -40,6 +40,11 @@ def _number_or_none(value: object) -> float | None:
     return found if abs(found) < _BIGGEST else None  # not NaN, which no JSON can tell
 
 
+def _whole_number_or_none(value: object) -> int | None:
+    found = _number_or_none(value)
+    return None if found is None or abs(found) >= 2**31 else int(found)
+
+
 def _words(value: object) -> str | None:
     """Whatever stands where words are wanted, as words; empty is none."""
     if value is None or isinstance(value, str):
@@ -64,9 +69,7 @@ Text = Annotated[
 Name = Annotated[str, BeforeValidator(lambda value: "" if value is None else _text(value)), Field(max_length=512)]
 Sloppy = Annotated[float | None, BeforeValidator(_number_or_none)]
 Words = Annotated[str | None, BeforeValidator(_words)]
-Priority = Annotated[
-    int | None, BeforeValidator(lambda value: None if (n := _number_or_none(value)) is None else int(n))
-]
+Priority = Annotated[int | None, BeforeValidator(_whole_number_or_none)]
 Version = Annotated[int | None, BeforeValidator(_version_number), AfterValidator(_first_version)]
 Status = Annotated[Literal["ok", "error"], BeforeValidator(lambda value: "error" if _is_error(value) else "ok")]
 

@@ -20,9 +20,9 @@ class Records:
         """Begin a request, or learn how it ended."""
         return await asyncio.to_thread(self._db.run, rows.take, key, about)
 
-    async def photo_stored(self, key: RequestKey, photo: StoredPhoto) -> None:
-        """Write that a photo is in the bucket."""
-        await asyncio.to_thread(self._db.run, rows.photo_stored, key, photo)
+    async def photo_stored(self, key: RequestKey, photo: StoredPhoto) -> bool:
+        """Write that a photo is in the bucket; False where it is to be taken away again."""
+        return await asyncio.to_thread(self._db.run, rows.photo_stored, key, photo)
 
     async def settle(self, key: RequestKey, settled: Settled) -> Settled:
         """End a request; what counts comes back."""

@@ -110,6 +110,10 @@ class Service:
             _log.error("its answer is not out, and will be sent again: %s %s", type(error).__name__, error, extra=where)
             self._metrics.put_off("nats")
             await self._put_off(message, PULL_SECONDS)
+        except Exception:  # ours: the hand must live, and the request comes again
+            _log.exception("put off for %g s, for a fault of ours", OUR_FAULT_SECONDS, extra=where)
+            self._metrics.put_off("bug")
+            await self._put_off(message, OUR_FAULT_SECONDS)
 
     async def _tell(self, delivery: Delivery, ended: Ended, message: NatsMessage) -> None:
         """Send what there is to say, then acknowledge; whoever is killed in between says the same again."""

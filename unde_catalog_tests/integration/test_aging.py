@@ -50,9 +50,15 @@ def test_stock_and_logs_go_after_the_days_that_are_set_and_in_chunks(
         "INSERT INTO webhook_deliveries (digest, brand, received_at)"
         " SELECT n, 'zara', now() - (n || ' days')::interval FROM generate_series(0, 99) n",
     )
+    execute(
+        db,
+        "INSERT INTO user_media_requests (stream, sequence, sent_at, photos, state, tries, taken_at, day)"
+        " SELECT 's', n, now(), 1, 'answered', 1, now(), current_date - n FROM generate_series(0, 99) n",
+    )
     deleted = aging.old_rows(db, settings(AVAILABILITY_KEEP_DAYS="9"))
     assert deleted == {
         "raw_availability": 2 * 31, "scraper_logs": 10, "rejected_items": 0, "scrapes": 0, "webhook_deliveries": 10,
+        "user_media_requests": 9,
     }  # fmt: skip
     (row,) = execute(
         db, "SELECT count(*) AS n, min(fetched_at) > now() - interval '9 days' AS young FROM raw_availability"
@@ -127,7 +133,12 @@ def test_files_that_killed_writers_left_go_after_a_day(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("table", "column"),
-    [("raw_availability", "fetched_at"), ("scraper_logs", "started_at"), ("webhook_deliveries", "received_at")],
+    [
+        ("raw_availability", "fetched_at"),
+        ("scraper_logs", "started_at"),
+        ("webhook_deliveries", "received_at"),
+        ("user_media_requests", "day"),
+    ],
 )
 def test_what_is_old_is_found_by_an_index(db: Database, table: str, column: str) -> None:
     old = f"SELECT * FROM {table} WHERE {column} < unde_now() - interval '30 days' ORDER BY {column} LIMIT 9"

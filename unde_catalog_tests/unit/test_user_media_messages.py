@@ -87,6 +87,7 @@ def test_the_examples_of_the_spec_are_read():
         ({"priority": "5"}, {"priority": 5}),
         ({"priority": "high"}, {"priority": None}),
         ({"priority": 1e300}, {"priority": None}),
+        ({"priority": 2**31}, {"priority": None}),
         ({"header": " Train"}, {"header": "train"}),
         ({"version": "1.0"}, {"version": 1}),
         ({"version": "v1"}, {"version": 1}),
