@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from unde_catalog.cli import app
 from unde_catalog.staging import user_media as rows
+from unde_catalog.staging import user_media_days
 from unde_catalog.staging.database import Database
 from unde_catalog.staging.user_media import About, RequestKey, Settled, StoredPhoto
 from unde_catalog.user_media import forgetting
@@ -83,10 +84,10 @@ def test_rows_and_answers_name_the_person_no_more_and_days_keep_their_counts(
     _answered(db, 1, bot=1, user=77, key=HERS[0])
     _answered(db, 2, bot=2, user=77, key=HERS[2])
     _answered(db, 3, bot=1, user=777, key=OTHERS[0])
-    before = db.run(rows.days, 3)
+    before = db.run(user_media_days.days, 3)
     done = forgetting.forget(bucket, db, 77)
     assert (done.requests, done.rows) == (2, 2)
-    assert db.run(rows.days, 3) == before
+    assert db.run(user_media_days.days, 3) == before
     with db.transaction() as cursor:
         cursor.execute("SELECT user_id, answer FROM user_media_requests ORDER BY sequence")
         assert [(row["user_id"], row["answer"]) for row in cursor.fetchall()] == [
