@@ -134,7 +134,7 @@ class Media:
         return {
             file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
             for file in folder.rglob("*")
-            if file.is_file() and not file.name.startswith(".")
+            if file.is_file() and not file.relative_to(folder).as_posix().startswith(".")  # not what a kill cut short
         }
 
     def asked(self) -> Counter[str]:

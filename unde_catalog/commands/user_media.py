@@ -1,5 +1,6 @@
 """`unde-catalog user-media`: the service for people's photos, and what its messages look like."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,7 @@ def serve_command(
     settings.bot_token()
     bucket = private_bucket(settings, house)
     bucket.refuse_catalogue()
+    bucket.store.remove_leftovers(datetime.now(UTC) - timedelta(days=1))  # of those who were killed while they wrote
     log_as_json(settings.log_level, secrets_of(settings))
     with Workplace(house) as place:
         raise typer.Exit(asyncio.run(serve(settings, place, bucket, ack_wait)))
