@@ -33,7 +33,7 @@ _SWAGGER = (
 _START = "SwaggerUIBundle({url: '/openapi.json', dom_id: '#ui', deepLinking: true, tryItOutEnabled: true})"
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem}"
-    "h2{margin:2.5rem 0 0}code{font:14px/1.5 ui-monospace,monospace}td{padding:.1rem 1.5rem .1rem 0;vertical-align:top}"
+    "h2{margin:2.5rem 0 0}code{font:1rem/1.5 ui-monospace,monospace}td{padding:.1rem 1.5rem .1rem 0;vertical-align:top}"
 )
 
 router = APIRouter(prefix="/docs", include_in_schema=False)
@@ -84,11 +84,12 @@ def _takes(openapi: dict[str, Any], told: dict[str, Any]) -> list[tuple[str, str
         for one in told.get("parameters", ())
     ]
     for media, content in told.get("requestBody", {}).get("content", {}).items():
+        place = "form" if "form" in media else "body"
         schema = content.get("schema", {})
         named = schema.get("$ref", "").rpartition("/")[2]
         schema = openapi.get("components", {}).get("schemas", {}).get(named, schema)
         for name, one in schema.get("properties", {}).items():
-            rows.append((name, media, one.get("description") or _kind(one)))
+            rows.append((name, place, one.get("description") or _kind(one)))
     return rows
 
 

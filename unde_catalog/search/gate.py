@@ -7,8 +7,10 @@ decided here.
 import asyncio
 from collections.abc import Callable
 from time import monotonic
+from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -61,9 +63,10 @@ class Gate:
 
     async def _let_through(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            if self._in_hand > _MOST_AT_ONCE:
+            watched = scope["path"] in _OPEN
+            if self._in_hand > _MOST_AT_ONCE and not watched:
                 raise _BUSY
-            if scope["path"].startswith(_API) and scope["path"] not in _OPEN:
+            if scope["path"].startswith(_API) and not watched:
                 await self._admit(scope)
             most = self._upload if scope["path"] == _UPLOAD else _BODY
             _check_length(scope, most)
@@ -145,7 +148,10 @@ def too_large(most: int) -> Problem:
     return Problem(413, "too_large", f"more than {most} bytes are not taken", {"Connection": "close"})
 
 
-async def _write_key(request: Request) -> None:
+_BEARER = HTTPBearer(auto_error=False, description="a key of unde-catalog search keys create")
+
+
+async def _write_key(request: Request, _: Annotated[object, Depends(_BEARER)]) -> None:  # _: for the document only
     scope = getattr(request.state, "key_scope", None)
     if scope != "write":
         raise _NO_WRITE_KEY if scope else _NO_KEY

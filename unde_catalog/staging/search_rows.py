@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from unde_catalog.staging.database import Cursor
 from unde_catalog.staging.embeddings import SEARCHED, Vector
 
-MOST_CATEGORIES = 500
+MOST_CATEGORIES, LONGEST_CATEGORY = 500, 200
 MOST_SHOPS = 1_000
 
 
@@ -124,10 +124,11 @@ def shops(cursor: Cursor) -> list[KnownShop]:
 
 
 def categories(cursor: Cursor) -> list[str]:
-    """The categories of what may be found, in the order of letters; of very many the first."""
+    """The categories of what may be found, in the order of letters; of very many the first, none that is a novel."""
     cursor.execute(
-        f"SELECT DISTINCT p.category FROM raw_products p WHERE {SEARCHED} AND p.category <> '' ORDER BY 1 LIMIT %s",
-        (MOST_CATEGORIES,),
+        f"SELECT DISTINCT p.category FROM raw_products p WHERE {SEARCHED} AND length(p.category) BETWEEN 1 AND %s"
+        " ORDER BY 1 LIMIT %s",
+        (LONGEST_CATEGORY, MOST_CATEGORIES),
     )
     return [row["category"] for row in cursor.fetchall()]
 

@@ -1,9 +1,11 @@
 """Searches over HTTP, from a request to what somebody sees: by a photo, by words, by a product."""
 
+import threading
 from pathlib import Path
 
 import pytest
 
+from unde_catalog.search import gate
 from unde_catalog.staging import embedding_models
 from unde_catalog_tests.due import add_products, execute
 from unde_catalog_tests.served_api import Api, OpenApi
@@ -158,11 +160,12 @@ def test_what_can_be_filtered_by_is_listed(open_api: OpenApi) -> None:
     api.visual.add("red", category="dress")
     api.visual.add("red", category="coat")
     api.visual.add("red", category="never", scope="off")
+    api.visual.add("red", category="long " * 50)
     shop(api, 9, "  ")
     shop(api, 8, "City Mall")
     api.visual.run()
     told = api.get("/api/v1/filters").json()
-    assert told["model"] == "descriptor@1" and told["photos"] == 2 and told["currency"] == "EUR"
+    assert told["model"] == "descriptor@1" and told["photos"] == 3 and told["currency"] == "EUR"
     assert told["categories"] == ["coat", "dress"]
     assert {"key": "pullandbear", "name": "Pull&Bear"} in told["brands"]
     assert told["shops"] == [
@@ -187,3 +190,51 @@ def test_a_product_that_is_deleted_while_it_is_found_is_left_out(api: Api, monke
     monkeypatch.setattr(vectors, "search", found_then_deleted)
     answer = api.by_image(PHOTOS["red"]).json()
     assert ids(answer) == [red] and answer["count"] == 1
+
+
+def test_a_search_into_which_another_model_comes_is_done_again_by_that_one(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    red, blue = api.visual.add("red"), api.visual.add("blue")
+    api.visual.run()
+    vectors, db = api.app.state.context.vectors, api.place.db
+    search, asked = vectors.search, []
+
+    def then_another_model(model: str, *rest: object) -> object:
+        asked.append(model)
+        if len(asked) == 1:
+            execute(db, "INSERT INTO embedding_models VALUES ('descriptor@2', 1, 'building', NULL, now(), NULL)")
+            execute(db, "UPDATE product_embeddings SET model = 'descriptor@2', slot = 1")
+            execute(db, "DELETE FROM embedding_models WHERE state = 'serving'")
+            execute(db, "UPDATE embedding_models SET state = 'serving'")
+        return search(model, *rest)
+
+    monkeypatch.setattr(vectors, "search", then_another_model)
+    answer = api.similar(1).json()
+    assert asked == ["descriptor@1", "descriptor@2"]
+    assert answer["model"] == "descriptor@2" and ids(answer) == [blue] and red != blue
+
+
+def test_a_search_that_takes_too_long_is_given_up(open_api: OpenApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = open_api(SEARCH_TIMEOUT="0.2")
+    go_on = threading.Event()
+    monkeypatch.setattr(api.app.state.searching.finder, "like", lambda *_: go_on.wait(60))
+    answer = api.similar(1)
+    assert (answer.status_code, answer.json()["code"]) == (503, "took_too_long")
+    go_on.set()
+
+
+def test_more_searches_at_once_than_can_be_answered_are_told_to_come_again(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "_MOST_AT_ONCE", 1)
+    begun, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(api.app.state.searching.finder, "like", lambda *_: begun.set() or go_on.wait(60))
+    waiting = threading.Thread(target=lambda: api.similar(1))
+    waiting.start()
+    assert begun.wait(60)
+    answer = api.get("/api/v1/filters")
+    assert (answer.status_code, answer.json()["code"]) == (503, "busy") and answer.headers["retry-after"] == "1"
+    assert api.get("/api/v1/health").status_code == 200
+    go_on.set()
+    waiting.join()
