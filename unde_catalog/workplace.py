@@ -38,6 +38,7 @@ class Workplace:
         at, newest = migrate.revision(db), migrate.newest_revision()
         if at != newest:
             if self.settings.staging_db_url is not None:
+                db.close()  # whoever asks again opens another one
                 raise StagingDown(
                     f"the database {db.name} is at migration {at}, this program wants {newest}: "
                     "run unde-catalog migrate"

@@ -7,8 +7,10 @@ import pytest
 
 from unde_catalog.redaction import Secrets
 from unde_catalog.search import keys
+from unde_catalog.staging import migrate
 from unde_catalog_tests.due import execute
 from unde_catalog_tests.served_api import Api, OpenApi
+from unde_catalog_tests.servers import Server
 from unde_catalog_tests.visual import PHOTOS
 
 PASSWORD = "not-a-secret"  # of the test's database
@@ -254,3 +256,15 @@ def test_without_a_database_everything_says_so_and_goes_on_when_it_comes(
     assert api.get("/images/none.svg").status_code == 200
     monkeypatch.setattr(api.place, "staging_url", lambda: database_url)
     assert api.get(FILTERS).status_code == 200
+
+
+def test_a_database_that_is_not_migrated_is_told_of_until_it_is(open_api: OpenApi, server: Server) -> None:
+    url = server.new_database(migrated=False)
+    api = open_api(STAGING_DB_URL=url)
+    answer = api.get(FILTERS)
+    assert answer.json()["code"] == "staging_down"
+    assert "run unde-catalog migrate" in api.logged(answer)["error"]
+    migrate.upgrade(url)
+    assert api.get(FILTERS).status_code == 200
+    api.place.close()
+    server.drop(url)
