@@ -11,6 +11,7 @@ from PIL import Image
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.index.embedding import NoWords, kind_of
+from unde_catalog.index.score_meaning import measured
 from unde_catalog.index.vectors import Filters, Hit, ModelGone, Vector
 from unde_catalog.search.context import Context
 from unde_catalog.search.problems import Problem
@@ -20,6 +21,7 @@ from unde_catalog.search.search_answers import (
     BrandAnswer,
     FiltersAnswer,
     Result,
+    ScoreMeaning,
     SearchAnswer,
     ShopAnswer,
     StockAnswer,
@@ -51,6 +53,7 @@ class Embedded:
     model: str
     vector: Vector
     seconds: float
+    of_words: bool = False
 
 
 class Finder:
@@ -89,7 +92,7 @@ class Finder:
             raise Problem(
                 501, "words_need_clip", f"the half of {serving} that reads words can't be had here"
             ) from error
-        return Embedded(serving, vector, perf_counter() - began)
+        return Embedded(serving, vector, perf_counter() - began, of_words=True)
 
     def find(self, embedded: Embedded, asked: Asked, but: int | None = None) -> SearchAnswer:
         """The nearest products, without the one with the id `but`. `ModelGone` where another model serves by now."""
@@ -108,6 +111,7 @@ class Finder:
         return SearchAnswer.model_construct(
             model=embedded.model,
             answers_words=_knows_words(embedded.model),
+            score_meaning=[] if embedded.of_words else _meaning(embedded.model),
             took_ms=Took(**took, total=round((embedded.seconds + ended - began) * 1000, 1)),
             count=len(results),
             results=results,
@@ -193,6 +197,10 @@ def _shown(
 
 def _knows_words(model: str) -> bool:
     return kind_of(model) == "clip"
+
+
+def _meaning(model: str) -> list[ScoreMeaning]:
+    return [ScoreMeaning(at_least=one.at_least, same_garment=one.same_garment) for one in measured(model)]
 
 
 def _name_of(shop: KnownShop) -> str:

@@ -101,11 +101,21 @@ class Took(BaseModel):
     total: float
 
 
+class ScoreMeaning(TypedDict):
+    """Of pairs of photos with at least this score, the measured share that show the same garment, from 0 to 1."""
+
+    at_least: float
+    same_garment: float
+
+
 class SearchAnswer(BaseModel):
     """The products that were found, the nearest first, and by which model."""
 
     model: str = Field(examples=["clip@1a2b3c4d5e6f", "descriptor@1"])
     answers_words: bool = Field(description="whether this model can be searched by words, too")
+    score_meaning: list[ScoreMeaning] = Field(
+        description="what scores between photos say, the highest first; empty by words, or for a model not measured"
+    )
     took_ms: Took
     count: int
     results: list[Result]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from unde_catalog.index import clip
 from unde_catalog.index.descriptor import Descriptor
@@ -64,11 +65,19 @@ def print_ranks(rows: Sequence[dict[str, str]], placed: dict[int, int]) -> None:
         print(f"  {kind:20}{len(places):8}{recalls}{(1 / places).mean():10.3f}")
 
 
-def print_thresholds(vectors: Numbers, garments: Sequence[object]) -> None:
-    """Of all pairs of photos with at least that score: how many are of one garment, and how many of those pairs."""
+def pairs(vectors: Numbers, garments: Sequence[object]) -> tuple[Numbers, npt.NDArray[np.bool_]]:
+    """Of all pairs of photos: the score, and whether both show the same garment."""
     of = np.array([hash(garment) for garment in garments])
     one, other = np.triu_indices(len(of), 1)
-    scores, same = (vectors @ vectors.T)[one, other], of[one] == of[other]
+    return (vectors @ vectors.T)[one, other], of[one] == of[other]
+
+
+def print_thresholds(vectors: Numbers, garments: Sequence[object]) -> None:
+    """Of all pairs of photos with at least that score: how many are of one garment, and how many of those pairs.
+
+    `index/score_meaning.py` tells these shares to people.
+    """
+    scores, same = pairs(vectors, garments)
     for threshold in THRESHOLDS:
         above = scores >= threshold
         right = (above & same).sum()

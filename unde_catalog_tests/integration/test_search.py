@@ -31,6 +31,7 @@ def test_a_photo_finds_its_product_first_and_says_all_that_a_result_shows(api: A
     answer = api.by_image(PHOTOS["red"]).json()
     assert answer["model"] == "descriptor@1" and answer["answers_words"] is False
     assert answer["count"] == 2 and ids(answer) == [red, green]
+    assert answer["score_meaning"][0] == {"at_least": 0.95, "same_garment": 0.91}
     assert set(answer["took_ms"]) == {"embed", "search", "enrich", "total"}
     first = answer["results"][0]
     assert first["score"] == pytest.approx(1, abs=0.001) and first["photo"] == 2

@@ -44,13 +44,26 @@ export function skeletons(number, small = false) {
 /** What the percentages mean, said where they are seen. */
 export function meaning(answer, wanted) {
   const said = wanted.words
-    ? "How well a photo fits your words to the model. Even a perfect fit is seldom above 35%: compare them with each "
-      + "other, not with 100%."
-    : "How alike two photos look to the model: 100% is the same picture, 0% one that has nothing in common with it.";
+    ? "How well a photo fits your words to the model: compare them with each other, not with 100%."
+    : "How alike two photos look to the model: 100% is the same picture, 0% one that has nothing in common with it. "
+      + experience(answer.score_meaning);
   const more = "Each product stands where its best photo does. Percentages of different models can't be compared.";
   const model = `This search was answered by ${answer.model}.`;
   return element("details", { class: "meaning" }, element("summary", {}, "What the percentage means"),
     element("p", {}, `${said} ${more} ${model}`));
+}
+
+/** A share from 0 to 1 as a whole percentage. */
+function percent(share) {
+  return `${Math.round(100 * share)}%`;
+}
+
+/** What is known of such scores from photos whose garments are known. */
+function experience(steps) {
+  if (!steps.length) return "What a good percentage is was not measured for this model.";
+  const [first, ...others] = steps.map(({ at_least, same_garment }) => [percent(at_least), percent(same_garment)]);
+  const rest = others.map(([score, share]) => `; at ${score} or more, ${share}`).join("");
+  return `Measured on photos of known garments: of pairs at ${first[0]} or more, ${first[1]} show the same one${rest}.`;
 }
 
 /** A price with its currency, as this browser's language writes it. */
@@ -110,11 +123,11 @@ function picture(url, alt, atOnce) {
 }
 
 function score(cosine) {
-  const percent = Math.round(100 * Math.max(0, Math.min(1, cosine)));
+  const likeness = percent(Math.max(0, Math.min(1, cosine)));
   const filled = element("span", {});
-  filled.style.inlineSize = `${percent}%`; // through the object model: a style attribute is forbidden here
+  filled.style.inlineSize = likeness; // through the object model: a style attribute is forbidden here
   return element("p", { class: "score", title: "How alike this photo and what you search by are to the model" },
-    element("span", { class: "rail", "aria-hidden": "true" }, filled), unseen("Likeness "), `${percent}%`);
+    element("span", { class: "rail", "aria-hidden": "true" }, filled), unseen("Likeness "), likeness);
 }
 
 function stock(shops) {

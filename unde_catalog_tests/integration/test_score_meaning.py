@@ -1,0 +1,25 @@
+"""What scores are said to mean is what the real photos show."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unde_catalog.index.descriptor import Descriptor
+from unde_catalog.index.score_meaning import measured
+from unde_catalog_tests.benchmarks.bench_visual import embed, pairs, products
+
+
+def test_the_shares_that_are_told_are_those_of_the_real_photos(real_data: Path) -> None:
+    with (real_data / "photos.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    scores, same = pairs(embed(Descriptor(), real_data, rows), products(rows))
+    steps = measured(Descriptor.name)
+    assert [step.at_least for step in steps] == [0.95, 0.9, 0.8, 0.7]
+    for step in steps:
+        assert np.mean(same[scores >= step.at_least]) == pytest.approx(step.same_garment, abs=0.006)
+
+
+def test_a_model_that_was_not_measured_has_no_figures() -> None:
+    assert measured("clip@0123456789ab") == ()
