@@ -25,10 +25,10 @@ class NatsServer:
         self._command = [program, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(folder)]
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *arguments: str) -> None:
         """Start it, and wait until it takes connections with JetStream ready."""
         log = self.folder.parent / f"nats-{self.port}.log"
-        self._process = subprocess.Popen([*self._command, "-l", str(log)])
+        self._process = subprocess.Popen([*self._command, *arguments, "-l", str(log)])
         while not (log.exists() and "Server is ready" in log.read_text().rpartition("Starting nats-server")[2]):
             if self._process.poll() is not None:
                 raise AssertionError(f"nats-server did not start: {log.read_text() if log.exists() else ''}")

@@ -15,8 +15,8 @@ from faststream.nats.message import NatsMessage
 
 from unde_catalog.cli import main
 from unde_catalog.user_media.bucket import PrivateBucket
+from unde_catalog.user_media.connection import Connection
 from unde_catalog.user_media.records import Records
-from unde_catalog.user_media.service import Service
 from unde_catalog.user_media.serving import serve  # noqa: F401  imported before the forks
 from unde_catalog.user_media.telegram import Telegram
 
@@ -28,7 +28,7 @@ STEPS: dict[str, tuple[type[Any], str, bool]] = {
     "after its row is written": (Records, "photo_stored", True),
     "before the answer is written down": (Records, "settle", False),
     "after the answer is written down": (Records, "settle", True),
-    "after the answer is published": (Service, "_publish", True),
+    "after the answer is published": (Connection, "publish", True),
     "before the acknowledgement": (NatsMessage, "ack_sync", False),
     "after the acknowledgement": (NatsMessage, "ack_sync", True),
 }

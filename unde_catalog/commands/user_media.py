@@ -42,7 +42,7 @@ def serve_command(
     bucket.store.remove_leftovers(datetime.now(UTC) - timedelta(days=1))  # of those who were killed while they wrote
     log_as_json(settings.log_level, secrets_of(settings))
     with Workplace(house) as place:
-        raise typer.Exit(asyncio.run(serve(settings, place, bucket, ack_wait)))
+        asyncio.run(serve(settings, place, bucket, ack_wait))
 
 
 @user_media_app.command("schema")

@@ -22,6 +22,8 @@ from unde_catalog.user_media.subjects import Queue
 
 NATS_ERRORS = (NatsError, TimeoutError, ConnectionError)
 RETRY_SECONDS = 2.0
+GIVE_UP_SECONDS = 30.0  # a client that is not connected for so long makes way for a new one
+PUBLISH_SECONDS = 10.0
 _LEAST_PAYLOAD = 65_536
 _SAY_AGAIN_SECONDS = 60.0  # a trouble that stays is told so often
 
@@ -34,24 +36,12 @@ class Connection:
     def __init__(self, servers: Sequence[str], ack_wait: float, metrics: Metrics) -> None:
         self.ack_wait = ack_wait
         self.where = ", ".join(f"{url.hostname}:{url.port or 4222}" for url in map(urlsplit, servers))
-        self.ended = asyncio.Event()  # for good, and not by us
-        self._metrics = metrics
+        self._servers, self._metrics = list(servers), metrics
         self._ready, self._unsure = asyncio.Event(), asyncio.Event()
-        self._client: Client | None = None
+        self._broker, self._client = self._new_broker(), None
         self._streams: Mapping[str, str] = {}
-        self._pulls: dict[tuple[str, str], PullStreamSubscriber] = {}
+        self._pulls: dict[str, PullStreamSubscriber] = {}
         self._said, self._said_at, self._closing = "", 0.0, False
-        self.broker = NatsBroker(
-            list(servers),
-            name="unde-catalog user-media",
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=int(RETRY_SECONDS),
-            logger=None,  # it would tell of every message, and of every try to reach a server
-            error_cb=self._on_error,
-            disconnected_cb=self._on_disconnect,
-            reconnected_cb=self._on_reconnect,
-            closed_cb=self._on_close,
-        )
 
     @property
     def ready(self) -> bool:
@@ -64,21 +54,49 @@ class Connection:
         return self._client.max_payload if self._client is not None else _LEAST_PAYLOAD
 
     async def open(self) -> None:
-        """Connect, for as long as that takes, and keep streams and consumers declared from then on, until cancelled."""
-        self._client = await self.broker.connect()
-        await self.broker.start()
-        streams = self._client.jetstream()
-        self._unsure.set()
+        """Connect, for as long as that takes, and keep streams and consumers declared from then on, until cancelled.
+
+        FastStream ends a client's own reconnecting for good where a server says no, as it may in the middle of its
+        restart (wrong password, too many connections): such a client makes way for a new one.
+        """
         while True:
-            await self._unsure.wait()
+            try:
+                self._client = await self._broker.connect()
+                await self._broker.start()
+            except NATS_ERRORS as error:
+                await self._on_error(error)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self._pulls.clear()
+                self._unsure.set()
+                await self._keep(self._client)
+                self._ready.clear()
+                with suppress(*NATS_ERRORS):
+                    await self._client.close()
+            self._broker = self._new_broker()
+
+    async def _keep(self, client: Client) -> None:
+        """Declare the streams whenever they may have changed; returns when the client is of no more use."""
+        last_seen = time.monotonic()
+        while not client.is_closed and time.monotonic() < last_seen + GIVE_UP_SECONDS:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RETRY_SECONDS):
+                    await self._unsure.wait()
+            if not client.is_connected:
+                continue
+            last_seen = time.monotonic()
+            if not self._unsure.is_set():
+                continue
             self._unsure.clear()
             try:
-                declared = await declare(streams, self.ack_wait)
+                declared = await declare(client.jetstream(), self.ack_wait)
             except (StreamsError, *NATS_ERRORS) as error:
-                self._say(f"no requests are taken: {_words(error)} (NATS at {self.where})")
+                self._say(f"no requests are taken from NATS at {self.where}: {_words(error)}")
                 await asyncio.sleep(RETRY_SECONDS)
                 self._unsure.set()
             else:
+                if declared.streams != self._streams:
+                    self._pulls.clear()
                 self._streams = declared.streams
                 self._ready.set()
                 self._metrics.connected(True)
@@ -92,12 +110,12 @@ class Connection:
                 await self._ready.wait()
         if not self.ready:
             return None
-        stream = self._streams[queue.subject]
-        pull = self._pulls.get((stream, queue.subject))
         try:
+            pull = self._pulls.get(queue.subject)
             if pull is None:
-                pull = self._pulls[stream, queue.subject] = _pull(self.broker, queue, stream, seconds)
+                pull = _pull(self._broker, queue, self._streams[queue.subject], seconds)
                 await pull.start()
+                self._pulls[queue.subject] = pull
             asked = time.monotonic()
             message = await pull.get_one(timeout=seconds)
             if message is None and time.monotonic() < asked + seconds / 2:  # refused, and not yet said why
@@ -108,16 +126,19 @@ class Connection:
                 self._lost(f"{queue.subject} can't be read: {_words(error)}")
             return None
 
-    def stream_of(self, subject: str) -> str:
-        """The stream that has a subject."""
-        return self._streams[subject]
+    async def publish(self, subject: str, body: bytes, headers: dict[str, str], correlation_id: str) -> None:
+        """Put a message into its stream; one of NATS_ERRORS unless the stream says that it is there."""
+        await self._broker.publish(
+            body, subject, headers=headers, correlation_id=correlation_id, timeout=PUBLISH_SECONDS,
+            stream=self._streams[subject],
+        )  # fmt: skip
 
     async def close(self) -> None:
         """Send what is not sent yet, and disconnect."""
         self._closing = True
         self._ready.clear()
         with suppress(*NATS_ERRORS):
-            await self.broker.stop()
+            await self._broker.stop()
 
     def _lost(self, sentence: str) -> None:
         self._say(sentence)
@@ -143,10 +164,17 @@ class Connection:
     async def _on_reconnect(self) -> None:
         self._unsure.set()
 
-    async def _on_close(self) -> None:
-        if not self._closing:
-            _log.error("NATS at %s ended the connection for good", self.where)
-            self.ended.set()
+    def _new_broker(self) -> NatsBroker:
+        return NatsBroker(
+            self._servers,
+            name="unde-catalog user-media",
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=int(RETRY_SECONDS),
+            logger=None,  # it would tell of every message, and of every try to reach a server
+            error_cb=self._on_error,
+            disconnected_cb=self._on_disconnect,
+            reconnected_cb=self._on_reconnect,
+        )
 
 
 def _pull(broker: NatsBroker, queue: Queue, stream: str, seconds: float) -> PullStreamSubscriber:

@@ -46,7 +46,7 @@ def log_as_json(level: str, secrets: Collection[str]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(secrets))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in ("nats", "aiohttp.access", "faststream"):
+    for chatty in ("nats", "aiohttp.access", "faststream", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

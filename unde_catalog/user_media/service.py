@@ -24,7 +24,6 @@ from unde_catalog.user_media.metrics import Metrics
 from unde_catalog.user_media.subjects import DEAD, QUEUES, Queue
 
 PULL_SECONDS = 2.0  # an idle hand asks anew so often, and notices the end as late as that
-PUBLISH_SECONDS = 10.0
 OUR_FAULT_SECONDS = 5.0  # before a request is delivered again that the database or the store kept us from ending
 
 _log = logging.getLogger(__name__)
@@ -120,24 +119,19 @@ class Service:
         settled, key = ended.settled, delivery.key
         headers = message.headers or {}
         known_as = dead_letters.message_id(key)
+        correlation_id = headers.get("correlation_id", known_as)
         if settled.subject is not None and settled.answer is not None:
             told = {"Nats-Msg-Id": known_as, "content-type": "application/json"}
             if settled.priority is not None:
                 told["Unde-Priority"] = str(settled.priority)
-            await self._publish(settled.subject, settled.answer, told, headers.get("correlation_id", known_as))
+            await self._connection.publish(settled.subject, settled.answer, told, correlation_id)
         if settled.reason is not None:
             most = self._connection.max_payload
             body, told = dead_letters.copy(key, delivery.queue.subject, delivery.body, headers, settled.reason, most)
-            await self._publish(DEAD, body, told, headers.get("correlation_id", known_as))
+            await self._connection.publish(DEAD, body, told, correlation_id)
             await message.reject()
         else:
             await message.ack_sync()
-
-    async def _publish(self, subject: str, body: bytes, headers: dict[str, str], correlation_id: str) -> None:
-        await self._connection.broker.publish(
-            body, subject, headers=headers, correlation_id=correlation_id, timeout=PUBLISH_SECONDS,
-            stream=self._connection.stream_of(subject),
-        )  # fmt: skip
 
     def _count(self, queue: Queue, ended: Ended, where: dict[str, object]) -> None:
         settled, said = ended.settled, where | answers.fields(ended.request)

@@ -26,8 +26,8 @@ ACK_WAIT_SECONDS = 30.0
 _log = logging.getLogger(__name__)
 
 
-async def serve(settings: UserMediaSettings, place: Workplace, bucket: Keeps, ack_wait: float) -> int:
-    """Serve until SIGTERM or SIGINT, 0; 1 where NATS ended the connection for good."""
+async def serve(settings: UserMediaSettings, place: Workplace, bucket: Keeps, ack_wait: float) -> None:
+    """Serve until SIGTERM or SIGINT; however NATS and the database fare, it waits for them."""
     metrics = Metrics()
     servers = [part.strip() for part in settings.nats_url.get_secret_value().split(",")]
     connection = Connection(servers, ack_wait, metrics)
@@ -49,18 +49,17 @@ async def serve(settings: UserMediaSettings, place: Workplace, bucket: Keeps, ac
         service = Service(connection, Handler(telegram, bucket, Records(place.db), limits), metrics)
         keeping = asyncio.create_task(connection.open())
         running = asyncio.create_task(service.run())
-        waiting = [asyncio.create_task(event.wait()) for event in (stop, connection.ended)]
-        await asyncio.wait([*waiting, keeping, running], return_when=asyncio.FIRST_COMPLETED)
+        told = asyncio.create_task(stop.wait())
+        await asyncio.wait([told, keeping, running], return_when=asyncio.FIRST_COMPLETED)
         _log.info("ending: what is in hand has %g s", END_SECONDS)
         await service.stop(END_SECONDS)
-        for task in (*waiting, keeping):
+        for task in (told, keeping):
             task.cancel()
-        ended = await asyncio.gather(keeping, running, *waiting, return_exceptions=True)
+        ended = await asyncio.gather(keeping, running, told, return_exceptions=True)
         await connection.close()
     for error in ended:
         if isinstance(error, Exception):  # a bug: not one of the faults that are waited out
             raise error
-    return 0 if stop.is_set() else 1
 
 
 @asynccontextmanager

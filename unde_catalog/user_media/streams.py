@@ -19,7 +19,7 @@ from nats.js.api import (
     StorageType,
     StreamConfig,
 )
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from unde_catalog.user_media.subjects import QUEUES, STREAMS, Queue, Stream
 
@@ -44,10 +44,15 @@ async def declare(js: JetStreamContext, ack_wait: float, streams: Sequence[Strea
     `ack_wait`: seconds after which a message that nobody speaks for is delivered again. `StreamsError`.
     """
     found: dict[str, str] = {}
-    for stream in streams:
-        found |= await _declare_stream(js, stream)
-    for queue in QUEUES:
-        await _declare_consumer(js, found[queue.subject], queue, ack_wait)
+    try:
+        for stream in streams:
+            found |= await _declare_stream(js, stream)
+        for queue in QUEUES:
+            await _declare_consumer(js, found[queue.subject], queue, ack_wait)
+    except ServiceUnavailableError as error:
+        raise StreamsError(
+            "JetStream does not answer: start the server with -js, or enable it for the account"
+        ) from error
     return Declared(found)
 
 
@@ -61,6 +66,8 @@ async def _declare_stream(js: JetStreamContext, wanted: Stream) -> dict[str, str
     if own:
         try:
             await _make_or_update(js, wanted, own)
+        except ServiceUnavailableError:
+            raise
         except APIError as error:
             if await _held_meanwhile(js, wanted, own):  # another process was quicker
                 return await _declare_stream(js, wanted)
@@ -151,6 +158,8 @@ async def _declare_consumer(js: JetStreamContext, stream: str, queue: Queue, ack
         else:
             await _make_anew(js, stream, info, wanted)
             _log.warning("made the consumer %s anew: the one there was could not be used or changed", queue.durable)
+    except ServiceUnavailableError:
+        raise
     except APIError as error:
         raise StreamsError(
             f"the consumer {queue.durable} of the stream {stream} can't be made or changed: {error.description};"

@@ -5,11 +5,13 @@ import signal
 from pathlib import Path
 
 import psycopg
+import pytest
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
 from unde_catalog.staging.database import Database
 from unde_catalog.storage.directory import directory_store
+from unde_catalog.user_media import connection
 from unde_catalog.user_media.bucket import PrivateBucket
 from unde_catalog.user_media.connection import Connection
 from unde_catalog.user_media.handling import Handler, Limits
@@ -17,11 +19,13 @@ from unde_catalog.user_media.metrics import Metrics
 from unde_catalog.user_media.records import Records
 from unde_catalog.user_media.service import Service
 from unde_catalog.user_media.streams import declare
-from unde_catalog.user_media.subjects import INFERENCE, INFERENCE_RESULT, TRAIN
+from unde_catalog.user_media.subjects import INFERENCE, INFERENCE_RESULT, QUEUES, TRAIN
 from unde_catalog.user_media.telegram import Telegram
 from unde_catalog_tests.due import execute
 from unde_catalog_tests.people import TAKING, Media, answers, at, hashes, said, send, single, train
 from unde_catalog_tests.servers import Server
+
+SINGLES = QUEUES[1]
 
 
 def test_it_waits_for_nats_and_goes_on_after_a_restart_and_after_streams_were_lost(media: Media, db):
@@ -52,6 +56,32 @@ def test_it_waits_for_nats_and_goes_on_after_a_restart_and_after_streams_were_lo
     rows = execute(db, "SELECT sequence, user_id FROM user_media_requests ORDER BY user_id")
     assert [(row["sequence"], row["user_id"]) for row in rows] == [(1, 1), (2, 2), (1, 3)]
     assert len(media.photos()) == 3
+
+
+def test_a_server_that_says_no_while_it_comes_back_is_asked_until_it_says_yes(
+    media: Media, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(connection, "GIVE_UP_SECONDS", 1)
+
+    async def refused_and_let_in() -> bytes:
+        one = Connection([media.nats.url], 30, Metrics())
+        keeping = asyncio.create_task(one.open())
+        while not one.ready:
+            await one.next_message(SINGLES, 0.1)
+        await asyncio.to_thread(media.nats.stop)
+        await asyncio.to_thread(media.nats.start, "--user", "other", "--pass", "word")
+        while "Authorization Violation" not in caplog.text:
+            await one.next_message(SINGLES, 0.1)
+        await asyncio.to_thread(media.nats.stop)
+        await asyncio.to_thread(media.nats.start)
+        await asyncio.to_thread(send, media.nats.url, INFERENCE, b"here")
+        while (message := await one.next_message(SINGLES, 1)) is None:
+            pass
+        keeping.cancel()
+        await one.close()
+        return message.body
+
+    assert asyncio.run(refused_and_let_in()) == b"here"
 
 
 def takes_writes(server: Server, url: str, yes: bool) -> None:
@@ -90,18 +120,18 @@ def test_what_is_not_through_when_time_is_up_goes_to_another_process_at_once(med
 
     async def begun_and_ended() -> None:
         metrics = Metrics()
-        connection = Connection([url], 3_600, metrics)
+        nats = Connection([url], 3_600, metrics)
         token = SecretStr(media.environment["TELEGRAM_BOT_TOKEN"])
         async with Telegram(token, media.environment["TELEGRAM_API_URL"], 60) as telegram:
             bucket = PrivateBucket(directory_store(Path(media.environment["UNDE_HOME"]) / "people"))
-            service = Service(connection, Handler(telegram, bucket, Records(db), Limits(60, 60, 100, 5)), metrics)
-            keeping, running = asyncio.create_task(connection.open()), asyncio.create_task(service.run())
+            service = Service(nats, Handler(telegram, bucket, Records(db), Limits(60, 60, 100, 5)), metrics)
+            keeping, running = asyncio.create_task(nats.open()), asyncio.create_task(service.run())
             while not await asyncio.to_thread(media.asked):
                 pass
             await service.stop(0)
             keeping.cancel()
             await asyncio.gather(running, keeping, return_exceptions=True)
-            await connection.close()
+            await nats.close()
 
     at(url, lambda js: declare(js, 3_600))
     send(url, INFERENCE, single("C1"))
