@@ -38,16 +38,18 @@ def old_logs(cursor: Cursor, keep: timedelta) -> int:
 
 
 def old_user_media_requests(cursor: Cursor, keep: timedelta) -> int:
-    """Delete a chunk of requests for people's photos that ended that long ago, with their answers; how many.
+    """Delete a chunk of requests for people's photos that ended, or were last begun, that long ago; how many.
 
     No stream delivers them again then. The photos' own rows stay as long as the photos.
     """
     cursor.execute(
         """
         DELETE FROM user_media_requests WHERE ctid = ANY(ARRAY(
-            SELECT ctid FROM user_media_requests WHERE day < to_date_immutable(unde_now() - %s) ORDER BY day LIMIT %s))
+            SELECT ctid FROM user_media_requests
+            WHERE day < to_date_immutable(unde_now() - %(keep)s) OR day IS NULL AND taken_at < unde_now() - %(keep)s
+            LIMIT %(chunk)s))
         """,
-        (keep, CHUNK),
+        {"keep": keep, "chunk": CHUNK},
     )
     return cursor.rowcount
 

@@ -32,7 +32,7 @@ class MediaDay:
 @dataclass(frozen=True, slots=True)
 class Left:
     """`dead`: requests put aside in the last day, with the newest one's reason; `silent`: begun over an hour ago, and
-    neither ended nor begun again."""
+    neither ended nor begun again, for a week: then its stream is no more."""
 
     dead: int
     reason: str | None
@@ -73,7 +73,8 @@ def left(cursor: Cursor) -> Left:
         """
         SELECT count(*) FILTER (WHERE state = 'dead') AS dead,
                (array_agg(reason ORDER BY settled_at DESC) FILTER (WHERE state = 'dead'))[1] AS reason,
-               count(*) FILTER (WHERE state = 'in_hand' AND taken_at < unde_now() - interval '1 hour') AS silent
+               count(*) FILTER (WHERE state = 'in_hand' AND taken_at < unde_now() - interval '1 hour'
+                                  AND taken_at > unde_now() - interval '7 days') AS silent
         FROM user_media_requests
         WHERE day IS NULL OR day >= to_date_immutable(unde_now()) - 1 AND settled_at > unde_now() - interval '1 day'
         """

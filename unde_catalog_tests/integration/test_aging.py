@@ -53,12 +53,14 @@ def test_stock_and_logs_go_after_the_days_that_are_set_and_in_chunks(
     execute(
         db,
         "INSERT INTO user_media_requests (stream, sequence, sent_at, photos, state, tries, taken_at, day)"
-        " SELECT 's', n, now(), 1, 'answered', 1, now(), current_date - n FROM generate_series(0, 99) n",
+        " SELECT 's', n, now(), 1, 'answered', 1, now(), current_date - n FROM generate_series(0, 99) n"
+        " UNION ALL SELECT 's', 100 + n, now(), 1, 'in_hand', 1, now() - n * interval '50 days', NULL"
+        " FROM generate_series(0, 2) n",
     )
     deleted = aging.old_rows(db, settings(AVAILABILITY_KEEP_DAYS="9"))
     assert deleted == {
         "raw_availability": 2 * 31, "scraper_logs": 10, "rejected_items": 0, "scrapes": 0, "webhook_deliveries": 10,
-        "user_media_requests": 9,
+        "user_media_requests": 9 + 1,
     }  # fmt: skip
     (row,) = execute(
         db, "SELECT count(*) AS n, min(fetched_at) > now() - interval '9 days' AS young FROM raw_availability"
