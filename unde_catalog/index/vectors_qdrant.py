@@ -52,7 +52,11 @@ def open_qdrant(url: str, api_key: SecretStr | None, db: Database) -> "QdrantSto
 
 def point_id(photo: PhotoVector) -> str:
     """A UUID made from the photo's identity: its product's source and external id, and its place."""
-    return str(uuid.uuid5(_POINTS, f"{photo.source}/{photo.external_id}/{photo.n}"))
+    return _uuid(photo.source, photo.external_id, photo.n)
+
+
+def _uuid(source: str, external_id: str, n: int) -> str:
+    return str(uuid.uuid5(_POINTS, f"{source}/{external_id}/{n}"))
 
 
 class QdrantStore:
@@ -119,22 +123,19 @@ class QdrantStore:
             return self._client.count(_collection(model), count_filter=only, exact=True).count
 
     def rebuild(self, model: str) -> int:
-        """Write all that is to be there again, then delete all else."""
-        wanted: set[str] = set()
+        """Write all that is to be there again, then delete all else; some at a time, however many there are."""
         after = 0
         while photos := self._db.run(embeddings.page, model, MIRRORED_SCOPE, after, _AT_ONCE):
             self.upsert(model, photos)
-            wanted |= {point_id(one) for one in photos}
             after = photos[-1].product_id
         with _told():
             self._ensure(model)
             offset: Any = None
             while True:
                 points, offset = self._client.scroll(
-                    _collection(model), limit=1_000, offset=offset, with_payload=False, with_vectors=False
+                    _collection(model), limit=1_000, offset=offset, with_payload=["product_id"], with_vectors=False
                 )
-                strange = [point.id for point in points if str(point.id) not in wanted]
-                if strange:
+                if strange := self._strange(model, points):
                     self._client.delete(_collection(model), q.PointIdsList(points=strange), wait=True)
                 if offset is None:
                     break
@@ -159,6 +160,13 @@ class QdrantStore:
                 if collection not in stay:
                     self._client.delete_collection(collection)
                     self._known.discard(collection)
+
+    def _strange(self, model: str, points: Sequence[q.Record]) -> list[q.ExtendedPointId]:
+        """The ids of those points that are no embedded photo's now: what came while it is rebuilt stays."""
+        products = {(point.payload or {}).get("product_id") for point in points}
+        ids = [id for id in products if isinstance(id, int)]
+        wanted = {_uuid(*one) for one in self._db.run(vectors.identities, model, MIRRORED_SCOPE, ids)}
+        return [point.id for point in points if str(point.id) not in wanted]
 
     def _best(self, points: Sequence[q.ScoredPoint]) -> list[Hit]:
         """The best photo of each product that may still be found; points come by their scores."""

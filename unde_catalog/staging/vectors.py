@@ -20,6 +20,7 @@ EXACT_PRODUCTS = 2_000
 INDEXES = ("idx_product_embeddings_0", "idx_product_embeddings_1")  # of the two slots
 _OF_SLOT: Mapping[int, LiteralString] = {0: "e.slot = 0", 1: "e.slot = 1"}  # as the indexes have it
 AT_ONCE = 200  # photos the index keeps in view, and gives before it is asked whether more are wanted
+_SPARE = 1.25  # of the products that are wanted, to meet before it stops: some that are near are met late
 _VISITS_A_PRODUCT = 0.6  # comparing all photos of a product is as much work as going on to so many photos
 _MOST_VISITED = 20_000  # photos, before a search that meets too few of what is wanted compares all of those ...
 _MOST_LOOKED_AT = 500_000  # ... and what it looks at for them: beyond, pgvector gives what it has seen in any order
@@ -108,8 +109,8 @@ def _by_index(
 ) -> list[Hit] | None:
     """The nearest that are met first; None where it is less work to compare all: few match, or they are far away.
 
-    Photos come some at a time, each time the nearest of what is left. So it is enough to go on until there are `top_k`
-    products: whatever comes later is farther away.
+    Photos come some at a time, each time nearly the nearest of what is left. So it is enough to go on until there are
+    `top_k` products and a few: whatever comes later is farther away.
     """
     cursor.execute(
         "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', %s, true),"
@@ -130,7 +131,8 @@ def _by_index(
         values,
     )
     best: dict[int, Hit] = {}
-    visited, matching = 0, EXACT_PRODUCTS  # that many match at least
+    visited, enough = 0, values["top_k"] * _SPARE
+    matching = EXACT_PRODUCTS  # that many at least
     while True:
         cursor.execute(sql.SQL("FETCH FORWARD {} FROM nearest").format(AT_ONCE))
         photos = cursor.fetchall()
@@ -140,9 +142,9 @@ def _by_index(
                 hit = Hit(**photo)
                 if hit.product_id not in best or best[hit.product_id].score < hit.score:
                     best[hit.product_id] = hit
-        if len(best) >= values["top_k"] or len(photos) < AT_ONCE or visited >= _MOST_VISITED:
+        if len(best) >= enough or len(photos) < AT_ONCE or visited >= _MOST_VISITED:
             break
-        to_come = (values["top_k"] - len(best)) * visited / max(len(best), 1)
+        to_come = (enough - len(best)) * visited / max(len(best), 1)
         if (
             to_come > matching * _VISITS_A_PRODUCT
         ):  # is it more than comparing all would be? They are not counted before
@@ -194,6 +196,19 @@ def count(cursor: Cursor, model: str, brand: str | None = None) -> int:
     row = cursor.fetchone()
     assert row is not None  # an aggregate always has a row
     return row["n"]
+
+
+def identities(cursor: Cursor, model: str, scope: str, product_ids: Sequence[int]) -> list[tuple[str, str, int]]:
+    """Source, external id and place of each photo of these products that is embedded and may be found, of a scope."""
+    cursor.execute(
+        f"""
+        SELECT p.source, p.external_id, e.n
+        FROM raw_products p JOIN product_embeddings e ON e.product_id = p.id AND e.model = %(model)s
+        WHERE p.id = ANY(%(products)s) AND {SEARCHED} AND p.index_scope = %(scope)s
+        """,
+        {"model": model, "scope": scope, "products": list(product_ids)},
+    )
+    return [(row["source"], row["external_id"], row["n"]) for row in cursor.fetchall()]
 
 
 def prepare(cursor: Cursor) -> bool:

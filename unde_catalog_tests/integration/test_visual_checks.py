@@ -4,19 +4,20 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from qdrant_client import QdrantClient
 
 from unde_catalog.handler import StageStopped
 from unde_catalog.index.descriptor import Descriptor
-from unde_catalog.index.vectors import NO_PGVECTOR, VectorsDown
+from unde_catalog.index.vectors import NO_PGVECTOR, PhotoVector, VectorsDown
 from unde_catalog.index.vectors_qdrant import ALIAS, QdrantStore, open_qdrant, point_id
 from unde_catalog.index.visual_index import VisualIndexStage
 from unde_catalog.quality.answer import Answer
 from unde_catalog.quality.visual_index import index_agrees
 from unde_catalog.staging import embedded_counts, embedding_models, embeddings
-from unde_catalog.staging.database import Database
+from unde_catalog.staging.database import Cursor, Database
 from unde_catalog.workplace import Workplace
 from unde_catalog_tests.due import execute, is_due
 from unde_catalog_tests.due import run as run_handler
@@ -166,6 +167,26 @@ def test_a_lost_qdrant_is_filled_again_and_strangers_go(db: Database, qdrant: Qd
         QdrantStore(QdrantClient(":memory:"), db).search(MODEL, direction(0))
     assert qdrant.rebuild(MODEL) == 5
     assert [hit.product_id for hit in qdrant.search(MODEL, direction(0))] == pilots
+
+
+def test_a_photo_that_is_embedded_while_qdrant_is_filled_again_stays(
+    db: Database, qdrant: QdrantStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(db)
+    first, late = photo(db, product(db, 1), 1), photo(db, product(db, 2), 2)
+    rows = [(one.product_id, embeddings.NewEmbedding(1, one.sha256, one.vector)) for one in (first, late)]
+    db.run(embeddings.write, MODEL, rows[:1])
+    page = embeddings.page
+
+    def beside_a_run(cursor: Cursor, *which: Any) -> list[PhotoVector]:
+        photos = page(cursor, *which)
+        if not photos:
+            qdrant.upsert(MODEL, [late])
+            embeddings.write(cursor, MODEL, rows[1:])
+        return photos
+
+    monkeypatch.setattr(embeddings, "page", beside_a_run)
+    assert qdrant.rebuild(MODEL) == 2
 
 
 def test_qdrants_alias_follows_the_model_that_serves_and_the_one_being_built_stays(
