@@ -28,7 +28,7 @@ from unde_catalog.search.search_answers import (
     Took,
 )
 from unde_catalog.search.serving_model import ServingModel
-from unde_catalog.staging import catalogue_api, embedding_models, search_rows, vectors
+from unde_catalog.staging import catalogue_api, embedding_models, search_rows
 from unde_catalog.staging.catalogue_api import CatalogueProduct
 from unde_catalog.staging.database import Cursor
 from unde_catalog.staging.search_rows import KnownShop, ShopStock
@@ -179,9 +179,9 @@ class Finder:
         return FiltersAnswer(
             model=model,
             answers_words=model is not None and _knows_words(model),
-            photos=None if model is None else db.read(vectors.count, model),
+            photos=None if model is None else db.read(search_rows.photos, model),
             brands=[BrandAnswer(key=key, name=brand.name) for key, brand in BRANDS.items()],
-            categories=db.read(search_rows.categories),
+            categories=db.read(search_rows.categories, list(BRANDS)),
             shops=[
                 ShopAnswer(brand=shop.brand, store_id=shop.store_id, name=_name_of(shop)) for shop in self._shops.get()
             ],

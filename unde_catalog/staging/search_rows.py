@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from unde_catalog.staging.database import Cursor
 from unde_catalog.staging.embeddings import SEARCHED, Vector
 
-MOST_CATEGORIES, LONGEST_CATEGORY = 500, 200
+MOST_CATEGORIES = 500
+_LONGEST_CATEGORY = 99  # characters: the index keeps one more
+_MOST_COUNTED = 1_000_000
 MOST_SHOPS = 1_000
 
 
@@ -123,14 +125,46 @@ def shops(cursor: Cursor) -> list[KnownShop]:
     return [KnownShop(**row) for row in cursor.fetchall()]
 
 
-def categories(cursor: Cursor) -> list[str]:
-    """The categories of what may be found, in the order of letters; of very many the first, none that is a novel."""
+def categories(cursor: Cursor, brands: Sequence[str]) -> list[str]:
+    """The categories of what may be found, in the order of letters; of very many the first, none that is a novel.
+
+    Steps along the index from one category to the next: a look for each, however many products there are.
+    """
     cursor.execute(
-        f"SELECT DISTINCT p.category FROM raw_products p WHERE {SEARCHED} AND length(p.category) BETWEEN 1 AND %s"
-        " ORDER BY 1 LIMIT %s",
-        (LONGEST_CATEGORY, MOST_CATEGORIES),
+        f"""
+        WITH RECURSIVE names AS (
+            (SELECT left(category, 100) AS name FROM raw_products
+             WHERE active AND left(category, 100) > '' ORDER BY left(category, 100) LIMIT 1)
+            UNION ALL
+            SELECT (SELECT left(category, 100) FROM raw_products
+                    WHERE active AND left(category, 100) > n.name ORDER BY left(category, 100) LIMIT 1)
+            FROM names n WHERE n.name IS NOT NULL
+        )
+        SELECT n.name FROM (SELECT name FROM names LIMIT %(looked_at)s) AS n
+        WHERE length(n.name) <= %(longest)s AND EXISTS (
+            SELECT 1 FROM raw_products p
+            WHERE {SEARCHED} AND p.brand = ANY(%(brands)s) AND left(p.category, 100) = n.name)
+        ORDER BY n.name LIMIT %(most)s
+        """,
+        {
+            "looked_at": 4 * MOST_CATEGORIES,
+            "longest": _LONGEST_CATEGORY,
+            "most": MOST_CATEGORIES,
+            "brands": list(brands),
+        },
     )
-    return [row["category"] for row in cursor.fetchall()]
+    return [row["name"] for row in cursor.fetchall()]
+
+
+def photos(cursor: Cursor, model: str) -> int | None:
+    """How many photos are searched by a model; None for more than a million, which nobody waits to see counted."""
+    cursor.execute(
+        "SELECT count(*) AS n FROM (SELECT 1 FROM product_embeddings WHERE model = %s LIMIT %s) AS counted",
+        (model, _MOST_COUNTED + 1),
+    )
+    row = cursor.fetchone()
+    assert row is not None  # an aggregate always has a row
+    return row["n"] if row["n"] <= _MOST_COUNTED else None
 
 
 def _sizes(value: object) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from unde_catalog.search.cursors import cursor
-from unde_catalog.staging import catalogue_api, catalogue_pages, webhook_deliveries
+from unde_catalog.staging import catalogue_api, catalogue_pages, search_rows, webhook_deliveries
 from unde_catalog.staging.catalogue_pages import Wanted
 from unde_catalog.staging.database import Cursor, Database
 from unde_catalog_tests.catalogue_client import PRODUCTS, CatalogueClient, problem
@@ -120,7 +120,7 @@ def many(db: Database, direct: str) -> Database:
     with psycopg.connect(direct) as connection:
         connection.execute("SET LOCAL session_replication_role = replica")  # no triggers
         connection.execute(
-            "UPDATE raw_products SET active = id % 4 > 0, price = id % 400,"
+            "UPDATE raw_products SET active = id % 4 > 0, price = id % 400, index_scope = 'pgvector',"
             " category = CASE WHEN id % 500 = 1 THEN 'rare' ELSE 'category ' || id % 60 END"
         )
     execute(db, "ANALYZE raw_products")
@@ -152,6 +152,7 @@ def test_no_query_reads_a_table_whole_and_the_last_page_looks_at_no_more_rows_th
             catalogue_api.named(explaining, "77", to_change=to_change)
             catalogue_api.named(explaining, "77", "zara", to_change=to_change)
         catalogue_api.withdraw(explaining, 77)
+        assert len(search_rows.categories(explaining, BRANDS)) == 46
         webhook_deliveries.announce(explaining, "digest", "zara", None, [str(n) for n in range(1_000)])
     no_table_is_read_whole(explaining, but=("product_photos", "webhook_deliveries", "raw_availability"))  # empty
     for name, wanted in WANTED.items():
