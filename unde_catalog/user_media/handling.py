@@ -24,6 +24,7 @@ from unde_catalog.user_media.outcomes import FetchedPhoto, FetchFailed
 from unde_catalog.user_media.reading import Request, Unreadable, read
 from unde_catalog.user_media.records import Records
 from unde_catalog.user_media.subjects import Queue
+from unde_catalog.user_media.twins import Twins
 
 WAITS = (2.0, 10.0, 30.0, 60.0)  # seconds before the tries after the first
 
@@ -153,13 +154,14 @@ class Handler:
     ) -> list[Outcome]:
         """The outcome of each photo, in order; what is not done within the time-out has failed."""
         outcomes: dict[int, Outcome] = {**answers.unwanted(photos), **taken.photos}
+        twins = Twins(one for n, one in taken.photos.items() if n < len(photos) and not photos[n].name)
         left = iter([n for n in range(len(photos)) if n not in outcomes])
         down: list[StagingDown] = []
 
         async def hand() -> None:
             for n in left:  # shared: each hand takes the next one
                 try:
-                    outcomes[n] = await self._photo_in_turn(key, request, n, photos[n])
+                    outcomes[n] = await self._photo_in_turn(key, request, n, photos[n], twins)
                 except StagingDown as error:  # as for the whole batch: nothing more is begun
                     down.append(error)
                 if down:
@@ -178,15 +180,17 @@ class Handler:
         return [outcomes.get(n, late) for n in range(len(photos))]
 
     async def _photo_in_turn(
-        self, key: RequestKey, request: Request, n: int, photo: TrainPhoto | InferencePhoto
+        self, key: RequestKey, request: Request, n: int, photo: TrainPhoto | InferencePhoto, twins: Twins
     ) -> Outcome:
         """A photo of a batch when one of the hands that all batches share is free; a single one at once."""
         if not isinstance(request, TrainRequest):
-            return await self._photo(key, request, n, photo)
+            return await self._photo(key, request, n, photo, twins)
         async with self._downloads:
-            return await self._photo(key, request, n, photo)
+            return await self._photo(key, request, n, photo, twins)
 
-    async def _photo(self, key: RequestKey, request: Request, n: int, photo: TrainPhoto | InferencePhoto) -> Outcome:
+    async def _photo(
+        self, key: RequestKey, request: Request, n: int, photo: TrainPhoto | InferencePhoto, twins: Twins
+    ) -> Outcome:
         """Fetch one photo and store it, with its row."""
         began = self._waiting.now()
         make_key = train_key if isinstance(request, TrainRequest) else inference_key
@@ -204,19 +208,23 @@ class Handler:
         fetched = await self._telegram.fetch(photo.file_id, self._limits.photo_seconds)
         if isinstance(fetched, FetchFailed):
             return PhotoFailed(fetched.code, fetched.detail, again=fetched.again)
-        place = name(fetched.extension)
-        try:
-            await self._bucket.put(place, fetched.data, fetched.content_type, _metadata(request, photo.file_id))
-        except StorageDown as error:
-            _log.warning("a photo can't be stored: %s", error, extra=answers.fields(request, photo.file_id))
-            return PhotoFailed("S3_UPLOAD_ERROR", "the photo could not be stored", again=True)
-        stored = StoredPhoto(
-            n, photo.file_id, fetched.file_unique_id, place, len(fetched.data),
-            hashlib.sha256(fetched.data).hexdigest(), fetched.content_type, round(self._waiting.now() - began, 3),
-        )  # fmt: skip
-        if not await self._records.photo_stored(key, stored):
-            await self._bucket.delete([place])  # its person was forgotten while it came
-            return PhotoFailed(answers.refusal_code(request), "its person was forgotten")
+        async with twins.in_turn(None if photo.name else fetched.file_unique_id) as twin:
+            place = twin.key if twin is not None else name(fetched.extension)
+            if twin is None:
+                try:
+                    await self._bucket.put(place, fetched.data, fetched.content_type, _metadata(request, photo.file_id))
+                except StorageDown as error:
+                    _log.warning("a photo can't be stored: %s", error, extra=answers.fields(request, photo.file_id))
+                    return PhotoFailed("S3_UPLOAD_ERROR", "the photo could not be stored", again=True)
+            stored = StoredPhoto(
+                n, photo.file_id, fetched.file_unique_id, place, len(fetched.data),
+                hashlib.sha256(fetched.data).hexdigest(), fetched.content_type, round(self._waiting.now() - began, 3),
+            )  # fmt: skip
+            if not await self._records.photo_stored(key, stored):
+                await self._bucket.delete([place])  # its person was forgotten while it came
+                return PhotoFailed(answers.refusal_code(request), "its person was forgotten")
+            if not photo.name:
+                twins.add(stored)
         _log.debug("stored %s", place, extra=answers.fields(request, photo.file_id))
         return stored
 

@@ -119,6 +119,30 @@ def test_of_a_batch_only_what_is_missing_is_fetched_again(house: House):
     assert house.asked() == ["A1", "A2", "A2"] and house.files() == ["A1.jpg", "A2.jpg"]
 
 
+def test_one_file_under_two_ids_is_stored_once_and_under_each_name_that_is_wanted(house: House):
+    body = train("A1", "B1", "A1-again", "A1")
+    body["photos"].append({"file_id": "A1-again", "s3_key": "mine.jpg"})
+    result = told(house.deliver(BATCHES, body)[0])
+    keys = [one["s3_key"].rpartition("/")[2] for one in result["successful_uploads"]]
+    assert [one["file_id"] for one in result["successful_uploads"]] == ["A1", "B1", "A1-again", "A1", "A1-again"]
+    assert keys[0] in ("A1.jpg", "A1-again.jpg") and keys == [keys[0], "B1.jpg", keys[0], keys[0], "mine.jpg"]
+    assert house.files() == sorted({*keys})
+
+
+def test_a_redelivery_knows_what_an_earlier_one_stored_of_the_same_file(house: House):
+    def down(key: str) -> None:
+        if "B1" in key or "again" in key:
+            raise StorageDown("the disk is full")
+
+    house.bucket.before = down
+    house.limits = Limits(5, 60, 100, 1)  # one after the other
+    (put_off,) = house.deliver(BATCHES, train("A1", "B1", "A1-again"))
+    assert isinstance(put_off, Again)
+    house.bucket.before = lambda key: None
+    result = told(house.deliver(BATCHES, train("A1", "B1", "A1-again"))[0])
+    assert result["successful_files"] == 3 and house.files() == ["A1.jpg", "B1.jpg"]
+
+
 def test_after_the_last_try_a_batch_tells_what_failed_and_a_single_photo_is_put_aside(house: House):
     def down(key: str) -> None:
         raise StorageDown("the disk is full")
