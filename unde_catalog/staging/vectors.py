@@ -150,9 +150,7 @@ def _by_index(
         if len(best) >= enough or len(photos) < AT_ONCE or visited >= _MOST_VISITED:
             break
         to_come = (enough - len(best)) * visited / max(len(best), 1)
-        if (
-            to_come > matching * _VISITS_A_PRODUCT
-        ):  # is it more than comparing all would be? They are not counted before
+        if to_come > matching * _VISITS_A_PRODUCT:  # more than comparing all? They are counted only now
             matching = int(to_come / _VISITS_A_PRODUCT)
             if not _match(cursor, few, values, matching):
                 break
