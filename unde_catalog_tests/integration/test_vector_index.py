@@ -11,7 +11,7 @@ from unde_catalog.staging import bloat, vectors
 from unde_catalog.staging.database import Database
 from unde_catalog.staging.embeddings import NewEmbedding, write
 from unde_catalog.staging.vectors import EVERYTHING, Filters
-from unde_catalog_tests.due import add_products
+from unde_catalog_tests.due import add_products, execute
 from unde_catalog_tests.servers import Server
 from unde_catalog_tests.vector_rows import MODEL, direction, serve
 
@@ -123,3 +123,15 @@ def test_a_session_that_builds_gets_memory_for_all_photos_and_never_less_than_th
     assert memory(1) == 10_240
     assert memory(1_000) == 1_000 * 2 * (NEAR + FAR)
     assert memory(1_000_000) == 2_000_000
+
+
+def test_the_index_has_more_links_than_usual_also_after_it_was_built_anew(
+    db: Database, dresses: list[int], server: Server
+) -> None:
+    def links() -> list[list[str]]:
+        rows = execute(db, "SELECT reloptions FROM pg_class WHERE relname = ANY(%s)", list(vectors.INDEXES))
+        return [sorted(row["reloptions"]) for row in rows]
+
+    assert links() == [["ef_construction=128", "m=24"]] * 2
+    PgvectorStore(db, server.past_poolers(db.url)).rebuild(MODEL)
+    assert links() == [["ef_construction=128", "m=24"]] * 2
