@@ -25,8 +25,8 @@ _MATCHING: LiteralString = (
 )
 _OF_SLOT: Mapping[int, LiteralString] = {0: "e.slot = 0", 1: "e.slot = 1"}  # as the indexes have it
 # How many photos the index keeps in view. Some groups of garments are hardly linked to others, and a search may miss
-# all of one, in one build more than in another: at 235,000 photos and with pgvector's usual 16 links recall@20 was 0.958
-# to 0.992 with 400 in view. With 24 (migration 0019) it is 0.974 to 0.993 with 200, and a search takes half the time.
+# all of one, in one build more than in another: at 235,000 photos and with pgvector's usual 16 links recall@20 was
+# 0.958 to 0.992 with 400 in view. With 24 links (migration 0019) it is 0.974 to 0.993 with 200, in half the time.
 _EF_SEARCH = 200
 AT_ONCE = 200  # photos it gives before it is asked whether more are wanted
 _SPARE = 1.25  # of the products that are wanted, to meet before it stops: some that are near are met late
