@@ -34,6 +34,7 @@ from unde_catalog.index.vectors import VectorsDown
 from unde_catalog.local.processes import CannotStart
 from unde_catalog.production.migrate import PRODUCTION
 from unde_catalog.sandbox.serve import DEFAULT_PORT
+from unde_catalog.search_settings import SEARCH_PORT
 from unde_catalog.settings import SettingsError, load_settings
 from unde_catalog.stage_report import RunOptions
 from unde_catalog.staging import due_marks, migrate
@@ -105,7 +106,7 @@ def demo(sandbox_port: SandboxPort = DEFAULT_PORT) -> None:
 @app.command()
 def up(
     port: Annotated[int, typer.Option(help="Where Dagster's UI serves.")] = 3000,
-    search_port: Annotated[int, typer.Option(help="Where the search page serves.")] = 8008,
+    search_port: Annotated[int, typer.Option(help="Where the search page serves.")] = SEARCH_PORT,
     nats_port: Annotated[int, typer.Option(help="Where a NATS server listens, while NATS_URL is not set.")] = 4222,
     sandbox_port: SandboxPort = DEFAULT_PORT,
 ) -> None:

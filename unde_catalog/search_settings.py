@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from pydantic import AnyHttpUrl, BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
+SEARCH_PORT = 8008  # where the API and its page serve, unless told otherwise (spec 3)
+
 EmbeddingChoice = Literal["auto", "clip", "descriptor"]
 
 

@@ -8,8 +8,8 @@ import sys
 import tempfile
 import urllib.request
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -120,8 +120,8 @@ def wheel_server(major: int) -> Iterator[Server]:
 
 
 @contextmanager
-def debian_server(programs: Path) -> Iterator[Server]:
-    """Debian's PostgreSQL on a folder of its own; as root, the server runs as nobody."""
+def server_of(programs: Path, settings: Mapping[str, str]) -> Iterator[Server]:
+    """PostgreSQL of these programs with these settings, on a folder of its own; as root, the server runs as nobody."""
     folder = Path(tempfile.mkdtemp(prefix="unde-pg-"))
     account = ordinary_user()
     if account:
@@ -130,7 +130,8 @@ def debian_server(programs: Path) -> Iterator[Server]:
     try:
         initdb = [programs / "initdb", "-D", data, "-U", "unde", "--no-locale", "-E", "UTF8", "-A", "trust", "-N"]
         subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=folder, **account)
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+        told = {"listen_addresses": "", "unix_socket_directories": str(folder), **settings}
+        options = " ".join(f"-c {name}='{value}'" for name, value in told.items())
         control = [programs / "pg_ctl", "-D", data, "-w"]
         start = [*control, "-o", options, "-l", folder / "log", "start"]
         subprocess.run(start, check=True, stdout=subprocess.DEVNULL, cwd=folder, **account)
@@ -141,6 +142,11 @@ def debian_server(programs: Path) -> Iterator[Server]:
             subprocess.run(stop, check=True, stdout=subprocess.DEVNULL, cwd=folder, **account)
     finally:
         shutil.rmtree(folder)
+
+
+def debian_server(programs: Path) -> AbstractContextManager[Server]:
+    """Debian's PostgreSQL, which loses everything with its machine."""
+    return server_of(programs, {"fsync": "off"})
 
 
 class Sandbox:

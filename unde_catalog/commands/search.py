@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from unde_catalog.search_settings import SEARCH_PORT
 from unde_catalog.settings import load_settings
 from unde_catalog.staging import api_keys
 from unde_catalog.staging.api_keys import Scope
@@ -24,7 +25,7 @@ def serve_command(
     host: Annotated[
         str, typer.Option(help="The address to serve at; 0.0.0.0 for all of this machine's.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65_535)] = 8008,
+    port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65_535)] = SEARCH_PORT,
 ) -> None:
     """Serve the API and its page until Ctrl-C, and log a line of JSON for each request."""
     try:

@@ -17,11 +17,12 @@ from unde_catalog.local.processes import dagster_environment, requests_logged, s
 from unde_catalog.local.progress import Watch, table
 from unde_catalog.pipeline import DUE_STAGES
 from unde_catalog.sandbox.serve import environment
+from unde_catalog.search_settings import SEARCH_PORT
 from unde_catalog.settings import SettingsError, load_settings, publish
 from unde_catalog.staging import reports, stock_rows
 from unde_catalog.workplace import Workplace
 
-SEARCH_PAGE = "http://127.0.0.1:8008"  # where `up` serves it
+SEARCH_PAGE = f"http://127.0.0.1:{SEARCH_PORT}"  # where `up` serves it
 _LOOK_SECONDS = 0.5
 _LINE_SECONDS = 5.0  # without a terminal: a line now and then
 _SHOWN = 2  # products of a brand, and ...

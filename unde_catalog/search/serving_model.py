@@ -13,10 +13,6 @@ from unde_catalog.staging.embedding_models import Models
 _KEPT = 2  # while the index changes from one to the other
 
 
-class NothingEmbedded(RuntimeError):
-    """No model serves: nothing was embedded yet."""
-
-
 class ServingModel:
     """Models by name. Safe in several threads; one opens a model, the others wait for it."""
 

@@ -16,16 +16,6 @@ class ForgottenRows:
     photos: int
 
 
-def keys_of(cursor: Cursor, user_id: int, bot_id: int | None = None) -> list[str]:
-    """The keys of all photos that were stored for a person, for all bots or one; each once."""
-    cursor.execute(
-        "SELECT DISTINCT key FROM user_media_photos WHERE user_id = %(user)s"
-        " AND (%(bot)s::bigint IS NULL OR bot_id = %(bot)s) ORDER BY key",
-        {"user": user_id, "bot": bot_id},
-    )
-    return [row["key"] for row in cursor.fetchall()]
-
-
 def forget_rows(cursor: Cursor, user_id: int, bot_id: int | None = None) -> ForgottenRows:
     """Take a person out of all rows: photos are deleted, requests keep their counts and nothing that names anybody.
 

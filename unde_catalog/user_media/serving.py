@@ -21,7 +21,6 @@ from unde_catalog.user_media_settings import UserMediaSettings
 from unde_catalog.workplace import Workplace
 
 END_SECONDS = 30.0  # what is in hand may take so long to end
-ACK_WAIT_SECONDS = 30.0
 
 _log = logging.getLogger(__name__)
 
