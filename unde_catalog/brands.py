@@ -1,12 +1,12 @@
 """The brands: one registry of all that differs from brand to brand.
 
-No secrets and nothing that an operator sets here: that is `settings.py`.
+No secrets and nothing that an operator sets here: that is `settings/environment.py`.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-from unde_catalog.stock_settings import StockShape
+from unde_catalog.settings.stock import StockShape
 
 IndexScope = Literal["pilot", "pgvector", "off"]
 SourceKind = Literal["apify", "bakai"]

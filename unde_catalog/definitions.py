@@ -5,38 +5,38 @@ from typing import Any
 
 import dagster as dg
 
-from unde_catalog.assets.availability import availability
-from unde_catalog.assets.catalog_report import catalog_report
-from unde_catalog.assets.collages import collages
-from unde_catalog.assets.explained import explained
-from unde_catalog.assets.originals import originals
-from unde_catalog.assets.outside import outside_assets
-from unde_catalog.assets.production_catalog import production_catalog
-from unde_catalog.assets.raw_products import raw_products
-from unde_catalog.assets.raw_stores import raw_stores
-from unde_catalog.assets.user_media_days import user_media_days
-from unde_catalog.assets.visual_index import visual_index
-from unde_catalog.assets.ximilar_index import ximilar_index
-from unde_catalog.automation.check_jobs import CHECK_JOBS, check_schedules
-from unde_catalog.automation.due_sensors import due_sensor
-from unde_catalog.automation.jobs import CATALOGUE_JOB, SENSED, WORK_OFF_JOBS
-from unde_catalog.automation.notice_sensors import notice_sensor
-from unde_catalog.automation.pause_jobs import pause_job, resume_job
-from unde_catalog.automation.report_schedule import REPORT_JOB, report_schedule
-from unde_catalog.automation.stage_schedules import shop_schedules, stage_schedules
-from unde_catalog.automation.upkeep_jobs import clean_up_job, pruning_job, upkeep_job
-from unde_catalog.automation.upkeep_schedules import upkeep_schedules
-from unde_catalog.automation.user_media_schedule import USER_MEDIA_JOB, user_media_schedule
-from unde_catalog.checks.brand_checks import brand_checks
-from unde_catalog.checks.due_checks import checked_in_time, index_in_use
-from unde_catalog.checks.freshness import fresh
-from unde_catalog.checks.house import house
-from unde_catalog.checks.indexing import credits_left, nothing_held_back
-from unde_catalog.checks.publishing import publishable, published
-from unde_catalog.checks.user_media import people_are_answered
-from unde_catalog.io_managers import ObjectManifests, PostgresProducts
-from unde_catalog.resources import WorkplaceResource
-from unde_catalog.settings import Settings, load_settings
+from unde_catalog.defs.assets.availability import availability
+from unde_catalog.defs.assets.catalog_report import catalog_report
+from unde_catalog.defs.assets.collages import collages
+from unde_catalog.defs.assets.external import outside_assets
+from unde_catalog.defs.assets.metadata import explained
+from unde_catalog.defs.assets.originals import originals
+from unde_catalog.defs.assets.production_catalog import production_catalog
+from unde_catalog.defs.assets.raw_products import raw_products
+from unde_catalog.defs.assets.raw_stores import raw_stores
+from unde_catalog.defs.assets.user_media_days import user_media_days
+from unde_catalog.defs.assets.visual_index import visual_index
+from unde_catalog.defs.assets.ximilar_index import ximilar_index
+from unde_catalog.defs.automation.check_jobs import CHECK_JOBS, check_schedules
+from unde_catalog.defs.automation.due_sensors import due_sensor
+from unde_catalog.defs.automation.jobs import CATALOGUE_JOB, SENSED, WORK_OFF_JOBS
+from unde_catalog.defs.automation.notice_sensors import notice_sensor
+from unde_catalog.defs.automation.pause_jobs import pause_job, resume_job
+from unde_catalog.defs.automation.report_schedule import REPORT_JOB, report_schedule
+from unde_catalog.defs.automation.stage_schedules import shop_schedules, stage_schedules
+from unde_catalog.defs.automation.upkeep_jobs import clean_up_job, pruning_job, upkeep_job
+from unde_catalog.defs.automation.upkeep_schedules import upkeep_schedules
+from unde_catalog.defs.automation.user_media_schedule import USER_MEDIA_JOB, user_media_schedule
+from unde_catalog.defs.checks.brand_checks import brand_checks
+from unde_catalog.defs.checks.due_checks import checked_in_time, index_in_use
+from unde_catalog.defs.checks.freshness import fresh
+from unde_catalog.defs.checks.indexing import credits_left, nothing_held_back
+from unde_catalog.defs.checks.publishing import publishable, published
+from unde_catalog.defs.checks.system import house
+from unde_catalog.defs.checks.user_media import people_are_answered
+from unde_catalog.defs.io_managers import ObjectManifests, PostgresProducts
+from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.settings.environment import Settings, load_settings
 
 
 def build_definitions(settings: Settings | None = None, resources: Mapping[str, Any] | None = None) -> dg.Definitions:

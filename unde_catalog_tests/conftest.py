@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.production.migrate import PRODUCTION
-from unde_catalog.settings import load_settings
-from unde_catalog.staging import migrate
-from unde_catalog.staging.database import Database
-from unde_catalog.workplace import Workplace
-from unde_catalog_tests import pgbouncer
-from unde_catalog_tests.servers import (
+from unde_catalog.backends import Workplace
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.db import migrate
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.production.migrate import PRODUCTION
+from unde_catalog_tests.support import pgbouncer
+from unde_catalog_tests.support.servers import (
     REAL_DATA,
     Sandbox,
     Server,

@@ -11,16 +11,17 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from unde_catalog.backends import Workplace
 from unde_catalog.brands import BRANDS
 from unde_catalog.local.example_search import example_search
 from unde_catalog.local.processes import dagster_environment, requests_logged, sandbox, stop
 from unde_catalog.local.progress import Watch, table
-from unde_catalog.pipeline import DUE_STAGES
 from unde_catalog.sandbox.serve import environment
-from unde_catalog.search_settings import SEARCH_PORT
-from unde_catalog.settings import SettingsError, load_settings, publish
-from unde_catalog.staging import reports, stock_rows
-from unde_catalog.workplace import Workplace
+from unde_catalog.settings.environment import SettingsError, load_settings, publish
+from unde_catalog.settings.search import SEARCH_PORT
+from unde_catalog.stages.run import DUE_STAGES
+from unde_catalog.stores.staging.reports import status as reports
+from unde_catalog.stores.staging.stock import read as stock_rows
 
 SEARCH_PAGE = f"http://127.0.0.1:{SEARCH_PORT}"  # where `up` serves it
 _LOOK_SECONDS = 0.5

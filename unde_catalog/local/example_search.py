@@ -3,12 +3,13 @@
 from rich.console import Console
 from rich.table import Table
 
+from unde_catalog.backends import Workplace
 from unde_catalog.brands import BRANDS
-from unde_catalog.search.context import Context
-from unde_catalog.search.finding import Asked, Finder
-from unde_catalog.staging import catalogue_api, embedding_models, embeddings
-from unde_catalog.staging.vectors import EVERYTHING
-from unde_catalog.workplace import Workplace
+from unde_catalog.services.search.context import Context
+from unde_catalog.services.search.search_service import Asked, Finder
+from unde_catalog.stores.staging.index import embeddings, models
+from unde_catalog.stores.staging.index.vectors import EVERYTHING
+from unde_catalog.stores.staging.products import edit as catalogue_api
 
 _SCOPE = "pilot"
 _FOUND = 5
@@ -16,7 +17,7 @@ _FOUND = 5
 
 def example_search(console: Console, workplace: Workplace, page: str) -> None:
     """Search as the API does, and name the address below `page` where the same is seen in pictures."""
-    serving = workplace.db.run(embedding_models.models).serving
+    serving = workplace.db.run(models.models).serving
     photos = workplace.db.run(embeddings.page, serving, _SCOPE, 0, 1) if serving else []
     if not photos:
         console.print("Search: nothing is embedded, so nothing can be found.")

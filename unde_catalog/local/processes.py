@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from unde_catalog.settings import Settings, child_environment
+from unde_catalog.settings.environment import Settings, child_environment
 
 PROJECT = Path(__file__).parents[2]  # where workspace.yaml and dagster.yaml are
 _STOP_SECONDS = 20.0

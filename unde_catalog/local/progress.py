@@ -11,9 +11,9 @@ from datetime import timedelta
 from rich.table import Table
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.pipeline import DUE_STAGES
-from unde_catalog.staging import reports
-from unde_catalog.staging.database import Database
+from unde_catalog.stages.run import DUE_STAGES
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.reports import status as reports
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from unde_catalog.embedded import nats
+from unde_catalog.backends import Workplace
 from unde_catalog.local.processes import PROJECT, CannotStart, dagster_environment, dagster_home, sandbox
 from unde_catalog.local.service import Service, must_be_free
 from unde_catalog.sandbox.serve import environment
-from unde_catalog.settings import Settings, child_environment, load_settings, load_user_media_settings, publish
-from unde_catalog.workplace import Workplace
+from unde_catalog.settings.environment import (
+    Settings,
+    child_environment,
+    load_settings,
+    load_user_media_settings,
+    publish,
+)
+from unde_catalog.stores.embedded import nats
 
 _PROGRAMS = Path(sys.executable).parent
 

@@ -1,6 +1,6 @@
 """Downloads a file from somebody else's server: gently, within limits, and with a reason when it fails.
 
-What an answer means is `answers.py`'s, what may be asked `targets.py`'s; retries over hours are due work's.
+What an answer means is `responses.py`'s, what may be asked `url_policy.py`'s; retries over hours are due work's.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from unde_catalog.net import answers
-from unde_catalog.net.addresses import near_socket, public_socket
-from unde_catalog.net.answers import Downloaded, DownloadFailed, Redirect
+from unde_catalog.net import responses
 from unde_catalog.net.breaker import Breaker
+from unde_catalog.net.clock import REAL, Waiting
 from unde_catalog.net.connections import CleanConnections
-from unde_catalog.net.gate import Gate
-from unde_catalog.net.targets import RefusedTarget, Targets
+from unde_catalog.net.host_limiter import Gate
+from unde_catalog.net.resolver import near_socket, public_socket
+from unde_catalog.net.responses import Downloaded, DownloadFailed, Redirect
 from unde_catalog.net.tls import tls_context
+from unde_catalog.net.url_policy import RefusedTarget, Targets
 from unde_catalog.net.user_agents import USER_AGENTS
-from unde_catalog.net.waiting import REAL, Waiting
 
 WAITS = (5.0, 15.0, 45.0)  # seconds before a repeat on 429 and 503, unless the host says Retry-After (spec 1)
 LONGEST_PAUSE = 60.0  # seconds for which one answer can hold up the whole host: half of a product's time
@@ -175,7 +175,7 @@ class Downloader:
                 host.breaker.succeeded()
                 host.gate.answered()
             return
-        if answer.reason == answers.PROXY_REFUSED:
+        if answer.reason == responses.PROXY_REFUSED:
             host.breaker.down = f"{answer.detail} ({answer.reason})"
             raise FarSideDown(_sentence(host))
         if answer.reason == "out_of_time":
@@ -208,11 +208,11 @@ class Downloader:
                 return DownloadFailed("out_of_time", "the product's time was over", "far_side")
             return DownloadFailed("timeout", f"no whole answer within {self._manners.timeout:g} s", "far_side")
         except aiohttp.ClientError as error:
-            return answers.of_error(error)
+            return responses.of_error(error)
 
     async def _read(self, response: aiohttp.ClientResponse, scheme: str) -> Downloaded | DownloadFailed | Redirect:
         proxied = "no" if self._proxy is None else "plain" if scheme == "http" else "tunnel"
-        meant = answers.of_headers(
+        meant = responses.of_headers(
             response.status, response.reason, response.headers, proxied=proxied, wall=self._waiting.wall()
         )
         if meant is not None:
@@ -225,7 +225,7 @@ class Downloader:
                 if len(body) > most:
                     break
             else:
-                return answers.of_body(bytes(body))
+                return responses.of_body(bytes(body))
         response.close()  # not drained: the rest may be endless
         return DownloadFailed("too_large", f"over {most} bytes", "item")
 

@@ -47,13 +47,13 @@ from typing import Any
 
 from aiohttp import web
 
-from unde_catalog.sandbox.bakai_shelf import MOST_PHOTOS, MOST_PRODUCTS, SHAPES, BakaiTerms
+from unde_catalog.sandbox.apify.runs import Changes, RunStore
+from unde_catalog.sandbox.bakai.catalogue import MOST_PHOTOS, MOST_PRODUCTS, SHAPES, BakaiTerms
 from unde_catalog.sandbox.faults import Faults, FaultSpecError, check, rules_of
 from unde_catalog.sandbox.identity import BRAND_NAMES
 from unde_catalog.sandbox.request_log import KIND, RequestLog
-from unde_catalog.sandbox.runs import Changes, RunStore
-from unde_catalog.sandbox.shop_terms import ShopTerms, seconds
-from unde_catalog.sandbox.ximilar_store import XimilarStore
+from unde_catalog.sandbox.shops.overrides import ShopTerms, seconds
+from unde_catalog.sandbox.ximilar.records import XimilarStore
 
 Fields = dict[str, tuple[Any, Callable[[Any], bool]]]
 

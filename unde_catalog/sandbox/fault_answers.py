@@ -15,7 +15,11 @@ from typing import Any
 
 from aiohttp import web
 
-from unde_catalog.sandbox import apify_shapes, bakai_shapes, s3_shapes, telegram_shapes, ximilar_shapes
+from unde_catalog.sandbox.apify import payloads as apify_shapes
+from unde_catalog.sandbox.bakai import payloads as bakai_shapes
+from unde_catalog.sandbox.s3 import payloads as s3_shapes
+from unde_catalog.sandbox.telegram import payloads as telegram_shapes
+from unde_catalog.sandbox.ximilar import payloads as ximilar_shapes
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Fault = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]

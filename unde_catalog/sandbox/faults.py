@@ -50,11 +50,11 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from unde_catalog.sandbox.apify.runs import ENDINGS, RunStatus
 from unde_catalog.sandbox.fault_answers import RESPONSES, Fault, Handler, late, status
 from unde_catalog.sandbox.identity import stable_share
 from unde_catalog.sandbox.request_log import FAULT
-from unde_catalog.sandbox.runs import ENDINGS, RunStatus
-from unde_catalog.sandbox.telegram_faults import FAULTS as OF_TELEGRAM
+from unde_catalog.sandbox.telegram.faults import FAULTS as OF_TELEGRAM
 
 _ENDING_BY_NAME: dict[str, RunStatus] = {str(ending): ending for ending in ENDINGS}
 _RULE = re.compile(r"(?P<kind>[A-Za-z.]+):(?P<fault>[A-Za-z0-9-]+?)(?:x(?P<times>[1-9]\d*))?=(?P<share>[0-9.]+)")

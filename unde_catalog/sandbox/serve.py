@@ -13,9 +13,10 @@ from pathlib import Path
 
 from aiohttp import web
 
-from unde_catalog.sandbox import identity, shop_places
+from unde_catalog.sandbox import identity
 from unde_catalog.sandbox.identity import BRAND_NAMES, TASK_IDS, TOKEN, XIMILAR_COLLECTION, XIMILAR_TOKEN
 from unde_catalog.sandbox.server import Options, build
+from unde_catalog.sandbox.shops import stores as shop_places
 
 DEFAULT_PORT = 8790
 _GRACE_SECONDS = 0.5

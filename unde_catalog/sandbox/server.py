@@ -12,23 +12,23 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from unde_catalog.sandbox import faults
-from unde_catalog.sandbox.apify import ApifyApi
-from unde_catalog.sandbox.bakai import BakaiApi
-from unde_catalog.sandbox.bakai_bucket import BakaiBucket
-from unde_catalog.sandbox.bakai_shelf import BakaiShelf
-from unde_catalog.sandbox.cdn import Cdn
+from unde_catalog.sandbox.apify.items import ItemSource
+from unde_catalog.sandbox.apify.routes import ApifyApi
+from unde_catalog.sandbox.apify.runs import RunStore
+from unde_catalog.sandbox.bakai.bucket import BakaiBucket
+from unde_catalog.sandbox.bakai.catalogue import BakaiShelf
+from unde_catalog.sandbox.bakai.routes import BakaiApi
 from unde_catalog.sandbox.control import Control
 from unde_catalog.sandbox.files import Files
-from unde_catalog.sandbox.items import ItemSource
+from unde_catalog.sandbox.photos.cdn import Cdn
 from unde_catalog.sandbox.request_log import RequestLog
-from unde_catalog.sandbox.runs import RunStore
-from unde_catalog.sandbox.shop_products import Shelf
-from unde_catalog.sandbox.shop_terms import ShopTerms
-from unde_catalog.sandbox.shops import ShopsApi
-from unde_catalog.sandbox.telegram import TelegramApi
-from unde_catalog.sandbox.ximilar import XimilarApi
-from unde_catalog.sandbox.ximilar_photos import PhotoReader
-from unde_catalog.sandbox.ximilar_store import XimilarStore
+from unde_catalog.sandbox.shops.overrides import ShopTerms
+from unde_catalog.sandbox.shops.products import Shelf
+from unde_catalog.sandbox.shops.routes import ShopsApi
+from unde_catalog.sandbox.telegram.routes import TelegramApi
+from unde_catalog.sandbox.ximilar.photos import PhotoReader
+from unde_catalog.sandbox.ximilar.records import XimilarStore
+from unde_catalog.sandbox.ximilar.routes import XimilarApi
 
 _DRAWING_THREADS = 2
 _LARGEST_BODY = 64 * 1024 * 1024  # ten photos in base64

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from unde_catalog_tests.servers import PROJECT
+from unde_catalog_tests.support.servers import PROJECT
 
 
 def main() -> int:

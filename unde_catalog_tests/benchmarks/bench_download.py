@@ -19,14 +19,14 @@ from pathlib import Path
 
 from aiohttp import web
 
-from unde_catalog.photos.originals import OriginalsStage
-from unde_catalog.settings import load_settings
-from unde_catalog.stage import run_stage
-from unde_catalog.stage_report import RunOptions
-from unde_catalog.staging.database import Database
-from unde_catalog.storage.directory import directory_store
-from unde_catalog_tests.due import add_products
-from unde_catalog_tests.servers import wheel_server
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages.photos.originals import OriginalsStage
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.objects.directory import directory_store
+from unde_catalog.worker.loop import run_stage
+from unde_catalog.worker.report import RunOptions
+from unde_catalog_tests.support.due import add_products
+from unde_catalog_tests.support.servers import wheel_server
 from unde_catalog_tests.unit.drawn_photos import detailed, saved
 
 LATENCY, SLOTS = 0.2, 10

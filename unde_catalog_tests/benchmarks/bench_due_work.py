@@ -9,11 +9,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from unde_catalog.staging import due_work, reports
-from unde_catalog.staging.database import Cursor, Database
-from unde_catalog.staging.due_work import Lease, Settled
-from unde_catalog_tests.due import BRAND, STAGE, execute
-from unde_catalog_tests.servers import Server, debian_postgres_bin, debian_server, wheel_server
+from unde_catalog.stores.db.database import Cursor, Database
+from unde_catalog.stores.staging.due_work import leases as due_work
+from unde_catalog.stores.staging.due_work.leases import Lease, Settled
+from unde_catalog.stores.staging.reports import status as reports
+from unde_catalog_tests.support.due import BRAND, STAGE, execute
+from unde_catalog_tests.support.servers import Server, debian_postgres_bin, debian_server, wheel_server
 
 PRODUCTS = 100_000
 STAGES = ("collages", "availability")  # beside originals

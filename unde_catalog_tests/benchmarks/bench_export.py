@@ -17,14 +17,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unde_catalog.settings import load_settings
-from unde_catalog.staging.database import Database
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.benchmarks import downloaders
 from unde_catalog_tests.benchmarks.downloaders import AT_ONCE, img2dataset_command, install_img2dataset
 from unde_catalog_tests.benchmarks.measured import Ended, run
 from unde_catalog_tests.benchmarks.photo_host import LATENCY, PhotoHost, photo_host
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.servers import PROJECT, Server, wheel_server
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.servers import PROJECT, Server, wheel_server
 
 PROGRAM = Path(sys.executable).parent / "unde-catalog"
 OURS, SEQUENTIAL, THREADS, THEIRS = "unde-catalog export", "requests, one by one", "requests, 10 threads", "img2dataset"

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from PIL import Image
 
-from unde_catalog.photos.collage import Collage, make_collage
-from unde_catalog.photos.image import StoredImage, normalise
+from unde_catalog.stages.photos.collage import Collage, make_collage
+from unde_catalog.stages.photos.image import StoredImage, normalise
 
 SIZE = (1920, 2880)
 ROUNDS = 9

@@ -10,15 +10,15 @@ import os
 import subprocess
 import sys
 
-from unde_catalog.production.migrate import PRODUCTION
-from unde_catalog.publish import gate
-from unde_catalog.publish_settings import PublishFields
-from unde_catalog.staging import migrate
-from unde_catalog.staging.database import Database
+from unde_catalog.settings.publishing import PublishFields
+from unde_catalog.stages.production_catalog import brand_gate
+from unde_catalog.stores.db import migrate
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog_tests.benchmarks.bench_collect import peak_kilobytes
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.publishing import add_good, publish
-from unde_catalog_tests.servers import PROJECT, wheel_server
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.publishing import add_good, publish
+from unde_catalog_tests.support.servers import PROJECT, wheel_server
 
 STEPS = {
     "new": "SELECT 1",
@@ -31,7 +31,7 @@ STEPS = {
 def measure(step: str, url: str, production_url: str) -> None:
     """Publish once in this process and print what came of it."""
     with Database(url) as db, Database(production_url) as production:
-        gate.figures("zara", db, production, PublishFields())
+        brand_gate.figures("zara", db, production, PublishFields())
         before = peak_kilobytes()
         report = publish(db, production, force=step.startswith("forced"))
     print(

@@ -26,16 +26,16 @@ import numpy as np
 import psycopg
 from PIL import Image
 
-from unde_catalog.index.vectors import PhotoVector
-from unde_catalog.index.vectors_pgvector import PgvectorStore
-from unde_catalog.staging import embedding_models
-from unde_catalog.staging.database import Database
-from unde_catalog.staging.vectors import EVERYTHING, Filters, Shop
+from unde_catalog.stages.visual_index.pgvector import PgvectorStore
+from unde_catalog.stages.visual_index.vector_store import PhotoVector
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.index import models
+from unde_catalog.stores.staging.index.vectors import EVERYTHING, Filters, Shop
 from unde_catalog_tests.benchmarks import clustered, search_catalogue
 from unde_catalog_tests.benchmarks.search_catalogue import BRANDS, MODEL, Catalogue, Wanted
 from unde_catalog_tests.benchmarks.search_client import ask
 from unde_catalog_tests.benchmarks.search_server import production_like_server
-from unde_catalog_tests.servers import Server
+from unde_catalog_tests.support.servers import Server
 
 PRODUCTS, PHOTOS = 47_000, 5
 TOP_K = 20
@@ -230,7 +230,7 @@ def measure(server: Server, home: Path) -> None:
     at_first = (PRODUCTS - UPSERTED) * PHOTOS
     began = time.perf_counter()
     with Database(url) as db, psycopg.connect(url, autocommit=True) as owner:
-        db.run(embedding_models.begin, MODEL)
+        db.run(models.begin, MODEL)
         catalogue = search_catalogue.fill(owner, photos)
         owner.execute("DROP INDEX idx_product_embeddings_0")
         search_catalogue.copy_embeddings(owner, photos, 0, at_first)

@@ -75,7 +75,7 @@ def main() -> None:
     if options.measure:
         measure(options.measure)
         return
-    from unde_catalog_tests.servers import PROJECT, wheel_server  # not in the processes that are measured
+    from unde_catalog_tests.support.servers import PROJECT, wheel_server  # not in the processes that are measured
 
     with wheel_server(18) as server, tempfile.TemporaryDirectory() as folder:
         environment = {

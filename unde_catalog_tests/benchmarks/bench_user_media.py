@@ -26,12 +26,12 @@ import nats
 from nats.aio.client import Client
 
 from unde_catalog.sandbox.identity import TELEGRAM_TOKEN
-from unde_catalog.settings import load_user_media_settings
-from unde_catalog.storage.s3 import s3_store
-from unde_catalog_tests.nats_servers import running_nats
-from unde_catalog_tests.s3_servers import running_rclone
-from unde_catalog_tests.servers import running_sandbox, wheel_server
-from unde_catalog_tests.user_media import PRIVATE_BUCKET, private_environment
+from unde_catalog.settings.environment import load_user_media_settings
+from unde_catalog.stores.objects.s3 import s3_store
+from unde_catalog_tests.support.nats_servers import running_nats
+from unde_catalog_tests.support.s3_servers import running_rclone
+from unde_catalog_tests.support.servers import running_sandbox, wheel_server
+from unde_catalog_tests.support.user_media import PRIVATE_BUCKET, private_environment
 
 BATCHES, A_BATCH, AT_ONCE, SINGLES = 10, 100, 5, 100
 _WITHIN = 300.0  # seconds for all answers of one measurement

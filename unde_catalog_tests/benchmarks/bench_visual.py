@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from unde_catalog.index import clip
-from unde_catalog.index.descriptor import Descriptor
-from unde_catalog.index.embedding import EmbeddingModel, Numbers, picture
-from unde_catalog.photos.decode import Refused
-from unde_catalog.settings import load_settings
-from unde_catalog_tests.servers import REAL_DATA
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages.photos.decode import Refused
+from unde_catalog.stages.visual_index import clip
+from unde_catalog.stages.visual_index.descriptor import Descriptor
+from unde_catalog.stages.visual_index.model import EmbeddingModel, Numbers, picture
+from unde_catalog_tests.support.servers import REAL_DATA
 
 KINDS: dict[str, Callable[[dict[str, str]], bool]] = {
     "all": lambda row: True,
@@ -75,7 +75,7 @@ def pairs(vectors: Numbers, garments: Sequence[object]) -> tuple[Numbers, npt.ND
 def print_thresholds(vectors: Numbers, garments: Sequence[object]) -> None:
     """Of all pairs of photos with at least that score: how many are of one garment, and how many of those pairs.
 
-    `index/score_meaning.py` tells these shares to people.
+    `stages/visual_index/score_calibration.py` tells these shares to people.
     """
     scores, same = pairs(vectors, garments)
     for threshold in THRESHOLDS:

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from unde_catalog.index.embedding import Numbers
-from unde_catalog.staging.embeddings import SIZE
+from unde_catalog.stages.visual_index.model import Numbers
+from unde_catalog.stores.staging.index.embeddings import SIZE
 
 Ids = npt.NDArray[np.intp]
 

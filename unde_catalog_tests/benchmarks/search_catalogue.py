@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import psycopg
 
-from unde_catalog.staging.embeddings import SIZE
+from unde_catalog.stores.staging.index.embeddings import SIZE
 from unde_catalog_tests.benchmarks.clustered import Photos
 
 MODEL = "descriptor@1"  # whose name the made-up embeddings get

@@ -5,8 +5,8 @@ The embedded one that everybody gets has 64 MB, in which a big index does not st
 
 from contextlib import AbstractContextManager
 
-from unde_catalog.embedded.binaries import find_programs
-from unde_catalog_tests.servers import Server, server_of
+from unde_catalog.stores.embedded.binaries import find_programs
+from unde_catalog_tests.support.servers import Server, server_of
 
 _SETTINGS = {
     "shared_buffers": "1GB",

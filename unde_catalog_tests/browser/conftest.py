@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from unde_catalog_tests.browser.desk import Desk, open_desk
 from unde_catalog_tests.browser.shelf import Shelf, open_shelf
-from unde_catalog_tests.servers import Server, missing
-from unde_catalog_tests.toy_clip import write_toy_clip
+from unde_catalog_tests.support.servers import Server, missing
+from unde_catalog_tests.support.toy_clip import write_toy_clip
 
 _CHROMIUM = Path("/usr/bin/chromium")
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server"]

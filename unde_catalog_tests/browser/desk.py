@@ -19,11 +19,11 @@ import psutil
 import psycopg
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.embedded.postgres import EmbeddedPostgres
 from unde_catalog.sandbox.serve import environment
-from unde_catalog.staging.database import Database
-from unde_catalog_tests.due import execute, poll
-from unde_catalog_tests.servers import PROJECT
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.embedded.postgres import EmbeddedPostgres
+from unde_catalog_tests.support.due import execute, poll
+from unde_catalog_tests.support.servers import PROJECT
 
 _PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 _PATIENCE = 300  # seconds for what takes ten on an idle machine

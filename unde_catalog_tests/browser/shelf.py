@@ -22,14 +22,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from unde_catalog import pipeline
-from unde_catalog.sandbox import garments
-from unde_catalog.settings import load_settings
-from unde_catalog.stage_report import RunOptions
-from unde_catalog.staging.database import Database
-from unde_catalog.workplace import Workplace
-from unde_catalog_tests.due import add_products, execute
-from unde_catalog_tests.servers import Server
+from unde_catalog.backends import Workplace
+from unde_catalog.sandbox.photos import garments
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages import run as pipeline
+from unde_catalog.stores.db.database import Database
+from unde_catalog.worker.report import RunOptions
+from unde_catalog_tests.support.due import add_products, execute
+from unde_catalog_tests.support.servers import Server
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 CUTS = {"dress": "slip dress", "coat": "coat", "jeans": "jeans"}

@@ -6,8 +6,8 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser
 
-from unde_catalog.report.page import page
-from unde_catalog_tests.reports import HOSTILE, report
+from unde_catalog.operations.report.page import page
+from unde_catalog_tests.support.reports import HOSTILE, report
 
 _WIDTHS = """[...document.querySelectorAll('body, body *')]
     .filter(one => !one.closest('.box') && one.getBoundingClientRect().right > document.documentElement.clientWidth)

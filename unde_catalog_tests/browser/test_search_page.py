@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload, Page, Route, expect
 
-from unde_catalog.search import keys
-from unde_catalog.staging import api_keys
+from unde_catalog.services.search.middleware import api_keys as keys
+from unde_catalog.stores.staging.admin import api_keys
 from unde_catalog_tests.browser.shelf import HOSTILE, SHOPS, Shelf, drawn, jpeg
 
 pytestmark = pytest.mark.timeout(300)

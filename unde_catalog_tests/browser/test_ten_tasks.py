@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from unde_catalog.brands import BRANDS
 from unde_catalog_tests.browser import clicks
 from unde_catalog_tests.browser.desk import Desk
-from unde_catalog_tests.due import let_leases_run_out
+from unde_catalog_tests.support.due import let_leases_run_out
 
 pytestmark = pytest.mark.timeout(600)
 

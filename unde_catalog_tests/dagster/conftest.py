@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 
 from unde_catalog.definitions import build_definitions
-from unde_catalog.settings import load_settings
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog.settings.environment import load_settings
+from unde_catalog_tests.support.servers import Sandbox
 
 Materialize = Callable[..., dg.ExecuteInProcessResult]
 

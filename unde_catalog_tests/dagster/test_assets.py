@@ -4,10 +4,10 @@ import dagster as dg
 import pytest
 
 from unde_catalog.definitions import build_definitions
-from unde_catalog.settings import load_settings
-from unde_catalog.staging.database import Database
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.dagster.runs import failure, failure_metadata, metadata
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog_tests.support.servers import Sandbox
 
 
 def test_one_run_takes_a_brand_from_the_scrape_to_its_collages(materialize, db: Database) -> None:

@@ -5,15 +5,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from unde_catalog.assets.explained import READ_ON, TABLES
-from unde_catalog.assets.tables import LINEAGE, ROWS
+from unde_catalog.backends import Workplace
 from unde_catalog.definitions import build_definitions
-from unde_catalog.doctor.services import all_checks, chosen
-from unde_catalog.settings import load_settings, load_user_media_settings
-from unde_catalog.staging.database import Database
-from unde_catalog.workplace import Workplace
+from unde_catalog.defs.assets.metadata import READ_ON, TABLES
+from unde_catalog.defs.assets.tables import LINEAGE, ROWS
+from unde_catalog.operations.doctor.services import all_checks, chosen
+from unde_catalog.settings.environment import load_settings, load_user_media_settings
+from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.dagster.runs import metadata
-from unde_catalog_tests.servers import PROJECT
+from unde_catalog_tests.support.servers import PROJECT
 
 _SHORT = {"character varying": "varchar", "timestamp with time zone": "timestamptz"}
 _OUTSIDE = {

@@ -11,12 +11,12 @@ import dagster as dg
 import pytest
 
 from unde_catalog.definitions import build_definitions
-from unde_catalog.report.markdown import MAX_MARKDOWN
-from unde_catalog.settings import load_settings
-from unde_catalog.staging.database import Database
+from unde_catalog.operations.report.markdown import MAX_MARKDOWN
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.dagster.conftest import Materialize
 from unde_catalog_tests.dagster.runs import failure, metadata
-from unde_catalog_tests.due import add_products, execute
+from unde_catalog_tests.support.due import add_products, execute
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 

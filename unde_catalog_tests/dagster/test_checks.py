@@ -8,23 +8,23 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from unde_catalog.automation.check_jobs import CHECK_JOBS
-from unde_catalog.automation.in_flight import flights
-from unde_catalog.automation.jobs import SENSED
 from unde_catalog.brands import BRANDS
-from unde_catalog.checks.brand_checks import BRAND_CHECKS
-from unde_catalog.checks.freshness import FRESHNESS_CHECKS
-from unde_catalog.checks.house import HOUSE_CHECKS
 from unde_catalog.definitions import build_definitions
-from unde_catalog.settings import load_settings
-from unde_catalog.staging import host_pace
-from unde_catalog.staging.database import Database
-from unde_catalog.staging.host_pace import Turn
+from unde_catalog.defs.automation.check_jobs import CHECK_JOBS
+from unde_catalog.defs.automation.in_flight import flights
+from unde_catalog.defs.automation.jobs import SENSED
+from unde_catalog.defs.checks.brand_checks import BRAND_CHECKS
+from unde_catalog.defs.checks.freshness import FRESHNESS_CHECKS
+from unde_catalog.defs.checks.system import HOUSE_CHECKS
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.due_work import host_pace
+from unde_catalog.stores.staging.due_work.host_pace import Turn
 from unde_catalog_tests.dagster.conftest import Materialize
 from unde_catalog_tests.dagster.runs import failure
-from unde_catalog_tests.due import add_products, execute
-from unde_catalog_tests.quality import add_photos, add_whole, fail, ran, reprice, scraped
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog_tests.support.due import add_products, execute
+from unde_catalog_tests.support.quality import add_photos, add_whole, fail, ran, reprice, scraped
+from unde_catalog_tests.support.servers import Sandbox
 
 MORNING = datetime(2026, 3, 1, 7, 30, tzinfo=UTC)
 Found = dict[tuple[str, str], dg.AssetCheckEvaluation]

@@ -9,12 +9,12 @@ import pytest
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.definitions import build_definitions
-from unde_catalog.resources import WorkplaceResource
-from unde_catalog.settings import load_settings
-from unde_catalog.staging import pauses
-from unde_catalog.staging.database import Database
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.due_work import pauses
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.servers import Sandbox
 
 SUNDAY = datetime(2026, 3, 1, tzinfo=UTC)
 Tick = Callable[..., list[dg.RunRequest] | str]

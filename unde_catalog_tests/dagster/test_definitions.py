@@ -9,8 +9,8 @@ import pytest
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.definitions import build_definitions
-from unde_catalog.settings import load_settings
-from unde_catalog_tests.servers import PROJECT
+from unde_catalog.settings.environment import load_settings
+from unde_catalog_tests.support.servers import PROJECT
 
 
 @pytest.fixture(autouse=True)

@@ -7,13 +7,13 @@ import dagster as dg
 import pytest
 
 from unde_catalog.definitions import build_definitions
-from unde_catalog.pipeline import DUE_STAGES
-from unde_catalog.settings import load_settings
-from unde_catalog.staging import due_spread
-from unde_catalog.staging.database import Database
-from unde_catalog_tests.due import BRAND, add_products, execute
-from unde_catalog_tests.many import many_due_rows
-from unde_catalog_tests.servers import Sandbox, Server
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages.run import DUE_STAGES
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.due_work import spreading
+from unde_catalog_tests.support.due import BRAND, add_products, execute
+from unde_catalog_tests.support.many import many_due_rows
+from unde_catalog_tests.support.servers import Sandbox, Server
 
 Check = Callable[[str], dg.AssetCheckEvaluation]
 
@@ -40,7 +40,7 @@ def test_products_that_were_never_checked_are_an_alarm_until_they_have_a_place(d
     found = check("checked_in_time")
     assert not found.passed and found.severity == dg.AssetCheckSeverity.WARN
     assert "150 active products of zara were never checked" in (found.description or "")
-    due_spread.spread(db, "availability", BRAND, timedelta(hours=1))
+    spreading.spread(db, "availability", BRAND, timedelta(hours=1))
     found = check("checked_in_time")
     assert (found.passed, found.description) == (True, "100.0% of 150 products are checked in time")
     assert found.metadata["never_checked"].value == 0

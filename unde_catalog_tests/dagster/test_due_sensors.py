@@ -4,15 +4,15 @@ from datetime import UTC, datetime
 import dagster as dg
 import pytest
 
-from unde_catalog.automation.due_sensors import runs_for_due_work
-from unde_catalog.automation.in_flight import Flight
 from unde_catalog.definitions import build_definitions
-from unde_catalog.resources import WorkplaceResource
-from unde_catalog.settings import load_settings
-from unde_catalog.staging import pauses
-from unde_catalog.staging.database import Database
-from unde_catalog.staging.pauses import Paused
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog.defs.automation.due_sensors import runs_for_due_work
+from unde_catalog.defs.automation.in_flight import Flight
+from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.due_work import pauses
+from unde_catalog.stores.staging.due_work.pauses import Paused
+from unde_catalog_tests.support.servers import Sandbox
 
 NOON = datetime(2026, 3, 1, 12, 7, tzinfo=UTC)
 

@@ -7,14 +7,14 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from unde_catalog.automation.jobs import stage_selection
 from unde_catalog.definitions import build_definitions
-from unde_catalog.settings import load_settings
-from unde_catalog.staging.database import Database
+from unde_catalog.defs.automation.jobs import stage_selection
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.dagster.runs import failure, metadata
-from unde_catalog_tests.due import execute
 from unde_catalog_tests.integration.test_ximilar import Index
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.servers import Sandbox
 
 ASSET = "ximilar_index"
 Run = Callable[..., dg.ExecuteInProcessResult]

@@ -10,11 +10,11 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from unde_catalog.partitions import BRAND_PARTITIONS
-from unde_catalog.staging.database import Database
+from unde_catalog.defs.partitions import BRAND_PARTITIONS
+from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.dagster.runs import failure, failure_metadata, metadata
-from unde_catalog_tests.s3_servers import running_moto, s3_environment
-from unde_catalog_tests.servers import PROJECT, Sandbox
+from unde_catalog_tests.support.s3_servers import running_moto, s3_environment
+from unde_catalog_tests.support.servers import PROJECT, Sandbox
 
 FEW = {"limit": 5}  # of the brand's 20 products
 
@@ -114,7 +114,7 @@ def test_products_are_read_in_pages_and_a_brand_without_any_is_typed(
     def report(raw_products: pd.DataFrame) -> None:
         got.append(raw_products)
 
-    monkeypatch.setattr("unde_catalog.staging.product_rows.PAGE", 3)
+    monkeypatch.setattr("unde_catalog.stores.staging.products.columns.PAGE", 3)
     assert materialize("raw_products", "report", also=[report]).success
     assert materialize("report", brand="oysho", also=[report]).success
     full, empty = got

@@ -9,16 +9,16 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from unde_catalog.automation.notice_sensors import notice_sensor
-from unde_catalog.notices.unwritten import Memory
-from unde_catalog.partitions import BRAND_PARTITIONS
-from unde_catalog.resources import WorkplaceResource
-from unde_catalog.settings import load_settings
-from unde_catalog.staging.database import Database
-from unde_catalog_tests.doctoring import closed_port
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.receivers import WebhookReceiver, webhook_receiver
-from unde_catalog_tests.servers import Server
+from unde_catalog.defs.automation.notice_sensors import notice_sensor
+from unde_catalog.defs.partitions import BRAND_PARTITIONS
+from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.operations.alerts.fallback import Memory
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.db.database import Database
+from unde_catalog_tests.support.doctoring import closed_port
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.receivers import WebhookReceiver, webhook_receiver
+from unde_catalog_tests.support.servers import Server
 
 ALL = ["bershka", "massimodutti", "oysho", "pullandbear", "stradivarius", "zara"]
 PROXY_SAYS_NO = "originals of {brand} stopped: the proxy refuses our credentials (407): check PROXY_URL"

@@ -10,9 +10,9 @@ import dagster as dg
 import pytest
 
 from unde_catalog.definitions import build_definitions
-from unde_catalog.settings import load_settings
-from unde_catalog.staging import pauses
-from unde_catalog.staging.database import Database
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.due_work import pauses
 from unde_catalog_tests.dagster.runs import failure
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")

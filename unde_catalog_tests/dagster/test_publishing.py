@@ -5,14 +5,14 @@ from collections.abc import Callable
 import dagster as dg
 import pytest
 
-from unde_catalog.automation.jobs import stage_selection
 from unde_catalog.definitions import build_definitions
-from unde_catalog.publish.brand_rules import RULES
-from unde_catalog.settings import load_settings
-from unde_catalog.staging.database import Database
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.publishing import add_good, shown
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog.defs.automation.jobs import stage_selection
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages.production_catalog.brand_rules import RULES
+from unde_catalog.stores.db.database import Database
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.publishing import add_good, shown
+from unde_catalog_tests.support.servers import Sandbox
 
 ASSET = "production_catalog"
 

@@ -6,11 +6,11 @@ import dagster as dg
 import pytest
 from dagster._serdes import deserialize_value
 
-from unde_catalog.automation.in_flight import stages_of
-from unde_catalog.automation.jobs import CATALOGUE_STAGES
-from unde_catalog.automation.run_tags import missing_tags
-from unde_catalog_tests.dagster_processes import WORKSPACE, DagsterProcesses
-from unde_catalog_tests.servers import Sandbox, Server
+from unde_catalog.defs.automation.in_flight import stages_of
+from unde_catalog.defs.automation.jobs import CATALOGUE_STAGES
+from unde_catalog.defs.automation.run_tags import missing_tags
+from unde_catalog_tests.support.dagster_processes import WORKSPACE, DagsterProcesses
+from unde_catalog_tests.support.servers import Sandbox, Server
 
 
 def a_run(*assets: str, job: str = "__ASSET_JOB", **tags: str) -> dg.DagsterRun:

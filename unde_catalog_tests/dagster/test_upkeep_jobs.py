@@ -10,16 +10,16 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from unde_catalog.automation.run_pruning import prune_runs
 from unde_catalog.brands import BRANDS
 from unde_catalog.definitions import build_definitions
-from unde_catalog.resources import WorkplaceResource
-from unde_catalog.settings import load_settings
-from unde_catalog.staging.database import Database
+from unde_catalog.defs.automation.run_pruning import prune_runs
+from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.dagster.runs import failure
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.roles import url_as
-from unde_catalog_tests.servers import Server
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.roles import url_as
+from unde_catalog_tests.support.servers import Server
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 NIGHT = datetime(2026, 3, 1, tzinfo=UTC)

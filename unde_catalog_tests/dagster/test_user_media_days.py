@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 
-from unde_catalog.staging import user_media as rows
-from unde_catalog.staging.database import Database
-from unde_catalog.staging.user_media import About, RequestKey, Settled
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.user_media import requests as rows
+from unde_catalog.stores.staging.user_media.requests import About, RequestKey, Settled
 from unde_catalog_tests.dagster.conftest import Materialize
 from unde_catalog_tests.dagster.runs import metadata
-from unde_catalog_tests.due import execute
+from unde_catalog_tests.support.due import execute
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 

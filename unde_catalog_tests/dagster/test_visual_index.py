@@ -6,15 +6,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from unde_catalog.backends import Workplace
 from unde_catalog.definitions import build_definitions
-from unde_catalog.index.descriptor import Descriptor
-from unde_catalog.resources import WorkplaceResource
-from unde_catalog.settings import load_settings
-from unde_catalog.staging.database import Database
-from unde_catalog.workplace import Workplace
+from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages.visual_index.descriptor import Descriptor
+from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.dagster.runs import failure, metadata
-from unde_catalog_tests.servers import Sandbox
-from unde_catalog_tests.visual import Visual
+from unde_catalog_tests.support.servers import Sandbox
+from unde_catalog_tests.support.visual import Visual
 
 ASSET = "visual_index"
 

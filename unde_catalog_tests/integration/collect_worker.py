@@ -11,10 +11,10 @@ import os
 import signal
 import sys
 
-from unde_catalog.settings import load_settings
-from unde_catalog.sources.collect import ProductStream
-from unde_catalog.stage_report import RunOptions
-from unde_catalog.staging.database import Database
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages.raw_products.collect import ProductStream
+from unde_catalog.stores.db.database import Database
+from unde_catalog.worker.report import RunOptions
 
 
 class Deadly(logging.Handler):

@@ -9,18 +9,18 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from unde_catalog.staging.database import Database
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.fake_time import FakeTime
-from unde_catalog_tests.far_side import FarSide, far_side
+from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.integration.shop import OpenShop, Shop
-from unde_catalog_tests.nats_servers import running_nats
-from unde_catalog_tests.people import Media
-from unde_catalog_tests.photo_catalogue import Catalogue, photo_catalogue
-from unde_catalog_tests.served_api import Api, OpenApi, opened_api
-from unde_catalog_tests.servers import Sandbox, Server
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.fake_time import FakeTime
+from unde_catalog_tests.support.far_side import FarSide, far_side
+from unde_catalog_tests.support.nats_servers import running_nats
+from unde_catalog_tests.support.people import Media
+from unde_catalog_tests.support.photo_catalogue import Catalogue, photo_catalogue
+from unde_catalog_tests.support.served_api import Api, OpenApi, opened_api
+from unde_catalog_tests.support.servers import Sandbox, Server
+from unde_catalog_tests.support.trouble import PRODUCTS, Line, Undisturbed, line, undisturbed_line
 from unde_catalog_tests.torture.assortment import Assortment, assortment
-from unde_catalog_tests.trouble import PRODUCTS, Line, Undisturbed, line, undisturbed_line
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import json
 import logging
 import sys
 
-from unde_catalog.staging.database import Database
-from unde_catalog_tests.publishing import publish
+from unde_catalog.stores.db.database import Database
+from unde_catalog_tests.support.publishing import publish
 
 
 def main() -> None:

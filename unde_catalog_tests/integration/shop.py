@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from unde_catalog.handler import StageStopped
-from unde_catalog.settings import load_settings
-from unde_catalog.sources.collect import ProductStream
-from unde_catalog.stage_report import RunOptions, StageReport
-from unde_catalog.staging.database import Database
-from unde_catalog_tests.servers import PROJECT, Sandbox, Server
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages.raw_products.collect import ProductStream
+from unde_catalog.stores.db.database import Database
+from unde_catalog.worker.handler import StageStopped
+from unde_catalog.worker.report import RunOptions, StageReport
+from unde_catalog_tests.support.servers import PROJECT, Sandbox, Server
 
 TASK = "z1psVOTyIKFdU5N9n"
 OURS = ("id", "scraped_at", "created_at", "updated_at", "last_scrape_id")

@@ -7,8 +7,8 @@ from typing import Any
 
 import requests
 
-from unde_catalog.sandbox import catalogue
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog.sandbox.photos import catalogue
+from unde_catalog_tests.support.servers import Sandbox
 
 BRANDS = ("zara", "bershka", "pullandbear", "stradivarius", "massimodutti", "oysho")
 NOON = "2026-03-01T12:00:00Z"

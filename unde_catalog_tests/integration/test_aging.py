@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.photos.manifest import Manifest, manifest_key, newest_key
-from unde_catalog.settings import Settings, load_settings
-from unde_catalog.staging import aging as chunks
-from unde_catalog.staging.database import Database
-from unde_catalog.storage.directory import directory_store
-from unde_catalog.upkeep import aging
-from unde_catalog_tests.due import execute
+from unde_catalog.operations.upkeep import retention as aging
+from unde_catalog.settings.environment import Settings, load_settings
+from unde_catalog.stages.photos.manifest import Manifest, manifest_key, newest_key
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.objects.directory import directory_store
+from unde_catalog.stores.staging.admin import retention as chunks
+from unde_catalog_tests.support.due import execute
 
 NOW = datetime(2026, 6, 15, 3, 30, tzinfo=UTC)
 

@@ -6,15 +6,18 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from unde_catalog.search.cursors import cursor
-from unde_catalog.staging import catalogue_api, catalogue_pages, search_rows, webhook_deliveries
-from unde_catalog.staging.catalogue_pages import Wanted
-from unde_catalog.staging.database import Cursor, Database
-from unde_catalog_tests.catalogue_client import PRODUCTS, CatalogueClient, problem
-from unde_catalog_tests.due import add_products, execute
+from unde_catalog.services.search.schemas.cursors import cursor
+from unde_catalog.stores.db.database import Cursor, Database
+from unde_catalog.stores.staging.index import search as search_rows
+from unde_catalog.stores.staging.products import edit as catalogue_api
+from unde_catalog.stores.staging.products import pages as catalogue_pages
+from unde_catalog.stores.staging.products import webhook_deliveries
+from unde_catalog.stores.staging.products.pages import Wanted
 from unde_catalog_tests.integration.test_publish_plans import Explaining, no_table_is_read_whole
-from unde_catalog_tests.many import many_due_rows
-from unde_catalog_tests.served_api import OpenApi
+from unde_catalog_tests.support.catalogue_client import PRODUCTS, CatalogueClient, problem
+from unde_catalog_tests.support.due import add_products, execute
+from unde_catalog_tests.support.many import many_due_rows
+from unde_catalog_tests.support.served_api import OpenApi
 
 BRANDS = ("zara", "oysho", "bershka")
 

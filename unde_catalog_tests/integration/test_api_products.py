@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.staging.database import Database
-from unde_catalog_tests.catalogue_client import COAT, EDIT, PRODUCTS, CatalogueClient, problem
-from unde_catalog_tests.due import add_products, execute, is_due
+from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.integration.shop import Shop, item
-from unde_catalog_tests.served_api import OpenApi
+from unde_catalog_tests.support.catalogue_client import COAT, EDIT, PRODUCTS, CatalogueClient, problem
+from unde_catalog_tests.support.due import add_products, execute, is_due
+from unde_catalog_tests.support.served_api import OpenApi
 
 
 @pytest.fixture

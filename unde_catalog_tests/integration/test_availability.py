@@ -5,16 +5,16 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from unde_catalog import reading
-from unde_catalog.handler import StageStopped
-from unde_catalog.settings import load_settings
-from unde_catalog.staging import host_pace
-from unde_catalog.staging.host_pace import Turn
-from unde_catalog.workplace import Workplace
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.servers import Sandbox, Server
-from unde_catalog_tests.simulated_time import SimulatedTime
-from unde_catalog_tests.stock import rows, run, truth
+from unde_catalog.backends import Workplace
+from unde_catalog.cli import status as reading
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.staging.due_work import host_pace
+from unde_catalog.stores.staging.due_work.host_pace import Turn
+from unde_catalog.worker.handler import StageStopped
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.servers import Sandbox, Server
+from unde_catalog_tests.support.simulated_time import SimulatedTime
+from unde_catalog_tests.support.stock import rows, run, truth
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from unde_catalog.photos.image import Refused, StoredImage, normalise
+from unde_catalog.stages.photos.image import Refused, StoredImage, normalise
 
 AWKWARD = Path(__file__).parents[2].parent / "shared/data/awkward"
 pytestmark = [

@@ -6,12 +6,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from unde_catalog import pipeline
-from unde_catalog.settings import load_settings
-from unde_catalog.stage_report import RunOptions
-from unde_catalog.workplace import Workplace
+from unde_catalog.backends import Workplace
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages import run as pipeline
+from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.integration.test_awkward_images import CONVERTED, KEPT, REFUSED
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog_tests.support.servers import Sandbox
 
 LOG = logging.getLogger("test")
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.sources import bakai_api
-from unde_catalog.sources.bakai_api import BakaiApi
-from unde_catalog.sources.bakai_item import read_item
-from unde_catalog.sources.page import Page
-from unde_catalog.sources.unusable import ListingBroken, PlaceLost, SourceUnusable
-from unde_catalog.staging.product import Product
-from unde_catalog_tests.bakai_answers import ERROR, HEALTH, ITEM, PRODUCT, answer, item, page
-from unde_catalog_tests.far_side import FarSide, cut_after, for_ever, reply
+from unde_catalog.stages.raw_products import bakai_api
+from unde_catalog.stages.raw_products.bakai_api import BakaiApi
+from unde_catalog.stages.raw_products.bakai_item import read_item
+from unde_catalog.stages.raw_products.errors import ListingBroken, PlaceLost, SourceUnusable
+from unde_catalog.stages.raw_products.page import Page
+from unde_catalog.stores.staging.products.product import Product
+from unde_catalog_tests.support.bakai_answers import ERROR, HEALTH, ITEM, PRODUCT, answer, item, page
+from unde_catalog_tests.support.far_side import FarSide, cut_after, for_ever, reply
 
 FIRST = "/v1/products?limit=500"
 

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.settings import load_settings
-from unde_catalog.sources import bakai_bucket
-from unde_catalog.sources.bakai import open_bakai
-from unde_catalog.sources.bakai_bucket import BakaiBucket
-from unde_catalog.sources.bakai_item import read_item
-from unde_catalog.sources.page import Page
-from unde_catalog.sources.unusable import SourceUnusable
-from unde_catalog.staging.product import Product
-from unde_catalog_tests.bakai_answers import LISTED
-from unde_catalog_tests.far_side import FarSide, reply
-from unde_catalog_tests.servers import Sandbox, running_sandbox
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages.raw_products import bakai_bucket
+from unde_catalog.stages.raw_products.bakai import open_bakai
+from unde_catalog.stages.raw_products.bakai_bucket import BakaiBucket
+from unde_catalog.stages.raw_products.bakai_item import read_item
+from unde_catalog.stages.raw_products.errors import SourceUnusable
+from unde_catalog.stages.raw_products.page import Page
+from unde_catalog.stores.staging.products.product import Product
+from unde_catalog_tests.support.bakai_answers import LISTED
+from unde_catalog_tests.support.far_side import FarSide, reply
+from unde_catalog_tests.support.servers import Sandbox, running_sandbox
 
 
 @pytest.fixture(scope="module")

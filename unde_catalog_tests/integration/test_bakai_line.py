@@ -3,18 +3,19 @@
 import logging
 from collections.abc import Callable
 
-from unde_catalog import due_state, pipeline
-from unde_catalog.automation.configured import not_configured
-from unde_catalog.reading import status, status_view
-from unde_catalog.report.gather import gather
-from unde_catalog.report.sections import shops
-from unde_catalog.settings import load_settings
-from unde_catalog.stage_report import RunOptions, StageReport
-from unde_catalog.staging.database import Database
-from unde_catalog.workplace import Workplace
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.publishing import shown
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog.backends import Workplace
+from unde_catalog.cli.status import status, status_view
+from unde_catalog.operations.report.gather import gather
+from unde_catalog.operations.report.sections import shops
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages import run as pipeline
+from unde_catalog.stages.availability import recurring as due_state
+from unde_catalog.stages.configured import not_configured
+from unde_catalog.stores.db.database import Database
+from unde_catalog.worker.report import RunOptions, StageReport
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.publishing import shown
+from unde_catalog_tests.support.servers import Sandbox
 
 NO_SHOPS = "BakaiMarket has no shops"
 

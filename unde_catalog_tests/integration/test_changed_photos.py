@@ -4,19 +4,9 @@ import hashlib
 
 import pytest
 
-from unde_catalog_tests.due import execute, is_due
-from unde_catalog_tests.far_side import reply
-from unde_catalog_tests.photo_catalogue import (
-    BLACK,
-    BLUE,
-    BUSY,
-    COLOURS,
-    GONE,
-    GREEN,
-    RED,
-    Catalogue,
-    stored,
-)
+from unde_catalog_tests.support.due import execute, is_due
+from unde_catalog_tests.support.far_side import reply
+from unde_catalog_tests.support.photo_catalogue import BLACK, BLUE, BUSY, COLOURS, GONE, GREEN, RED, Catalogue, stored
 
 
 def test_other_content_under_the_same_address_is_noticed_when_it_is_fetched(catalogue: Catalogue) -> None:

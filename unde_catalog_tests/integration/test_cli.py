@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.staging.database import Database
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog.stores.db.database import Database
+from unde_catalog_tests.support.servers import Sandbox
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unde_catalog.index import clip
-from unde_catalog.index.descriptor import Descriptor
-from unde_catalog.index.embedding import ModelMissing, NoWords, choose, open_model
-from unde_catalog.index.vectors_opening import open_store
-from unde_catalog.search_settings import EmbeddingChoice, SearchFields
-from unde_catalog.staging import embedding_models
-from unde_catalog.staging.embedding_models import Models
-from unde_catalog.workplace import Workplace
-from unde_catalog_tests.toy_clip import write_toy_clip
-from unde_catalog_tests.visual import Visual
+from unde_catalog.backends import Workplace
+from unde_catalog.settings.search import EmbeddingChoice, SearchFields
+from unde_catalog.stages.visual_index import clip
+from unde_catalog.stages.visual_index.descriptor import Descriptor
+from unde_catalog.stages.visual_index.model import ModelMissing, NoWords, choose, open_model
+from unde_catalog.stages.visual_index.open_store import open_store
+from unde_catalog.stores.staging.index import models
+from unde_catalog.stores.staging.index.models import Models
+from unde_catalog_tests.support.toy_clip import write_toy_clip
+from unde_catalog_tests.support.visual import Visual
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +104,7 @@ def test_the_stage_goes_over_to_clip_and_products_are_found_by_words(toy: Path, 
     workplace.settings = workplace.settings.model_copy(update={"embedding_model": "clip", "clip_model_dir": toy})
     model = load(toy)
     assert visual.run().note == f"embedded by {model.name}"
-    assert workplace.db.run(embedding_models.models) == Models(serving=model.name)
+    assert workplace.db.run(models.models) == Models(serving=model.name)
     store = open_store(workplace)
     for word, first in (("red", red), ("blue", blue)):
         hits = store.search(model.name, model.embed_words([word])[0].tolist())

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from unde_catalog import pipeline
-from unde_catalog.handler import StageStopped
-from unde_catalog.stage_report import RunOptions, StageReport
-from unde_catalog.workplace import Workplace
+from unde_catalog.backends import Workplace
+from unde_catalog.stages import run as pipeline
+from unde_catalog.worker.handler import StageStopped
+from unde_catalog.worker.report import RunOptions, StageReport
 
 
 def glue(place: Workplace, **options: Any) -> StageReport:

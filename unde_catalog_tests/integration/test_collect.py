@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unde_catalog.sources.apify_item import read_item
-from unde_catalog.staging import products, rejected_items
-from unde_catalog.staging.database import Database
-from unde_catalog.staging.product import Product, Rejected
+from unde_catalog.stages.raw_products.apify_item import read_item
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.products import ingest, rejected_items
+from unde_catalog.stores.staging.products.product import Product, Rejected
 from unde_catalog_tests.integration.shop import Shop, counts, item
-from unde_catalog_tests.servers import Server
+from unde_catalog_tests.support.servers import Server
 from unde_catalog_tests.unit.odd_items import odd_items
 
 
@@ -133,7 +133,7 @@ def test_retry_failed_reads_rejected_items_again_and_asks_apify_for_nothing(
         return read
 
     with monkeypatch.context() as older:
-        older.setattr("unde_catalog.sources.apify_item.read_item", stricter)
+        older.setattr("unde_catalog.stages.raw_products.apify_item.read_item", stricter)
         shop.sells([*(item(n) for n in range(1, 20)), {"id": None}])
         assert shop.collect().counts["rejected"] == 3
     asked = len(shop.sandbox.log())
@@ -197,8 +197,8 @@ def test_whatever_items_hold_postgres_can_keep_what_is_read_of_them(empty: Datab
     good = [one for one in read if isinstance(one, Product)]
     bad = [one for one in read if isinstance(one, Rejected)]
     with contextlib.suppress(psycopg.Rollback), empty.transaction() as cursor:
-        products.stage(cursor, 1, enumerate(good))
+        ingest.stage(cursor, 1, enumerate(good))
         assert rejected_items.keep(cursor, 1, "zara", list(enumerate(bad))) == len(bad)
-        merged = products.merge(cursor, 1, "zara", "apify_zara", "off", [one.external_id for one in good])
+        merged = ingest.merge(cursor, 1, "zara", "apify_zara", "off", [one.external_id for one in good])
         assert merged.new == len({one.external_id for one in good})
         raise psycopg.Rollback

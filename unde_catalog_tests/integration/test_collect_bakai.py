@@ -10,18 +10,19 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.handler import StageStopped
-from unde_catalog.settings import load_settings
-from unde_catalog.sources import bakai_api, bakai_source, opening
-from unde_catalog.sources.collect import ProductStream
-from unde_catalog.sources.page import Page
-from unde_catalog.stage_report import RunOptions, StageReport
-from unde_catalog.staging.database import Database
-from unde_catalog_tests.bakai_answers import ERROR, answer, item, page
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.far_side import FarSide
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages.raw_products import bakai_api, bakai_source
+from unde_catalog.stages.raw_products import open as opening
+from unde_catalog.stages.raw_products.collect import ProductStream
+from unde_catalog.stages.raw_products.page import Page
+from unde_catalog.stores.db.database import Database
+from unde_catalog.worker.handler import StageStopped
+from unde_catalog.worker.report import RunOptions, StageReport
 from unde_catalog_tests.integration.shop import counts
-from unde_catalog_tests.servers import PROJECT, Sandbox, Server, running_sandbox
+from unde_catalog_tests.support.bakai_answers import ERROR, answer, item, page
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.far_side import FarSide
+from unde_catalog_tests.support.servers import PROJECT, Sandbox, Server, running_sandbox
 
 FIRST = "/v1/products?limit=500"
 ORDERS = {"size": 40, "shape": "", "drop": [], "price": {}, "categories": [], "repeat_cursor": False}

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.sources import task_run
-from unde_catalog.sources.apify import ApifyTask, TaskRun
-from unde_catalog.sources.apify_item import read_item
-from unde_catalog.staging import products, scrapes
-from unde_catalog.staging.database import Database
-from unde_catalog.staging.product import Product
+from unde_catalog.stages.raw_products import task_run
+from unde_catalog.stages.raw_products.apify import ApifyTask, TaskRun
+from unde_catalog.stages.raw_products.apify_item import read_item
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.products import ingest, scrapes
+from unde_catalog.stores.staging.products.product import Product
 from unde_catalog_tests.integration.shop import OpenShop, Shop, counts, item
 
 
@@ -52,7 +52,8 @@ def test_when_max_minutes_are_over_what_was_read_stays_and_the_next_run_goes_on(
 def test_max_minutes_also_end_reading(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.sells([item(n) for n in range(1, 1501)])
     monkeypatch.setattr(
-        "unde_catalog.sources.collecting.Collecting.time_is_over", property(lambda run: run.report.counts["items"] > 0)
+        "unde_catalog.stages.raw_products.collect_run.Collecting.time_is_over",
+        property(lambda run: run.report.counts["items"] > 0),
     )
     report = shop.collect("hurried", max_minutes=5)
     assert counts(report) == {"items": 1000, "new": 1000}
@@ -151,7 +152,7 @@ def test_what_a_given_up_scrape_left_staged_is_cleared_away(shop: Shop, db: Data
     assert given_up is not None
     read = read_item(item(99))
     assert isinstance(read, Product)
-    db.run(products.stage, given_up.id, [(0, read)])
+    db.run(ingest.stage, given_up.id, [(0, read)])
     shop.hours_later(25)
     assert counts(shop.collect()) == {"items": 20, "new": 20}
     assert shop.query("SELECT count(*) AS n FROM scraped_items") == [{"n": 0}]

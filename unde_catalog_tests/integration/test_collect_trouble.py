@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.staging import products
+from unde_catalog.stores.staging.products import ingest
 from unde_catalog_tests.integration.shop import OpenShop, Shop, item
 
 
 @pytest.fixture(autouse=True)
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client's and our own waits are real, but short."""
-    monkeypatch.setattr("unde_catalog.sources.apify._FIRST_RETRY", timedelta(milliseconds=1))
-    monkeypatch.setattr("unde_catalog.sources.dataset._WAIT_SECONDS", 0.5)
-    monkeypatch.setattr("unde_catalog.sources.task_run._KNOWN_WITHIN", 0.0)
+    monkeypatch.setattr("unde_catalog.stages.raw_products.apify._FIRST_RETRY", timedelta(milliseconds=1))
+    monkeypatch.setattr("unde_catalog.stages.raw_products.dataset._WAIT_SECONDS", 0.5)
+    monkeypatch.setattr("unde_catalog.stages.raw_products.task_run._KNOWN_WITHIN", 0.0)
 
 
 # What was asked, what came, what to do.
@@ -181,7 +181,7 @@ def test_an_empty_dataset_is_said_and_marks_nothing_inactive(shop: Shop) -> None
 
 
 def test_items_that_appear_late_are_waited_for(open_shop: OpenShop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unde_catalog.sources.dataset._WAIT_SECONDS", 10.0)
+    monkeypatch.setattr("unde_catalog.stages.raw_products.dataset._WAIT_SECONDS", 10.0)
     shop = open_shop("--run-seconds", "2")
     shop.sandbox.control(brand="zara", late_items=0.15)  # less than a tenth of the run
     assert shop.collect().counts["new"] == 20
@@ -189,7 +189,7 @@ def test_items_that_appear_late_are_waited_for(open_shop: OpenShop, monkeypatch:
 
 
 def test_a_count_that_lags_is_waited_for(open_shop: OpenShop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unde_catalog.sources.dataset._WAIT_SECONDS", 10.0)
+    monkeypatch.setattr("unde_catalog.stages.raw_products.dataset._WAIT_SECONDS", 10.0)
     shop = open_shop("--run-seconds", "1")  # the sandbox's counts lag as long as the run
     shop.collect()
     assert (shop.last_scrape()["state"], shop.last_scrape()["seen"]) == ("complete", 20)
@@ -225,7 +225,7 @@ def test_pages_that_repeat_themselves_end_with_a_sentence_and_not_never(shop: Sh
 
 def test_a_dataset_that_gives_less_than_it_counts_is_not_believed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as more:
-        more.setattr("unde_catalog.sources.apify.ApifyTask.item_count", lambda *_: 25)
+        more.setattr("unde_catalog.stages.raw_products.apify.ApifyTask.item_count", lambda *_: 25)
         assert "says that it has 25 items and gave 20" in shop.stopped()
     assert shop.last_scrape()["state"] == "running"
     shop.collect()
@@ -261,15 +261,15 @@ def test_an_apify_that_can_not_be_reached_is_one_sentence(shop: Shop, monkeypatc
 def test_a_database_that_goes_away_leaves_the_scrape_to_the_next_run(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = products.merge, []
+    real, calls = ingest.merge, []
 
-    def cut_once(cursor: Any, *args: Any) -> products.Merged:
+    def cut_once(cursor: Any, *args: Any) -> ingest.Merged:
         calls.append(1)
         if len(calls) == 1:
             cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
         return real(cursor, *args)
 
-    monkeypatch.setattr(products, "merge", cut_once)
+    monkeypatch.setattr(ingest, "merge", cut_once)
     try:
         shop.collect()
     except Exception as error:

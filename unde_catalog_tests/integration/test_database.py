@@ -3,8 +3,8 @@
 import psycopg
 import pytest
 
-from unde_catalog.staging.database import Cursor, Database, StagingDown
-from unde_catalog_tests.due import execute
+from unde_catalog.stores.db.database import Cursor, Database, StagingDown
+from unde_catalog_tests.support.due import execute
 
 
 def count(cursor: Cursor) -> int:

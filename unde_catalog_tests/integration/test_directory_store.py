@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.storage.directory import directory_store
-from unde_catalog.storage.objects import ObjectStore, StorageDown
+from unde_catalog.stores.objects.directory import directory_store
+from unde_catalog.stores.objects.objects import ObjectStore, StorageDown
 
 KEY = "originals/zara/495689099/1.jpg"
 JPEG = "image/jpeg"

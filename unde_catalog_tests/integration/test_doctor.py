@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.staging.database import Database
-from unde_catalog_tests.doctoring import (
+from unde_catalog.stores.db.database import Database
+from unde_catalog_tests.support.doctoring import (
     Services,
     closed_port,
     diagnose,
@@ -24,8 +24,8 @@ from unde_catalog_tests.doctoring import (
     silent_port,
     told,
 )
-from unde_catalog_tests.due import add_products
-from unde_catalog_tests.servers import Server
+from unde_catalog_tests.support.due import add_products
+from unde_catalog_tests.support.servers import Server
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 _SECRETS = (

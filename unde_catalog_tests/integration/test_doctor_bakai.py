@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.doctor import bakai
-from unde_catalog.settings import load_settings
-from unde_catalog_tests.bakai_answers import HEALTH, ITEM, answer, page
-from unde_catalog_tests.far_side import FarSide
-from unde_catalog_tests.servers import Sandbox, running_sandbox
+from unde_catalog.operations.doctor import bakai
+from unde_catalog.settings.environment import load_settings
+from unde_catalog_tests.support.bakai_answers import HEALTH, ITEM, answer, page
+from unde_catalog_tests.support.far_side import FarSide
+from unde_catalog_tests.support.servers import Sandbox, running_sandbox
 
 
 @pytest.fixture(scope="module")

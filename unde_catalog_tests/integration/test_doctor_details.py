@@ -11,21 +11,21 @@ import psycopg
 import pytest
 from dagster_postgres import DagsterPostgresStorage
 
-from unde_catalog.doctor.dagster import look_at_database, look_at_instance
-from unde_catalog.doctor.databases import Databases, look_at_staging
-from unde_catalog.doctor.finding import Finding
-from unde_catalog.doctor.machine import _room
-from unde_catalog.doctor.objects import look_at_objects
-from unde_catalog.doctor.proxy import look_at_proxy
-from unde_catalog.settings import load_settings
-from unde_catalog.staging.database import Database
-from unde_catalog.workplace import Workplace
-from unde_catalog_tests.due import add_products, execute
-from unde_catalog_tests.far_side import far_side, reply
-from unde_catalog_tests.proxies import authority, running_proxy
-from unde_catalog_tests.roles import url_as
-from unde_catalog_tests.s3_servers import odd_s3, running_rclone, s3_environment
-from unde_catalog_tests.servers import PROJECT, Server
+from unde_catalog.backends import Workplace
+from unde_catalog.operations.doctor.dagster import look_at_database, look_at_instance
+from unde_catalog.operations.doctor.databases import Databases, look_at_staging
+from unde_catalog.operations.doctor.machine import _room
+from unde_catalog.operations.doctor.objects import look_at_objects
+from unde_catalog.operations.doctor.proxy import look_at_proxy
+from unde_catalog.operations.doctor.result import Finding
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.db.database import Database
+from unde_catalog_tests.support.due import add_products, execute
+from unde_catalog_tests.support.far_side import far_side, reply
+from unde_catalog_tests.support.proxies import authority, running_proxy
+from unde_catalog_tests.support.roles import url_as
+from unde_catalog_tests.support.s3_servers import odd_s3, running_rclone, s3_environment
+from unde_catalog_tests.support.servers import PROJECT, Server
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 Look = Callable[..., Finding]
@@ -135,7 +135,7 @@ def test_a_bucket_that_everybody_may_list_is_told(staging: Look) -> None:
 
 
 def test_a_store_that_gives_back_something_else_is_red(staging: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unde_catalog.doctor.objects.secrets.token_hex", lambda count: "ab" * count)
+    monkeypatch.setattr("unde_catalog.operations.doctor.objects.secrets.token_hex", lambda count: "ab" * count)
     with odd_s3() as store:
         store.garbles = "doctor/" + "ab" * 8 + ".txt"
         found = staging(look_at_objects, **s3_environment(store.url))

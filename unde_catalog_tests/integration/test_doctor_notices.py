@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.doctor.databases import Databases
-from unde_catalog.doctor.finding import Finding
-from unde_catalog.doctor.notices import look_at_notices
-from unde_catalog.settings import load_settings
-from unde_catalog.staging import notice_outbox
-from unde_catalog.staging.database import Database
-from unde_catalog.workplace import Workplace
-from unde_catalog_tests.receivers import MailServer, mail_server
+from unde_catalog.backends import Workplace
+from unde_catalog.operations.doctor.databases import Databases
+from unde_catalog.operations.doctor.notices import look_at_notices
+from unde_catalog.operations.doctor.result import Finding
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.alerts import outbox
+from unde_catalog_tests.support.receivers import MailServer, mail_server
 
 
 @pytest.fixture(autouse=True)
@@ -54,11 +54,11 @@ def test_the_mail_server_is_asked_and_gets_no_mail(mail: MailServer, monkeypatch
 
 def test_what_waits_is_told_with_its_reason(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTICE_WEBHOOK_URL", "http://127.0.0.1:1/services/planted-path")
-    db.run(notice_outbox.write, "a-notice", {}, ["webhook"])
+    db.run(outbox.write, "a-notice", {}, ["webhook"])
     assert look().state == "green"
-    taken = db.run(notice_outbox.take, "webhook")
+    taken = db.run(outbox.take, "webhook")
     assert taken is not None
-    db.run(notice_outbox.not_sent, taken, "127.0.0.1:1 answers 500")
+    db.run(outbox.not_sent, taken, "127.0.0.1:1 answers 500")
     found = look()
     assert (found.state, found.said) == ("yellow", "webhook: 1 notices wait: 127.0.0.1:1 answers 500")
     assert found.settings == ("NOTICE_WEBHOOK_URL",) and "planted" not in found.said

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.doctor.nats import look_at_nats
-from unde_catalog.doctor.private_bucket import look_at_private_bucket
-from unde_catalog.doctor.telegram import look_at_bot
-from unde_catalog.settings import load_settings, load_user_media_settings
-from unde_catalog_tests.nats_servers import NatsServer
-from unde_catalog_tests.s3_servers import BUCKET, running_moto, running_rclone, s3_environment
-from unde_catalog_tests.servers import Sandbox, running_sandbox
-from unde_catalog_tests.user_media import PRIVATE_BUCKET, nothing_set, private_environment
+from unde_catalog.operations.doctor.nats import look_at_nats
+from unde_catalog.operations.doctor.private_bucket import look_at_private_bucket
+from unde_catalog.operations.doctor.telegram import look_at_bot
+from unde_catalog.settings.environment import load_settings, load_user_media_settings
+from unde_catalog_tests.support.nats_servers import NatsServer
+from unde_catalog_tests.support.s3_servers import BUCKET, running_moto, running_rclone, s3_environment
+from unde_catalog_tests.support.servers import Sandbox, running_sandbox
+from unde_catalog_tests.support.user_media import PRIVATE_BUCKET, nothing_set, private_environment
 
 
 @pytest.fixture(autouse=True)

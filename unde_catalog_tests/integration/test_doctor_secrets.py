@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 import pytest
 
-from unde_catalog.redaction import Secrets
-from unde_catalog.settings import load_settings
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.settings.redaction import Secrets
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.net.answers import Downloaded, DownloadFailed
 from unde_catalog.net.breaker import FAILURES, FAILURES_AFTER_REST, REST_SECONDS
 from unde_catalog.net.download import LONGEST_PAUSE, Downloader, FarSideDown, Manners
-from unde_catalog.net.gate import NARROWED_REST, TIMEOUTS
+from unde_catalog.net.host_limiter import NARROWED_REST, TIMEOUTS
+from unde_catalog.net.responses import Downloaded, DownloadFailed
 from unde_catalog.net.user_agents import USER_AGENTS
-from unde_catalog_tests.downloading import ANYWHERE, HEAD, MANNERS, PHOTO, fetch, reason, using
-from unde_catalog_tests.fake_time import FakeTime
-from unde_catalog_tests.far_side import FarSide, cut_after, far_side, hang, reply
+from unde_catalog_tests.support.downloading import ANYWHERE, HEAD, MANNERS, PHOTO, fetch, reason, using
+from unde_catalog_tests.support.fake_time import FakeTime
+from unde_catalog_tests.support.far_side import FarSide, cut_after, far_side, hang, reply
 
 
 def test_a_whole_body_arrives_as_it_was_sent(host: FarSide, time: FakeTime) -> None:

@@ -15,22 +15,22 @@ from typing import Any
 import psycopg
 import pytest
 
-from unde_catalog import pipeline
-from unde_catalog.embedded.locks import FileLock
-from unde_catalog.settings import load_settings
-from unde_catalog.stage_report import RunOptions, StageReport
-from unde_catalog.staging import migrate
-from unde_catalog.staging.database import Database
-from unde_catalog.upkeep.backup import backup, read_manifest
-from unde_catalog.upkeep.postgres_tools import ToolFailed
-from unde_catalog.upkeep.restore import restore
-from unde_catalog.upkeep.verify import verify
-from unde_catalog.workplace import Workplace
-from unde_catalog_tests.due import BRAND, add_products, due_row, execute, finish, poll, take
-from unde_catalog_tests.migrating import database_at
-from unde_catalog_tests.roles import url_as
-from unde_catalog_tests.servers import PROJECT, Sandbox, Server
-from unde_catalog_tests.whole_databases import all_rows, schema
+from unde_catalog.backends import Workplace
+from unde_catalog.operations.upkeep.backup import backup, read_manifest
+from unde_catalog.operations.upkeep.restore import restore
+from unde_catalog.operations.upkeep.verify import verify
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages import run as pipeline
+from unde_catalog.stores.db import migrate
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.db.postgres_tools import ToolFailed
+from unde_catalog.stores.embedded.locks import FileLock
+from unde_catalog.worker.report import RunOptions, StageReport
+from unde_catalog_tests.support.due import BRAND, add_products, due_row, execute, finish, poll, take
+from unde_catalog_tests.support.migrating import database_at
+from unde_catalog_tests.support.roles import url_as
+from unde_catalog_tests.support.servers import PROJECT, Sandbox, Server
+from unde_catalog_tests.support.whole_databases import all_rows, schema
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 LOG = logging.getLogger("test")
@@ -212,8 +212,8 @@ def test_a_backup_that_is_killed_leaves_nothing_that_looks_like_one(
     workplace.store.put("originals/zara/1/1.jpg", b"x", "image/jpeg")
     folder = tmp_path / "backups"
     code = (
-        "import os, sys; from pathlib import Path; from unde_catalog.upkeep.backup import backup\n"
-        "from unde_catalog.storage.directory import directory_store\n"
+        "import os, sys; from pathlib import Path; from unde_catalog.operations.upkeep.backup import backup\n"
+        "from unde_catalog.stores.objects.directory import directory_store\n"
         "backup(sys.argv[1], Path(sys.argv[2]), directory_store(Path(sys.argv[3])), lambda r: os.kill(os.getpid(), 9))"
     )
     killed = [sys.executable, "-c", code, direct, str(folder), workplace.store.where]

@@ -5,13 +5,13 @@ import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 
-from unde_catalog import reading
-from unde_catalog.staging import due_spread, due_work
-from unde_catalog.staging.database import Database
-from unde_catalog.staging.due_figures import DueFigures, alarms, figures
-from unde_catalog.staging.due_work import Settled
-from unde_catalog_tests.due import BRAND, LEASE, add_products, execute
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog.cli import status as reading
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.due_work import leases, spreading
+from unde_catalog.stores.staging.due_work.leases import Settled
+from unde_catalog.stores.staging.due_work.statistics import DueFigures, alarms, figures
+from unde_catalog_tests.support.due import BRAND, LEASE, add_products, execute
+from unde_catalog_tests.support.servers import Sandbox
 from unde_catalog_tests.torture.house import PROGRAM
 
 STAGE = "availability"
@@ -28,7 +28,7 @@ def test_what_was_never_checked_counts_until_it_has_a_place(each_db: Database) -
     add_products(each_db, 7, "oysho")
     found = look(each_db)
     assert (found.active, found.never_checked, found.in_time) == (120, 120, 0.0)
-    due_spread.spread(each_db, STAGE, BRAND, HOUR)
+    spreading.spread(each_db, STAGE, BRAND, HOUR)
     found = look(each_db)
     assert (found.active, found.never_checked, found.due, found.oldest_due, found.in_time) == (120, 0, 0, 0.0, 1.0)
     assert (found.share, found.fullest, found.emptiest) == (2.0, 2, 2)
@@ -36,14 +36,14 @@ def test_what_was_never_checked_counts_until_it_has_a_place(each_db: Database) -
 
 def test_each_product_is_counted_as_what_it_is(each_db: Database) -> None:
     products = add_products(each_db, 6)
-    due_spread.spread(each_db, STAGE, BRAND, HOUR)
+    spreading.spread(each_db, STAGE, BRAND, HOUR)
     late = "UPDATE due_work SET due_at = unde_now() - %s * interval '1 minute' WHERE stage = %s AND product_id = %s"
     for minutes, product in zip((2, 10, 11, 12, 90), products, strict=False):
         execute(each_db, late, minutes, STAGE, product)
-    oldest = each_db.run(due_work.take, STAGE, BRAND, 3, LEASE)
+    oldest = each_db.run(leases.take, STAGE, BRAND, 3, LEASE)
     kinds = [("given_up", "broken"), ("done", None)]
     settled = [Settled(lease, kind, why) for lease, (kind, why) in zip(oldest, kinds, strict=False)]  # type: ignore[arg-type]
-    each_db.run(due_work.finish, STAGE, settled, HOUR)
+    each_db.run(leases.finish, STAGE, settled, HOUR)
     found = look(each_db)
     assert (found.active, found.given_up, found.never_checked) == (6, 1, 0)
     assert (found.due, found.in_hand, found.checked_last_hour) == (2, 1, 1)

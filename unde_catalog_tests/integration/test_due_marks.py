@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from unde_catalog.staging import due_marks, due_work
-from unde_catalog.staging.database import Database
-from unde_catalog.staging.due_work import Lease, Settled
-from unde_catalog_tests.due import BRAND, STAGE, add_products, due_row, execute, is_due
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.due_work import leases as due_work
+from unde_catalog.stores.staging.due_work import requeue
+from unde_catalog.stores.staging.due_work.leases import Lease, Settled
+from unde_catalog_tests.support.due import BRAND, STAGE, add_products, due_row, execute, is_due
 
 LEASE = timedelta(minutes=10)
 
@@ -34,7 +35,7 @@ def due(db: Database, products: list[int]) -> list[bool]:
 
 def test_force_makes_everything_due_with_a_clean_record_once_a_root_run(each_db: Database) -> None:
     products = settle_one_each_way(each_db)
-    assert each_db.run(due_marks.force, STAGE, BRAND, "run-1") == 3
+    assert each_db.run(requeue.force, STAGE, BRAND, "run-1") == 3
     assert due(each_db, products) == [True, True, True]
     rows = execute(each_db, "SELECT * FROM due_work WHERE stage = %s", STAGE)
     assert {(row["attempts"], row["given_up"], row["reason"], row["forced_at"] is None) for row in rows} == {
@@ -43,14 +44,14 @@ def test_force_makes_everything_due_with_a_clean_record_once_a_root_run(each_db:
     leases = take(each_db)
     assert all(lease.forced_at is not None for lease in leases)
     each_db.run(due_work.finish, STAGE, [Settled(lease, "done") for lease in leases])
-    assert each_db.run(due_marks.force, STAGE, BRAND, "run-1") == 0
+    assert each_db.run(requeue.force, STAGE, BRAND, "run-1") == 0
     assert due(each_db, products) == [False, False, False]
-    assert each_db.run(due_marks.force, STAGE, BRAND, "run-2") == 3
+    assert each_db.run(requeue.force, STAGE, BRAND, "run-2") == 3
 
 
 def test_force_reaches_products_that_came_with_a_status_of_their_own(db: Database) -> None:
     (product,) = add_products(db, 1, image_status="collage_ready")
-    assert db.run(due_marks.force, STAGE, BRAND, "run") == 1
+    assert db.run(requeue.force, STAGE, BRAND, "run") == 1
     assert is_due(db, product)
 
 
@@ -58,21 +59,21 @@ def test_force_leaves_inactive_products_and_other_brands_alone(db: Database) -> 
     (inactive,) = add_products(db, 1, active=False)
     (other,) = add_products(db, 1, brand="oysho")
     before = due_row(db, other)
-    assert db.run(due_marks.force, STAGE, BRAND, "run") == 0
+    assert db.run(requeue.force, STAGE, BRAND, "run") == 0
     assert not is_due(db, inactive)
     assert due_row(db, other) == before
 
 
 def test_force_of_some_products_is_for_those_alone(db: Database) -> None:
     products = settle_one_each_way(db)
-    assert db.run(due_marks.force, STAGE, BRAND, "run", products[:1]) == 1
+    assert db.run(requeue.force, STAGE, BRAND, "run", products[:1]) == 1
     assert due(db, products) == [True, False, False]
 
 
 def test_force_leaves_a_product_in_hand_to_its_worker_and_due_after_it(each_db: Database) -> None:
     (product,) = add_products(each_db, 1)
     leases = take(each_db)
-    assert each_db.run(due_marks.force, STAGE, BRAND, "run") == 1
+    assert each_db.run(requeue.force, STAGE, BRAND, "run") == 1
     assert take(each_db) == []
     assert each_db.run(due_work.finish, STAGE, [Settled(leases[0], "done")]) == {product: False}
     assert len(take(each_db)) == 1
@@ -80,15 +81,15 @@ def test_force_leaves_a_product_in_hand_to_its_worker_and_due_after_it(each_db: 
 
 def test_retry_failed_makes_due_what_failed_once_a_root_run(each_db: Database) -> None:
     products = settle_one_each_way(each_db)
-    assert each_db.run(due_marks.retry_failed, STAGE, BRAND, "run-1") == 2
+    assert each_db.run(requeue.retry_failed, STAGE, BRAND, "run-1") == 2
     assert due(each_db, products) == [False, True, True]
     statuses = execute(each_db, "SELECT image_status, error_message FROM raw_products ORDER BY id")
     assert [row["image_status"] for row in statuses] == ["uploaded", "pending", "pending"]
     assert statuses[2]["error_message"] is None
     leases = take(each_db)
     each_db.run(due_work.finish, STAGE, [Settled(lease, "given_up", "again") for lease in leases])
-    assert each_db.run(due_marks.retry_failed, STAGE, BRAND, "run-1") == 0
-    assert each_db.run(due_marks.retry_failed, STAGE, BRAND, "run-2") == 2
+    assert each_db.run(requeue.retry_failed, STAGE, BRAND, "run-1") == 0
+    assert each_db.run(requeue.retry_failed, STAGE, BRAND, "run-2") == 2
 
 
 @pytest.mark.parametrize(
@@ -105,19 +106,19 @@ def test_requeue_is_by_brand_and_reason(
     db: Database, brand: str | None, reason: str | None, expected: list[bool]
 ) -> None:
     products = settle_one_each_way(db) + settle_one_each_way(db, "oysho")
-    assert db.run(due_marks.requeue, STAGE, brand, reason) == sum(expected)
+    assert db.run(requeue.requeue, STAGE, brand, reason) == sum(expected)
     assert due(db, products) == expected
 
 
 def test_requeue_may_be_repeated_and_leaves_inactive_products_alone(each_db: Database) -> None:
     products = settle_one_each_way(each_db)
     execute(each_db, "UPDATE raw_products SET active = false WHERE id = %s", products[1])
-    assert each_db.run(due_marks.requeue, STAGE) == 1
-    assert each_db.run(due_marks.requeue, STAGE) == 0
+    assert each_db.run(requeue.requeue, STAGE) == 1
+    assert each_db.run(requeue.requeue, STAGE) == 0
     assert due(each_db, products) == [False, False, True]
 
 
 def test_product_ids_are_found_by_brand_and_external_id(db: Database) -> None:
     one, two = add_products(db, 2)
     add_products(db, 1, brand="oysho")
-    assert db.run(due_marks.product_ids_of, BRAND, ["1", "2", "nobody"]) == {"1": one, "2": two}
+    assert db.run(requeue.product_ids_of, BRAND, ["1", "2", "nobody"]) == {"1": one, "2": two}

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from unde_catalog.staging import due_work
-from unde_catalog.staging.database import Database
-from unde_catalog.staging.due_work import Settled, Settlement
-from unde_catalog_tests.due import (
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.due_work import leases as due_work
+from unde_catalog.stores.staging.due_work.leases import Settled, Settlement
+from unde_catalog_tests.support.due import (
     BRAND,
     LEASE,
     STAGE,

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from unde_catalog.staging import due_work
-from unde_catalog.staging.database import Database
-from unde_catalog.staging.due_work import Settled
-from unde_catalog_tests.due import BRAND, STAGE, add_products, due_row, execute, is_due
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.due_work import leases as due_work
+from unde_catalog.stores.staging.due_work.leases import Settled
+from unde_catalog_tests.support.due import BRAND, STAGE, add_products, due_row, execute, is_due
 
 LEASE = timedelta(minutes=10)
 

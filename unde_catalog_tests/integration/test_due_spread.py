@@ -7,22 +7,23 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.staging import due_marks, due_places, due_spread, due_work
-from unde_catalog.staging.database import Cursor, Database
-from unde_catalog.staging.due_spread import Spread
-from unde_catalog.staging.due_work import Settled, Settlement
-from unde_catalog_tests.due import BRAND, LEASE, add_products, due_row, execute
+from unde_catalog.stores.db.database import Cursor, Database
+from unde_catalog.stores.staging.due_work import leases as due_work
+from unde_catalog.stores.staging.due_work import requeue, slots, spreading
+from unde_catalog.stores.staging.due_work.leases import Settled, Settlement
+from unde_catalog.stores.staging.due_work.spreading import Spread
+from unde_catalog_tests.support.due import BRAND, LEASE, add_products, due_row, execute
 
 STAGE = "availability"  # nothing but the spread makes it due
 HOUR = timedelta(hours=1)
 
 
 def spread(db: Database) -> Spread:
-    return due_spread.spread(db, STAGE, BRAND, HOUR)
+    return spreading.spread(db, STAGE, BRAND, HOUR)
 
 
 def loads(db: Database) -> list[int]:
-    return db.run(due_places.loads, STAGE, BRAND, HOUR)
+    return db.run(slots.loads, STAGE, BRAND, HOUR)
 
 
 def take(db: Database, most: int = 10_000) -> list[due_work.Lease]:
@@ -54,21 +55,21 @@ def test_products_that_come_by_ones_fill_the_emptiest_minutes(db: Database) -> N
 
 
 def test_many_pages_and_chunks_are_as_even_as_one(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(due_spread, "PAGE", 70)
-    monkeypatch.setattr(due_spread, "_CHUNK", 20)
+    monkeypatch.setattr(spreading, "PAGE", 70)
+    monkeypatch.setattr(spreading, "_CHUNK", 20)
     add_products(db, 300)
     add_products(db, 50, "oysho")
     assert spread(db) == Spread(never_checked=300)
     assert loads(db) == [5] * 60
-    assert due_spread.spread(db, STAGE, "oysho", HOUR) == Spread(never_checked=50)
+    assert spreading.spread(db, STAGE, "oysho", HOUR) == Spread(never_checked=50)
 
 
 def test_a_run_that_was_killed_in_the_midst_leaves_the_rest_to_the_next_which_fills_the_gaps(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_products(db, 600)
-    place_chunk: Any = due_spread._place_chunk
-    monkeypatch.setattr(due_spread, "_CHUNK", 250)
+    place_chunk: Any = spreading._place_chunk
+    monkeypatch.setattr(spreading, "_CHUNK", 250)
 
     class Killed(BaseException):
         pass
@@ -79,7 +80,7 @@ def test_a_run_that_was_killed_in_the_midst_leaves_the_rest_to_the_next_which_fi
         return place_chunk(cursor, values)
 
     with monkeypatch.context() as patch:
-        patch.setattr(due_spread, "_place_chunk", once)
+        patch.setattr(spreading, "_place_chunk", once)
         with pytest.raises(Killed):
             spread(db)
     assert spread(db) == Spread(never_checked=350)
@@ -148,7 +149,7 @@ def test_a_little_that_is_late_or_what_was_asked_for_stays_due(db: Database) -> 
     spread(db)
     make_due(db, f"product_id < {products[90]}")
     assert spread(db) == Spread()
-    assert db.run(due_marks.force, STAGE, BRAND, "run") == 600
+    assert db.run(requeue.force, STAGE, BRAND, "run") == 600
     assert spread(db) == Spread()
     assert len(take(db)) == 600
 
@@ -156,7 +157,7 @@ def test_a_little_that_is_late_or_what_was_asked_for_stays_due(db: Database) -> 
 def test_what_was_checked_all_at_once_by_order_is_thinned_out_afterwards(db: Database) -> None:
     add_products(db, 600)
     spread(db)
-    db.run(due_marks.force, STAGE, BRAND, "run")
+    db.run(requeue.force, STAGE, BRAND, "run")
     settle(db, take(db))
     assert max(loads(db)) >= 300
     assert spread(db).crowded >= 500
@@ -172,7 +173,7 @@ def at_once(db: Database, *work: Callable[[], Any]) -> list[Any]:
 def test_runs_that_start_at_once_place_every_product_once_and_never_wait_in_a_circle(
     each_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(due_spread, "_CHUNK", 50)
+    monkeypatch.setattr(spreading, "_CHUNK", 50)
     add_products(each_db, 600)
 
     def change() -> None:
@@ -189,7 +190,7 @@ def test_runs_that_start_at_once_place_every_product_once_and_never_wait_in_a_ci
     assert execute(each_db, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == [
         {"deadlocks": 0}
     ]
-    page = each_db.run(due_spread.without_place, STAGE, BRAND, 0)
+    page = each_db.run(spreading.without_place, STAGE, BRAND, 0)
     assert (page["never_checked"], page["returned"]) == ([], [])
 
 

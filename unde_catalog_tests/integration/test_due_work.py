@@ -4,10 +4,12 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from unde_catalog.staging import due_work, originals, reports
-from unde_catalog.staging.database import Cursor, Database
-from unde_catalog.staging.due_work import Settled
-from unde_catalog_tests.due import (
+from unde_catalog.stores.db.database import Cursor, Database
+from unde_catalog.stores.staging.due_work import leases as due_work
+from unde_catalog.stores.staging.due_work.leases import Settled
+from unde_catalog.stores.staging.photos import originals
+from unde_catalog.stores.staging.reports import status as reports
+from unde_catalog_tests.support.due import (
     BRAND,
     LEASE,
     STAGE,

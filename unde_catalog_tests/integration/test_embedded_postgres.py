@@ -23,13 +23,13 @@ import psycopg2
 import pytest
 import sqlalchemy
 
-from unde_catalog.embedded import privileges
-from unde_catalog.embedded.binaries import Major, find_programs
-from unde_catalog.embedded.cluster import is_alive
-from unde_catalog.embedded.layout import SOCKET, Layout
-from unde_catalog.embedded.locks import FileLock
-from unde_catalog.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError
-from unde_catalog.embedded.privileges import launcher_for, make_private_folder, server_account
+from unde_catalog.stores.embedded import privileges
+from unde_catalog.stores.embedded.binaries import Major, find_programs
+from unde_catalog.stores.embedded.cluster import is_alive
+from unde_catalog.stores.embedded.layout import SOCKET, Layout
+from unde_catalog.stores.embedded.locks import FileLock
+from unde_catalog.stores.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError
+from unde_catalog.stores.embedded.privileges import launcher_for, make_private_folder, server_account
 
 SOURCE_ROOT = Path(__file__).parents[2]
 IS_ROOT = os.geteuid() == 0
@@ -108,7 +108,7 @@ class Place:
         return psutil.Process(int(self.layout.postmaster_pid.read_text().split("\n")[0]))
 
     def supervisors(self) -> list[psutil.Process]:
-        wanted = ["unde_catalog.embedded.supervisor", str(self.layout.directory)]
+        wanted = ["unde_catalog.stores.embedded.supervisor", str(self.layout.directory)]
         return [
             process
             for process in psutil.process_iter(["cmdline", "status"])

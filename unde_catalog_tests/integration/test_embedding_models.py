@@ -6,40 +6,40 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from unde_catalog.index.vectors import EVERYTHING, Filters, VectorsDown
-from unde_catalog.index.vectors_pgvector import PgvectorStore
-from unde_catalog.staging import embedding_models, vectors
-from unde_catalog.staging.database import Database
-from unde_catalog.staging.embedding_models import Models
-from unde_catalog_tests.due import add_products, execute, is_due
+from unde_catalog.stages.visual_index.pgvector import PgvectorStore
+from unde_catalog.stages.visual_index.vector_store import EVERYTHING, Filters, VectorsDown
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.index import models, vectors
+from unde_catalog.stores.staging.index.models import Models
 from unde_catalog_tests.integration.test_publish_plans import Explaining, no_table_is_read_whole
-from unde_catalog_tests.servers import Server
-from unde_catalog_tests.vector_rows import MODEL, direction, photo, product, serve
+from unde_catalog_tests.support.due import add_products, execute, is_due
+from unde_catalog_tests.support.servers import Server
+from unde_catalog_tests.support.vector_rows import MODEL, direction, photo, product, serve
 
 NEW = "toy@2"
 
 
 def test_the_first_model_serves_at_once_and_a_second_one_is_built_beside_it(db: Database) -> None:
-    assert db.run(embedding_models.begin, MODEL) == Models(serving=MODEL)
-    assert db.run(embedding_models.begin, MODEL) == Models(serving=MODEL)
-    assert db.run(embedding_models.begin, NEW) == Models(serving=MODEL, building=NEW)
-    assert db.run(embedding_models.begin, "toy@3") == Models(serving=MODEL, building=NEW)
+    assert db.run(models.begin, MODEL) == Models(serving=MODEL)
+    assert db.run(models.begin, MODEL) == Models(serving=MODEL)
+    assert db.run(models.begin, NEW) == Models(serving=MODEL, building=NEW)
+    assert db.run(models.begin, "toy@3") == Models(serving=MODEL, building=NEW)
 
 
 def test_a_new_model_makes_all_that_is_indexed_due_once(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding_models, "CHUNK", 2)
+    monkeypatch.setattr(models, "CHUNK", 2)
     inside = [product(db, number) for number in range(4)]
     outside = [product(db, 10, index_scope="off"), product(db, 11, image_status="pending"), product(db, 12)]
     execute(db, "UPDATE raw_products SET active = false WHERE id = %s", outside[2])
     execute(db, "UPDATE due_work SET due_at = NULL")
     serve(db)
-    assert not db.run(embedding_models.ask)  # the first model's products are due by themselves
+    assert not db.run(models.ask)  # the first model's products are due by themselves
     serve(db, NEW)
-    assert [db.run(embedding_models.ask) for _ in range(3)] == [True, True, False]
+    assert [db.run(models.ask) for _ in range(3)] == [True, True, False]
     assert all(is_due(db, id, "visual_index") for id in inside)
     assert not any(is_due(db, id, "visual_index") for id in outside)
     execute(db, "UPDATE due_work SET due_at = NULL")
-    assert not db.run(embedding_models.ask)
+    assert not db.run(models.ask)
     assert not any(is_due(db, id, "visual_index") for id in inside)
 
 
@@ -49,19 +49,19 @@ def test_the_new_model_serves_when_all_is_found_by_it_that_was_found(db: Databas
     serve(db)
     store.upsert(MODEL, [photo(db, id, 10) for id in (one, other, broken)])
     serve(db, NEW)
-    while db.run(embedding_models.ask):
+    while db.run(models.ask):
         pass
     store.upsert(NEW, [photo(db, one, 20)])
-    assert db.run(embedding_models.switch, NEW) == 2
+    assert db.run(models.switch, NEW) == 2
     execute(db, "UPDATE due_work SET attempts = 1 WHERE product_id = %s AND stage = 'visual_index'", broken)
-    assert db.run(embedding_models.switch, NEW) == 1
+    assert db.run(models.switch, NEW) == 1
     store.upsert(NEW, [photo(db, other, 20)])
-    assert db.run(embedding_models.switch, NEW) is None
-    assert db.run(embedding_models.models) == Models(serving=NEW, old=MODEL)
+    assert db.run(models.switch, NEW) is None
+    assert db.run(models.models) == Models(serving=NEW, old=MODEL)
     after, calls = 0, 0
-    while (gone := db.run(embedding_models.clear_old, after)) is not None:
+    while (gone := db.run(models.clear_old, after)) is not None:
         after, calls = gone, calls + 1
-    assert (db.run(embedding_models.models), calls) == (Models(serving=NEW), 1)
+    assert (db.run(models.models), calls) == (Models(serving=NEW), 1)
     assert (store.count(MODEL), store.count(NEW)) == (0, 2)
     assert [hit.product_id for hit in store.search(NEW, direction(20))] == [one, other]
 
@@ -69,12 +69,12 @@ def test_the_new_model_serves_when_all_is_found_by_it_that_was_found(db: Databas
 def test_a_build_can_be_taken_back(db: Database) -> None:
     serve(db)
     serve(db, NEW)
-    assert db.run(embedding_models.stop_building) == NEW
-    assert db.run(embedding_models.models) == Models(serving=MODEL, old=NEW)
-    assert db.run(embedding_models.begin, "toy@3") == Models(serving=MODEL, old=NEW)  # its rows have to go first
-    assert db.run(embedding_models.clear_old, 0) is None
-    assert db.run(embedding_models.stop_building) is None
-    assert db.run(embedding_models.begin, "toy@3") == Models(serving=MODEL, building="toy@3")
+    assert db.run(models.stop_building) == NEW
+    assert db.run(models.models) == Models(serving=MODEL, old=NEW)
+    assert db.run(models.begin, "toy@3") == Models(serving=MODEL, old=NEW)  # its rows have to go first
+    assert db.run(models.clear_old, 0) is None
+    assert db.run(models.stop_building) is None
+    assert db.run(models.begin, "toy@3") == Models(serving=MODEL, building="toy@3")
 
 
 def test_embeddings_are_kept_on_every_server_and_searched_where_pgvector_is(

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from unde_catalog.export.folder import CHECKPOINT
-from unde_catalog.staging.database import Database
-from unde_catalog_tests.exporting import GREEN, PROGRAM, RED, Market, checkpoint, files, market
-from unde_catalog_tests.far_side import reply
+from unde_catalog.services.export.folder import CHECKPOINT
+from unde_catalog.stores.db.database import Database
+from unde_catalog_tests.support.exporting import GREEN, PROGRAM, RED, Market, checkpoint, files, market
+from unde_catalog_tests.support.far_side import reply
 from unde_catalog_tests.unit.drawn_photos import detailed, plain, saved
 
 BUSY, GONE, ERROR = (reply(b"", status) for status in ("503 Busy", "404 Not Found", "500 Oh"))

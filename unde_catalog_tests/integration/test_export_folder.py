@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unde_catalog.export import checkpoint
-from unde_catalog.export.folder import CHECKPOINT, JOURNAL, UNFINISHED, CopyFolder, CopyStopped, InTheWay
-from unde_catalog.export.journal import Begun, Journal, line
-from unde_catalog_tests import exporting
+from unde_catalog.services.export import checkpoint
+from unde_catalog.services.export.folder import CHECKPOINT, JOURNAL, UNFINISHED, CopyFolder, CopyStopped, InTheWay
+from unde_catalog.services.export.journal import Begun, Journal, line
+from unde_catalog_tests.support import exporting
 
 IDS = st.text('ab\n"\\é\ud800],[', max_size=3)
 

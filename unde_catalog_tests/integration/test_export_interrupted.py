@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from unde_catalog.export.folder import JOURNAL, UNFINISHED
-from unde_catalog.staging.database import Database
-from unde_catalog_tests.exporting import GREEN, RED, Market, checkpoint, files, market
-from unde_catalog_tests.far_side import hang
+from unde_catalog.services.export.folder import JOURNAL, UNFINISHED
+from unde_catalog.stores.db.database import Database
+from unde_catalog_tests.support.exporting import GREEN, RED, Market, checkpoint, files, market
+from unde_catalog_tests.support.far_side import hang
 from unde_catalog_tests.unit.drawn_photos import saved
 
 COUNT = 40

@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.staging.database import Database
-from unde_catalog.storage.directory import directory_store
-from unde_catalog.storage.keys import original_key
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.exporting import GREEN, RED, Market, checkpoint, files, market
-from unde_catalog_tests.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, running_rclone
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.objects.directory import directory_store
+from unde_catalog.stores.objects.keys import original_key
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.exporting import GREEN, RED, Market, checkpoint, files, market
+from unde_catalog_tests.support.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, running_rclone
+from unde_catalog_tests.support.servers import Sandbox
 
 
 @pytest.fixture

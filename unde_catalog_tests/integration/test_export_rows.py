@@ -1,10 +1,10 @@
 import pytest
 from psycopg.types.json import Jsonb
 
-from unde_catalog.staging import export_rows
-from unde_catalog.staging.database import Database
-from unde_catalog.staging.export_rows import Chosen
-from unde_catalog_tests.due import add_products, execute
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.products import export as export_rows
+from unde_catalog.stores.staging.products.export import Chosen
+from unde_catalog_tests.support.due import add_products, execute
 
 ALL = Chosen("zara", None, "uncategorized", 100)
 FIRST = Chosen("zara", None, "uncategorized", 1)

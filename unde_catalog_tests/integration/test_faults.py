@@ -9,20 +9,20 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 
-from unde_catalog import pipeline
-from unde_catalog.net.answers import Downloaded, DownloadFailed
+from unde_catalog.backends import Workplace
 from unde_catalog.net.download import Downloader, Manners
-from unde_catalog.net.targets import Targets
-from unde_catalog.photos.decode import Refused
-from unde_catalog.photos.image import normalise
+from unde_catalog.net.responses import Downloaded, DownloadFailed
+from unde_catalog.net.url_policy import Targets
 from unde_catalog.sandbox import faults
 from unde_catalog.sandbox.fault_answers import RESPONSES
-from unde_catalog.settings import load_settings
-from unde_catalog.stage_report import RunOptions
-from unde_catalog.workplace import Workplace
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.fake_time import FakeTime
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages import run as pipeline
+from unde_catalog.stages.photos.decode import Refused
+from unde_catalog.stages.photos.image import normalise
+from unde_catalog.worker.report import RunOptions
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.fake_time import FakeTime
+from unde_catalog_tests.support.servers import Sandbox
 from unde_catalog_tests.unit.drawn_photos import detailed, saved
 
 PHOTO = saved(detailed())

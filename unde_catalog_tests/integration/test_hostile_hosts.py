@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from unde_catalog.net.answers import Downloaded, DownloadFailed
 from unde_catalog.net.breaker import FAILURES
 from unde_catalog.net.download import Downloader
-from unde_catalog.net.targets import Targets
-from unde_catalog_tests.downloading import HEAD, MANNERS, PHOTO, fetch, reason, using
-from unde_catalog_tests.fake_time import FakeTime
-from unde_catalog_tests.far_side import FarSide, cut_after, for_ever, hang, reply
+from unde_catalog.net.responses import Downloaded, DownloadFailed
+from unde_catalog.net.url_policy import Targets
+from unde_catalog_tests.support.downloading import HEAD, MANNERS, PHOTO, fetch, reason, using
+from unde_catalog_tests.support.fake_time import FakeTime
+from unde_catalog_tests.support.far_side import FarSide, cut_after, for_ever, hang, reply
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 BROKEN: dict[str, tuple[Any, str]] = {

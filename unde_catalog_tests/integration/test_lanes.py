@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.automation.stage_schedules import Tick, runs_for_stock
 from unde_catalog.brands import BRANDS
-from unde_catalog_tests.dagster_processes import WORKSPACE, DagsterProcesses
-from unde_catalog_tests.due import poll
-from unde_catalog_tests.servers import Sandbox, Server
+from unde_catalog.defs.automation.stage_schedules import Tick, runs_for_stock
+from unde_catalog_tests.support.dagster_processes import WORKSPACE, DagsterProcesses
+from unde_catalog_tests.support.due import poll
+from unde_catalog_tests.support.servers import Sandbox, Server
 
 _IN_A_BACKFILL = "run_id IN (SELECT run_id FROM run_tags WHERE key = 'dagster/backfill')"
 _OF_THE_SHOPS = "run_id IN (SELECT run_id FROM run_tags WHERE key = 'lane' AND value = 'stock')"

@@ -7,13 +7,13 @@ from contextlib import ExitStack
 import psycopg
 import pytest
 
-from unde_catalog.staging import migrate
-from unde_catalog.staging.database import Database, StagingDown
-from unde_catalog_tests.due import BRAND, STAGE, add_products, execute, poll
-from unde_catalog_tests.migrating import database_at
-from unde_catalog_tests.servers import Server
-from unde_catalog_tests.storm import LEAST, Storm
-from unde_catalog_tests.workers import prepare, report_of, worker
+from unde_catalog.stores.db import migrate
+from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog_tests.support.due import BRAND, STAGE, add_products, execute, poll
+from unde_catalog_tests.support.migrating import database_at
+from unde_catalog_tests.support.servers import Server
+from unde_catalog_tests.support.storm import LEAST, Storm
+from unde_catalog_tests.support.workers import prepare, report_of, worker
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import pytest
 from nats import connect
 from nats.js.errors import NoStreamResponseError
 
-from unde_catalog.embedded import nats
+from unde_catalog.stores.embedded import nats
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 PHOTOS = ("photo", "bakai.photo")  # as the sandbox calls requests for them

@@ -9,14 +9,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from unde_catalog.handler import StoredObject
-from unde_catalog.photos import manifest
-from unde_catalog.photos.manifest import Manifest, manifest_key
-from unde_catalog.storage.directory import directory_store
-from unde_catalog.storage.objects import ObjectInfo, ObjectStore, StorageDown
-from unde_catalog.storage.s3 import s3_store
-from unde_catalog_tests.s3_servers import bucket_at, running_moto
-from unde_catalog_tests.servers import PROJECT
+from unde_catalog.stages.photos import manifest
+from unde_catalog.stages.photos.manifest import Manifest, manifest_key
+from unde_catalog.stores.objects.directory import directory_store
+from unde_catalog.stores.objects.objects import ObjectInfo, ObjectStore, StorageDown
+from unde_catalog.stores.objects.s3 import s3_store
+from unde_catalog.worker.handler import StoredObject
+from unde_catalog_tests.support.s3_servers import bucket_at, running_moto
+from unde_catalog_tests.support.servers import PROJECT
 
 TYPES = {
     "external_id": "str", "n": "Int8", "key": "str", "sha256": "str", "width": "Int32", "height": "Int32",
@@ -161,9 +161,9 @@ def test_a_run_that_writes_its_manifest_needs_no_pandas(tmp_path: Path) -> None:
     program = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from unde_catalog.storage.directory import directory_store\n"
-        "from unde_catalog.handler import StoredObject\n"
-        "from unde_catalog.photos.manifest import Manifest\n"
+        "from unde_catalog.stores.objects.directory import directory_store\n"
+        "from unde_catalog.worker.handler import StoredObject\n"
+        "from unde_catalog.stages.photos.manifest import Manifest\n"
         "with Manifest() as rows:\n"
         "    rows.keep([StoredObject('1', 1, 'originals/zara/1/1.jpg', 'f' * 64, 1, 2, 3, None)])\n"
         "    rows.store(directory_store(Path(sys.argv[1])), 'originals', 'zara', 'a-run')\n"

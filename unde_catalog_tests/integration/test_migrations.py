@@ -3,17 +3,17 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import psycopg
 import pytest
 
-from unde_catalog.staging import due_work, migrate
-from unde_catalog.staging.database import Database, StagingDown
-from unde_catalog_tests.due import BRAND, STAGE, execute
-from unde_catalog_tests.servers import PROJECT, Server
+from unde_catalog.stores.db import migrate
+from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.staging.due_work import leases
+from unde_catalog_tests.support.due import BRAND, STAGE, execute
+from unde_catalog_tests.support.servers import PROJECT, Server
 
-VERSIONS = Path(migrate.__file__).parent / "migrations" / "versions"
+VERSIONS = migrate.FOLDER / "versions"
 
 # What other systems filled before any of this was here; the columns are spec 1's.
 OLD_TABLE = """
@@ -79,7 +79,7 @@ def test_migrations_run_once_and_may_be_repeated(url: str) -> None:
 
 
 def test_two_processes_that_migrate_at_once_both_succeed(url: str) -> None:
-    code = "import sys; from unde_catalog.staging import migrate; print(migrate.upgrade(sys.argv[1]))"
+    code = "import sys; from unde_catalog.stores.staging import migrate; print(migrate.upgrade(sys.argv[1]))"
     command = [sys.executable, "-c", code, url]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT) for _ in range(2)]
     answers = sorted(process.communicate(timeout=60)[0].strip() for process in both)
@@ -105,7 +105,7 @@ def test_products_that_were_there_before_are_due_by_their_status(each_server: Se
         execute(db, "UPDATE raw_products SET active = false")
         execute(db, "UPDATE raw_products SET active = true")
         assert len(execute(db, "SELECT 1 FROM due_work WHERE due_at IS NOT NULL AND stage = %s", STAGE)) == 3
-        assert len(db.run(due_work.take, STAGE, BRAND, 10, due_work.timedelta(minutes=1))) == 3
+        assert len(db.run(leases.take, STAGE, BRAND, 10, leases.timedelta(minutes=1))) == 3
     each_server.drop(url)
 
 

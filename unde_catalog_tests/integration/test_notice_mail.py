@@ -5,11 +5,11 @@ from email.message import EmailMessage
 
 import pytest
 
-from unde_catalog.notices.channel import NotSent
-from unde_catalog.notices.mail import Mail
-from unde_catalog.notices.message import Message, plain
-from unde_catalog_tests.proxies import Authority, authority
-from unde_catalog_tests.receivers import mail_server
+from unde_catalog.operations.alerts.channel import NotSent
+from unde_catalog.operations.alerts.mail import Mail
+from unde_catalog.operations.alerts.message import Message, plain
+from unde_catalog_tests.support.proxies import Authority, authority
+from unde_catalog_tests.support.receivers import mail_server
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PASSWORD = "smtp-planted/1f"

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.notices.causes import failed_step
-from unde_catalog.notices.message import plain
-from unde_catalog.notices.sending import send_waiting
-from unde_catalog.notices.webhook import Webhook
-from unde_catalog.settings import SettingsError, load_settings
-from unde_catalog.staging import notice_outbox, notices
-from unde_catalog.staging.database import Database
-from unde_catalog.staging.notices import Failure, Recovery
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.receivers import HANG, MailServer, WebhookReceiver, mail_server, webhook_receiver
-from unde_catalog_tests.servers import Server
+from unde_catalog.operations.alerts.grouping import failed_step
+from unde_catalog.operations.alerts.message import plain
+from unde_catalog.operations.alerts.sender import send_waiting
+from unde_catalog.operations.alerts.webhook import Webhook
+from unde_catalog.settings.environment import SettingsError, load_settings
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.alerts import incidents, outbox
+from unde_catalog.stores.staging.alerts.incidents import Failure, Recovery
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.receivers import HANG, MailServer, WebhookReceiver, mail_server, webhook_receiver
+from unde_catalog_tests.support.servers import Server
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -34,7 +34,7 @@ def write(db: Database, *ids: str) -> None:
     """Notices of these ids, written for the webhook."""
     for one in ids:
         made = plain(one, "test", f"about {one}", "nothing", NOW, UI)
-        db.run(notice_outbox.write, one, made.as_dict(), ["webhook"])
+        db.run(outbox.write, one, made.as_dict(), ["webhook"])
 
 
 def later(db: Database, minutes: int) -> None:
@@ -64,7 +64,7 @@ def test_what_a_receiver_in_trouble_did_not_take_arrives_in_its_order_when_it_is
         assert told.sent == 0 and said in told.trouble[0]
         assert len(receiver.posted) == 1, "it was asked again at once, or followed a redirect"
         assert send_waiting(db, [webhook(receiver)]).trouble == [], "it did not wait"
-        (standing,) = db.run(notice_outbox.waiting, ["webhook"])
+        (standing,) = db.run(outbox.waiting, ["webhook"])
         assert (standing.waiting, said in (standing.error or "")) == (3, True)
         receiver.answers[:] = [200]
         later(db, 1)
@@ -90,7 +90,7 @@ def test_a_receiver_that_is_away_is_told_when_it_is_there(db: Database) -> None:
 def test_a_notice_whose_sender_dies_comes_once_more_under_the_same_id(db: Database) -> None:
     with webhook_receiver() as receiver:
         write(db, "only")
-        taken = db.run(notice_outbox.take, "webhook")
+        taken = db.run(outbox.take, "webhook")
         assert taken is not None
         webhook(receiver).send(plain("only", "test", "about only", "nothing", NOW, UI), taken.attempt)  # and it dies
         assert send_waiting(db, [webhook(receiver)]).sent == 0
@@ -125,7 +125,7 @@ def test_one_that_is_never_taken_stands_aside_after_some_tries_and_is_given_up_a
         assert receiver.told()[-1]["id"] == "fine"
         execute(db, "UPDATE notices SET next_at = unde_now(), written_at = unde_now() - interval '4 days'")
         assert send_waiting(db, [webhook(receiver)]).trouble[0].endswith("; given up after three days")
-        (standing,) = db.run(notice_outbox.waiting, ["webhook"])
+        (standing,) = db.run(outbox.waiting, ["webhook"])
         assert (standing.waiting, standing.given_up) == (0, 1)
 
 
@@ -151,18 +151,18 @@ def works(brand: str = "zara", minutes: int = 0) -> Recovery:
 def test_what_is_read_twice_counts_once_and_a_cause_knows_its_brands(db: Database, server: Server) -> None:
     server.set_now(db.url, NOW.isoformat())
     happened = [failure("1", minutes=1), failure("2", "oysho", 2), failure("3", "oysho", 3), works("zara", 4)]
-    assert db.run(notices.record, happened) == 3
-    assert db.run(notices.record, happened) == 0
-    (cause,) = db.run(notices.open_causes)
+    assert db.run(incidents.record, happened) == 3
+    assert db.run(incidents.record, happened) == 0
+    (cause,) = db.run(incidents.open_causes)
     assert (cause.runs, cause.brands, cause.failing, cause.run_id) == (3, ("oysho", "zara"), ("oysho",), "3")
     assert (cause.first_at, cause.last_at) == (NOW + timedelta(minutes=1), NOW + timedelta(minutes=3))
 
 
 def test_a_success_before_a_failure_ends_nothing_and_other_reasons_are_other_causes(db: Database) -> None:
-    db.run(notices.record, [works(minutes=1), failure("1", minutes=2), failure("2", minutes=3, said="disk full")])
-    assert [one.failing for one in db.run(notices.open_causes)] == [("zara",), ("zara",)]
-    db.run(notices.record, [works(minutes=2)])
-    assert [one.failing for one in db.run(notices.open_causes)] == [(), ("zara",)]
+    db.run(incidents.record, [works(minutes=1), failure("1", minutes=2), failure("2", minutes=3, said="disk full")])
+    assert [one.failing for one in db.run(incidents.open_causes)] == [("zara",), ("zara",)]
+    db.run(incidents.record, [works(minutes=2)])
+    assert [one.failing for one in db.run(incidents.open_causes)] == [(), ("zara",)]
 
 
 def test_what_is_back_within_a_day_is_the_same_cause_and_later_another_one(db: Database, server: Server) -> None:
@@ -171,10 +171,10 @@ def test_what_is_back_within_a_day_is_the_same_cause_and_later_another_one(db: D
     def fail_at(moment: datetime, run: str) -> tuple[str, int]:
         server.set_now(db.url, moment.isoformat())
         with Database(db.url) as own:
-            own.run(notices.record, [failure(run)])
-            (cause,) = own.run(notices.open_causes)
-            own.run(notices.mark_told, cause)
-            own.run(notices.mark_over, cause)
+            own.run(incidents.record, [failure(run)])
+            (cause,) = own.run(incidents.open_causes)
+            own.run(incidents.mark_told, cause)
+            own.run(incidents.mark_over, cause)
         return cause.id, cause.returned
 
     first, again = fail_at(NOW, "1"), fail_at(NOW + timedelta(hours=20), "2")

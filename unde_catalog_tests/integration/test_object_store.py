@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from unde_catalog.storage.directory import directory_store
-from unde_catalog.storage.objects import ObjectMissing, ObjectStore
-from unde_catalog.storage.s3 import S3Store, s3_store
-from unde_catalog_tests.s3_servers import bucket_at, running_moto, running_rclone
+from unde_catalog.stores.objects.directory import directory_store
+from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore
+from unde_catalog.stores.objects.s3 import S3Store, s3_store
+from unde_catalog_tests.support.s3_servers import bucket_at, running_moto, running_rclone
 
 KEY = "originals/zara/495689099/1.jpg"
 JPEG = "image/jpeg"

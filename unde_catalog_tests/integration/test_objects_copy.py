@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.storage.copying import AT_ONCE, CopyReport, copy_objects
-from unde_catalog.storage.directory import directory_store
-from unde_catalog.storage.objects import ObjectInfo, ObjectStore, StorageDown
-from unde_catalog.storage.s3 import s3_store
-from unde_catalog_tests.s3_servers import (
+from unde_catalog.stores.objects.copying import AT_ONCE, CopyReport, copy_objects
+from unde_catalog.stores.objects.directory import directory_store
+from unde_catalog.stores.objects.objects import ObjectInfo, ObjectStore, StorageDown
+from unde_catalog.stores.objects.s3 import s3_store
+from unde_catalog_tests.support.s3_servers import (
     ACCESS_KEY,
     BUCKET,
     SECRET_KEY,

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from unde_catalog import pipeline
-from unde_catalog.cli import app
-from unde_catalog.settings import load_settings
-from unde_catalog.stage_report import RunOptions
-from unde_catalog.staging import object_urls
-from unde_catalog.staging.database import Database
-from unde_catalog.workplace import Workplace
-from unde_catalog_tests.due import add_products, execute
-from unde_catalog_tests.s3_servers import running_rclone, s3_environment
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog.backends import Workplace
+from unde_catalog.cli.app import app
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages import run as pipeline
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.photos import object_urls
+from unde_catalog.worker.report import RunOptions
+from unde_catalog_tests.support.due import add_products, execute
+from unde_catalog_tests.support.s3_servers import running_rclone, s3_environment
+from unde_catalog_tests.support.servers import Sandbox
 
 URLS = "SELECT image_urls, collage_url FROM raw_products WHERE active ORDER BY id"
 

@@ -8,17 +8,10 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from unde_catalog.handler import StageStopped
-from unde_catalog_tests.due import add_products, due_row, execute, is_due
-from unde_catalog_tests.far_side import far_side, reply
-from unde_catalog_tests.photo_catalogue import (
-    BUSY,
-    COLOURS,
-    GREEN,
-    RED,
-    Catalogue,
-    stored,
-)
+from unde_catalog.worker.handler import StageStopped
+from unde_catalog_tests.support.due import add_products, due_row, execute, is_due
+from unde_catalog_tests.support.far_side import far_side, reply
+from unde_catalog_tests.support.photo_catalogue import BUSY, COLOURS, GREEN, RED, Catalogue, stored
 from unde_catalog_tests.unit.drawn_photos import plain, saved
 
 # ---------------------------------------------------------------- what is stored
@@ -221,8 +214,8 @@ def test_large_photos_are_validated_one_after_the_other(catalogue: Catalogue, mo
 
         return call
 
-    module = "unde_catalog.photos.originals"
-    from unde_catalog.photos import originals
+    module = "unde_catalog.stages.photos.originals"
+    from unde_catalog.stages.photos import originals
 
     monkeypatch.setattr(f"{module}.normalise", watched(originals.normalise))
     monkeypatch.setattr(f"{module}.working_bytes", lambda *_: 600_000_000)

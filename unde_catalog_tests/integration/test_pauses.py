@@ -2,11 +2,11 @@
 
 import pytest
 
-from unde_catalog.staging import pauses
-from unde_catalog.staging.database import Database, StagingDown
-from unde_catalog.staging.pauses import ALL
-from unde_catalog_tests.due import set_now
-from unde_catalog_tests.roles import ROLES, acting_as
+from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.staging.due_work import pauses
+from unde_catalog.stores.staging.due_work.pauses import ALL
+from unde_catalog_tests.support.due import set_now
+from unde_catalog_tests.support.roles import ROLES, acting_as
 
 COVERED = [("originals", "zara"), ("originals", "oysho"), ("collages", "zara"), ("collages", "oysho")]
 

@@ -9,12 +9,12 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from unde_catalog.handler import Outcome, StageStopped, done
-from unde_catalog.staging.database import Database, StagingDown
-from unde_catalog_tests.due import Toy, ToyStage, add_products, execute, let_leases_run_out, number, poll, run
-from unde_catalog_tests.pgbouncer import ABSENT, PgBouncer, session_state
-from unde_catalog_tests.servers import Server, missing
-from unde_catalog_tests.workers import prepare, report_of, worker
+from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.worker.handler import Outcome, StageStopped, done
+from unde_catalog_tests.support.due import Toy, ToyStage, add_products, execute, let_leases_run_out, number, poll, run
+from unde_catalog_tests.support.pgbouncer import ABSENT, PgBouncer, session_state
+from unde_catalog_tests.support.servers import Server, missing
+from unde_catalog_tests.support.workers import prepare, report_of, worker
 
 POOL = 10  # server connections, spec 1
 WORKERS = 16

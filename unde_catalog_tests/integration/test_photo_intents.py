@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.far_side import reply
-from unde_catalog_tests.photo_catalogue import BLUE, COLOURS, GREEN, RED, Catalogue, stored
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.far_side import reply
+from unde_catalog_tests.support.photo_catalogue import BLUE, COLOURS, GREEN, RED, Catalogue, stored
 
 NAMES = dict(zip("abcde", COLOURS, strict=True))
 

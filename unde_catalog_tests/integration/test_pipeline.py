@@ -1,9 +1,9 @@
 import logging
 
-from unde_catalog import pipeline
-from unde_catalog.stage_report import RunOptions
-from unde_catalog.workplace import Workplace
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog.backends import Workplace
+from unde_catalog.stages import run as pipeline
+from unde_catalog.worker.report import RunOptions
+from unde_catalog_tests.support.servers import Sandbox
 
 LOG = logging.getLogger("test")
 

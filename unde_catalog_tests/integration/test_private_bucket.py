@@ -9,18 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.settings import SettingsError, load_user_media_settings
-from unde_catalog.storage.objects import StorageDown
-from unde_catalog.user_media.bucket import WrongBucket
-from unde_catalog_tests.s3_servers import (
-    BUCKET,
-    Moto,
-    Rclone,
-    running_moto,
-    running_rclone,
-    s3_environment,
-)
-from unde_catalog_tests.user_media import PRIVATE_BUCKET, configured_bucket, nothing_set, private_environment
+from unde_catalog.services.user_media.bucket import WrongBucket
+from unde_catalog.settings.environment import SettingsError, load_user_media_settings
+from unde_catalog.stores.objects.objects import StorageDown
+from unde_catalog_tests.support.s3_servers import BUCKET, Moto, Rclone, running_moto, running_rclone, s3_environment
+from unde_catalog_tests.support.user_media import PRIVATE_BUCKET, configured_bucket, nothing_set, private_environment
 
 KEY = "1/2/avatar_a/photos/2/20260101T000000.000000Z/AgAD_-1.jpg"
 

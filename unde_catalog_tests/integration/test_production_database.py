@@ -3,15 +3,15 @@
 import pytest
 from typer.testing import CliRunner
 
-from unde_catalog.cli import app
-from unde_catalog.production.migrate import PRODUCTION
-from unde_catalog.settings import load_settings
-from unde_catalog.staging import migrate
-from unde_catalog.staging.database import Database, StagingDown
-from unde_catalog.workplace import Workplace
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.publishing import add_good, publish, shown
-from unde_catalog_tests.servers import Server
+from unde_catalog.backends import Workplace
+from unde_catalog.cli.app import app
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.db import migrate
+from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.production.migrate import PRODUCTION
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.publishing import add_good, publish, shown
+from unde_catalog_tests.support.servers import Server
 
 
 def test_it_is_migrated_beside_the_tables_and_migrations_of_an_app(server: Server) -> None:

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 import pytest
 
-from unde_catalog.net.answers import Downloaded, DownloadFailed
 from unde_catalog.net.download import Downloader, FarSideDown, Manners
-from unde_catalog.net.targets import Targets
+from unde_catalog.net.responses import Downloaded, DownloadFailed
 from unde_catalog.net.tls import UnusableBundle
-from unde_catalog_tests.far_side import FarSide, cut_after, far_side, reply
-from unde_catalog_tests.proxies import PASSWORD, USER, Authority, authority, running_proxy
+from unde_catalog.net.url_policy import Targets
+from unde_catalog_tests.support.far_side import FarSide, cut_after, far_side, reply
+from unde_catalog_tests.support.proxies import PASSWORD, USER, Authority, authority, running_proxy
 
 MANNERS = Manners(slots=10, delay_min=0, delay_max=0, timeout=10, max_retries=0, max_bytes=200_000)
 PHOTO = b"\xff\xd8\xff" + bytes(range(256)) * 40

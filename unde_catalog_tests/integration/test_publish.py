@@ -8,15 +8,26 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.production import publications
-from unde_catalog.publish import agreement, settling
-from unde_catalog.publish import publish as stage
-from unde_catalog.publish.rules import Candidate, Failure
-from unde_catalog.publish_settings import PublishFields
-from unde_catalog.staging import due_work, stock_rows
-from unde_catalog.staging.database import Cursor, Database, StagingDown
-from unde_catalog_tests.due import add_products, due_row, execute, is_due
-from unde_catalog_tests.publishing import GOOD, PHOTO, add_good, at_rest, on_sale, publish, shown, statuses, stopped
+from unde_catalog.settings.publishing import PublishFields
+from unde_catalog.stages.production_catalog import publish as stage
+from unde_catalog.stages.production_catalog import reconcile, write_back
+from unde_catalog.stages.production_catalog.rules import Candidate, Failure
+from unde_catalog.stores.db.database import Cursor, Database, StagingDown
+from unde_catalog.stores.production import publications
+from unde_catalog.stores.staging.due_work import leases
+from unde_catalog.stores.staging.stock import read as stock_rows
+from unde_catalog_tests.support.due import add_products, due_row, execute, is_due
+from unde_catalog_tests.support.publishing import (
+    GOOD,
+    PHOTO,
+    add_good,
+    at_rest,
+    on_sale,
+    publish,
+    shown,
+    statuses,
+    stopped,
+)
 
 STAGE = "production_catalog"
 
@@ -116,14 +127,14 @@ def test_a_change_while_it_is_published_stays_due(
     db: Database, production: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (product,) = add_good(db, 1)
-    settle = settling.settle
+    settle = write_back.settle
 
     def change_then_settle(*args: Any) -> None:
         execute(db, "UPDATE raw_products SET price = 120 WHERE id = %s", product)
         settle(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(settling, "settle", change_then_settle)
+        patch.setattr(write_back, "settle", change_then_settle)
         publish(db, production)
     assert shown(production)["1"]["price"] == 100
     assert is_due(db, product, STAGE)
@@ -136,14 +147,14 @@ def test_a_product_that_leaves_while_it_is_published_leaves_with_the_next(
     db: Database, production: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = add_good(db, 2)
-    settle = settling.settle
+    settle = write_back.settle
 
     def leave_then_settle(*args: Any) -> None:
         execute(db, "UPDATE raw_products SET active = false WHERE id = %s", ids[0])
         settle(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(settling, "settle", leave_then_settle)
+        patch.setattr(write_back, "settle", leave_then_settle)
         publish(db, production)
     assert on_sale(production) == {"1", "2"}
     assert publish(db, production).counts == {"left": 1}
@@ -226,7 +237,7 @@ def test_staging_that_goes_away_before_it_is_told_is_told_by_the_next_run(
         raise StagingDown("the database staging can't be used: cut")
 
     with monkeypatch.context() as patch:
-        patch.setattr(due_work, "finish", cut)
+        patch.setattr(leases, "finish", cut)
         assert "cut" in stopped(db, production)
     assert len(on_sale(production)) == 3
     assert statuses(db) == {"pending": 3}
@@ -274,9 +285,9 @@ def test_production_and_staging_agree_until_somebody_else_writes(db: Database, p
     add_products(db, 2, "oysho", **{**GOOD, "image_status": "pending"})
     publish(db, production)
     execute(db, "UPDATE raw_products SET price = 90 WHERE id = %s", ids[0])
-    assert agreement.look("zara", db, production).holds
+    assert reconcile.look("zara", db, production).holds
     execute(production, "DELETE FROM catalog_products WHERE external_id IN ('2', '3', '4')")
-    found = agreement.look("zara", db, production)
+    found = reconcile.look("zara", db, production)
     assert (found.holds, found.on_sale, found.synced, found.waiting) == (False, 2, 4, 1)
     publish(db, production, force=True)
-    assert agreement.look("zara", db, production).holds
+    assert reconcile.look("zara", db, production).holds

@@ -10,20 +10,20 @@ from decimal import Decimal
 
 import pytest
 
-from unde_catalog import pipeline
-from unde_catalog.handler import StageStopped
-from unde_catalog.publish import gate
-from unde_catalog.publish.publish import candidate
-from unde_catalog.publish.rules import failures
-from unde_catalog.publish_settings import PublishFields
-from unde_catalog.settings import load_settings
-from unde_catalog.stage_report import RunOptions
-from unde_catalog.staging import publishing
-from unde_catalog.staging.database import Database
-from unde_catalog.workplace import Workplace
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.publishing import add_good, at_rest, on_sale, publish, shown, statuses, stopped
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog.backends import Workplace
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.settings.publishing import PublishFields
+from unde_catalog.stages import run as pipeline
+from unde_catalog.stages.production_catalog import brand_gate
+from unde_catalog.stages.production_catalog.publish import candidate
+from unde_catalog.stages.production_catalog.rules import failures
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging import publishing
+from unde_catalog.worker.handler import StageStopped
+from unde_catalog.worker.report import RunOptions
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.publishing import add_good, at_rest, on_sale, publish, shown, statuses, stopped
+from unde_catalog_tests.support.servers import Sandbox
 
 
 @pytest.mark.parametrize("currencies", [("AED",), ()], ids=["one currency", "any currency"])
@@ -49,7 +49,7 @@ def test_the_figures_count_by_the_rules_that_judge_each_product(
         json.dumps(rows),
     )
     limits = PublishFields(publish_currencies=currencies)
-    found = gate.figures("zara", db, production, limits)
+    found = brand_gate.figures("zara", db, production, limits)
     ids = [row["id"] for row in execute(db, "SELECT id FROM raw_products")]
     judged = [list(failures(candidate(one), limits)) for one in db.run(publishing.load, ids)]
     assert found.candidates == len(judged) == len(rows)
@@ -68,7 +68,7 @@ def test_products_whose_photos_are_still_to_come_count_for_nothing(db: Database,
         "INSERT INTO raw_products (source, external_id, brand, scraped_at)"
         " SELECT 'apify_zara', 1000 + n, 'zara', now() FROM generate_series(1, 50) AS n",
     )
-    found = gate.figures("zara", db, production, PublishFields())
+    found = brand_gate.figures("zara", db, production, PublishFields())
     assert (found.candidates, found.failing, found.active) == (10, 0, 60)
     assert publish(db, production).done == 10
 
@@ -207,7 +207,7 @@ def test_the_median_shift_is_that_of_published_products_alone(db: Database, prod
     publish(db, production)
     execute(db, "UPDATE raw_products SET price = 250 WHERE id = ANY(%s)", ids[:12])
     execute(db, "UPDATE raw_products SET published_currency = 'USD' WHERE id = %s", ids[0])
-    found = gate.figures("zara", db, production, PublishFields())
+    found = brand_gate.figures("zara", db, production, PublishFields())
     assert (found.compared, found.price_shift) == (19, Decimal("2.5"))
     assert found.published == 20
     assert timedelta(0) < db.run(publishing.load, ids[:1])[0].unseen_for

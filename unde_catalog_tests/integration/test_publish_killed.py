@@ -12,10 +12,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from unde_catalog.staging.database import Database
-from unde_catalog_tests.due import execute, let_leases_run_out, poll
-from unde_catalog_tests.publishing import add_good, at_rest, on_sale, publish, shown, statuses
-from unde_catalog_tests.servers import PROJECT, Server
+from unde_catalog.stores.db.database import Database
+from unde_catalog_tests.support.due import execute, let_leases_run_out, poll
+from unde_catalog_tests.support.publishing import add_good, at_rest, on_sale, publish, shown, statuses
+from unde_catalog_tests.support.servers import PROJECT, Server
 
 COUNT = 2_500  # three chunks
 WAITS = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"

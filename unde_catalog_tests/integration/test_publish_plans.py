@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.production import incoming, publications
-from unde_catalog.production.incoming import Judged
-from unde_catalog.publish import settling
-from unde_catalog.staging import due_work, publishing, stock_rows
-from unde_catalog.staging.database import Cursor, Database
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.publishing import add_good, publish
+from unde_catalog.stages.production_catalog import write_back
+from unde_catalog.stores.db.database import Cursor, Database
+from unde_catalog.stores.production import incoming, publications
+from unde_catalog.stores.production.incoming import Judged
+from unde_catalog.stores.staging import publishing
+from unde_catalog.stores.staging.due_work import leases as due_work
+from unde_catalog.stores.staging.stock import read as stock_rows
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.publishing import add_good, publish
 
 STAGE = "production_catalog"
 DAYS = timedelta(days=2)
@@ -89,5 +91,5 @@ def test_chunks_and_pages_use_indexes_alone(db: Database, production: Database, 
         assert "Sort" not in on_production.plans[0]
     with db.transaction() as cursor:
         staging = Explaining(cursor)
-        assert len(settling._settle(staging, rows)) <= 1_000
+        assert len(write_back._settle(staging, rows)) <= 1_000
         no_table_is_read_whole(staging)

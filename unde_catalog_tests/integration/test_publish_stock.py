@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.staging import stock_rows
-from unde_catalog.staging.database import Database
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.publishing import add_good, at_rest, publish
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.stock import read as stock_rows
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.publishing import add_good, at_rest, publish
 
 
 def fetch(db: Database, product: str, sizes: str = '["S"]', store: int = 4483, ago: str = "1 minute") -> None:

@@ -6,17 +6,29 @@ from typing import Any
 import psycopg
 import pytest
 
-from unde_catalog.check_settings import CheckFields
-from unde_catalog.index.ximilar_api import LocalPace, Ximilar
-from unde_catalog.quality import collection, coverage, failures, freshness, marks, prices, same_photo, scrape
-from unde_catalog.quality.answer import Answer
-from unde_catalog.staging import freshness as times
-from unde_catalog.staging import indexed_records, pauses, price_moves, quality, same_photos
-from unde_catalog.staging.database import Database
-from unde_catalog_tests.due import add_products, execute
+from unde_catalog.operations.quality import (
+    collection,
+    coverage,
+    due_marks,
+    failures,
+    freshness,
+    prices,
+    same_photo,
+    scrape,
+)
+from unde_catalog.operations.quality.result import Answer
+from unde_catalog.settings.checks import CheckFields
+from unde_catalog.stages.ximilar_index.client import LocalPace, Ximilar
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.due_work import pauses
+from unde_catalog.stores.staging.index import ximilar_records
+from unde_catalog.stores.staging.photos import duplicates
+from unde_catalog.stores.staging.reports import freshness as times
+from unde_catalog.stores.staging.reports import price_changes, quality
 from unde_catalog_tests.integration.test_publish_plans import Explaining, no_table_is_read_whole
-from unde_catalog_tests.quality import add_photos, add_whole, fail, ran, reprice, scraped, through
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog_tests.support.due import add_products, execute
+from unde_catalog_tests.support.quality import add_photos, add_whole, fail, ran, reprice, scraped, through
+from unde_catalog_tests.support.servers import Sandbox
 
 LIMITS = CheckFields()
 
@@ -31,15 +43,15 @@ def failing(db: Database, stage: str = "originals", brand: str = "zara") -> Answ
 
 
 def priced(db: Database, brand: str = "zara") -> Answer:
-    return prices.prices(brand, db.run(price_moves.price_moves, brand, LIMITS.check_price_factor), LIMITS)
+    return prices.prices(brand, db.run(price_changes.price_moves, brand, LIMITS.check_price_factor), LIMITS)
 
 
 def shared(db: Database, brand: str = "zara") -> Answer:
-    return same_photo.same_photo(brand, db.run(same_photos.same_photos, brand), LIMITS)
+    return same_photo.same_photo(brand, db.run(duplicates.same_photos, brand), LIMITS)
 
 
 def marked(db: Database, stage: str, brand: str = "zara") -> Answer:
-    return marks.due_marks(stage, brand, db.run(quality.mark_figures, stage, brand))
+    return due_marks.due_marks(stage, brand, db.run(quality.mark_figures, stage, brand))
 
 
 def fresh(db: Database, stage: str, brand: str = "zara") -> Answer:
@@ -163,7 +175,7 @@ def test_products_listed_twice_are_told_when_they_are_many(db: Database) -> None
 def test_of_a_big_brand_the_newest_are_compared(db: Database) -> None:
     ids = add_whole(db, 20)
     add_photos(db, ids, "c" * 64)
-    assert db.run(same_photos.same_photos, "zara", 5).most_shared[0].products == 5
+    assert db.run(duplicates.same_photos, "zara", 5).most_shared[0].products == 5
 
 
 @pytest.mark.parametrize("stage", quality.MARKED_STAGES)
@@ -280,8 +292,8 @@ def test_no_check_of_a_brand_reads_a_table_whole_at_100_000_rows(db: Database, d
         assert quality.failures(cursor_like, "originals", "zara", timedelta(days=3)).reasons
         for stage in quality.MARKED_STAGES:
             quality.mark_figures(cursor_like, stage, "zara")
-        assert price_moves.price_moves(cursor_like, "zara", 1.5).outliers == 2_000
-        same_photos.same_photos(cursor_like, "zara")
+        assert price_changes.price_moves(cursor_like, "zara", 1.5).outliers == 2_000
+        duplicates.same_photos(cursor_like, "zara")
         times.stage_times(cursor_like, "originals", "zara")
         no_table_is_read_whole(explaining, but=("scraper_logs", "scrapes"))
 
@@ -315,7 +327,7 @@ def test_ximilars_count_is_compared_with_ours(db: Database, sandbox: Sandbox) ->
     sandbox.control(ximilar={"token": "another"})
     found = collection.look(api, db, name, "zara")
     assert not found.holds and "can't be counted" in found.sentence and "XIMILAR_API_TOKEN" in found.sentence
-    assert db.run(indexed_records.our_records, name, "oysho", 50).of_brand == 0
+    assert db.run(ximilar_records.our_records, name, "oysho", 50).of_brand == 0
 
 
 def _pixels() -> str:

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from unde_catalog import pipeline
+from unde_catalog.backends import Workplace
 from unde_catalog.brands import BRANDS
-from unde_catalog.settings import load_settings
-from unde_catalog.stage_report import RunOptions
-from unde_catalog.staging.database import Database
-from unde_catalog.workplace import Workplace
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.s3_servers import running_rclone, s3_environment
-from unde_catalog_tests.servers import Sandbox, Server
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages import run as pipeline
+from unde_catalog.stores.db.database import Database
+from unde_catalog.worker.report import RunOptions
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.s3_servers import running_rclone, s3_environment
+from unde_catalog_tests.support.servers import Sandbox, Server
 
 _OURS = ("id", "scraped_at", "created_at", "updated_at", "last_scrape_id")
 

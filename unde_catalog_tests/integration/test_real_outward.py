@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from unde_catalog import pipeline
-from unde_catalog.index.ximilar_api import LocalPace, Ximilar
-from unde_catalog.settings import load_settings
-from unde_catalog.stage_report import RunOptions
-from unde_catalog.staging.database import Database
-from unde_catalog.workplace import Workplace
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.publishing import on_sale, shown
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog.backends import Workplace
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages import run as pipeline
+from unde_catalog.stages.ximilar_index.client import LocalPace, Ximilar
+from unde_catalog.stores.db.database import Database
+from unde_catalog.worker.report import RunOptions
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.publishing import on_sale, shown
+from unde_catalog_tests.support.servers import Sandbox
 
 BRANDS = ("zara", "bershka")
 STAGES = ("raw_products", "originals", "collages", "ximilar_index", "production_catalog")

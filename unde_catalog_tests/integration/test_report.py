@@ -8,20 +8,22 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from unde_catalog import pipeline
-from unde_catalog.report.catalog import key_of, make, store
-from unde_catalog.report.gather import gather
-from unde_catalog.report.numbers import CatalogReport, Work
-from unde_catalog.settings import load_settings
-from unde_catalog.stage_report import RunOptions
-from unde_catalog.staging import catalog_days, pauses, report_numbers, report_runs
-from unde_catalog.staging.database import Database
-from unde_catalog.staging.report_numbers import Due, Failing, Standing, Stock, Stored
-from unde_catalog.staging.report_runs import Changes
-from unde_catalog.workplace import Workplace
-from unde_catalog_tests.due import add_products, execute, set_now
-from unde_catalog_tests.reports import taken
-from unde_catalog_tests.roles import acting_as
+from unde_catalog.backends import Workplace
+from unde_catalog.operations.report.catalog import key_of, make, store
+from unde_catalog.operations.report.gather import gather
+from unde_catalog.operations.report.numbers import CatalogReport, Work
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages import run as pipeline
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.due_work import pauses
+from unde_catalog.stores.staging.reports import days as catalog_days
+from unde_catalog.stores.staging.reports import runs, totals
+from unde_catalog.stores.staging.reports.runs import Changes
+from unde_catalog.stores.staging.reports.totals import Due, Failing, Standing, Stock, Stored
+from unde_catalog.worker.report import RunOptions
+from unde_catalog_tests.support.due import add_products, execute, set_now
+from unde_catalog_tests.support.reports import taken
+from unde_catalog_tests.support.roles import acting_as
 
 ZARA = ("originals", "zara")
 
@@ -56,7 +58,7 @@ def test_products_are_counted_by_how_far_they_have_come(db: Database) -> None:
     add_products(db, 5, first=10, image_status="collage_ready", sync_status="synced", ximilar_status="synced")
     add_products(db, 6, first=15, image_status="collage_ready", sync_status="synced", active=False)
     add_products(db, 1, "oysho", active=False)
-    assert db.run(report_numbers.standings) == {
+    assert db.run(totals.standings) == {
         "zara": Standing(14, 6, photographed=12, glued=9, wanted=7, indexed=4, published=5),
         "oysho": Standing(0, 1),
     }
@@ -71,7 +73,7 @@ def test_stored_objects_are_counted_with_their_bytes(db: Database) -> None:
     for product, n, state in ((one, 1, "stored"), (one, 2, "stored"), (other, 1, "gone")):
         execute(db, photo, product, n, state)
     execute(db, "INSERT INTO product_collages VALUES (%s, 'k', 's', 1, 1, 700, now())", one)
-    assert db.run(report_numbers.stored) == {"zara": Stored(photos=2, collages=1, bytes=900)}
+    assert db.run(totals.stored) == {"zara": Stored(photos=2, collages=1, bytes=900)}
 
 
 def test_the_latest_answer_of_each_shop_says_what_is_in_stock(db: Database) -> None:
@@ -89,7 +91,7 @@ def test_the_latest_answer_of_each_shop_says_what_is_in_stock(db: Database) -> N
         execute(db, row, shop, product, sizes, ago)
     with db.transaction() as cursor:
         set_now(cursor, "2026-03-02 00:30 UTC")
-        found = report_numbers.stock(cursor, timedelta(hours=3))
+        found = totals.stock(cursor, timedelta(hours=3))
     assert found == {"zara": Stock(shops=3, heard=2, checked=3, in_stock=2), "oysho": Stock(shops=1)}
 
 
@@ -100,12 +102,12 @@ def test_failures_are_told_by_reason_with_products_that_show_them(db: Database) 
     execute(db, fail, "http_503", None, False, ids[3:5])
     execute(db, fail, "http_503", None, False, ids[5:])
     execute(db, "UPDATE raw_products SET active = false WHERE id = %s", ids[5])  # nobody misses its photos
-    found, products = db.run(report_numbers.failing, ("originals",), ("zara",), 1, 2)
+    found, products = db.run(totals.failing, ("originals",), ("zara",), 1, 2)
     assert products == 5
     (one,) = found
     assert (one.reason, one.products, one.given_up, one.detail) == ("http_404", 3, 3, "404 Not Found")
     assert len(one.examples) == 2 and {name for _, name in one.examples} == {"A SHIRT"}
-    assert db.run(report_numbers.failing, ("originals",), ("oysho",), 9) == ([], 0)
+    assert db.run(totals.failing, ("originals",), ("oysho",), 9) == ([], 0)
 
 
 def test_items_that_the_last_scrape_could_not_read_are_told(db: Database) -> None:
@@ -119,7 +121,7 @@ def test_items_that_the_last_scrape_could_not_read_are_told(db: Database) -> Non
                 db, "INSERT INTO rejected_items (scrape_id, brand, position, external_id, reason, detail)"
                 " VALUES (%s, 'zara', %s, %s, %s, 'it lacks one')", scrape["id"], n, None if n == 1 else "7", reason,
             )  # fmt: skip
-    assert db.run(report_numbers.rejected, ["zara", "oysho"]) == [
+    assert db.run(totals.rejected, ["zara", "oysho"]) == [
         Failing("raw_products", "zara", "no_id", 2, 0, "it lacks one", (("7", None),))
     ]
 
@@ -128,7 +130,7 @@ def test_due_work_is_counted_and_what_is_in_hand_of_it(db: Database) -> None:
     ids = add_products(db, 5)
     execute(db, "UPDATE due_work SET due_at = now() + interval '1 hour' WHERE product_id = %s", ids[0])
     execute(db, "UPDATE due_work SET leased_until = now() + interval '1 hour' WHERE product_id = %s", ids[1])
-    assert db.run(report_numbers.due, ("originals", "collages"), ("zara", "oysho")) == [Due(*ZARA, 4, 1)]
+    assert db.run(totals.due, ("originals", "collages"), ("zara", "oysho")) == [Due(*ZARA, 4, 1)]
 
 
 def test_work_ends_at_the_rate_of_the_last_runs_while_somebody_is_at_it(db: Database) -> None:
@@ -180,7 +182,7 @@ def test_a_week_and_a_month_ago_are_known_from_the_days_before(db: Database) -> 
         then = Standing(active=products)
         with db.transaction() as cursor:
             cursor.execute("SELECT set_config('unde.now', (now() - %s * interval '1 day')::text, true)", (days,))
-            catalog_days.record(cursor, "zara", then, Stored(), report_numbers.now(cursor))
+            catalog_days.record(cursor, "zara", then, Stored(), totals.now(cursor))
     growth = look(db).brands[0].growth
     assert growth.week_ago is not None and growth.week_ago.standing.active == 2
     assert growth.month_ago is not None and growth.month_ago.standing.active == 1  # the last look before it
@@ -190,7 +192,7 @@ def test_a_week_and_a_month_ago_are_known_from_the_days_before(db: Database) -> 
 
 
 def test_the_objects_of_a_big_catalogue_are_counted_once_a_day(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unde_catalog.report.gather._BIG", 0)
+    monkeypatch.setattr("unde_catalog.operations.report.gather._BIG", 0)
     (one,) = add_products(db, 1)
     assert look(db).total("collages") == 0
     execute(db, "INSERT INTO product_collages VALUES (%s, 'k', 's', 1, 1, 700, now())", one)
@@ -233,9 +235,9 @@ def test_the_report_of_the_sandbox_s_catalogue_tells_what_is_there(workplace: Wo
 
 def test_a_worker_that_serves_everything_may_make_the_report(db: Database) -> None:
     with acting_as(db, "scraper") as cursor:
-        assert report_numbers.standings(cursor) == {}
-        catalog_days.record(cursor, "zara", Standing(), Stored(), report_numbers.now(cursor))
-        assert report_runs.changes(cursor, timedelta(days=7)) == {}
+        assert totals.standings(cursor) == {}
+        catalog_days.record(cursor, "zara", Standing(), Stored(), totals.now(cursor))
+        assert runs.changes(cursor, timedelta(days=7)) == {}
 
 
 def test_the_report_s_indexes_are_there_and_serve_it(db: Database, direct: str) -> None:

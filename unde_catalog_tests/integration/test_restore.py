@@ -9,13 +9,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from unde_catalog.staging.database import Database
-from unde_catalog.upkeep.backup import backup, read_manifest
-from unde_catalog.upkeep.postgres_tools import ToolFailed
-from unde_catalog.upkeep.restore import restore
-from unde_catalog_tests.due import add_products, execute, finish, poll, take
-from unde_catalog_tests.servers import PROJECT
-from unde_catalog_tests.whole_databases import all_rows, altered, schema
+from unde_catalog.operations.upkeep.backup import backup, read_manifest
+from unde_catalog.operations.upkeep.restore import restore
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.db.postgres_tools import ToolFailed
+from unde_catalog_tests.support.due import add_products, execute, finish, poll, take
+from unde_catalog_tests.support.servers import PROJECT
+from unde_catalog_tests.support.whole_databases import all_rows, altered, schema
 
 
 def test_replace_takes_away_whatever_is_there(direct: str, db: Database, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_restore_that_is_killed_leaves_all_as_it_was(direct: str, db: Database
     execute(db, "DELETE FROM scraper_logs WHERE id > 9")
     before = all_rows(direct)
     code = (
-        "import sys; from pathlib import Path; from unde_catalog.upkeep.restore import restore\n"
+        "import sys; from pathlib import Path; from unde_catalog.operations.upkeep.restore import restore\n"
         "restore(sys.argv[1], Path(sys.argv[2]), replace=True)"
     )
     with subprocess.Popen([sys.executable, "-c", code, direct, str(made)], cwd=PROJECT) as process:

@@ -14,13 +14,14 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from unde_catalog.staging import due_work, migrate
-from unde_catalog.staging.database import Cursor, Database, StagingDown
-from unde_catalog_tests.due import BRAND, LEASE, STAGE, add_products, execute, finish, poll, take
-from unde_catalog_tests.roles import ROLES, acting_as, url_as
-from unde_catalog_tests.servers import PROJECT, Server
+from unde_catalog.stores.db import migrate
+from unde_catalog.stores.db.database import Cursor, Database, StagingDown
+from unde_catalog.stores.staging.due_work import leases as due_work
+from unde_catalog_tests.support.due import BRAND, LEASE, STAGE, add_products, execute, finish, poll, take
+from unde_catalog_tests.support.roles import ROLES, acting_as, url_as
+from unde_catalog_tests.support.servers import PROJECT, Server
 
-MIGRATE = "import sys; from unde_catalog.staging import migrate; migrate.upgrade(sys.argv[1])"
+MIGRATE = "import sys; from unde_catalog.stores.staging import migrate; migrate.upgrade(sys.argv[1])"
 
 
 @pytest.fixture

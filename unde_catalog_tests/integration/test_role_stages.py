@@ -8,18 +8,19 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from unde_catalog import pipeline, reading
-from unde_catalog.handler import StageStopped
-from unde_catalog.settings import load_settings
-from unde_catalog.stage_report import RunOptions, StageReport
-from unde_catalog.staging import due_marks
-from unde_catalog.staging.database import Cursor, Database
-from unde_catalog.workplace import Workplace
-from unde_catalog_tests.due import ToyStage, add_products, execute
-from unde_catalog_tests.due import run as run_toy
+from unde_catalog.backends import Workplace
+from unde_catalog.cli import status as reading
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages import run as pipeline
+from unde_catalog.stores.db.database import Cursor, Database
+from unde_catalog.stores.staging.due_work import requeue
+from unde_catalog.worker.handler import StageStopped
+from unde_catalog.worker.report import RunOptions, StageReport
 from unde_catalog_tests.integration.shop import Shop, counts, item
-from unde_catalog_tests.roles import url_as
-from unde_catalog_tests.servers import Sandbox, Server
+from unde_catalog_tests.support.due import ToyStage, add_products, execute
+from unde_catalog_tests.support.due import run as run_toy
+from unde_catalog_tests.support.roles import url_as
+from unde_catalog_tests.support.servers import Sandbox, Server
 
 ROLE_OF = {"raw_products": "apify", "originals": "downloader", "collages": "collage", "ximilar_index": "ximilar"}
 Run = Callable[..., StageReport]
@@ -111,7 +112,7 @@ def test_every_due_stage_does_what_a_run_asks_for_as_its_own_role(run: Run, db: 
             # its own has no row until somebody forces it.
             execute(db, "UPDATE raw_products SET image_status = 'error' WHERE id % 2 = 0")
             execute(db, "DELETE FROM due_work WHERE stage = 'originals' AND product_id % 2 = 1")
-        assert at(ROLE_OF[stage]).db.run(due_marks.requeue, stage, "zara", "odd") == 4
+        assert at(ROLE_OF[stage]).db.run(requeue.requeue, stage, "zara", "odd") == 4
         assert run(stage).done == 4
         assert run(stage, force=True).done == 8
     assert statuses(db) == {"collage_ready": 8}

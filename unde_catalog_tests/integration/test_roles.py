@@ -3,11 +3,11 @@
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from unde_catalog.staging import due_work
-from unde_catalog.staging.database import Database, StagingDown
-from unde_catalog_tests.due import BRAND, LEASE, add_products, due_row, execute, finish, set_now, take
-from unde_catalog_tests.roles import ROLES, STAGE_OF, acting_as, url_as
-from unde_catalog_tests.servers import Server
+from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.staging.due_work import leases as due_work
+from unde_catalog_tests.support.due import BRAND, LEASE, add_products, due_row, execute, finish, set_now, take
+from unde_catalog_tests.support.roles import ROLES, STAGE_OF, acting_as, url_as
+from unde_catalog_tests.support.servers import Server
 
 PRODUCT = "INSERT INTO raw_products (source, external_id, brand, scraped_at) VALUES ('apify_zara', 'x', 'zara', now())"
 PHOTO = "INSERT INTO product_photos (product_id, n, source_url, state, fetched_at) SELECT id, 2, 'u', 'gone', now()"

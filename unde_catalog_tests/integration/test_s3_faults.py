@@ -8,18 +8,10 @@ from time import monotonic
 
 import pytest
 
-from unde_catalog.storage import s3
-from unde_catalog.storage.objects import PUT_SECONDS, ObjectStore, StorageDown
-from unde_catalog.storage.s3 import s3_store
-from unde_catalog_tests.s3_servers import (
-    HTML_429,
-    Answer,
-    OddS3,
-    bucket_at,
-    odd_s3,
-    refusal,
-    running_rclone,
-)
+from unde_catalog.stores.objects import s3
+from unde_catalog.stores.objects.objects import PUT_SECONDS, ObjectStore, StorageDown
+from unde_catalog.stores.objects.s3 import s3_store
+from unde_catalog_tests.support.s3_servers import HTML_429, Answer, OddS3, bucket_at, odd_s3, refusal, running_rclone
 
 KEY = "originals/zara/495689099/1.jpg"
 JPEG = "image/jpeg"

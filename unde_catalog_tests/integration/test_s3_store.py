@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.settings import Settings, SettingsError, load_settings
-from unde_catalog.storage.directory import DirectoryStore
-from unde_catalog.storage.objects import ObjectMissing, StorageDown
-from unde_catalog.storage.s3 import IN_FLIGHT, s3_store
-from unde_catalog.workplace import Workplace
-from unde_catalog_tests.s3_servers import (
+from unde_catalog.backends import Workplace
+from unde_catalog.settings.environment import Settings, SettingsError, load_settings
+from unde_catalog.stores.objects.directory import DirectoryStore
+from unde_catalog.stores.objects.objects import ObjectMissing, StorageDown
+from unde_catalog.stores.objects.s3 import IN_FLIGHT, s3_store
+from unde_catalog_tests.support.s3_servers import (
     BUCKET,
     OddS3,
     bucket_at,
@@ -236,7 +236,7 @@ def test_a_missing_object_is_told_from_a_missing_bucket(tmp_path: Path):
 
 
 def test_no_secret_is_in_a_process_that_failed(tmp_path: Path):
-    code = "from unde_catalog.workplace import Workplace\nfrom unde_catalog.settings import load_settings\n"
+    code = "from unde_catalog.backends import Workplace\nfrom unde_catalog.settings.environment import load_settings\n"
     code += "Workplace(load_settings()).store.put('a', b'', 'image/jpeg')"
     with running_rclone(tmp_path) as rclone:
         environment = s3_environment(rclone.url) | {"S3_SECRET_KEY": "planted-wrong"}

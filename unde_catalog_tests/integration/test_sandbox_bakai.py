@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import requests
 
-from unde_catalog.sandbox import bakai_photos as photos
-from unde_catalog.sandbox.bakai_shelf import BakaiShelf, BakaiTerms
+from unde_catalog.sandbox.bakai import photos
+from unde_catalog.sandbox.bakai.catalogue import BakaiShelf, BakaiTerms
 from unde_catalog.sandbox.serve import environment
-from unde_catalog_tests.servers import Sandbox, running_sandbox
+from unde_catalog_tests.support.servers import Sandbox, running_sandbox
 
 SHELF = BakaiShelf()
 DEFAULTS: dict[str, Any] = {

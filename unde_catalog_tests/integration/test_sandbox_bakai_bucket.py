@@ -13,9 +13,9 @@ import pytest
 import requests
 from obstore.store import S3Store
 
-from unde_catalog.sandbox import bakai_photos as photos
-from unde_catalog.sandbox.bakai_shelf import BakaiShelf, BakaiTerms
-from unde_catalog_tests.servers import Sandbox, running_sandbox
+from unde_catalog.sandbox.bakai import photos
+from unde_catalog.sandbox.bakai.catalogue import BakaiShelf, BakaiTerms
+from unde_catalog_tests.support.servers import Sandbox, running_sandbox
 
 SHELF = BakaiShelf()
 KEYS = [key for key, _, _ in SHELF.keys_after()]

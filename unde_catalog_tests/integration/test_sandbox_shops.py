@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from unde_catalog_tests.integration.shops_asked import BRANDS, NOON, Shops, far
-from unde_catalog_tests.servers import running_sandbox
+from unde_catalog_tests.support.servers import running_sandbox
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from unde_catalog_tests.integration.shops_asked import BRANDS, NOON, Shops
-from unde_catalog_tests.servers import running_sandbox
+from unde_catalog_tests.support.servers import running_sandbox
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from unde_catalog.sandbox.identity import TELEGRAM_TOKEN
-from unde_catalog.sandbox.telegram_photos import content
-from unde_catalog_tests.servers import Sandbox, running_sandbox
+from unde_catalog.sandbox.telegram.photos import content
+from unde_catalog_tests.support.servers import Sandbox, running_sandbox
 
 BOT = f"/bot{TELEGRAM_TOKEN}"
 

@@ -22,7 +22,7 @@ from unde_catalog_tests.integration.ximilar_asked import (
     picture,
     record,
 )
-from unde_catalog_tests.servers import running_sandbox
+from unde_catalog_tests.support.servers import running_sandbox
 
 UNREACHABLE = {"_url": "https://unde-images.invalid/originals/zara/1/1.jpg"}
 

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from unde_catalog_tests.integration.ximilar_asked import Ximilar, encoded, named, picture, record
-from unde_catalog_tests.servers import Sandbox, running_sandbox
+from unde_catalog_tests.support.servers import Sandbox, running_sandbox
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unde_catalog.index.descriptor import Descriptor
-from unde_catalog.index.score_meaning import measured
+from unde_catalog.stages.visual_index.descriptor import Descriptor
+from unde_catalog.stages.visual_index.score_calibration import measured
 from unde_catalog_tests.benchmarks.bench_visual import embed, pairs, products
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.search import gate
-from unde_catalog.staging import embedding_models
-from unde_catalog_tests.due import add_products, execute
-from unde_catalog_tests.served_api import Api, OpenApi
-from unde_catalog_tests.toy_clip import write_toy_clip
-from unde_catalog_tests.vector_rows import in_stock
-from unde_catalog_tests.visual import PHOTOS
+from unde_catalog.services.search.middleware import access as gate
+from unde_catalog.stores.staging.index import models
+from unde_catalog_tests.support.due import add_products, execute
+from unde_catalog_tests.support.served_api import Api, OpenApi
+from unde_catalog_tests.support.toy_clip import write_toy_clip
+from unde_catalog_tests.support.vector_rows import in_stock
+from unde_catalog_tests.support.visual import PHOTOS
 
 
 def ids(answer: object) -> list[int]:
@@ -132,10 +132,10 @@ def test_while_another_model_is_built_the_one_that_serves_answers_and_then_the_n
         patch.setenv("CLIP_MODEL_DIR", str(write_toy_clip(tmp_path / "clip")))
         patch.setenv("EMBEDDING_MODEL", "clip")
         clip = open_api()
-        clip.place.db.run(embedding_models.begin, "clip@0")
+        clip.place.db.run(models.begin, "clip@0")
         assert api.by_image(PHOTOS["red"]).json()["model"] == "descriptor@1"
         assert clip.by_image(PHOTOS["red"]).json()["model"] == "descriptor@1"  # whatever is set there
-        clip.place.db.run(embedding_models.stop_building)
+        clip.place.db.run(models.stop_building)
         execute(clip.place.db, "DELETE FROM embedding_models WHERE state = 'old'")
         clip.visual.run(force=True)
         clip.visual.again()

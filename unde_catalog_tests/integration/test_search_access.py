@@ -5,13 +5,13 @@ import threading
 
 import pytest
 
-from unde_catalog.redaction import Secrets
-from unde_catalog.search import keys
-from unde_catalog.staging import migrate
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.served_api import Api, OpenApi
-from unde_catalog_tests.servers import Server
-from unde_catalog_tests.visual import PHOTOS
+from unde_catalog.services.search.middleware import api_keys
+from unde_catalog.settings.redaction import Secrets
+from unde_catalog.stores.db import migrate
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.served_api import Api, OpenApi
+from unde_catalog_tests.support.servers import Server
+from unde_catalog_tests.support.visual import PHOTOS
 
 PASSWORD = "not-a-secret"  # of the test's database
 FILTERS = "/api/v1/filters"
@@ -37,7 +37,7 @@ def test_reading_needs_a_key_only_where_that_is_set(open_api: OpenApi) -> None:
 def test_a_key_that_is_wrong_or_revoked_is_refused_also_where_none_is_needed(api: Api) -> None:
     key = api.key()
     assert api.get(FILTERS, headers=key).status_code == 200
-    wrong = [keys.make(), "x", "x" * 5_000, "unde_' OR 1=1 --", "unde_" + "\u00e9" * 43]
+    wrong = [api_keys.make(), "x", "x" * 5_000, "unde_' OR 1=1 --", "unde_" + "\u00e9" * 43]
     for one in wrong:
         answer = api.get(FILTERS, headers=[(b"Authorization", f"Bearer {one}".encode())])
         assert (answer.status_code, answer.json()["code"]) == (401, "wrong_key")
@@ -91,7 +91,7 @@ def test_an_address_and_a_key_may_each_ask_so_often_and_are_told_when_again(open
 
 def test_who_tries_out_keys_is_sent_away_before_the_database_is_asked(open_api: OpenApi) -> None:
     api = open_api(SEARCH_RATE_PER_MINUTE=3)
-    wrong = [api.get(FILTERS, headers={"X-API-Key": keys.make()}).status_code for _ in range(5)]
+    wrong = [api.get(FILTERS, headers={"X-API-Key": api_keys.make()}).status_code for _ in range(5)]
     assert wrong == [401] * 3 + [429] * 2
     assert api.get(FILTERS).status_code == 200  # whoever shares the address and has no key
 
@@ -206,7 +206,7 @@ def test_health_looks_at_each_part_and_tells_no_reason_but_a_code(
     open_api: OpenApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = open_api()
-    monkeypatch.setattr("unde_catalog.search.health._REMEMBERED", 0)
+    monkeypatch.setattr("unde_catalog.services.search.routes.health._REMEMBERED", 0)
     told = api.get("/api/v1/health").json()
     assert told["status"] == "degraded" and told["checks"]["vectors"]["code"] == "nothing_embedded"
     api.visual.add("red")
@@ -226,8 +226,8 @@ def test_health_looks_at_each_part_and_tells_no_reason_but_a_code(
 
 
 def test_a_part_that_hangs_is_told_of_in_time_and_asked_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unde_catalog.search.health._REMEMBERED", 0)
-    monkeypatch.setattr("unde_catalog.search.health._SECONDS", 0.2)
+    monkeypatch.setattr("unde_catalog.services.search.routes.health._REMEMBERED", 0)
+    monkeypatch.setattr("unde_catalog.services.search.routes.health._SECONDS", 0.2)
     api.visual.add("red")
     api.visual.run()
     go_on, asked = threading.Event(), []
@@ -245,7 +245,7 @@ def test_without_a_database_everything_says_so_and_goes_on_when_it_comes(
     api = open_api(STAGING_DB_URL=away)
     for answer in (
         api.by_image(PHOTOS["red"]), api.similar(1), api.get(FILTERS), api.get("/images/1/image_1.jpg"),
-        api.get(FILTERS, headers={"X-API-Key": keys.make()}),
+        api.get(FILTERS, headers={"X-API-Key": api_keys.make()}),
     ):  # fmt: skip
         assert (answer.status_code, answer.json()["code"]) == (503, "staging_down")
         assert answer.headers["retry-after"] == "5" and "127.0.0.1" not in answer.text

@@ -5,9 +5,9 @@ import socket
 
 import pytest
 
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.served_api import Api, OpenApi
-from unde_catalog_tests.visual import PHOTOS
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.served_api import Api, OpenApi
+from unde_catalog_tests.support.visual import PHOTOS
 
 RED = PHOTOS["red"]
 SIZE = len(RED)

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from unde_catalog.cli import app
-from unde_catalog_tests.served_api import Api, OpenApi
+from unde_catalog.cli.app import app
+from unde_catalog_tests.support.served_api import Api, OpenApi
 
-CLI = [sys.executable, "-c", "from unde_catalog.cli import main; main()"]
+CLI = [sys.executable, "-c", "from unde_catalog.cli.app import main; main()"]
 
 
 @pytest.fixture

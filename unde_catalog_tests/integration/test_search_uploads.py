@@ -9,11 +9,11 @@ import zlib
 import httpx
 import pytest
 
-from unde_catalog.search import gate
-from unde_catalog_tests.served_api import Api, OpenApi
-from unde_catalog_tests.servers import REAL_DATA
+from unde_catalog.services.search.middleware import access as gate
+from unde_catalog_tests.support.served_api import Api, OpenApi
+from unde_catalog_tests.support.servers import REAL_DATA
+from unde_catalog_tests.support.visual import PHOTOS
 from unde_catalog_tests.unit.drawn_photos import detailed, plain, saved
-from unde_catalog_tests.visual import PHOTOS
 
 
 @pytest.fixture

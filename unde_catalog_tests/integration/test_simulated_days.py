@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog_tests.servers import Server
-from unde_catalog_tests.simulated_days import FAULTS, LOOKS_ONLY, SUNDAY, pass_days
+from unde_catalog_tests.support.servers import Server
+from unde_catalog_tests.support.simulated_days import FAULTS, LOOKS_ONLY, SUNDAY, pass_days
 
 
 @pytest.mark.timeout(600)

@@ -7,11 +7,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from unde_catalog.handler import HandBack, Outcome, StageStopped, done, given_up
-from unde_catalog.staging.database import Database, StagingDown
-from unde_catalog.staging.due_work import OpenWork
-from unde_catalog.storage.objects import StorageDown
-from unde_catalog_tests.due import (
+from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.objects.objects import StorageDown
+from unde_catalog.stores.staging.due_work.leases import OpenWork
+from unde_catalog.worker.handler import HandBack, Outcome, StageStopped, done, given_up
+from unde_catalog_tests.support.due import (
     NOTHING_OPEN,
     Toy,
     ToyStage,

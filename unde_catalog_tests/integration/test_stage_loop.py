@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from unde_catalog import stage
-from unde_catalog.handler import Outcome, StageStopped, done, given_up, handed_back, try_later
-from unde_catalog.staging.database import Database
-from unde_catalog_tests.due import (
+from unde_catalog.stores.db.database import Database
+from unde_catalog.worker import loop
+from unde_catalog.worker.handler import Outcome, StageStopped, done, given_up, handed_back, try_later
+from unde_catalog_tests.support.due import (
     NOTHING_OPEN,
     Toy,
     ToyStage,
@@ -216,7 +216,7 @@ def test_after_max_minutes_nothing_is_begun_and_what_is_begun_ends(db: Database,
     add_products(db, 30)
     assert run(db, ToyStage(), max_minutes=0).still_due == 30
     now = 0.0
-    monkeypatch.setattr(stage, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now))
 
     async def react(work: Sequence[Toy]) -> AsyncIterator[Outcome]:
         nonlocal now
@@ -262,7 +262,7 @@ def test_retry_failed_tries_again_what_failed(db: Database) -> None:
 
 
 def test_a_run_says_how_far_it_is(db: Database, caplog: pytest.LogCaptureFixture, monkeypatch: Any) -> None:
-    monkeypatch.setattr(stage, "_PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "_PROGRESS_SECONDS", 0.0)
     add_products(db, 5)
     with caplog.at_level(logging.INFO, "test"):
         run(db, ToyStage(hands=1))

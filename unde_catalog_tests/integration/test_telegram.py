@@ -12,11 +12,11 @@ import pytest
 from pydantic import SecretStr
 
 from unde_catalog.sandbox.identity import TELEGRAM_TOKEN
-from unde_catalog.sandbox.telegram_photos import content, sent
-from unde_catalog.user_media.outcomes import FetchedPhoto, FetchFailed
-from unde_catalog.user_media.telegram import Telegram
-from unde_catalog_tests.fake_time import FakeTime
-from unde_catalog_tests.servers import Sandbox, running_sandbox
+from unde_catalog.sandbox.telegram.photos import content, sent
+from unde_catalog.services.user_media.fetch_result import FetchedPhoto, FetchFailed
+from unde_catalog.services.user_media.telegram import Telegram
+from unde_catalog_tests.support.fake_time import FakeTime
+from unde_catalog_tests.support.servers import Sandbox, running_sandbox
 
 T = TypeVar("T")
 ID = "AgADBAADq6cxG"

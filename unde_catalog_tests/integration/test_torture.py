@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog_tests.servers import wheel_server
+from unde_catalog_tests.support.servers import wheel_server
 from unde_catalog_tests.torture import servers_die, trials
 from unde_catalog_tests.torture.assortment import assortment
 from unde_catalog_tests.torture.house import house

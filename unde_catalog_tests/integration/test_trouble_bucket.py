@@ -8,9 +8,9 @@ import dagster as dg
 import pytest
 
 from unde_catalog.definitions import build_definitions
-from unde_catalog.settings import load_settings
-from unde_catalog.storage import s3
-from unde_catalog_tests.s3_servers import (
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.objects import s3
+from unde_catalog_tests.support.s3_servers import (
     ACCESS_KEY,
     BUCKET,
     SECRET_KEY,
@@ -21,7 +21,7 @@ from unde_catalog_tests.s3_servers import (
     running_rclone,
     s3_environment,
 )
-from unde_catalog_tests.trouble import BRAND, Line, Undisturbed, collected
+from unde_catalog_tests.support.trouble import BRAND, Line, Undisturbed, collected
 
 AT = 5  # the put at which it begins
 STAGES = ("originals", "collages")

@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.staging import due_spread, due_work, reports
-from unde_catalog.staging.database import Database
-from unde_catalog.staging.due_work import Settled
-from unde_catalog_tests.due import (
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.due_work import leases as due_work
+from unde_catalog.stores.staging.due_work import spreading
+from unde_catalog.stores.staging.due_work.leases import Settled
+from unde_catalog.stores.staging.reports import status as reports
+from unde_catalog_tests.integration.shop import Shop
+from unde_catalog_tests.integration.test_due_work import _Explaining
+from unde_catalog_tests.support.due import (
     BRAND,
     LEASE,
     STAGE,
@@ -25,11 +29,9 @@ from unde_catalog_tests.due import (
     run,
     take,
 )
-from unde_catalog_tests.integration.shop import Shop
-from unde_catalog_tests.integration.test_due_work import _Explaining
-from unde_catalog_tests.servers import Server
+from unde_catalog_tests.support.servers import Server
+from unde_catalog_tests.support.trouble import Line, Undisturbed, collected
 from unde_catalog_tests.torture.house import PROGRAM
-from unde_catalog_tests.trouble import Line, Undisturbed, collected
 
 BACK = [timedelta(hours=2), timedelta(days=2)]
 STAGES = ("originals", "collages")
@@ -137,7 +139,7 @@ def test_recurring_work_waits_an_interval_at_the_most(db: Database) -> None:
     products = add_products(db, 4)
     hour = timedelta(hours=1)
     execute(db, "DELETE FROM due_work")
-    due_spread.spread(db, STAGE, BRAND, hour)
+    spreading.spread(db, STAGE, BRAND, hour)
     spread = execute(db, "SELECT product_id, due_at FROM due_work ORDER BY 1")
     assert mend(db, hour) == 0
     execute(db, "UPDATE due_work SET due_at = due_at + interval '2 days' WHERE product_id = %s", products[3])

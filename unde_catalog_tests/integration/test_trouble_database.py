@@ -10,15 +10,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from unde_catalog.handler import StageStopped
-from unde_catalog.settings import load_settings
-from unde_catalog.staging import database
-from unde_catalog_tests import pgbouncer
-from unde_catalog_tests.due import poll
-from unde_catalog_tests.roles import url_as
-from unde_catalog_tests.servers import Server, wheel_server
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.db import database
+from unde_catalog.worker.handler import StageStopped
+from unde_catalog_tests.support import pgbouncer
+from unde_catalog_tests.support.due import poll
+from unde_catalog_tests.support.roles import url_as
+from unde_catalog_tests.support.servers import Server, wheel_server
+from unde_catalog_tests.support.trouble import Line, Undisturbed, collected
 from unde_catalog_tests.torture.house import until_it_answers
-from unde_catalog_tests.trouble import Line, Undisturbed, collected
 
 AT = 5  # the put at which it begins
 STAGES = ("originals", "collages")

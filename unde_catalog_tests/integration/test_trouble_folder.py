@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog_tests.trouble import Line, Undisturbed, collected
+from unde_catalog_tests.support.trouble import Line, Undisturbed, collected
 
 AT = 5  # the put at which it begins
 STAGES = ("originals", "collages")

@@ -3,14 +3,14 @@
 import psycopg
 import pytest
 
-from unde_catalog.staging import bloat
-from unde_catalog.staging.database import Database, StagingDown
-from unde_catalog.upkeep.postgres_tools import ToolFailed
-from unde_catalog.upkeep.postgres_tools import direct as past_poolers
-from unde_catalog.upkeep.tables import HOT, Limits, tend
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.roles import url_as
-from unde_catalog_tests.servers import Server
+from unde_catalog.operations.upkeep.tables import HOT, Limits, tend
+from unde_catalog.stores.db import bloat
+from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.db.postgres_tools import ToolFailed
+from unde_catalog.stores.db.postgres_tools import direct as past_poolers
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.roles import url_as
+from unde_catalog_tests.support.servers import Server
 
 SMALL = Limits(dead_rows=50, index_bytes=1 << 20)  # as if the tables of a test were big
 

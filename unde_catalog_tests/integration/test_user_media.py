@@ -2,9 +2,9 @@
 
 import json
 
-from unde_catalog.user_media.subjects import BATCH_RESULT, ERROR, INFERENCE, INFERENCE_RESULT, TRAIN
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.people import TAKING, Media, answers, dead, hashes, said, send, single, train
+from unde_catalog.services.user_media.subjects import BATCH_RESULT, ERROR, INFERENCE, INFERENCE_RESULT, TRAIN
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.people import TAKING, Media, answers, dead, hashes, said, send, single, train
 
 
 def test_photos_are_stored_and_answered_and_what_can_not_be_is_told(media: Media, db):

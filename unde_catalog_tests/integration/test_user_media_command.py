@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.user_media.subjects import BATCH_RESULT, TRAIN
-from unde_catalog_tests.people import ANSWERS, TAKING, Media, answers, send, train
-from unde_catalog_tests.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, running_rclone, s3_environment
+from unde_catalog.services.user_media.subjects import BATCH_RESULT, TRAIN
+from unde_catalog_tests.support.people import ANSWERS, TAKING, Media, answers, send, train
+from unde_catalog_tests.support.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, running_rclone, s3_environment
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 

@@ -10,21 +10,21 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from unde_catalog.staging import user_media as rows
-from unde_catalog.staging import user_media_days
-from unde_catalog.staging import user_media_forgetting as forgetting
-from unde_catalog.staging.database import Database
-from unde_catalog.staging.user_media import RequestKey, Settled
-from unde_catalog.storage.directory import directory_store
-from unde_catalog.storage.objects import StorageDown
-from unde_catalog.user_media.bucket import PrivateBucket
-from unde_catalog.user_media.handling import Again, Delivery, Ended, Handler, Limits
-from unde_catalog.user_media.records import Records
-from unde_catalog.user_media.subjects import QUEUES, Queue
-from unde_catalog.user_media.telegram import Telegram
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.people import single, train
-from unde_catalog_tests.servers import Sandbox, running_sandbox
+from unde_catalog.services.user_media.bucket import PrivateBucket
+from unde_catalog.services.user_media.handler import Again, Delivery, Ended, Handler, Limits
+from unde_catalog.services.user_media.records import Records
+from unde_catalog.services.user_media.subjects import QUEUES, Queue
+from unde_catalog.services.user_media.telegram import Telegram
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.objects.directory import directory_store
+from unde_catalog.stores.objects.objects import StorageDown
+from unde_catalog.stores.staging.user_media import days
+from unde_catalog.stores.staging.user_media import erasure as forgetting
+from unde_catalog.stores.staging.user_media import requests as rows
+from unde_catalog.stores.staging.user_media.requests import RequestKey, Settled
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.people import single, train
+from unde_catalog_tests.support.servers import Sandbox, running_sandbox
 
 BATCHES, SINGLES = QUEUES
 AT = datetime(2026, 11, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -229,7 +229,7 @@ def test_forgetting_takes_names_and_answers_away_and_leaves_the_counts(house: Ho
     assert execute(db, "SELECT key FROM user_media_photos WHERE user_id = 1") == []
     found = execute(db, "SELECT user_id, answer IS NULL AS gone, stored FROM user_media_requests ORDER BY sequence")
     assert [tuple(row.values()) for row in found] == [(None, True, 1), (2, False, 1)]
-    (day,) = db.run(user_media_days.days, 7)
+    (day,) = db.run(days.days, 7)
     assert (day.batches, day.batch_photos, day.batch_stored, day.errors) == (2, 2, 2, 0)
 
 
@@ -239,11 +239,11 @@ def test_a_day_is_counted_by_kind_and_code(house: House, db: Database):
     ]  # fmt: skip
     for sequence, (queue, body) in enumerate(bodies, 1):
         house.deliver(queue, body, sequence=sequence)
-    (day,) = db.run(user_media_days.days, 7)
+    (day,) = db.run(days.days, 7)
     assert (day.batches, day.batch_photos, day.batch_stored) == (1, 2, 1)
     assert (day.singles, day.singles_stored, day.errors, day.dead) == (2, 1, 2, 1)
     assert day.codes == {"UNEXPECTED_ERROR": 2, "INFERENCE_PROCESSING_ERROR": 1}
-    assert db.run(user_media_days.left) == user_media_days.Left(1, "the message is not JSON in UTF-8", 0)
+    assert db.run(days.left) == days.Left(1, "the message is not JSON in UTF-8", 0)
     assert day.bytes > 0 and day.mean_batch_seconds is not None
 
 

@@ -1,16 +1,16 @@
 """The service for people's photos, killed at every step: what it had in hand is answered all the same, and once."""
 
-from unde_catalog.user_media.subjects import BATCH_RESULT, TRAIN
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.people import TAKING, Media, answers, hashes, said, send, train
-from unde_catalog_tests.people_worker import STEPS
+from unde_catalog.services.user_media.subjects import BATCH_RESULT, TRAIN
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.people import TAKING, Media, answers, hashes, said, send, train
+from unde_catalog_tests.support.people_worker import STEPS
 
 _NEVER = "3600"  # seconds of silence before others get a request
 
 
 def test_killed_at_any_step_it_loses_nothing_and_stores_and_answers_nothing_twice(media: Media, db):
     steps, url = list(STEPS), media.nats.url
-    with media.service("--ack-wait", _NEVER, program=("-m", "unde_catalog_tests.people_worker")) as services:
+    with media.service("--ack-wait", _NEVER, program=("-m", "unde_catalog_tests.support.people_worker")) as services:
         for n in range(len(steps)):
             services.wait_for(TAKING)
             send(url, TRAIN, train(f"A{n}", f"B{n}", user=n))

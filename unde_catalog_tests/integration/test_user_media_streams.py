@@ -8,10 +8,10 @@ import pytest
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StreamConfig
 
-from unde_catalog.user_media.streams import Declared, StreamsError, declare
-from unde_catalog.user_media.subjects import BATCH_RESULT, DEAD, ERROR, INFERENCE, INFERENCE_RESULT, TRAIN
-from unde_catalog_tests.nats_servers import NatsServer, running_nats
-from unde_catalog_tests.people import at
+from unde_catalog.services.user_media.streams import Declared, StreamsError, declare
+from unde_catalog.services.user_media.subjects import BATCH_RESULT, DEAD, ERROR, INFERENCE, INFERENCE_RESULT, TRAIN
+from unde_catalog_tests.support.nats_servers import NatsServer, running_nats
+from unde_catalog_tests.support.people import at
 
 OURS = {
     TRAIN: "PHOTO_REQUESTS", INFERENCE: "PHOTO_REQUESTS", BATCH_RESULT: "PHOTO_RESULTS",

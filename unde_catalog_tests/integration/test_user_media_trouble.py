@@ -9,21 +9,21 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
-from unde_catalog.staging.database import Database
-from unde_catalog.storage.directory import directory_store
-from unde_catalog.user_media import connection
-from unde_catalog.user_media.bucket import PrivateBucket
-from unde_catalog.user_media.connection import Connection
-from unde_catalog.user_media.handling import Handler, Limits
-from unde_catalog.user_media.metrics import Metrics
-from unde_catalog.user_media.records import Records
-from unde_catalog.user_media.service import Service
-from unde_catalog.user_media.streams import declare
-from unde_catalog.user_media.subjects import INFERENCE, INFERENCE_RESULT, QUEUES, TRAIN
-from unde_catalog.user_media.telegram import Telegram
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.people import TAKING, Media, answers, at, hashes, said, send, single, train
-from unde_catalog_tests.servers import Server
+from unde_catalog.services.user_media import connection
+from unde_catalog.services.user_media.bucket import PrivateBucket
+from unde_catalog.services.user_media.connection import Connection
+from unde_catalog.services.user_media.consumer import Service
+from unde_catalog.services.user_media.handler import Handler, Limits
+from unde_catalog.services.user_media.metrics import Metrics
+from unde_catalog.services.user_media.records import Records
+from unde_catalog.services.user_media.streams import declare
+from unde_catalog.services.user_media.subjects import INFERENCE, INFERENCE_RESULT, QUEUES, TRAIN
+from unde_catalog.services.user_media.telegram import Telegram
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.objects.directory import directory_store
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.people import TAKING, Media, answers, at, hashes, said, send, single, train
+from unde_catalog_tests.support.servers import Server
 
 SINGLES = QUEUES[1]
 

@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 from psycopg.errors import DiskFull
 
-from unde_catalog.index.vectors_pgvector import PgvectorStore
-from unde_catalog.staging import bloat, vectors
-from unde_catalog.staging.database import Database
-from unde_catalog.staging.embeddings import NewEmbedding, write
-from unde_catalog.staging.vectors import EVERYTHING, Filters
-from unde_catalog_tests.due import add_products, execute
-from unde_catalog_tests.servers import Server
-from unde_catalog_tests.vector_rows import MODEL, direction, serve
+from unde_catalog.stages.visual_index.pgvector import PgvectorStore
+from unde_catalog.stores.db import bloat
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.index import vectors
+from unde_catalog.stores.staging.index.embeddings import NewEmbedding, write
+from unde_catalog.stores.staging.index.vectors import EVERYTHING, Filters
+from unde_catalog_tests.support.due import add_products, execute
+from unde_catalog_tests.support.servers import Server
+from unde_catalog_tests.support.vector_rows import MODEL, direction, serve
 
 NEAR, FAR = 120, 30  # coats around where a search looks, and dresses behind all of them
 

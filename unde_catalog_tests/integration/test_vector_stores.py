@@ -6,14 +6,14 @@ from decimal import Decimal
 import pytest
 from qdrant_client import QdrantClient
 
-from unde_catalog.index.vectors import Filters, ModelGone, Shop, VectorStore
-from unde_catalog.index.vectors_pgvector import PgvectorStore
-from unde_catalog.index.vectors_qdrant import QdrantStore
-from unde_catalog.staging import vectors
-from unde_catalog.staging.database import Database
-from unde_catalog_tests.due import execute
-from unde_catalog_tests.servers import Server
-from unde_catalog_tests.vector_rows import MODEL, direction, in_stock, photo, product, serve
+from unde_catalog.stages.visual_index.pgvector import PgvectorStore
+from unde_catalog.stages.visual_index.qdrant import QdrantStore
+from unde_catalog.stages.visual_index.vector_store import Filters, ModelGone, Shop, VectorStore
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.index import vectors
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.servers import Server
+from unde_catalog_tests.support.vector_rows import MODEL, direction, in_stock, photo, product, serve
 
 Found = Callable[..., list[int]]
 

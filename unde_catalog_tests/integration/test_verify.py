@@ -11,18 +11,19 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.photos.collages import CollagesStage
-from unde_catalog.settings import load_settings
-from unde_catalog.stage import run_stage
-from unde_catalog.stage_report import RunOptions
-from unde_catalog.staging import due_work, object_checks
-from unde_catalog.staging.database import Database, StagingDown
-from unde_catalog.upkeep import verify as verify_module
-from unde_catalog.upkeep.verify import VerifyReport, verify
-from unde_catalog_tests.due import BRAND, LEASE, execute, is_due
-from unde_catalog_tests.photo_catalogue import BLUE, RED, Catalogue
-from unde_catalog_tests.roles import url_as
-from unde_catalog_tests.servers import Server
+from unde_catalog.operations.upkeep import verify as verify_module
+from unde_catalog.operations.upkeep.verify import VerifyReport, verify
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages.photos.collages import CollagesStage
+from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.staging.due_work import leases
+from unde_catalog.stores.staging.photos import object_checks
+from unde_catalog.worker.loop import run_stage
+from unde_catalog.worker.report import RunOptions
+from unde_catalog_tests.support.due import BRAND, LEASE, execute, is_due
+from unde_catalog_tests.support.photo_catalogue import BLUE, RED, Catalogue
+from unde_catalog_tests.support.roles import url_as
+from unde_catalog_tests.support.servers import Server
 
 JPEG = "image/jpeg"
 FIRST, SECOND, COLLAGE = "originals/zara/1/1.jpg", "originals/zara/1/2.jpg", "collages/zara/1.jpg"
@@ -147,7 +148,7 @@ def test_a_product_in_hand_is_left_alone_and_named(glued: Catalogue) -> None:
     def take(doing: str, count: int) -> None:
         if doing.startswith("mending"):
             execute(glued.db, "UPDATE due_work SET due_at = now() WHERE product_id = 1 AND stage = 'originals'")
-            assert len(glued.db.run(due_work.take, "originals", BRAND, 9, LEASE)) == 1
+            assert len(glued.db.run(leases.take, "originals", BRAND, 9, LEASE)) == 1
 
     report = check(glued, mend=True, tell=take)
     assert (report.mended, report.skipped, report.left) == ({"missing": 0}, ["zara/1"], 1)
@@ -227,8 +228,9 @@ def test_what_another_system_stored_is_unrecorded_and_not_thrown_away(glued: Cat
 
 def test_what_a_killed_check_left_is_cleared_away_by_the_next_one(glued: Catalogue) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from unde_catalog.staging.database import Database\n"
-        "from unde_catalog.storage.directory import directory_store; from unde_catalog.upkeep.verify import verify\n"
+        "import os, sys; from pathlib import Path; from unde_catalog.stores.db.database import Database\n"
+        "from unde_catalog.stores.objects.directory import directory_store\n"
+        "from unde_catalog.operations.upkeep.verify import verify\n"
         "die = lambda doing, count: doing == 'comparing' and os.kill(os.getpid(), 9)\n"
         "verify(Database(sys.argv[1]), directory_store(Path(sys.argv[2])), tell=die)"
     )

@@ -9,21 +9,21 @@ from typing import Any
 import pytest
 from qdrant_client import QdrantClient
 
-from unde_catalog.handler import StageStopped
-from unde_catalog.index.descriptor import Descriptor
-from unde_catalog.index.vectors import NO_PGVECTOR, PhotoVector, VectorsDown
-from unde_catalog.index.vectors_qdrant import ALIAS, QdrantStore, open_qdrant, point_id
-from unde_catalog.index.visual_index import VisualIndexStage
-from unde_catalog.quality.answer import Answer
-from unde_catalog.quality.visual_index import index_agrees
-from unde_catalog.staging import embedded_counts, embedding_models, embeddings
-from unde_catalog.staging.database import Cursor, Database
-from unde_catalog.workplace import Workplace
-from unde_catalog_tests.due import execute, is_due
-from unde_catalog_tests.due import run as run_handler
-from unde_catalog_tests.servers import PROJECT, Server
-from unde_catalog_tests.vector_rows import MODEL, direction, photo, product, serve
-from unde_catalog_tests.visual import Visual
+from unde_catalog.backends import Workplace
+from unde_catalog.operations.quality.result import Answer
+from unde_catalog.operations.quality.visual_index import index_agrees
+from unde_catalog.stages.visual_index.descriptor import Descriptor
+from unde_catalog.stages.visual_index.qdrant import ALIAS, QdrantStore, open_qdrant, point_id
+from unde_catalog.stages.visual_index.stage import VisualIndexStage
+from unde_catalog.stages.visual_index.vector_store import NO_PGVECTOR, PhotoVector, VectorsDown
+from unde_catalog.stores.db.database import Cursor, Database
+from unde_catalog.stores.staging.index import counts, embeddings, models
+from unde_catalog.worker.handler import StageStopped
+from unde_catalog_tests.support.due import execute, is_due
+from unde_catalog_tests.support.due import run as run_handler
+from unde_catalog_tests.support.servers import PROJECT, Server
+from unde_catalog_tests.support.vector_rows import MODEL, direction, photo, product, serve
+from unde_catalog_tests.support.visual import Visual
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def visual(workplace: Workplace) -> Visual:
 
 
 def agrees(visual: Visual, mirrored: int | None = None) -> Answer:
-    return index_agrees("zara", visual.db.run(embedded_counts.counts, "zara"), mirrored)
+    return index_agrees("zara", visual.db.run(counts.counts, "zara"), mirrored)
 
 
 def test_an_index_that_holds_what_the_catalogue_has_agrees(visual: Visual) -> None:
@@ -85,7 +85,7 @@ def test_a_server_that_cant_search_is_told_unless_qdrant_does(visual: Visual) ->
 
 def unde_catalog(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), **extra}
-    command = [sys.executable, "-c", "from unde_catalog.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from unde_catalog.cli.app import main; main()", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
@@ -93,7 +93,7 @@ def test_the_command_line_tells_rebuilds_and_takes_back(visual: Visual, server: 
     assert unde_catalog("vectors", "rebuild").stderr.strip() == "nothing is embedded yet: unde-catalog run visual_index"
     visual.add("red", "green")
     visual.run()
-    visual.db.run(embedding_models.begin, "descriptor@next")
+    visual.db.run(models.begin, "descriptor@next")
     told = unde_catalog("vectors", "status").stdout.splitlines()
     assert told == [f"{Descriptor.name} answers: 2 photos.", "descriptor@next is being built: 0 photos."]
     owner = server.past_poolers(visual.db.url)
@@ -143,7 +143,7 @@ def test_qdrant_holds_the_pilot_alone_with_spec_3s_payload(visual: Visual, qdran
 
 
 def run(visual: Visual, handler: VisualIndexStage) -> None:
-    visual.db.run(embedding_models.begin, Descriptor.name)
+    visual.db.run(models.begin, Descriptor.name)
     report = run_handler(visual.db, handler)  # type: ignore[arg-type]
     assert not report.failed and not report.still_due
 
@@ -199,8 +199,8 @@ def test_qdrants_alias_follows_the_model_that_serves_and_the_one_being_built_sta
         qdrant.upsert(model, [photo(db, one, 1)])
     qdrant.serve(MODEL)
     assert names(qdrant) == ([f"{ALIAS}-toy-1", f"{ALIAS}-toy-2"], {ALIAS: f"{ALIAS}-toy-1"})
-    db.run(embedding_models.ask)
-    db.run(embedding_models.switch, "toy@2")
+    db.run(models.ask)
+    db.run(models.switch, "toy@2")
     qdrant.serve("toy@2")
     qdrant.serve("toy@2")
     assert names(qdrant) == ([f"{ALIAS}-toy-2"], {ALIAS: f"{ALIAS}-toy-2"})
@@ -212,7 +212,7 @@ def test_a_qdrant_that_does_not_answer_is_told_in_a_sentence_without_its_address
     with pytest.raises(VectorsDown, match=r"Qdrant \(QDRANT_URL\) can't be used: ") as down:
         store.count(Descriptor.name)
     assert "hunter2" not in str(down.value) and "\n" not in str(down.value)
-    visual.db.run(embedding_models.begin, Descriptor.name)
+    visual.db.run(models.begin, Descriptor.name)
     handler = VisualIndexStage(Descriptor(), visual.place.store, store, take_at_most=10, memory_mb=64)
     with pytest.raises(StageStopped, match="visual_index of zara stopped: Qdrant"):
         run_handler(visual.db, handler)  # type: ignore[arg-type]

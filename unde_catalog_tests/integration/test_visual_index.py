@@ -5,17 +5,17 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from unde_catalog.handler import StageStopped
-from unde_catalog.index.descriptor import Descriptor
-from unde_catalog.index.embedding import picture
-from unde_catalog.index.vectors_opening import open_store
-from unde_catalog.index.visual_index import VisualIndexStage
-from unde_catalog.staging import embedding_models
-from unde_catalog.staging.embedding_models import Models
-from unde_catalog.workplace import Workplace
-from unde_catalog_tests.due import due_row, execute, is_due
-from unde_catalog_tests.due import run as run_handler
-from unde_catalog_tests.visual import PHOTOS, Visual
+from unde_catalog.backends import Workplace
+from unde_catalog.stages.visual_index.descriptor import Descriptor
+from unde_catalog.stages.visual_index.model import picture
+from unde_catalog.stages.visual_index.open_store import open_store
+from unde_catalog.stages.visual_index.stage import VisualIndexStage
+from unde_catalog.stores.staging.index import models
+from unde_catalog.stores.staging.index.models import Models
+from unde_catalog.worker.handler import StageStopped
+from unde_catalog_tests.support.due import due_row, execute, is_due
+from unde_catalog_tests.support.due import run as run_handler
+from unde_catalog_tests.support.visual import PHOTOS, Visual
 
 MODEL = Descriptor.name
 NEW = "descriptor@of tests"
@@ -135,7 +135,7 @@ def test_a_new_model_is_built_beside_the_one_that_answers_and_takes_its_place(
     visual.set(products[0], price=5)
     report = visual.run(limit=2)
     assert report.note == f"embedded by {NEW}, which 1 product still lacks; until it is through, {MODEL} answers"
-    assert visual.db.run(embedding_models.models) == Models(serving=MODEL, building=NEW)
+    assert visual.db.run(models.models) == Models(serving=MODEL, building=NEW)
     assert visual.rows(products[0]) == [(1, MODEL), (1, NEW)]
     visual.set(products[1], active=False)  # it leaves both
     monkeypatch.setattr(Descriptor, "name", MODEL)
@@ -143,7 +143,7 @@ def test_a_new_model_is_built_beside_the_one_that_answers_and_takes_its_place(
         visual.run()
     monkeypatch.setattr(Descriptor, "name", NEW)
     assert visual.run().note == f"embedded by {NEW}"
-    assert visual.db.run(embedding_models.models) == Models(serving=NEW)
+    assert visual.db.run(models.models) == Models(serving=NEW)
     assert [visual.rows(product) for product in products] == [[(1, NEW)], [], [(1, NEW)]]
 
 
@@ -158,9 +158,9 @@ def test_other_brands_hold_up_the_new_model_until_they_are_through(
     monkeypatch.setattr(Descriptor, "name", NEW)
     visual.set(1, price=1)
     visual.run()
-    assert visual.db.run(embedding_models.models).serving == MODEL
+    assert visual.db.run(models.models).serving == MODEL
     visual.run("oysho")
-    assert visual.db.run(embedding_models.models) == Models(serving=NEW)
+    assert visual.db.run(models.models) == Models(serving=NEW)
 
 
 def test_a_run_that_began_with_the_model_before_hands_back_what_is_the_new_ones(
@@ -169,7 +169,7 @@ def test_a_run_that_began_with_the_model_before_hands_back_what_is_the_new_ones(
     product = visual.add("red")
     visual.run()
     visual.set(product, price=5)
-    visual.db.run(embedding_models.begin, NEW)  # while that run goes on
+    visual.db.run(models.begin, NEW)  # while that run goes on
     late = VisualIndexStage(Descriptor(), visual.place.store, None, take_at_most=10, memory_mb=64)
     with pytest.raises(StageStopped, match=f"photos are embedded by {NEW} since a moment ago"):
         run_handler(visual.db, late)  # type: ignore[arg-type]
@@ -203,7 +203,7 @@ def test_a_model_that_cant_be_had_stops_the_stage_and_auto_goes_on_with_what_is_
     visual.place.settings = clip  # another model is wanted, and can't be had: nothing changes
     with pytest.raises(StageStopped):
         visual.run()
-    assert visual.db.run(embedding_models.models) == Models(serving=MODEL)
+    assert visual.db.run(models.models) == Models(serving=MODEL)
 
 
 def test_without_pgvector_photos_are_embedded_and_the_note_says_what_searching_needs(visual: Visual) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.settings import SettingsError
-from unde_catalog.staging import due_work
-from unde_catalog.staging.database import Database
-from unde_catalog.staging.due_work import Settled
-from unde_catalog_tests.catalogue_client import WEBHOOK, announce, problem, signature
-from unde_catalog_tests.due import BRAND, STAGE, add_products, due_row, execute, is_due
-from unde_catalog_tests.served_api import Api, OpenApi
+from unde_catalog.settings.environment import SettingsError
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.due_work import leases as due_work
+from unde_catalog.stores.staging.due_work.leases import Settled
+from unde_catalog_tests.support.catalogue_client import WEBHOOK, announce, problem, signature
+from unde_catalog_tests.support.due import BRAND, STAGE, add_products, due_row, execute, is_due
+from unde_catalog_tests.support.served_api import Api, OpenApi
 
 GENERAL, LATER, OWN = "the-secret-of-all-brands", "the-later-secret-of-all", "the-secret-of-oysho-alone"
 OYSHO = "/api/v1/webhooks/products/oysho"

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from unde_catalog.handler import StageStopped
-from unde_catalog.index import ximilar
-from unde_catalog.index.ximilar import SharedPace, XimilarStage
-from unde_catalog.index.ximilar_api import LocalPace, Ximilar
-from unde_catalog.stage import run_stage
-from unde_catalog.stage_report import RunOptions, StageReport
-from unde_catalog.staging import ximilar as ximilar_rows
-from unde_catalog.staging.database import Database
-from unde_catalog.staging.ximilar import credits_used
-from unde_catalog.storage.directory import directory_store
-from unde_catalog_tests.due import add_products, due_row, execute, is_due
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog.stages.ximilar_index import stage as ximilar
+from unde_catalog.stages.ximilar_index.client import LocalPace, Ximilar
+from unde_catalog.stages.ximilar_index.stage import SharedPace, XimilarStage
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.objects.directory import directory_store
+from unde_catalog.stores.staging.index import ximilar as ximilar_rows
+from unde_catalog.stores.staging.index.ximilar import credits_used
+from unde_catalog.worker.handler import StageStopped
+from unde_catalog.worker.loop import run_stage
+from unde_catalog.worker.report import RunOptions, StageReport
+from unde_catalog_tests.support.due import add_products, due_row, execute, is_due
+from unde_catalog_tests.support.servers import Sandbox
 from unde_catalog_tests.unit.drawn_photos import plain, saved
 
 COLLECTION = "sandbox-fashion-new"
@@ -107,7 +107,7 @@ def index(
     db: Database, start_sandbox: Callable[..., Sandbox], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Index]:
     monkeypatch.setattr(ximilar, "SETTLE_SECONDS", 0.0)
-    monkeypatch.setattr("unde_catalog.index.ximilar_api._FIRST_WAIT", 0.01)
+    monkeypatch.setattr("unde_catalog.stages.ximilar_index.client._FIRST_WAIT", 0.01)
     yield Index(db, start_sandbox(), tmp_path / "objects")
 
 
@@ -214,7 +214,7 @@ def test_a_record_that_somebody_deleted_comes_back_with_the_next_change(index: I
 def test_an_insert_whose_answer_was_lost_is_settled_and_not_sent_again(
     index: Index, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setattr("unde_catalog.index.ximilar_api._SECONDS", (1, 1))
+    monkeypatch.setattr("unde_catalog.stages.ximilar_index.client._SECONDS", (1, 1))
     product = index.add("red", "green")
     index.sandbox.control(next_faults={"ximilar.insert": [fault]})
     assert index.run().later == {"ximilar_down": 1}

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.staging.database import Database
-from unde_catalog_tests.due import execute, let_leases_run_out
+from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.integration.test_ximilar import Index
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog_tests.support.due import execute, let_leases_run_out
+from unde_catalog_tests.support.servers import Sandbox
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 PRODUCTS = 30

@@ -8,7 +8,7 @@ from typing import Any
 import requests
 from PIL import Image
 
-from unde_catalog_tests.servers import Sandbox
+from unde_catalog_tests.support.servers import Sandbox
 
 PREFIX = "/similarity/fashion-new/v2/"
 COLLECTION = "sandbox-fashion-new"

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from unde_catalog_tests.servers import Server
+from unde_catalog_tests.support.servers import Server
 
 
 @pytest.fixture

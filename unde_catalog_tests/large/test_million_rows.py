@@ -6,13 +6,16 @@ from typing import Any
 import pytest
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.pipeline import DUE_STAGES
-from unde_catalog.staging import due_figures, due_places, due_spread, due_work, index_use, report_numbers, reports
-from unde_catalog.staging.database import Cursor, Database
-from unde_catalog.staging.due_spread import Spread
-from unde_catalog.staging.due_work import Settled
-from unde_catalog_tests.due import BRAND, LEASE, execute
-from unde_catalog_tests.many import many_due_rows
+from unde_catalog.stages.run import DUE_STAGES
+from unde_catalog.stores.db.database import Cursor, Database
+from unde_catalog.stores.staging.due_work import leases as due_work
+from unde_catalog.stores.staging.due_work import query_plans, slots, spreading, statistics
+from unde_catalog.stores.staging.due_work.leases import Settled
+from unde_catalog.stores.staging.due_work.spreading import Spread
+from unde_catalog.stores.staging.reports import status as reports
+from unde_catalog.stores.staging.reports import totals
+from unde_catalog_tests.support.due import BRAND, LEASE, execute
+from unde_catalog_tests.support.many import many_due_rows
 
 STAGE = "availability"
 HOUR = timedelta(hours=1)
@@ -53,7 +56,7 @@ def million(db: Database, direct: str) -> Database:
 def test_every_query_of_due_work_uses_an_index_and_reads_what_it_works_on_not_what_there_is(million: Database) -> None:
     assert execute(million, "SELECT count(*) AS n FROM due_work") == [{"n": ROWS}]
     assert ROWS >= 1_000_000
-    assert million.run(index_use.sequential_scans, DUE_STAGES, tuple(BRANDS)) == []
+    assert million.run(query_plans.sequential_scans, DUE_STAGES, tuple(BRANDS)) == []
     with million.transaction() as cursor:
         measuring: Any = Measuring(cursor)
         leases = due_work.take(measuring, STAGE, BRAND, 200, LEASE)
@@ -70,7 +73,7 @@ def test_every_query_of_due_work_uses_an_index_and_reads_what_it_works_on_not_wh
     whole = execute(million, "SELECT pg_relation_size('due_work') / 8192 AS blocks")[0]["blocks"]
     with million.transaction() as cursor:
         measuring = Measuring(cursor)
-        found = due_figures.figures(measuring, STAGE, BRAND, HOUR)
+        found = statistics.figures(measuring, STAGE, BRAND, HOUR)
         due_work.mend_times(measuring, STAGE, BRAND, LEASE, HOUR)
     assert (found.active, found.never_checked) == (PRODUCTS // len(BRANDS), 0)
     assert max(measuring.blocks[1:]) < 2.5 * whole
@@ -83,11 +86,11 @@ def test_places_are_given_to_new_products_of_a_big_brand_and_to_no_others(millio
     others = "SELECT sum(hashtext(w::text)) AS rows FROM due_work w WHERE (stage, brand) <> (%s, %s)"
     before = execute(million, others, STAGE, BRAND)
     assert missing == PRODUCTS // len(BRANDS) // 3
-    assert due_spread.spread(million, STAGE, BRAND, HOUR) == Spread(never_checked=missing)
+    assert spreading.spread(million, STAGE, BRAND, HOUR) == Spread(never_checked=missing)
     assert execute(million, others, STAGE, BRAND) == before
-    loads = million.run(due_places.loads, STAGE, BRAND, HOUR)
+    loads = million.run(slots.loads, STAGE, BRAND, HOUR)
     assert max(loads) - min(loads) < sum(loads) / 60 / 10
-    assert due_spread.spread(million, STAGE, BRAND, HOUR) == Spread()
+    assert spreading.spread(million, STAGE, BRAND, HOUR) == Spread()
 
 
 @pytest.mark.timeout(600)
@@ -98,9 +101,9 @@ def test_the_report_counts_due_and_failed_work_by_indexes(million: Database) -> 
     products = PRODUCTS // len(BRANDS)
     with million.transaction() as cursor:
         measuring: Any = Measuring(cursor)
-        standings = report_numbers.standings(measuring)
-        due = report_numbers.due(measuring, DUE_STAGES, tuple(BRANDS))
-        failing, failing_products = report_numbers.failing(measuring, DUE_STAGES, tuple(BRANDS), 12)
+        standings = totals.standings(measuring)
+        due = totals.due(measuring, DUE_STAGES, tuple(BRANDS))
+        failing, failing_products = totals.failing(measuring, DUE_STAGES, tuple(BRANDS), 12)
     assert (standings[BRAND].active, failing_products) == (products, PRODUCTS // 50 * len(DUE_STAGES))
     assert len(due) == len(DUE_STAGES) * len(BRANDS) and len(failing) == 12
     _, _, waiting, failed, *examples = measuring.blocks  # rows this narrow are rightly counted in the table itself

@@ -15,9 +15,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from unde_catalog_tests import pgbouncer
-from unde_catalog_tests.s3_servers import BUCKET, running_rclone, s3_environment
-from unde_catalog_tests.servers import REAL_DATA, Server, wheel_server
+from unde_catalog_tests.support import pgbouncer
+from unde_catalog_tests.support.s3_servers import BUCKET, running_rclone, s3_environment
+from unde_catalog_tests.support.servers import REAL_DATA, Server, wheel_server
 from unde_catalog_tests.torture import dagster_dies, migrating, servers_die, trials
 from unde_catalog_tests.torture.assortment import assortment
 from unde_catalog_tests.torture.house import house

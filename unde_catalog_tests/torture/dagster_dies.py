@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from unde_catalog_tests.dagster_processes import WORKSPACE, DagsterProcesses
+from unde_catalog_tests.support.dagster_processes import WORKSPACE, DagsterProcesses
 from unde_catalog_tests.torture.assortment import BRANDS
 from unde_catalog_tests.torture.house import LEASES_RAN_OUT, STAGES, Broken, House, pause
 from unde_catalog_tests.torture.killing import aims, wait_for

@@ -21,8 +21,8 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 
 from unde_catalog.brands import BRANDS as ALL_BRANDS
-from unde_catalog.staging import migrate
-from unde_catalog_tests.servers import PROJECT, Sandbox, Server, running_sandbox
+from unde_catalog.stores.db import migrate
+from unde_catalog_tests.support.servers import PROJECT, Sandbox, Server, running_sandbox
 from unde_catalog_tests.torture.assortment import BRANDS, Assortment
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")

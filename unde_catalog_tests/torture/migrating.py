@@ -12,8 +12,8 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 
-from unde_catalog.staging import migrate
-from unde_catalog_tests.servers import Server
+from unde_catalog.stores.db import migrate
+from unde_catalog_tests.support.servers import Server
 from unde_catalog_tests.torture.house import PROGRAM, environment_of, kill_group, pause
 from unde_catalog_tests.torture.trials import Figures
 
@@ -116,7 +116,7 @@ def _old_database(server: Server) -> str:
     url = server.new_database(migrated=False)
     engine = sqlalchemy.create_engine(server.direct_url(url).replace("postgresql://", "postgresql+psycopg://", 1))
     config = Config()
-    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(migrate.FOLDER))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, _OLD)

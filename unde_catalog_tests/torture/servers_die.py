@@ -7,9 +7,9 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from unde_catalog.embedded.postgres import EmbeddedPostgres
-from unde_catalog_tests.s3_servers import Rclone
-from unde_catalog_tests.servers import Server
+from unde_catalog.stores.embedded.postgres import EmbeddedPostgres
+from unde_catalog_tests.support.s3_servers import Rclone
+from unde_catalog_tests.support.servers import Server
 from unde_catalog_tests.torture.house import LEASES_RAN_OUT, House, until_it_answers
 from unde_catalog_tests.torture.killing import aims, wait_for
 from unde_catalog_tests.torture.phases import Window

@@ -5,7 +5,7 @@ import random
 
 from PIL import Image, ImageCms
 
-from unde_catalog.photos.image import StoredImage, normalise
+from unde_catalog.stages.photos.image import StoredImage, normalise
 
 RED, GREEN, BLUE, YELLOW, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 255, 255)
 

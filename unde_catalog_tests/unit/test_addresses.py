@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.net.addresses import RefusedAddress, is_public, near_socket, public_socket
+from unde_catalog.net.resolver import RefusedAddress, is_public, near_socket, public_socket
 
 INSIDE = {
     "loopback": "127.0.0.1",

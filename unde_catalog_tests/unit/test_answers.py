@@ -1,6 +1,6 @@
 import pytest
 
-from unde_catalog.net.answers import DownloadFailed, Redirect, of_body, of_headers, retry_after
+from unde_catalog.net.responses import DownloadFailed, Redirect, of_body, of_headers, retry_after
 
 NOON = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from unde_catalog.sources.apify_item import price_not_understood, read_item
-from unde_catalog.sources.clean import TooDeep
-from unde_catalog.staging.product import Product, Rejected
+from unde_catalog.stages.raw_products.apify_item import price_not_understood, read_item
+from unde_catalog.stages.raw_products.clean import TooDeep
+from unde_catalog.stores.staging.products.product import Product, Rejected
 from unde_catalog_tests.unit.odd_items import nested, odd_items
 
 SPEC = {

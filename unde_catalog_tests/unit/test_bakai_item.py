@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unde_catalog.sources.bakai_item import price_not_understood, read_item
-from unde_catalog.sources.clean import TooDeep
-from unde_catalog.staging.product import Product, Rejected
-from unde_catalog_tests.bakai_answers import ITEM
+from unde_catalog.stages.raw_products.bakai_item import price_not_understood, read_item
+from unde_catalog.stages.raw_products.clean import TooDeep
+from unde_catalog.stores.staging.products.product import Product, Rejected
+from unde_catalog_tests.support.bakai_answers import ITEM
 from unde_catalog_tests.unit.odd_items import nested, odd_items
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unde_catalog.sources.bakai_key import ProductKey, in_order, read_key
+from unde_catalog.stages.raw_products.bakai_key import ProductKey, in_order, read_key
 
 
 @pytest.mark.parametrize(

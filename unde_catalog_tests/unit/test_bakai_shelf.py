@@ -6,10 +6,10 @@ import itertools
 import pytest
 from PIL import Image
 
-from unde_catalog.photos.decode import Refused
-from unde_catalog.photos.image import normalise
-from unde_catalog.sandbox import bakai_photos as photos
-from unde_catalog.sandbox.bakai_shelf import BakaiShelf, BakaiTerms, product_id
+from unde_catalog.sandbox.bakai import photos
+from unde_catalog.sandbox.bakai.catalogue import BakaiShelf, BakaiTerms, product_id
+from unde_catalog.stages.photos.decode import Refused
+from unde_catalog.stages.photos.image import normalise
 
 SHELF = BakaiShelf()
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from unde_catalog.sources.clean import TooDeep, clean, clean_text
+from unde_catalog.stages.raw_products.clean import TooDeep, clean, clean_text
 from unde_catalog_tests.unit.odd_items import nested, odd_items
 
 

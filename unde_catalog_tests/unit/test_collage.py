@@ -5,7 +5,7 @@ import sys
 import pytest
 from PIL import Image, ImageChops, ImageCms, JpegImagePlugin
 
-from unde_catalog.photos.collage import (
+from unde_catalog.stages.photos.collage import (
     MAX_JPEG_SIDE,
     Collage,
     Refused,

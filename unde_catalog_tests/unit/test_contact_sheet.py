@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from unde_catalog.handler import StoredObject
-from unde_catalog.photos.contact_sheet import Sample, contact_sheet
-from unde_catalog.storage.directory import directory_store
-from unde_catalog.storage.objects import ObjectStore
+from unde_catalog.stages.photos.contact_sheet import Sample, contact_sheet
+from unde_catalog.stores.objects.directory import directory_store
+from unde_catalog.stores.objects.objects import ObjectStore
+from unde_catalog.worker.handler import StoredObject
 from unde_catalog_tests.unit.drawn_photos import near, plain, saved
 
 ORANGE = (230, 120, 20)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from unde_catalog.index.descriptor import Descriptor, describe
-from unde_catalog.index.embedding import NoWords
+from unde_catalog.stages.visual_index.descriptor import Descriptor, describe
+from unde_catalog.stages.visual_index.model import NoWords
 
 
 def garment(colour: str, *, margin: str = "white", sleeves: bool = True, size: int = 400) -> Image.Image:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from unde_catalog.staging.due_figures import DueFigures, alarms
+from unde_catalog.stores.staging.due_work.statistics import DueFigures, alarms
 
 WELL = DueFigures(
     "availability", "zara", timedelta(hours=1), active=15_000, never_checked=0, given_up=0, due=250, oldest_due=70.0,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unde_catalog.staging.due_places import level, minutes, places
+from unde_catalog.stores.staging.due_work.slots import level, minutes, places
 
 HOUR = timedelta(hours=1)
 

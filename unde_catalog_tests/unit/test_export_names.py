@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unde_catalog.export.names import category_folder, image_file
+from unde_catalog.services.export.names import category_folder, image_file
 
 ANYTHING = st.text(max_size=300) | st.text("aA_./\\~12 é\0", max_size=12) | st.just("x" * 300)
 SIMILAR = st.text("aAb_.-~12/ ", max_size=5)

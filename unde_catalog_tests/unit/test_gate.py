@@ -2,8 +2,8 @@ import asyncio
 import random
 from dataclasses import dataclass, field
 
-from unde_catalog.net.gate import GOOD_ANSWERS, NARROWED_REST, TIMEOUTS, Gate
-from unde_catalog_tests.fake_time import FakeTime
+from unde_catalog.net.host_limiter import GOOD_ANSWERS, NARROWED_REST, TIMEOUTS, Gate
+from unde_catalog_tests.support.fake_time import FakeTime
 
 
 @dataclass

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
-from unde_catalog.photos import image as image_module
-from unde_catalog.photos.decode import jpeg_process
-from unde_catalog.photos.image import StoredImage, normalise
+from unde_catalog.stages.photos import image as image_module
+from unde_catalog.stages.photos.decode import jpeg_process
+from unde_catalog.stages.photos.image import StoredImage, normalise
 from unde_catalog_tests.unit.drawn_photos import (
     BLUE,
     GREEN,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import ImageFile, PngImagePlugin
 
-from unde_catalog.photos.image import Limits, Refused, StoredImage, normalise, working_bytes
+from unde_catalog.stages.photos.image import Limits, Refused, StoredImage, normalise, working_bytes
 from unde_catalog_tests.unit.drawn_photos import RED, corners, detailed, exif, plain, profile, saved, stored
 
 

@@ -1,6 +1,6 @@
 import asyncio
 
-from unde_catalog.photos.memory import MemoryBudget
+from unde_catalog.stages.photos.memory import MemoryBudget
 
 
 def test_no_more_bytes_are_held_at_once_than_there_are() -> None:

@@ -1,8 +1,8 @@
 import pytest
 
-from unde_catalog.notices.causes import reason_key
-from unde_catalog.notices.wording import LONGEST_REASON, harmless, words_of
-from unde_catalog.settings import load_settings
+from unde_catalog.operations.alerts.grouping import reason_key
+from unde_catalog.operations.alerts.sanitize import LONGEST_REASON, harmless, words_of
+from unde_catalog.settings.environment import load_settings
 
 
 @pytest.mark.parametrize(

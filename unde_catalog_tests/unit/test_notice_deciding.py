@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.notices.deciding import decide, digest
-from unde_catalog.notices.message import message
-from unde_catalog.notices.unwritten import Memory, down_message, to_tell
-from unde_catalog.staging.notices import Cause
+from unde_catalog.operations.alerts.fallback import Memory, down_message, to_tell
+from unde_catalog.operations.alerts.message import message
+from unde_catalog.operations.alerts.policy import decide, digest
+from unde_catalog.stores.staging.alerts.incidents import Cause
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 UI = "http://someone:planted@ui.test:3000/"

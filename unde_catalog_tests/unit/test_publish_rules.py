@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unde_catalog.publish.brand_rules import BrandFigures, answers
-from unde_catalog.publish.rules import Candidate, failures, is_plausible
-from unde_catalog.publish_settings import PublishFields
+from unde_catalog.settings.publishing import PublishFields
+from unde_catalog.stages.production_catalog.brand_rules import BrandFigures, answers
+from unde_catalog.stages.production_catalog.rules import Candidate, failures, is_plausible
 
 LIMITS = PublishFields()
 GOOD = Candidate("SHIRT", "woman-shirts", Decimal("99.90"), "AED", Decimal("120.00"), 3, timedelta(days=2))

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.pipeline import STAGES
-from unde_catalog.quality.answer import in_words
-from unde_catalog.quality.collection import counted_from
-from unde_catalog.quality.freshness import RHYTHMS, fresh
-from unde_catalog.quality.machine import Room, backup_age, disk_space, hosts_at_ease, newest_backup, room_at
-from unde_catalog.staging.freshness import StageTimes
-from unde_catalog.staging.host_pace import HostState
+from unde_catalog.operations.quality.collection import counted_from
+from unde_catalog.operations.quality.freshness import RHYTHMS, fresh
+from unde_catalog.operations.quality.result import in_words
+from unde_catalog.operations.quality.system import Room, backup_age, disk_space, hosts_at_ease, newest_backup, room_at
+from unde_catalog.stages.run import STAGES
+from unde_catalog.stores.staging.due_work.host_pace import HostState
+from unde_catalog.stores.staging.reports.freshness import StageTimes
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

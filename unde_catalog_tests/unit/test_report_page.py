@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.report import page as page_module
-from unde_catalog.report.attention import headline, notes
-from unde_catalog.report.markdown import MAX_MARKDOWN, markdown
-from unde_catalog.report.page import page
-from unde_catalog.staging.report_numbers import Standing
-from unde_catalog_tests.reports import HOSTILE, report, taken
+from unde_catalog.operations.report import page as page_module
+from unde_catalog.operations.report.attention import headline, notes
+from unde_catalog.operations.report.markdown import MAX_MARKDOWN, markdown
+from unde_catalog.operations.report.page import page
+from unde_catalog.stores.staging.reports.totals import Standing
+from unde_catalog_tests.support.reports import HOSTILE, report, taken
 
 _MAX_PAGE = 200_000  # bytes
 _CSS = (Path(page_module.__file__).parent / "page.css").read_text()

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unde_catalog.report.html import Markup, element
-from unde_catalog.report.words import ago, change, done_in, duration, harmless, rate, share, size
+from unde_catalog.operations.report.html import Markup, element
+from unde_catalog.operations.report.words import ago, change, done_in, duration, harmless, rate, share, size
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -9,10 +9,10 @@ import sys
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from unde_catalog.sandbox import catalogue, garments
-from unde_catalog.sandbox.drawing.colours import COLOURS
-from unde_catalog.sandbox.drawing.fabrics import PATTERNS
-from unde_catalog.sandbox.drawing.recipes import RECIPES
+from unde_catalog.sandbox.photos import catalogue, garments
+from unde_catalog.sandbox.photos.drawing.colours import COLOURS
+from unde_catalog.sandbox.photos.drawing.fabrics import PATTERNS
+from unde_catalog.sandbox.photos.drawing.recipes import RECIPES
 
 BRANDS = {
     "zara": "Zara",

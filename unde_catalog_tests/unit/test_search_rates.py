@@ -1,8 +1,8 @@
 import pytest
 
-from unde_catalog.search import keys
-from unde_catalog.search.rates import Rates, of_address
-from unde_catalog.search.remembered import Remembered
+from unde_catalog.services.search.middleware import api_keys
+from unde_catalog.services.search.middleware.rate_limits import Rates, of_address
+from unde_catalog.services.search.ttl_cache import Remembered
 
 
 def test_a_minute_s_requests_may_come_at_once_and_then_one_after_the_other():
@@ -54,16 +54,16 @@ def test_an_address_is_counted_as_its_customer_s(address: str, counted: str):
 
 
 def test_a_key_is_read_from_either_header_and_what_can_not_be_one_is_none():
-    key = keys.make()
-    assert len(key) == len(keys.PREFIX) + 43 and key != keys.make()
-    assert keys.given([(b"authorization", f"Bearer {key}".encode())]) == key
-    assert keys.given([(b"authorization", f"bearer   {key} ".encode())]) == key
-    assert keys.given([(b"x-api-key", key.encode())]) == key
-    assert keys.given([(b"x-api-key", b"something")]) == ""
-    assert keys.given([(b"authorization", b"Basic abc"), (b"accept", b"*/*")]) is None
-    assert keys.hide(f"a {key}, b") == "a unde_***, b"
+    key = api_keys.make()
+    assert len(key) == len(api_keys.PREFIX) + 43 and key != api_keys.make()
+    assert api_keys.given([(b"authorization", f"Bearer {key}".encode())]) == key
+    assert api_keys.given([(b"authorization", f"bearer   {key} ".encode())]) == key
+    assert api_keys.given([(b"x-api-key", key.encode())]) == key
+    assert api_keys.given([(b"x-api-key", b"something")]) == ""
+    assert api_keys.given([(b"authorization", b"Basic abc"), (b"accept", b"*/*")]) is None
+    assert api_keys.hide(f"a {key}, b") == "a unde_***, b"
     with pytest.raises(ValueError, match="is no name for a key"):
-        keys.checked_name("web shop")
+        api_keys.checked_name("web shop")
 
 
 def test_a_value_is_found_out_once_in_its_time():

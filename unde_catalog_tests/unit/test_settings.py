@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.settings import Settings, SettingsError, load_settings
+from unde_catalog.settings.environment import Settings, SettingsError, load_settings
 
 SECRETS = {
     "STAGING_DB_URL": "postgresql://role:planted-1@host:6432/unde_staging",

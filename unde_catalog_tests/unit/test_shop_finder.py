@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.stock.shop_finder import FinderDown, read_shops
+from unde_catalog.stages.availability.shop_finder import FinderDown, read_shops
 
 MALL = {
     "id": "4483", "name": "Dubai Mall", "addressLines": ["THE DUBAI MALL", "FINANCIAL CENTER ROAD"], "city": "DUBAI",

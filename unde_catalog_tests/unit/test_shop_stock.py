@@ -4,9 +4,10 @@ import itertools
 
 import pytest
 
-from unde_catalog.sandbox import catalogue, shop_places
 from unde_catalog.sandbox.identity import BRAND_NAMES
-from unde_catalog.sandbox.shop_stock import DAY, quantity
+from unde_catalog.sandbox.photos import catalogue
+from unde_catalog.sandbox.shops import stores as shop_places
+from unde_catalog.sandbox.shops.stock import DAY, quantity
 
 MIDNIGHT = 20_513 * DAY
 HOUR = 3600

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from unde_catalog.sandbox import sigv4
-from unde_catalog.sandbox.sigv4 import Problem, Sent
+from unde_catalog.sandbox.s3 import sigv4
+from unde_catalog.sandbox.s3.sigv4 import Problem, Sent
 
 SECRETS = {"AKIAIOSFODNN7EXAMPLE": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
 NOW = 1_369_353_600.0  # 24 May 2013, midnight UTC

@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from unde_catalog.automation.in_flight import Flight, brands_in_flight
-from unde_catalog.automation.stage_schedules import Tick, runs_for_retries, runs_for_stock, runs_of_stage
 from unde_catalog.brands import BRANDS
-from unde_catalog.staging.pauses import Paused
+from unde_catalog.defs.automation.in_flight import Flight, brands_in_flight
+from unde_catalog.defs.automation.stage_schedules import Tick, runs_for_retries, runs_for_stock, runs_of_stage
+from unde_catalog.stores.staging.due_work.pauses import Paused
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALL = list(BRANDS)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.stock.item import StockItem, read_stock_item
-from unde_catalog.stock.shapes import (
+from unde_catalog.stages.availability.item import StockItem, read_stock_item
+from unde_catalog.stages.availability.protocols import (
     ByAvailableSizes,
     ByCampaign,
     BySkus,

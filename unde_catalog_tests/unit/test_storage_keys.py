@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from unde_catalog.storage.keys import collage_key, original_key
-from unde_catalog.storage.objects import checked
+from unde_catalog.stores.objects.keys import collage_key, original_key
+from unde_catalog.stores.objects.objects import checked
 
 HOSTILE = [
     *("", ".", "..", "...", "../../x", "/etc/passwd", "a/b", "a\\b", "a\0b", " a", "a ", "a b", "a.", "a..jpg"),

@@ -2,8 +2,8 @@ import pytest
 from yarl import URL
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.net.targets import RefusedTarget, Targets
-from unde_catalog.settings import load_settings
+from unde_catalog.net.url_policy import RefusedTarget, Targets
+from unde_catalog.settings.environment import load_settings
 
 LISTED = Targets(hosts=("*.zara.net", "photos.example", "odd.example:8443"))
 

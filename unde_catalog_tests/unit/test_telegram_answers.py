@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.photos.decode import Refused
-from unde_catalog.user_media.telegram_answers import FilePath, Trouble, of_content, of_file, of_get_file
+from unde_catalog.services.user_media.telegram_errors import FilePath, Trouble, of_content, of_file, of_get_file
+from unde_catalog.stages.photos.decode import Refused
 
 
 def answered(status: int, body: Any, headers: dict[str, str] | None = None) -> FilePath | Trouble:

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from unde_catalog.staging.user_media import RequestKey
-from unde_catalog.user_media import dead_letters
+from unde_catalog.services.user_media import dead_letters
+from unde_catalog.stores.staging.user_media.requests import RequestKey
 
 KEY = RequestKey("PHOTO_REQUESTS", 7, datetime(2026, 11, 1, 12, 0, 0, 123456, tzinfo=UTC))
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unde_catalog.storage.objects import checked
-from unde_catalog.user_media.keys import BadKey, app_folders, inference_key, person_folders, train_key
+from unde_catalog.services.user_media.object_keys import BadKey, app_folders, inference_key, person_folders, train_key
+from unde_catalog.stores.objects.objects import checked
 
 AT = datetime(2026, 3, 4, 5, 6, 7, 891011, tzinfo=UTC)
 HOSTILE = [

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.staging.user_media import StoredPhoto
-from unde_catalog.user_media import answers, schemas
-from unde_catalog.user_media.answers import PhotoFailed
-from unde_catalog.user_media.messages import InferenceRequest, TrainRequest, stamp
-from unde_catalog.user_media.reading import Request, Sender, Unreadable, read
-from unde_catalog.user_media.subjects import QUEUES
+from unde_catalog.services.user_media import responses, schemas
+from unde_catalog.services.user_media.messages import InferenceRequest, TrainRequest, stamp
+from unde_catalog.services.user_media.parsing import Request, Sender, Unreadable, read
+from unde_catalog.services.user_media.responses import PhotoFailed
+from unde_catalog.services.user_media.subjects import QUEUES
+from unde_catalog.stores.staging.user_media.requests import StoredPhoto
 
 NOW = datetime(2026, 11, 1, 12, 30, tzinfo=UTC)
 TRAIN_QUEUE, INFERENCE_QUEUE = QUEUES
@@ -160,7 +160,7 @@ def test_the_sender_of_a_wrong_message_is_read_as_far_as_it_can_be():
     found = asked({"header": "other", "bot_id": "5", "user_id": [], "avatar_id": 3, "photos": [1, 2]})
     assert isinstance(found, Unreadable)
     assert found.sender == Sender("other", 5, None, "3", None)
-    settled = answers.unreadable(found, TRAIN_QUEUE, NOW)
+    settled = responses.unreadable(found, TRAIN_QUEUE, NOW)
     assert settled.answer is not None and json.loads(settled.answer) == {
         "header": "other", "bot_id": 5, "user_id": None, "avatar_id": "3", "batch_id": None, "error": found.reason,
         "error_code": "UNEXPECTED_ERROR", "failed_files": 2, "timestamp": "2026-11-01T12:30:00.000Z",
@@ -170,8 +170,8 @@ def test_the_sender_of_a_wrong_message_is_read_as_far_as_it_can_be():
 
 def test_the_result_of_a_batch_has_the_fields_of_the_spec_and_no_others():
     request = train(photos=[photo(), photo(status="error", reason="NO_FACE"), photo()], batch_id=None)
-    outcomes = [stored(0), *answers.unwanted(request.photos).values(), PhotoFailed("DOWNLOAD_TIMEOUT", "late")]
-    settled = answers.batch(request, outcomes, lambda key: f"https://media.example/{key}", 2.25, NOW)
+    outcomes = [stored(0), *responses.unwanted(request.photos).values(), PhotoFailed("DOWNLOAD_TIMEOUT", "late")]
+    settled = responses.batch(request, outcomes, lambda key: f"https://media.example/{key}", 2.25, NOW)
     assert settled.answer is not None and json.loads(settled.answer) == {
         "header": "train", "bot_id": 12345, "user_id": 67890, "avatar_id": "avatar_abc123", "batch_id": None,
         "total_files": 3, "successful_files": 1, "failed_files": 2,
@@ -196,13 +196,13 @@ def test_the_result_of_a_batch_has_the_fields_of_the_spec_and_no_others():
 
 
 def test_a_batch_of_which_nothing_is_stored_has_a_result_all_the_same():
-    settled = answers.batch(train(), [PhotoFailed("TELEGRAM_API_ERROR", "gone")], str, 1, NOW)
+    settled = responses.batch(train(), [PhotoFailed("TELEGRAM_API_ERROR", "gone")], str, 1, NOW)
     assert (settled.state, settled.subject) == ("answered", "photo_upload_result")
     assert settled.answer is not None and b"completed: 0/1 files" in settled.answer
 
 
 def test_the_result_of_a_single_photo_has_the_fields_of_the_spec_and_no_others():
-    settled = answers.single(inference(), stored(), lambda key: f"https://media.example/{key}", 2, NOW)
+    settled = responses.single(inference(), stored(), lambda key: f"https://media.example/{key}", 2, NOW)
     assert settled.answer is not None and json.loads(settled.answer) == {
         "header": "inf", "bot_id": 1, "user_id": 2, "avatar_id": "a",
         "upload_result": {
@@ -215,14 +215,14 @@ def test_the_result_of_a_single_photo_has_the_fields_of_the_spec_and_no_others()
 
 @pytest.mark.parametrize(("again", "state"), [(False, "failed"), (True, "dead")])
 def test_a_single_photo_that_fails_is_an_error_and_put_aside_only_where_we_lost_patience(again, state):
-    settled = answers.single(inference(), PhotoFailed("DOWNLOAD_TIMEOUT", "late", again=again), str, 2, NOW)
+    settled = responses.single(inference(), PhotoFailed("DOWNLOAD_TIMEOUT", "late", again=again), str, 2, NOW)
     assert (settled.state, settled.subject) == (state, "photo_upload_error")
     assert settled.answer is not None and json.loads(settled.answer)["error_code"] == "DOWNLOAD_TIMEOUT"
 
 
 def test_two_photos_of_a_batch_never_get_one_name():
     photos = train(photos=[photo(file_id="A", s3_key="x.jpg"), photo(file_id="B", s3_key="x.jpg"), photo()]).photos
-    assert {n: one.code for n, one in answers.unwanted(photos).items()} == {1: "UNEXPECTED_ERROR"}
+    assert {n: one.code for n, one in responses.unwanted(photos).items()} == {1: "UNEXPECTED_ERROR"}
 
 
 def test_times_are_told_in_utc_with_milliseconds():

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.settings import SettingsError, load_settings, load_user_media_settings
-from unde_catalog.user_media_settings import UserMediaSettings
-from unde_catalog_tests.user_media import nothing_set, private_environment
+from unde_catalog.settings.environment import SettingsError, load_settings, load_user_media_settings
+from unde_catalog.settings.user_media import UserMediaSettings
+from unde_catalog_tests.support.user_media import nothing_set, private_environment
 
 SECRETS = {
     "NATS_URL": "nats://user:planted-1@host:4222",

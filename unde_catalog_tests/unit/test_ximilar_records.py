@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from unde_catalog.index.ximilar_records import chosen_photos, metadata_of, record_id, wanted_records
-from unde_catalog.staging.ximilar import IndexedPhoto, IndexedProduct
+from unde_catalog.stages.ximilar_index.records import chosen_photos, metadata_of, record_id, wanted_records
+from unde_catalog.stores.staging.index.ximilar import IndexedPhoto, IndexedProduct
 
 
 def photos(*names: str) -> tuple[IndexedPhoto, ...]:

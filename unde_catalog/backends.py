@@ -1,0 +1,127 @@
+"""What every stage works with: settings, both databases and the object store, opened at first use.
+
+With nothing configured these are the embedded PostgreSQL and a folder, both below UNDE_HOME.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from unde_catalog.net.clock import REAL, Waiting
+from unde_catalog.settings.environment import Settings
+from unde_catalog.stores.db import migrate
+from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.embedded.postgres import EmbeddedPostgres
+from unde_catalog.stores.objects.directory import is_gone, is_store
+from unde_catalog.stores.objects.objects import ObjectStore
+from unde_catalog.stores.objects.open import configured_store
+from unde_catalog.stores.production.migrate import PRODUCTION
+from unde_catalog.stores.staging.photos import originals
+
+DATABASES = ("staging", "production", "dagster")
+
+
+class Workplace:
+    """Opened stores; close it, or use it as a context manager, so that the embedded server can stop."""
+
+    def __init__(
+        self, settings: Settings, waiting: Waiting = REAL, *, connections: int = 4, patience: float = 30
+    ) -> None:
+        """`waiting`: how stages wait; a test brings its own. The others are those of the staging `Database`."""
+        self.settings, self.waiting = settings, waiting
+        self._connections, self._patience = connections, patience
+        self._embedded: EmbeddedPostgres | None = None
+
+    @cached_property
+    def db(self) -> Database:
+        """The staging database at the newest migration; `StagingDown` says what to do where it is not."""
+        db = Database(self.staging_url(), max_connections=self._connections, patience=self._patience)
+        at, newest = migrate.revision(db), migrate.newest_revision()
+        if at != newest:
+            if self.settings.staging_db_url is not None:
+                db.close()  # whoever asks again opens another one
+                raise StagingDown(
+                    f"the database {db.name} is at migration {at}, this program wants {newest}: "
+                    "run unde-catalog migrate"
+                )
+            migrate.upgrade(db.url)  # the embedded one is nobody else's
+        return db
+
+    @cached_property
+    def production(self) -> Database | None:
+        """The production database at the newest migration, None where none is configured; `StagingDown` as for `db`."""
+        url = self.production_url()
+        if url is None:
+            return None
+        db = Database(url)
+        at, newest = migrate.revision(db, PRODUCTION), migrate.newest_revision(PRODUCTION)
+        if at != newest:
+            if self.settings.production_db_url is not None:
+                db.close()
+                raise StagingDown(
+                    f"the production database {db.name} is at migration {at}, this program wants {newest}: "
+                    "run unde-catalog migrate"
+                )
+            migrate.upgrade(db.url, PRODUCTION)  # the embedded one is nobody else's
+        return db
+
+    @cached_property
+    def store(self) -> ObjectStore:
+        """The object store: a bucket where S3 is configured, else a folder; `StorageDown` where it can't be opened.
+
+        A folder is made only while no photo is stored: else its disk is not mounted, and would seem to be empty.
+        """
+        folder = self.settings.objects_folder
+        if self.settings.s3 is None and not is_store(folder) and self.db.run(originals.any_is_stored):
+            raise is_gone(folder)
+        return configured_store(self.settings)
+
+    @property
+    def objects_folder(self) -> Path:
+        """Where objects lie while no S3 is configured."""
+        return self.settings.objects_folder
+
+    def staging_url(self) -> str:
+        """The staging database's address with its password, migrated or not."""
+        url = self.settings.staging_db_url
+        return url.get_secret_value() if url else self._embedded_url("staging")
+
+    def production_url(self) -> str | None:
+        """The production database's address with its password; None where only a staging database is configured."""
+        url = self.settings.production_db_url
+        if url is not None:
+            return url.get_secret_value()
+        # What is staged elsewhere must not be published into a database that nobody knows of.
+        return None if self.settings.staging_db_url is not None else self._embedded_url("production")
+
+    def dagster_url(self) -> str:
+        """The address of Dagster's own database, with its password."""
+        url = self.settings.dagster_db_url
+        return url.get_secret_value() if url else self._embedded_url("dagster")
+
+    def backup_url(self) -> str:
+        """The staging database's address for dumps, past any pooler and as the owner of the tables."""
+        url = self.settings.backup_db_url
+        return url.get_secret_value() if url else self.staging_url()
+
+    def close(self) -> None:
+        """Close connections; the last one out stops the embedded server."""
+        for database in (self.__dict__.get("db"), self.__dict__.get("production")):
+            if database is not None:
+                database.close()
+        if self._embedded is not None:
+            self._embedded.release()
+            self._embedded = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _embedded_url(self, database: str) -> str:
+        if self._embedded is None:
+            folder = self.settings.home / "postgres"
+            self._embedded = EmbeddedPostgres(folder, self.settings.embedded_postgres_major).acquire()
+            self._embedded.ensure_databases(*DATABASES)
+        return self._embedded.url(database)

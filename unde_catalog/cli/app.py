@@ -1,0 +1,230 @@
+"""`unde-catalog`: what people do from a terminal. Every command is a few lines around a call that others make, too."""
+
+import json
+import logging
+import shlex
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+
+from unde_catalog.backends import Workplace
+from unde_catalog.brands import BRANDS
+from unde_catalog.cli import status as reading
+from unde_catalog.cli.backup import backup_command, restore_command, verify_command
+from unde_catalog.cli.doctor import doctor_command
+from unde_catalog.cli.export import export_command
+from unde_catalog.cli.notices import notices_app
+from unde_catalog.cli.objects import objects_app
+from unde_catalog.cli.pause import pause_command, resume_command
+from unde_catalog.cli.report import report_command
+from unde_catalog.cli.search import search_app
+from unde_catalog.cli.upkeep import upkeep_command
+from unde_catalog.cli.user_media import user_media_app
+from unde_catalog.cli.vectors import vectors_app
+from unde_catalog.local.processes import CannotStart
+from unde_catalog.sandbox.serve import DEFAULT_PORT
+from unde_catalog.settings.environment import SettingsError, load_settings
+from unde_catalog.settings.search import SEARCH_PORT
+from unde_catalog.stages import run as pipeline
+from unde_catalog.stages.availability import recurring
+from unde_catalog.stages.visual_index.vector_store import VectorsDown
+from unde_catalog.stores.db import migrate
+from unde_catalog.stores.db.database import StagingDown
+from unde_catalog.stores.db.postgres_tools import ToolFailed
+from unde_catalog.stores.embedded.errors import EmbeddedNatsError, EmbeddedPostgresError
+from unde_catalog.stores.objects.objects import StorageDown
+from unde_catalog.stores.production.migrate import PRODUCTION
+from unde_catalog.stores.staging.due_work import requeue as due_marks
+from unde_catalog.worker.handler import StageStopped
+from unde_catalog.worker.report import RunOptions
+
+app = typer.Typer(
+    help="The catalogue of a fashion retailer, run from a terminal.", no_args_is_help=True, add_completion=False
+)
+sandbox_app = typer.Typer(help="Stand-ins of the outside services on this machine.", no_args_is_help=True)
+app.add_typer(sandbox_app, name="sandbox")
+app.add_typer(objects_app, name="objects")
+app.add_typer(notices_app, name="notices")
+app.add_typer(vectors_app, name="vectors")
+app.add_typer(user_media_app, name="user-media")
+app.add_typer(search_app, name="search")
+app.command("verify")(verify_command)
+app.command("doctor")(doctor_command)
+app.command("backup")(backup_command)
+app.command("restore")(restore_command)
+app.command("pause")(pause_command)
+app.command("resume")(resume_command)
+app.command("upkeep")(upkeep_command)
+app.command("report")(report_command)
+app.command("export")(export_command)
+
+_console = Console()
+_errors = Console(stderr=True)
+
+# What is told in one sentence; anything else is a bug and shows where.
+_EXPECTED = (
+    SettingsError, StageStopped, StagingDown, StorageDown, EmbeddedPostgresError, EmbeddedNatsError, CannotStart,
+    ToolFailed, VectorsDown, ValueError,
+)  # fmt: skip
+
+Brand = Annotated[str | None, typer.Option("--brand", "-b", help=f"One of {', '.join(BRANDS)}; all if not given.")]
+SandboxPort = Annotated[int, typer.Option(help="Where the sandbox serves.")]
+
+
+def main() -> None:
+    """The command; 1 after an expected fault, told in one sentence."""
+    try:
+        app()
+    except _EXPECTED as error:
+        _say(error)
+        sys.exit(1)
+
+
+def _say(error: Exception) -> None:
+    _errors.print(f"[red]{escape(str(error))}[/red]", soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def _workplace() -> Iterator[Workplace]:
+    with Workplace(load_settings()) as workplace:
+        yield workplace
+
+
+@app.command()
+def demo(sandbox_port: SandboxPort = DEFAULT_PORT) -> None:
+    """Run the pipeline for all brands on embedded defaults and the sandbox, and show what came of it."""
+    from unde_catalog.local.demo import demo as run_demo
+
+    raise typer.Exit(run_demo(_console, sandbox_port))
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(help="Where Dagster's UI serves.")] = 3000,
+    search_port: Annotated[int, typer.Option(help="Where the search page serves.")] = SEARCH_PORT,
+    nats_port: Annotated[int, typer.Option(help="Where a NATS server listens, while NATS_URL is not set.")] = 4222,
+    sandbox_port: SandboxPort = DEFAULT_PORT,
+) -> None:
+    """Serve Dagster's UI, the search page and people's photos until Ctrl-C; the sandbox too without APIFY_TOKEN."""
+    from unde_catalog.local.up import up as serve
+
+    raise typer.Exit(serve(_console, port, search_port, nats_port, sandbox_port))
+
+
+@app.command("migrate")
+def migrate_command() -> None:
+    """Bring the staging and the production database to the newest migration. Safe to run twice."""
+    with _workplace() as workplace:
+        _tell("staging", migrate.upgrade(workplace.staging_url()), migrate.newest_revision())
+        url = workplace.production_url()
+        if url is None:
+            _console.print("production: not configured, set PRODUCTION_DB_URL.")
+        else:
+            _tell("production", migrate.upgrade(url, PRODUCTION), migrate.newest_revision(PRODUCTION))
+
+
+def _tell(database: str, ran: list[str], newest: str) -> None:
+    _console.print(f"{database}: ran {', '.join(ran)}." if ran else f"{database}: already at {newest}.")
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: one JSON object.")] = False,
+) -> None:
+    """How every brand and stage stands: counts by status, failures by reason."""
+    with _workplace() as workplace:
+        state = reading.status(workplace.db, recurring.recurring(workplace.settings))
+    if as_json:
+        print(json.dumps(state))
+    else:
+        _console.print(reading.status_view(state), soft_wrap=True)
+
+
+@app.command()
+def show(product: Annotated[str, typer.Argument(metavar="BRAND/EXTERNAL_ID", help="E.g. zara/495689099.")]) -> None:
+    """Everything known of one product: statuses, attempts, reasons, photos, objects, last runs."""
+    brand, _, external_id = product.partition("/")
+    if brand not in BRANDS or not external_id:
+        raise ValueError(f"{product!r} is not BRAND/EXTERNAL_ID, e.g. zara/495689099; the brands: {', '.join(BRANDS)}")
+    with _workplace() as workplace:
+        _console.print(reading.product_view(workplace.db, workplace.store, brand, external_id), soft_wrap=True)
+
+
+@app.command()
+def requeue(
+    stage: Annotated[str, typer.Option(help=f"One of {', '.join(pipeline.DUE_STAGES)}.")],
+    brand: Brand = None,
+    reason: Annotated[str | None, typer.Option(help="Only what failed for this reason, as status names it.")] = None,
+) -> None:
+    """Make due now what was given up or waits for a later try."""
+    if stage not in pipeline.DUE_STAGES:
+        raise ValueError(f"unknown stage {stage!r}: --stage wants one of {', '.join(pipeline.DUE_STAGES)}")
+    if brand is not None and brand not in BRANDS:
+        raise ValueError(f"unknown brand {brand!r}: --brand wants one of {', '.join(BRANDS)}")
+    with _workplace() as workplace:
+        count = workplace.db.run(due_marks.requeue, stage, brand, reason)
+    _console.print(f"{count} products are due for {stage}.")
+
+
+@app.command()
+def run(
+    stage: Annotated[str, typer.Argument(help=f"One of {', '.join(pipeline.STAGES)}.")],
+    brand: Brand = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="So many products at the most.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(min=0, help="Begin nothing new after so many minutes.")] = None,
+    product_ids: Annotated[str | None, typer.Option(help="Only these external ids, with commas between.")] = None,
+    retry_failed: Annotated[bool, typer.Option(help="What was given up or waits for a later try is due now.")] = False,
+    force: Annotated[bool, typer.Option(help="Everything is due again.")] = False,
+) -> None:
+    """Work off what is due in a stage: the same call as the asset makes."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=_errors)])
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    run_id = f"cli-{uuid.uuid4()}"
+    ids = tuple(one.strip() for one in product_ids.split(",") if one.strip()) if product_ids is not None else None
+    options = RunOptions(limit, max_minutes, ids, retry_failed, force, run_id, run_id)
+    stopped = False
+    with _workplace() as workplace:
+        for one in [brand] if brand else BRANDS:
+            try:
+                report = pipeline.run(stage, one, workplace, options, logging.getLogger("unde_catalog"))
+            except StageStopped as error:  # one brand's trouble holds up no other
+                stopped = True
+                _say(error)
+            else:
+                _console.print(report.sentence(), soft_wrap=True, highlight=False)
+    raise typer.Exit(1 if stopped else 0)
+
+
+@sandbox_app.command("serve")
+def sandbox_serve(
+    data: Annotated[Path | None, typer.Option(help="Serve this folder (apify_items/<brand>.json, photos).")] = None,
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = DEFAULT_PORT,
+    faults: Annotated[str | None, typer.Option(help="Faults by kind and rate, e.g. photo:503=0.1.")] = None,
+    seed: Annotated[int, typer.Option(help="Which requests the faults strike.")] = 0,
+) -> None:
+    """Serve until Ctrl-C: by default a catalogue that the project draws itself."""
+    from unde_catalog.sandbox.serve import PortBusyError, serve
+
+    try:
+        serve(port=port, data=data, state_dir=load_settings().home / "sandbox", faults=faults, seed=seed)
+    except PortBusyError as error:
+        raise CannotStart(str(error.strerror)) from error
+    except NotADirectoryError as error:
+        raise CannotStart(str(error)) from error
+
+
+@sandbox_app.command("env")
+def sandbox_env(port: Annotated[int, typer.Option(help="Where the sandbox serves.")] = DEFAULT_PORT) -> None:
+    """Print the environment for a running sandbox: set -a; eval "$(unde-catalog sandbox env)"; set +a"""
+    from unde_catalog.sandbox.serve import environment
+
+    for name, value in environment(port).items():
+        print(f"{name}={shlex.quote(value)}")

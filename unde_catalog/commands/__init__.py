@@ -1,1 +1,0 @@
-"""Groups of commands, a module each, which `cli.py` puts together."""

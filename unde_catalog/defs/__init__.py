@@ -1,0 +1,1 @@
+"""All that is Dagster: assets, checks, automation, the instance, resources, IO managers."""

@@ -1,0 +1,35 @@
+"""How the whole catalogue stands."""
+
+import dagster as dg
+
+from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.defs.run_metadata import one_sentence, place_of
+from unde_catalog.operations.report.catalog import make, store
+from unde_catalog.operations.report.gather import counted
+
+
+@dg.asset(
+    group_name="home",
+    kinds={"html"},
+    deps=[
+        "raw_products", "raw_stores", "originals", "collages", "ximilar_index", "visual_index", "availability",
+        "production_catalog",
+    ],
+)  # fmt: skip
+def catalog_report(
+    context: dg.AssetExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
+) -> dg.MaterializeResult:
+    """The state of the catalogue: funnel, what is due and until when, failures, freshness, shops, growth.
+
+    In the materialization (*Show Markdown*), and as a page of its own in the object store, which whoever has its link
+    can read. Each number is the database's at that moment; hourly at :20, and whenever somebody materializes it.
+
+    When red: the database or the storage could not be used, as the message says; run it again. What the report itself
+    says is never red here: each stage and check is red for itself.
+    """
+    with one_sentence("the report could not be made"), workplace.open() as place:
+        made = make(place)
+        url = store(place, made)
+    return dg.MaterializeResult(
+        metadata={"report": dg.MetadataValue.md(made.markdown), "page": place_of(url), **counted(made.report)}
+    )

@@ -1,0 +1,34 @@
+"""The products of a brand as its source lists them, one row a product in `raw_products`."""
+
+import dagster as dg
+
+from unde_catalog.defs.assets.stage_asset import StageConfig, options_of
+from unde_catalog.defs.partitions import BRAND_PARTITIONS
+from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.stages.raw_products.collect import ProductStream
+
+
+@dg.asset(
+    partitions_def=BRAND_PARTITIONS,
+    io_manager_key="postgres_io_manager",
+    group_name="collect",
+    kinds={"apify", "postgres"},
+    tags={"rhythm": "weekly", "costs": "apify"},
+    code_version="1",  # raise it when the same input gives another result
+    pool="apify",
+    deps=["apify_task", "bakai_list"],
+)
+def raw_products(
+    context: dg.AssetExecutionContext, config: StageConfig, workplace: dg.ResourceParam[WorkplaceResource]
+) -> ProductStream:
+    """Products of a brand, merged into `raw_products` by (source, external_id): from its Apify task or its own list.
+
+    Paid for once: a complete scrape younger than `SCRAPE_INTERVAL_HOURS` is not repeated unless forced (one of
+    BakaiMarket's, which is free and made daily, for half a day). New, changed and returning products make their later
+    stages due; those a complete scrape did not see become inactive. A new product has `image_status`, `sync_status` and
+    `ximilar_status` at `pending`.
+
+    When red: the message names what the source answered and what to set. A brand without `APIFY_TASK_<BRAND>`, or
+    BakaiMarket without its keys, is not red: its note says "not configured".
+    """
+    return ProductStream(context.partition_key, workplace.settings, options_of(context, config), context.log)

@@ -1,0 +1,104 @@
+"""What all stage assets share: the run configuration, and the one domain call of those that store objects."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import dagster as dg
+from pydantic import Field
+
+from unde_catalog.defs.assets.metadata import lineage_of
+from unde_catalog.defs.assets.row_counts import rows_of
+from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.defs.run_metadata import metadata_of, one_sentence
+from unde_catalog.stages import run as pipeline
+from unde_catalog.stages.photos.manifest import Manifest
+from unde_catalog.worker.handler import StageStopped, StoredObject
+from unde_catalog.worker.report import RunOptions, StageReport
+
+
+class StageConfig(dg.Config):
+    """What every stage takes when it is launched by hand."""
+
+    limit: int | None = Field(None, description="Work on so many products at the most.")
+    max_minutes: float | None = Field(None, description="Begin nothing new after so many minutes.")
+    product_ids: list[str] | None = Field(None, description="Work only on these products, named by external_id.")
+    retry_failed: bool = Field(
+        False, description="What was given up, or waits for a later try, is due now. Once per root run."
+    )
+    force: bool = Field(False, description="Everything is due again. Once per root run, so that a retry goes on.")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredByRun:
+    """What a run stored, for the IO manager: its manifest, how the run went, and why it stopped where it had to."""
+
+    manifest: Manifest
+    report: StageReport
+    stopped: StageStopped | None
+    contact_sheet: str | None
+
+
+def options_of(context: dg.AssetExecutionContext, config: StageConfig) -> RunOptions:
+    """What the run is asked for."""
+    return RunOptions(
+        limit=config.limit,
+        max_minutes=config.max_minutes,
+        product_ids=tuple(config.product_ids) if config.product_ids is not None else None,
+        retry_failed=config.retry_failed,
+        force=config.force,
+        run_id=context.run.run_id,
+        root_run=context.run.get_root_run_id() or context.run.run_id,
+    )
+
+
+def work_off(
+    stage: str, context: dg.AssetExecutionContext, config: StageConfig, workplace: WorkplaceResource
+) -> StoredByRun:
+    """Work off what is due for a stage in the run's brand, and keep what it stores.
+
+    A stage that had to stop half-way is a value, too: what it stored until then belongs into a manifest.
+    """
+    from unde_catalog.stages.photos.contact_sheet import Sample, contact_sheet  # Pillow: only where photos are at hand
+
+    brand = context.partition_key
+    manifest, sample = Manifest(), Sample()
+
+    def keep(stored: Sequence[StoredObject]) -> None:
+        manifest.keep(stored)
+        sample.keep(stored)
+
+    stopped = None
+    with one_sentence(f"{stage} of {brand} could not begin"), workplace.open() as place:
+        try:
+            report = pipeline.run(stage, brand, place, options_of(context, config), context.log, keep)
+        except StageStopped as cause:
+            report, stopped = cause.report, cause
+        sheet = contact_sheet(sample, place.store) if sample.seen else None
+    if sheet is not None and stopped is None:
+        # Not by the IO manager: the event of its own would hold all these bytes a second time.
+        context.add_asset_metadata({"contact_sheet": dg.MetadataValue.md(sheet)}, partition_key=brand)
+    return StoredByRun(manifest, report, stopped, sheet)
+
+
+def tell_others(
+    stage: str,
+    context: dg.AssetExecutionContext,
+    config: StageConfig,
+    workplace: WorkplaceResource,
+    *,
+    brand: str | None = None,
+    day: date | None = None,
+    stay_minutes: float | None = None,
+) -> dg.MaterializeResult:
+    """Work off what is due for a stage that stores no objects: what it does is in other systems, and in its report.
+
+    `brand`: where the partition is more than a brand.
+    """
+    brand = brand or context.partition_key
+    options = replace(options_of(context, config), day=day, stay_minutes=stay_minutes)
+    with one_sentence(f"{stage} of {brand} could not begin"), workplace.open() as place:
+        report = pipeline.run(stage, brand, place, options, context.log)
+        rows = rows_of(stage, brand, place, context.log)
+    context.log.info(report.sentence())
+    return dg.MaterializeResult(metadata={**metadata_of(report), **rows, **lineage_of(stage)})

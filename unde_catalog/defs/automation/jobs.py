@@ -1,0 +1,53 @@
+"""Jobs: what can be launched as one run."""
+
+import dagster as dg
+
+from unde_catalog.defs.checks.brand_checks import BRAND_CHECKS
+from unde_catalog.defs.checks.freshness import FRESHNESS_CHECKS
+from unde_catalog.defs.checks.system import HOUSE_CHECKS
+from unde_catalog.stages.run import STAGES
+
+CHECKS_DAILY, CHECKS_HOURLY, CHECKS_OF_THE_HOUSE = "checks_daily", "checks_hourly", "checks_of_the_house"
+
+# `raw_stores` and `availability` have a clock of their own.
+CATALOGUE_STAGES = (
+    "raw_products", "originals", "collages", "ximilar_index", "visual_index", "production_catalog",
+)  # fmt: skip
+# Whenever something is due; what goes outward has hours of its own (spec 1).
+SENSED = ("originals", "collages", "visual_index")
+
+
+def work_off_name(stage: str) -> str:
+    """The job of one stage alone, as the UI shows it wherever a sensor's or a schedule's runs are listed."""
+    return f"work_off_{stage}"
+
+
+STAGES_OF_JOB = {
+    "catalogue": frozenset(CATALOGUE_STAGES),
+    **{work_off_name(stage): frozenset({stage}) for stage in STAGES},
+    # They work on no product, so that no stage has to wait for them.
+    **dict.fromkeys((CHECKS_DAILY, CHECKS_HOURLY, CHECKS_OF_THE_HOUSE), frozenset[str]()),
+}
+
+
+def stage_selection(*stages: str) -> dg.AssetSelection:
+    """Stages with the checks that are about their very runs; what looks at a whole brand or at the house has a clock
+    of its own (`check_jobs.py`)."""
+    on_their_own = dg.AssetSelection.checks(*(one.key for one in (*BRAND_CHECKS, *FRESHNESS_CHECKS, *HOUSE_CHECKS)))
+    return dg.AssetSelection.assets(*stages) - on_their_own
+
+
+CATALOGUE_JOB = dg.define_asset_job(
+    "catalogue",
+    selection=stage_selection(*CATALOGUE_STAGES),
+    description="A brand from its scrape to what is published of it.",
+)
+
+WORK_OFF_JOBS = {
+    stage: dg.define_asset_job(
+        work_off_name(stage),
+        selection=stage_selection(stage),
+        description=f"What is due in {stage} of a brand, without the checks that have a clock of their own.",
+    )
+    for stage in STAGES
+}

@@ -1,0 +1,52 @@
+"""Checks of the Ximilar index: is there money and room left for what waits."""
+
+import dagster as dg
+
+from unde_catalog.defs.checks.results import brand_check, brand_of
+from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.defs.run_metadata import one_sentence
+from unde_catalog.stores.staging.due_work import leases, stage_runs
+from unde_catalog.stores.staging.index import ximilar
+
+_NEARLY = 0.9  # of the month's credits
+
+
+@dg.asset_check(asset="ximilar_index")
+def credits_left(workplace: dg.ResourceParam[WorkplaceResource]) -> dg.AssetCheckResult:
+    """Whether less than nine tenths of the month's Ximilar credits are used; they are one account's, for all brands."""
+    with one_sentence("the check could not begin"), workplace.open() as place:
+        today, month = place.db.run(ximilar.credits_used)
+        budget = place.settings.ximilar_monthly_credits
+    passed = month < _NEARLY * budget
+    advice = "" if passed else ": raise XIMILAR_MONTHLY_CREDITS, or the rest waits for the next month"
+    return dg.AssetCheckResult(
+        passed=passed,
+        severity=dg.AssetCheckSeverity.WARN if month < budget else dg.AssetCheckSeverity.ERROR,
+        description=f"{month} of the month's {budget} credits are used, {today} of them today{advice}",
+        metadata={"credits_today": today, "credits_this_month": month, "credits_budget": budget},
+    )
+
+
+_HELD_BACK = brand_check(
+    "nothing_held_back",
+    "ximilar_index",
+    "The brand's last run could do all that was due, and did not pause for want of credits or room.",
+)
+
+
+@dg.multi_asset_check(name="nothing_held_back", specs=[_HELD_BACK])
+def nothing_held_back(
+    context: dg.AssetCheckExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
+) -> dg.AssetCheckResult:
+    """Whether the brand's last run could do all that was due, or paused for want of credits or room."""
+    brand = brand_of(context)
+    with one_sentence("the check could not begin"), workplace.open() as place:
+        note = place.db.run(stage_runs.last_note, "ximilar_index", brand)
+        waiting = place.db.run(leases.still_open, "ximilar_index", brand).due
+    held_back = bool(waiting and note)
+    return dg.AssetCheckResult(
+        passed=not held_back,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{waiting} products wait: {note}" if held_back else f"{waiting} products are due",
+        metadata={"waiting": waiting},
+    )

@@ -1,0 +1,27 @@
+"""Whether people who sent photos are answered. What the service did is the asset `user_media_days`."""
+
+import dagster as dg
+
+from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.defs.run_metadata import one_sentence
+from unde_catalog.stores.staging.user_media import days
+
+
+@dg.asset_check(asset="user_media_days")
+def people_are_answered(workplace: dg.ResourceParam[WorkplaceResource]) -> dg.AssetCheckResult:
+    """Whether every request for people's photos of the last day came to an end, and none was put aside."""
+    with one_sentence("the check could not begin"), workplace.open() as place:
+        left = place.db.run(days.left)
+    told = []
+    if left.silent:
+        told.append(
+            f"{left.silent} requests were begun over an hour ago and are not answered: does user-media serve run?"
+        )
+    if left.dead:
+        told.append(f"{left.dead} requests of the last day are in photo_upload_dead, the newest because {left.reason}")
+    return dg.AssetCheckResult(
+        passed=not told,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(told) or "every request is answered",
+        metadata={"silent": left.silent, "put_aside": left.dead},
+    )

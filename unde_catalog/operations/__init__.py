@@ -1,0 +1,1 @@
+"""Running the catalogue: quality rules, report, upkeep, alerts, doctor."""

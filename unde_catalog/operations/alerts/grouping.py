@@ -1,0 +1,39 @@
+"""What has one cause: failures of a stage for the same reason, whatever the brand, the numbers and the ids in it."""
+
+import re
+from datetime import datetime
+
+from unde_catalog.brands import BRANDS
+from unde_catalog.operations.alerts.sanitize import Word
+from unde_catalog.stores.staging.alerts.incidents import Failure, Kind
+
+_LONGEST_KEY = 300  # characters
+_BRAND = re.compile(
+    r"(?<![a-z0-9])(?:" + "|".join(re.escape(name.lower()) for one in BRANDS.values() for name in (one.key, one.name))
+    + r")(?![a-z0-9])"
+)  # fmt: skip
+_QUOTED = re.compile(r"(?<![a-z0-9])'[^']{1,80}'(?![a-z0-9])|\"[^\"]{1,80}\"")  # not what stands between two n't
+_ID = re.compile(r"\b(?=[a-z0-9_-]*\d)[a-z0-9]+(?:[_-][a-z0-9]+)*\b")  # a word with a digit in it: numbers, ids, hashes
+
+
+def reason_key(reason: str) -> str:
+    """A reason without what differs between failures of one cause: brands, numbers, ids, what is quoted."""
+    key = _BRAND.sub("brand", reason.lower())
+    key = _ID.sub("#", _QUOTED.sub("#", key))
+    key = re.sub(r"#(?:[ .,:/-]+#)+", "#", key)  # 12.5, 2026-03-01 10:00
+    key = re.sub(r"\bbrand(?:(?:, | and )brand\b)+", "brand", key)
+    return re.sub(r"\s+", " ", key).strip()[:_LONGEST_KEY]
+
+
+def failed_step(run_id: str, stage: str, brand: str, said: str, at: datetime, word: Word) -> Failure:
+    """A step of a run, or a run as a whole, that failed with this sentence."""
+    reason = word(said) or "no reason is given: look at the run's log"
+    return Failure(f"run:{run_id}:{stage}", "run", stage, "", reason_key(reason), reason, brand, run_id, at)
+
+
+def failed_check(
+    kind: Kind, run_id: str, asset: str, check: str, brand: str, said: str, at: datetime, word: Word
+) -> Failure:
+    """A check that failed. All failures of one check have one cause: what it says lists what is wrong just now."""
+    reason = word(said) or "the check gives no reason"
+    return Failure(f"check:{run_id}:{asset}:{check}:{brand}", kind, asset, check, "", reason, brand, run_id, at)

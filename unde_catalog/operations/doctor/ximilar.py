@@ -1,0 +1,56 @@
+"""Ximilar: a ping of the collection, which costs nothing, and what of the month's credits is used."""
+
+from unde_catalog.operations.doctor.databases import Databases
+from unde_catalog.operations.doctor.result import Finding, first_line, green, host_of, not_configured, red, yellow
+from unde_catalog.settings.environment import Settings
+from unde_catalog.stages.ximilar_index.client import LocalPace, Ximilar, XimilarDown, XimilarRefused
+from unde_catalog.stores.db.database import Cursor, StagingDown
+from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
+from unde_catalog.stores.staging.admin import privileges
+from unde_catalog.stores.staging.index.ximilar import credits_used
+
+_NAMES = ("XIMILAR_API_TOKEN", "XIMILAR_COLLECTION_ID", "XIMILAR_PREFIX")
+_ALMOST = 0.9  # of the budget
+
+
+def look_at_collection(settings: Settings) -> Finding:
+    """Whether the token may use the collection, at the path that fits it."""
+    token, collection = settings.ximilar_api_token, settings.ximilar_collection_id
+    if token is None and collection is None:
+        return not_configured("nothing is indexed", "XIMILAR_API_TOKEN", "XIMILAR_COLLECTION_ID")
+    if token is None:
+        return red("XIMILAR_API_TOKEN is wanted beside XIMILAR_COLLECTION_ID", "XIMILAR_API_TOKEN")
+    if collection is None:
+        return red("XIMILAR_COLLECTION_ID is wanted beside XIMILAR_API_TOKEN", "XIMILAR_COLLECTION_ID")
+    url = str(settings.ximilar_api_url)
+    api = Ximilar(url, settings.ximilar_prefix, token.get_secret_value(), collection, LocalPace(1), tries=1)
+    try:
+        api.ping()
+    except XimilarRefused as error:
+        return red(first_line(error), *(name for name in _NAMES if name in str(error)))
+    except XimilarDown as error:
+        return red(f"{host_of(url)}: {first_line(error)}", "XIMILAR_API_URL")
+    return green(f"the collection {collection} at {host_of(url)}")
+
+
+def look_at_credits(databases: Databases) -> Finding:
+    """Records billed this month beside the budget."""
+    settings = databases.settings
+    if settings.ximilar_api_token is None:
+        return not_configured("nothing is billed", "XIMILAR_API_TOKEN")
+    if settings.staging_db_url is None and not databases.embedded_made:
+        return not_configured("nothing was billed yet", "STAGING_DB_URL")
+    try:
+        with databases.staging() as db:
+            used = db.run(_used)
+    except (EmbeddedPostgresError, StagingDown) as error:
+        return red(first_line(error), "STAGING_DB_URL")
+    budget = settings.ximilar_monthly_credits
+    if used is None:
+        return yellow("not known: the role can't read ximilar_credits, or it is not there: unde-catalog migrate")
+    told = f"{used:,} of {budget:,} credits used this month"
+    return yellow(told, "XIMILAR_MONTHLY_CREDITS") if used >= _ALMOST * budget else green(told)
+
+
+def _used(cursor: Cursor) -> int | None:
+    return credits_used(cursor)[1] if privileges.may_read(cursor, "ximilar_credits") else None

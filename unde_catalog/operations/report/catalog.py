@@ -1,0 +1,45 @@
+"""Makes the report: gathers it, renders it, and puts the page where others can read it."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+from unde_catalog.backends import Workplace
+from unde_catalog.operations.report.gather import gather
+from unde_catalog.operations.report.markdown import markdown
+from unde_catalog.operations.report.numbers import CatalogReport
+from unde_catalog.operations.report.page import page
+from unde_catalog.settings.environment import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A report, its page and its Markdown."""
+
+    report: CatalogReport
+    page: str
+    markdown: str
+
+
+def make(place: Workplace) -> Made:
+    """The report as of now; `StagingDown` where the database can't be used."""
+    report = gather(place.db, place.settings)
+    return Made(report, page(report), markdown(report))
+
+
+def key_of(settings: Settings) -> str:
+    """Where the page lies. In a bucket every object can be read by whoever knows its name, so this one's is secret.
+
+    It stays the same while the store's secret key does.
+    """
+    if settings.s3 is None:
+        return "reports/catalog.html"
+    secret = settings.s3.secret_key.get_secret_value().encode()
+    return f"reports/catalog-{hmac.new(secret, b'catalog_report', hashlib.sha256).hexdigest()[:32]}.html"
+
+
+def store(place: Workplace, made: Made) -> str:
+    """Put the page into the object store; its address. `StorageDown` where that can't be used."""
+    key = key_of(place.settings)
+    place.store.put(key, made.page.encode(), "text/html; charset=utf-8")
+    return place.store.public_url(key)

@@ -1,0 +1,157 @@
+"""Gathers the numbers of the report from the staging database, and keeps today's for the days to come.
+
+The queries are `staging/`'s; how it all is shown is not here.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from unde_catalog.brands import BRANDS
+from unde_catalog.operations.report.numbers import BrandReport, CatalogReport, Fresh, Freshness, Growth, Work
+from unde_catalog.settings.environment import Settings
+from unde_catalog.stages.availability import recurring as due_state
+from unde_catalog.stages.availability.configured import SHOP_STAGES
+from unde_catalog.stages.availability.configured import STAGE as AVAILABILITY
+from unde_catalog.stages.run import DUE_STAGES, STAGES
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.due_work import host_pace, pauses
+from unde_catalog.stores.staging.due_work.pauses import Paused
+from unde_catalog.stores.staging.index import ximilar
+from unde_catalog.stores.staging.reports import days as catalog_days
+from unde_catalog.stores.staging.reports import runs, totals
+from unde_catalog.stores.staging.reports.runs import Changes, LastRun
+from unde_catalog.stores.staging.reports.totals import Standing, Stock, Stored
+
+REASONS = 12  # shown; the others are in `status`
+DAYS = 38  # a month, and a week of slack for what nobody looked at
+_BIG = 200_000  # products: the objects of a smaller catalogue are counted in a second ...
+_COUNT_AGAIN = timedelta(days=1)  # ... and those of a bigger one once a day
+
+# A stage whose last success is older than this is late, what is due in it only while something is due.
+_LATE = {
+    "raw_products": timedelta(days=8),
+    "raw_stores": timedelta(days=2),
+    "originals": timedelta(hours=2),
+    "collages": timedelta(hours=2),
+    "ximilar_index": timedelta(days=8),
+    "visual_index": timedelta(hours=2),
+    "availability": timedelta(hours=3),
+    "production_catalog": timedelta(hours=3),
+}
+_LATE_DAILY = timedelta(days=2)  # raw_products of a brand that is collected every day
+_ONLY_WHILE_DUE = ("originals", "collages", "ximilar_index", "visual_index")
+# Somebody is at it while a run of it ended so lately: the next one comes soon. Ximilar's come once a week.
+_GOING = {
+    "originals": timedelta(minutes=20),
+    "collages": timedelta(minutes=20),
+    "ximilar_index": timedelta(minutes=2),
+    "visual_index": timedelta(minutes=20),
+    "availability": timedelta(minutes=70),
+    "production_catalog": timedelta(minutes=70),
+}
+
+
+def gather(db: Database, settings: Settings) -> CatalogReport:
+    """The catalogue now; today's row of each brand in `catalog_days` is written."""
+    now = db.run(totals.now)
+    held_up = db.run(pauses.all_pauses)
+    failing, failing_products = db.run(totals.failing, DUE_STAGES, list(BRANDS), REASONS)
+    work = _work(db, now, held_up)
+    last = db.run(runs.last_runs, STAGES, list(BRANDS))
+    today, this_month = db.run(ximilar.credits_used)
+    return CatalogReport(
+        at=now,
+        brands=_brands(db, settings, now),
+        stages=STAGES,
+        freshness={key: _fresh(run, now, work, held_up) for key, run in last.items()},
+        failing=failing,
+        failing_products=failing_products,
+        rejected=db.run(totals.rejected, list(BRANDS)),
+        work=work,
+        pauses=held_up,
+        slow_hosts=[one for one in db.run(host_pace.states) if one.pause > 0],
+        credits_today=today,
+        credits_month=this_month,
+        credits_budget=settings.ximilar_monthly_credits,
+        database_bytes=db.run(totals.database_bytes),
+    )
+
+
+def _brands(db: Database, settings: Settings, now: datetime) -> list[BrandReport]:
+    """All of them; today's rows are written before the days are read."""
+    standings = db.run(totals.standings)
+    stored, counted_at = _stored(db, now, standings)
+    week, month = (db.run(runs.changes, timedelta(days=days)) for days in (7, 30))
+    recurring = due_state.recurring(settings)
+    # An unchanged answer of a shop is written down again once an hour, at the first check after it.
+    age = 2 * max(recurring.values(), default=timedelta()) + timedelta(hours=1)
+    stock = db.run(totals.stock, age) if recurring else {}
+    found = []
+    for key, brand in BRANDS.items():
+        standing, objects = standings.get(key, Standing()), stored.get(key, Stored())
+        db.run(catalog_days.record, key, standing, objects, counted_at)
+        known = db.run(catalog_days.days, key, DAYS)
+        week_ago, month_ago = (catalog_days.ago(known, known[-1].day, days) for days in (7, 30))
+        growth = Growth(week_ago, month_ago, known, week.get(key, Changes()), month.get(key, Changes()))
+        in_shops = stock.get(key, Stock()) if (key, AVAILABILITY) in recurring else None
+        report = BrandReport(key, brand.name, standing, objects, counted_at, in_shops, growth, brand.has_shops)
+        found.append(report)
+    return found
+
+
+def _stored(db: Database, now: datetime, standings: Mapping[str, Standing]) -> tuple[Mapping[str, Stored], datetime]:
+    """Each brand's objects and when they were counted: now, where the catalogue is big once a day."""
+    if sum(one.active + one.inactive for one in standings.values()) > _BIG:
+        newest = {key: known[-1] for key in BRANDS if (known := db.run(catalog_days.days, key, 1))}
+        counted_at = min((one.counted_at for one in newest.values()), default=None)
+        if counted_at is not None and now - counted_at < _COUNT_AGAIN:
+            return {key: one.stored for key, one in newest.items()}, counted_at
+    return db.run(totals.stored), now
+
+
+def _work(db: Database, now: datetime, held_up: Sequence[Paused]) -> list[Work]:
+    due = db.run(totals.due, DUE_STAGES, list(BRANDS))
+    rates = db.run(runs.rates, [(one.stage, one.brand) for one in due])
+    found = []
+    for one in due:
+        rate = rates.get((one.stage, one.brand))
+        going = one.in_hand > 0 or (rate is not None and now - rate.ended_at < _GOING[one.stage])
+        paused = pauses.why_paused(held_up, one.stage, one.brand) is not None
+        per_second = rate.per_second if rate is not None else 0.0
+        found.append(Work(one.stage, one.brand, one.products, one.in_hand, per_second, going, paused))
+    return found
+
+
+def _fresh(run: LastRun, now: datetime, work: Sequence[Work], held_up: Sequence[Paused]) -> Fresh:
+    return Fresh(run.stage, run.brand, run.succeeded_at, _state(run, now, work, held_up), run.said)
+
+
+def _state(run: LastRun, now: datetime, work: Sequence[Work], held_up: Sequence[Paused]) -> Freshness:
+    if run.stage in SHOP_STAGES and not BRANDS[run.brand].has_shops:
+        return "no shops"
+    is_due = any((one.stage, one.brand) == (run.stage, run.brand) for one in work)
+    if pauses.why_paused(held_up, run.stage, run.brand) is not None:
+        return "paused"
+    if run.failed:
+        return "failing"
+    if run.said.startswith("not configured"):
+        return "not configured"
+    if run.succeeded_at is None:
+        return "late" if is_due else "never"
+    daily = run.stage == "raw_products" and BRANDS[run.brand].collected == "daily"
+    if now - run.succeeded_at > (_LATE_DAILY if daily else _LATE[run.stage]) and (
+        is_due or run.stage not in _ONLY_WHILE_DUE
+    ):
+        return "late"
+    return "fine"
+
+
+def counted(report: CatalogReport) -> Mapping[str, int]:
+    """The numbers that are worth a curve, under the same names in every report."""
+    shops = report.shops()
+    return {
+        **{name: report.total(name) for name in (*Standing.__slots__, *Stored.__slots__)},
+        "in_stock": shops.in_stock,
+        "due": sum(one.due for one in report.work),
+        "failing": report.failing_products,
+    }

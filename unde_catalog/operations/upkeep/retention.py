@@ -1,0 +1,60 @@
+"""What ages out: rows by `stores/staging/admin/retention.py`, manifests and unfinished files in the object store.
+
+Dagster's own runs are pruned in `defs/automation/run_pruning.py`.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from unde_catalog.settings.environment import Settings
+from unde_catalog.stages.photos import manifest
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.objects.objects import ObjectInfo, ObjectStore
+from unde_catalog.stores.staging.admin import retention
+
+_UNFINISHED_FOR = timedelta(days=1)  # a put takes a minute at the most
+
+
+def old_rows(db: Database, settings: Settings) -> dict[str, int]:
+    """Delete rows that are older than settings say; how many by table."""
+    rules: Sequence[tuple[str, retention.Age, int]] = (
+        ("raw_availability", retention.old_availability, settings.availability_keep_days),
+        ("scraper_logs", retention.old_logs, settings.log_keep_days),
+        ("user_media_requests", retention.old_user_media_requests, settings.log_keep_days),
+        ("rejected_items", retention.old_rejected_items, settings.scrape_keep_days),
+        ("scrapes", retention.old_scrapes, settings.scrape_keep_days),
+        ("webhook_deliveries", retention.old_webhook_deliveries, settings.log_keep_days),
+    )
+    deleted = dict.fromkeys((table for table, _, _ in rules), 0)
+    for table, rule, days in rules:
+        while (chunk := db.run(rule, timedelta(days=days))) > 0:
+            deleted[table] += chunk
+            if chunk < retention.CHUNK:
+                break
+    return deleted
+
+
+def old_manifests(store: ObjectStore, settings: Settings, now: datetime | None = None) -> int:
+    """Delete manifests that are older than `MANIFEST_KEEP_DAYS`, but the newest of each partition; how many."""
+    before = (now or datetime.now(UTC)) - timedelta(days=settings.manifest_keep_days)
+    deleted = 0
+    for asset in store.folders("manifests"):
+        for brand in store.folders(f"manifests/{asset}"):
+            newest = manifest.newest_key(store, asset, brand)
+            for month in store.folders(f"manifests/{asset}/{brand}"):
+                if month <= f"{before:%Y-%m}":
+                    old = [one for one in store.list(f"manifests/{asset}/{brand}/{month}") if _is_old(one, before)]
+                    keys = [one.key for one in old if one.key != newest]
+                    store.delete(keys)
+                    deleted += len(keys)
+    return deleted
+
+
+def leftovers(store: ObjectStore, now: datetime | None = None) -> int:
+    """Remove files that killed writers of photos and collages left unfinished; how many."""
+    return store.remove_leftovers((now or datetime.now(UTC)) - _UNFINISHED_FOR)
+
+
+def _is_old(one: ObjectInfo, before: datetime) -> bool:
+    """By its name: a copy of a store is younger than what it holds."""
+    return one.key.rpartition("/")[2] < f"{before:%Y%m%dT%H%M%S}" and one.key.endswith(".parquet")

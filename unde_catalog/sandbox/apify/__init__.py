@@ -1,0 +1,1 @@
+"""Apify: tasks, runs and datasets."""

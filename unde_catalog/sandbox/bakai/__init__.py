@@ -1,0 +1,1 @@
+"""BakaiMarket: its product API, its CDN and its bucket."""

@@ -1,0 +1,1 @@
+"""The photo CDN, and the catalogue whose garments it draws."""

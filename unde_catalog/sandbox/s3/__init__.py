@@ -1,0 +1,1 @@
+"""What S3 servers answer, as far as the marketplace's bucket needs it."""

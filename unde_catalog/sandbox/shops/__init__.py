@@ -1,0 +1,1 @@
+"""The brands' stock APIs and their store finders."""

@@ -1,0 +1,1 @@
+"""Telegram's Bot API as spec'd by its public documentation: files and their download."""

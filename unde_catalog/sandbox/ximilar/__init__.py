@@ -1,0 +1,1 @@
+"""Ximilar's visual search collections."""

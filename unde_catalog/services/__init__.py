@@ -1,0 +1,1 @@
+"""What runs beside the pipeline: search, user media, export."""

@@ -1,0 +1,1 @@
+"""The search API's operations, a file a resource."""

@@ -1,0 +1,1 @@
+"""What the search API reads and answers, as pydantic models."""

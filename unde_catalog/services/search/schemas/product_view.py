@@ -1,0 +1,64 @@
+"""A product's row as the API shows it. The shape itself is `product.py`'s."""
+
+from decimal import Decimal
+from typing import Any
+
+from unde_catalog.brands import BRANDS
+from unde_catalog.services.search.schemas.product import Product, ProductMetadata
+from unde_catalog.stores.staging.products.edit import CatalogueProduct
+
+NO_PHOTO = "/images/none.svg"
+_CENT = Decimal("0.01")
+_WEB = ("http://", "https://")
+
+
+def photo_path(product_id: int, n: int) -> str:
+    """Where photo `n` (from 1) of a product is answered (spec 3)."""
+    return f"/images/{product_id}/image_{n}.jpg"
+
+
+def brand_name(key: str) -> str:
+    """A brand's name for people; of one that is not ours, its key."""
+    brand = BRANDS.get(key)
+    return brand.name if brand else key
+
+
+def product_answer(row: CatalogueProduct) -> Product:
+    """The product as clients see it. No address of a file on this machine is among what they see."""
+    photos = [photo_path(row.id, n) for n in row.photos]
+    originals = _web_urls(row.original_image_urls)
+    name = brand_name(row.brand)
+    return Product(
+        id=row.id,
+        external_id=row.external_id,
+        title=(row.name or "").strip() or f"{name} {row.external_id}",
+        description=row.description,
+        category=row.category,
+        price=str(row.price.quantize(_CENT)) if row.price is not None and row.price.is_finite() else None,
+        currency=row.currency,
+        image_url=next(iter([*photos, *originals]), NO_PHOTO),
+        product_metadata=ProductMetadata(
+            brand=row.brand,
+            brand_name=name,
+            source=row.source,
+            colour=row.colour,
+            sizes=row.sizes,
+            composition=row.composition,
+            active=row.active,
+            image_count=len(photos),
+            image_urls=photos,
+            original_image_urls=originals,
+            collage_url=row.collage_url if (row.collage_url or "").startswith(_WEB) else None,
+        ),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _web_urls(value: Any) -> list[str]:
+    """Those of the values that are addresses of the web: the column may hold any JSON."""
+    return (
+        [one for one in value if isinstance(one, str) and one.lower().startswith(_WEB)]
+        if isinstance(value, list)
+        else []
+    )

@@ -1,0 +1,88 @@
+"""The service as a process: what it is made of, health and metrics over HTTP, and how it ends.
+
+`unde-catalog user-media serve` calls it; what requests need is in `handler.py`.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from aiohttp import web
+
+from unde_catalog.backends import Workplace
+from unde_catalog.services.user_media.connection import Connection
+from unde_catalog.services.user_media.consumer import Service
+from unde_catalog.services.user_media.handler import Handler, Keeps, Limits
+from unde_catalog.services.user_media.metrics import Metrics
+from unde_catalog.services.user_media.records import Records
+from unde_catalog.services.user_media.telegram import Telegram
+from unde_catalog.settings.user_media import UserMediaSettings
+
+END_SECONDS = 30.0  # what is in hand may take so long to end
+
+_log = logging.getLogger(__name__)
+
+
+async def serve(settings: UserMediaSettings, place: Workplace, bucket: Keeps, ack_wait: float) -> None:
+    """Serve until SIGTERM or SIGINT; however NATS and the database fare, it waits for them."""
+    metrics = Metrics()
+    servers = [part.strip() for part in settings.nats_url.get_secret_value().split(",")]
+    connection = Connection(servers, ack_wait, metrics)
+    limits = Limits(
+        settings.download_timeout_seconds,
+        settings.batch_processing_timeout,
+        settings.max_batch_size,
+        settings.max_concurrent_downloads,
+    )
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(_page(settings.user_media_host, settings.user_media_port, connection, metrics))
+        telegram = await stack.enter_async_context(
+            Telegram(settings.bot_token(), str(settings.telegram_api_url), settings.download_timeout_seconds)
+        )
+        service = Service(connection, Handler(telegram, bucket, Records(place.db), limits), metrics)
+        keeping = asyncio.create_task(connection.open())
+        running = asyncio.create_task(service.run())
+        told = asyncio.create_task(stop.wait())
+        await asyncio.wait([told, keeping, running], return_when=asyncio.FIRST_COMPLETED)
+        _log.info("ending: what is in hand has %g s", END_SECONDS)
+        await service.stop(END_SECONDS)
+        for task in (told, keeping):
+            task.cancel()
+        ended = await asyncio.gather(keeping, running, told, return_exceptions=True)
+        await connection.close()
+    for error in ended:
+        if isinstance(error, Exception):  # a bug: not one of the faults that are waited out
+            raise error
+
+
+@asynccontextmanager
+async def _page(host: str, port: int, connection: Connection, metrics: Metrics) -> AsyncIterator[None]:
+    """`/health`: 200 while requests are taken, else 503; `/metrics` for Prometheus."""
+
+    async def health(_: web.Request) -> web.Response:
+        body = {"taking": connection.ready, "nats": connection.where}
+        return web.json_response(body, status=200 if connection.ready else 503)
+
+    async def numbers(_: web.Request) -> web.Response:
+        return web.Response(body=metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    app = web.Application()
+    app.add_routes([web.get("/health", health), web.get("/metrics", numbers)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise ValueError(
+                f"health and metrics can't be served on {host}:{port}: {error.strerror}; set USER_MEDIA_PORT"
+            ) from error
+        yield
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,299 @@
+"""All settings, typed: the only reader (and the only writer) of the environment.
+
+What differs by brand without being set by anyone is in `brands.py`. Names are those operators already use (spec 1).
+"""
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dotenv import dotenv_values
+from pydantic import (
+    AnyHttpUrl,
+    BeforeValidator,
+    Field,
+    FilePath,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from unde_catalog.brands import BRANDS, IndexScope
+from unde_catalog.settings.bakai import BakaiFields
+from unde_catalog.settings.notices import NoticeFields
+from unde_catalog.settings.orchestration import DagsterFields
+from unde_catalog.settings.publishing import Currency, PublishFields
+from unde_catalog.settings.retention import UpkeepFields
+from unde_catalog.settings.s3 import S3Fields, S3Settings
+from unde_catalog.settings.search import SearchFields
+from unde_catalog.settings.stock import StockFields, StockOfBrand, StockShape
+from unde_catalog.settings.user_media import UserMediaSettings
+from unde_catalog.settings.webhooks import WebhookFields
+from unde_catalog.settings.ximilar import XimilarFields
+
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
+Count = Annotated[int, Field(ge=1, le=100_000)]
+PostgresMajor = Annotated[Literal[16, 18], BeforeValidator(lambda value: {"16": 16, "18": 18}.get(value, value))]
+# static.zara.net, *.zara.net, either with :port; never a bare address
+PhotoHost = Annotated[
+    str, StringConstraints(pattern=r"(?i)^(\*\.)?([a-z0-9_-]+\.)*[a-z][a-z0-9-]*(:[1-9]\d{0,4})?$", to_lower=True)
+]
+BatchSize = Annotated[int, Field(ge=1, le=10_000)]
+
+_BATCH_DEFAULTS = {"originals": 200, "collages": 100, "ximilar_index": 1000, "visual_index": 200, "availability": 200}
+
+_SOURCES = SettingsConfigDict(
+    env_file=".env",
+    env_ignore_empty=True,  # `PROXY_URL=` means none
+    extra="ignore",
+    frozen=True,
+    hide_input_in_errors=True,  # an input may be a secret
+)
+
+
+class SettingsError(ValueError):
+    """A setting that can't be used; each line names the variable, what it wants and (unless secret) what it got."""
+
+
+class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES is all of it
+    BakaiFields,
+    DagsterFields,
+    S3Fields,
+    NoticeFields,
+    PublishFields,
+    SearchFields,
+    StockFields,
+    UpkeepFields,
+    WebhookFields,
+    XimilarFields,
+    BaseSettings,
+):
+    """Everything an operator can set. Every field's name in capitals is its environment variable."""
+
+    model_config = _SOURCES
+
+    unde_home: Path = Field(Path(".unde"), description="a folder for everything kept on this machine")
+
+    staging_db_url: SecretStr | None = Field(None, description="postgresql://role:password@host:6432/unde_staging")
+    production_db_url: SecretStr | None = Field(None, description="postgresql://role:password@host:6432/unde_main")
+    dagster_db_url: SecretStr | None = Field(None, description="postgresql://role:password@host:5432/dagster")
+    backup_db_url: SecretStr | None = Field(
+        None, description="postgresql://owner:password@host:5432/unde_staging, with no pooler before it"
+    )
+    embedded_postgres_major: PostgresMajor = Field(18, description="16 or 18: the embedded PostgreSQL")
+    redis_url: SecretStr | None = Field(None, description="redis://host:6379/0")
+
+    object_base_url: AnyHttpUrl | None = Field(None, description="where others read objects, if not at the store")
+
+    apify_token: SecretStr | None = Field(None, description="an Apify API token")
+    apify_api_url: AnyHttpUrl = Field(AnyHttpUrl("https://api.apify.com"), description="the address of Apify's API")
+    apify_run_timeout: Seconds = Field(7_200, description="seconds to wait for a task run, 0 to 86400")
+    scrape_interval_hours: Annotated[float, Field(ge=0, le=8_760)] = Field(
+        156,  # half a day less than a week, so that a weekly schedule never finds last week's scrape too young
+        description="hours for which a complete scrape is not repeated; of a daily one at the most 12",
+    )
+    scrape_min_share: Annotated[float, Field(ge=0, le=1)] = Field(0.7, description="a share from 0 to 1")
+
+    proxy_url: SecretStr | None = Field(None, description="http://user:password@host:port")
+    proxy_ca_bundle: FilePath | None = Field(
+        None, description="a file of PEM certificates, trusted beside the system's where the proxy re-signs TLS"
+    )
+    batch_size: BatchSize | None = Field(None, description="a whole number from 1 to 10000")
+    originals_batch_size: BatchSize | None = Field(None, description="a whole number from 1 to 10000")
+    collages_batch_size: BatchSize | None = Field(None, description="a whole number from 1 to 10000")
+    download_timeout: Seconds = Field(30, description="seconds for one photo, 0 to 86400")
+    product_timeout: Seconds = Field(120, description="seconds for one product's photos, 0 to 86400")
+    download_delay_min: Seconds = Field(0.5, description="seconds between two requests of a slot, at least")
+    download_delay_max: Seconds = Field(2.0, description="seconds between two requests of a slot, at most")
+    concurrent_downloads: Count = Field(10, description="downloads at once from one host, 1 or more")
+    max_retries: Annotated[int, Field(ge=0, le=10)] = Field(3, description="a whole number from 0 to 10")
+    photo_max_bytes: Annotated[int, Field(ge=1_000)] = Field(20_000_000, description="bytes a photo may have")
+    originals_memory_mb: Annotated[int, Field(ge=64)] = Field(
+        1_000, description="decoded megabytes at once while photos are validated, 64 or more"
+    )
+    photo_allow_private_hosts: bool = Field(
+        False, description="true only for the sandbox: photos may come from this machine and private networks"
+    )
+
+    collage_quality: Annotated[int, Field(ge=1, le=100)] = Field(95, description="JPEG quality, 1 to 100")
+    collage_memory_mb: Annotated[int, Field(ge=64)] = Field(2_000, description="decoded megabytes at once, 64 or more")
+
+    ximilar_index_batch_size: BatchSize | None = Field(None, description="a whole number from 1 to 10000")
+
+    @field_validator("staging_db_url", "production_db_url", "dagster_db_url", "backup_db_url")
+    @classmethod
+    def _postgres_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("does not begin with postgresql://")
+        return value
+
+    @field_validator("proxy_url")
+    @classmethod
+    def _proxy_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("does not begin with http://")
+        return value
+
+    @cached_property
+    def home(self) -> Path:
+        """`UNDE_HOME`, absolute."""
+        return self.unde_home.expanduser().absolute()
+
+    @property
+    def objects_folder(self) -> Path:
+        """Where objects lie while no S3 is configured."""
+        return self.home / "objects"
+
+    @cached_property
+    def s3(self) -> S3Settings | None:
+        """The configured bucket, None while objects lie in a folder; `SettingsError` for half a configuration."""
+        return _bucket(self)
+
+    def copy_s3(self, side: Literal["from", "to"], bucket: str) -> S3Settings:
+        """The bucket that objects are copied from or to: `COPY_TO_S3_...` where set, else `S3_...`."""
+        found = _bucket(_own_of_copy(side).model_copy(update={"s3_bucket": bucket}), f"COPY_{side}_".upper())
+        if found is None and self.s3 is not None:
+            found = _bucket(self.model_copy(update={"s3_bucket": bucket}))
+        if found is None:
+            raise SettingsError(f"S3_ENDPOINT or COPY_{side.upper()}_S3_ENDPOINT: wanted for s3://{bucket}")
+        return found
+
+    @cached_property
+    def brands(self) -> dict[str, "BrandSettings"]:
+        """The settings of each brand: its own where set (`ZARA_...`), else the general ones."""
+        return {key: _brand_settings(self, key) for key in BRANDS}
+
+    def batch_size_of(self, stage: str) -> int:
+        """The most products one take may bring: `<STAGE>_BATCH_SIZE`, else `BATCH_SIZE`, else spec 1's."""
+        return getattr(self, f"{stage}_batch_size", None) or self.batch_size or _BATCH_DEFAULTS[stage]
+
+
+class BrandSettings(StockOfBrand, WebhookFields):
+    """What holds for one brand. `apify_task`, `proxy_url` and addresses are None where there is none."""
+
+    apify_task: str | None
+    stock_shape: StockShape
+    index_scope: IndexScope
+    publish_currencies: tuple[str, ...]
+    proxy_url: SecretStr | None
+    photo_hosts: tuple[str, ...]
+    concurrent_downloads: int
+    download_timeout: float
+    product_timeout: float
+    download_delay_min: float
+    download_delay_max: float
+    max_retries: int
+
+
+class _OwnOfBrand(StockOfBrand, WebhookFields, BaseSettings):  # pyright: ignore[reportIncompatibleVariableOverride]
+    """What may be set for one brand alone; None: as for all."""
+
+    apify_task: str | None = Field(None, description="an Apify task id")
+    stock_shape: StockShape | None = Field(
+        None, description="campaign, available-sizes, skus or zara: how the shop's API answers"
+    )
+    index_scope: IndexScope | None = Field(None, description="pilot, pgvector or off")
+    publish_currencies: Annotated[tuple[Currency, ...], NoDecode] | None = Field(
+        None, description="currencies like AED with commas between"
+    )
+    use_proxy: bool | None = Field(None, description="true or false")
+    photo_hosts: Annotated[tuple[PhotoHost, ...], NoDecode] | None = Field(
+        None, description="host names with commas between, each like static.zara.net, *.zara.net or with :port"
+    )
+    concurrent_downloads: Count | None = Field(None, description="downloads at once from one host, 1 or more")
+    download_timeout: Seconds | None = Field(None, description="seconds for one photo, 0 to 86400")
+    product_timeout: Seconds | None = Field(None, description="seconds for one product's photos, 0 to 86400")
+    download_delay_min: Seconds | None = Field(None, description="seconds between two requests of a slot, at least")
+    download_delay_max: Seconds | None = Field(None, description="seconds between two requests of a slot, at most")
+    max_retries: Annotated[int, Field(ge=0, le=10)] | None = Field(None, description="a whole number from 0 to 10")
+
+    @field_validator("photo_hosts", "publish_currencies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _own_of(key: str) -> _OwnOfBrand:
+    irregular = {"apify_task": f"apify_task_{key}", "stores": f"dubai_{key}_stores"}
+
+    class Own(_OwnOfBrand):
+        model_config = {**_SOURCES, "alias_generator": lambda field: irregular.get(field, f"{key}_{field}")}
+
+    return _read(Own)
+
+
+def _brand_settings(settings: Settings, key: str) -> BrandSettings:
+    own, brand = _own_of(key).model_dump(exclude_none=True), BRANDS[key]
+    use_proxy = own.pop("use_proxy", brand.use_proxy)
+    general = {name: value for name, value in settings if name in BrandSettings.model_fields}
+    merged: dict[str, Any] = dict.fromkeys(BrandSettings.model_fields) | general
+    merged |= {"index_scope": brand.index_scope, "photo_hosts": brand.photo_hosts, "stock_shape": brand.stock_shape}
+    if brand.download_delay is not None:
+        merged |= dict.fromkeys(("download_delay_min", "download_delay_max"), brand.download_delay)
+    if brand.any_currency:
+        merged["publish_currencies"] = ()
+    merged |= own
+    if not use_proxy:
+        merged["proxy_url"] = None
+    if merged["download_delay_min"] > merged["download_delay_max"]:
+        raise SettingsError(
+            f"DOWNLOAD_DELAY_MIN (or {key.upper()}_DOWNLOAD_DELAY_MIN): wants at most DOWNLOAD_DELAY_MAX, "
+            f"which is {merged['download_delay_max']:g}, got {merged['download_delay_min']:g}"
+        )
+    return BrandSettings(**merged)
+
+
+def _bucket(fields: S3Fields | UserMediaSettings, prefix: str = "") -> S3Settings | None:
+    try:
+        return fields.bucket(prefix)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _own_of_copy(side: str) -> S3Fields:
+    config = {**_SOURCES, "alias_generator": lambda field: f"copy_{side}_{field}"}
+    return _read(type("Own", (S3Fields, BaseSettings), {"model_config": config}))
+
+
+def _read(model: type[Any]) -> Any:
+    """One settings model from the environment; a wrong value names its variable and what it wants."""
+    try:
+        return model()
+    except ValidationError as error:
+        lines = []
+        for wrong in error.errors(include_url=False):
+            by_alias = {info.validation_alias or name: info for name, info in model.model_fields.items()}
+            info = by_alias[wrong["loc"][0]]  # type: ignore[index]
+            got = "" if "SecretStr" in str(info.annotation) else f", got {wrong['input']!r}"
+            lines.append(f"{str(wrong['loc'][0]).upper()}: wants {info.description}{got} ({wrong['msg']})")
+        raise SettingsError("\n".join(lines)) from None
+
+
+def load_settings() -> Settings:
+    """The settings in force, from the environment and `.env`; `SettingsError` for any that can't be used."""
+    settings = _read(Settings)
+    settings.brands  # noqa: B018  a wrong value for one brand is told at once, not in the middle of the night
+    settings.s3  # noqa: B018  and so is half a configuration
+    return settings
+
+
+def load_user_media_settings() -> UserMediaSettings:
+    """The settings of the service for people's photos; `SettingsError` for any that can't be used."""
+    settings = _read(type("Own", (UserMediaSettings, BaseSettings), {"model_config": _SOURCES}))
+    _bucket(settings)
+    return settings
+
+
+def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a process we start, wherever it runs: `.env`, ours and `extra`, the later winning."""
+    from_file = {name: value for name, value in dotenv_values(".env").items() if value is not None}
+    return {**from_file, **os.environ, **extra}
+
+
+def publish(extra: Mapping[str, str]) -> None:
+    """Set variables for this process, for libraries that read the environment themselves (Dagster)."""
+    os.environ.update(extra)

@@ -1,0 +1,94 @@
+"""What can be set for a bucket of an S3-compatible store, and what follows from it. Read by `environment.py` alone."""
+
+import ipaddress
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AnyHttpUrl, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+
+S3Addressing = Literal["auto", "virtual", "path"]
+BucketName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)*-?[0-9]+")  # hel1, eu-central-1
+
+
+def _plain_and_safe(url: AnyHttpUrl) -> AnyHttpUrl:
+    if url.username or url.password or url.query or url.fragment or (url.path or "/") != "/":
+        raise ValueError("more than a scheme, a host and a port")
+    if url.scheme == "http" and not is_private(url.host or ""):
+        raise ValueError("http is for private addresses: photos and signatures would travel in the open")
+    return url
+
+
+S3Endpoint = Annotated[AnyHttpUrl, AfterValidator(_plain_and_safe)]
+
+
+class S3Fields(BaseModel):
+    """The settings of a bucket as they stand in the environment."""
+
+    s3_endpoint: S3Endpoint | None = Field(
+        None, description="https://host of the store, without the bucket (http in a private network)"
+    )
+    s3_access_key: SecretStr | None = Field(None, description="the store's access key")
+    s3_secret_key: SecretStr | None = Field(None, description="the store's secret key")
+    s3_bucket: BucketName = Field("unde-images", description="the name of a bucket")
+    s3_region: str | None = Field(None, description="the store's region, where the endpoint doesn't name it")
+    s3_addressing: S3Addressing = Field("auto", description="auto, virtual (https://bucket.host) or path")
+
+    def bucket(self, prefix: str = "") -> "S3Settings | None":
+        """The bucket, None where no store is set; ValueError names what is missing, whose names begin with `prefix`."""
+        needed = {"S3_ENDPOINT": self.s3_endpoint, "S3_ACCESS_KEY": self.s3_access_key}
+        needed["S3_SECRET_KEY"] = self.s3_secret_key
+        missing = [prefix + name for name, value in needed.items() if value is None]
+        if self.s3_endpoint is None or self.s3_access_key is None or self.s3_secret_key is None:
+            if len(missing) == len(needed):
+                return None
+            there = " and ".join(prefix + name for name, value in needed.items() if value is not None)
+            raise ValueError(f"{', '.join(missing)}: wanted beside {there} (set all of them, or none for a folder)")
+        host = self.s3_endpoint.host or ""
+        if host.startswith(f"{self.s3_bucket}."):
+            raise ValueError(f"{prefix}S3_ENDPOINT: wants the host without the bucket, {host.partition('.')[2]}")
+        auto = not is_private(host) and "." not in self.s3_bucket  # no certificate is for a.b.host
+        return S3Settings(
+            endpoint=str(self.s3_endpoint).rstrip("/"),
+            access_key=self.s3_access_key,
+            secret_key=self.s3_secret_key,
+            bucket=self.s3_bucket,
+            region=self.s3_region or _region(host),
+            virtual_host=auto if self.s3_addressing == "auto" else self.s3_addressing == "virtual",
+        )
+
+
+class S3Settings(BaseModel):
+    """A bucket, with all that is needed to use it. `endpoint` ends without a slash."""
+
+    model_config = ConfigDict(frozen=True)
+
+    endpoint: str
+    access_key: SecretStr
+    secret_key: SecretStr
+    bucket: str
+    region: str
+    virtual_host: bool
+
+    @property
+    def base_url(self) -> str:
+        """The bucket's address: `https://bucket.host`, or `https://host/bucket` for a store addressed by path."""
+        if not self.virtual_host:
+            return f"{self.endpoint}/{self.bucket}"
+        scheme, _, host = self.endpoint.partition("://")
+        return f"{scheme}://{self.bucket}.{host}"
+
+
+def is_private(host: str) -> bool:
+    """Whether a host is of this machine or a private network: by its address, or a name that no public one has."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_private
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".internal", ".localhost"))
+
+
+def _region(host: str) -> str:
+    """The region that a host's name tells: hel1 of hel1.your-objectstorage.com, else us-east-1."""
+    labels = [] if is_private(host) else host.split(".")[:-2]
+    return next((label for label in labels if _REGION.fullmatch(label)), "us-east-1")

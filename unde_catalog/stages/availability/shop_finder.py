@@ -1,0 +1,107 @@
+"""The raw_stores stage: a brand's shops around Dubai, as its own site finds them (specs 1 and 6).
+
+Which of them are asked for stock is set by `DUBAI_<BRAND>_STORES`; this writes those, and names the others.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from unde_catalog.brands import BRANDS
+from unde_catalog.net import responses
+from unde_catalog.settings.environment import Settings
+from unde_catalog.stages.availability.item import whole_number
+from unde_catalog.stages.availability.shop_api import ShopApi, Unanswered
+from unde_catalog.stores.staging.stock.stores import Shop
+
+RADIUS_KM = 100
+_COUNTRY, _CITY = "AE", "Dubai"
+_MALL = re.compile(r"\b(mall|centre|center|souk|walk|outlet|galleria|plaza)\b", re.IGNORECASE)
+_STREET = re.compile(r"\b(road|street|st|rd|blvd|boulevard|highway)\b", re.IGNORECASE)
+_LARGEST_ID = 2**31 - 1  # raw_stores.store_id is an integer
+
+
+class FinderDown(RuntimeError):
+    """The shop finder can't be asked, or its answer can't be read; why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The shops that can be read, and how many could not."""
+
+    shops: tuple[Shop, ...]
+    unreadable: int
+
+
+async def find_shops(brand: str, settings: Settings) -> Found:
+    """All shops within `RADIUS_KM` of the configured place; `FinderDown` says why there are none."""
+    own = settings.brands[brand]
+    url = own.shop_finder_url or own.stock_api_url
+    if url is None or own.stock_channel is None:
+        names = f"{brand.upper()}_SHOP_FINDER_URL and {brand.upper()}_STOCK_CHANNEL"
+        raise FinderDown(f"the shops of {brand} can't be looked for: set {names}")
+    query = (
+        ("latitude", f"{settings.shop_latitude:g}"),
+        ("longitude", f"{settings.shop_longitude:g}"),
+        ("countryCode", _COUNTRY),
+        ("appId", "1"),
+        ("languageId", "-1"),
+        ("radioMax", str(RADIUS_KM)),
+    )
+    async with ShopApi(str(url), own.user_agent, settings.stock_timeout) as api:
+        body = await api.ask(f"itxrest/2/bam/store/{own.stock_channel}/physical-store", query)
+        if isinstance(body, Unanswered):
+            why = f"{body.reason} ({body.detail})" if body.detail else body.reason
+            raise FinderDown(f"the shop finder at {api.host} gave no list of shops: {why}")
+    return read_shops(brand, body)
+
+
+def read_shops(brand: str, body: Any) -> Found:
+    """The shops in a finder's answer, each once; `FinderDown` for an answer that holds no list of them."""
+    listed = body.get("closerStores") if isinstance(body, dict) else None
+    if not isinstance(listed, list):
+        raise FinderDown("the shop finder's answer holds no list `closerStores`")
+    read = [_shop(brand, one) for one in listed]
+    shops = {shop.store_id: shop for shop in read if shop is not None}
+    return Found(tuple(shops.values()), sum(shop is None for shop in read))
+
+
+def _shop(brand: str, raw: Any) -> Shop | None:
+    store_id = whole_number(raw.get("id")) if isinstance(raw, dict) else None
+    if store_id is None or not 0 < store_id <= _LARGEST_ID:
+        return None
+    lines = raw.get("addressLines")
+    lines = [text for line in lines if (text := _text(line))] if isinstance(lines, list) else []
+    mall = _mall([_text(raw.get("name")) or "", *lines])
+    return Shop(
+        store_id=store_id,
+        # Zara's have no name.
+        name=_text(raw.get("name")) or ", ".join([BRANDS[brand].name, *([mall] if mall else lines[:1])]),
+        address=", ".join(lines) or None,
+        mall_name=mall,
+        city=(_text(raw.get("city")) or _CITY)[:100].title(),
+        country=(_text(raw.get("countryCode")) or _COUNTRY)[:10].upper(),
+        latitude=_degrees(raw.get("latitude"), 90),
+        longitude=_degrees(raw.get("longitude"), 180),
+    )
+
+
+def _mall(texts: Sequence[str]) -> str | None:
+    """The first text that names a mall rather than a street."""
+    return next((text for text in texts if _MALL.search(text) and not _STREET.search(text)), None)
+
+
+def _text(value: Any) -> str | None:
+    return responses.words(value) or None if isinstance(value, str) else None
+
+
+def _degrees(value: Any, most: int) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        degrees = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return round(degrees, 7) if degrees.is_finite() and abs(degrees) <= most else None

@@ -1,0 +1,125 @@
+"""One picture a product: its photos side by side, for virtual try-on (spec 1, collages)."""
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from PIL import Image, ImageFile
+
+from unde_catalog.stages.photos.decode import Refused, Unusable, open_photo, orientation
+from unde_catalog.stages.photos.image import DEFAULT_LIMITS, JPEG_QUALITY, MAX_JPEG_SIDE, decode_upright, encode_jpeg
+
+_FIXED_BYTES = 10_000_000  # what a collage takes beside its pixels
+Size = tuple[int, int]  # width, height in pixels, upright
+
+
+@dataclass(frozen=True, slots=True)
+class Collage:
+    """A collage to store: JPEG bytes, width and height in pixels, the bytes' SHA-256 in hex."""
+
+    data: bytes
+    width: int
+    height: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class TooWide:
+    """The collage would have a side that libjpeg can't write; spec 1 gives such a product up."""
+
+    width: int
+    height: int
+
+    @property
+    def detail(self) -> str:
+        """The reason in a sentence."""
+        return f"{self.width} x {self.height} pixels, a JPEG's side ends at {MAX_JPEG_SIDE}"
+
+
+def collage_size(sizes: Sequence[Size]) -> Size:
+    """Width and height of the collage of photos of these sizes: all at the height of the tallest."""
+    height = _height(sizes)
+    return sum(_scaled_width(size, height) for size in sizes), height
+
+
+def decoded_bytes(sizes: Sequence[Size]) -> int:
+    """Memory that making the collage takes at its peak, in bytes, to be held against `COLLAGE_MEMORY_MB`.
+
+    Pillow keeps 4 bytes a pixel. The canvas stays; beside it is either one photo (4 bytes a pixel, up to 6 more
+    for a progressive JPEG's coefficients; and when it is scaled LANCZOS's result and the half-way image) or at
+    the end the encoded JPEG, at most about a byte a pixel.
+    """
+    width, height = collage_size(sizes)
+    canvas = width * height
+    return _FIXED_BYTES + 4 * canvas + max(canvas, *(_photo_bytes(size, height) for size in sizes))
+
+
+def make_collage(photos: Sequence[bytes], quality: int = JPEG_QUALITY) -> Collage | TooWide | Refused:
+    """The photos from left to right on white, as a 4:4:4 JPEG; the same input gives the same bytes.
+
+    Takes stored originals, and copes with what they should not be (turned, CMYK, alpha, profiles). Sizes are
+    read from the headers, so `TooWide` costs no decoding; then one photo at a time is decoded, pasted and
+    released. `Refused` names the photo that can't be read. ValueError without photos.
+    """
+    if not photos:
+        raise ValueError("a collage needs at least one photo")
+    with ExitStack() as open_photos:
+        opened: list[ImageFile.ImageFile] = []
+        for number, data in enumerate(photos, start=1):
+            try:
+                photo = open_photo(data, DEFAULT_LIMITS.max_pixels)
+            except Unusable as unusable:
+                return _named(unusable, number)
+            opened.append(open_photos.enter_context(photo))
+        sizes = [_upright_size(photo) for photo in opened]
+        width, height = collage_size(sizes)
+        if max(width, height) > MAX_JPEG_SIDE:
+            return TooWide(width, height)
+        canvas = Image.new("RGB", (width, height), "white")
+        left = 0
+        for number, (photo, data, size) in enumerate(zip(opened, photos, sizes, strict=True), start=1):
+            try:
+                _paste(canvas, photo, data, (left, size))
+            except Unusable as unusable:
+                return _named(unusable, number)
+            left += _scaled_width(size, height)
+        encoded = encode_jpeg(canvas, quality)
+    return Collage(encoded, width, height, hashlib.sha256(encoded).hexdigest())
+
+
+def _paste(canvas: Image.Image, photo: ImageFile.ImageFile, data: bytes, place: tuple[int, Size]) -> None:
+    left, size = place
+    image = decode_upright(photo, data)
+    if image.size != size:  # a PNG may bring its orientation after its pixels
+        raise Unusable("corrupt", f"announced {size[0]} x {size[1]}, is {image.width} x {image.height}")
+    if size[1] != canvas.height:
+        scaled = (_scaled_width(size, canvas.height), canvas.height)
+        image = image.resize(scaled, Image.Resampling.LANCZOS)
+    canvas.paste(image, (left, 0))
+    photo.close()  # its pixels go before the next photo's come
+
+
+def _named(unusable: Unusable, number: int) -> Refused:
+    return Refused(unusable.refused.reason, f"photo {number}: {unusable.refused.detail}")
+
+
+def _upright_size(photo: ImageFile.ImageFile) -> Size:
+    width, height = photo.size
+    return (height, width) if orientation(photo) >= 5 else (width, height)
+
+
+def _height(sizes: Sequence[Size]) -> int:
+    return max(height for _, height in sizes)
+
+
+def _scaled_width(size: Size, height: int) -> int:
+    return max(1, round(size[0] * height / size[1]))
+
+
+def _photo_bytes(size: Size, height: int) -> int:
+    pixels = size[0] * size[1]
+    if size[1] == height:
+        return 10 * pixels
+    scaled_width = _scaled_width(size, height)
+    return max(10 * pixels, 4 * (pixels + scaled_width * size[1] + scaled_width * height))

@@ -1,0 +1,75 @@
+"""Telling staging what became of a merged publication, page by page; safe to repeat after a death in the middle."""
+
+from unde_catalog.stores.db.database import Cursor, Database
+from unde_catalog.stores.production import incoming, publications
+from unde_catalog.stores.production.incoming import ToSettle
+from unde_catalog.stores.production.publications import Claim
+from unde_catalog.stores.staging import publishing
+from unde_catalog.stores.staging.due_work import leases
+from unde_catalog.stores.staging.due_work.leases import Lease, Settled, Settlement
+from unde_catalog.stores.staging.publishing import Published, SyncStatus
+from unde_catalog.worker.report import StageReport
+
+_STAGE = "production_catalog"
+_PAGE = 1_000
+
+# Time alone mends what no scrape saw: another scrape moves only scraped_at, which makes nothing due.
+_TRIES_AGAIN = ("not_seen", "unexpected_error")
+
+_STATUS: dict[incoming.Verdict, SyncStatus] = {
+    "publish": "synced",
+    "left": "synced",
+    "skip": "skipped",
+    "error": "error",
+}
+
+
+def settle(db: Database, production: Database, claim: Claim, publication: int, report: StageReport) -> None:
+    """Write statuses and due rows of all that a publication carried, count it, and close the publication."""
+    last = 0
+    while page := production.run(incoming.to_settle, publication, last, _PAGE):
+        last = page[-1].product_id
+        counted = db.run(_settle, page)
+        for one in page:
+            _count(report, one, one.product_id in counted)
+        production.run(publications.renew, claim)
+    production.run(publications.settled, claim, publication)
+
+
+def _settle(cursor: Cursor, page: list[ToSettle]) -> dict[int, bool]:
+    """The products whose lease was still ours, each with whether nothing newer waits."""
+    counted = leases.finish(cursor, _STAGE, [_settled(one) for one in page])
+    publishing.record(
+        cursor,
+        [
+            Published(
+                one.product_id,
+                _STATUS[one.verdict] if counted[one.product_id] else None,
+                one.verdict == "publish",
+                one.price,
+                one.currency,
+                one.loaded_at,
+            )
+            for one in page
+            if one.product_id in counted
+        ],
+    )
+    return counted
+
+
+def _settled(one: ToSettle) -> Settled:
+    lease = Lease(one.product_id, one.external_id, one.lease_token, 0, 0, None, 0.0)
+    kind: Settlement = "done"
+    if one.reason is not None:
+        kind = "later" if one.reason in _TRIES_AGAIN else "given_up"
+    return Settled(lease, kind, one.reason, leases.storable(one.detail))
+
+
+def _count(report: StageReport, one: ToSettle, counted: bool) -> None:
+    if not counted:
+        report.superseded += 1
+    elif one.reason is None:
+        report.done += 1
+    else:
+        (report.later if one.reason in _TRIES_AGAIN else report.given_up)[one.reason] += 1
+        report.name_example(one.reason, one.external_id, one.detail)

@@ -1,0 +1,212 @@
+"""The stages by name and in order, and the one call that runs one: assets and the command line both make it.
+
+A stage's own modules are imported where it runs: whoever only wants the names needs no image or HTTP library.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from unde_catalog.backends import Workplace
+from unde_catalog.brands import brand_for
+from unde_catalog.stores.db.database import StagingDown
+from unde_catalog.stores.objects.objects import StorageDown
+from unde_catalog.stores.staging.due_work import pauses, stage_runs
+from unde_catalog.worker.handler import Keep, StageStopped
+from unde_catalog.worker.report import RunOptions, StageReport
+
+if TYPE_CHECKING:
+    from unde_catalog.stages.raw_products.collect import ProductStream
+
+DUE_STAGES = (  # work off due work
+    "originals", "collages", "ximilar_index", "visual_index", "availability", "production_catalog",
+)  # fmt: skip
+STAGES = ("raw_products", "raw_stores", *DUE_STAGES)
+
+
+def run(
+    stage: str,
+    brand: str,
+    workplace: Workplace,
+    options: RunOptions,
+    log: logging.Logger,
+    keep: Keep | None = None,
+) -> StageReport:
+    """Run a stage for a brand and write its row in scraper_logs; `keep` is told what objects were stored.
+
+    What an operator has paused does nothing, and its note says why.
+
+    `StageStopped` when something stands in the way of all of it; ValueError for an unknown stage, brand or product.
+    """
+    brand_for(brand)
+    if stage not in STAGES:
+        raise ValueError(f"unknown stage {stage!r}; the stages are {', '.join(STAGES)}")
+    if stage == "raw_products":
+        from unde_catalog.stages.raw_products.collect import ProductStream
+
+        return merge(ProductStream(brand, workplace.settings, options, log), workplace)
+    if stage == "raw_stores":
+        from unde_catalog.stages.availability.run import find_stores
+
+        return _logged(stage, brand, workplace, options, log, lambda: find_stores(brand, workplace))
+    return _logged(
+        stage, brand, workplace, options, log, lambda: _DUE_STAGES[stage](brand, workplace, options, log, keep)
+    )
+
+
+def merge(stream: "ProductStream", workplace: Workplace) -> StageReport:
+    """Run the raw_products stage: what `run` does of it, for whoever was handed the stream."""
+    return _logged(
+        "raw_products", stream.brand, workplace, stream.options, stream.log, lambda: stream.merge(workplace.db)
+    )
+
+
+def _logged(
+    stage: str,
+    brand: str,
+    workplace: Workplace,
+    options: RunOptions,
+    log: logging.Logger,
+    work: Callable[[], StageReport],
+) -> StageReport:
+    row = workplace.db.run(stage_runs.begin, stage, brand, options.run_id)
+    why_paused = workplace.db.run(pauses.paused, stage, brand)
+    try:
+        report = StageReport(stage, brand, note=why_paused) if why_paused else work()
+    except StageStopped as stopped:
+        _end(workplace, row, "error", stopped.report, str(stopped), log)
+        raise
+    except (StorageDown, StagingDown) as cause:  # before there was anything to hand back
+        stopped = StageStopped(StageReport(stage, brand), cause)
+        _end(workplace, row, "error", stopped.report, str(stopped), log)
+        raise stopped from cause
+    except BaseException as error:  # also a cancelled run: its row must not say "running" for ever
+        _end(workplace, row, "error", StageReport(stage, brand), _what_broke(error), log)
+        raise
+    _end(workplace, row, "success", report, None, log)
+    return report
+
+
+def _what_broke(error: BaseException) -> str:
+    """An engine's own exceptions, with which it interrupts a run, are no errors of Python's kind, and say nothing."""
+    if isinstance(error, Exception):
+        return f"{type(error).__name__}: {error}"
+    return "interrupted: it was cancelled, or its worker was told to end; what it did is kept, the rest is still due"
+
+
+def _originals(
+    brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
+) -> StageReport:
+    from unde_catalog.stages.photos.originals import OriginalsStage
+    from unde_catalog.worker.loop import run_stage
+
+    settings = workplace.settings
+    handler = OriginalsStage(settings.brands[brand], settings, workplace.store, workplace.db)
+    return run_stage(handler, workplace.db, brand, options, log, keep)
+
+
+def _collages(
+    brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
+) -> StageReport:
+    from unde_catalog.stages.photos.collages import CollagesStage
+    from unde_catalog.worker.loop import run_stage
+
+    return run_stage(CollagesStage(workplace.settings, workplace.store), workplace.db, brand, options, log, keep)
+
+
+def _ximilar_index(
+    brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
+) -> StageReport:
+    from unde_catalog.stages.ximilar_index.client import Ximilar
+    from unde_catalog.stages.ximilar_index.stage import SharedPace, XimilarStage
+    from unde_catalog.worker.loop import run_stage
+
+    settings = workplace.settings
+    token, collection = settings.ximilar_api_token, settings.ximilar_collection_id
+    if token is None or collection is None:
+        return StageReport(
+            "ximilar_index", brand, note="not configured: set XIMILAR_API_TOKEN and XIMILAR_COLLECTION_ID"
+        )
+    api = Ximilar(
+        str(settings.ximilar_api_url),
+        settings.ximilar_prefix,
+        token.get_secret_value(),
+        collection,
+        SharedPace(workplace.db, settings.ximilar_rate_limit),
+    )
+    handler = XimilarStage(
+        api,
+        collection,
+        workplace.store,
+        workplace.db,
+        take_at_most=settings.batch_size_of("ximilar_index"),
+        budget=settings.ximilar_monthly_credits,
+    )
+    return run_stage(handler, workplace.db, brand, options, log, keep)
+
+
+def _visual_index(
+    brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
+) -> StageReport:
+    from unde_catalog.stages.visual_index.run import index_photos
+
+    return index_photos(brand, workplace, options, log)
+
+
+def _availability(
+    brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
+) -> StageReport:
+    from unde_catalog.stages.availability.run import check_stock
+
+    return check_stock(brand, workplace, options, log)
+
+
+def _production_catalog(
+    brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
+) -> StageReport:
+    from unde_catalog.stages.production_catalog.limits import limits_of
+    from unde_catalog.stages.production_catalog.publish import Publishing
+
+    try:
+        production = workplace.production
+    except StagingDown as down:
+        raise StageStopped(StageReport("production_catalog", brand), down) from down
+    if production is None:
+        return StageReport("production_catalog", brand, note="not configured: set PRODUCTION_DB_URL")
+    limits = limits_of(brand, workplace.settings)
+    return Publishing(brand, workplace.db, production, limits, options, log).publish()
+
+
+_DUE_STAGES = {
+    "originals": _originals,
+    "collages": _collages,
+    "ximilar_index": _ximilar_index,
+    "visual_index": _visual_index,
+    "availability": _availability,
+    "production_catalog": _production_catalog,
+}
+
+
+def _end(
+    workplace: Workplace,
+    row: int,
+    status: stage_runs.RunStatus,
+    report: StageReport,
+    error_message: str | None,
+    log: logging.Logger,
+) -> None:
+    counts = report.counts
+    try:
+        workplace.db.run(
+            stage_runs.end,
+            row,
+            status,
+            fetched=counts["items"] or report.handled,
+            new=counts["new"] or counts["photos_stored"] or counts["collages_stored"] or counts["photos_embedded"],
+            updated=counts["changed"] + counts["returned"],
+            errors=report.failed,
+            error_message=error_message,
+            metadata=report.as_dict(),
+        )
+    except StagingDown as error:  # must not hide why the stage stopped
+        log.warning("the row of this run in scraper_logs still says running: %s", error)

@@ -1,0 +1,1 @@
+"""Embeds photos and keeps them in a vector store for visual search."""

@@ -1,0 +1,250 @@
+"""The vector store in a Qdrant server: a copy of the pilot's embeddings, kept up to date by the visual_index stage.
+
+Each model has a collection of its own; `product_embeddings` is an alias of the one that serves (spec 3). What is live
+in the catalogue (on sale, in stock) is asked of the staging database.
+"""
+
+import re
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import SecretStr
+from qdrant_client import QdrantClient
+from qdrant_client import models as q
+from qdrant_client.http.exceptions import ApiException
+
+from unde_catalog.stages.visual_index.vector_store import (
+    EVERYTHING,
+    MIRRORED_SCOPE,
+    SIZE,
+    Filters,
+    Hit,
+    ModelGone,
+    PhotoVector,
+    Vector,
+    VectorsDown,
+)
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.index import embeddings, models, vectors
+from unde_catalog.stores.staging.photos.originals import PHOTOS_A_PRODUCT
+
+ALIAS = "product_embeddings"
+_POINTS = uuid.UUID("6f1d3a52-8a0e-5c0b-9c39-1b6f0d6a1f57")  # any that only our photos use
+_SECONDS = 30  # for an answer
+_AT_ONCE = 200  # points of a request: some 400 KB
+_EF_SEARCH = 200  # how many photos its index keeps in view
+_INDEXED = {
+    "product_id": q.PayloadSchemaType.INTEGER,
+    "brand": q.PayloadSchemaType.KEYWORD,
+    "category": q.PayloadSchemaType.KEYWORD,
+    "price": q.PayloadSchemaType.FLOAT,
+}
+
+
+def open_qdrant(url: str, api_key: SecretStr | None, db: Database) -> "QdrantStore":
+    """The store at a server's address; nothing is asked of it yet."""
+    key = None if api_key is None else api_key.get_secret_value()
+    client = QdrantClient(url=url, api_key=key, timeout=_SECONDS, check_compatibility=False)
+    return QdrantStore(client, db)
+
+
+def point_id(photo: PhotoVector) -> str:
+    """A UUID made from the photo's identity: its product's source and external id, and its place."""
+    return _uuid(photo.source, photo.external_id, photo.n)
+
+
+def _uuid(source: str, external_id: str, n: int) -> str:
+    return str(uuid.uuid5(_POINTS, f"{source}/{external_id}/{n}"))
+
+
+class QdrantStore:
+    """Photos of the pilot's products."""
+
+    def __init__(self, client: QdrantClient, db: Database) -> None:
+        self._client, self._db = client, db
+        self._known: set[str] = set()  # collections that were there
+
+    def search(
+        self, model: str, vector: Vector, filters: Filters = EVERYTHING, top_k: int = 20, threshold: float = -1.0
+    ) -> list[Hit]:
+        """As `VectorStore` says, of the pilot's products; `VectorsDown` where the server can't be used."""
+        conditions = self._conditions(filters)
+        if conditions is None:
+            return []
+        with _told():
+            if not self._client.collection_exists(_collection(model)):
+                raise self._missing(model)
+            limit = top_k * PHOTOS_A_PRODUCT
+            while True:
+                points = self._client.query_points(
+                    _collection(model), query=list(vector), query_filter=q.Filter(must=conditions), limit=limit,
+                    with_payload=["product_id", "n"], score_threshold=threshold,
+                    search_params=q.SearchParams(hnsw_ef=max(_EF_SEARCH, limit)),
+                ).points  # fmt: skip
+                hits = self._best(points)[:top_k]
+                if len(hits) == top_k or len(points) < limit:
+                    return hits
+                limit *= 2  # some have left since they were written
+
+    def upsert(self, model: str, photos: Sequence[PhotoVector]) -> None:
+        """As `VectorStore` says."""
+        with _told():
+            self._ensure(model)
+            for at in range(0, len(photos), _AT_ONCE):
+                points = [
+                    q.PointStruct(id=point_id(one), vector=list(one.vector), payload=_payload(one))
+                    for one in photos[at : at + _AT_ONCE]
+                ]
+                self._client.upsert(_collection(model), points, wait=True)
+
+    def delete(self, product_ids: Sequence[int], but: Collection[tuple[int, int]] = ()) -> None:
+        """As `VectorStore` says."""
+        if not product_ids:
+            return
+        kept: dict[int, list[int]] = {}
+        for product_id, n in but:
+            kept.setdefault(product_id, []).append(n)
+        stay: list[q.Condition] = [
+            q.Filter(must=[_any("product_id", [product_id]), _any("n", places)]) for product_id, places in kept.items()
+        ]
+        gone = q.Filter(must=[_any("product_id", list(product_ids))], must_not=stay)
+        with _told():
+            for collection in self._collections():
+                self._client.delete(collection, q.FilterSelector(filter=gone), wait=True)
+
+    def count(self, model: str, brand: str | None = None) -> int:
+        """As `VectorStore` says."""
+        with _told():
+            if not self._client.collection_exists(_collection(model)):
+                return 0
+            only = None if brand is None else q.Filter(must=[_any("brand", [brand])])
+            return self._client.count(_collection(model), count_filter=only, exact=True).count
+
+    def rebuild(self, model: str) -> int:
+        """Write all that is to be there again, then delete all else; some at a time, however many there are."""
+        after = 0
+        while photos := self._db.run(embeddings.page, model, MIRRORED_SCOPE, after, _AT_ONCE):
+            self.upsert(model, photos)
+            after = photos[-1].product_id
+        with _told():
+            self._ensure(model)
+            offset: Any = None
+            while True:
+                points, offset = self._client.scroll(
+                    _collection(model), limit=1_000, offset=offset, with_payload=["product_id"], with_vectors=False
+                )
+                if strange := self._strange(model, points):
+                    self._client.delete(_collection(model), q.PointIdsList(points=strange), wait=True)
+                if offset is None:
+                    break
+        self.serve(model)
+        return self.count(model)
+
+    def serve(self, model: str) -> None:
+        """Point the alias at the model's collection, and drop those of models that are neither served nor built."""
+        now = self._db.run(models.models)
+        stay = {_collection(one) for one in (model, now.serving, now.building) if one is not None}
+        with _told():
+            self._ensure(model)
+            aliases = {one.alias_name: one.collection_name for one in self._client.get_aliases().aliases}
+            if aliases.get(ALIAS) != _collection(model):
+                steps: list[q.AliasOperations] = []
+                if ALIAS in aliases:
+                    steps.append(q.DeleteAliasOperation(delete_alias=q.DeleteAlias(alias_name=ALIAS)))
+                create = q.CreateAlias(collection_name=_collection(model), alias_name=ALIAS)
+                steps.append(q.CreateAliasOperation(create_alias=create))
+                self._client.update_collection_aliases(steps)
+            for collection in self._collections():
+                if collection not in stay:
+                    self._client.delete_collection(collection)
+                    self._known.discard(collection)
+
+    def _strange(self, model: str, points: Sequence[q.Record]) -> list[q.ExtendedPointId]:
+        """The ids of those points that are no embedded photo's now: what came while it is rebuilt stays."""
+        products = {(point.payload or {}).get("product_id") for point in points}
+        ids = [id for id in products if isinstance(id, int)]
+        wanted = {_uuid(*one) for one in self._db.run(vectors.identities, model, MIRRORED_SCOPE, ids)}
+        return [point.id for point in points if str(point.id) not in wanted]
+
+    def _best(self, points: Sequence[q.ScoredPoint]) -> list[Hit]:
+        """The best photo of each product that may still be found; points come by their scores."""
+        best: dict[int, Hit] = {}
+        for point in points:
+            payload = point.payload or {}
+            product_id = payload["product_id"]
+            best.setdefault(product_id, Hit(product_id, payload["n"], float(point.score)))
+        live = self._db.run(vectors.still_searched, list(best))
+        return [hit for hit in best.values() if hit.product_id in live]
+
+    def _conditions(self, filters: Filters) -> list[q.Condition] | None:
+        """What is asked of a point; None where nothing can match."""
+        asked: list[q.Condition] = []
+        if filters.brands:
+            asked.append(_any("brand", list(filters.brands)))
+        if filters.categories:
+            asked.append(_any("category", list(filters.categories)))
+        if filters.price_from is not None or filters.price_to is not None:
+            # Its numbers are floats; the same price is the same float on both sides.
+            low, high = (None if price is None else float(price) for price in (filters.price_from, filters.price_to))
+            asked.append(q.FieldCondition(key="price", range=q.Range(gte=low, lte=high)))
+        if filters.in_stock_at is not None:
+            there = self._db.run(vectors.in_stock, filters.in_stock_at)
+            if not there:
+                return None
+            asked.append(_any("product_id", there))
+        return asked
+
+    def _ensure(self, model: str) -> None:
+        """The model's collection is there; another process may make it at the same time."""
+        name = _collection(model)
+        if name in self._known:
+            return
+        if not self._client.collection_exists(name):
+            try:
+                self._client.create_collection(name, q.VectorParams(size=SIZE, distance=q.Distance.COSINE))
+            except (ApiException, ValueError):
+                if not self._client.collection_exists(name):
+                    raise
+        for field, schema in _INDEXED.items():
+            self._client.create_payload_index(name, field, schema, wait=True)
+        self._known.add(name)
+
+    def _collections(self) -> list[str]:
+        names = [one.name for one in self._client.get_collections().collections]
+        return [name for name in names if name.startswith(f"{ALIAS}-")]
+
+    def _missing(self, model: str) -> Exception:
+        now = self._db.run(models.models)
+        if model in (now.serving, now.building):
+            return VectorsDown(f"Qdrant has no photos by {model}: run unde-catalog vectors rebuild")
+        return ModelGone(f"the index is not made by {model} any more: ask which model serves, and embed again")
+
+
+def _collection(model: str) -> str:
+    return f"{ALIAS}-{re.sub(r'[^a-z0-9.]+', '-', model.lower())}"
+
+
+def _payload(photo: PhotoVector) -> dict[str, Any]:
+    return {
+        "product_id": photo.product_id, "external_id": photo.external_id, "original_id": photo.original_id,
+        "brand": photo.brand, "category": photo.category, "n": photo.n, "sha256": photo.sha256,
+        "price": None if photo.price is None else float(photo.price),
+    }  # fmt: skip
+
+
+def _any(key: str, values: list[Any]) -> q.FieldCondition:
+    return q.FieldCondition(key=key, match=q.MatchAny(any=values))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """A server that can't be used is told in one sentence, without its address: that may hold a secret."""
+    try:
+        yield
+    except ApiException as error:
+        said = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise VectorsDown(
+            f"Qdrant (QDRANT_URL) can't be used: {said[:300]}; it goes on when the server is back"
+        ) from error

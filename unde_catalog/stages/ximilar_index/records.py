@@ -1,0 +1,61 @@
+"""Which of a product's photos are in the Ximilar collection, under which id and with what metadata (specs 1 and 6)."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from unde_catalog.stores.objects.keys import id_segment
+from unde_catalog.stores.staging.index.ximilar import IndexedPhoto, IndexedProduct
+
+# What shops name their photos: -p and -a1 are worn, -e1 is the garment from the front.
+_WORN = re.compile(r"[-_](p|a\d*|worn|model)$", re.IGNORECASE)
+_FRONT = re.compile(r"[-_](e1?|main|front|garment)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A record that is to be in the collection: its `_id`, the photo, and the metadata, all text."""
+
+    id: str
+    photo: IndexedPhoto
+    metadata: dict[str, str]
+
+
+def wanted_records(product: IndexedProduct) -> list[Wanted]:
+    """The records a product is to have, none for one that left the catalogue or the pilot."""
+    if not product.active or product.index_scope != "pilot":
+        return []
+    metadata = metadata_of(product)
+    chosen = chosen_photos(product.photos, product.target)
+    return [Wanted(record_id(product, photo), photo, metadata) for photo in chosen]
+
+
+def record_id(product: IndexedProduct, photo: IndexedPhoto) -> str:
+    """Of source, external id, photo number and content: a changed photo is another record, a repeat is the same."""
+    return f"{product.source}-{id_segment(product.external_id)}-{photo.n}-{photo.sha256[:16]}"
+
+
+def metadata_of(product: IndexedProduct) -> dict[str, str]:
+    """Flat metadata; no shop or floor, as it is global (spec 1)."""
+    return {
+        "product_id": product.external_id,
+        "sku_id": product.external_id,
+        "brand": product.brand,
+        "name": product.name or "",
+        "category": product.category or "",
+        "price": "" if product.price is None else str(product.price),
+    }
+
+
+def chosen_photos(photos: Sequence[IndexedPhoto], target: int) -> list[IndexedPhoto]:
+    """The first `target` photos: one worn and one from the front where names tell, then in order."""
+    order = list(photos)
+    first = [next((photo for photo in order if kind.search(_stem(photo.source_url))), None) for kind in (_WORN, _FRONT)]
+    if all(first):
+        order = [photo for photo in first if photo] + [photo for photo in order if photo not in first]
+    return order[: max(target, 0)]
+
+
+def _stem(url: str) -> str:
+    """The file's name without its ending: `02086797800-p` of `https://.../02086797800-p.jpg?w=1920`."""
+    return url.split("?")[0].split("#")[0].rstrip("/").rpartition("/")[2].rpartition(".")[0]

@@ -1,0 +1,1 @@
+"""The databases and the object store. All SQL is here."""

@@ -1,0 +1,1 @@
+"""What the staging and the production database share: pool, migrations, dumps."""

@@ -1,0 +1,1 @@
+"""Privileges of the roles, API keys, and deleting what is old."""

@@ -1,0 +1,133 @@
+"""Notices that wait to be sent, a row for each channel: written before they are sent, confirmed afterwards.
+
+What stands in them is `operations/alerts/message.py`'s, how they are sent the channels'.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from unde_catalog.stores.db.database import Cursor
+
+_GIVE_UP_DAYS = 3
+_IN_LINE = 3  # tries for which later notices wait for an earlier one; then it stands aside, as it may be its own fault
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A notice in hand; `attempt` counts from 1."""
+
+    id: str
+    channel: str
+    body: dict[str, Any]
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How a channel stands: notices not sent yet, since when, the last error, and how many were given up."""
+
+    channel: str
+    waiting: int
+    since: datetime | None
+    error: str | None
+    given_up: int
+
+
+def write(cursor: Cursor, notice_id: str, body: dict[str, Any], channels: Sequence[str]) -> bool:
+    """Write a notice down for these channels; whether it was new. One of the same id stays as it is."""
+    cursor.execute(
+        "INSERT INTO notices (id, channel, body, written_at, next_at)"
+        " SELECT %s, channel, %s, unde_now(), unde_now() FROM unnest(%s::text[]) AS channel"
+        " ON CONFLICT (id, channel) DO NOTHING",
+        (notice_id, Jsonb(body), list(channels)),
+    )
+    return cursor.rowcount > 0
+
+
+def written_lately(cursor: Cursor) -> int:
+    """How many notices were written within the last hour."""
+    cursor.execute("SELECT count(DISTINCT id) AS n FROM notices WHERE written_at > unde_now() - interval '1 hour'")
+    row = cursor.fetchone()
+    assert row is not None  # an aggregate has one
+    return row["n"]
+
+
+def take(cursor: Cursor, channel: str) -> Taken | None:
+    """The next notice of a channel, None where none is to be sent now.
+
+    If its sender dies, it comes again after its wait: 1, 2, 4 ... 60 minutes.
+    """
+    cursor.execute("SET LOCAL synchronous_commit = on")
+    cursor.execute(
+        """
+        WITH next AS (
+            SELECT n.id, n.channel FROM notices n
+            WHERE n.channel = %(channel)s AND n.sent_at IS NULL AND n.gave_up_at IS NULL AND n.next_at <= unde_now()
+              AND NOT EXISTS (
+                SELECT 1 FROM notices earlier
+                WHERE earlier.channel = n.channel AND earlier.number < n.number AND earlier.next_at > unde_now()
+                  AND earlier.sent_at IS NULL AND earlier.gave_up_at IS NULL AND earlier.attempts <= %(in_line)s)
+            ORDER BY n.number
+            LIMIT 1
+            FOR UPDATE SKIP LOCKED)
+        UPDATE notices n
+        SET attempts = attempts + 1,
+            next_at = unde_now() + least(interval '60 minutes', power(2, least(attempts, 10)) * interval '1 minute')
+        FROM next WHERE n.id = next.id AND n.channel = next.channel
+        RETURNING n.id, n.channel, n.body, n.attempts AS attempt
+        """,
+        {"channel": channel, "in_line": _IN_LINE},
+    )
+    row = cursor.fetchone()
+    return Taken(**row) if row else None
+
+
+def sent(cursor: Cursor, taken: Taken) -> None:
+    """It arrived."""
+    cursor.execute("SET LOCAL synchronous_commit = on")
+    cursor.execute(
+        "UPDATE notices SET sent_at = unde_now(), error = NULL WHERE id = %s AND channel = %s",
+        (taken.id, taken.channel),
+    )
+
+
+def not_sent(cursor: Cursor, taken: Taken, error: str) -> bool:
+    """It did not, and comes again after its wait; whether it is given up, three days after it was written."""
+    cursor.execute(
+        """
+        UPDATE notices
+        SET error = %s, gave_up_at = CASE WHEN written_at < unde_now() - make_interval(days => %s) THEN unde_now() END
+        WHERE id = %s AND channel = %s
+        RETURNING gave_up_at IS NOT NULL AS given_up
+        """,
+        (error, _GIVE_UP_DAYS, taken.id, taken.channel),
+    )
+    row = cursor.fetchone()
+    return row is not None and row["given_up"]
+
+
+def waiting(cursor: Cursor, channels: Sequence[str]) -> list[Waiting]:
+    """How these channels stand, in their order."""
+    cursor.execute(
+        """
+        SELECT c.channel, count(n.id) FILTER (WHERE n.gave_up_at IS NULL) AS waiting,
+               min(n.written_at) FILTER (WHERE n.gave_up_at IS NULL) AS since,
+               (array_agg(n.error ORDER BY n.number DESC) FILTER (WHERE n.error IS NOT NULL))[1] AS error,
+               count(n.id) FILTER (WHERE n.gave_up_at > unde_now() - interval '7 days') AS given_up
+        FROM unnest(%s::text[]) WITH ORDINALITY AS c (channel, place)
+        LEFT JOIN notices n ON n.channel = c.channel AND n.sent_at IS NULL
+        GROUP BY c.channel, c.place ORDER BY c.place
+        """,
+        (list(channels),),
+    )
+    return [Waiting(**row) for row in cursor.fetchall()]
+
+
+def forget(cursor: Cursor, days: int) -> int:
+    """Delete notices that were written so many days ago, sent or not; how many."""
+    cursor.execute("DELETE FROM notices WHERE written_at < unde_now() - make_interval(days => %s)", (days,))
+    return cursor.rowcount

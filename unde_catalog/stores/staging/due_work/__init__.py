@@ -1,0 +1,1 @@
+"""Due work: what is due, leased, spread over time, paused or paced."""

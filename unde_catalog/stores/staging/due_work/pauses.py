@@ -1,0 +1,70 @@
+"""Pauses: which brands and stages an operator holds up, since when and why.
+
+What a pause stops is not here: schedules and sensors ask for no run, and a stage begins nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from unde_catalog.stores.db.database import Cursor
+
+ALL = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """What is held up: a brand and a stage, each `*` for all of them."""
+
+    brand: str
+    stage: str
+    why: str
+    paused_at: datetime
+
+    def covers(self, stage: str, brand: str) -> bool:
+        """Whether it holds up that stage of that brand."""
+        return self.stage in (ALL, stage) and self.brand in (ALL, brand)
+
+    def sentence(self) -> str:
+        """Since when, why, and how to end it."""
+        named = (("brand", self.brand), ("stage", self.stage))
+        options = "".join(f" --{name} {value}" for name, value in named if value != ALL)
+        why = f" ({self.why})" if self.why else ""
+        return f"paused since {self.paused_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC{why}: unde-catalog resume{options}"
+
+
+def pause(cursor: Cursor, brand: str, stage: str, why: str) -> None:
+    """Hold up a stage of a brand, each `*` for all. Of what is held up already only the reason changes."""
+    cursor.execute(
+        "INSERT INTO pauses (brand, stage, why, paused_at) VALUES (%s, %s, %s, unde_now())"
+        " ON CONFLICT (brand, stage) DO UPDATE SET why = excluded.why",
+        (brand, stage, why),
+    )
+
+
+def resume(cursor: Cursor, brand: str, stage: str) -> int:
+    """End the pauses of a brand and a stage, each `*` for all, and those of a part of them; how many.
+
+    A wider one stays: `resume` of zara alone does not end a pause of all brands.
+    """
+    cursor.execute(
+        "DELETE FROM pauses WHERE %(brand)s IN ('*', brand) AND %(stage)s IN ('*', stage)",
+        {"brand": brand, "stage": stage},
+    )
+    return cursor.rowcount
+
+
+def all_pauses(cursor: Cursor) -> list[Paused]:
+    """All of them, the widest first."""
+    cursor.execute("SELECT brand, stage, why, paused_at FROM pauses ORDER BY brand <> '*', stage <> '*', brand, stage")
+    return [Paused(**row) for row in cursor.fetchall()]
+
+
+def paused(cursor: Cursor, stage: str, brand: str) -> str | None:
+    """Why a stage of a brand may do nothing now and what ends that, in a sentence; None where it may."""
+    return why_paused(all_pauses(cursor), stage, brand)
+
+
+def why_paused(pauses: Sequence[Paused], stage: str, brand: str) -> str | None:
+    """The same of pauses that were read before."""
+    return next((one.sentence() for one in pauses if one.covers(stage, brand)), None)

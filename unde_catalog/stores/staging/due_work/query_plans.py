@@ -1,0 +1,131 @@
+"""Whether the queries of due work are served by indexes on this database now: their plans, nothing is run.
+
+The queries are the very ones of the modules that work with them: those are called with a cursor that explains. Those
+that count all of a brand are not among them: where it is most of a table, reading that whole is right.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from unde_catalog.stores.db.database import Cursor
+from unde_catalog.stores.staging.due_work import leases, requeue, spreading
+from unde_catalog.stores.staging.due_work.leases import Lease, Settled
+from unde_catalog.stores.staging.reports import status as reports
+
+_SMALL = 8_000_000  # bytes: such a table is read whole in milliseconds, and the planner may well do so
+_LEASE = timedelta(minutes=15)
+_INTERVAL = timedelta(hours=1)
+_MOST = 200  # products a take
+
+# An index that is read for anything but its first column is read from end to end, which is no better.
+_KEYS = {"due_work_pkey": ("due_work", "product_id"), "raw_products_pkey": ("raw_products", "id")}
+
+
+@dataclass(frozen=True, slots=True)
+class SequentialScan:
+    """A query that reads a table whole, which has so many bytes; `small`: rightly so."""
+
+    query: str
+    stage: str
+    brand: str
+    table: str
+    bytes: int
+
+    @property
+    def small(self) -> bool:
+        """Whether an index would not be quicker."""
+        return self.bytes <= _SMALL
+
+    def sentence(self) -> str:
+        """For a log or a check."""
+        return (
+            f"{self.query} of {self.stage} in {self.brand} reads {self.table} whole ({self.bytes / 1e6:.1f} MB)"
+            + (", which is quick while it is small" if self.small else "")
+        )  # fmt: skip
+
+
+def sequential_scans(cursor: Cursor, stages: Sequence[str], brands: Sequence[str]) -> list[SequentialScan]:
+    """All of them, for each stage and brand; empty where indexes serve everything."""
+    found = [
+        (query, stage, brand, table)
+        for stage in stages
+        for brand in brands
+        for query, plan in plans(cursor, stage, brand)
+        for table in _scanned(plan)
+    ]
+    sizes = {table: _size(cursor, table) for _, _, _, table in found}
+    return [SequentialScan(*one, sizes[one[-1]]) for one in dict.fromkeys(found)]
+
+
+def plans(cursor: Cursor, stage: str, brand: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each query's name and plan (as EXPLAIN's JSON has it) for a stage and brand; writes are planned, not done."""
+    for name, work in _queries(stage, brand).items():
+        explaining: Any = _Explaining(cursor)
+        work(explaining)
+        for plan in explaining.plans:
+            yield name, plan
+
+
+def _queries(stage: str, brand: str) -> dict[str, Callable[[Cursor], object]]:
+    ids = list(range(1, _MOST + 1))
+    settled = [Settled(Lease(one, str(one), "token", 0, 0, None, 0.0), "done") for one in ids[:50]]
+    return {
+        "take": lambda cursor: leases.take(cursor, stage, brand, _MOST, _LEASE),
+        "take by id": lambda cursor: leases.take(cursor, stage, brand, _MOST, _LEASE, ids),
+        "finish": lambda cursor: leases.finish(cursor, stage, settled, _INTERVAL),
+        "still_open": lambda cursor: leases.still_open(cursor, stage, brand),
+        "due_brands": lambda cursor: reports.due_brands(cursor, stage, [brand]),
+        "product_ids_of": lambda cursor: requeue.product_ids_of(cursor, brand, [str(one) for one in ids]),
+        "without_place": lambda cursor: spreading.without_place(cursor, stage, brand, 0),
+        "changed": lambda cursor: spreading.changed(cursor, stage, brand),
+    }
+
+
+class _NoRow(dict[str, Any]):
+    """The row of a query that was not run: nothing of everything."""
+
+    def __missing__(self, name: str) -> int:
+        return 0
+
+
+class _Explaining:
+    """A cursor whose statements are explained; to whoever runs them, nothing is there."""
+
+    rowcount = 0
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+        self.plans: list[dict[str, Any]] = []
+
+    def execute(self, query: str, values: Any = None) -> None:
+        if query.startswith("SET LOCAL"):
+            return
+        self._cursor.execute(f"EXPLAIN (FORMAT JSON) {query}".encode(), values)
+        row = self._cursor.fetchone()
+        assert row is not None  # EXPLAIN has one
+        self.plans.append(row["QUERY PLAN"][0]["Plan"])
+
+    def fetchone(self) -> dict[str, Any]:
+        return _NoRow(due=0, in_hand=0)
+
+    def fetchall(self) -> list[dict[str, Any]]:
+        return []
+
+
+def _scanned(plan: dict[str, Any]) -> Iterator[str]:
+    if plan["Node Type"] == "Seq Scan":
+        yield plan["Relation Name"]
+    table, column = _KEYS.get(plan.get("Index Name", ""), ("", ""))
+    if column not in plan.get("Index Cond", ""):
+        yield table
+    for part in plan.get("Plans", ()):
+        yield from _scanned(part)
+
+
+def _size(cursor: Cursor, table: str) -> int:
+    cursor.execute("SELECT pg_relation_size(%s::text::regclass) AS bytes", (table,))
+    row = cursor.fetchone()
+    assert row is not None  # a SELECT without FROM has one
+    return row["bytes"]

@@ -1,0 +1,126 @@
+"""Due marks that people and schedules set on purpose: force, retry, requeue.
+
+The marks that follow from a change of the data are the trigger rule's (migration 0003), the places of recurring work
+are `spreading.py`'s. Locks are asked for in the order that `leases.py` names.
+"""
+
+from collections.abc import Sequence
+from typing import LiteralString
+
+from unde_catalog.stores.db.database import Cursor
+
+_FAILED: LiteralString = "(w.given_up OR w.attempts > 0)"
+
+# Asked for anew: due now, with a clean record. A product in hand keeps its lease and stays due after it.
+_DUE_AGAIN = """
+    due_at = least(w.due_at, unde_now()), wanted = w.wanted + 1, given_up = false,
+    attempts = 0, item_faults = 0, reason = NULL, detail = NULL, failing_since = NULL
+"""
+
+
+def product_ids_of(cursor: Cursor, brand: str, external_ids: Sequence[str]) -> dict[str, int]:
+    """The product ids behind external ids of a brand; those nobody knows are missing from the answer."""
+    cursor.execute(
+        "SELECT external_id, id FROM raw_products WHERE brand = %s AND external_id = ANY(%s)",
+        (brand, list(external_ids)),
+    )
+    return {row["external_id"]: row["id"] for row in cursor.fetchall()}
+
+
+def force(cursor: Cursor, stage: str, brand: str, root_run: str, product_ids: Sequence[int] | None = None) -> int:
+    """Make everything due again and its results old; how many. Once per root run, so that its retry goes on."""
+    if stage == "originals":  # the first stage: a product that came with a status of its own has no row yet
+        only = "AND p.id = ANY(%(ids)s)" if product_ids is not None else ""
+        cursor.execute(
+            f"""
+            SELECT p.id FROM raw_products p
+            WHERE p.brand = %(brand)s AND p.active {only}
+              AND NOT EXISTS (SELECT 1 FROM due_work w WHERE w.product_id = p.id AND w.stage = %(stage)s)
+            ORDER BY p.id
+            FOR NO KEY UPDATE
+            """,
+            {"brand": brand, "stage": stage, "ids": list(product_ids or ())},
+        )
+        cursor.execute(
+            "INSERT INTO due_work (product_id, stage, brand) SELECT unnest(%s::bigint[]), %s, %s"
+            " ON CONFLICT DO NOTHING",
+            ([row["id"] for row in cursor.fetchall()], stage, brand),
+        )
+    return _ask(cursor, stage, "true", ", forced_at = unde_now()", brand, root_run=root_run, product_ids=product_ids)
+
+
+def retry_failed(
+    cursor: Cursor, stage: str, brand: str, root_run: str, product_ids: Sequence[int] | None = None
+) -> int:
+    """Make due now what was given up or waits for a later try; how many. Once per root run."""
+    return _ask(cursor, stage, _FAILED, "", brand, root_run=root_run, product_ids=product_ids)
+
+
+def requeue(cursor: Cursor, stage: str, brand: str | None = None, reason: str | None = None) -> int:
+    """Make due now what was given up or waits for a later try, of one brand or all, for one reason or any."""
+    return _ask(cursor, stage, _FAILED, "", brand, reason=reason)
+
+
+def _ask(
+    cursor: Cursor,
+    stage: str,
+    condition: LiteralString,
+    extra: LiteralString,
+    brand: str | None,
+    *,
+    root_run: str | None = None,
+    product_ids: Sequence[int] | None = None,
+    reason: str | None = None,
+) -> int:
+    wanted = f"""
+        w.stage = %(stage)s AND {condition}
+        {"AND w.brand = %(brand)s" if brand is not None else ""}
+        {"AND w.reason = %(reason)s" if reason is not None else ""}
+        {"AND w.asked_by IS DISTINCT FROM %(root_run)s" if root_run is not None else ""}
+    """
+    only = "AND w.product_id = ANY(%(product_ids)s)" if product_ids is not None else ""
+    values = {
+        "stage": stage,
+        "brand": brand,
+        "reason": reason,
+        "root_run": root_run,
+        "product_ids": list(product_ids or ()),
+    }
+    cursor.execute(
+        f"""
+        SELECT p.id FROM due_work w JOIN raw_products p ON p.id = w.product_id
+        WHERE p.active AND {wanted} {only}
+        ORDER BY p.id
+        FOR NO KEY UPDATE OF p
+        """,
+        values,
+    )
+    values["ids"] = [row["id"] for row in cursor.fetchall()]
+    cursor.execute(
+        f"""
+        WITH asked AS (
+            SELECT w.product_id FROM due_work w
+            WHERE w.product_id = ANY(%(ids)s) AND {wanted}
+            ORDER BY w.product_id
+            FOR UPDATE
+        )
+        UPDATE due_work AS w
+        SET {_DUE_AGAIN} {extra} {", asked_by = %(root_run)s" if root_run is not None else ""}
+        FROM asked WHERE w.product_id = asked.product_id AND w.stage = %(stage)s
+        RETURNING w.product_id
+        """,
+        values,
+    )
+    return _reopen(cursor, stage)
+
+
+def _reopen(cursor: Cursor, stage: str) -> int:
+    """The status of what was just asked for: a product given up without a photo has tries left again."""
+    product_ids = [row["product_id"] for row in cursor.fetchall()]
+    if stage == "originals" and product_ids:
+        cursor.execute(
+            "UPDATE raw_products SET image_status = 'pending', error_message = NULL, updated_at = now()"
+            " WHERE id = ANY(%s) AND image_status = 'error'",
+            (product_ids,),
+        )
+    return len(product_ids)

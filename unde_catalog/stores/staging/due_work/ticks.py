@@ -1,0 +1,66 @@
+"""What schedules and sensors ask of staging before they decide: the time, and in which brands something failed.
+
+Which brands have anything due is in `stores/staging/reports/status.py`; what follows from the answers is decided in
+`automation/`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from unde_catalog.stores.db.database import Cursor
+
+MOST_TRIES = 4  # of a stage without due work in a day, the first one among them
+
+
+def now(cursor: Cursor) -> datetime:
+    """The time that all rules about time go by."""
+    cursor.execute("SELECT unde_now() AS now")
+    row = cursor.fetchone()
+    assert row is not None  # a SELECT without FROM has one
+    return row["now"]
+
+
+def brands_to_retry(cursor: Cursor, stage: str, brands: Sequence[str]) -> list[str]:
+    """Those of the brands that have something due and free that failed before, or was handed back untouched.
+
+    What was given up is not due. Costs what is due at the most.
+    """
+    cursor.execute(
+        """
+        SELECT brand FROM unnest(%(brands)s::text[]) WITH ORDINALITY AS b (brand, n)
+        WHERE (
+            SELECT true FROM due_work w
+            WHERE w.stage = %(stage)s AND w.brand = b.brand AND w.due_at <= unde_now()
+              AND (w.leased_until IS NULL OR w.leased_until <= unde_now())
+              AND (w.attempts > 0 OR w.taken < 0)
+            ORDER BY w.due_at
+            LIMIT 1)
+        ORDER BY n
+        """,
+        {"stage": stage, "brands": list(brands)},
+    )
+    return [row["brand"] for row in cursor.fetchall()]
+
+
+def brands_to_collect_again(cursor: Cursor, stage: str, brands: Sequence[str]) -> list[str]:
+    """Those of the brands whose last run of a stage without due work failed, or died, in the last day.
+
+    Not after `MOST_TRIES` failures in a row within a day: what does not pass by itself is for people, and a task run
+    that fails is paid for all the same.
+    """
+    cursor.execute(
+        """
+        SELECT brand FROM unnest(%(brands)s::text[]) WITH ORDINALITY AS b (brand, n)
+        CROSS JOIN LATERAL (
+            SELECT (array_agg(status ORDER BY started_at DESC, id DESC))[1] AS last,
+                   count(*) FILTER (WHERE status <> 'success') AS failed
+            FROM (SELECT id, status, started_at FROM scraper_logs
+                  WHERE scraper_name = %(stage)s || '_' || b.brand AND started_at > unde_now() - interval '1 day'
+                  ORDER BY started_at DESC, id DESC LIMIT %(most)s) AS runs
+        ) AS r
+        WHERE r.last <> 'success' AND r.failed < %(most)s
+        ORDER BY n
+        """,
+        {"stage": stage, "brands": list(brands), "most": MOST_TRIES},
+    )
+    return [row["brand"] for row in cursor.fetchall()]

@@ -1,0 +1,1 @@
+"""Embeddings and their models, vectors, search, and records at Ximilar."""

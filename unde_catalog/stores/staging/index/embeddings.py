@@ -1,0 +1,205 @@
+"""What the visual_index stage reads and writes: stored photos in, their embeddings out.
+
+Which model they are of and when it serves is `models.py`; searching them is `vectors.py`.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import LiteralString
+
+from unde_catalog.stores.db.database import Cursor
+
+SIZE = 512  # numbers of an embedding, whatever model it is of (spec 3)
+SEARCHED: LiteralString = "p.active AND p.index_scope IN ('pilot', 'pgvector')"  # as the index has it, word for word
+
+Vector = Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPhoto:
+    """A photo as it is stored: its place from 1, object key, SHA-256 of its bytes in hex, width x height in pixels."""
+
+    n: int
+    key: str
+    sha256: str
+    pixels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """An embedding that is there: the photo's place and content, and when it was made."""
+
+    n: int
+    sha256: str
+    embedded_at: datetime
+    embedding: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedProduct:
+    """A product as the visual index sees it: what it is, its stored photos in order, its embeddings by one model."""
+
+    product_id: int
+    source: str
+    external_id: str
+    brand: str
+    category: str | None
+    price: Decimal | None
+    active: bool
+    index_scope: str | None
+    photos: tuple[StoredPhoto, ...]
+    embedded: tuple[Embedded, ...]
+
+    @property
+    def wanted(self) -> tuple[StoredPhoto, ...]:
+        """The photos that are to be in the index, none of a product that left the shop or the index's scope."""
+        return self.photos if self.active and self.index_scope in ("pilot", "pgvector") else ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewEmbedding:
+    """An embedding to write: of photo `n`, whose bytes have this SHA-256."""
+
+    n: int
+    sha256: str
+    embedding: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingOutcome:
+    """What to write of one product: the places of the photos it is to have, and the new embeddings among them."""
+
+    product_id: int
+    places: Sequence[int]
+    new: Sequence[NewEmbedding]
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoVector:
+    """An embedded photo: its product, its place from 1, its bytes' SHA-256 in hex, and 512 numbers of length 1."""
+
+    product_id: int
+    source: str
+    external_id: str
+    brand: str
+    category: str | None
+    price: Decimal | None
+    n: int
+    sha256: str
+    vector: Vector
+
+    @property
+    def original_id(self) -> str:
+        """The product's id without its source's prefix (spec 3), for sources that give their ids one."""
+        return self.external_id.removeprefix(f"{self.source}_").removeprefix(f"{self.source}-")
+
+
+def load(cursor: Cursor, model: str, product_ids: Sequence[int]) -> dict[int, EmbeddedProduct]:
+    """Some products with their stored photos and their embeddings by a model."""
+    ids = list(product_ids)
+    cursor.execute(
+        "SELECT id, source, external_id, brand, category, price, active, index_scope FROM raw_products"
+        " WHERE id = ANY(%s)",
+        (ids,),
+    )
+    products = cursor.fetchall()
+    cursor.execute(
+        "SELECT product_id, n, key, sha256, coalesce(width::bigint * height, 0) AS pixels FROM product_photos"
+        " WHERE product_id = ANY(%s) AND state = 'stored' ORDER BY n",
+        (ids,),
+    )
+    photos: dict[int, list[StoredPhoto]] = {}
+    for row in cursor.fetchall():
+        photos.setdefault(row.pop("product_id"), []).append(StoredPhoto(**row))
+    cursor.execute(
+        "SELECT product_id, n, sha256, embedded_at, embedding::real[] AS embedding FROM product_embeddings"
+        " WHERE product_id = ANY(%s) AND model = %s ORDER BY n",
+        (ids, model),
+    )
+    embedded: dict[int, list[Embedded]] = {}
+    for row in cursor.fetchall():
+        embedded.setdefault(row.pop("product_id"), []).append(Embedded(**row))
+    return {
+        row["id"]: EmbeddedProduct(
+            row.pop("id"), **row, photos=tuple(photos.get(id, ())), embedded=tuple(embedded.get(id, ()))
+        )
+        for row in products
+        for id in (row["id"],)
+    }
+
+
+def of_contents(cursor: Cursor, model: str, hashes: Sequence[str]) -> dict[str, Vector]:
+    """The embeddings that a model made of photos with these SHA-256, whatever products they are of."""
+    cursor.execute(
+        "SELECT DISTINCT ON (sha256) sha256, embedding::real[] AS embedding FROM product_embeddings"
+        " WHERE sha256 = ANY(%s) AND model = %s",
+        (list(hashes), model),
+    )
+    return {row["sha256"]: row["embedding"] for row in cursor.fetchall()}
+
+
+def record(cursor: Cursor, model: str, outcomes: Sequence[EmbeddingOutcome]) -> None:
+    """Write new embeddings and delete, of every model, those of photos that are gone; in the order of products."""
+    ordered = sorted(outcomes, key=lambda one: one.product_id)
+    places = [(one.product_id, n) for one in ordered for n in one.places]
+    keep_only(cursor, [one.product_id for one in ordered], places)
+    write(cursor, model, [(one.product_id, new) for one in ordered for new in one.new])
+
+
+def keep_only(cursor: Cursor, product_ids: Sequence[int], places: Collection[tuple[int, int]]) -> None:
+    """Delete the embeddings of these products by every model, but for those of places `(product_id, n)`."""
+    cursor.execute(
+        """
+        DELETE FROM product_embeddings e
+        WHERE e.product_id = ANY(%s) AND NOT EXISTS (
+            SELECT 1 FROM unnest(%s::bigint[], %s::smallint[]) AS k (product_id, n)
+            WHERE k.product_id = e.product_id AND k.n = e.n)
+        """,
+        (list(product_ids), [product_id for product_id, _ in places], [n for _, n in places]),
+    )
+
+
+def write(cursor: Cursor, model: str, new: Sequence[tuple[int, NewEmbedding]]) -> None:
+    """Write embeddings of photos, each with its product's id; those that are there are replaced."""
+    cursor.execute(
+        """
+        INSERT INTO product_embeddings (product_id, n, model, slot, sha256, embedded_at, embedding)
+        SELECT e.product_id, e.n, m.model, m.slot, e.sha256, unde_now(), e.embedding::real[]
+        FROM unnest(%s::bigint[], %s::smallint[], %s::text[], %s::text[]) AS e (product_id, n, sha256, embedding)
+             JOIN embedding_models m ON m.model = %s
+        ON CONFLICT (product_id, n, model) DO UPDATE SET
+            sha256 = excluded.sha256, embedded_at = excluded.embedded_at, embedding = excluded.embedding
+        """,
+        (
+            [product_id for product_id, _ in new],
+            [one.n for _, one in new],
+            [one.sha256 for _, one in new],
+            [array_text(one.embedding) for _, one in new],
+            model,
+        ),
+    )
+
+
+def array_text(vector: Vector) -> str:
+    """A vector as PostgreSQL reads an array: one parameter for many, where arrays of arrays would be flattened."""
+    return "{" + ",".join(f"{number:.7g}" for number in vector) + "}"
+
+
+def page(cursor: Cursor, model: str, scope: str, after: int, products: int) -> list[PhotoVector]:
+    """The embedded photos of the next products of a scope, by id, that may be found; [] at the end."""
+    cursor.execute(
+        f"""
+        SELECT p.id AS product_id, p.source, p.external_id, p.brand, p.category, p.price, e.n, e.sha256,
+               e.embedding::real[] AS vector
+        FROM (SELECT * FROM raw_products p
+              WHERE p.id > %(after)s AND {SEARCHED} AND p.index_scope = %(scope)s AND EXISTS (
+                  SELECT 1 FROM product_embeddings e WHERE e.product_id = p.id AND e.model = %(model)s)
+              ORDER BY p.id LIMIT %(products)s) AS p
+        JOIN product_embeddings e ON e.product_id = p.id AND e.model = %(model)s
+        ORDER BY p.id, e.n
+        """,
+        {"after": after, "model": model, "scope": scope, "products": products},
+    )
+    return [PhotoVector(**row) for row in cursor.fetchall()]

@@ -1,0 +1,137 @@
+"""Which model the visual index is made of: one serves, a newer one is built beside it until it can take its place.
+
+A model's name has its version in it; its rows lie in one of two slots, each with an index of its own.
+"""
+
+from dataclasses import dataclass
+
+from unde_catalog.stores.db.database import Cursor
+from unde_catalog.stores.staging.index.embeddings import SEARCHED
+
+CHUNK = 5_000  # rows of one short transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The model that answers, the one that is being built beside it, and one whose rows still have to go."""
+
+    serving: str | None = None
+    building: str | None = None
+    old: str | None = None
+
+
+def models(cursor: Cursor) -> Models:
+    """Which there are."""
+    cursor.execute("SELECT state, model FROM embedding_models")
+    return Models(**{row["state"]: row["model"] for row in cursor.fetchall()})
+
+
+def begin(cursor: Cursor, model: str) -> Models:
+    """Let a model be there, as the serving one where there is none, else as one that is built; what there is then.
+
+    Where another one is being built, or an old one is not gone yet, nothing is changed.
+    """
+    cursor.execute("LOCK TABLE embedding_models IN SHARE ROW EXCLUSIVE MODE")
+    now = models(cursor)
+    if model in (now.serving, now.building) or now.building is not None or now.old is not None:
+        return now
+    if now.serving is None:
+        cursor.execute(
+            "INSERT INTO embedding_models (model, slot, state, began_at, serving_since)"
+            " VALUES (%s, 0, 'serving', unde_now(), unde_now())",
+            (model,),
+        )
+    else:
+        cursor.execute(
+            "INSERT INTO embedding_models (model, slot, state, asked_to, began_at)"
+            " SELECT %s, 1 - slot, 'building', 0, unde_now() FROM embedding_models WHERE state = 'serving'",
+            (model,),
+        )
+    return models(cursor)
+
+
+def ask(cursor: Cursor) -> bool:
+    """Make the next products due for the model that is being built; whether there are more of them."""
+    cursor.execute("SELECT asked_to FROM embedding_models WHERE state = 'building' FOR UPDATE")
+    row = cursor.fetchone()
+    if row is None or row["asked_to"] is None:
+        return False
+    cursor.execute(
+        f"SELECT p.id FROM raw_products p WHERE p.id > %s AND {SEARCHED} AND p.image_status <> 'pending'"
+        " ORDER BY p.id LIMIT %s FOR NO KEY UPDATE",
+        (row["asked_to"], CHUNK),
+    )
+    ids = [row["id"] for row in cursor.fetchall()]
+    cursor.execute(
+        "SELECT make_due(p.id, p.brand, 'visual_index') FROM raw_products p WHERE p.id = ANY(%s) ORDER BY p.id", (ids,)
+    )
+    cursor.execute(
+        "UPDATE embedding_models SET asked_to = %s WHERE state = 'building'", (ids[-1] if len(ids) == CHUNK else None,)
+    )
+    return len(ids) == CHUNK
+
+
+def switch(cursor: Cursor, model: str) -> int | None:
+    """Let a built model serve, once all that is found today will be found then; how many products lack it, else None.
+
+    What failed, or was given up, holds it up no longer. Reads all embeddings.
+    """
+    cursor.execute("LOCK TABLE embedding_models IN SHARE ROW EXCLUSIVE MODE")
+    now = models(cursor)
+    if now.building != model:
+        return None
+    cursor.execute(
+        f"""
+        SELECT (SELECT count(*) FROM (
+                    SELECT DISTINCT e.product_id FROM product_embeddings e WHERE e.model = %(serving)s
+                    EXCEPT SELECT b.product_id FROM product_embeddings b WHERE b.model = %(model)s) AS lacking
+                JOIN raw_products p ON p.id = lacking.product_id
+                WHERE {SEARCHED} AND NOT coalesce((
+                    SELECT w.given_up OR w.attempts > 0 FROM due_work w
+                    WHERE w.product_id = p.id AND w.stage = 'visual_index'), false)) AS lacking,
+               (SELECT asked_to IS NOT NULL FROM embedding_models WHERE model = %(model)s) AS asking
+        """,
+        {"serving": now.serving, "model": model},
+    )
+    row = cursor.fetchone()
+    assert row is not None  # a SELECT without FROM has one
+    if row["lacking"] or row["asking"]:
+        return row["lacking"]
+    cursor.execute("UPDATE embedding_models SET state = 'old' WHERE state = 'serving'")
+    cursor.execute(
+        "UPDATE embedding_models SET state = 'serving', serving_since = unde_now() WHERE model = %s", (model,)
+    )
+    return None
+
+
+def stop_building(cursor: Cursor) -> str | None:
+    """Take back that a model is built: its rows are to go; which it was."""
+    cursor.execute("LOCK TABLE embedding_models IN SHARE ROW EXCLUSIVE MODE")
+    now = models(cursor)
+    if now.building is not None and now.old is None:
+        cursor.execute("UPDATE embedding_models SET state = 'old', asked_to = NULL WHERE state = 'building'")
+        return now.building
+    return None
+
+
+def clear_old(cursor: Cursor, after: int) -> int | None:
+    """Delete the old model's rows of the next products by id; the last id, None when all were looked at.
+
+    The model goes with the last of its rows; what a late run left is the next call's.
+    """
+    cursor.execute(
+        "SELECT product_id FROM product_embeddings WHERE product_id > %s ORDER BY product_id LIMIT %s", (after, CHUNK)
+    )
+    ids = [row["product_id"] for row in cursor.fetchall()]
+    if not ids:
+        cursor.execute(
+            "DELETE FROM embedding_models m WHERE m.state = 'old'"
+            " AND NOT EXISTS (SELECT 1 FROM product_embeddings e WHERE e.model = m.model)"
+        )
+        return None
+    cursor.execute(
+        "DELETE FROM product_embeddings e WHERE e.product_id = ANY(%s)"
+        " AND e.model = (SELECT model FROM embedding_models WHERE state = 'old')",
+        (ids,),
+    )
+    return ids[-1]

@@ -1,0 +1,177 @@
+"""What a search reads beside vectors: which photo it goes by, in which shops results hang, what can be filtered by.
+
+Searching itself is `vectors.py`; a product's own row is `stores/staging/products/edit.py`.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from unde_catalog.stores.db.database import Cursor
+from unde_catalog.stores.staging.index.embeddings import SEARCHED, Vector
+
+MOST_CATEGORIES = 500
+_LONGEST_CATEGORY = 99  # characters: the index keeps one more
+_MOST_COUNTED = 1_000_000
+MOST_SHOPS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class KnownShop:
+    """A shop by its brand and its number there; it has no name where nobody looked for it."""
+
+    brand: str
+    store_id: int
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShopStock:
+    """A shop, and the sizes of a product that it had when it was asked last."""
+
+    shop: KnownShop
+    sizes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A product to search by: its brand, and the embedding of its photo `n`; None where that photo has none.
+
+    `model` made it: the one that serves, None where none does.
+    """
+
+    product_id: int
+    brand: str
+    model: str | None
+    n: int | None
+    embedding: Vector | None
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoObject:
+    """A stored photo: its object's key, and the SHA-256 of its bytes in hex."""
+
+    key: str
+    sha256: str
+
+
+def photo(cursor: Cursor, product_id: int, n: int) -> PhotoObject | None:
+    """Photo `n` of a product, None where none is stored."""
+    cursor.execute(
+        "SELECT key, sha256 FROM product_photos WHERE product_id = %s AND n = %s AND state = 'stored'", (product_id, n)
+    )
+    row = cursor.fetchone()
+    return PhotoObject(**row) if row else None
+
+
+def examples(cursor: Cursor, external_id: str, brand: str | None, n: int | None) -> list[Example]:
+    """The products of that external id, of a brand or of all, with the embedding of photo `n`, else of the first."""
+    cursor.execute(
+        """
+        SELECT p.id AS product_id, p.brand, m.model, e.n, e.embedding::text AS embedding
+        FROM raw_products p
+        LEFT JOIN embedding_models m ON m.state = 'serving'
+        LEFT JOIN LATERAL (
+            SELECT e.n, e.embedding FROM product_embeddings e
+            WHERE e.product_id = p.id AND e.model = m.model AND (%(n)s::int IS NULL OR e.n = %(n)s)
+            ORDER BY e.n LIMIT 1) AS e ON true
+        WHERE p.external_id = %(external_id)s AND (%(brand)s::text IS NULL OR p.brand = %(brand)s)
+        ORDER BY p.id
+        """,
+        {"external_id": external_id, "brand": brand, "n": n},
+    )
+    return [Example(**{**row, "embedding": _numbers(row["embedding"])}) for row in cursor.fetchall()]
+
+
+def in_stock(cursor: Cursor, product_ids: Collection[int], shops: Sequence[KnownShop]) -> Mapping[int, list[ShopStock]]:
+    """In which of the shops some products are, by product, the shops in their order; one in no shop is missing."""
+    if not product_ids or not shops:
+        return {}
+    # One look at the index for each product and shop: a product's rows of a month are many more.
+    cursor.execute(
+        """
+        SELECT p.id, jsonb_agg(jsonb_build_array(s.place - 1, a.sizes_in_stock) ORDER BY s.place) AS found
+        FROM raw_products p
+        JOIN unnest(%(brands)s::text[], %(stores)s::int[]) WITH ORDINALITY AS s (brand, store_id, place)
+            ON s.brand = p.brand
+        CROSS JOIN LATERAL (
+            SELECT a.sizes_in_stock FROM raw_availability a
+            WHERE a.brand = s.brand AND a.store_id = s.store_id AND a.product_id = p.external_id
+            ORDER BY a.fetched_at DESC LIMIT 1) AS a
+        WHERE p.id = ANY(%(ids)s) AND a.sizes_in_stock <> '[]'
+        GROUP BY p.id
+        """,
+        {
+            "ids": list(product_ids),
+            "brands": [shop.brand for shop in shops],
+            "stores": [shop.store_id for shop in shops],
+        },
+    )
+    return {
+        row["id"]: [ShopStock(shops[place], _sizes(sizes)) for place, sizes in row["found"]]
+        for row in cursor.fetchall()
+    }
+
+
+def shops(cursor: Cursor) -> list[KnownShop]:
+    """The shops that somebody looked for, by brand and name."""
+    cursor.execute(
+        """
+        SELECT brand, store_id,
+               coalesce(nullif(trim(name), ''), nullif(trim(mall_name), ''), nullif(trim(address), '')) AS name
+        FROM raw_stores ORDER BY brand, name, store_id LIMIT %s
+        """,
+        (MOST_SHOPS,),
+    )
+    return [KnownShop(**row) for row in cursor.fetchall()]
+
+
+def categories(cursor: Cursor, brands: Sequence[str]) -> list[str]:
+    """The categories of what may be found, in the order of letters; of very many the first, none that is a novel.
+
+    Steps along the index from one category to the next: a look for each, however many products there are.
+    """
+    cursor.execute(
+        f"""
+        WITH RECURSIVE names AS (
+            (SELECT left(category, 100) AS name FROM raw_products
+             WHERE active AND left(category, 100) > '' ORDER BY left(category, 100) LIMIT 1)
+            UNION ALL
+            SELECT (SELECT left(category, 100) FROM raw_products
+                    WHERE active AND left(category, 100) > n.name ORDER BY left(category, 100) LIMIT 1)
+            FROM names n WHERE n.name IS NOT NULL
+        )
+        SELECT n.name FROM (SELECT name FROM names LIMIT %(looked_at)s) AS n
+        WHERE length(n.name) <= %(longest)s AND EXISTS (
+            SELECT 1 FROM raw_products p
+            WHERE {SEARCHED} AND p.brand = ANY(%(brands)s) AND left(p.category, 100) = n.name)
+        ORDER BY n.name LIMIT %(most)s
+        """,
+        {
+            "looked_at": 4 * MOST_CATEGORIES,
+            "longest": _LONGEST_CATEGORY,
+            "most": MOST_CATEGORIES,
+            "brands": list(brands),
+        },
+    )
+    return [row["name"] for row in cursor.fetchall()]
+
+
+def photos(cursor: Cursor, model: str) -> int | None:
+    """How many photos are searched by a model; None for more than a million, which nobody waits to see counted."""
+    cursor.execute(
+        "SELECT count(*) AS n FROM (SELECT 1 FROM product_embeddings WHERE model = %s LIMIT %s) AS counted",
+        (model, _MOST_COUNTED + 1),
+    )
+    row = cursor.fetchone()
+    assert row is not None  # an aggregate always has a row
+    return row["n"] if row["n"] <= _MOST_COUNTED else None
+
+
+def _sizes(value: object) -> list[str]:
+    """The names of sizes; the column may hold any JSON."""
+    return [str(size) for size in value] if isinstance(value, list) else []
+
+
+def _numbers(text: str | None) -> Vector | None:
+    """The numbers of a vector's or an array's text."""
+    return None if text is None else [float(number) for number in text.strip("[]{}").split(",")]

@@ -1,0 +1,256 @@
+"""What the ximilar_index stage reads and writes: stored photos in, records of the collection and their status out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from psycopg.types.json import Jsonb
+
+from unde_catalog.stores.db.database import Cursor
+from unde_catalog.stores.staging.due_work.leases import Lease
+
+LONGEST_REST = 60.0  # seconds
+_BUDGET_LOCK = 0x78696D69  # any number that only the look at the budget uses
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedPhoto:
+    """A stored photo: its place from 1, where it came from, object key, SHA-256 of its bytes in hex, public URL."""
+
+    n: int
+    source_url: str
+    key: str
+    sha256: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRecord:
+    """A record that is in the collection, or may be: `intended` ones were sent, and nobody wrote down what came of it.
+
+    `age` is seconds since it was intended.
+    """
+
+    id: str
+    n: int
+    sha256: str
+    url: str
+    metadata: Mapping[str, str]
+    intended: bool
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedProduct:
+    """A product as the index sees it: what it is, its stored photos in order, and its records."""
+
+    product_id: int
+    source: str
+    external_id: str
+    brand: str
+    name: str | None
+    category: str | None
+    price: Decimal | None
+    active: bool
+    index_scope: str
+    target: int
+    photos: tuple[IndexedPhoto, ...]
+    records: tuple[IndexRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexOutcome:
+    """What to write of one product.
+
+    `there`: all its records that are in the collection; `gone`: ids that are not (any more); `billed`: how many were
+    paid for; `status`: the new ximilar_status; `current`: no newer change is waiting.
+    """
+
+    product_id: int
+    there: Sequence[IndexRecord]
+    gone: Sequence[str]
+    billed: int
+    status: Literal["pending", "partial", "synced", "error"]
+    current: bool
+
+
+def load(cursor: Cursor, collection: str, product_ids: Sequence[int]) -> dict[int, IndexedProduct]:
+    """Some products, with their stored photos and their records in this collection."""
+    ids = list(product_ids)
+    cursor.execute(
+        "SELECT id, source, external_id, brand, name, category, price, active, index_scope,"
+        " coalesce(ximilar_target_count, 2) AS target, image_urls FROM raw_products WHERE id = ANY(%s)",
+        (ids,),
+    )
+    products = cursor.fetchall()
+    cursor.execute(
+        "SELECT product_id, n, source_url, key, sha256 FROM product_photos"
+        " WHERE product_id = ANY(%s) AND state = 'stored' ORDER BY n",
+        (ids,),
+    )
+    photos: dict[int, list[dict[str, object]]] = {}
+    for row in cursor.fetchall():
+        photos.setdefault(row.pop("product_id"), []).append(row)
+    cursor.execute(
+        """
+        SELECT product_id, record_id AS id, n, sha256, url, metadata, state = 'intended' AS intended,
+               extract(epoch FROM unde_now() - intended_at)::float8 AS age
+        FROM ximilar_records WHERE collection = %s AND product_id = ANY(%s) ORDER BY n
+        """,
+        (collection, ids),
+    )
+    records: dict[int, list[IndexRecord]] = {}
+    for row in cursor.fetchall():
+        records.setdefault(row.pop("product_id"), []).append(IndexRecord(**row))
+    found = {}
+    for row in products:
+        id, urls = row.pop("id"), row.pop("image_urls") or []
+        # image_urls are those of the stored photos, in order; another writer may have left fewer
+        stored = [
+            IndexedPhoto(**photo, url=url)  # type: ignore[arg-type]
+            for photo, url in zip(photos.get(id, ()), [*urls, *[""] * 5], strict=False)
+        ]
+        found[id] = IndexedProduct(id, **row, photos=tuple(stored), records=tuple(records.get(id, ())))
+    return found
+
+
+def intend(
+    cursor: Cursor, collection: str, intents: Sequence[tuple[Lease, Sequence[IndexRecord]]], budget: int
+) -> set[int] | int:
+    """Write to disk what is about to be inserted (and billed); the products that are still in our hand.
+
+    Where the month's budget of records would be passed (what was billed, what may have been, and these), nothing is
+    written, and the answer is how many records it still has.
+    """
+    cursor.execute("SET LOCAL synchronous_commit = on")
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_BUDGET_LOCK,))
+    new = sum(len(records) for _, records in intents)
+    again = [record.id for _, records in intents for record in records]
+    cursor.execute(
+        """
+        SELECT (SELECT coalesce(sum(records), 0) FROM ximilar_credits
+                WHERE day >= date_trunc('month', unde_now() AT TIME ZONE 'UTC')::date)
+             + (SELECT count(*) FROM ximilar_records WHERE state = 'intended'
+                AND NOT (collection = %s AND record_id = ANY(%s))) AS used
+        """,
+        (collection, again),
+    )
+    row = cursor.fetchone()
+    assert row is not None  # a sum always has a row
+    if row["used"] + new > budget:
+        return max(budget - row["used"], 0)
+    cursor.executemany(
+        """
+        INSERT INTO ximilar_records (collection, record_id, product_id, n, sha256, url, metadata, state, intended_at)
+        SELECT %s, %s, w.product_id, %s, %s, %s, %s, 'intended', unde_now()
+        FROM due_work w WHERE w.product_id = %s AND w.stage = 'ximilar_index' AND w.lease_token = %s
+        ON CONFLICT (collection, record_id) DO UPDATE SET
+            url = excluded.url, metadata = excluded.metadata, state = 'intended', intended_at = excluded.intended_at
+        """,
+        [
+            (collection, one.id, one.n, one.sha256, one.url, Jsonb(dict(one.metadata)), lease.product_id, lease.token)
+            for lease, records in intents
+            for one in records
+        ],
+    )
+    cursor.execute(
+        "SELECT product_id FROM due_work WHERE stage = 'ximilar_index' AND lease_token = ANY(%s)"
+        " AND product_id = ANY(%s)",
+        ([lease.token for lease, _ in intents], [lease.product_id for lease, _ in intents]),
+    )
+    return {row["product_id"] for row in cursor.fetchall()}
+
+
+def record(cursor: Cursor, collection: str, outcomes: Sequence[IndexOutcome]) -> None:
+    """Write records, credits and the ximilar columns of some products; called where their due rows are settled."""
+    gone = [id for one in outcomes for id in one.gone]
+    if gone:
+        cursor.execute("DELETE FROM ximilar_records WHERE collection = %s AND record_id = ANY(%s)", (collection, gone))
+    there = [(one.product_id, record) for one in outcomes for record in one.there]
+    if there:
+        cursor.executemany(
+            """
+            INSERT INTO ximilar_records (collection, record_id, product_id, n, sha256, url, metadata, state,
+                                         intended_at, inserted_at)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, 'there', unde_now(), unde_now())
+            ON CONFLICT (collection, record_id) DO UPDATE SET
+                metadata = excluded.metadata, state = 'there',
+                inserted_at = coalesce(ximilar_records.inserted_at, excluded.inserted_at)
+            """,
+            [
+                (collection, record.id, product_id, record.n, record.sha256, record.url, Jsonb(dict(record.metadata)))
+                for product_id, record in there
+            ],
+        )
+    billed = sum(one.billed for one in outcomes)
+    if billed:
+        cursor.execute(
+            """
+            INSERT INTO ximilar_credits (day, records) VALUES ((unde_now() AT TIME ZONE 'UTC')::date, %s)
+            ON CONFLICT (day) DO UPDATE SET records = ximilar_credits.records + excluded.records
+            """,
+            (billed,),
+        )
+    ordered = sorted(outcomes, key=lambda one: one.product_id)
+    cursor.execute(
+        """
+        UPDATE raw_products AS p SET
+            ximilar_synced_urls = o.urls,
+            ximilar_status = CASE WHEN o.current THEN o.status ELSE p.ximilar_status END,
+            ximilar_synced_at = CASE WHEN o.urls = '[]' THEN NULL
+                                     WHEN o.urls IS DISTINCT FROM p.ximilar_synced_urls OR o.status = 'synced'
+                                     THEN unde_now() ELSE p.ximilar_synced_at END,
+            updated_at = now()
+        FROM unnest(%s::bigint[], %s::jsonb[], %s::text[], %s::boolean[]) AS o (product_id, urls, status, current)
+        WHERE p.id = o.product_id
+        """,
+        (
+            [one.product_id for one in ordered],
+            [Jsonb([record.url for record in one.there]) for one in ordered],
+            [one.status for one in ordered],
+            [one.current for one in ordered],
+        ),
+    )
+
+
+def next_turn(cursor: Cursor, gap: float) -> float:
+    """Seconds until this caller may send a request; the next one may `gap` seconds later, whoever it is."""
+    cursor.execute(
+        """
+        INSERT INTO ximilar_pace AS p (next_at) VALUES (clock_timestamp() + %(gap)s * interval '1 second')
+        ON CONFLICT (only_row) DO UPDATE SET
+            -- farther ahead than anybody rests: the server's clock was turned back
+            next_at = CASE WHEN p.next_at > clock_timestamp() + %(longest)s * interval '1 second'
+                           THEN clock_timestamp() ELSE greatest(p.next_at, clock_timestamp()) END
+                      + %(gap)s * interval '1 second'
+        RETURNING extract(epoch FROM next_at - clock_timestamp())::float8 - %(gap)s AS seconds
+        """,
+        {"gap": gap, "longest": LONGEST_REST},
+    )
+    row = cursor.fetchone()
+    assert row is not None  # RETURNING of one row
+    return max(row["seconds"], 0.0)
+
+
+def rest(cursor: Cursor, seconds: float) -> None:
+    """Let nobody send a request for so long, at most `LONGEST_REST`: the far side asked for it."""
+    cursor.execute(
+        "INSERT INTO ximilar_pace AS p (next_at) VALUES (clock_timestamp() + %(rest)s * interval '1 second')"
+        " ON CONFLICT (only_row) DO UPDATE SET next_at = greatest(p.next_at, excluded.next_at)",
+        {"rest": min(seconds, LONGEST_REST)},
+    )
+
+
+def credits_used(cursor: Cursor) -> tuple[int, int]:
+    """Records billed today and this month (UTC)."""
+    cursor.execute(
+        """
+        SELECT coalesce(sum(records) FILTER (WHERE day = (unde_now() AT TIME ZONE 'UTC')::date), 0)::int AS today,
+               coalesce(sum(records), 0)::int AS month
+        FROM ximilar_credits WHERE day >= date_trunc('month', unde_now() AT TIME ZONE 'UTC')::date
+        """
+    )
+    row = cursor.fetchone()
+    assert row is not None  # an aggregate always has a row
+    return row["today"], row["month"]

@@ -1,0 +1,63 @@
+"""Which stored photos are the same, byte for byte, on different products of a brand.
+
+Bounded: of a big brand the newest products are compared with each other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from unde_catalog.stores.db.database import Cursor
+
+NEWEST = 50_000  # products
+_EXAMPLES = 3
+_MOST_SHARED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SharedPhoto:
+    """A photo: the key of one of its objects, how many products have it, and external ids of some."""
+
+    key: str
+    products: int
+    examples: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SamePhotos:
+    """Active products that were compared, those that share a photo with another, how many photos are shared."""
+
+    products: int
+    sharing: int
+    photos: int
+    most_shared: Sequence[SharedPhoto]
+
+
+def same_photos(cursor: Cursor, brand: str, newest: int = NEWEST) -> SamePhotos:
+    """Compare the newest active products by their photos' SHA-256."""
+    cursor.execute(
+        """
+        WITH newest AS MATERIALIZED (
+            SELECT id, external_id FROM raw_products WHERE brand = %(brand)s AND active ORDER BY id DESC
+            LIMIT %(newest)s
+        ), shared AS MATERIALIZED (
+            SELECT min(f.key) AS key, array_agg(DISTINCT n.external_id) AS products
+            FROM newest n
+            CROSS JOIN LATERAL (  -- by key: a join would read the photos of all brands
+                SELECT product_id, sha256, key FROM product_photos
+                WHERE product_id = n.id AND state = 'stored' OFFSET 0
+            ) AS f
+            GROUP BY f.sha256
+            HAVING min(f.product_id) <> max(f.product_id)
+        )
+        SELECT (SELECT count(*) FROM newest) AS products,
+               (SELECT count(DISTINCT one) FROM shared, unnest(products) AS one) AS sharing,
+               (SELECT count(*) FROM shared) AS photos,
+               coalesce((SELECT jsonb_agg(t) FROM (
+                   SELECT key, cardinality(products) AS products, products[1:%(examples)s] AS examples
+                   FROM shared ORDER BY cardinality(products) DESC, key LIMIT %(most)s) AS t), '[]') AS most_shared
+        """,
+        {"brand": brand, "newest": newest, "examples": _EXAMPLES, "most": _MOST_SHARED},
+    )
+    row = cursor.fetchone()
+    assert row is not None  # a row without a table
+    return SamePhotos(**{**row, "most_shared": [SharedPhoto(**one) for one in row["most_shared"]]})

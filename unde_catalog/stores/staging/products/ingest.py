@@ -1,0 +1,210 @@
+"""raw_products as collecting writes it: items staged in pages, merged in chunks, new, changed and unchanged told apart.
+
+What becomes of items that could not be read is `rejected_items.py`'s.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import LiteralString
+
+from unde_catalog.brands import IndexScope
+from unde_catalog.stores.db.database import Cursor
+from unde_catalog.stores.staging.products.product import API_SOURCE, Product
+
+CHUNK = 1_000  # products merged in one short transaction
+_COLUMNS = "name, description, price, currency, category, colour, sizes, composition, original_image_urls, raw_data"
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What some staged items did to raw_products; each item is counted once.
+
+    `returned` products were inactive; `repeated` items are of a product that another item of the scrape spoke for.
+    """
+
+    new: int
+    changed: int
+    returned: int
+    unchanged: int
+    repeated: int
+
+    @property
+    def products(self) -> int:
+        """How many products were merged."""
+        return self.new + self.changed + self.returned + self.unchanged
+
+
+def stage(cursor: Cursor, scrape_id: int, numbered: Iterable[tuple[int, Product]]) -> None:
+    """Put products (position in the dataset, product) beside raw_products, until they are merged."""
+    with cursor.copy(f"COPY scraped_items (scrape_id, position, external_id, {_COLUMNS}) FROM STDIN") as copy:
+        for position, product in numbered:
+            copy.write_row((scrape_id, position, product.external_id, *_values(product)))
+
+
+def staged(cursor: Cursor, scrape_id: int) -> int:
+    """How many items of a scrape are staged."""
+    cursor.execute("SELECT count(*) AS n FROM scraped_items WHERE scrape_id = %s", (scrape_id,))
+    row = cursor.fetchone()
+    assert row is not None  # an aggregate always has a row
+    return row["n"]
+
+
+def unstage(cursor: Cursor, scrape_id: int) -> None:
+    """Forget what is staged of a scrape, and of those of its brand that were never finished."""
+    cursor.execute(
+        "DELETE FROM scraped_items WHERE scrape_id IN (SELECT id FROM scrapes"
+        " WHERE id <= %(id)s AND brand = (SELECT brand FROM scrapes WHERE id = %(id)s))",
+        {"id": scrape_id},
+    )
+
+
+def next_staged(cursor: Cursor, scrape_id: int, after: str) -> list[str]:
+    """The external ids of the next chunk, in their order; empty when all are merged."""
+    # A table that was just filled has no statistics: along the index, or all that is left is sorted for every chunk.
+    cursor.execute("SET LOCAL enable_sort = off")
+    cursor.execute(
+        "SELECT external_id FROM scraped_items WHERE scrape_id = %s AND external_id > %s"
+        " ORDER BY scrape_id, external_id LIMIT %s",
+        (scrape_id, after, CHUNK),
+    )
+    return list(dict.fromkeys(row["external_id"] for row in cursor.fetchall()))
+
+
+def merge(
+    cursor: Cursor, scrape_id: int, brand: str, source: str, index_scope: IndexScope, external_ids: Sequence[str]
+) -> Merged:
+    """Merge the staged items of these products by (source, external_id), in this transaction.
+
+    Unchanged products only move scraped_at (spec 1). Shops list one product under several categories, so several
+    items may speak of it: what equals the stored row wins, then its category, then the first in the alphabet, so
+    that the order in which a scrape lists them changes nothing. A product that this scrape, or a later one, has
+    merged already stays as it is. One that came by the API under the same id in this brand is no longer on sale.
+    """
+    # On disk before the scrape is closed: of a chunk that a crash of the server takes back, only the rows would know.
+    cursor.execute("SET LOCAL synchronous_commit = on")
+    values = {
+        "source": source, "api": API_SOURCE, "brand": brand, "scrape": scrape_id, "scope": index_scope,
+        "ids": list(external_ids),
+    }  # fmt: skip
+    # Locked in the order of ids, like every other writer of many products.
+    cursor.execute(
+        """
+        SELECT id, source <> %(source)s AND active AS replaced FROM raw_products
+        WHERE source = ANY(ARRAY[%(source)s, %(api)s]) AND external_id = ANY(%(ids)s)
+          AND (source = %(source)s OR brand = %(brand)s)
+        ORDER BY id FOR NO KEY UPDATE
+        """,
+        values,
+    )
+    replaced = [row["id"] for row in cursor.fetchall() if row["replaced"]]
+    if replaced:  # somebody had added them by hand: from now on the shop speaks for them, and two would share photos
+        cursor.execute("UPDATE raw_products SET active = false, updated_at = now() WHERE id = ANY(%s)", (replaced,))
+    cursor.execute(
+        f"""
+        SELECT DISTINCT ON (s.external_id)
+               s.ctid::text AS staged, p.id, NOT p.active AS returned,
+               coalesce(p.last_scrape_id >= %(scrape)s, false) AS seen,
+               ({_listed("p")}) IS DISTINCT FROM ({_listed("s")}) AS changed
+        FROM scraped_items s
+             LEFT JOIN raw_products p ON p.source = %(source)s AND p.external_id = s.external_id
+                                         AND p.external_id = ANY(%(ids)s)
+        WHERE s.scrape_id = %(scrape)s AND s.external_id = ANY(%(ids)s)
+        ORDER BY s.external_id, changed, s.category IS DISTINCT FROM p.category, s.category, s.position
+        """,
+        values,
+    )
+    chosen = [row for row in cursor.fetchall() if not row["seen"]]
+    new = [row for row in chosen if row["id"] is None]
+    touched = [row for row in chosen if row["id"] is not None and (row["changed"] or row["returned"])]
+    untouched = [row["id"] for row in chosen if row["id"] is not None and not (row["changed"] or row["returned"])]
+    if touched:
+        cursor.execute(
+            f"""
+            UPDATE raw_products AS p
+            SET ({_COLUMNS}) = ({_listed("s")}), active = true, scraped_at = unde_now(),
+                last_scrape_id = %(scrape)s, updated_at = now()
+            FROM scraped_items s
+            WHERE s.scrape_id = %(scrape)s AND s.external_id = ANY(%(ids)s) AND s.ctid = ANY(%(rows)s::tid[])
+              AND p.source = %(source)s AND p.external_id = s.external_id
+            """,
+            values | {"rows": [row["staged"] for row in touched]},
+        )
+    cursor.execute(
+        "UPDATE raw_products SET scraped_at = unde_now(), last_scrape_id = %(scrape)s WHERE id = ANY(%(untouched)s)",
+        values | {"untouched": untouched},
+    )
+    if new:
+        # On conflict: another writer was first, since we looked.
+        cursor.execute(
+            f"""
+            INSERT INTO raw_products (source, external_id, brand, {_COLUMNS}, scraped_at, index_scope, last_scrape_id)
+            SELECT %(source)s, s.external_id, %(brand)s, {_listed("s")}, unde_now(), %(scope)s, %(scrape)s
+            FROM scraped_items s
+            WHERE s.scrape_id = %(scrape)s AND s.external_id = ANY(%(ids)s) AND s.ctid = ANY(%(rows)s::tid[])
+            ORDER BY s.position
+            ON CONFLICT (source, external_id) DO UPDATE
+            SET ({_COLUMNS}) = ({_listed("excluded")}), active = true, scraped_at = unde_now(),
+                last_scrape_id = %(scrape)s, updated_at = now()
+            """,
+            values | {"rows": [row["staged"] for row in new]},
+        )
+    cursor.execute("DELETE FROM scraped_items WHERE scrape_id = %(scrape)s AND external_id = ANY(%(ids)s)", values)
+    returned = sum(row["returned"] for row in touched)
+    return Merged(len(new), len(touched) - returned, returned, len(untouched), cursor.rowcount - len(chosen))
+
+
+def count_seen(cursor: Cursor, source: str, scrape_id: int) -> tuple[int, int]:
+    """Of the active products: how many there are, and how many this scrape saw (also those it could not read)."""
+    cursor.execute(
+        f"""
+        SELECT count(*) AS active, count(*) FILTER (WHERE {_SEEN}) AS seen
+        FROM raw_products p WHERE p.source = %(source)s AND p.active
+        """,
+        {"scrape": scrape_id, "source": source},
+    )
+    row = cursor.fetchone()
+    assert row is not None  # an aggregate always has a row
+    return row["active"], row["seen"]
+
+
+def deactivate_unseen(cursor: Cursor, source: str, scrape_id: int) -> int:
+    """Mark inactive what a complete scrape did not see; how many."""
+    cursor.execute(
+        f"""
+        WITH gone AS (
+            SELECT p.id FROM raw_products p WHERE p.source = %(source)s AND p.active AND NOT ({_SEEN})
+            ORDER BY p.id
+            FOR NO KEY UPDATE
+        )
+        UPDATE raw_products AS p SET active = false, updated_at = now() FROM gone WHERE p.id = gone.id
+        """,
+        {"source": source, "scrape": scrape_id},
+    )
+    return cursor.rowcount
+
+
+# A NOT IN of a subquery that holds NULLs is never true, hence the filter.
+_SEEN = """
+    coalesce(p.last_scrape_id = %(scrape)s, false) OR p.external_id IN (
+        SELECT r.external_id FROM rejected_items r WHERE r.scrape_id = %(scrape)s AND r.external_id IS NOT NULL)
+"""
+
+
+def _listed(alias: LiteralString) -> LiteralString:
+    return ", ".join(f"{alias}.{column}" for column in _COLUMNS.split(", "))
+
+
+def _values(product: Product) -> tuple[object, ...]:
+    return (
+        product.name,
+        product.description,
+        product.price,
+        product.currency,
+        product.category,
+        product.colour,
+        None if product.sizes is None else json.dumps(product.sizes),
+        product.composition,
+        json.dumps(product.original_image_urls),
+        json.dumps(product.raw_data),
+    )

@@ -1,0 +1,188 @@
+"""Scrapes: what was asked of a source, paid for once, and how far reading it got."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from psycopg.types.json import Jsonb
+
+from unde_catalog.stores.db.database import Cursor
+
+EndState = Literal["complete", "partial", "failed"]
+
+
+class TakenOver(RuntimeError):
+    """The scrape is no longer ours: its lease ran out and another run goes on with it."""
+
+    def __init__(self) -> None:
+        super().__init__("another run took the scrape over, since this one was silent for longer than its lease")
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """A scrape in hand under `token`; `run_id` is None until a start was answered.
+
+    `read_to` items were read so far, `staged` of them wait to be merged; `counts` are those of all its runs. `place`
+    is where reading goes on, in words of the source, where its items can't be counted to.
+    """
+
+    id: int
+    token: str
+    run_id: str | None
+    dataset_id: str | None
+    started_at: datetime
+    resumed: bool
+    read_to: int = 0
+    staged: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    place: str | None = None
+
+
+def fresh_one(cursor: Cursor, brand: str, younger_than: timedelta, forced_by: str | None) -> datetime | None:
+    """When the last complete scrape began, if it is that young; with `forced_by`, only one which that run forced."""
+    cursor.execute(
+        """
+        SELECT max(started_at) AS started_at FROM scrapes
+        WHERE brand = %(brand)s AND state = 'complete' AND started_at > unde_now() - %(age)s
+          AND (%(forced_by)s::text IS NULL OR asked_by = %(forced_by)s)
+        """,
+        {"brand": brand, "age": younger_than, "forced_by": forced_by},
+    )
+    row = cursor.fetchone()
+    return row["started_at"] if row else None
+
+
+def claim(cursor: Cursor, brand: str, root_run: str, lease: timedelta, abandon_after: timedelta) -> Scrape | None:
+    """The brand's open scrape, or a new one; None while another worker has it in hand.
+
+    The row is the intent: it is on disk before anything is asked of the source. A retry of the run that had it in
+    hand need not wait for the lease to run out: Dagster begins one only when it knows that the first has died.
+    """
+    cursor.execute("SET LOCAL synchronous_commit = on")
+    cursor.execute(
+        "UPDATE scrapes SET state = 'failed', reason = 'abandoned', finished_at = unde_now()"
+        " WHERE brand = %s AND state IN ('intended', 'running') AND started_at < unde_now() - %s"
+        " AND (leased_until IS NULL OR leased_until <= unde_now())",
+        (brand, abandon_after),
+    )
+    # Farther ahead than a lease can be, since the server's clock was turned back: from now it has a whole one.
+    cursor.execute(
+        "UPDATE scrapes SET leased_until = unde_now() + %(lease)s WHERE brand = %(brand)s"
+        " AND state IN ('intended', 'running') AND leased_until > unde_now() + %(lease)s + interval '1 minute'",
+        {"brand": brand, "lease": lease},
+    )
+    token = uuid.uuid4().hex
+    cursor.execute(
+        """
+        INSERT INTO scrapes AS s (brand, state, lease_token, leased_until, started_at, asked_by)
+        VALUES (%(brand)s, 'intended', %(token)s, unde_now() + %(lease)s, unde_now(), %(root_run)s)
+        ON CONFLICT (brand) WHERE state IN ('intended', 'running') DO UPDATE SET
+            lease_token = excluded.lease_token, leased_until = excluded.leased_until, asked_by = excluded.asked_by
+            WHERE s.leased_until IS NULL OR s.leased_until <= unde_now() OR s.asked_by = excluded.asked_by
+        RETURNING id, apify_run_id, dataset_id, started_at, xmax <> 0 AS resumed, read_to, staged, counts,
+                  place
+        """,
+        {"brand": brand, "token": token, "lease": lease, "root_run": root_run or None},
+    )
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    run_id = row.pop("apify_run_id")
+    return Scrape(token=token, run_id=run_id, **row)
+
+
+def adoptable(
+    cursor: Cursor,
+    brand: str,
+    runs: Sequence[tuple[str, datetime]],
+    younger_than: timedelta,
+    hopeless: Sequence[str] = (),
+) -> str | None:
+    """The newest of some Apify runs (id, start) that is young, unread and newer than all that were read.
+
+    An older one, even if nobody read it, would bring back an older catalogue. `hopeless` are those that failed.
+    """
+    cursor.execute(
+        """
+        WITH runs AS (
+            SELECT r.id, r.started_at, s.state
+            FROM unnest(%(ids)s::text[], %(starts)s::timestamptz[]) AS r (id, started_at)
+                 LEFT JOIN scrapes s ON s.brand = %(brand)s AND s.apify_run_id = r.id
+        )
+        SELECT id FROM runs
+        WHERE state IS NULL AND id <> ALL(%(hopeless)s) AND started_at > unde_now() - %(age)s
+          AND started_at > coalesce((SELECT max(started_at) FROM runs WHERE state IN ('complete', 'partial')),
+                                    '-infinity')
+        ORDER BY started_at DESC LIMIT 1
+        """,
+        {
+            "brand": brand,
+            "ids": [id for id, _ in runs],
+            "starts": [start for _, start in runs],
+            "age": younger_than,
+            "hopeless": list(hopeless),
+        },
+    )
+    row = cursor.fetchone()
+    return row["id"] if row else None
+
+
+def begun(cursor: Cursor, scrape: Scrape, run_id: str | None, dataset_id: str | None) -> None:
+    """Write, to disk, which run answers this scrape, None where the source knows no runs; raises `TakenOver`."""
+    cursor.execute("SET LOCAL synchronous_commit = on")
+    cursor.execute(
+        "UPDATE scrapes SET state = 'running', apify_run_id = %s, dataset_id = %s WHERE id = %s AND lease_token = %s",
+        (run_id, dataset_id, scrape.id, scrape.token),
+    )
+    if cursor.rowcount != 1:
+        raise TakenOver
+
+
+def renew(cursor: Cursor, scrape: Scrape, lease: timedelta) -> None:
+    """Keep the scrape in hand for another while; raises `TakenOver`."""
+    cursor.execute(
+        "UPDATE scrapes SET leased_until = unde_now() + %s WHERE id = %s AND lease_token = %s",
+        (lease, scrape.id, scrape.token),
+    )
+    if cursor.rowcount != 1:
+        raise TakenOver
+
+
+def progress(
+    cursor: Cursor,
+    scrape: Scrape,
+    lease: timedelta,
+    read_to: int,
+    staged: int,
+    counts: Mapping[str, int],
+    place: str | None = None,
+) -> None:
+    """Write how far the scrape got, in the transaction that got it there, and renew it; raises `TakenOver`."""
+    cursor.execute(
+        "UPDATE scrapes SET read_to = %s, place = %s, staged = %s, counts = %s, leased_until = unde_now() + %s"
+        " WHERE id = %s AND lease_token = %s",
+        (read_to, place, staged, Jsonb(dict(counts)), lease, scrape.id, scrape.token),
+    )
+    if cursor.rowcount != 1:
+        raise TakenOver
+
+
+def let_go(cursor: Cursor, scrape: Scrape) -> None:
+    """Leave the scrape open for the next one to go on with."""
+    cursor.execute(
+        "UPDATE scrapes SET lease_token = NULL, leased_until = NULL WHERE id = %s AND lease_token = %s",
+        (scrape.id, scrape.token),
+    )
+
+
+def end(cursor: Cursor, scrape: Scrape, state: EndState, seen: int, rejected: int, reason: str | None = None) -> None:
+    """Close the scrape; raises `TakenOver`."""
+    cursor.execute(
+        "UPDATE scrapes SET state = %s, seen = %s, rejected = %s, reason = %s, finished_at = unde_now(),"
+        " lease_token = NULL, leased_until = NULL WHERE id = %s AND lease_token = %s",
+        (state, seen, rejected, reason, scrape.id, scrape.token),
+    )
+    if cursor.rowcount != 1:
+        raise TakenOver

@@ -1,0 +1,138 @@
+"""What people ask of staging: how every brand and stage stands, and all that is known of one product.
+
+These look at everything, so they are for people and the end of a run, never for work on a product.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from unde_catalog.stores.db.database import Cursor
+
+
+def stage_counts(cursor: Cursor) -> dict[tuple[str, str], dict[str, int]]:
+    """Products by (brand, stage): done, due, in_hand, waiting (for a later try), given_up.
+
+    Of recurring work, done is what will come again, and what waits for its first time is nothing of these.
+    """
+    cursor.execute(
+        """
+        SELECT brand, stage,
+               count(*) FILTER (WHERE done_at IS NOT NULL AND NOT given_up AND attempts = 0
+                                      AND (due_at IS NULL OR due_at > unde_now())
+                                      AND NOT coalesce(leased_until > unde_now(), false)) AS done,
+               count(*) FILTER (WHERE due_at <= unde_now() AND NOT coalesce(leased_until > unde_now(), false)) AS due,
+               count(*) FILTER (WHERE leased_until > unde_now()) AS in_hand,
+               count(*) FILTER (WHERE due_at > unde_now() AND attempts > 0) AS waiting,
+               count(*) FILTER (WHERE given_up) AS given_up
+        FROM due_work GROUP BY brand, stage
+        """
+    )
+    return {(row.pop("brand"), row.pop("stage")): row for row in cursor.fetchall()}
+
+
+def failures(cursor: Cursor) -> dict[tuple[str, str], dict[str, int]]:
+    """Products that wait or were given up, by (brand, stage) and reason; items rejected by the last scrape, too."""
+    cursor.execute(
+        """
+        SELECT brand, stage, reason, count(*) AS products FROM due_work
+        WHERE reason IS NOT NULL GROUP BY brand, stage, reason
+        UNION ALL
+        SELECT r.brand, 'raw_products', r.reason, count(*) FROM rejected_items r
+        WHERE r.scrape_id = (SELECT max(id) FROM scrapes s WHERE s.brand = r.brand AND s.finished_at IS NOT NULL)
+        GROUP BY r.brand, r.reason
+        ORDER BY 4 DESC, 3
+        """
+    )
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for row in cursor.fetchall():
+        found.setdefault((row["brand"], row["stage"]), {})[row["reason"]] = row["products"]
+    return found
+
+
+def product_counts(cursor: Cursor) -> dict[str, dict[str, int]]:
+    """Products by brand: active, inactive."""
+    cursor.execute(
+        "SELECT brand, count(*) FILTER (WHERE active) AS active, count(*) FILTER (WHERE NOT active) AS inactive"
+        " FROM raw_products GROUP BY brand"
+    )
+    return {row.pop("brand"): row for row in cursor.fetchall()}
+
+
+def image_status_counts(cursor: Cursor) -> dict[str, dict[str, int]]:
+    """Products by brand and image_status."""
+    cursor.execute("SELECT brand, image_status, count(*) AS products FROM raw_products GROUP BY brand, image_status")
+    found: dict[str, dict[str, int]] = {}
+    for row in cursor.fetchall():
+        found.setdefault(row["brand"], {})[row["image_status"]] = row["products"]
+    return found
+
+
+def last_scrapes(cursor: Cursor) -> dict[str, dict[str, Any]]:
+    """The latest scrape of each brand: state, reason, seen, rejected, started_at, finished_at."""
+    cursor.execute(
+        "SELECT DISTINCT ON (brand) brand, state, reason, seen, rejected, started_at, finished_at FROM scrapes"
+        " ORDER BY brand, id DESC"
+    )
+    return {row.pop("brand"): row for row in cursor.fetchall()}
+
+
+def due_brands(cursor: Cursor, stage: str, brands: Sequence[str]) -> list[str]:
+    """Those of the brands that have something due and free now; costs the same however much it is."""
+    cursor.execute(
+        """
+        SELECT brand FROM unnest(%(brands)s::text[]) WITH ORDINALITY AS b (brand, n)
+        WHERE (  -- the oldest of a brand by the index; EXISTS would become a join that reads all that is due
+            SELECT true FROM due_work w
+            WHERE w.stage = %(stage)s AND w.brand = b.brand AND w.due_at <= unde_now()
+              AND (w.leased_until IS NULL OR w.leased_until <= unde_now())
+            ORDER BY w.due_at
+            LIMIT 1)
+           OR (  -- farther ahead than a try may be put off: the server's clock was turned back, and a run mends that
+            SELECT true FROM due_work w
+            WHERE w.stage = %(stage)s AND w.brand = b.brand AND w.due_at > unde_now() + interval '26 hours'
+              AND (w.leased_until IS NULL OR w.leased_until <= unde_now())
+            ORDER BY w.due_at DESC
+            LIMIT 1)
+        ORDER BY n
+        """,
+        {"stage": stage, "brands": list(brands)},
+    )
+    return [row["brand"] for row in cursor.fetchall()]
+
+
+def product(cursor: Cursor, brand: str, external_id: str) -> Mapping[str, Any] | None:
+    """All that is known of a product: `product`, `due_work`, `photos`, `stock`, `prices`, `runs`; None if unknown."""
+    cursor.execute(
+        "SELECT id, source, external_id, brand, name, price, currency, category, colour, active, image_status,"
+        " sync_status, ximilar_status, index_scope, error_message, original_image_urls, image_urls, collage_url,"
+        " scraped_at, created_at, updated_at FROM raw_products WHERE brand = %s AND external_id = %s",
+        (brand, external_id),
+    )
+    found = cursor.fetchone()
+    if found is None:
+        return None
+    answer: dict[str, Any] = {"product": found}
+    for part, query in {
+        "due_work": "SELECT stage, due_at, leased_until, attempts, item_faults, given_up, reason, detail,"
+        " failing_since, done_at FROM due_work WHERE product_id = %s ORDER BY stage",
+        "photos": "SELECT n, state, reason, source_url, key, sha256, width, height, bytes, fetched_at"
+        " FROM product_photos WHERE product_id = %s ORDER BY n",
+        "prices": "SELECT price, currency, seen_at FROM price_history WHERE product_id = %s"
+        " ORDER BY seen_at DESC LIMIT 10",
+    }.items():
+        cursor.execute(query.encode(), (found["id"],))
+        answer[part] = cursor.fetchall()
+    cursor.execute(
+        "SELECT DISTINCT ON (a.store_id) coalesce(s.name, a.store_id::text) AS shop, a.sizes_in_stock, a.fetched_at"
+        " FROM raw_availability a LEFT JOIN raw_stores s ON s.brand = a.brand AND s.store_id = a.store_id"
+        " WHERE a.brand = %s AND a.product_id = %s ORDER BY a.store_id, a.fetched_at DESC",
+        (brand, external_id),
+    )
+    answer["stock"] = cursor.fetchall()
+    cursor.execute(
+        "SELECT scraper_name, run_id, status, started_at, duration_seconds, error_message FROM scraper_logs"
+        " WHERE scraper_name = ANY(%s) ORDER BY started_at DESC LIMIT 10",
+        ([f"{stage}_{brand}" for stage in ("raw_products", *(row["stage"] for row in answer["due_work"]))],),
+    )
+    answer["runs"] = cursor.fetchall()
+    return answer

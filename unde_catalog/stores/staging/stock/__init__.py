@@ -1,0 +1,1 @@
+"""Stores and what each of them has in stock."""

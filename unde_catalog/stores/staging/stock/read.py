@@ -1,0 +1,100 @@
+"""raw_availability and raw_stores as publishing and people read them. What writes them is not here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from unde_catalog.stores.db.database import Cursor
+
+PAGE = 5_000  # rows of one short transaction
+
+
+@dataclass(frozen=True, slots=True)
+class StockRow:
+    """What a shop had of a product; `external_id` is the product's, `sizes_in_stock` a JSON text."""
+
+    id: int
+    store_id: int
+    external_id: str
+    sizes_in_stock: str
+    fetched_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRow:
+    """A shop, as in raw_stores."""
+
+    store_id: int
+    name: str | None
+    address: str | None
+    mall_name: str | None
+    city: str | None
+    country: str | None
+    latitude: Decimal | None
+    longitude: Decimal | None
+
+
+def of_products(cursor: Cursor, brand: str, external_ids: Sequence[str], younger_than: timedelta) -> list[StockRow]:
+    """The latest row of each of these products in each shop, none that is older than that."""
+    cursor.execute(
+        """
+        SELECT DISTINCT ON (product_id, store_id)
+               id, store_id, product_id AS external_id, sizes_in_stock::text, fetched_at
+        FROM raw_availability
+        WHERE brand = %s AND product_id = ANY(%s) AND fetched_at > unde_now() - %s
+        ORDER BY product_id, store_id, fetched_at DESC
+        """,
+        (brand, list(external_ids), younger_than),
+    )
+    return [StockRow(**row) for row in cursor.fetchall()]
+
+
+def next_page(
+    cursor: Cursor, brand: str, after: datetime | None, after_id: int, younger_than: timedelta
+) -> list[StockRow]:
+    """A brand's next rows by (fetched_at, id), of those younger than that; empty at the end."""
+    # Without statistics the planner would rather sort all that is left for every page.
+    cursor.execute("SET LOCAL enable_sort = off")
+    cursor.execute(
+        """
+        SELECT id, store_id, product_id AS external_id, sizes_in_stock::text, fetched_at
+        FROM raw_availability
+        WHERE brand = %(brand)s
+          AND fetched_at >= greatest(%(after)s::timestamptz, unde_now() - %(age)s)
+          AND (fetched_at, id) > (coalesce(%(after)s::timestamptz, '-infinity'), %(id)s)
+        ORDER BY fetched_at, id LIMIT %(page)s
+        """,
+        {"brand": brand, "after": after, "id": after_id, "age": younger_than, "page": PAGE},
+    )
+    return [StockRow(**row) for row in cursor.fetchall()]
+
+
+def stores(cursor: Cursor, brand: str) -> list[StoreRow]:
+    """A brand's shops: some tens."""
+    cursor.execute(
+        "SELECT store_id, name, address, mall_name, city, country, latitude, longitude FROM raw_stores"
+        " WHERE brand = %s ORDER BY store_id",
+        (brand,),
+    )
+    return [StoreRow(**row) for row in cursor.fetchall()]
+
+
+def some_products(cursor: Cursor, brand: str, most: int) -> list[dict[str, Any]]:
+    """A few products of a brand with the sizes that each shop had at its last check: name, shop, sizes; for people."""
+    cursor.execute(
+        """
+        SELECT p.external_id, p.name, coalesce(s.mall_name, s.name, a.store_id::text) AS shop, a.sizes
+        FROM (SELECT id, external_id, brand, name FROM raw_products
+              WHERE brand = %(brand)s AND active AND image_status = 'collage_ready' ORDER BY id LIMIT %(most)s) AS p
+        CROSS JOIN LATERAL (
+            SELECT DISTINCT ON (store_id) store_id, sizes_in_stock AS sizes FROM raw_availability
+            WHERE brand = p.brand AND product_id = p.external_id ORDER BY store_id, fetched_at DESC
+        ) AS a
+        LEFT JOIN raw_stores s ON s.brand = p.brand AND s.store_id = a.store_id
+        ORDER BY p.id, a.store_id
+        """,
+        {"brand": brand, "most": most},
+    )
+    return cursor.fetchall()

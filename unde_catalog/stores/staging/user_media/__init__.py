@@ -1,0 +1,1 @@
+"""Requests for user media, and their erasure."""

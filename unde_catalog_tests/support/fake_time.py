@@ -1,0 +1,24 @@
+"""Time for tests: it passes when somebody sleeps, and no real time with it."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from unde_catalog.net.clock import Waiting
+
+
+@dataclass(slots=True)
+class FakeTime:
+    """A clock, and how long it was slept."""
+
+    time: float = 1_000.0
+    slept: list[float] = field(default_factory=list)
+
+    @property
+    def waiting(self) -> Waiting:
+        return Waiting(now=lambda: self.time, sleep=self._sleep, wall=lambda: 1_700_000_000.0 + self.time)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        until = self.time + seconds
+        await asyncio.sleep(0)
+        self.time = max(self.time, until)

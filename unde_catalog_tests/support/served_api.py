@@ -1,0 +1,117 @@
+"""The search API over real HTTP: served by uvicorn in a thread, on a database and a store of the test's own."""
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from unde_catalog.backends import Workplace
+from unde_catalog.services.search.app import build_app
+from unde_catalog.services.search.middleware import api_keys as keys
+from unde_catalog.services.search.middleware.request_log import JsonLines
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.staging.admin import api_keys
+from unde_catalog.stores.staging.admin.api_keys import Scope
+from unde_catalog_tests.support.visual import Visual
+
+OpenApi = Callable[..., "Api"]
+
+
+class Api(httpx.Client):
+    """A client of a running API; `lines` are the log's, and `visual` adds products to what it searches."""
+
+    def __init__(
+        self, place: Workplace, app: FastAPI, url: str, lines: list[str], written: threading.Condition
+    ) -> None:
+        super().__init__(base_url=url, timeout=60)
+        self.place, self.app, self.lines, self.written = place, app, lines, written
+
+    @cached_property
+    def visual(self) -> Visual:
+        return Visual(self.place)
+
+    def key(self, scope: Scope = "read", name: str = "somebody") -> dict[str, str]:
+        """A new key, as the header that it is sent in."""
+        made = keys.make()
+        assert self.place.db.run(api_keys.add, name, scope, keys.digest(made))
+        return {"Authorization": f"Bearer {made}"}
+
+    def logged(self, answer: httpx.Response) -> dict[str, Any]:
+        """What the log tells of a request: it does so after the answer."""
+        request_id = answer.headers["X-Request-ID"]
+
+        def found() -> list[dict[str, Any]]:
+            return [told for told in map(json.loads, list(self.lines)) if told.get("request_id") == request_id]
+
+        with self.written:
+            assert self.written.wait_for(found, 60), f"nothing is logged of {request_id}"
+        (line,) = found()
+        return line
+
+    def by_image(self, photo: bytes, **fields: Any) -> httpx.Response:
+        return self.post("/api/v1/search/by-image", files={"file": ("photo.jpg", photo)}, data=fields)
+
+    def similar(self, external_id: object, **query: Any) -> httpx.Response:
+        return self.get(f"/api/v1/products/{external_id}/similar", params=query)
+
+
+@contextmanager
+def served(place: Workplace) -> Iterator[Api]:
+    """The API over these stores, for as long as the block lasts."""
+    app = build_app(place)
+    lines: list[str] = []
+    log = logging.getLogger("unde_catalog.services.search")
+    handler = _Kept(lines, written := threading.Condition(), JsonLines(app.state.context.secrets))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    ready = threading.Event()
+
+    class Announced(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            ready.set()
+
+    server = Announced(uvicorn.Config(app, port=0, log_config=None, access_log=False, server_header=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        assert ready.wait(60)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with Api(place, app, f"http://127.0.0.1:{port}", lines, written) as api:
+            yield api
+    finally:
+        server.should_exit = True
+        thread.join(60)
+        log.removeHandler(handler)
+
+
+@contextmanager
+def opened_api(database_url: str, home: Path, patch: pytest.MonkeyPatch, **environment: object) -> Iterator[Api]:
+    """The API on a database, with these variables in the environment; nobody is sent away for asking often."""
+    patch.chdir(home)  # no .env of a developer's here
+    given = {"SEARCH_RATE_PER_MINUTE": 0, "UNDE_HOME": home / "home", "STAGING_DB_URL": database_url, **environment}
+    for name, value in given.items():
+        patch.setenv(name, str(value))
+    with Workplace(load_settings(), connections=4, patience=5) as place, served(place) as api:
+        yield api
+
+
+class _Kept(logging.Handler):
+    def __init__(self, lines: list[str], written: threading.Condition, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self.setFormatter(formatter)
+        self._lines, self._written = lines, written
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with self._written:
+            self._lines.append(self.format(record))
+            self._written.notify_all()

@@ -1,0 +1,184 @@
+"""Real servers for tests: PostgreSQL of several versions, and the sandbox as a process of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from unde_catalog.sandbox.serve import environment
+from unde_catalog.stores.db import migrate
+from unde_catalog.stores.embedded.postgres import EmbeddedPostgres
+from unde_catalog_tests.support.pgbouncer import PgBouncer, ordinary_user, session_state
+
+PROJECT = Path(__file__).parents[2]
+REAL_DATA = PROJECT.parent / "shared" / "data"
+_TEMPLATE = "template_staging"
+_ROLE, _PASSWORD = "undeuser", "not-a-secret"
+_ACCESS = "local all unde trust\nlocal all all scram-sha-256\n"  # pg_hba.conf: only the administrator needs no password
+
+
+class Server:
+    """A running PostgreSQL that hands out migrated databases, through a PgBouncer once that stands before it."""
+
+    def __init__(self, admin_url: str) -> None:
+        self.admin_url = admin_url
+        self.pgbouncer: PgBouncer | None = None
+        with psycopg.connect(admin_url, autocommit=True) as connection:
+            row = connection.execute("SELECT current_setting('hba_file')").fetchone()
+            assert row is not None
+            Path(row[0]).write_text(_ACCESS)
+            connection.execute("SELECT pg_reload_conf()")
+            role = sql.SQL("CREATE ROLE {} SUPERUSER LOGIN PASSWORD {}")
+            connection.execute(role.format(sql.Identifier(_ROLE), sql.Literal(_PASSWORD)))
+            connection.execute(f"CREATE DATABASE {_TEMPLATE} OWNER {_ROLE}".encode())
+        migrate.upgrade(self.url(_TEMPLATE))
+
+    def stands_behind(self, pgbouncer: PgBouncer) -> None:
+        """From now on its URLs lead through that PgBouncer."""
+        pgbouncer.admit(_ROLE, _PASSWORD)
+        self.pgbouncer = pgbouncer
+
+    def url(self, database: str) -> str:
+        """The URL of a database for those who work with it."""
+        if self.pgbouncer is not None:
+            return self.pgbouncer.url(database, _ROLE, _PASSWORD)
+        return self.past_poolers(database)
+
+    def past_poolers(self, database: str) -> str:
+        """The same past any PgBouncer; also for the URL of one."""
+        return self.direct_url(database).replace("//unde@", f"//{_ROLE}:{_PASSWORD}@")
+
+    def direct_url(self, database: str) -> str:
+        """A database as its administrator, past any PgBouncer; also for the URL of one."""
+        return self.admin_url.replace("/postgres?", f"/{_name(database)}?")
+
+    def new_database(self, *, migrated: bool = True) -> str:
+        """The URL of a fresh database."""
+        name = f"t_{uuid.uuid4().hex}"
+        template = _TEMPLATE if migrated else "template0"
+        self._administer(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {_ROLE}")
+        return self.url(name)
+
+    def drop(self, url: str) -> None:
+        """Remove a database; whoever uses it is cut off."""
+        self._administer(f"DROP DATABASE {_name(url)} WITH (FORCE)")
+
+    def session_state(self, url: str) -> list[str]:
+        """What earlier users of a database left in its pooled connections; nobody may use it meanwhile."""
+        if self.pgbouncer is None:
+            return []
+        rows = self.pgbouncer.pool(_name(url))
+        return session_state(url, sum(row["sv_idle"] + row["sv_used"] for row in rows))
+
+    def set_now(self, url: str, moment: str | None) -> None:
+        """What unde_now() answers to connections that are made from now on; None: the real time."""
+        action = "RESET unde.now" if moment is None else f"SET unde.now = '{moment}'"
+        self._administer(f"ALTER DATABASE {_name(url)} {action}")
+        if self.pgbouncer is not None:
+            self.pgbouncer.console("RECONNECT")
+
+    def _administer(self, statement: str) -> None:
+        with psycopg.connect(self.admin_url, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+
+def _name(url: str) -> str:
+    return url.split("?")[0].rsplit("/", 1)[-1]
+
+
+def missing(what: str) -> NoReturn:
+    """Skip with a sentence on a user's machine; a failure where CI says that all is installed."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+def debian_postgres_bin() -> Path | None:
+    """The programs of Debian's newest PostgreSQL, None where it is not installed."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    return found[-1].parent if found else None
+
+
+@contextmanager
+def wheel_server(major: int) -> Iterator[Server]:
+    with tempfile.TemporaryDirectory(prefix="unde-pg-") as folder:
+        Path(folder).chmod(0o755)
+        with EmbeddedPostgres(Path(folder) / "pg", major) as postgres:  # type: ignore[arg-type]
+            yield Server(postgres.url("postgres"))
+
+
+@contextmanager
+def server_of(programs: Path, settings: Mapping[str, str]) -> Iterator[Server]:
+    """PostgreSQL of these programs with these settings, on a folder of its own; as root, the server runs as nobody."""
+    folder = Path(tempfile.mkdtemp(prefix="unde-pg-"))
+    account = ordinary_user()
+    if account:
+        os.chown(folder, account["user"], account["group"])
+    data = folder / "data"
+    try:
+        initdb = [programs / "initdb", "-D", data, "-U", "unde", "--no-locale", "-E", "UTF8", "-A", "trust", "-N"]
+        subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=folder, **account)
+        told = {"listen_addresses": "", "unix_socket_directories": str(folder), **settings}
+        options = " ".join(f"-c {name}='{value}'" for name, value in told.items())
+        control = [programs / "pg_ctl", "-D", data, "-w"]
+        start = [*control, "-o", options, "-l", folder / "log", "start"]
+        subprocess.run(start, check=True, stdout=subprocess.DEVNULL, cwd=folder, **account)
+        try:
+            yield Server(f"postgresql://unde@/postgres?host={folder}")
+        finally:
+            stop = [*control, "-m", "immediate", "stop"]
+            subprocess.run(stop, check=True, stdout=subprocess.DEVNULL, cwd=folder, **account)
+    finally:
+        shutil.rmtree(folder)
+
+
+def debian_server(programs: Path) -> AbstractContextManager[Server]:
+    """Debian's PostgreSQL, which loses everything with its machine."""
+    return server_of(programs, {"fsync": "off"})
+
+
+class Sandbox:
+    """A running sandbox: its address, the environment for its clients, and its request log."""
+
+    def __init__(self, url: str, process: subprocess.Popen[str]) -> None:
+        self.url, self.process = url, process
+        self.port = int(url.rsplit(":", 1)[1])
+        self.environment = environment(self.port)
+
+    def log(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """The requests so far, oldest first."""
+        query = f"?kind={kind}" if kind else ""
+        with urllib.request.urlopen(f"{self.url}/_log{query}", timeout=10) as answer:
+            return json.load(answer)["requests"]
+
+    def control(self, **changes: Any) -> None:
+        """Change what the next scrape finds (see the sandbox's control.py)."""
+        body = json.dumps(changes).encode()
+        request = urllib.request.Request(f"{self.url}/_control", body, {"Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=10).close()
+
+
+@contextmanager
+def running_sandbox(state_dir: Path, *arguments: str) -> Iterator[Sandbox]:
+    command = [sys.executable, "-m", "unde_catalog.sandbox", "--port", "0", "--state-dir", str(state_dir), *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert "ready at " in line, f"the sandbox did not start: {line!r}"
+        yield Sandbox(line.split("ready at ")[1].split()[0], process)
+    finally:
+        process.terminate()
+        process.wait(20)

@@ -1,0 +1,258 @@
+"""Days of the clock in simulated time: every tick of schedules and sensors, its run requests really executed.
+
+`python -m` this module [DAYS [BRAND ...]] runs the real input with a tenth of faults, and prints figures. Nothing is
+slept. Brands that are not named are paused; checks, report and notices, which change nothing, are left out.
+"""
+
+import heapq
+import itertools
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psycopg
+
+from unde_catalog.brands import BRANDS
+from unde_catalog.definitions import build_definitions
+from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.settings.environment import Settings, load_settings, publish
+from unde_catalog.stores.db import migrate
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.production.migrate import PRODUCTION
+from unde_catalog.stores.staging.due_work import pauses
+from unde_catalog_tests.support.days_compared import compare
+from unde_catalog_tests.support.servers import PROJECT, REAL_DATA, Sandbox, Server, running_sandbox, wheel_server
+from unde_catalog_tests.support.simulated_time import SharedTime
+
+SUNDAY = datetime(2026, 3, 1, tzinfo=UTC)
+# A tenth of the paths of each kind goes wrong: most for some requests, some for good.
+FAULTS = (
+    "photo:404=0.01,photo:503x2=0.02,photo:truncatedx2=0.02,photo:reset=0.01,photo:htmlx3=0.02,photo:timeoutx1=0.02,"
+    "stock:526x3=0.03,stock:403=0.02,stock:htmlx5=0.02,stock:lostx4=0.02,stock:timeoutx1=0.01,"
+    "apify.start:503x1=0.1,apify.items:500x1=0.1,ximilar.insert:lostx1=0.1,finder:503x1=0.1"
+)
+SENSOR_MINUTES = 15
+LOOKS_ONLY = {
+    "checks_of_brands", "checks_of_freshness", "checks_of_the_house_hourly", "report_hourly", "people_photos_daily",
+    "notices",
+}  # fmt: skip
+# Several runs in one process would take each other's standard output away.
+_NO_COMPUTE_LOGS = """
+compute_logs:
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
+"""
+
+
+class Days:
+    """The project's own definitions on an instance, a sandbox outside, and time that passes from tick to tick."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        instance: dg.DagsterInstance,
+        time: SharedTime,
+        begin: datetime,
+        leave_out: AbstractSet[str],
+    ) -> None:
+        self.settings, self.instance, self.time, self.begin = settings, instance, time, begin
+        self._leave_out = leave_out
+        resource = WorkplaceResource(settings, time.waiting)
+        self._resources = {"workplace": resource}
+        self.definitions = build_definitions(settings, self._resources)
+        self.runs: Counter[tuple[str, bool]] = Counter()  # by what asked for them, and whether they succeeded
+        self.failures: list[str] = []
+        self._counting = threading.Lock()
+        self._jobs: dict[str | None, dg.JobDefinition] = {}
+
+    def pass_until(self, end: datetime) -> None:
+        """Every tick from the beginning to there, in order; runs that last go on beside the others."""
+        for moment, tick in self._ticks(end):
+            self.time.pass_until(moment)
+            for request, job, selection in tick(moment):
+                self._execute(request, job, selection)
+                self.time.pass_until(moment)  # one by one: Dagster sets logging up when a run begins, for all threads
+        self.time.pass_until(end)
+
+    def _ticks(self, end: datetime) -> Iterator[tuple[datetime, Callable[[datetime], list[Any]]]]:
+        heap: list[tuple[datetime, int, Any, Iterator[datetime]]] = []
+        for n, schedule in enumerate(self.definitions.schedules or []):
+            if schedule.name in self._leave_out:  # type: ignore[union-attr]
+                continue
+            times = _moments(str(schedule.cron_schedule), self.begin)  # type: ignore[union-attr]
+            heapq.heappush(heap, (next(times), n, schedule, times))
+        for n, sensor in enumerate(self.definitions.sensors or []):
+            if sensor.name in self._leave_out:
+                continue
+            quarters = (self.begin + timedelta(minutes=SENSOR_MINUTES * k) for k in range(10**6))
+            heapq.heappush(heap, (next(quarters), 1000 + n, sensor, quarters))
+        while heap and heap[0][0] <= end:
+            moment, n, clock, times = heapq.heappop(heap)
+            yield moment, (self._of_sensor(clock) if n >= 1000 else self._of_schedule(clock))
+            heapq.heappush(heap, (next(times), n, clock, times))
+
+    def _of_schedule(self, schedule: Any) -> Callable[[datetime], list[Any]]:
+        def tick(moment: datetime) -> list[Any]:
+            context = dg.build_schedule_context(
+                instance=self.instance, scheduled_execution_time=moment, resources=self._resources
+            )
+            asked = schedule(context)
+            requests = [] if isinstance(asked, dg.SkipReason) else asked
+            requests = requests if isinstance(requests, list) else [requests]
+            return [(request, schedule.job_name, None) for request in requests]
+
+        return tick
+
+    def _of_sensor(self, sensor: Any) -> Callable[[datetime], list[Any]]:
+        def tick(moment: datetime) -> list[Any]:
+            context = dg.build_sensor_context(instance=self.instance, resources=self._resources)
+            asked = sensor(context)
+            requests = [] if isinstance(asked, dg.SkipReason) else asked.run_requests
+            return [(request, None, request.tags["stage"]) for request in requests]
+
+        return tick
+
+    def _job(self, name: str | None) -> dg.JobDefinition:
+        if name not in self._jobs:
+            resolve = self.definitions.resolve_job_def
+            implicit = self.definitions.resolve_implicit_global_asset_job_def
+            self._jobs[name] = resolve(name) if name else implicit()
+        return self._jobs[name]
+
+    def _execute(self, request: dg.RunRequest, job: str | None, stage: str | None) -> None:
+        definition = self._job(job)
+
+        def run() -> None:
+            result = definition.execute_in_process(
+                partition_key=request.partition_key,
+                run_config={
+                    **dict(request.run_config or {}),
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                },
+                tags=dict(request.tags),
+                asset_selection=[dg.AssetKey(stage)] if stage else None,
+                instance=self.instance,
+                raise_on_error=False,
+            )
+            name = request.tags.get("stage") or job or ""
+            with self._counting:
+                self.runs[name, result.success] += 1
+                if not result.success:
+                    errors = [str(one.step_failure_data.error) for one in result.all_events if one.is_step_failure]
+                    self.failures.append(f"{self.time.now:%a %H:%M} {name} {request.partition_key}: {errors}"[:600])
+
+        if request.tags.get("stage") == "availability":
+            self.time.start(run)
+        else:
+            run()
+
+
+def _moments(cron: str, begin: datetime) -> Iterator[datetime]:
+    """When a cron line of numbers and stars is met, from the beginning on, in UTC."""
+    minute, hour, day, month, weekday = cron.split()
+    for k in itertools.count():
+        at = begin + timedelta(minutes=k)
+        is_met = zip(
+            (minute, hour, day, month, weekday),
+            (at.minute, at.hour, at.day, at.month, at.isoweekday() % 7),
+            strict=True,
+        )
+        if all(field == "*" or int(field) == value for field, value in is_met):
+            yield at
+
+
+def environment(sandbox: Sandbox, server: Server, folder: Path, brands: frozenset[str] | None) -> dict[str, str]:
+    """Every client at the sandbox, all databases on the server; only these brands are configured, None for all."""
+    staging, production, dagster = (server.new_database(migrated=False) for _ in range(3))
+    migrate.upgrade(staging)
+    migrate.upgrade(production, PRODUCTION)
+    home = folder / "dagster"
+    home.mkdir()
+    (home / "dagster.yaml").write_text((PROJECT / "dagster.yaml").read_text() + _NO_COMPUTE_LOGS)
+    found = {
+        **sandbox.environment,
+        "UNDE_HOME": str(folder / "home"),
+        "STAGING_DB_URL": staging,
+        "PRODUCTION_DB_URL": production,
+        "DAGSTER_DB_URL": server.past_poolers(dagster),
+        "DAGSTER_HOME": str(home),
+        "ZARA_INDEX_SCOPE": "pilot",
+        "XIMILAR_RATE_LIMIT": "1000",
+        "DOWNLOAD_TIMEOUT": "2",
+        "STOCK_TIMEOUT": "2",
+        "BAKAI_CDN_SECRET_KEY": "",  # these days are those of shops, which BakaiMarket has none of
+    }
+    for name in found:
+        brand = name.removeprefix("APIFY_TASK_").removeprefix("DUBAI_").removesuffix("_STORES").lower()
+        if name.startswith(("APIFY_TASK_", "DUBAI_")) and brands is not None and brand not in brands:
+            found[name] = ""
+    return found
+
+
+def pass_days(
+    server: Server,
+    folder: Path,
+    begin: datetime,
+    end: datetime,
+    data: Path | None,
+    faults: str,
+    brands: frozenset[str] | None = None,
+    leave_out: AbstractSet[str] = frozenset(),
+    set_environment: Callable[[dict[str, str]], None] = publish,
+) -> dict[str, Any]:
+    """From one moment to the other; figures, and under `differences` what is not as it must be."""
+    started = time.monotonic()
+    arguments = ["--faults", faults, *(["--data", str(data)] if data else [])]
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(running_sandbox(folder / "sandbox", *arguments))
+        set_environment(environment(sandbox, server, folder, brands))
+        settings = load_settings()
+        staging_url, production_url = (
+            url.get_secret_value() if url else "" for url in (settings.staging_db_url, settings.production_db_url)
+        )
+        clock = SharedTime(
+            server.direct_url(staging_url), begin, lambda moment: sandbox.control(shops={"now": moment.isoformat()})
+        )
+        stack.callback(clock.close)
+        instance = stack.enter_context(dg.DagsterInstance.get())
+        with Database(staging_url) as db:
+            for brand in BRANDS:
+                if brands is not None and brand not in brands:
+                    db.run(pauses.pause, brand, "*", "not of these days")
+        days = Days(settings, instance, clock, begin, leave_out)
+        days.pass_until(end)
+        clock.pass_until(end + timedelta(hours=2))  # what still runs ends with its hour
+        db, production = (stack.enter_context(Database(url)) for url in (staging_url, production_url))
+        return {
+            "runs": {f"{name} {'succeeded' if well else 'failed'}": n for (name, well), n in sorted(days.runs.items())},
+            "failures": days.failures,
+            "real seconds": round(time.monotonic() - started),
+            **compare(sandbox, settings, db, production, begin, end),
+        }
+
+
+def main(days: float, brands: frozenset[str] | None) -> int:
+    """Days of the real input; 1 if anything is not as it must be."""
+    with tempfile.TemporaryDirectory(prefix="unde-days-") as folder, wheel_server(18) as server:
+        with psycopg.connect(server.admin_url, autocommit=True) as administrator:
+            administrator.execute("ALTER SYSTEM SET synchronous_commit = off")  # as the real server's (spec 1)
+            administrator.execute("SELECT pg_reload_conf()")
+        end = SUNDAY + timedelta(days=days, minutes=10)
+        figures = pass_days(server, Path(folder), SUNDAY, end, REAL_DATA, FAULTS, brands, LOOKS_ONLY)
+    print(json.dumps(figures, indent=2, default=str))
+    return 1 if figures["differences"] else 0
+
+
+if __name__ == "__main__":
+    named = frozenset(sys.argv[2:])
+    sys.exit(main(float(sys.argv[1]) if len(sys.argv) > 1 else 3, named or None))

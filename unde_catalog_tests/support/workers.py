@@ -1,0 +1,110 @@
+"""A worker process of the toy stage: `python -m` this module with a JSON of what it shall do.
+
+It prints `holding <external id>` when it has a product in hand, and its report as JSON when it ends, with the
+sentence with which it stopped.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from unde_catalog.stores.db.database import Cursor, Database
+from unde_catalog.stores.objects.directory import directory_store
+from unde_catalog.worker.handler import Outcome, StageStopped, done, handed_back
+from unde_catalog.worker.loop import run_stage
+from unde_catalog.worker.report import RunOptions
+from unde_catalog_tests.support.due import BRAND, Toy, ToyStage, execute
+from unde_catalog_tests.support.servers import PROJECT
+
+UPLOAD_SECONDS = 0.3  # what an upload may take here: less lease than that left, and it must not begin
+
+
+class Interrupted(BaseException):
+    """As an engine's own handler raises it, in the middle of anything."""
+
+
+class Worker(ToyStage):
+    """Writes down who handled what, stores an object, and says so in the product's row."""
+
+    def __init__(self, name: str, url: str, folder: str | None, waits: bool, **options: Any) -> None:
+        super().__init__(**options)
+        self.name, self.waits = name, waits
+        self._log = Database(url)  # outside the stage's transactions
+        self._store = directory_store(Path(folder)) if folder else None
+
+    async def handle(self, work: Sequence[Toy]) -> AsyncIterator[Outcome]:
+        for one in work:
+            yield await asyncio.to_thread(self._one, one)
+
+    def record(self, cursor: Cursor, outcomes: Any) -> None:
+        ids = [outcome.settled.lease.product_id for outcome, _ in outcomes if outcome.settled.kind == "done"]
+        cursor.execute("UPDATE raw_products SET name = %s WHERE id = ANY(%s)", (self.name, ids))
+
+    def _one(self, one: Toy) -> Outcome:
+        execute(self._log, "INSERT INTO handled VALUES (%s, %s)", one.lease.product_id, self.name)
+        if self.waits:
+            print(f"holding {one.lease.external_id}", flush=True)
+            os.read(0, 1)
+        if self._store is not None:
+            if one.lease.seconds_left() <= UPLOAD_SECONDS:
+                return handed_back(one.lease)
+            self._store.put(f"toys/{one.lease.external_id}", self.name.encode(), "text/plain")
+        return done(one.lease)
+
+
+def prepare(db: Database) -> None:
+    """Make the table in which workers write what they handle."""
+    with db.transaction() as cursor:
+        cursor.execute("CREATE TABLE handled (product_id bigint, worker text)")
+
+
+@contextmanager
+def worker(url: str, name: str, **task: Any) -> Iterator[subprocess.Popen[str]]:
+    """A running worker; killed if it outlives the block. `task`: folder, waits, raises, and ToyStage's options."""
+    command = [sys.executable, "-m", "unde_catalog_tests.support.workers", url, name, json.dumps(task)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PROJECT)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def report_of(process: subprocess.Popen[str], say: str = "", seconds: float = 30) -> dict[str, Any]:
+    """Tell the worker something, wait until it is through, and read its report."""
+    out, _ = process.communicate(say, timeout=seconds)
+    return json.loads(out.strip().rpartition("\n")[2])
+
+
+def main(url: str, name: str, task: dict[str, Any]) -> int:
+    """Work off what is due."""
+
+    def interrupted(*_: object) -> NoReturn:
+        raise Interrupted
+
+    if task.pop("raises", False):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, interrupted)
+    handler = Worker(name, url, task.pop("folder", None), task.pop("waits", False), **task)
+    sentence = None
+    with Database(url) as db:
+        try:
+            report = run_stage(handler, db, BRAND, RunOptions(), logging.getLogger())
+        except StageStopped as stopped:
+            report, sentence = stopped.report, str(stopped)
+    print(json.dumps({**report.as_dict(), "stopped": sentence}), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))
+    sys.stdout.flush()
+    os._exit(code)  # a thread that waits for its stdin holds up nobody
