@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from unde_catalog.net.clock import REAL, Waiting
+from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stores.db import migrate
-from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.embedded.postgres import EmbeddedPostgres
-from unde_catalog.stores.objects.directory import is_gone, is_store
+from unde_catalog.stores.objects.directory import is_store, not_mounted
 from unde_catalog.stores.objects.objects import ObjectStore
 from unde_catalog.stores.objects.open import configured_store
 from unde_catalog.stores.production.migrate import PRODUCTION
@@ -21,26 +21,26 @@ from unde_catalog.stores.staging.photos import originals
 DATABASES = ("staging", "production", "dagster")
 
 
-class Workplace:
+class Backends:
     """Opened stores; close it, or use it as a context manager, so that the embedded server can stop."""
 
     def __init__(
-        self, settings: Settings, waiting: Waiting = REAL, *, connections: int = 4, patience: float = 30
+        self, settings: Settings, clock: Clock = SYSTEM_CLOCK, *, connections: int = 4, patience: float = 30
     ) -> None:
-        """`waiting`: how stages wait; a test brings its own. The others are those of the staging `Database`."""
-        self.settings, self.waiting = settings, waiting
+        """`clock`: how stages wait; a test brings its own. The others are those of the staging `Database`."""
+        self.settings, self.clock = settings, clock
         self._connections, self._patience = connections, patience
         self._embedded: EmbeddedPostgres | None = None
 
     @cached_property
     def db(self) -> Database:
-        """The staging database at the newest migration; `StagingDown` says what to do where it is not."""
+        """The staging database at the newest migration; `DatabaseUnavailable` says what to do where it is not."""
         db = Database(self.staging_url(), max_connections=self._connections, patience=self._patience)
         at, newest = migrate.revision(db), migrate.newest_revision()
         if at != newest:
             if self.settings.staging_db_url is not None:
                 db.close()  # whoever asks again opens another one
-                raise StagingDown(
+                raise DatabaseUnavailable(
                     f"the database {db.name} is at migration {at}, this program wants {newest}: "
                     "run unde-catalog migrate"
                 )
@@ -49,7 +49,10 @@ class Workplace:
 
     @cached_property
     def production(self) -> Database | None:
-        """The production database at the newest migration, None where none is configured; `StagingDown` as for `db`."""
+        """The production database at the newest migration, None where none is configured.
+
+        `DatabaseUnavailable` as for `db`.
+        """
         url = self.production_url()
         if url is None:
             return None
@@ -58,7 +61,7 @@ class Workplace:
         if at != newest:
             if self.settings.production_db_url is not None:
                 db.close()
-                raise StagingDown(
+                raise DatabaseUnavailable(
                     f"the production database {db.name} is at migration {at}, this program wants {newest}: "
                     "run unde-catalog migrate"
                 )
@@ -67,13 +70,13 @@ class Workplace:
 
     @cached_property
     def store(self) -> ObjectStore:
-        """The object store: a bucket where S3 is configured, else a folder; `StorageDown` where it can't be opened.
+        """The object store: a bucket where S3 is configured, else a folder; `StorageUnavailable` if it can't be used.
 
         A folder is made only while no photo is stored: else its disk is not mounted, and would seem to be empty.
         """
         folder = self.settings.objects_folder
         if self.settings.s3 is None and not is_store(folder) and self.db.run(originals.any_is_stored):
-            raise is_gone(folder)
+            raise not_mounted(folder)
         return configured_store(self.settings)
 
     @property

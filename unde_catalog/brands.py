@@ -6,7 +6,7 @@ No secrets and nothing that an operator sets here: that is `settings/environment
 from dataclasses import dataclass
 from typing import Literal
 
-from unde_catalog.settings.stock import StockShape
+from unde_catalog.settings.stock import StockProtocolName
 
 IndexScope = Literal["pilot", "pgvector", "off"]
 SourceKind = Literal["apify", "bakai"]
@@ -30,12 +30,12 @@ class Brand:
     name: str
     collect_hour: int
     photo_hosts: tuple[str, ...] = ()
-    stock_shape: StockShape = "campaign"
+    stock_shape: StockProtocolName = "campaign"
     use_proxy: bool = True
     index_scope: IndexScope = "off"
     source_kind: SourceKind = "apify"
     collected: Collected = "weekly"
-    has_shops: bool = True
+    has_stores: bool = True
     any_currency: bool = False
     download_delay: float | None = None
 
@@ -45,9 +45,9 @@ class Brand:
         return self.key if self.source_kind == self.key else f"{self.source_kind}_{self.key}"
 
     @property
-    def why_no_shops(self) -> str | None:
+    def why_no_stores(self) -> str | None:
         """Why nothing is asked of its shops; None where it has some."""
-        return None if self.has_shops else f"{self.name} has no shops"
+        return None if self.has_stores else f"{self.name} has no shops"
 
 
 BRANDS: dict[str, Brand] = {
@@ -79,7 +79,7 @@ BRANDS: dict[str, Brand] = {
             index_scope="pgvector",
             source_kind="bakai",
             collected="daily",
-            has_shops=False,
+            has_stores=False,
             any_currency=True,
             download_delay=0,
         ),

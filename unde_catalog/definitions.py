@@ -8,8 +8,8 @@ import dagster as dg
 from unde_catalog.defs.assets.availability import availability
 from unde_catalog.defs.assets.catalog_report import catalog_report
 from unde_catalog.defs.assets.collages import collages
-from unde_catalog.defs.assets.external import outside_assets
-from unde_catalog.defs.assets.metadata import explained
+from unde_catalog.defs.assets.external import external_assets
+from unde_catalog.defs.assets.metadata import asset_metadata
 from unde_catalog.defs.assets.originals import originals
 from unde_catalog.defs.assets.production_catalog import production_catalog
 from unde_catalog.defs.assets.raw_products import raw_products
@@ -19,7 +19,7 @@ from unde_catalog.defs.assets.visual_index import visual_index
 from unde_catalog.defs.assets.ximilar_index import ximilar_index
 from unde_catalog.defs.automation.check_jobs import CHECK_JOBS, check_schedules
 from unde_catalog.defs.automation.due_sensors import due_sensor
-from unde_catalog.defs.automation.jobs import CATALOGUE_JOB, SENSED, WORK_OFF_JOBS
+from unde_catalog.defs.automation.jobs import CATALOGUE_JOB, SENSOR_STAGES, STAGE_JOBS
 from unde_catalog.defs.automation.notice_sensors import notice_sensor
 from unde_catalog.defs.automation.pause_jobs import pause_job, resume_job
 from unde_catalog.defs.automation.report_schedule import REPORT_JOB, report_schedule
@@ -32,10 +32,10 @@ from unde_catalog.defs.checks.due_checks import checked_in_time, index_in_use
 from unde_catalog.defs.checks.freshness import fresh
 from unde_catalog.defs.checks.indexing import credits_left, nothing_held_back
 from unde_catalog.defs.checks.publishing import publishable, published
-from unde_catalog.defs.checks.system import house
+from unde_catalog.defs.checks.system import system_checks
 from unde_catalog.defs.checks.user_media import people_are_answered
-from unde_catalog.defs.io_managers import ObjectManifests, PostgresProducts
-from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.defs.io_managers import ObjectManifestIOManager, PostgresProductIOManager
+from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.settings.environment import Settings, load_settings
 
 
@@ -45,9 +45,9 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
     is_on = settings.automation == "on"
     sensors = dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
     schedules = dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED
-    given = {"workplace": WorkplaceResource(settings), **(resources or {})}
+    given = {"backends": BackendsResource(settings), **(resources or {})}
     return dg.Definitions(
-        assets=explained(
+        assets=asset_metadata(
             [
                 raw_products,
                 raw_stores,
@@ -59,7 +59,7 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
                 production_catalog,
                 catalog_report,
                 user_media_days,
-                *outside_assets(settings),
+                *external_assets(settings),
             ],
             settings,
         ),
@@ -72,12 +72,12 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
             index_in_use,
             brand_checks,
             fresh,
-            house,
+            system_checks,
             people_are_answered,
         ],  # fmt: skip
         jobs=[
             CATALOGUE_JOB,
-            *WORK_OFF_JOBS.values(),
+            *STAGE_JOBS.values(),
             *CHECK_JOBS,
             REPORT_JOB,
             USER_MEDIA_JOB,
@@ -95,10 +95,10 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
             report_schedule(settings, schedules),
             user_media_schedule(settings, schedules),
         ],
-        sensors=[*(due_sensor(stage, sensors) for stage in SENSED), notice_sensor(sensors)],
+        sensors=[*(due_sensor(stage, sensors) for stage in SENSOR_STAGES), notice_sensor(sensors)],
         resources={
-            "postgres_io_manager": PostgresProducts(given["workplace"]),
-            "manifest_io_manager": ObjectManifests(given["workplace"]),
+            "postgres_io_manager": PostgresProductIOManager(given["backends"]),
+            "manifest_io_manager": ObjectManifestIOManager(given["backends"]),
             **given,
         },
     )

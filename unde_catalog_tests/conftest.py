@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.db import migrate
 from unde_catalog.stores.db.database import Database
@@ -121,11 +121,11 @@ def configured(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def workplace(sandbox: Sandbox, configured: Callable[..., dict[str, str]]) -> Iterator[Workplace]:
+def backends(sandbox: Sandbox, configured: Callable[..., dict[str, str]]) -> Iterator[Backends]:
     """The stores of a test, with the sandbox as the outside world."""
     configured(sandbox)
-    with Workplace(load_settings()) as place:
-        yield place
+    with Backends(load_settings()) as backends:
+        yield backends
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.brands import BRANDS
 from unde_catalog.cli import status as reading
 from unde_catalog.cli.backup import backup_command, restore_command, verify_command
@@ -35,12 +35,12 @@ from unde_catalog.settings.environment import SettingsError, load_settings
 from unde_catalog.settings.search import SEARCH_PORT
 from unde_catalog.stages import run as pipeline
 from unde_catalog.stages.availability import recurring
-from unde_catalog.stages.visual_index.vector_store import VectorsDown
+from unde_catalog.stages.visual_index.vector_store import VectorStoreUnavailable
 from unde_catalog.stores.db import migrate
-from unde_catalog.stores.db.database import StagingDown
+from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog.stores.db.postgres_tools import ToolFailed
 from unde_catalog.stores.embedded.errors import EmbeddedNatsError, EmbeddedPostgresError
-from unde_catalog.stores.objects.objects import StorageDown
+from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog.stores.staging.due_work import requeue as due_marks
 from unde_catalog.worker.handler import StageStopped
@@ -71,8 +71,9 @@ _errors = Console(stderr=True)
 
 # What is told in one sentence; anything else is a bug and shows where.
 _EXPECTED = (
-    SettingsError, StageStopped, StagingDown, StorageDown, EmbeddedPostgresError, EmbeddedNatsError, CannotStart,
-    ToolFailed, VectorsDown, ValueError,
+    SettingsError, StageStopped, DatabaseUnavailable, StorageUnavailable, EmbeddedPostgresError,
+    EmbeddedNatsError, CannotStart,
+    ToolFailed, VectorStoreUnavailable, ValueError,
 )  # fmt: skip
 
 Brand = Annotated[str | None, typer.Option("--brand", "-b", help=f"One of {', '.join(BRANDS)}; all if not given.")]
@@ -93,9 +94,9 @@ def _say(error: Exception) -> None:
 
 
 @contextmanager
-def _workplace() -> Iterator[Workplace]:
-    with Workplace(load_settings()) as workplace:
-        yield workplace
+def _open_backends() -> Iterator[Backends]:
+    with Backends(load_settings()) as backends:
+        yield backends
 
 
 @app.command()
@@ -122,9 +123,9 @@ def up(
 @app.command("migrate")
 def migrate_command() -> None:
     """Bring the staging and the production database to the newest migration. Safe to run twice."""
-    with _workplace() as workplace:
-        _tell("staging", migrate.upgrade(workplace.staging_url()), migrate.newest_revision())
-        url = workplace.production_url()
+    with _open_backends() as backends:
+        _tell("staging", migrate.upgrade(backends.staging_url()), migrate.newest_revision())
+        url = backends.production_url()
         if url is None:
             _console.print("production: not configured, set PRODUCTION_DB_URL.")
         else:
@@ -140,8 +141,8 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="For programs: one JSON object.")] = False,
 ) -> None:
     """How every brand and stage stands: counts by status, failures by reason."""
-    with _workplace() as workplace:
-        state = reading.status(workplace.db, recurring.recurring(workplace.settings))
+    with _open_backends() as backends:
+        state = reading.status(backends.db, recurring.recurring_intervals(backends.settings))
     if as_json:
         print(json.dumps(state))
     else:
@@ -154,8 +155,8 @@ def show(product: Annotated[str, typer.Argument(metavar="BRAND/EXTERNAL_ID", hel
     brand, _, external_id = product.partition("/")
     if brand not in BRANDS or not external_id:
         raise ValueError(f"{product!r} is not BRAND/EXTERNAL_ID, e.g. zara/495689099; the brands: {', '.join(BRANDS)}")
-    with _workplace() as workplace:
-        _console.print(reading.product_view(workplace.db, workplace.store, brand, external_id), soft_wrap=True)
+    with _open_backends() as backends:
+        _console.print(reading.product_view(backends.db, backends.store, brand, external_id), soft_wrap=True)
 
 
 @app.command()
@@ -169,8 +170,8 @@ def requeue(
         raise ValueError(f"unknown stage {stage!r}: --stage wants one of {', '.join(pipeline.DUE_STAGES)}")
     if brand is not None and brand not in BRANDS:
         raise ValueError(f"unknown brand {brand!r}: --brand wants one of {', '.join(BRANDS)}")
-    with _workplace() as workplace:
-        count = workplace.db.run(due_marks.requeue, stage, brand, reason)
+    with _open_backends() as backends:
+        count = backends.db.run(due_marks.requeue, stage, brand, reason)
     _console.print(f"{count} products are due for {stage}.")
 
 
@@ -191,10 +192,10 @@ def run(
     ids = tuple(one.strip() for one in product_ids.split(",") if one.strip()) if product_ids is not None else None
     options = RunOptions(limit, max_minutes, ids, retry_failed, force, run_id, run_id)
     stopped = False
-    with _workplace() as workplace:
+    with _open_backends() as backends:
         for one in [brand] if brand else BRANDS:
             try:
-                report = pipeline.run(stage, one, workplace, options, logging.getLogger("unde_catalog"))
+                report = pipeline.run_stage(stage, one, backends, options, logging.getLogger("unde_catalog"))
             except StageStopped as error:  # one brand's trouble holds up no other
                 stopped = True
                 _say(error)

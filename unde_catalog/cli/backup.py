@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.brands import brand_for
 from unde_catalog.operations.upkeep import backup, restore
 from unde_catalog.operations.upkeep.verify import VerifyReport, verify
@@ -43,9 +43,9 @@ def verify_command(
     """Compare stored objects with their rows; 0 only if all is right, or was mended. Safe beside running workers."""
     if brand is not None:
         brand_for(brand)
-    with Workplace(load_settings()) as workplace, _progress(quiet=as_json) as say:
+    with Backends(load_settings()) as backends, _progress(quiet=as_json) as say:
         report = verify(
-            workplace.db, workplace.store, brand, hashes=hashes, mend=mend,
+            backends.db, backends.store, brand, hashes=hashes, mend=mend,
             tell=lambda doing, count: say(f"{doing} {count:,}" if count else doing),
         )  # fmt: skip
     if as_json:
@@ -60,9 +60,9 @@ def backup_command(
     objects: Annotated[bool, typer.Option(help="Copy new and changed objects as well, to FOLDER/objects.")] = False,
 ) -> None:
     """Save the staging database. Not in it: production, which is published anew, and Dagster's memory of runs."""
-    with Workplace(load_settings()) as workplace, _progress() as say:
+    with Backends(load_settings()) as backends, _progress() as say:
         say("dumping the database")
-        url, store = workplace.backup_url(), workplace.store if objects else None
+        url, store = backends.backup_url(), backends.store if objects else None
         made = backup.backup(url, folder, store, lambda report: say(f"copying objects: {_copied(report)}"))
     manifest = backup.read_manifest(made)
     saved = f"{sum(manifest.rows.values()):,} rows in {len(manifest.rows)} tables, {decimal(manifest.dump_bytes)}"
@@ -79,13 +79,13 @@ def restore_command(
     """Put a backup of the staging database back, in one transaction, and migrate it. Stop the workers before."""
     backup_folder = backup_folder.expanduser().absolute()
     copied = None
-    with Workplace(load_settings()) as workplace, _progress() as say:
+    with Backends(load_settings()) as backends, _progress() as say:
         say("restoring the database")
-        manifest = restore.restore(workplace.backup_url(), backup_folder, replace=replace)
+        manifest = restore.restore(backends.backup_url(), backup_folder, replace=replace)
         if objects:
             told = lambda report: say(f"copying objects: {_copied(report)}")  # noqa: E731
-            # Not the workplace's, which takes a folder that is gone for a disk that is not mounted: it may be lost.
-            copied = backup.copy_back(backup_folder, configured_store(workplace.settings), told)
+            # Not the backends's, which takes a folder that is gone for a disk that is not mounted: it may be lost.
+            copied = backup.copy_back(backup_folder, configured_store(backends.settings), told)
     _print(f"Restored {sum(manifest.rows.values()):,} rows of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC.")
     if copied is not None:
         _print(f"Objects: {_copied(copied)}.")

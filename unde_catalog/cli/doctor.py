@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import load_settings, load_user_media_settings
 
 if TYPE_CHECKING:
@@ -38,16 +38,16 @@ def doctor_command(
     The exit code is 0 unless a line is red, then 1. Secrets never show.
     """
     # Here, as Dagster and Apify's client take a second to import and are wanted only now.
-    from unde_catalog.operations.doctor.run import examine
+    from unde_catalog.operations.doctor.run import run_checks
     from unde_catalog.operations.doctor.services import all_checks, chosen
     from unde_catalog.settings.redaction import Secrets
 
     logging.disable()  # what libraries say of their tries is told in a line, and without secrets
     settings, people = load_settings(), load_user_media_settings()
-    with Workplace(settings) as workplace:
-        checks = chosen(all_checks(settings, people, workplace), only or [])
+    with Backends(settings) as backends:
+        checks = chosen(all_checks(settings, people, backends), only or [])
         with contextlib.nullcontext() if as_json else _console.status("asking all services ..."):
-            diagnosis = examine(checks, Secrets(settings, people))
+            diagnosis = run_checks(checks, Secrets(settings, people))
     if as_json:
         print(json.dumps({"well": diagnosis.well, "services": [line.as_dict() for line in diagnosis.lines]}))
     else:

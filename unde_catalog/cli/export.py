@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.brands import brand_for
 from unde_catalog.services.export.image_list import ListName
 from unde_catalog.settings.environment import load_settings
 
 if TYPE_CHECKING:
     from unde_catalog.cli.export_progress import Screen
-    from unde_catalog.services.export.figures import Figures
-    from unde_catalog.services.export.run import Ended, Export
+    from unde_catalog.services.export.figures import ExportTotals
+    from unde_catalog.services.export.run import Export, ExportResult
 
 DONE, FAULT, SOME_FAILED, DISK_FULL, INTERRUPTED, TERMINATED = 0, 1, 3, 4, 130, 143
 
@@ -91,19 +91,19 @@ def export_command(
     """
     from unde_catalog.cli.export_progress import Screen
     from unde_catalog.services.export.copying import CopyOptions
-    from unde_catalog.services.export.figures import Figures
-    from unde_catalog.services.export.listing import Choice
+    from unde_catalog.services.export.figures import ExportTotals
+    from unde_catalog.services.export.listing import ExportFilter
     from unde_catalog.services.export.run import Export
-    from unde_catalog.stages.photos.image import Limits
+    from unde_catalog.stages.photos.image import ImageLimits
 
     settings = load_settings()
     wanted = Export(
         output,
         source,
-        Choice(brand_for(brand).key, category.strip() if category else None, limit, all_photos),
+        ExportFilter(brand_for(brand).key, category.strip() if category else None, limit, all_photos),
         anew=not skip_existing,
         reencode=reencode,
-        limits=Limits(max_bytes=settings.photo_max_bytes),
+        limits=ImageLimits(max_bytes=settings.photo_max_bytes),
         options=CopyOptions(
             parallel=parallel,
             keep_free=keep_free * 1_000_000,
@@ -111,7 +111,7 @@ def export_command(
             threads=max(2, os.cpu_count() or 2),
         ),
     )
-    figures = Figures()
+    figures = ExportTotals()
     shown = sys.stderr if as_json else sys.stdout
     screen = Screen(Console(file=shown, force_terminal=shown.isatty()))  # FORCE_COLOR would put bars into a log
     code, told = _export(wanted, figures, screen, log_dir)
@@ -126,21 +126,21 @@ def export_command(
     raise typer.Exit(code)
 
 
-def _export(wanted: "Export", figures: "Figures", screen: "Screen", log_dir: Path | None) -> tuple[int, str]:
+def _export(wanted: "Export", figures: "ExportTotals", screen: "Screen", log_dir: Path | None) -> tuple[int, str]:
     """The exit code, and what is to be said about it."""
-    from unde_catalog.net.download import FarSideDown
+    from unde_catalog.net.download import UpstreamUnavailable
     from unde_catalog.services.export.folder import CopyStopped, DiskFull
     from unde_catalog.stages.raw_products.errors import SourceUnusable
-    from unde_catalog.stores.db.database import StagingDown
-    from unde_catalog.stores.objects.objects import StorageDown
+    from unde_catalog.stores.db.database import DatabaseUnavailable
+    from unde_catalog.stores.objects.objects import StorageUnavailable
 
     go_on = f"go on with: {shlex.join(['unde-catalog', *sys.argv[1:]])}"
     try:
-        with Workplace(load_settings()) as place:
-            ended = asyncio.run(_copy(place, wanted, figures, screen, log_dir))
+        with Backends(load_settings()) as backends:
+            ended = asyncio.run(_copy(backends, wanted, figures, screen, log_dir))
     except DiskFull as error:
         return DISK_FULL, f"{error}. Then {go_on}"
-    except (CopyStopped, FarSideDown, SourceUnusable, StagingDown, StorageDown) as error:
+    except (CopyStopped, UpstreamUnavailable, SourceUnusable, DatabaseUnavailable, StorageUnavailable) as error:
         return FAULT, f"{error}. When that is mended, {go_on}" if figures.products else str(error)
     except ValueError as error:
         return FAULT, str(error)
@@ -154,8 +154,8 @@ def _export(wanted: "Export", figures: "Figures", screen: "Screen", log_dir: Pat
 
 
 async def _copy(
-    place: Workplace, wanted: "Export", figures: "Figures", screen: "Screen", log_dir: Path | None
-) -> "Ended":
+    backends: Backends, wanted: "Export", figures: "ExportTotals", screen: "Screen", log_dir: Path | None
+) -> "ExportResult":
     """Open what the list needs, and export."""
     from unde_catalog.services.export.failure_log import FailureLog
     from unde_catalog.services.export.open import open_list
@@ -164,7 +164,7 @@ async def _copy(
     with ExitStack() as stack:
         log = stack.enter_context(FailureLog(log_dir)) if log_dir is not None else None
         async with AsyncExitStack() as connections:
-            images, fetch = await open_list(place, wanted, connections)
+            images, fetch = await open_list(backends, wanted, connections)
             with screen:
                 return await export(
                     wanted,

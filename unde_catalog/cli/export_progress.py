@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from unde_catalog.services.export.figures import Figures
+from unde_catalog.services.export.figures import ExportTotals
 
 _LINE_SECONDS = 10.0
 _MOST_CATEGORIES = 50
@@ -38,7 +38,7 @@ class Screen:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def look(self, figures: Figures) -> None:
+    def look(self, figures: ExportTotals) -> None:
         """How far it is by now."""
         if self._live:
             self._progress.update(
@@ -52,7 +52,7 @@ class Screen:
         """A sentence of its own line."""
         self._console.print(escape(sentence), style=style, soft_wrap=True, highlight=False)
 
-    def figures(self, figures: Figures) -> None:
+    def figures(self, figures: ExportTotals) -> None:
         """All figures at the end."""
         of = "" if figures.total is None else f" of {figures.total:,}"
         invalid, download = figures.failed["invalid"], figures.failed["download"]
@@ -74,7 +74,7 @@ class Screen:
                 self.say(f"  {what} {reason}: {count:,} ({', '.join(some)}{more})")
         self._categories(figures)
 
-    def _categories(self, figures: Figures) -> None:
+    def _categories(self, figures: ExportTotals) -> None:
         if not figures.categories:
             return
         table = Table("category", "downloaded", "already there", "failed", box=None)
@@ -85,7 +85,7 @@ class Screen:
         self._console.print(table)
 
 
-def _so_far(figures: Figures) -> str:
+def _so_far(figures: ExportTotals) -> str:
     """E.g. `1,230 of 201,596 (12.2/s): 1,200 downloaded, 26 there, 4 failed`."""
     of = "" if figures.total is None else f" of {figures.total:,}"
     return (
@@ -94,7 +94,7 @@ def _so_far(figures: Figures) -> str:
     )
 
 
-def _times(figures: Figures) -> str:
+def _times(figures: ExportTotals) -> str:
     gone = f"{_clock(figures.seconds)} gone"
     made = figures.downloaded + figures.failures
     if figures.total is None or not made or not figures.seconds:

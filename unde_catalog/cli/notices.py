@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import typer
 from rich.console import Console
 
-from unde_catalog.operations.alerts.channel import NotSent
+from unde_catalog.operations.alerts.channel import SendFailed
 from unde_catalog.operations.alerts.message import plain
-from unde_catalog.operations.alerts.sanitize import words_of
-from unde_catalog.operations.alerts.sender import channels, missing
+from unde_catalog.operations.alerts.sanitize import sanitizer
+from unde_catalog.operations.alerts.sender import channels, missing_setting
 from unde_catalog.settings.environment import load_settings
 
 notices_app = typer.Typer(help="What operators are told when something fails.", no_args_is_help=True)
@@ -26,7 +26,7 @@ def _of_notices() -> None:
 def test_command() -> None:
     """Send a notice through every channel that is set, now, and say what came of it; 1 unless all arrived."""
     settings = load_settings()
-    lacking, through, word = missing(settings), channels(settings), words_of(settings)
+    lacking, through, word = missing_setting(settings), channels(settings), sanitizer(settings)
     if not through and lacking is None:
         raise ValueError("no notices are sent: set NOTICE_WEBHOOK_URL, or NOTICE_SMTP_URL and NOTICE_MAIL_TO")
     ui = str(settings.dagster_ui_url)
@@ -38,7 +38,7 @@ def test_command() -> None:
     for channel in through:
         try:
             channel.send(made, 1)
-        except NotSent as error:
+        except SendFailed as error:
             failed = True
             _print(f"{channel.name}: not sent: {word(str(error))}")
         else:

@@ -8,7 +8,7 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.objects.copying import CopyReport, copy_objects
 from unde_catalog.stores.objects.open import CONFIGURED, named_store
@@ -66,9 +66,9 @@ def copy_command(
 def relink_command() -> None:
     """Let the URLs in the database name the store in force, after a move to another one. Safe to run twice."""
     changed = after = 0
-    with Workplace(load_settings()) as workplace:
-        base = workplace.store.public_url("x").removesuffix("x")
-        while (done := workplace.db.run(object_urls.relink, base, after)) is not None:
+    with Backends(load_settings()) as backends:
+        base = backends.store.public_url("x").removesuffix("x")
+        while (done := backends.db.run(object_urls.relink, base, after)) is not None:
             changed, after = changed + done[0], done[1]
     _console.print(f"{changed:,} products had other URLs than those below {base}", soft_wrap=True, highlight=False)
 

@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.brands import BRANDS
 from unde_catalog.operations.upkeep import pause
 from unde_catalog.settings.environment import load_settings
@@ -24,14 +24,14 @@ def pause_command(
     why: Annotated[str, typer.Option(help="Shown to whoever wonders.")] = "",
 ) -> None:
     """Hold up a brand, a stage, one of the other, or everything: nothing new begins there until resume."""
-    with Workplace(load_settings()) as workplace:
-        _print(pause.pause(workplace.db, brand, stage, why))
+    with Backends(load_settings()) as backends:
+        _print(pause.pause(backends.db, brand, stage, why))
 
 
 def resume_command(brand: _Brand = None, stage: _Stage = None) -> None:
     """End what pause began, also of a part of what is named; without options, everything goes on."""
-    with Workplace(load_settings()) as workplace:
-        _print(pause.resume(workplace.db, brand, stage))
+    with Backends(load_settings()) as backends:
+        _print(pause.resume(backends.db, brand, stage))
 
 
 def _print(text: str) -> None:

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.operations.report.attention import headline, notes
-from unde_catalog.operations.report.catalog import make, store
+from unde_catalog.operations.report.catalog import render, store
 from unde_catalog.settings.environment import load_settings
 
 _console = Console()
@@ -22,10 +22,10 @@ def report_command(
     open: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
 ) -> None:
     """Make the report that Dagster makes hourly: funnel, due work, failures, freshness, shops, growth."""
-    with Workplace(load_settings()) as place:
-        made = make(place)
+    with Backends(load_settings()) as backends:
+        made = render(backends)
         if path is None:
-            url = store(place, made)
+            url = store(backends, made)
         else:
             try:
                 path.write_text(made.page, encoding="utf-8")

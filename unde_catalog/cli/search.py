@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.settings.search import SEARCH_PORT
 from unde_catalog.stores.staging.admin import api_keys
@@ -44,8 +44,8 @@ def create_command(
     from unde_catalog.services.search.middleware import api_keys as keys
 
     key = keys.make()
-    with Workplace(load_settings()) as workplace:
-        if not workplace.db.run(api_keys.add, keys.checked_name(name), scope, keys.digest(key)):
+    with Backends(load_settings()) as backends:
+        if not backends.db.run(api_keys.add, keys.checked_name(name), scope, keys.digest(key)):
             raise ValueError(f"there is a key named {name} already: choose another name, or revoke that one")
     print(key)
 
@@ -54,8 +54,8 @@ def create_command(
 def list_command() -> None:
     """Show all keys by name: what they may do, when they were made, used and revoked."""
     table = Table("name", "scope", "made", "last used", "revoked", box=None)
-    with Workplace(load_settings()) as workplace:
-        for key in workplace.db.run(api_keys.listed):
+    with Backends(load_settings()) as backends:
+        for key in backends.db.run(api_keys.listed):
             moments = (key.created_at, key.last_used_at, key.revoked_at)
             table.add_row(key.name, key.scope, *(f"{at:%Y-%m-%d %H:%M}" if at else "-" for at in moments))
     _console.print(table if table.row_count else "there are no keys: unde-catalog search keys create NAME")
@@ -64,7 +64,7 @@ def list_command() -> None:
 @keys_app.command("revoke")
 def revoke_command(name: KeyName) -> None:
     """Let a key hold no longer, from the next request on."""
-    with Workplace(load_settings()) as workplace:
-        if not workplace.db.run(api_keys.revoke, name):
+    with Backends(load_settings()) as backends:
+        if not backends.db.run(api_keys.revoke, name):
             raise ValueError(f"no key named {name} holds: unde-catalog search keys list")
     _console.print(f"the key {name} is revoked.", highlight=False)

@@ -33,7 +33,7 @@ def status(db: Database, recurring: Mapping[tuple[str, str], timedelta] | None =
     counts, failures = db.run(reports.stage_counts), db.run(reports.failures)
     products, images = db.run(reports.product_counts), db.run(reports.image_status_counts)
     scrapes = db.run(reports.last_scrapes)
-    due = due_state.look(db, recurring or {})
+    due = due_state.due_figures(db, recurring or {})
     answer: dict[str, dict[str, Any]] = {}
     for brand in BRANDS:
         scrape = scrapes.get(brand)
@@ -81,7 +81,7 @@ def status_view(state: Mapping[str, Any]) -> Text:
         _counts(text, "raw_products", scrape + _listed(known), collected["failures"])
         for stage in DUE_STAGES:
             row = {name.replace("_", " "): stages[stage][name] for name in _NONE if stages[stage][name]}
-            nothing = (BRANDS[brand].why_no_shops if stage == AVAILABILITY else None) or "nothing yet"
+            nothing = (BRANDS[brand].why_no_stores if stage == AVAILABILITY else None) or "nothing yet"
             _counts(text, stage, _listed(row) or nothing, stages[stage]["failures"])
             _checks(text, stages[stage])
         _counts(text, "image_status", _listed(stages["image_status"]) or "-", {})

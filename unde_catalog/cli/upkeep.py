@@ -5,9 +5,9 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.operations.upkeep import retention
-from unde_catalog.operations.upkeep.tables import tend
+from unde_catalog.operations.upkeep.tables import maintain
 from unde_catalog.settings.environment import load_settings
 
 _console = Console()
@@ -18,16 +18,16 @@ def upkeep_command() -> None:
 
     Dagster's old runs are pruned by its own job, `pruning`.
     """
-    with Workplace(load_settings()) as workplace:
-        report = tend(workplace.backup_url())
+    with Backends(load_settings()) as backends:
+        report = maintain(backends.backup_url())
         table = Table("what", "found", "done", "before", "after", box=None)
         for one in [*report.tables, *report.indexes]:
             table.add_row(one.name, one.found, one.done, decimal(one.before), decimal(one.after))
         _console.print(table)
-        rows = retention.old_rows(workplace.db, workplace.settings)
+        rows = retention.old_rows(backends.db, backends.settings)
         manifests, files = (
-            retention.old_manifests(workplace.store, workplace.settings),
-            retention.leftovers(workplace.store),
+            retention.old_manifests(backends.store, backends.settings),
+            retention.leftovers(backends.store),
         )
     deleted = {**rows, "manifests": manifests, "temporary files": files}
     _console.print("deleted: " + ", ".join(f"{count:,} {name}" for name, count in deleted.items()), highlight=False)

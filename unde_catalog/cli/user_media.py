@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.cli.user_media_forget import forget_command, link_command
 from unde_catalog.settings.environment import load_settings, load_user_media_settings
 
@@ -41,8 +41,8 @@ def serve_command(
     bucket.refuse_catalogue()
     bucket.store.remove_leftovers(datetime.now(UTC) - timedelta(days=1))  # of those who were killed while they wrote
     log_as_json(settings.log_level, secrets_of(settings))
-    with Workplace(house) as place:
-        asyncio.run(serve(settings, place, bucket, ack_wait))
+    with Backends(house) as backends:
+        asyncio.run(serve(settings, backends, bucket, ack_wait))
 
 
 @user_media_app.command("schema")

@@ -10,10 +10,10 @@ import typer
 from rich.console import Console
 from rich.filesize import decimal
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.services.user_media import erasure
 from unde_catalog.services.user_media.bucket import PrivateBucket, private_bucket
-from unde_catalog.services.user_media.erasure import Forgotten, Found
+from unde_catalog.services.user_media.erasure import ErasureResult, PersonObjects
 from unde_catalog.settings.environment import load_settings, load_user_media_settings
 
 _console = Console()
@@ -34,8 +34,8 @@ def forget_command(
         found = erasure.find(bucket, user, bot)
         _say(f"{bucket.store.where} holds of {user}: {_objects(found)}.")
         typer.confirm("Delete them, with the rows and answers that name the person?", abort=True)
-    with Workplace(load_settings()) as workplace:
-        done = erasure.forget(bucket, workplace.db, user, bot)
+    with Backends(load_settings()) as backends:
+        done = erasure.erase(bucket, backends.db, user, bot)
     _say(f"Deleted of {user}: {_deleted(done)}.")
     if done.arrived:
         _say(f"{done.arrived:,} of them came while this ran.")
@@ -59,12 +59,12 @@ def _bucket() -> PrivateBucket:
     return private_bucket(load_user_media_settings(), load_settings())
 
 
-def _objects(found: Found) -> str:
+def _objects(found: PersonObjects) -> str:
     size = sum(info.size for info in found.objects)
     return _counts(len(found.training), len(found.inference), len(found.app), size)
 
 
-def _deleted(done: Forgotten) -> str:
+def _deleted(done: ErasureResult) -> str:
     objects = _counts(done.training, done.inference, done.app, done.bytes)
     return f"{objects}; {done.rows:,} rows of photos, and the person in {done.requests:,} requests and their answers"
 

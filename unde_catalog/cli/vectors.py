@@ -3,7 +3,7 @@
 import typer
 from rich.console import Console
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.staging.index import models, vectors
 
@@ -14,11 +14,11 @@ _console = Console()
 @vectors_app.command("status")
 def status_command() -> None:
     """Which model answers, whether another one is being built, and how many photos each has."""
-    with Workplace(load_settings()) as workplace:
-        now = workplace.db.run(models.models)
+    with Backends(load_settings()) as backends:
+        now = backends.db.run(models.models)
         for state, model in (("answers", now.serving), ("is being built", now.building), ("is being deleted", now.old)):
             if model is not None:
-                _say(f"{model} {state}: {workplace.db.run(vectors.count, model):,} photos.")
+                _say(f"{model} {state}: {backends.db.run(vectors.count, model):,} photos.")
         if now.serving is None:
             _say("nothing is embedded yet: unde-catalog run visual_index")
 
@@ -28,11 +28,11 @@ def rebuild_command() -> None:
     """Build what is searched anew from the embeddings that are there: nothing is embedded. Searches go on meanwhile."""
     from unde_catalog.stages.visual_index.open_store import store_to_rebuild
 
-    with Workplace(load_settings()) as workplace:
-        serving = workplace.db.run(models.models).serving
+    with Backends(load_settings()) as backends:
+        serving = backends.db.run(models.models).serving
         if serving is None:
             raise ValueError("nothing is embedded yet: unde-catalog run visual_index")
-        _say(f"{store_to_rebuild(workplace).rebuild(serving):,} photos by {serving} are searched.")
+        _say(f"{store_to_rebuild(backends).rebuild(serving):,} photos by {serving} are searched.")
 
 
 @vectors_app.command("stop")
@@ -40,9 +40,9 @@ def stop_command() -> None:
     """Take back that a new model is built: what it made is deleted, the one that answers stays."""
     from unde_catalog.stages.visual_index.run import clear_old
 
-    with Workplace(load_settings()) as workplace:
-        stopped = workplace.db.run(models.stop_building)
-        clear_old(workplace.db)
+    with Backends(load_settings()) as backends:
+        stopped = backends.db.run(models.stop_building)
+        clear_old(backends.db)
     _say(f"{stopped} is not built any more." if stopped else "no model is being built.")
 
 

@@ -12,13 +12,13 @@ from unde_catalog.defs.assets.metadata import lineage_of
 from unde_catalog.defs.assets.row_counts import rows_of
 from unde_catalog.defs.assets.stage_asset import StoredByRun
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
-from unde_catalog.defs.resources import WorkplaceResource
-from unde_catalog.defs.run_metadata import metadata_of, one_sentence, place_of
+from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.defs.run_metadata import first_sentence, location_of, metadata_of
 from unde_catalog.stages.photos import manifest
 from unde_catalog.stages.raw_products.collect import ProductStream
 from unde_catalog.stages.run import merge
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.objects.objects import StorageDown
+from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog.stores.staging.products import columns as product_rows
 
 if TYPE_CHECKING:
@@ -41,54 +41,54 @@ _DTYPES = {
 }  # the others stay objects: a numeric is a Decimal, jsonb what it holds
 
 
-class PostgresProducts(dg.IOManager):
+class PostgresProductIOManager(dg.IOManager):
     """Products of a brand in `raw_products`: merges a stream of them, and reads chosen columns.
 
     An input's metadata chooses: `{"columns": ["external_id", "price"], "inactive": True}`; without it a usual set of
     columns, and active products only.
     """
 
-    def __init__(self, workplace: WorkplaceResource) -> None:
-        self._workplace = workplace
+    def __init__(self, backends: BackendsResource) -> None:
+        self._open_backends = backends
 
     def handle_output(self, context: dg.OutputContext, obj: ProductStream) -> None:
         """Read the stream and merge it; only now is anything asked of the source."""
-        with one_sentence(f"raw_products of {obj.brand} could not begin"), self._workplace.open() as place:
-            report = merge(obj, place)
-            rows = rows_of("raw_products", obj.brand, place, context.log)
+        with first_sentence(f"raw_products of {obj.brand} could not begin"), self._open_backends.open() as backends:
+            report = merge(obj, backends)
+            rows = rows_of("raw_products", obj.brand, backends, context.log)
         context.log.info(report.sentence())
         context.add_output_metadata({**metadata_of(report), **rows, **lineage_of("raw_products")})
 
     def load_input(self, context: dg.InputContext) -> "pd.DataFrame":
         """The products of the input's partitions, by id."""
         asked = context.definition_metadata or {}
-        with one_sentence("raw_products can't be read"), self._workplace.open() as place:
+        with first_sentence("raw_products can't be read"), self._open_backends.open() as backends:
             names = asked.get("columns", PRODUCT_COLUMNS)
-            return read_products(place.db, _brands(context), names, inactive=bool(asked.get("inactive")))
+            return read_products(backends.db, _brands(context), names, inactive=bool(asked.get("inactive")))
 
 
-class ObjectManifests(dg.IOManager):
+class ObjectManifestIOManager(dg.IOManager):
     """What runs stored, as Parquet manifests in the object store; read, it is what each partition's last run stored."""
 
-    def __init__(self, workplace: WorkplaceResource) -> None:
-        self._workplace = workplace
+    def __init__(self, backends: BackendsResource) -> None:
+        self._open_backends = backends
 
     def handle_output(self, context: dg.OutputContext, obj: StoredByRun) -> None:
         """Write the run's manifest; where the stage had to stop, this is also where the step fails."""
         report = obj.report
         told = metadata_of(report)
-        with obj.manifest, one_sentence(f"{report.stage} of {report.brand}"), self._workplace.open() as place:
+        with obj.manifest, first_sentence(f"{report.stage} of {report.brand}"), self._open_backends.open() as backends:
             try:
-                key = obj.manifest.store(place.store, report.stage, report.brand, context.run_id)
-            except StorageDown as down:
+                key = obj.manifest.store(backends.store, report.stage, report.brand, context.run_id)
+            except StorageUnavailable as down:
                 # A stage that stopped has told its cause, which is most often this one, too.
                 why = f"{report.sentence()}; what it stored is in no manifest: {down}"
                 if obj.stopped is not None:
                     why = f"{obj.stopped}" + ("; what it stored is in no manifest" if obj.manifest.rows else "")
                 raise dg.Failure(why, metadata=told, allow_retries=False) from down
             told |= {
-                "objects": place_of(place.store.public_url(f"{report.stage}/{report.brand}")),
-                "manifest": place_of(place.store.public_url(key)),
+                "objects": location_of(backends.store.public_url(f"{report.stage}/{report.brand}")),
+                "manifest": location_of(backends.store.public_url(key)),
                 "manifest_key": key,
                 "manifest_rows": obj.manifest.rows,
             }
@@ -102,8 +102,8 @@ class ObjectManifests(dg.IOManager):
     def load_input(self, context: dg.InputContext) -> "pd.DataFrame":
         """The newest manifest of each of the input's partitions, one after the other."""
         asset = context.asset_key.path[-1]
-        with one_sentence(f"the manifests of {asset} can't be read"), self._workplace.open() as place:
-            return manifest.newest(place.store, asset, _brands(context))
+        with first_sentence(f"the manifests of {asset} can't be read"), self._open_backends.open() as backends:
+            return manifest.newest(backends.store, asset, _brands(context))
 
 
 def read_products(db: Database, brands: Sequence[str], names: Sequence[str], *, inactive: bool) -> "pd.DataFrame":

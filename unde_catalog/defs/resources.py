@@ -4,20 +4,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from unde_catalog.backends import Workplace
-from unde_catalog.net.clock import REAL, Waiting
+from unde_catalog.backends import Backends
+from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
 from unde_catalog.settings.environment import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class WorkplaceResource:
-    """Opens the stores that stages work with; under the key `workplace`."""
+class BackendsResource:
+    """Opens the stores that stages work with; under the key `backends`."""
 
     settings: Settings
-    waiting: Waiting = REAL
+    clock: Clock = SYSTEM_CLOCK
 
     @contextmanager
-    def open(self) -> Iterator[Workplace]:
-        """The workplace, closed afterwards."""
-        with Workplace(self.settings, self.waiting) as workplace:
-            yield workplace
+    def open(self) -> Iterator[Backends]:
+        """The backends, closed afterwards."""
+        with Backends(self.settings, self.clock) as backends:
+            yield backends

@@ -10,9 +10,9 @@ from urllib.request import url2pathname
 
 import dagster as dg
 
-from unde_catalog.stores.db.database import StagingDown
+from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
-from unde_catalog.stores.objects.objects import StorageDown
+from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.loop import UnknownProducts
 from unde_catalog.worker.report import StageReport
@@ -42,8 +42,8 @@ def metadata_of(report: StageReport) -> dict[str, Any]:
         "done": report.done,
         "failed": report.failed,
         "still_due": report.still_due,
-        "in_other_hands": report.in_other_hands,
-        "handed_back": report.handed_back,
+        "leased_elsewhere": report.leased_elsewhere,
+        "released": report.released,
         "superseded": report.superseded,
         **dict.fromkeys(COUNTED.get(report.stage, ()), 0),
         **report.counts,
@@ -82,7 +82,7 @@ def failure_table(report: StageReport) -> dg.TableMetadataValue:
     return dg.MetadataValue.table(rows, schema)
 
 
-def place_of(public_url: str) -> dg.MetadataValue:
+def location_of(public_url: str) -> dg.MetadataValue:
     """Where objects are: a link, or the path of what lies on this machine (a browser opens no `file://` links)."""
     if public_url.startswith("file://"):
         return dg.MetadataValue.path(url2pathname(public_url.removeprefix("file://")))
@@ -90,7 +90,7 @@ def place_of(public_url: str) -> dg.MetadataValue:
 
 
 @contextmanager
-def one_sentence(what: str) -> Iterator[None]:
+def first_sentence(what: str) -> Iterator[None]:
     """What no product is to blame for fails the step with one sentence; `what` begins it where the stage did not."""
     try:
         yield
@@ -98,5 +98,5 @@ def one_sentence(what: str) -> Iterator[None]:
         raise dg.Failure(str(stopped), metadata=metadata_of(stopped.report), allow_retries=False) from stopped
     except UnknownProducts as unknown:
         raise dg.Failure(str(unknown), allow_retries=False) from unknown
-    except (StagingDown, StorageDown, EmbeddedPostgresError) as down:
+    except (DatabaseUnavailable, StorageUnavailable, EmbeddedPostgresError) as down:
         raise dg.Failure(f"{what}: {down}", allow_retries=False) from down

@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.brands import BRANDS
 from unde_catalog.local.example_search import example_search
 from unde_catalog.local.processes import dagster_environment, requests_logged, sandbox, stop
-from unde_catalog.local.progress import Watch, table
+from unde_catalog.local.progress import ProgressView, table
 from unde_catalog.sandbox.serve import environment
 from unde_catalog.settings.environment import SettingsError, load_settings, publish
 from unde_catalog.settings.search import SEARCH_PORT
@@ -42,33 +42,33 @@ def demo(console: Console, port: int) -> int:
     publish({**environment(port), "ZARA_INDEX_SCOPE": "pilot"})  # so that Ximilar has something to do
     settings = load_settings()
     console.print(f"State: {settings.home}")
-    with sandbox(settings, port) as base_url, Workplace(settings) as workplace:
+    with sandbox(settings, port) as base_url, Backends(settings) as backends:
         console.print(f"Sandbox of the outside services: {base_url}")
         _, position = requests_logged(base_url)
         log = settings.home / "logs" / "demo.log"
-        status = _run(console, workplace, log)
+        status = _run(console, backends, log)
         requested = sum(requests_logged(base_url, kind, position)[0] for kind in _PHOTOS)
         wide = Console(width=max(console.width, 120))  # where it goes to a file, a table must not be cut
-        wide.print(_summary(workplace))
-        wide.print(_in_shops(workplace))
-        example_search(wide, workplace, SEARCH_PAGE)
+        wide.print(_summary(backends))
+        wide.print(_in_shops(backends))
+        example_search(wide, backends, SEARCH_PAGE)
         console.print(f"{requested} photos were requested; all of it took {time.monotonic() - started:.0f} s.")
-        console.print(f"Collages: {workplace.objects_folder / 'collages'}")
-        console.print(f"Photos:   {workplace.objects_folder / 'originals'}")
+        console.print(f"Collages: {backends.objects_folder / 'collages'}")
+        console.print(f"Photos:   {backends.objects_folder / 'originals'}")
         console.print(f"Next: make up, for Dagster's UI and the search page ({SEARCH_PAGE}) on the same state.")
         if status:
             console.print(f"[red]A run failed:[/red] make up shows which and why; the log is {log}")
     return status
 
 
-def _run(console: Console, workplace: Workplace, log: Path) -> int:
+def _run(console: Console, backends: Backends, log: Path) -> int:
     """The Dagster runs, watched until they end; the exit status."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    watch, db = Watch(workplace.db), workplace.db
+    watch, db = ProgressView(backends.db), backends.db
     with log.open("a") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "unde_catalog.local.demo_runs"],
-            env=dagster_environment(workplace.settings, {}),
+            env=dagster_environment(backends.settings, {}),
             stdout=output,
             stderr=output,
             text=True,
@@ -95,7 +95,7 @@ def _still_running(process: subprocess.Popen[str]) -> bool:
     return False
 
 
-def _plain_lines(console: Console, process: subprocess.Popen[str], watch: Watch) -> None:
+def _plain_lines(console: Console, process: subprocess.Popen[str], watch: ProgressView) -> None:
     said: dict[tuple[str, str], str] = {}
     last = 0.0
     running = True
@@ -112,10 +112,10 @@ def _plain_lines(console: Console, process: subprocess.Popen[str], watch: Watch)
                     console.print(f"{brand} {stage}: {state}", highlight=False)
 
 
-def _summary(workplace: Workplace) -> Table:
-    counts = workplace.db.run(reports.stage_counts)
-    products = workplace.db.run(reports.product_counts)
-    failures = workplace.db.run(reports.failures)
+def _summary(backends: Backends) -> Table:
+    counts = backends.db.run(reports.stage_counts)
+    products = backends.db.run(reports.product_counts)
+    failures = backends.db.run(reports.failures)
     names = [brand.name for brand in BRANDS.values()]
     result = Table("products through", *names, "failed", title="The catalogue")
     for stage in ("raw_products", *DUE_STAGES):
@@ -131,12 +131,12 @@ def _summary(workplace: Workplace) -> Table:
     return result
 
 
-def _in_shops(workplace: Workplace) -> Table:
+def _in_shops(backends: Backends) -> Table:
     """A few products by shop, in which sizes."""
     result = Table("product", "in", "sizes", title="In the shops now")
     for brand in BRANDS:
         shown: dict[str, int] = {}
-        for row in workplace.db.run(stock_rows.some_products, brand, _SHOWN):
+        for row in backends.db.run(stock_rows.some_products, brand, _SHOWN):
             name = f"{BRANDS[brand].name}: {row['name']}"
             shown[name] = shown.get(name, 0) + 1
             if shown[name] <= _SHOPS:

@@ -37,7 +37,7 @@ def main() -> int:
         shops = definitions.resolve_implicit_global_asset_job_def()
         for brand in BRANDS:
             run(catalogue, brand, brand)
-        for brand in (key for key, one in BRANDS.items() if one.has_shops):
+        for brand in (key for key, one in BRANDS.items() if one.has_stores):
             run(shops, brand, brand, "raw_stores")
             day = f"{datetime.now(UTC):%Y-%m-%d}"
             # All at once: by themselves products come due over the hour.

@@ -3,10 +3,10 @@
 from rich.console import Console
 from rich.table import Table
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.brands import BRANDS
 from unde_catalog.services.search.context import Context
-from unde_catalog.services.search.search_service import Asked, Finder
+from unde_catalog.services.search.search_service import SearchQuery, SearchService
 from unde_catalog.stores.staging.index import embeddings, models
 from unde_catalog.stores.staging.index.vectors import EVERYTHING
 from unde_catalog.stores.staging.products import edit as catalogue_api
@@ -15,16 +15,16 @@ _SCOPE = "pilot"
 _FOUND = 5
 
 
-def example_search(console: Console, workplace: Workplace, page: str) -> None:
+def example_search(console: Console, backends: Backends, page: str) -> None:
     """Search as the API does, and name the address below `page` where the same is seen in pictures."""
-    serving = workplace.db.run(models.models).serving
-    photos = workplace.db.run(embeddings.page, serving, _SCOPE, 0, 1) if serving else []
+    serving = backends.db.run(models.models).serving
+    photos = backends.db.run(embeddings.page, serving, _SCOPE, 0, 1) if serving else []
     if not photos:
         console.print("Search: nothing is embedded, so nothing can be found.")
         return
     external_id, brand = photos[0].external_id, photos[0].brand
-    name = workplace.db.run(catalogue_api.by_ids, [photos[0].product_id])[photos[0].product_id].name or external_id
-    answer = Finder(Context(workplace)).like(external_id, brand, None, Asked(EVERYTHING, _FOUND, None))
+    name = backends.db.run(catalogue_api.by_ids, [photos[0].product_id])[photos[0].product_id].name or external_id
+    answer = SearchService(Context(backends)).like(external_id, brand, None, SearchQuery(EVERYTHING, _FOUND, None))
     table = Table("score", "product", "price", "in stock at", title=f"What looks like {BRANDS[brand].name}: {name}")
     for one in answer.results:
         named = BRANDS[one.product.product_metadata.brand].name

@@ -39,7 +39,7 @@ class StageProgress:
 
 
 @dataclass(slots=True)
-class Watch:
+class ProgressView:
     """Looks at the database again and again; rates are those since the stage began to move."""
 
     db: Database

@@ -18,7 +18,7 @@ _LOOK_SECONDS = 0.5
 _LAST_LINES = 15
 
 
-class Service:
+class LocalService:
     """A running server, in a session of its own: Ctrl-C reaches whoever started it, who stops it. A context manager."""
 
     def __init__(
@@ -48,9 +48,9 @@ class Service:
         last = "\n".join(self.log.read_text(errors="replace").splitlines()[-_LAST_LINES:])
         return f"{self.name} ended by itself with status {status}; all it said is in {self.log}\n{last}"
 
-    def answers(self, url: str, told_to_stop: threading.Event) -> bool:
+    def answers(self, url: str, stop_requested: threading.Event) -> bool:
         """Whether a browser finds something at `url`, when it does; False when it ended before, or we are to stop."""
-        while not told_to_stop.wait(_LOOK_SECONDS) and self.ended is None:
+        while not stop_requested.wait(_LOOK_SECONDS) and self.ended is None:
             with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2):
                 return True
         return False

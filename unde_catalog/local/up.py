@@ -11,9 +11,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.local.processes import PROJECT, CannotStart, dagster_environment, dagster_home, sandbox
-from unde_catalog.local.service import Service, must_be_free
+from unde_catalog.local.service import LocalService, must_be_free
 from unde_catalog.sandbox.serve import environment
 from unde_catalog.settings.environment import (
     Settings,
@@ -40,16 +40,16 @@ def up(console: Console, port: int, search_port: int, nats_port: int, sandbox_po
         must_be_free(people.user_media_port, "USER_MEDIA_PORT")
     if own_nats:
         must_be_free(nats_port, "NATS_URL names the server there, or --nats-port")
-    told_to_stop = threading.Event()
+    stop_requested = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: told_to_stop.set())
+        signal.signal(number, lambda *_: stop_requested.set())
     with contextlib.ExitStack() as stack:
         if not real:
             base_url = stack.enter_context(sandbox(settings, sandbox_port))
             console.print(f"Sandbox of the outside services: {base_url} (APIFY_TOKEN is not set)")
-        workplace = stack.enter_context(Workplace(settings))
+        backends = stack.enter_context(Backends(settings))
         console.print(f"State: {settings.home}", soft_wrap=True)
-        console.print(f"Staging: {workplace.db.name}", soft_wrap=True)
+        console.print(f"Staging: {backends.db.name}", soft_wrap=True)
         console.print(f"AUTOMATION={settings.automation}: sensors {'run' if settings.automation == 'on' else 'wait'}")
         dagster = stack.enter_context(_dagster(settings, port))
         search = stack.enter_context(_search(settings, search_port))
@@ -61,23 +61,25 @@ def up(console: Console, port: int, search_port: int, nats_port: int, sandbox_po
             others.append(stack.enter_context(_user_media(settings)))
         console.print(f"What they say goes to {dagster.log.parent}", soft_wrap=True)
         page, desk = f"http://127.0.0.1:{search_port}", f"http://127.0.0.1:{port}"
-        if search.answers(f"{page}/", told_to_stop):
+        if search.answers(f"{page}/", stop_requested):
             console.print(f"Search:  {page}")
         if people.telegram_bot_token is None:
             console.print("People's photos: not served, TELEGRAM_BOT_TOKEN is not set")
         else:
             console.print(f"People's photos: http://{people.user_media_host}:{people.user_media_port}/health")
-        if dagster.answers(f"{desk}/server_info", told_to_stop):
+        if dagster.answers(f"{desk}/server_info", stop_requested):
             console.print(f"Dagster: {desk}  (Ctrl-C stops everything)")
-        _watch(console, dagster, others, told_to_stop)
+        _watch(console, dagster, others, stop_requested)
         console.print("Stopping ...")
     console.print("Everything has stopped.")
     return 0
 
 
-def _watch(console: Console, dagster: Service, others: list[Service], told_to_stop: threading.Event) -> None:
+def _watch(
+    console: Console, dagster: LocalService, others: list[LocalService], stop_requested: threading.Event
+) -> None:
     """Until told to stop. Without Dagster there is nothing to serve; without another, everything else goes on."""
-    while not told_to_stop.wait(0.5):
+    while not stop_requested.wait(0.5):
         if dagster.ended is not None:
             raise CannotStart(dagster.ended)
         for one in [one for one in others if one.ended is not None]:
@@ -87,8 +89,8 @@ def _watch(console: Console, dagster: Service, others: list[Service], told_to_st
             others.remove(one)
 
 
-def _dagster(settings: Settings, port: int) -> Service:
-    return Service(
+def _dagster(settings: Settings, port: int) -> LocalService:
+    return LocalService(
         "Dagster",
         [str(_PROGRAMS / "dagster"), "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port),
          "--log-level", "warning"],
@@ -98,16 +100,16 @@ def _dagster(settings: Settings, port: int) -> Service:
     )  # fmt: skip
 
 
-def _search(settings: Settings, port: int) -> Service:
+def _search(settings: Settings, port: int) -> LocalService:
     return _of_ours(settings, "the search API", "search", "search", "serve", "--port", str(port))
 
 
-def _user_media(settings: Settings) -> Service:
+def _user_media(settings: Settings) -> LocalService:
     return _of_ours(settings, "the service for people's photos", "user_media", "user-media", "serve")
 
 
-def _of_ours(settings: Settings, name: str, log: str, *command: str) -> Service:
-    return Service(
+def _of_ours(settings: Settings, name: str, log: str, *command: str) -> LocalService:
+    return LocalService(
         name,
         [str(_PROGRAMS / "unde-catalog"), *command],
         settings.home / "logs" / f"{log}.log",
@@ -115,6 +117,6 @@ def _of_ours(settings: Settings, name: str, log: str, *command: str) -> Service:
     )
 
 
-def _nats(settings: Settings, port: int) -> Service:
+def _nats(settings: Settings, port: int) -> LocalService:
     log = settings.home / "logs" / "nats.log"
-    return Service("NATS", nats.prepare(settings.home, port), log, child_environment({}))
+    return LocalService("NATS", nats.prepare(settings.home, port), log, child_environment({}))

@@ -1,1 +1,1 @@
-"""Manners: how we talk to other people's servers."""
+"""DownloadPolicy: how we talk to other people's servers."""

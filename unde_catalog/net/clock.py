@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class Clock:
     """`now`: seconds of a clock that only goes forward; `sleep`: for so many of them; `wall`: seconds since 1970."""
 
     now: Callable[[], float] = time.monotonic
@@ -15,4 +15,4 @@ class Waiting:
     wall: Callable[[], float] = time.time
 
 
-REAL = Waiting()
+SYSTEM_CLOCK = Clock()

@@ -17,13 +17,13 @@ from yarl import URL
 
 from unde_catalog.net import responses
 from unde_catalog.net.breaker import Breaker
-from unde_catalog.net.clock import REAL, Waiting
+from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
 from unde_catalog.net.connections import CleanConnections
-from unde_catalog.net.host_limiter import Gate
+from unde_catalog.net.host_limiter import HostLimiter
 from unde_catalog.net.resolver import near_socket, public_socket
 from unde_catalog.net.responses import Downloaded, DownloadFailed, Redirect
 from unde_catalog.net.tls import tls_context
-from unde_catalog.net.url_policy import RefusedTarget, Targets
+from unde_catalog.net.url_policy import RefusedUrl, UrlPolicy
 from unde_catalog.net.user_agents import USER_AGENTS
 
 WAITS = (5.0, 15.0, 45.0)  # seconds before a repeat on 429 and 503, unless the host says Retry-After (spec 1)
@@ -32,12 +32,12 @@ MOST_REDIRECTS = 5
 _MOST_HEADERS, _LONGEST_HEADER = 100, 8_000
 
 
-class FarSideDown(RuntimeError):
+class UpstreamUnavailable(RuntimeError):
     """Nothing will get through for now, whatever is asked: one sentence that names the host and the cause."""
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class DownloadPolicy:
     """How we behave towards one host; times in seconds, sizes in bytes."""
 
     slots: int
@@ -53,7 +53,7 @@ class _Host:
     """A host as we know it: its name for people, its gate and its breaker."""
 
     name: str
-    gate: Gate
+    gate: HostLimiter
     breaker: Breaker
 
 
@@ -61,22 +61,22 @@ class Downloader:
     """Downloads with one gate and one breaker per host; an async context manager.
 
     `targets` says which URLs are asked for. With a proxy it has to list hosts, as it is the proxy that resolves
-    names. `proxy_ca_bundle`: certificate authorities beside the system's. A test brings `waiting` and `resolver`.
+    names. `proxy_ca_bundle`: certificate authorities beside the system's. A test brings `clock` and `resolver`.
     """
 
     def __init__(
         self,
-        manners: Manners,
-        targets: Targets,
+        manners: DownloadPolicy,
+        targets: UrlPolicy,
         *,
         proxy_url: str | None = None,
         proxy_ca_bundle: Path | None = None,
-        waiting: Waiting = REAL,
+        clock: Clock = SYSTEM_CLOCK,
         resolver: AbstractResolver | None = None,
     ) -> None:
         if proxy_url and targets.hosts is None and not targets.anywhere:
             raise ValueError("behind a proxy the hosts have to be listed")
-        self._manners, self._targets, self._waiting, self._resolver = manners, targets, waiting, resolver
+        self._manners, self._targets, self._clock, self._resolver = manners, targets, clock, resolver
         # The password stays out of the URL: aiohttp names the URL in errors and warnings.
         proxy = URL(proxy_url) if proxy_url else None
         self._proxy = proxy.with_user(None) if proxy else None
@@ -111,16 +111,16 @@ class Downloader:
 
     def now(self) -> float:
         """The clock that deadlines are told in."""
-        return self._waiting.now()
+        return self._clock.now()
 
     async def download(self, url: str, deadline: float, owner: Hashable = None) -> Downloaded | DownloadFailed:
         """Fetch a URL, repeated in good manners until `deadline`, on behalf of `owner` (a product).
 
-        What fails is a `DownloadFailed`; only `FarSideDown` is raised.
+        What fails is a `DownloadFailed`; only `UpstreamUnavailable` is raised.
         """
         try:
             target = self._targets.parse(url)
-        except RefusedTarget as refused:
+        except RefusedUrl as refused:
             return DownloadFailed(refused.reason, refused.detail, "item")
         for attempt in itertools.count():
             answer, host = await self._follow(target, deadline, owner)
@@ -132,7 +132,7 @@ class Downloader:
                 host.gate.pause(self.now() + min(pause, LONGEST_PAUSE))
             if attempt == self._manners.max_retries or self.now() + pause >= deadline:
                 return answer  # what does not fit is tried later
-            await self._waiting.sleep(pause)
+            await self._clock.sleep(pause)
         raise AssertionError("unreachable")
 
     async def _follow(self, url: URL, deadline: float, owner: Hashable) -> tuple[Downloaded | DownloadFailed, _Host]:
@@ -143,7 +143,7 @@ class Downloader:
             host = self._host(url)
             async with host.gate.slot(deadline) as in_time:
                 if host.breaker.down:
-                    raise FarSideDown(_sentence(host))
+                    raise UpstreamUnavailable(_sentence(host))
                 if not in_time:
                     return DownloadFailed("out_of_time", "the product's time was over", "far_side"), host
                 began = self.now()
@@ -153,7 +153,7 @@ class Downloader:
                 return answer, host
             try:
                 url = self._targets.parse(answer.location, base=url)
-            except RefusedTarget as refused:
+            except RefusedUrl as refused:
                 return DownloadFailed(refused.reason, f"redirected: {refused.detail}", "item"), host
             seconds -= self.now() - began
         return DownloadFailed("too_many_redirects", f"over {MOST_REDIRECTS}", "item"), host
@@ -162,14 +162,14 @@ class Downloader:
         name = f"{url.host}:{url.port}"
         if name not in self._hosts:
             manners = self._manners
-            gate = Gate(manners.slots, manners.delay_min, manners.delay_max, waiting=self._waiting)
-            self._hosts[name] = _Host(url.host or "", gate, Breaker(self._waiting.now))
+            gate = HostLimiter(manners.slots, manners.delay_min, manners.delay_max, clock=self._clock)
+            self._hosts[name] = _Host(url.host or "", gate, Breaker(self._clock.now))
         return self._hosts[name]
 
     def _judge(
         self, host: _Host, answer: Downloaded | DownloadFailed | Redirect, owner: Hashable, began: float
     ) -> None:
-        """Tell the host's gate and breaker how it went; `FarSideDown` when that was enough."""
+        """Tell the host's gate and breaker how it went; `UpstreamUnavailable` when that was enough."""
         if not isinstance(answer, DownloadFailed) or not answer.against_host:
             if not (isinstance(answer, DownloadFailed) and answer.reason in ("refused_address", "bad_url")):
                 host.breaker.succeeded()
@@ -177,7 +177,7 @@ class Downloader:
             return
         if answer.reason == responses.PROXY_REFUSED:
             host.breaker.down = f"{answer.detail} ({answer.reason})"
-            raise FarSideDown(_sentence(host))
+            raise UpstreamUnavailable(_sentence(host))
         if answer.reason == "out_of_time":
             return
         if answer.ask_again:
@@ -188,7 +188,7 @@ class Downloader:
         if rests_until is not None:
             host.gate.pause(rests_until)
         if host.breaker.down:
-            raise FarSideDown(_sentence(host))
+            raise UpstreamUnavailable(_sentence(host))
 
     async def _once(self, url: URL, seconds: float, *, whole: bool) -> Downloaded | DownloadFailed | Redirect:
         """One request, of which a redirect is not followed; `whole`: it has all the time a photo may take."""
@@ -213,7 +213,7 @@ class Downloader:
     async def _read(self, response: aiohttp.ClientResponse, scheme: str) -> Downloaded | DownloadFailed | Redirect:
         proxied = "no" if self._proxy is None else "plain" if scheme == "http" else "tunnel"
         meant = responses.of_headers(
-            response.status, response.reason, response.headers, proxied=proxied, wall=self._waiting.wall()
+            response.status, response.reason, response.headers, proxied=proxied, wall=self._clock.wall()
         )
         if meant is not None:
             return meant

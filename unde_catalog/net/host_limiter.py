@@ -11,7 +11,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from unde_catalog.net.clock import REAL, Waiting
+from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
 
 GOOD_ANSWERS = 5  # of each slot since the last change of pace, for one step back towards the full one
 TIMEOUTS = 3  # in a row, that count as a refusal: a single one may be the photo's own
@@ -19,7 +19,7 @@ NARROWED_REST = 0.1  # seconds that a slot of a narrowed gate rests at least: wi
 _LEAST_WIDTH = 1 / 8  # of a slot: it rests eight times as long
 
 
-class Gate:
+class HostLimiter:
     """`slots` requests at once at most; a slot rests `delay_min` to `delay_max` seconds after each."""
 
     def __init__(
@@ -28,12 +28,12 @@ class Gate:
         delay_min: float,
         delay_max: float,
         *,
-        waiting: Waiting = REAL,
+        clock: Clock = SYSTEM_CLOCK,
         rng: random.Random | None = None,
     ) -> None:
         self._most = slots
         self._delay = (delay_min, delay_max)
-        self._waiting = waiting
+        self._clock = clock
         self._rng = rng or random.Random()
         self._paused_until = self._narrowed_at = float("-inf")
         self._width = float(slots)
@@ -65,7 +65,7 @@ class Gate:
         """To a request begun at `began` the host said that it is too much."""
         if began <= self._narrowed_at:
             return  # it was under way when the gate was narrowed: no news
-        self._narrowed_at = self._waiting.now()
+        self._narrowed_at = self._clock.now()
         self._width = max(self._width / 2, _LEAST_WIDTH)
         self._good_answers = self._timeouts = 0
 
@@ -84,7 +84,7 @@ class Gate:
         try:
             yield in_time
         finally:
-            self._give_back(self._waiting.now() + self._rest() if in_time else rested_at)
+            self._give_back(self._clock.now() + self._rest() if in_time else rested_at)
 
     async def _take(self, deadline: float) -> tuple[float, bool]:
         """A slot: until when it had to rest, and whether that and the host's pause were over in time."""
@@ -100,10 +100,10 @@ class Gate:
             self._slots -= 1  # one too many since the gate was narrowed: wait for another
 
     async def _wait(self, rested_at: float, deadline: float) -> bool:
-        while (begins := max(rested_at, self._paused_until)) > (now := self._waiting.now()):
+        while (begins := max(rested_at, self._paused_until)) > (now := self._clock.now()):
             if begins >= deadline:
                 return False
-            await self._waiting.sleep(begins - now)  # the host may be paused meanwhile: look again
+            await self._clock.sleep(begins - now)  # the host may be paused meanwhile: look again
         return now < deadline
 
     def _rest(self) -> float:

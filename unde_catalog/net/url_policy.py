@@ -11,7 +11,7 @@ from yarl import URL
 _WEB_PORTS = (80, 443)
 
 
-class RefusedTarget(ValueError):
+class RefusedUrl(ValueError):
     """A URL that we don't ask for: a reason code and a sentence."""
 
     def __init__(self, reason: Literal["bad_url", "refused_host"], detail: str) -> None:
@@ -20,7 +20,7 @@ class RefusedTarget(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Targets:
+class UrlPolicy:
     """What may be asked for.
 
     `hosts`: the only ones, None for any; each as `static.zara.net`, `*.zara.net` (all below it) or either with
@@ -31,23 +31,23 @@ class Targets:
     anywhere: bool = False
 
     def parse(self, text: str, base: URL | None = None) -> URL:
-        """The URL in `text`, which a redirect may give relative to `base`; `RefusedTarget` says why not."""
+        """The URL in `text`, which a redirect may give relative to `base`; `RefusedUrl` says why not."""
         try:
             url = base.join(URL(text)) if base else URL(text)
             scheme, host, port = url.scheme, (url.host or "").lower(), url.port
         except (ValueError, TypeError):
-            raise RefusedTarget("bad_url", "not a URL") from None
+            raise RefusedUrl("bad_url", "not a URL") from None
         if scheme not in ("http", "https") or not _could_be_a_host(host):
-            raise RefusedTarget("bad_url", "not an http or https URL")
+            raise RefusedUrl("bad_url", "not an http or https URL")
         if url.user is not None or url.password is not None:
-            raise RefusedTarget("bad_url", "the URL carries credentials")
+            raise RefusedUrl("bad_url", "the URL carries credentials")
         if self.anywhere:
             return url
         if self.hosts is None:
             if port not in _WEB_PORTS:
-                raise RefusedTarget("refused_host", f"port {port} is not a web server's")
+                raise RefusedUrl("refused_host", f"port {port} is not a web server's")
         elif not any(_matches(entry, host, port) for entry in self.hosts):
-            raise RefusedTarget("refused_host", f"{host[:100]} (port {port}) is not in the list of photo hosts")
+            raise RefusedUrl("refused_host", f"{host[:100]} (port {port}) is not in the list of photo hosts")
         return url
 
 

@@ -30,7 +30,7 @@ from unde_catalog.settings.publishing import Currency, PublishFields
 from unde_catalog.settings.retention import UpkeepFields
 from unde_catalog.settings.s3 import S3Fields, S3Settings
 from unde_catalog.settings.search import SearchFields
-from unde_catalog.settings.stock import StockFields, StockOfBrand, StockShape
+from unde_catalog.settings.stock import StockFields, StockOfBrand, StockProtocolName
 from unde_catalog.settings.user_media import UserMediaSettings
 from unde_catalog.settings.webhooks import WebhookFields
 from unde_catalog.settings.ximilar import XimilarFields
@@ -176,7 +176,7 @@ class BrandSettings(StockOfBrand, WebhookFields):
     """What holds for one brand. `apify_task`, `proxy_url` and addresses are None where there is none."""
 
     apify_task: str | None
-    stock_shape: StockShape
+    stock_shape: StockProtocolName
     index_scope: IndexScope
     publish_currencies: tuple[str, ...]
     proxy_url: SecretStr | None
@@ -193,7 +193,7 @@ class _OwnOfBrand(StockOfBrand, WebhookFields, BaseSettings):  # pyright: ignore
     """What may be set for one brand alone; None: as for all."""
 
     apify_task: str | None = Field(None, description="an Apify task id")
-    stock_shape: StockShape | None = Field(
+    stock_shape: StockProtocolName | None = Field(
         None, description="campaign, available-sizes, skus or zara: how the shop's API answers"
     )
     index_scope: IndexScope | None = Field(None, description="pilot, pgvector or off")

@@ -11,7 +11,7 @@ from pydantic import AnyHttpUrl, BaseModel, Field, StringConstraints, field_vali
 from pydantic_settings import NoDecode
 
 # Spec 6's shapes A, B, C and D, by the word that tells them apart.
-StockShape = Literal["campaign", "available-sizes", "skus", "zara"]
+StockProtocolName = Literal["campaign", "available-sizes", "skus", "zara"]
 Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}/[a-z]{2}$")]
 Digits = Annotated[str, StringConstraints(pattern=r"^\d{1,20}$")]
 

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.brands import brand_for
-from unde_catalog.stores.db.database import StagingDown
-from unde_catalog.stores.objects.objects import StorageDown
+from unde_catalog.stores.db.database import DatabaseUnavailable
+from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog.stores.staging.due_work import pauses, stage_runs
-from unde_catalog.worker.handler import Keep, StageStopped
+from unde_catalog.worker.handler import OnStored, StageStopped
 from unde_catalog.worker.report import RunOptions, StageReport
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ DUE_STAGES = (  # work off due work
 STAGES = ("raw_products", "raw_stores", *DUE_STAGES)
 
 
-def run(
+def run_stage(
     stage: str,
     brand: str,
-    workplace: Workplace,
+    backends: Backends,
     options: RunOptions,
     log: logging.Logger,
-    keep: Keep | None = None,
+    keep: OnStored | None = None,
 ) -> StageReport:
     """Run a stage for a brand and write its row in scraper_logs; `keep` is told what objects were stored.
 
@@ -44,46 +44,46 @@ def run(
     if stage == "raw_products":
         from unde_catalog.stages.raw_products.collect import ProductStream
 
-        return merge(ProductStream(brand, workplace.settings, options, log), workplace)
+        return merge(ProductStream(brand, backends.settings, options, log), backends)
     if stage == "raw_stores":
         from unde_catalog.stages.availability.run import find_stores
 
-        return _logged(stage, brand, workplace, options, log, lambda: find_stores(brand, workplace))
+        return _logged(stage, brand, backends, options, log, lambda: find_stores(brand, backends))
     return _logged(
-        stage, brand, workplace, options, log, lambda: _DUE_STAGES[stage](brand, workplace, options, log, keep)
+        stage, brand, backends, options, log, lambda: _DUE_STAGES[stage](brand, backends, options, log, keep)
     )
 
 
-def merge(stream: "ProductStream", workplace: Workplace) -> StageReport:
-    """Run the raw_products stage: what `run` does of it, for whoever was handed the stream."""
+def merge(stream: "ProductStream", backends: Backends) -> StageReport:
+    """Run the raw_products stage: what `run_worker` does of it, for whoever was handed the stream."""
     return _logged(
-        "raw_products", stream.brand, workplace, stream.options, stream.log, lambda: stream.merge(workplace.db)
+        "raw_products", stream.brand, backends, stream.options, stream.log, lambda: stream.merge(backends.db)
     )
 
 
 def _logged(
     stage: str,
     brand: str,
-    workplace: Workplace,
+    backends: Backends,
     options: RunOptions,
     log: logging.Logger,
     work: Callable[[], StageReport],
 ) -> StageReport:
-    row = workplace.db.run(stage_runs.begin, stage, brand, options.run_id)
-    why_paused = workplace.db.run(pauses.paused, stage, brand)
+    row = backends.db.run(stage_runs.begin, stage, brand, options.run_id)
+    why_paused = backends.db.run(pauses.paused, stage, brand)
     try:
         report = StageReport(stage, brand, note=why_paused) if why_paused else work()
     except StageStopped as stopped:
-        _end(workplace, row, "error", stopped.report, str(stopped), log)
+        _end(backends, row, "error", stopped.report, str(stopped), log)
         raise
-    except (StorageDown, StagingDown) as cause:  # before there was anything to hand back
+    except (StorageUnavailable, DatabaseUnavailable) as cause:  # before there was anything to hand back
         stopped = StageStopped(StageReport(stage, brand), cause)
-        _end(workplace, row, "error", stopped.report, str(stopped), log)
+        _end(backends, row, "error", stopped.report, str(stopped), log)
         raise stopped from cause
     except BaseException as error:  # also a cancelled run: its row must not say "running" for ever
-        _end(workplace, row, "error", StageReport(stage, brand), _what_broke(error), log)
+        _end(backends, row, "error", StageReport(stage, brand), _what_broke(error), log)
         raise
-    _end(workplace, row, "success", report, None, log)
+    _end(backends, row, "success", report, None, log)
     return report
 
 
@@ -95,33 +95,33 @@ def _what_broke(error: BaseException) -> str:
 
 
 def _originals(
-    brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
+    brand: str, backends: Backends, options: RunOptions, log: logging.Logger, keep: OnStored | None
 ) -> StageReport:
     from unde_catalog.stages.photos.originals import OriginalsStage
-    from unde_catalog.worker.loop import run_stage
+    from unde_catalog.worker.loop import run_worker
 
-    settings = workplace.settings
-    handler = OriginalsStage(settings.brands[brand], settings, workplace.store, workplace.db)
-    return run_stage(handler, workplace.db, brand, options, log, keep)
+    settings = backends.settings
+    handler = OriginalsStage(settings.brands[brand], settings, backends.store, backends.db)
+    return run_worker(handler, backends.db, brand, options, log, keep)
 
 
 def _collages(
-    brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
+    brand: str, backends: Backends, options: RunOptions, log: logging.Logger, keep: OnStored | None
 ) -> StageReport:
     from unde_catalog.stages.photos.collages import CollagesStage
-    from unde_catalog.worker.loop import run_stage
+    from unde_catalog.worker.loop import run_worker
 
-    return run_stage(CollagesStage(workplace.settings, workplace.store), workplace.db, brand, options, log, keep)
+    return run_worker(CollagesStage(backends.settings, backends.store), backends.db, brand, options, log, keep)
 
 
 def _ximilar_index(
-    brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
+    brand: str, backends: Backends, options: RunOptions, log: logging.Logger, keep: OnStored | None
 ) -> StageReport:
     from unde_catalog.stages.ximilar_index.client import Ximilar
     from unde_catalog.stages.ximilar_index.stage import SharedPace, XimilarStage
-    from unde_catalog.worker.loop import run_stage
+    from unde_catalog.worker.loop import run_worker
 
-    settings = workplace.settings
+    settings = backends.settings
     token, collection = settings.ximilar_api_token, settings.ximilar_collection_id
     if token is None or collection is None:
         return StageReport(
@@ -132,49 +132,49 @@ def _ximilar_index(
         settings.ximilar_prefix,
         token.get_secret_value(),
         collection,
-        SharedPace(workplace.db, settings.ximilar_rate_limit),
+        SharedPace(backends.db, settings.ximilar_rate_limit),
     )
     handler = XimilarStage(
         api,
         collection,
-        workplace.store,
-        workplace.db,
-        take_at_most=settings.batch_size_of("ximilar_index"),
+        backends.store,
+        backends.db,
+        take_limit=settings.batch_size_of("ximilar_index"),
         budget=settings.ximilar_monthly_credits,
     )
-    return run_stage(handler, workplace.db, brand, options, log, keep)
+    return run_worker(handler, backends.db, brand, options, log, keep)
 
 
 def _visual_index(
-    brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
+    brand: str, backends: Backends, options: RunOptions, log: logging.Logger, keep: OnStored | None
 ) -> StageReport:
     from unde_catalog.stages.visual_index.run import index_photos
 
-    return index_photos(brand, workplace, options, log)
+    return index_photos(brand, backends, options, log)
 
 
 def _availability(
-    brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
+    brand: str, backends: Backends, options: RunOptions, log: logging.Logger, keep: OnStored | None
 ) -> StageReport:
     from unde_catalog.stages.availability.run import check_stock
 
-    return check_stock(brand, workplace, options, log)
+    return check_stock(brand, backends, options, log)
 
 
 def _production_catalog(
-    brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger, keep: Keep | None
+    brand: str, backends: Backends, options: RunOptions, log: logging.Logger, keep: OnStored | None
 ) -> StageReport:
     from unde_catalog.stages.production_catalog.limits import limits_of
     from unde_catalog.stages.production_catalog.publish import Publishing
 
     try:
-        production = workplace.production
-    except StagingDown as down:
+        production = backends.production
+    except DatabaseUnavailable as down:
         raise StageStopped(StageReport("production_catalog", brand), down) from down
     if production is None:
         return StageReport("production_catalog", brand, note="not configured: set PRODUCTION_DB_URL")
-    limits = limits_of(brand, workplace.settings)
-    return Publishing(brand, workplace.db, production, limits, options, log).publish()
+    limits = limits_of(brand, backends.settings)
+    return Publishing(brand, backends.db, production, limits, options, log).publish()
 
 
 _DUE_STAGES = {
@@ -188,7 +188,7 @@ _DUE_STAGES = {
 
 
 def _end(
-    workplace: Workplace,
+    backends: Backends,
     row: int,
     status: stage_runs.RunStatus,
     report: StageReport,
@@ -197,7 +197,7 @@ def _end(
 ) -> None:
     counts = report.counts
     try:
-        workplace.db.run(
+        backends.db.run(
             stage_runs.end,
             row,
             status,
@@ -208,5 +208,5 @@ def _end(
             error_message=error_message,
             metadata=report.as_dict(),
         )
-    except StagingDown as error:  # must not hide why the stage stopped
+    except DatabaseUnavailable as error:  # must not hide why the stage stopped
         log.warning("the row of this run in scraper_logs still says running: %s", error)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from unde_catalog.stores.db.database import Cursor
-from unde_catalog.stores.staging.due_work.leases import Lease, Settled
+from unde_catalog.stores.staging.due_work.leases import Lease, LeaseOutcome
 from unde_catalog.worker.report import StageReport
 
 
@@ -37,21 +37,21 @@ class Outcome:
     `stored` are the objects that were new.
     """
 
-    settled: Settled
+    settled: LeaseOutcome
     payload: Any = None
     counts: Mapping[str, int] = field(default_factory=dict)
     stored: Sequence[StoredObject] = ()
 
 
-Keep = Callable[[Sequence[StoredObject]], None]  # told what was stored, once it is written down
+OnStored = Callable[[Sequence[StoredObject]], None]  # told what was stored, once it is written down
 
 
 def done(lease: Lease, payload: Any = None, *, stored: Sequence[StoredObject] = (), **counts: int) -> Outcome:
     """Nothing left to do, until something changes or the interval is over."""
-    return Outcome(Settled(lease, "done"), payload, counts, stored)
+    return Outcome(LeaseOutcome(lease, "done"), payload, counts, stored)
 
 
-def try_later(
+def retry_later(
     lease: Lease,
     reason: str,
     detail: str = "",
@@ -62,24 +62,24 @@ def try_later(
     **counts: int,
 ) -> Outcome:
     """It failed and comes again later; the item's own fault is given up after the stage's number of tries."""
-    return Outcome(Settled(lease, "later", reason, detail, item_fault), payload, counts, stored)
+    return Outcome(LeaseOutcome(lease, "later", reason, detail, item_fault), payload, counts, stored)
 
 
 def given_up(lease: Lease, reason: str, detail: str = "", *, payload: Any = None, **counts: int) -> Outcome:
     """It can't be done, until something changes or an operator asks."""
-    return Outcome(Settled(lease, "given_up", reason, detail, item_fault=True), payload, counts)
+    return Outcome(LeaseOutcome(lease, "given_up", reason, detail, item_fault=True), payload, counts)
 
 
-def handed_back(lease: Lease) -> Outcome:
+def released(lease: Lease) -> Outcome:
     """Not the item's fault, and nothing else's either: it goes back untouched, and the stage goes on."""
-    return Outcome(Settled(lease, "handed_back"))
+    return Outcome(LeaseOutcome(lease, "released"))
 
 
-class HandBack(RuntimeError):
+class AbortStage(RuntimeError):
     """Raised by a handler: not the items' fault. All it has in hand goes back untouched and the stage stops."""
 
 
-class Pause(HandBack):
+class PauseStage(AbortStage):
     """Nothing is broken, but no more may be done for now: the run ends well and its note says why."""
 
 
@@ -106,13 +106,13 @@ class Handler(Protocol[Work]):
 
     stage: str
     batch: int  # the most products a call gets
-    take_at_most: int  # the most products one take brings
+    take_limit: int  # the most products one take brings
     lease: timedelta
     tries: int  # faults of the item itself before it is given up
     interval: timedelta | None  # None: done is done until something changes
 
     @property
-    def hands(self) -> int:
+    def concurrency(self) -> int:
         """How many calls of `handle` run at once; it may change from moment to moment."""
         ...
 
@@ -145,6 +145,6 @@ class Recurring(Protocol):
     """A stage whose work recurs, so that a run can stay for what comes due meanwhile."""
 
     @property
-    def look_again(self) -> float:
+    def poll_interval(self) -> float:
         """Seconds after which it looks for that."""
         ...

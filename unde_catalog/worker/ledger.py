@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from unde_catalog.stores.db.database import Cursor, Database, StagingDown
+from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.staging.due_work import leases
-from unde_catalog.stores.staging.due_work.leases import Lease, Settled
-from unde_catalog.worker.handler import HandBack, Handler, Keep, Outcome, try_later
+from unde_catalog.stores.staging.due_work.leases import Lease, LeaseOutcome
+from unde_catalog.worker.handler import AbortStage, Handler, OnStored, Outcome, retry_later
 from unde_catalog.worker.report import StageReport
 
 GROUP = 50  # outcomes in one transaction, at the most ...
@@ -29,7 +29,12 @@ class Ledger:
     """The leases and outcomes of one run. Its methods that write wait for the database."""
 
     def __init__(
-        self, handler: Handler[Any], db: Database, report: StageReport, log: logging.Logger, keep: Keep | None = None
+        self,
+        handler: Handler[Any],
+        db: Database,
+        report: StageReport,
+        log: logging.Logger,
+        keep: OnStored | None = None,
     ) -> None:
         self.handler, self.db, self.report, self.log = handler, db, report, log
         self._keep = keep
@@ -57,7 +62,7 @@ class Ledger:
         if kind == "later" and settled.item_fault and settled.lease.item_faults + 1 >= self.handler.tries:
             kind = "given_up"
         detail = leases.storable(settled.detail)
-        settled = Settled(settled.lease, kind, leases.storable(settled.reason), detail, settled.item_fault)
+        settled = LeaseOutcome(settled.lease, kind, leases.storable(settled.reason), detail, settled.item_fault)
         if not self._outcomes:
             self._oldest_outcome = time.monotonic()
         self._outcomes.append(replace(outcome, settled=settled))
@@ -66,7 +71,7 @@ class Ledger:
         """Settle a product that something unexpected happened to, unless it was `settled` before that."""
         what = self._unexpected_error(lease, error)
         if self.cause is None and not settled:
-            self.settle(try_later(lease, "unexpected_error", what, item_fault=True))
+            self.settle(retry_later(lease, "unexpected_error", what, item_fault=True))
 
     def _unexpected_error(self, lease: Lease, error: Exception) -> str:
         """Counts against the product that it is about; too many of them stop the stage."""
@@ -83,15 +88,15 @@ class Ledger:
         """Write the oldest outcomes, at most a group of them."""
         self._write_group(self._outcomes[:GROUP])
 
-    def hand_back(self) -> None:
+    def release(self) -> None:
         """Give back all that is still open."""
-        untouched = [Settled(lease, "handed_back") for lease in self.open.values()]
-        self.report.handed_back += len(self.db.run(leases.finish, self.report.stage, untouched))
+        untouched = [LeaseOutcome(lease, "released") for lease in self.open.values()]
+        self.report.released += len(self.db.run(leases.finish, self.report.stage, untouched))
 
     def _write_group(self, group: Sequence[Outcome]) -> None:
         try:
             counted = self.db.run(self._finish, group)
-        except StagingDown:
+        except DatabaseUnavailable:
             raise
         except Exception as error:
             for outcome in group:  # alone, so that one that can't be written holds up no other
@@ -109,7 +114,7 @@ class Ledger:
         lease = outcome.settled.lease
         what = self._unexpected_error(lease, error)
         if self.cause is None:
-            failed = try_later(lease, "unexpected_error", leases.storable(what) or "", item_fault=False)
+            failed = retry_later(lease, "unexpected_error", leases.storable(what) or "", item_fault=False)
             counted = self.db.run(leases.finish, self.report.stage, [failed.settled])
             self._count(failed, lease.product_id in counted)
         del self._outcomes[:1]  # where the stage stops, it is handed back
@@ -147,11 +152,11 @@ class Ledger:
         if settled.kind == "done":
             self.report.done += 1
             return
-        if settled.kind == "handed_back":
-            self.report.handed_back += 1
+        if settled.kind == "released":
+            self.report.released += 1
             self.went_back.append(lease.product_id)
             if len(self.went_back) >= _MOST_HANDED_BACK:
-                self.cause = self.cause or HandBack(f"{len(self.went_back)} products had to be handed back")
+                self.cause = self.cause or AbortStage(f"{len(self.went_back)} products had to be handed back")
             return
         reason = settled.reason or "unknown"
         (self.report.given_up if settled.kind == "given_up" else self.report.later)[reason] += 1

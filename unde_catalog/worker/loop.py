@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from unde_catalog.net.clock import REAL, Waiting
-from unde_catalog.stores.db.database import Database, StagingDown
-from unde_catalog.stores.objects.objects import StorageDown
+from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
+from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog.stores.staging.due_work import leases as due_work
 from unde_catalog.stores.staging.due_work import pauses, requeue
 from unde_catalog.stores.staging.due_work.leases import Lease
-from unde_catalog.worker.handler import HandBack, Handler, Keep, Pause, Recurring, StageStopped
+from unde_catalog.worker.handler import AbortStage, Handler, OnStored, PauseStage, Recurring, StageStopped
 from unde_catalog.worker.ledger import GROUP_SECONDS, HandlerBroken, Ledger
 from unde_catalog.worker.report import RunOptions, StageReport
 from unde_catalog.worker.shutdown import HandlerThreads, sigterm_cancels
@@ -32,29 +32,29 @@ class UnknownProducts(ValueError):
     """A run is asked for products that are not there; names them."""
 
 
-def run_stage(
+def run_worker(
     handler: Handler[Any],
     db: Database,
     brand: str,
     options: RunOptions,
     log: logging.Logger,
-    keep: Keep | None = None,
-    waiting: Waiting = REAL,
+    keep: OnStored | None = None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> StageReport:
-    """Work off what is due for a stage in a brand; `keep` is told what was stored, a test brings `waiting`.
+    """Work off what is due for a stage in a brand; `keep` is told what was stored, a test brings `clock`.
 
     `StageStopped` when something stands in the way of all of it; `UnknownProducts` for ids that nobody knows.
     """
     report = StageReport(handler.stage, brand)
     try:
-        only = mark_asked(handler.stage, db, brand, options)
-        asyncio.run(_Loop(db, options, only, Ledger(handler, db, report, log, keep), waiting).run())
-    except (HandBack, StorageDown, StagingDown, HandlerBroken) as cause:
+        only = apply_run_options(handler.stage, db, brand, options)
+        asyncio.run(_Loop(db, options, only, Ledger(handler, db, report, log, keep), clock).run())
+    except (AbortStage, StorageUnavailable, DatabaseUnavailable, HandlerBroken) as cause:
         raise StageStopped(report, cause) from cause
     return report
 
 
-def mark_asked(stage: str, db: Database, brand: str, options: RunOptions) -> list[int] | None:
+def apply_run_options(stage: str, db: Database, brand: str, options: RunOptions) -> list[int] | None:
     """The products that the run is for, None for all, after what it asks for is marked as due."""
     only = None
     if options.product_ids is not None:
@@ -75,10 +75,8 @@ def mark_asked(stage: str, db: Database, brand: str, options: RunOptions) -> lis
 class _Loop:
     """One run. All it does in the database happens in one thread, in order, and to its end also when cancelled."""
 
-    def __init__(
-        self, db: Database, options: RunOptions, only: list[int] | None, ledger: Ledger, waiting: Waiting
-    ) -> None:
-        self.db, self.options, self.only, self.ledger, self.waiting = db, options, only, ledger, waiting
+    def __init__(self, db: Database, options: RunOptions, only: list[int] | None, ledger: Ledger, clock: Clock) -> None:
+        self.db, self.options, self.only, self.ledger, self.clock = db, options, only, ledger, clock
         self.handler, self.report, self.log = ledger.handler, ledger.report, ledger.log
         self.stage, self.brand = self.report.stage, self.report.brand
         self._taken = 0
@@ -97,13 +95,13 @@ class _Loop:
 
     async def _work_off(self) -> None:
         started = last_told = time.monotonic()
-        stays_until = self.waiting.now() + (self.options.stay_minutes or 0) * 60
+        stays_until = self.clock.now() + (self.options.poll_minutes or 0) * 60
         calls: set[asyncio.Task[None]] = set()
         try:
             due = (await self._in_db(self._still_open)).due
             while True:
                 if self._may_begin(started):
-                    calls |= await self._begin(self.handler.hands - len(calls))
+                    calls |= await self._begin(self.handler.concurrency - len(calls))
                 if not calls and self.ledger.written:
                     if not self._may_begin(started) or not await self._stay(stays_until):
                         break
@@ -125,20 +123,20 @@ class _Loop:
         finally:
             await self._let_go(calls)
             self.report.seconds = time.monotonic() - started
-        if isinstance(self.ledger.cause, Pause):
+        if isinstance(self.ledger.cause, PauseStage):
             self.report.note = str(self.ledger.cause)
         elif self.ledger.cause is not None:
             raise self.ledger.cause
         still_open = await self._in_db(self._still_open)
-        self.report.still_due, self.report.in_other_hands = still_open.due, still_open.in_hand
+        self.report.still_due, self.report.leased_elsewhere = still_open.due, still_open.in_hand
 
     async def _stay(self, until: float) -> bool:
         """Wait for what comes due, where work recurs; False when it is time to end."""
-        left = until - self.waiting.now()
+        left = until - self.clock.now()
         may_take_more = self.options.limit is None or self._taken < self.options.limit
         if not isinstance(self.handler, Recurring) or left <= 0 or not may_take_more:
             return False
-        await self.waiting.sleep(min(self.handler.look_again, left))
+        await self.clock.sleep(min(self.handler.poll_interval, left))
         return True
 
     async def _in_db(self, work: Callable[..., _T], *args: Any) -> _T:
@@ -150,7 +148,7 @@ class _Loop:
             raise
 
     def _still_open(self) -> due_work.OpenWork:
-        self.db.run(due_work.mend_times, self.stage, self.brand, self.handler.lease, self.handler.interval)
+        self.db.run(due_work.repair_times, self.stage, self.brand, self.handler.lease, self.handler.interval)
         return self._look()
 
     def _look(self) -> due_work.OpenWork:
@@ -162,7 +160,7 @@ class _Loop:
         return in_time and self.ledger.cause is None
 
     async def _begin(self, free_hands: int) -> set[asyncio.Task[None]]:
-        most = min(free_hands * self.handler.batch, self.handler.take_at_most)
+        most = min(free_hands * self.handler.batch, self.handler.take_limit)
         if self.options.limit is not None:
             most = min(most, self.options.limit - self._taken)
         if most <= 0:
@@ -173,7 +171,7 @@ class _Loop:
 
     def _take(self, most: int) -> Sequence[Any]:
         if why := self.db.run(pauses.paused, self.stage, self.brand):
-            self.ledger.cause = self.ledger.cause or Pause(why)
+            self.ledger.cause = self.ledger.cause or PauseStage(why)
             return []
         leases = self.db.run(
             due_work.take, self.stage, self.brand, most, self.handler.lease, self.only, self.ledger.went_back
@@ -190,7 +188,7 @@ class _Loop:
             if missing := [lease.external_id for lease in leases if lease.product_id not in loaded]:
                 raise LookupError(f"load did not answer for {', '.join(missing)}")
             return work
-        except StagingDown:
+        except DatabaseUnavailable:
             raise
         except Exception as error:
             if len(leases) > 1:
@@ -207,7 +205,7 @@ class _Loop:
                 self.ledger.settle(outcome)
             if waiting:
                 raise LookupError(f"no outcome for {', '.join(one.lease.external_id for one in waiting.values())}")
-        except (HandBack, StorageDown, StagingDown) as cause:
+        except (AbortStage, StorageUnavailable, DatabaseUnavailable) as cause:
             self.ledger.cause = self.ledger.cause or cause
         except Exception as error:
             if len(work) > 1:
@@ -227,24 +225,24 @@ class _Loop:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
         if self.ledger.open:
-            await self._in_db(self._hand_back)
+            await self._in_db(self._release)
 
-    def _hand_back(self) -> None:
+    def _release(self) -> None:
         idle = self._threads.wait_until_idle(_THREADS_SECONDS)
         left = self.ledger.open
         try:
             try:
                 while not self.ledger.written:
                     self.ledger.write()
-            except StagingDown as error:
+            except DatabaseUnavailable as error:
                 if not error.refused:
                     raise
                 # Outcomes can't be written, but leases perhaps: what was done is found again by the objects.
             if idle:
-                self.ledger.hand_back()
+                self.ledger.release()
             else:  # what they are about to store must not come after another worker's
                 self.log.warning("%d products stay leased: a thread still works on them", len(left))
-        except StagingDown as error:
+        except DatabaseUnavailable as error:
             self.log.warning("%d products could not be handed back, their leases run out: %s", len(left), error)
 
     def _tell(self, left: int) -> None:

@@ -16,7 +16,7 @@ class RunOptions:
     `limit`: the most products; `max_minutes`: begin nothing after that; `product_ids`: only these external ids;
     `retry_failed`: what was given up or waits for a later try is due now; `force`: everything is due again. These
     two hold once for a `root_run` (by default this run alone), so that a retry of a run goes on, not starts over.
-    `stay_minutes`: recurring work goes on for so long with what comes due meanwhile; `day`: it is for this day (UTC).
+    `poll_minutes`: recurring work goes on for so long with what comes due meanwhile; `day`: it is for this day (UTC).
     """
 
     limit: int | None = None
@@ -26,7 +26,7 @@ class RunOptions:
     force: bool = False
     run_id: str = ""
     root_run: str = field(default_factory=lambda: str(uuid.uuid4()))
-    stay_minutes: float | None = None
+    poll_minutes: float | None = None
     day: date | None = None
 
 
@@ -42,10 +42,10 @@ class StageReport:
     done: int = 0
     later: Counter[str] = field(default_factory=Counter)
     given_up: Counter[str] = field(default_factory=Counter)
-    handed_back: int = 0
+    released: int = 0
     superseded: int = 0
     still_due: int = 0
-    in_other_hands: int = 0
+    leased_elsewhere: int = 0
     seconds: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
@@ -83,12 +83,12 @@ class StageReport:
         """Plain values for a log row or JSON."""
         return {
             "done": self.done,
-            "try_later": dict(self.later),
+            "retry_later": dict(self.later),
             "given_up": dict(self.given_up),
-            "handed_back": self.handed_back,
+            "released": self.released,
             "superseded": self.superseded,
             "still_due": self.still_due,
-            "in_other_hands": self.in_other_hands,
+            "leased_elsewhere": self.leased_elsewhere,
             "seconds": round(self.seconds, 3),
             "examples": self.examples,
             "note": self.note,
@@ -101,13 +101,13 @@ class StageReport:
         if self.failed:
             reasons = ", ".join(f"{count} {reason}" for reason, count in self.failures().items())
             parts.append(f"{self.failed} failed ({reasons})")
-        if self.handed_back:
-            parts.append(f"{self.handed_back} handed back")
+        if self.released:
+            parts.append(f"{self.released} handed back")
         if self.superseded:
             parts.append(f"{self.superseded} finished by others")
         if self.still_due:
             parts.append(f"{self.still_due} still due")
-        if self.in_other_hands:
-            parts.append(f"{self.in_other_hands} in other hands")
+        if self.leased_elsewhere:
+            parts.append(f"{self.leased_elsewhere} in other hands")
         parts.append(f"{self.seconds:.1f} s" + (f", {self.per_second:.1f} a second" if self.handled else ""))
         return f"{self.stage} {self.brand}: " + ", ".join(parts) + (f"; {self.note}" if self.note else "")

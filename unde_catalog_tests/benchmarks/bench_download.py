@@ -23,7 +23,7 @@ from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.photos.originals import OriginalsStage
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.directory import directory_store
-from unde_catalog.worker.loop import run_stage
+from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.support.due import add_products
 from unde_catalog_tests.support.servers import wheel_server
@@ -64,7 +64,7 @@ def measure(products: int = 200, photos: int = 5) -> Figures:
         add_products(db, products, original_image_urls=[f"{url}/{n}.jpg" for n in range(1, photos + 1)])
         stage = OriginalsStage(brand, settings, directory_store(Path(folder) / "objects", None), db)
         began, cpu = time.perf_counter(), time.process_time()
-        report = run_stage(stage, db, "zara", RunOptions(), logging.getLogger(__name__))
+        report = run_worker(stage, db, "zara", RunOptions(), logging.getLogger(__name__))
         seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
         assert (report.done, report.counts["photos_stored"]) == (products, products * photos), report.sentence()
         with urllib.request.urlopen(f"{url}/_log", timeout=10) as answer:

@@ -11,7 +11,7 @@ from typing import Any
 
 from unde_catalog.stores.db.database import Cursor, Database
 from unde_catalog.stores.staging.due_work import leases as due_work
-from unde_catalog.stores.staging.due_work.leases import Lease, Settled
+from unde_catalog.stores.staging.due_work.leases import Lease, LeaseOutcome
 from unde_catalog.stores.staging.reports import status as reports
 from unde_catalog_tests.support.due import BRAND, STAGE, execute
 from unde_catalog_tests.support.servers import Server, debian_postgres_bin, debian_server, wheel_server
@@ -67,7 +67,7 @@ def measure(db: Database) -> None:
         return result
 
     def settle(leases: list[Lease], interval: timedelta | None) -> Callable[[], Any]:
-        settled = [Settled(lease, "done") for lease in leases]
+        settled = [LeaseOutcome(lease, "done") for lease in leases]
         return lambda: db.run(due_work.finish, STAGE, settled, interval)
 
     for _ in range(ROUNDS):

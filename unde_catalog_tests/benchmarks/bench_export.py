@@ -173,8 +173,8 @@ def main() -> int:
             their_program = install_img2dataset(load_settings().home)
         except RuntimeError as error:
             print(error)
-    with tempfile.TemporaryDirectory(prefix="unde-bench-") as place, wheel_server(18) as server:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory(prefix="unde-bench-") as backends, wheel_server(18) as server:
+        folder = Path(backends)
         try:
             with photo_host(folder / "host") as host:
                 for kilobytes, count, late_count in ((30, 1_500, 500), (600, 200, 250)):

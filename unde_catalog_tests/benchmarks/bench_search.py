@@ -30,7 +30,7 @@ from unde_catalog.stages.visual_index.pgvector import PgvectorStore
 from unde_catalog.stages.visual_index.vector_store import PhotoVector
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.index import models
-from unde_catalog.stores.staging.index.vectors import EVERYTHING, Filters, Shop
+from unde_catalog.stores.staging.index.vectors import EVERYTHING, Filters, StoreKey
 from unde_catalog_tests.benchmarks import clustered, search_catalogue
 from unde_catalog_tests.benchmarks.search_catalogue import BRANDS, MODEL, Catalogue, Wanted
 from unde_catalog_tests.benchmarks.search_client import ask
@@ -75,8 +75,9 @@ def cases(catalogue: Catalogue) -> list[Case]:
          catalogue.category(some)),
         ("big category", Filters(categories=(f"category {many}",)), {"category": f"category {many}"},
          catalogue.category(many)),
-        ("in stock at a shop", Filters(in_stock_at=Shop("zara", 1)), {"shop": "zara:1"}, zara & catalogue.stock[:, 0]),
-        ("in stock, small brand", Filters(in_stock_at=Shop("oysho", 1)), {"shop": "oysho:1"},
+        ("in stock at a shop", Filters(in_stock_at=StoreKey("zara", 1)), {"shop": "zara:1"},
+         zara & catalogue.stock[:, 0]),
+        ("in stock, small brand", Filters(in_stock_at=StoreKey("oysho", 1)), {"shop": "oysho:1"},
          oysho & catalogue.stock[:, 0]),
     ]  # fmt: skip
     return [Case(name, filters, urlencode(query), wanted) for name, filters, query, wanted in told]

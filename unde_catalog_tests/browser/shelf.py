@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.sandbox.photos import garments
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages import run as pipeline
@@ -71,13 +71,13 @@ def open_shelf(server: Server, home: Path, *, few: bool = False, **environment: 
             patch.chdir(home)  # no .env of a developer's here
             for name, value in settings.items():
                 patch.setenv(name, value)
-            place = stack.enter_context(Workplace(load_settings()))
-        names = _filled(place, few)
+            backends = stack.enter_context(Backends(load_settings()))
+        names = _filled(backends, few)
         url = stack.enter_context(_served(home, settings))
-        yield Shelf(url, place.db, names)
+        yield Shelf(url, backends.db, names)
 
 
-def _filled(place: Workplace, few: bool) -> list[str]:
+def _filled(backends: Backends, few: bool) -> list[str]:
     names = []
     for cut_at, (category, cut) in enumerate(list(CUTS.items())[: 1 if few else None]):
         for colour_at, colour in enumerate(COLOURS):
@@ -87,20 +87,20 @@ def _filled(place: Workplace, few: bool) -> list[str]:
                 "name": name, "category": category, "colour": colour, "currency": "AED",
                 "price": 100 * (cut_at + 1) + 10 * colour_at, "index_scope": "pgvector",
             }  # fmt: skip
-            (product,) = add_products(place.db, 1, BRANDS[colour_at % 2], first=number, **columns)
-            _store(place, product, jpeg(drawn(cut, colour)))
+            (product,) = add_products(backends.db, 1, BRANDS[colour_at % 2], first=number, **columns)
+            _store(backends, product, jpeg(drawn(cut, colour)))
             names.append(name)
     with ThreadPoolExecutor(1) as apart:  # Playwright's event loop may be running in this thread
         for brand in BRANDS:
             options, log = RunOptions(root_run="1"), logging.getLogger("test")
-            apart.submit(pipeline.run, "visual_index", brand, place, options, log).result()
+            apart.submit(pipeline.run_stage, "visual_index", brand, backends, options, log).result()
     execute(
-        place.db,
+        backends.db,
         "INSERT INTO raw_stores (brand, store_id, name) SELECT 'zara', n, 'Mall ' || n FROM generate_series(1, %s) n",
         SHOPS,
     )
     execute(
-        place.db,
+        backends.db,
         "INSERT INTO raw_availability (brand, store_id, product_id, sizes_in_stock, fetched_at)"
         " SELECT 'zara', n, '1', '[\"S\", \"M\"]', now() FROM generate_series(1, %s) n",
         SHOPS,
@@ -108,17 +108,19 @@ def _filled(place: Workplace, few: bool) -> list[str]:
     return names
 
 
-def _store(place: Workplace, product: int, photo: bytes) -> None:
+def _store(backends: Backends, product: int, photo: bytes) -> None:
     key = f"originals/shelf/{product}/1.jpg"
-    place.store.put(key, photo, "image/jpeg")
+    backends.store.put(key, photo, "image/jpeg")
     execute(
-        place.db,
+        backends.db,
         "INSERT INTO product_photos VALUES (%s, 1, 'https://cdn.test/1.jpg', 'stored', NULL, %s, %s, 200, 300, %s,"
         " now())",
         product, key, hashlib.sha256(photo).hexdigest(), len(photo),
     )  # fmt: skip
-    urls = f'["{place.store.public_url(key)}"]'
-    execute(place.db, "UPDATE raw_products SET image_status = 'uploaded', image_urls = %s WHERE id = %s", urls, product)
+    urls = f'["{backends.store.public_url(key)}"]'
+    execute(
+        backends.db, "UPDATE raw_products SET image_status = 'uploaded', image_urls = %s WHERE id = %s", urls, product
+    )
 
 
 @contextmanager

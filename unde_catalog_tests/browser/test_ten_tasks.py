@@ -43,7 +43,7 @@ def test_all_brands_are_backfilled(page: Page, desk: Desk) -> None:
     clicks.materialize(page, "raw_stores", "All")
     desk.wait("SELECT count(DISTINCT brand) = 6 FROM raw_stores")
     assert {row["brand"] for row in desk.rows("SELECT DISTINCT brand FROM raw_stores")} == {
-        key for key, brand in BRANDS.items() if brand.has_shops
+        key for key, brand in BRANDS.items() if brand.has_stores
     }
     expect(page.get_by_text("Succeeded", exact=True).first).to_be_visible()
 

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.definitions import build_definitions
 from unde_catalog.defs.assets.metadata import READ_ON, TABLES
 from unde_catalog.defs.assets.tables import LINEAGE, ROWS
@@ -139,7 +139,7 @@ def test_what_descriptions_send_people_to_is_there(tmp_path: Path) -> None:
     for asset, section in READ_ON.items():
         assert f"## {section}" in readme, asset
     settings = load_settings()
-    checks = all_checks(settings, load_user_media_settings(), Workplace(settings))
+    checks = all_checks(settings, load_user_media_settings(), Backends(settings))
     for name, spec in specs().items():
         words = (spec.description or "").replace("`", " ").split()
         for word, following in zip(words, words[1:], strict=False):

@@ -12,14 +12,14 @@ from unde_catalog.brands import BRANDS
 from unde_catalog.definitions import build_definitions
 from unde_catalog.defs.automation.check_jobs import CHECK_JOBS
 from unde_catalog.defs.automation.in_flight import flights
-from unde_catalog.defs.automation.jobs import SENSED
+from unde_catalog.defs.automation.jobs import SENSOR_STAGES
 from unde_catalog.defs.checks.brand_checks import BRAND_CHECKS
 from unde_catalog.defs.checks.freshness import FRESHNESS_CHECKS
-from unde_catalog.defs.checks.system import HOUSE_CHECKS
+from unde_catalog.defs.checks.system import SYSTEM_CHECKS
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import host_pace
-from unde_catalog.stores.staging.due_work.host_pace import Turn
+from unde_catalog.stores.staging.due_work.host_pace import RequestSlot
 from unde_catalog_tests.dagster.conftest import Materialize
 from unde_catalog_tests.dagster.runs import failure
 from unde_catalog_tests.support.due import add_products, execute
@@ -108,15 +108,15 @@ def test_the_house_is_looked_at_hourly(
     db: Database, tick: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = tick("checks_of_the_house_hourly")
-    expected = {(spec.asset_key.to_user_string(), spec.name) for spec in HOUSE_CHECKS}
+    expected = {(spec.asset_key.to_user_string(), spec.name) for spec in SYSTEM_CHECKS}
     assert set(found) == expected | {("raw_products", "index_in_use")}
     assert found["originals", "disk_space"].passed == (found["originals", "disk_space"].metadata["free_share"].value
                                                        >= 0.15)  # type: ignore[operator]  # fmt: skip
     assert "set BACKUP_FOLDER" in (found["raw_products", "backup_age"].description or "")
     assert found["availability", "fresh"].description == "all of 6 brands are well"
     monkeypatch.setenv("BACKUP_FOLDER", str(tmp_path / "backups"))
-    db.run(host_pace.next_turn, "shop.test", 0.1)
-    db.run(host_pace.distress, "shop.test", "http_403", Turn(0, 0))
+    db.run(host_pace.next_slot, "shop.test", 0.1)
+    db.run(host_pace.distress, "shop.test", "http_403", RequestSlot(0, 0))
     execute(db, "UPDATE host_pace SET slowed_at = now() - interval '2 hours'")
     fail(db, add_products(db, 20), "availability", days=4)
     found = tick("checks_of_the_house_hourly")
@@ -131,10 +131,10 @@ def test_the_house_is_looked_at_hourly(
 
 def test_a_stage_runs_without_the_checks_that_have_a_clock_of_their_own() -> None:
     definitions = build_definitions(load_settings())
-    apart = {spec.key for spec in (*BRAND_CHECKS, *FRESHNESS_CHECKS, *HOUSE_CHECKS)}
+    apart = {spec.key for spec in (*BRAND_CHECKS, *FRESHNESS_CHECKS, *SYSTEM_CHECKS)}
     graph = definitions.resolve_asset_graph()
     assert apart < set(graph.asset_check_keys)
-    of_stages = {f"{stage}_due" for stage in SENSED}
+    of_stages = {f"{stage}_due" for stage in SENSOR_STAGES}
     clocks: Any = [*(definitions.schedules or []), *(definitions.sensors or [])]
     jobs = [str(one.job_name) for one in clocks if not isinstance(one, dg.SensorDefinition) or one.name in of_stages]
     names = set(jobs) - {job.name for job in CHECK_JOBS}

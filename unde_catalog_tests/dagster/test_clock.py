@@ -9,7 +9,7 @@ import pytest
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.definitions import build_definitions
-from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import pauses
@@ -33,7 +33,7 @@ def evaluate(
         context = dg.build_schedule_context(
             instance=instance,
             scheduled_execution_time=SUNDAY + timedelta(hours=hour, minutes=minute),
-            resources={"workplace": WorkplaceResource(settings)},
+            resources={"backends": BackendsResource(settings)},
         )
         asked: Any = schedule(context)  # type: ignore[operator]
         return asked.skip_message or "" if isinstance(asked, dg.SkipReason) else list(asked)

@@ -39,7 +39,7 @@ def test_every_asset_is_partitioned_by_brand_explains_itself_and_takes_the_same_
             assert isinstance(brands, dg.MultiPartitionsDefinition)
             days = brands.get_partitions_def_for_dimension("date").get_partition_keys()
             assert days[-1] == f"{datetime.now(UTC):%Y-%m-%d}"
-            brands, more = brands.get_partitions_def_for_dimension("brand"), {"stay_minutes"}
+            brands, more = brands.get_partitions_def_for_dimension("brand"), {"poll_minutes"}
         assert brands is not None
         assert list(brands.get_partition_keys()) == list(BRANDS)
         assert "When red" in (node.description or "")

@@ -6,19 +6,22 @@ import pytest
 
 from unde_catalog.definitions import build_definitions
 from unde_catalog.defs.automation.due_sensors import runs_for_due_work
-from unde_catalog.defs.automation.in_flight import Flight
-from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.defs.automation.in_flight import RunInFlight
+from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import pauses
-from unde_catalog.stores.staging.due_work.pauses import Paused
+from unde_catalog.stores.staging.due_work.pauses import PausedWork
 from unde_catalog_tests.support.servers import Sandbox
 
 NOON = datetime(2026, 3, 1, 12, 7, tzinfo=UTC)
 
 
 def test_a_run_is_asked_for_each_due_brand_that_has_none_in_flight() -> None:
-    busy = [Flight("oysho", frozenset({"originals"}), begun=True), Flight("zara", frozenset({"collages"}), begun=True)]
+    busy = [
+        RunInFlight("oysho", frozenset({"originals"}), begun=True),
+        RunInFlight("zara", frozenset({"collages"}), begun=True),
+    ]
     asked = runs_for_due_work("originals", ["zara", "oysho"], busy, [], NOON)
     (only,) = asked.requests
     assert (only.partition_key, only.run_key) == ("zara", "originals:zara:2026-03-01T12:00")
@@ -28,7 +31,7 @@ def test_a_run_is_asked_for_each_due_brand_that_has_none_in_flight() -> None:
 
 
 def test_what_is_paused_is_left_out_and_named() -> None:
-    held_up = [Paused("*", "collages", "", NOON), Paused("zara", "*", "a new proxy", NOON)]
+    held_up = [PausedWork("*", "collages", "", NOON), PausedWork("zara", "*", "a new proxy", NOON)]
     asked = runs_for_due_work("originals", ["zara", "oysho"], [], held_up, NOON)
     assert [one.partition_key for one in asked.requests] == ["oysho"]
     assert asked.reasons() == (
@@ -47,7 +50,7 @@ def test_the_run_key_changes_with_the_quarter_so_that_dagster_never_drops_a_late
 def evaluate(name: str, instance: dg.DagsterInstance) -> dg.SensorResult | dg.SkipReason:
     settings = load_settings()
     sensor = next(one for one in build_definitions(settings).sensors or [] if one.name == name)
-    context = dg.build_sensor_context(instance=instance, resources={"workplace": WorkplaceResource(settings)})
+    context = dg.build_sensor_context(instance=instance, resources={"backends": BackendsResource(settings)})
     return sensor(context)  # type: ignore[return-value, operator]
 
 

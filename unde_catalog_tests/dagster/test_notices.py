@@ -11,8 +11,8 @@ import pytest
 
 from unde_catalog.defs.automation.notice_sensors import notice_sensor
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
-from unde_catalog.defs.resources import WorkplaceResource
-from unde_catalog.operations.alerts.fallback import Memory
+from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.operations.alerts.fallback import SensorState
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.support.doctoring import closed_port
@@ -34,7 +34,7 @@ class Desk:
     def tick(self, minutes: float = 0) -> str:
         moment = datetime.now(UTC) + timedelta(minutes=minutes)
         self._server.set_now(self._url, moment.isoformat())
-        resources = {"workplace": WorkplaceResource(load_settings())}
+        resources = {"backends": BackendsResource(load_settings())}
         context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, resources=resources)
         result: Any = notice_sensor(dg.DefaultSensorStatus.RUNNING)(context)
         assert not result.run_requests
@@ -135,7 +135,7 @@ def test_what_failed_before_anybody_listened_is_told_to_nobody(desk: Desk, monke
     assert "not configured: set NOTICE_WEBHOOK_URL" in desk.tick()
     monkeypatch.setenv("NOTICE_WEBHOOK_URL", desk.receiver.url)
     assert desk.tick(3).startswith("0 notices written, 0 causes open")
-    desk.cursor = replace(Memory.of(desk.cursor), after=10**9).as_text()  # of another database of Dagster's
+    desk.cursor = replace(SensorState.of(desk.cursor), after=10**9).as_text()  # of another database of Dagster's
     desk.tick(4)
     desk.run(PROXY_SAYS_NO, "oysho")
     desk.tick(5)
@@ -206,7 +206,7 @@ def test_while_staging_is_away_it_is_told_once_and_what_failed_meanwhile_when_it
     monkeypatch.setenv("STAGING_DB_URL", f"postgresql://scraper:pass-planted@127.0.0.1:{closed_port()}/unde_staging")
     desk.run("originals of {brand} could not begin: the database is away", "zara", "oysho")
     assert "can't be used" in desk.tick() and desk.receiver.posted == []  # a restart is no news
-    memory = Memory.of(desk.cursor)
+    memory = SensorState.of(desk.cursor)
     assert memory.down_since is not None
     desk.cursor = replace(memory, down_since=memory.down_since - timedelta(minutes=5)).as_text()
     assert desk.tick().endswith("; 1 sent")

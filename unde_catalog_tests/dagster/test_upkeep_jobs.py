@@ -13,7 +13,7 @@ import pytest
 from unde_catalog.brands import BRANDS
 from unde_catalog.definitions import build_definitions
 from unde_catalog.defs.automation.run_pruning import prune_runs
-from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.dagster.runs import failure
@@ -39,7 +39,7 @@ def tick(name: str, instance: dg.DagsterInstance) -> tuple[str, dg.RunRequest | 
     context = dg.build_schedule_context(
         instance=instance,
         scheduled_execution_time=NIGHT,
-        resources={"workplace": WorkplaceResource(settings)},
+        resources={"backends": BackendsResource(settings)},
     )
     return schedule.job_name, schedule(context)
 

@@ -6,9 +6,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.definitions import build_definitions
-from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.visual_index.descriptor import Descriptor
 from unde_catalog.stores.db.database import Database
@@ -22,8 +22,8 @@ ASSET = "visual_index"
 @pytest.fixture
 def visual(sandbox: Sandbox, configured: Callable[..., dict[str, str]]) -> Iterator[Visual]:
     configured(sandbox)
-    with Workplace(load_settings()) as place:
-        yield Visual(place)
+    with Backends(load_settings()) as backends:
+        yield Visual(backends)
 
 
 def test_a_brand_is_embedded_and_the_note_names_the_model(visual: Visual, materialize) -> None:
@@ -43,7 +43,7 @@ def test_its_sensor_asks_for_the_brands_with_something_due_and_the_run_does_it(
     settings = load_settings()
     definitions = build_definitions(settings)
     sensor: Any = next(one for one in definitions.sensors or [] if one.name == f"{ASSET}_due")
-    context = dg.build_sensor_context(instance=instance, resources={"workplace": WorkplaceResource(settings)})
+    context = dg.build_sensor_context(instance=instance, resources={"backends": BackendsResource(settings)})
     asked = sensor(context)
     (request,) = asked.run_requests
     assert request.partition_key == "zara"

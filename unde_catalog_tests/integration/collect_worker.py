@@ -41,7 +41,7 @@ def main() -> None:
     with Database(settings.staging_db_url.get_secret_value()) as db:
         options = RunOptions(run_id=root_run, root_run=root_run)
         report = ProductStream(brand, settings, options, log).merge(db)
-    print(json.dumps({"note": report.note, "in_other_hands": report.in_other_hands, "counts": report.counts}))
+    print(json.dumps({"note": report.note, "leased_elsewhere": report.leased_elsewhere, "counts": report.counts}))
 
 
 if __name__ == "__main__":

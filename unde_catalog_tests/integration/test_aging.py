@@ -9,7 +9,7 @@ import pytest
 
 from unde_catalog.operations.upkeep import retention as aging
 from unde_catalog.settings.environment import Settings, load_settings
-from unde_catalog.stages.photos.manifest import Manifest, manifest_key, newest_key
+from unde_catalog.stages.photos.manifest import ManifestWriter, manifest_key, newest_key
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.directory import directory_store
 from unde_catalog.stores.staging.admin import retention as chunks
@@ -115,7 +115,7 @@ def test_a_run_of_today_leaves_the_newest_manifest_where_others_look_for_it(
     tmp_path: Path, settings: Callable[..., Settings]
 ) -> None:
     store = directory_store(tmp_path / "objects")
-    with Manifest() as manifest:
+    with ManifestWriter() as manifest:
         key = manifest.store(store, "originals", "zara", "run")
     later = datetime.now(UTC) + timedelta(days=900)
     assert aging.old_manifests(store, settings(), later) == 0

@@ -12,7 +12,7 @@ from unde_catalog.stores.staging.index import search as search_rows
 from unde_catalog.stores.staging.products import edit as catalogue_api
 from unde_catalog.stores.staging.products import pages as catalogue_pages
 from unde_catalog.stores.staging.products import webhook_deliveries
-from unde_catalog.stores.staging.products.pages import Wanted
+from unde_catalog.stores.staging.products.pages import ProductFilter
 from unde_catalog_tests.integration.test_publish_plans import Explaining, no_table_is_read_whole
 from unde_catalog_tests.support.catalogue_client import PRODUCTS, CatalogueClient, problem
 from unde_catalog_tests.support.due import add_products, execute
@@ -131,16 +131,16 @@ def many(db: Database, direct: str) -> Database:
 
 
 WANTED: dict[str, Any] = {
-    "everything": Wanted(),
-    "nothing": Wanted(brands=("nobody",)),
-    "a brand": Wanted(brands=("zara",)),
-    "two brands": Wanted(brands=("oysho", "zara")),
-    "a rare category": Wanted(categories=("rare",)),
-    "categories of a brand": Wanted(brands=("zara",), categories=("category 1", "rare")),
-    "a price that nothing has": Wanted(price_from=4_000),  # pyright: ignore[reportArgumentType]
-    "what is not on sale": Wanted(on_sale="false"),
-    "a brand, on sale or not": Wanted(brands=("zara",), on_sale="any"),
-    "a shop's": Wanted(brands=("zara",), in_stock_at=7),
+    "everything": ProductFilter(),
+    "nothing": ProductFilter(brands=("nobody",)),
+    "a brand": ProductFilter(brands=("zara",)),
+    "two brands": ProductFilter(brands=("oysho", "zara")),
+    "a rare category": ProductFilter(categories=("rare",)),
+    "categories of a brand": ProductFilter(brands=("zara",), categories=("category 1", "rare")),
+    "a price that nothing has": ProductFilter(price_from=4_000),  # pyright: ignore[reportArgumentType]
+    "what is not on sale": ProductFilter(on_sale="false"),
+    "a brand, on sale or not": ProductFilter(brands=("zara",), on_sale="any"),
+    "a shop's": ProductFilter(brands=("zara",), in_stock_at=7),
 }
 
 
@@ -164,7 +164,7 @@ def test_no_query_reads_a_table_whole_and_the_last_page_looks_at_no_more_rows_th
             assert many.run(rows_read, wanted, after) <= 2 * looked_at + 100, name
 
 
-def rows_read(cursor: Cursor, wanted: Wanted, after: int) -> int:
+def rows_read(cursor: Cursor, wanted: ProductFilter, after: int) -> int:
     """Rows that any scan of a page's queries met, also those that a condition left out."""
     counting: Any = _Counting(cursor)
     catalogue_pages.page(counting, wanted, after, 50)

@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.cli import status as reading
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.staging.due_work import host_pace
-from unde_catalog.stores.staging.due_work.host_pace import Turn
+from unde_catalog.stores.staging.due_work.host_pace import RequestSlot
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.servers import Sandbox, Server
@@ -29,21 +29,21 @@ def time(server: Server, database_url: str) -> Iterator[SimulatedTime]:
 @pytest.fixture
 def shops(
     sandbox: Sandbox, configured: Callable[..., dict[str, str]], time: SimulatedTime
-) -> Iterator[Callable[..., Workplace]]:
-    """Opens a workplace with a brand collected; the shops' day is the database's, and waiting takes no time."""
-    opened: list[Workplace] = []
+) -> Iterator[Callable[..., Backends]]:
+    """Opens a backends with a brand collected; the shops' day is the database's, and waiting takes no time."""
+    opened: list[Backends] = []
 
-    def open_with(brand: str = "zara", **settings: str) -> Workplace:
+    def open_with(brand: str = "zara", **settings: str) -> Backends:
         configured(sandbox, **settings)
         sandbox.control(shops={"now": NOON.isoformat()})
-        place = Workplace(load_settings(), time.waiting)
-        opened.append(place)
-        assert run(place, "raw_products", brand).done == 20
-        return place
+        backends = Backends(load_settings(), time.clock)
+        opened.append(backends)
+        assert run(backends, "raw_products", brand).done == 20
+        return backends
 
     yield open_with
-    for place in opened:
-        place.close()
+    for backends in opened:
+        backends.close()
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def shops(
      ("stradivarius", "zara"), ("massimodutti", "skus")],
 )  # fmt: skip
 def test_every_shape_finds_what_lies_in_the_shops(
-    brand: str, shape: str, shops: Callable[..., Workplace], sandbox: Sandbox
+    brand: str, shape: str, shops: Callable[..., Backends], sandbox: Sandbox
 ) -> None:
     place = shops(brand, **{f"{brand.upper()}_STOCK_SHAPE": shape})
     report = run(place, "availability", brand, force=True)
@@ -68,7 +68,7 @@ def test_every_shape_finds_what_lies_in_the_shops(
 
 
 def test_sold_out_is_an_empty_list_and_what_is_withheld_is_not_written(
-    shops: Callable[..., Workplace], sandbox: Sandbox
+    shops: Callable[..., Backends], sandbox: Sandbox
 ) -> None:
     place = shops("bershka")
     run(place, "availability", "bershka", force=True)
@@ -94,18 +94,18 @@ FAULTS = {
 
 
 def test_no_answer_is_unknown_writes_nothing_and_the_product_keeps_its_hour(
-    shops: Callable[..., Workplace], sandbox: Sandbox
+    shops: Callable[..., Backends], sandbox: Sandbox
 ) -> None:
-    place = shops(STOCK_TIMEOUT="1")
-    assert run(place, "availability", limit=1, force=True).done == 1
-    known = rows(place)
+    backends = shops(STOCK_TIMEOUT="1")
+    assert run(backends, "availability", limit=1, force=True).done == 1
+    known = rows(backends)
     for fault, reason in FAULTS.items():
         sandbox.control(faults=f"stock:{fault}=1")
-        report = run(place, "availability", limit=1)
+        report = run(backends, "availability", limit=1)
         assert (report.done, dict(report.later)) == (0, {reason: 1}), fault
-    assert rows(place) == known
+    assert rows(backends) == known
     due = execute(
-        place.db,
+        backends.db,
         "SELECT extract(epoch FROM due_at - unde_now())::int AS seconds, given_up, attempts FROM due_work"
         " WHERE stage = 'availability' AND attempts > 0",
     )
@@ -114,96 +114,96 @@ def test_no_answer_is_unknown_writes_nothing_and_the_product_keeps_its_hour(
 
 
 def test_distress_slows_a_host_down_and_good_answers_bring_it_back(
-    shops: Callable[..., Workplace], sandbox: Sandbox, time: SimulatedTime
+    shops: Callable[..., Backends], sandbox: Sandbox, time: SimulatedTime
 ) -> None:
-    place = shops()
+    backends = shops()
     sandbox.control(next_faults={"stock": ["526", "526", "526"]})
-    run(place, "availability", limit=3, force=True)
-    (slowed,) = place.db.run(host_pace.states)
+    run(backends, "availability", limit=3, force=True)
+    (slowed,) = backends.db.run(host_pace.states)
     assert slowed.pause > 0 and slowed.slowed_at is not None
     assert (slowed.reason, slowed.troubles) == ("http_526", 3)
-    told = str(reading.status_view(reading.status(place.db)))
+    told = str(reading.status_view(reading.status(backends.db)))
     assert f"{slowed.host}: asked slowly, {slowed.pause:.1f} s between requests since" in told
-    assert run(place, "availability").done == 17
+    assert run(backends, "availability").done == 17
     assert max(time.slept) >= slowed.pause * 0.5, "nobody waited"
-    (recovered,) = place.db.run(host_pace.states)
+    (recovered,) = backends.db.run(host_pace.states)
     assert (recovered.pause, recovered.slowed_at, recovered.troubles) == (0, None, 3)
 
 
-def test_a_pause_doubles_once_for_all_requests_that_were_under_way(shops: Callable[..., Workplace]) -> None:
+def test_a_pause_doubles_once_for_all_requests_that_were_under_way(shops: Callable[..., Backends]) -> None:
     db = shops().db
-    turn = db.run(host_pace.next_turn, "shop", 0.0)
+    turn = db.run(host_pace.next_slot, "shop", 0.0)
     for _ in range(5):
         db.run(host_pace.distress, "shop", "http_429", turn)
     assert [one.pause for one in db.run(host_pace.states) if one.host == "shop"] == [host_pace.FIRST_PAUSE]
     for _ in range(20):
-        db.run(host_pace.distress, "shop", "http_429", Turn(0, host_pace.LONGEST_PAUSE))
+        db.run(host_pace.distress, "shop", "http_429", RequestSlot(0, host_pace.LONGEST_PAUSE))
     assert [one.pause for one in db.run(host_pace.states) if one.host == "shop"] == [host_pace.LONGEST_PAUSE]
 
 
-def test_retry_after_holds_up_everybody(shops: Callable[..., Workplace]) -> None:
+def test_retry_after_holds_up_everybody(shops: Callable[..., Backends]) -> None:
     db = shops().db
-    turn = db.run(host_pace.next_turn, "shop", 0.0)
+    turn = db.run(host_pace.next_slot, "shop", 0.0)
     db.run(host_pace.distress, "shop", "http_429", turn, rest=120)
-    assert 100 < db.run(host_pace.next_turn, "shop", 0.0).wait <= 120
+    assert 100 < db.run(host_pace.next_slot, "shop", 0.0).wait <= 120
     db.run(host_pace.distress, "shop", "http_429", turn, rest=1e9)
-    assert db.run(host_pace.next_turn, "shop", 0.0).wait <= host_pace.LONGEST_REST
+    assert db.run(host_pace.next_slot, "shop", 0.0).wait <= host_pace.LONGEST_REST
 
 
-def test_requests_are_spaced_over_all_processes(shops: Callable[..., Workplace]) -> None:
+def test_requests_are_spaced_over_all_processes(shops: Callable[..., Backends]) -> None:
     db = shops().db
-    waits = [db.run(host_pace.next_turn, "shop", 10.0).wait for _ in range(4)]
+    waits = [db.run(host_pace.next_slot, "shop", 10.0).wait for _ in range(4)]
     assert [round(later - earlier) for earlier, later in zip(waits, waits[1:], strict=False)] == [10, 10, 10]
 
 
 def test_a_host_that_never_answers_stops_the_run_with_one_sentence(
-    shops: Callable[..., Workplace], sandbox: Sandbox
+    shops: Callable[..., Backends], sandbox: Sandbox
 ) -> None:
-    place = shops()
+    backends = shops()
     sandbox.control(faults="stock:403=1")
     with pytest.raises(StageStopped) as stopped:
-        run(place, "availability", force=True, stay_minutes=60)
-        run(place, "availability", retry_failed=True, stay_minutes=60)
+        run(backends, "availability", force=True, poll_minutes=60)
+        run(backends, "availability", retry_failed=True, poll_minutes=60)
     assert "availability of zara stopped: the shops' API at 127.0.0.1:" in str(stopped.value)
     assert "does not answer: http_403" in str(stopped.value)
-    assert rows(place) == {}
-    assert execute(place.db, "SELECT 1 FROM due_work WHERE lease_token IS NOT NULL") == []
+    assert rows(backends) == {}
+    assert execute(backends.db, "SELECT 1 FROM due_work WHERE lease_token IS NOT NULL") == []
 
 
 def test_an_unchanged_answer_writes_nothing_and_moves_the_time_once_an_hour(
-    shops: Callable[..., Workplace], time: SimulatedTime
+    shops: Callable[..., Backends], time: SimulatedTime
 ) -> None:
-    place = shops()
-    run(place, "availability", force=True)
+    backends = shops()
+    run(backends, "availability", force=True)
     written = "(ctid, xmin, xmax)::text"
-    first = rows(place, columns=written)
+    first = rows(backends, columns=written)
     time.advance(3_000)
-    assert run(place, "availability", force=True).done == 20
-    assert rows(place, columns=written) == first, "an unchanged answer was written, or locked for writing"
+    assert run(backends, "availability", force=True).done == 20
+    assert rows(backends, columns=written) == first, "an unchanged answer was written, or locked for writing"
     time.advance(600)
-    assert run(place, "availability", force=True).done == 20
-    assert set(map(str, (at for there in rows(place, columns="fetched_at").values() for at in there.values()))) == {
+    assert run(backends, "availability", force=True).done == 20
+    assert set(map(str, (at for there in rows(backends, columns="fetched_at").values() for at in there.values()))) == {
         str(NOON + timedelta(hours=1))
     }
-    assert execute(place.db, "SELECT count(*) AS n FROM raw_availability") == [
+    assert execute(backends.db, "SELECT count(*) AS n FROM raw_availability") == [
         {"n": sum(len(there) for there in first.values())}
     ]
 
 
-def test_a_new_utc_day_has_rows_of_its_own(shops: Callable[..., Workplace], time: SimulatedTime) -> None:
-    place = shops()
-    run(place, "availability", force=True)
+def test_a_new_utc_day_has_rows_of_its_own(shops: Callable[..., Backends], time: SimulatedTime) -> None:
+    backends = shops()
+    run(backends, "availability", force=True)
     time.advance(12 * 3600)
-    run(place, "availability", force=True)
+    run(backends, "availability", force=True)
     days = execute(
-        place.db, "SELECT fetched_at::date::text AS day, count(*) AS n FROM raw_availability GROUP BY 1 ORDER BY 1"
+        backends.db, "SELECT fetched_at::date::text AS day, count(*) AS n FROM raw_availability GROUP BY 1 ORDER BY 1"
     )
     assert [row["day"] for row in days] == ["2026-03-02", "2026-03-03"]
     assert days[0]["n"] == days[1]["n"] > 100
 
 
 @pytest.mark.parametrize(("day", "says"), [(1, "is over: its stock can't be asked for any more"), (3, "has not begun")])
-def test_only_today_can_be_asked_for(day: int, says: str, shops: Callable[..., Workplace], sandbox: Sandbox) -> None:
+def test_only_today_can_be_asked_for(day: int, says: str, shops: Callable[..., Backends], sandbox: Sandbox) -> None:
     place = shops()
     with pytest.raises(StageStopped, match=f"2026-03-0{day} {says}.*today .UTC. is 2026-03-02"):
         run(place, "availability", day=date(2026, 3, day))
@@ -212,80 +212,82 @@ def test_only_today_can_be_asked_for(day: int, says: str, shops: Callable[..., W
 
 
 def test_a_run_stays_for_what_comes_due_and_asks_for_every_product_once_in_its_hour(
-    shops: Callable[..., Workplace], sandbox: Sandbox, time: SimulatedTime
+    shops: Callable[..., Backends], sandbox: Sandbox, time: SimulatedTime
 ) -> None:
-    place = shops()
-    report = run(place, "availability", stay_minutes=60)
+    backends = shops()
+    report = run(backends, "availability", poll_minutes=60)
     assert report.done == 20
     asked = [entry["product"] for entry in sandbox.log("stock")]
     colours = {product: asked.count(product) for product in asked}
     assert len(colours) == 20 and max(colours.values()) <= 3  # a request for each colour
     assert time.now == NOON + timedelta(hours=1)
-    minutes = execute(place.db, "SELECT date_trunc('minute', done_at) AS minute, count(*) AS n FROM due_work"
+    minutes = execute(backends.db, "SELECT date_trunc('minute', done_at) AS minute, count(*) AS n FROM due_work"
                       " WHERE stage = 'availability' GROUP BY 1")  # fmt: skip
     assert max(row["n"] for row in minutes) == 1, "a burst"
 
 
 def test_after_an_outage_the_hours_run_spreads_what_is_late_and_one_by_hand_works_it_off(
-    shops: Callable[..., Workplace], time: SimulatedTime
+    shops: Callable[..., Backends], time: SimulatedTime
 ) -> None:
-    place = shops()
+    backends = shops()
     execute(  # many more than a hundred are late: fewer are no burst
-        place.db,
+        backends.db,
         "INSERT INTO raw_products (source, external_id, brand, scraped_at, raw_data)"
         " SELECT source, n::text, brand, scraped_at, raw_data FROM raw_products, generate_series(1, 10) AS n"
         " WHERE external_id = (SELECT min(external_id) FROM raw_products)",
     )
     for stage in range(11):
         execute(
-            place.db,
+            backends.db,
             "INSERT INTO raw_products (source, external_id, brand, scraped_at, raw_data)"
             " SELECT source, external_id || '-' || %s, brand, scraped_at, raw_data FROM raw_products"
             " WHERE length(external_id) > 5 AND external_id NOT LIKE '%%-%%'",
             str(stage),
         )
-    run(place, "availability", force=True)
-    everything = execute(place.db, "SELECT count(*) AS n FROM raw_products")[0]["n"]
+    run(backends, "availability", force=True)
+    everything = execute(backends.db, "SELECT count(*) AS n FROM raw_products")[0]["n"]
     assert everything == 250
     time.advance(3 * 3600)
-    assert run(place, "availability", limit=5).done == 5  # by hand, and it works off what is due
-    assert run(place, "availability", stay_minutes=1).done < 20, "a burst"
-    late = execute(place.db, "SELECT count(*) AS n FROM due_work WHERE stage = 'availability' AND due_at <= unde_now()")
+    assert run(backends, "availability", limit=5).done == 5  # by hand, and it works off what is due
+    assert run(backends, "availability", poll_minutes=1).done < 20, "a burst"
+    late = execute(
+        backends.db, "SELECT count(*) AS n FROM due_work WHERE stage = 'availability' AND due_at <= unde_now()"
+    )
     assert late[0]["n"] < 20
     time.advance(3 * 3600)
-    assert run(place, "availability").done > 200
+    assert run(backends, "availability").done > 200
 
 
-def test_a_run_that_stays_ends_with_its_day(shops: Callable[..., Workplace], time: SimulatedTime) -> None:
+def test_a_run_that_stays_ends_with_its_day(shops: Callable[..., Backends], time: SimulatedTime) -> None:
     place = shops()
     time.set(NOON + timedelta(hours=11, minutes=40))
-    run(place, "availability", stay_minutes=60, day=date(2026, 3, 2))
+    run(place, "availability", poll_minutes=60, day=date(2026, 3, 2))
     assert time.now == NOON + timedelta(hours=12)
 
 
-def test_a_limit_ends_a_run_that_stays(shops: Callable[..., Workplace]) -> None:
+def test_a_limit_ends_a_run_that_stays(shops: Callable[..., Backends]) -> None:
     place = shops()
-    assert run(place, "availability", stay_minutes=60, force=True, limit=2).done == 2
+    assert run(place, "availability", poll_minutes=60, force=True, limit=2).done == 2
 
 
 def test_a_product_without_ids_is_given_up_and_asked_for_when_its_item_has_them(
-    shops: Callable[..., Workplace], time: SimulatedTime
+    shops: Callable[..., Backends], time: SimulatedTime
 ) -> None:
-    place = shops()
-    (product,) = execute(place.db, "SELECT external_id, raw_data FROM raw_products ORDER BY id LIMIT 1")
-    execute(place.db, "UPDATE raw_products SET raw_data = '{}' WHERE external_id = %s", product["external_id"])
-    report = run(place, "availability", force=True)
+    backends = shops()
+    (product,) = execute(backends.db, "SELECT external_id, raw_data FROM raw_products ORDER BY id LIMIT 1")
+    execute(backends.db, "UPDATE raw_products SET raw_data = '{}' WHERE external_id = %s", product["external_id"])
+    report = run(backends, "availability", force=True)
     assert (report.done, dict(report.given_up)) == (19, {"nothing_to_ask": 1})
     time.advance(7200)
     execute(
-        place.db,
+        backends.db,
         "UPDATE raw_products p SET raw_data = jsonb_set(q.raw_data, '{id}', to_jsonb(p.external_id)),"
         " updated_at = unde_now() FROM (SELECT raw_data FROM raw_products ORDER BY id DESC LIMIT 1) q"
         " WHERE p.external_id = %s",
         product["external_id"],
     )
-    run(place, "availability", stay_minutes=60)
-    assert product["external_id"] in rows(place)
+    run(backends, "availability", poll_minutes=60)
+    assert product["external_id"] in rows(backends)
 
 
 @pytest.mark.parametrize(
@@ -296,28 +298,28 @@ def test_a_product_without_ids_is_given_up_and_asked_for_when_its_item_has_them(
     ],
 )
 def test_a_brand_without_shops_is_not_configured_and_no_failure(
-    unset: dict[str, str], says: str, shops: Callable[..., Workplace]
+    unset: dict[str, str], says: str, shops: Callable[..., Backends]
 ) -> None:
     place = shops("oysho", **unset)
     assert run(place, "availability", "oysho").note == f"not configured: set {says}"
 
 
 def test_shops_are_found_once_and_described_again_when_they_change(
-    shops: Callable[..., Workplace], sandbox: Sandbox
+    shops: Callable[..., Backends], sandbox: Sandbox
 ) -> None:
-    place = shops()
-    first = run(place, "raw_stores")
-    stores = place.settings.brands["zara"].stores
+    backends = shops()
+    first = run(backends, "raw_stores")
+    stores = backends.settings.brands["zara"].stores
     assert (first.counts["shops"], first.counts["new"], first.counts["changed"]) == (len(stores), len(stores), 0)
     assert "1 more in Dubai that DUBAI_ZARA_STORES does not name" in first.note
-    found = execute(place.db, "SELECT store_id, name, city, country, latitude FROM raw_stores ORDER BY store_id")
+    found = execute(backends.db, "SELECT store_id, name, city, country, latitude FROM raw_stores ORDER BY store_id")
     assert [row["store_id"] for row in found] == sorted(stores)
     assert all(row["name"].startswith("Zara, ") and row["city"] == "Dubai" and row["country"] == "AE" for row in found)
     assert all(row["latitude"] is not None for row in found)
-    execute(place.db, "UPDATE raw_stores SET address = 'elsewhere' WHERE store_id = %s", stores[0])
-    again = run(place, "raw_stores")
+    execute(backends.db, "UPDATE raw_stores SET address = 'elsewhere' WHERE store_id = %s", stores[0])
+    again = run(backends, "raw_stores")
     assert (again.counts["new"], again.counts["changed"]) == (0, 1)
     sandbox.control(faults="finder:403=1")
     with pytest.raises(StageStopped, match="the shop finder at 127.0.0.1:.* gave no list of shops: http_403"):
-        run(place, "raw_stores")
-    assert len(execute(place.db, "SELECT 1 FROM raw_stores")) == len(stores)
+        run(backends, "raw_stores")
+    assert len(execute(backends.db, "SELECT 1 FROM raw_stores")) == len(stores)

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages import run as pipeline
 from unde_catalog.worker.report import RunOptions
@@ -32,10 +32,10 @@ def test_each_odd_image_ends_as_a_collage_or_with_its_reason(
     items = [item(number, file) for number, file in enumerate(files, start=1)]
     (served / "apify_items" / "zara.json").write_text(json.dumps(items))
     configured(start_sandbox("--data", str(served)))
-    with Workplace(load_settings()) as place:
+    with Backends(load_settings()) as backends:
         for stage in pipeline.STAGES:
-            pipeline.run(stage, "zara", place, RunOptions(), LOG)
-        with place.db.transaction() as cursor:
+            pipeline.run_stage(stage, "zara", backends, RunOptions(), LOG)
+        with backends.db.transaction() as cursor:
             cursor.execute(
                 "SELECT p.name, p.image_status, p.error_message, f.state, f.reason FROM raw_products p"
                 " JOIN product_photos f ON f.product_id = p.id"
@@ -48,4 +48,4 @@ def test_each_odd_image_ends_as_a_collage_or_with_its_reason(
             row = found[file]
             assert (row["state"], row["reason"], row["image_status"]) == ("refused", reason, "pending"), file
             assert row["error_message"].startswith(f"{reason}: "), file
-        assert len(list(place.store.list("originals"))) == len(list(place.store.list("collages"))) == 32
+        assert len(list(backends.store.list("originals"))) == len(list(backends.store.list("collages"))) == 32

@@ -10,9 +10,9 @@ import pytest
 from unde_catalog.stages.raw_products import bakai_api
 from unde_catalog.stages.raw_products.bakai_api import BakaiApi
 from unde_catalog.stages.raw_products.bakai_item import read_item
-from unde_catalog.stages.raw_products.errors import ListingBroken, PlaceLost, SourceUnusable
-from unde_catalog.stages.raw_products.page import Page
-from unde_catalog.stores.staging.products.product import Product
+from unde_catalog.stages.raw_products.errors import CursorLost, ListingBroken, SourceUnusable
+from unde_catalog.stages.raw_products.page import SourcePage
+from unde_catalog.stores.staging.products.product import CollectedProduct
 from unde_catalog_tests.support.bakai_answers import ERROR, HEALTH, ITEM, PRODUCT, answer, item, page
 from unde_catalog_tests.support.far_side import FarSide, cut_after, for_ever, reply
 
@@ -27,11 +27,11 @@ class Api(BakaiApi):
         super().__init__(host.url(""), "access-key", "very-secret-key", sleep=self.waits.append, **more)
 
 
-def read(api: BakaiApi, after: str | None = None) -> list[Page]:
+def read(api: BakaiApi, after: str | None = None) -> list[SourcePage]:
     return list(api.pages(after))
 
 
-def ids(pages: list[Page]) -> list[Any]:
+def ids(pages: list[SourcePage]) -> list[Any]:
     return [one["id"] for page in pages for one in page.items]
 
 
@@ -44,7 +44,7 @@ def test_the_recorded_answers_are_read(host: FarSide) -> None:
     api = Api(host)
     assert api.health() > 0
     assert (api.product("12345"), api.product("7"), api.product("a/../b")) == (ITEM, None, ITEM)
-    assert read(api) == [Page([ITEM], None, 1)]
+    assert read(api) == [SourcePage([ITEM], None, 1)]
     keys = [(one.headers.get("x-access-key"), one.headers.get("x-secret-key")) for one in host.asked]
     assert keys == [(None, None)] + 4 * [("access-key", "very-secret-key")]
 
@@ -91,7 +91,7 @@ def test_a_price_is_never_a_float(host: FarSide) -> None:
     host.answer(FIRST, reply(b'{"products": [{"id": 1, "price": 0.1, "currency": "KGS"}], "next_cursor": null}'))
     (found,) = read(Api(host))
     product = read_item(found.items[0])
-    assert isinstance(product, Product)
+    assert isinstance(product, CollectedProduct)
     assert (type(found.items[0]["price"]).__name__, str(product.price)) == ("Decimal", "0.10")
 
 
@@ -137,12 +137,12 @@ def test_neither_pages_nor_empty_pages_go_on_and_on(host: FarSide, monkeypatch: 
 
 def test_a_place_that_is_not_known_any_more_is_told_apart(host: FarSide) -> None:
     host.answer(f"{FIRST}&cursor=old", answer(ERROR, "410 Gone"))
-    with pytest.raises(PlaceLost):
+    with pytest.raises(CursorLost):
         read(Api(host), "cursor:old")
     host.answer(FIRST, page([item(1)], "old"))
     with pytest.raises(SourceUnusable, match="answered 410") as found:
         read(Api(host))
-    assert not isinstance(found.value, PlaceLost)
+    assert not isinstance(found.value, CursorLost)
 
 
 LATER = {"Retry_After": "7"}

@@ -12,8 +12,8 @@ from unde_catalog.stages.raw_products.bakai import open_bakai
 from unde_catalog.stages.raw_products.bakai_bucket import BakaiBucket
 from unde_catalog.stages.raw_products.bakai_item import read_item
 from unde_catalog.stages.raw_products.errors import SourceUnusable
-from unde_catalog.stages.raw_products.page import Page
-from unde_catalog.stores.staging.products.product import Product
+from unde_catalog.stages.raw_products.page import SourcePage
+from unde_catalog.stores.staging.products.product import CollectedProduct
 from unde_catalog_tests.support.bakai_answers import LISTED
 from unde_catalog_tests.support.far_side import FarSide, reply
 from unde_catalog_tests.support.servers import Sandbox, running_sandbox
@@ -39,8 +39,8 @@ def market(running: Sandbox, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_sandboxs_api_is_read_in_every_shape(market: Sandbox, shape: str) -> None:
     market.control(bakai={"size": 1_203, "shape": shape})
     products = [read_item(one) for found in open_bakai(load_settings(), "api").pages() for one in found.items]
-    assert len({one.external_id for one in products if isinstance(one, Product)}) == 1_203
-    assert all(isinstance(one, Product) and one.original_image_urls and one.price for one in products)
+    assert len({one.external_id for one in products if isinstance(one, CollectedProduct)}) == 1_203
+    assert all(isinstance(one, CollectedProduct) and one.original_image_urls and one.price for one in products)
 
 
 def test_api_and_bucket_name_the_same_products_and_photos(market: Sandbox) -> None:
@@ -48,7 +48,7 @@ def test_api_and_bucket_name_the_same_products_and_photos(market: Sandbox) -> No
     settings = load_settings()
     by_api, by_bucket = (
         {one.external_id: len(one.original_image_urls) for found in open_bakai(settings, which).pages()
-         for raw in found.items if isinstance(one := read_item(raw), Product)}
+         for raw in found.items if isinstance(one := read_item(raw), CollectedProduct)}
         for which in ("api", "bucket")
     )  # fmt: skip
     assert by_api == by_bucket and len(by_api) == 700
@@ -114,7 +114,7 @@ def test_a_recorded_listing_is_read_and_a_hostile_one_is_told(host: FarSide, mon
     ]
     assert host.paths() == [first, end]
     host.answer(first, reply(b"<html>hello</html>"))
-    assert list(bucket.pages()) == [Page([], None, None)]  # which a scrape does not believe
+    assert list(bucket.pages()) == [SourcePage([], None, None)]  # which a scrape does not believe
     host.answer(first, reply(b"not even that"))
     with pytest.raises(SourceUnusable, match="what answers there is no S3 store: set BAKAI_S3_ENDPOINT"):
         list(bucket.pages())

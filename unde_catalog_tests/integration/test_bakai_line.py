@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.cli.status import status, status_view
 from unde_catalog.operations.report.gather import gather
 from unde_catalog.operations.report.sections import shops
@@ -20,8 +20,8 @@ from unde_catalog_tests.support.servers import Sandbox
 NO_SHOPS = "BakaiMarket has no shops"
 
 
-def run(place: Workplace, stage: str) -> StageReport:
-    return pipeline.run(stage, "bakai", place, RunOptions(), logging.getLogger("test"))
+def run(backends: Backends, stage: str) -> StageReport:
+    return pipeline.run_stage(stage, "bakai", backends, RunOptions(), logging.getLogger("test"))
 
 
 def test_it_goes_from_its_list_to_production_by_the_same_stages(
@@ -29,8 +29,8 @@ def test_it_goes_from_its_list_to_production_by_the_same_stages(
 ) -> None:
     configured(sandbox, PRODUCTION_DB_URL=production_url)
     sandbox.control(bakai={"size": 12, "categories": ["electronics", None]})
-    with Workplace(load_settings()) as place:
-        reports = {stage: run(place, stage) for stage in pipeline.STAGES}
+    with Backends(load_settings()) as backends:
+        reports = {stage: run(backends, stage) for stage in pipeline.STAGES}
     assert {stage: one.failed for stage, one in reports.items()} == dict.fromkeys(pipeline.STAGES, 0)
     assert [reports[stage].done for stage in ("raw_products", "originals", "collages", "production_catalog")] == [
         12
@@ -45,13 +45,13 @@ def test_it_goes_from_its_list_to_production_by_the_same_stages(
     assert row["n"] == 12
 
 
-def test_wherever_shops_are_shown_it_says_that_it_has_none(workplace: Workplace) -> None:
-    settings, db = workplace.settings, workplace.db
+def test_wherever_shops_are_shown_it_says_that_it_has_none(backends: Backends) -> None:
+    settings, db = backends.settings, backends.db
     for stage in ("raw_stores", "availability"):
-        report = run(workplace, stage)
+        report = run(backends, stage)
         assert (report.note, report.handled) == (NO_SHOPS, 0)
         assert not_configured(stage, settings)["bakai"] == NO_SHOPS
-    recurring = due_state.recurring(settings)
+    recurring = due_state.recurring_intervals(settings)
     assert ("bakai", "availability") not in recurring and ("zara", "availability") in recurring
     told = status_view(status(db, recurring)).plain
     assert NO_SHOPS in told.partition("BakaiMarket")[2]

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.settings.search import EmbeddingChoice, SearchFields
 from unde_catalog.stages.visual_index import clip
 from unde_catalog.stages.visual_index.descriptor import Descriptor
-from unde_catalog.stages.visual_index.model import ModelMissing, NoWords, choose, open_model
+from unde_catalog.stages.visual_index.model import ModelMissing, TextUnsupported, choose, open_model
 from unde_catalog.stages.visual_index.open_store import open_store
 from unde_catalog.stores.staging.index import models
 from unde_catalog.stores.staging.index.models import Models
@@ -70,7 +70,7 @@ def test_without_its_text_half_photos_are_embedded_and_words_are_refused(toy: Pa
     (toy / "text" / "model.onnx").unlink()
     model = load(toy)
     assert model.embed_images([Image.new("RGB", (64, 64), "red")]).shape == (1, 512)
-    with pytest.raises(NoWords, match="CLIP's text half can't be had"):
+    with pytest.raises(TextUnsupported, match="CLIP's text half can't be had"):
         model.embed_words(["red"])
 
 
@@ -97,15 +97,15 @@ def test_a_new_index_begins_with_clip_where_its_files_are(toy: Path, tmp_path: P
     assert open_model(SearchFields(), tmp_path, Models()).name == Descriptor.name
 
 
-def test_the_stage_goes_over_to_clip_and_products_are_found_by_words(toy: Path, workplace: Workplace) -> None:
-    visual = Visual(workplace)
+def test_the_stage_goes_over_to_clip_and_products_are_found_by_words(toy: Path, backends: Backends) -> None:
+    visual = Visual(backends)
     red, blue = visual.add("red", "red"), visual.add("blue")
     visual.run()
-    workplace.settings = workplace.settings.model_copy(update={"embedding_model": "clip", "clip_model_dir": toy})
+    backends.settings = backends.settings.model_copy(update={"embedding_model": "clip", "clip_model_dir": toy})
     model = load(toy)
     assert visual.run().note == f"embedded by {model.name}"
-    assert workplace.db.run(models.models) == Models(serving=model.name)
-    store = open_store(workplace)
+    assert backends.db.run(models.models) == Models(serving=model.name)
+    store = open_store(backends)
     for word, first in (("red", red), ("blue", blue)):
         hits = store.search(model.name, model.embed_words([word])[0].tolist())
         assert [hit.product_id for hit in hits][0] == first

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.stages import run as pipeline
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.report import RunOptions, StageReport
 
 
-def glue(place: Workplace, **options: Any) -> StageReport:
-    return pipeline.run("collages", "zara", place, RunOptions(**options), logging.getLogger("test"))
+def glue(backends: Backends, **options: Any) -> StageReport:
+    return pipeline.run_stage("collages", "zara", backends, RunOptions(**options), logging.getLogger("test"))
 
 
 def jpeg(width: int, height: int, colour: str) -> bytes:
@@ -22,13 +22,13 @@ def jpeg(width: int, height: int, colour: str) -> bytes:
     return body.getvalue()
 
 
-def put_product(place: Workplace, external_id: str, photos: list[tuple[int, int, str]], **columns: Any) -> int:
+def put_product(backends: Backends, external_id: str, photos: list[tuple[int, int, str]], **columns: Any) -> int:
     """A product whose photos are stored and recorded; its id."""
     values = {
         "image_status": "uploaded",
         "original_image_urls": json.dumps([f"http://x/{n}" for n in range(9)]),
     } | columns
-    with place.db.transaction() as cursor:
+    with backends.db.transaction() as cursor:
         cursor.execute(
             "INSERT INTO raw_products (source, external_id, brand, scraped_at, image_status, original_image_urls,"
             " collage_url) VALUES ('apify_zara', %s, 'zara', now(), %s, %s, %s) RETURNING id",
@@ -38,7 +38,7 @@ def put_product(place: Workplace, external_id: str, photos: list[tuple[int, int,
         assert row is not None
         for n, (width, height, colour) in enumerate(photos, start=1):
             key = f"originals/zara/{external_id}/{n}.jpg"
-            place.store.put(key, jpeg(min(width, 4000), height, colour), "image/jpeg")
+            backends.store.put(key, jpeg(min(width, 4000), height, colour), "image/jpeg")
             cursor.execute(
                 "INSERT INTO product_photos (product_id, n, source_url, state, key, sha256, width, height, bytes,"
                 " fetched_at) VALUES (%s, %s, 'http://x', 'stored', %s, %s, %s, %s, 1, now())",
@@ -47,90 +47,90 @@ def put_product(place: Workplace, external_id: str, photos: list[tuple[int, int,
     return row["id"]
 
 
-def product(place: Workplace, product_id: int) -> dict[str, Any]:
-    with place.db.transaction() as cursor:
+def product(backends: Backends, product_id: int) -> dict[str, Any]:
+    with backends.db.transaction() as cursor:
         cursor.execute("SELECT * FROM raw_products WHERE id = %s", (product_id,))
         row = cursor.fetchone()
     assert row is not None
     return row
 
 
-def test_photos_stand_side_by_side_at_the_height_of_the_tallest(workplace: Workplace) -> None:
-    one = put_product(workplace, "1", [(100, 200, "red"), (100, 100, "blue")])
-    assert glue(workplace).done == 1
-    row = product(workplace, one)
+def test_photos_stand_side_by_side_at_the_height_of_the_tallest(backends: Backends) -> None:
+    one = put_product(backends, "1", [(100, 200, "red"), (100, 100, "blue")])
+    assert glue(backends).done == 1
+    row = product(backends, one)
     assert (row["image_status"], row["collage_url"]) == (
         "collage_ready",
-        workplace.store.public_url("collages/zara/1.jpg"),
+        backends.store.public_url("collages/zara/1.jpg"),
     )
-    with Image.open(io.BytesIO(workplace.store.get("collages/zara/1.jpg"))) as collage:
+    with Image.open(io.BytesIO(backends.store.get("collages/zara/1.jpg"))) as collage:
         assert collage.size == (300, 200)
         red, blue = collage.getpixel((50, 100)), collage.getpixel((200, 100))
     assert isinstance(red, tuple) and isinstance(blue, tuple)
     assert red[0] > 240 and blue[2] > 240
 
 
-def test_a_collage_too_wide_for_a_jpeg_is_given_up_and_the_product_stays_uploaded(workplace: Workplace) -> None:
-    wide = put_product(workplace, "1", [(4000, 50, "red")] * 5)
-    with workplace.db.transaction() as cursor:  # as tall as no real photo: the others are scaled to it
+def test_a_collage_too_wide_for_a_jpeg_is_given_up_and_the_product_stays_uploaded(backends: Backends) -> None:
+    wide = put_product(backends, "1", [(4000, 50, "red")] * 5)
+    with backends.db.transaction() as cursor:  # as tall as no real photo: the others are scaled to it
         cursor.execute(
             "UPDATE product_photos SET key = 'originals/zara/1/tall.jpg', width = 60, height = 900 WHERE n = 1"
         )
-    workplace.store.put("originals/zara/1/tall.jpg", jpeg(60, 900, "blue"), "image/jpeg")
-    fine = put_product(workplace, "2", [(100, 100, "red")])
-    report = glue(workplace)
+    backends.store.put("originals/zara/1/tall.jpg", jpeg(60, 900, "blue"), "image/jpeg")
+    fine = put_product(backends, "2", [(100, 100, "red")])
+    report = glue(backends)
     assert (report.done, dict(report.given_up)) == (1, {"too_wide": 1})
-    assert product(workplace, wide)["image_status"] == "uploaded"
-    assert product(workplace, wide)["error_message"].startswith("too_wide: ")
-    assert product(workplace, fine)["image_status"] == "collage_ready"
+    assert product(backends, wide)["image_status"] == "uploaded"
+    assert product(backends, wide)["error_message"].startswith("too_wide: ")
+    assert product(backends, fine)["image_status"] == "collage_ready"
 
 
-def test_a_missing_original_is_a_reason_and_takes_no_other_product_with_it(workplace: Workplace) -> None:
-    put_product(workplace, "1", [(100, 100, "red")])
-    put_product(workplace, "2", [(100, 100, "red")])
-    workplace.store.delete(["originals/zara/1/1.jpg"])
-    report = glue(workplace)
+def test_a_missing_original_is_a_reason_and_takes_no_other_product_with_it(backends: Backends) -> None:
+    put_product(backends, "1", [(100, 100, "red")])
+    put_product(backends, "2", [(100, 100, "red")])
+    backends.store.delete(["originals/zara/1/1.jpg"])
+    report = glue(backends)
     assert (report.done, dict(report.later)) == (1, {"original_missing": 1})
     assert report.examples == {"original_missing": ["1"]}
 
 
-def test_a_collage_goes_when_all_photos_left(workplace: Workplace) -> None:
-    one = put_product(workplace, "1", [(100, 100, "red")])
-    assert glue(workplace).done == 1
-    with workplace.db.transaction() as cursor:
+def test_a_collage_goes_when_all_photos_left(backends: Backends) -> None:
+    one = put_product(backends, "1", [(100, 100, "red")])
+    assert glue(backends).done == 1
+    with backends.db.transaction() as cursor:
         cursor.execute("UPDATE raw_products SET original_image_urls = '[]' WHERE id = %s", (one,))
         cursor.execute("DELETE FROM product_photos WHERE product_id = %s", (one,))
         cursor.execute("UPDATE raw_products SET image_status = 'error' WHERE id = %s", (one,))  # as originals does
-    assert glue(workplace).done == 1
-    assert not workplace.store.exists("collages/zara/1.jpg")
-    assert product(workplace, one)["collage_url"] is None
+    assert glue(backends).done == 1
+    assert not backends.store.exists("collages/zara/1.jpg")
+    assert product(backends, one)["collage_url"] is None
 
 
-def test_an_old_collage_stays_when_nobody_recorded_its_photos(workplace: Workplace) -> None:
-    workplace.store.put("collages/zara/1.jpg", jpeg(10, 10, "red"), "image/jpeg")
-    one = put_product(workplace, "1", [], collage_url="https://old/1.jpg")
-    assert dict(glue(workplace).given_up) == {"no_photo_rows": 1}
-    assert workplace.store.exists("collages/zara/1.jpg")
-    assert product(workplace, one)["collage_url"] == "https://old/1.jpg"
+def test_an_old_collage_stays_when_nobody_recorded_its_photos(backends: Backends) -> None:
+    backends.store.put("collages/zara/1.jpg", jpeg(10, 10, "red"), "image/jpeg")
+    one = put_product(backends, "1", [], collage_url="https://old/1.jpg")
+    assert dict(glue(backends).given_up) == {"no_photo_rows": 1}
+    assert backends.store.exists("collages/zara/1.jpg")
+    assert product(backends, one)["collage_url"] == "https://old/1.jpg"
 
 
 def test_more_memory_than_the_budget_is_used_by_one_product_alone(
-    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+    backends: Backends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(workplace.settings.__dict__, "collage_memory_mb", 64)
+    monkeypatch.setitem(backends.settings.__dict__, "collage_memory_mb", 64)
     for number in range(6):
-        put_product(workplace, str(number), [(3000, 4000, "red")] * 2)
-    assert glue(workplace).done == 6
+        put_product(backends, str(number), [(3000, 4000, "red")] * 2)
+    assert glue(backends).done == 6
 
 
-def test_a_store_that_is_gone_stops_the_stage_and_burns_no_try(workplace: Workplace) -> None:
-    put_product(workplace, "1", [(100, 100, "red")])
-    assert workplace.store.exists("originals/zara/1/1.jpg")
-    workplace.objects_folder.rename(workplace.objects_folder.with_name("elsewhere"))
+def test_a_store_that_is_gone_stops_the_stage_and_burns_no_try(backends: Backends) -> None:
+    put_product(backends, "1", [(100, 100, "red")])
+    assert backends.store.exists("originals/zara/1/1.jpg")
+    backends.objects_folder.rename(backends.objects_folder.with_name("elsewhere"))
     with pytest.raises(StageStopped, match="is its disk mounted"):
-        glue(workplace)
-    with workplace.db.transaction() as cursor:
+        glue(backends)
+    with backends.db.transaction() as cursor:
         cursor.execute("SELECT attempts, lease_token, due_at IS NOT NULL AS due FROM due_work WHERE stage = 'collages'")
         assert cursor.fetchall() == [{"attempts": 0, "lease_token": None, "due": True}]
-    workplace.objects_folder.with_name("elsewhere").rename(workplace.objects_folder)
-    assert glue(workplace).done == 1
+    backends.objects_folder.with_name("elsewhere").rename(backends.objects_folder)
+    assert glue(backends).done == 1

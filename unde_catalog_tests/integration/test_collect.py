@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from unde_catalog.stages.raw_products.apify_item import read_item
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.products import ingest, rejected_items
-from unde_catalog.stores.staging.products.product import Product, Rejected
+from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
 from unde_catalog_tests.integration.shop import Shop, counts, item
 from unde_catalog_tests.support.servers import Server
 from unde_catalog_tests.unit.odd_items import odd_items
@@ -126,10 +126,10 @@ def test_one_poisoned_item_does_not_cost_the_rest_of_its_page(shop: Shop) -> Non
 def test_retry_failed_reads_rejected_items_again_and_asks_apify_for_nothing(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stricter(raw: Any) -> Product | Rejected:
+    def stricter(raw: Any) -> CollectedProduct | RejectedItem:
         read = read_item(raw)
-        if isinstance(read, Product) and raw["id"] in (2, 3):
-            return Rejected(read.external_id, "odd", "not yet", raw)
+        if isinstance(read, CollectedProduct) and raw["id"] in (2, 3):
+            return RejectedItem(read.external_id, "odd", "not yet", raw)
         return read
 
     with monkeypatch.context() as older:
@@ -194,8 +194,8 @@ def empty(server: Server) -> Iterator[Database]:
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_whatever_items_hold_postgres_can_keep_what_is_read_of_them(empty: Database, raw: list[Any]) -> None:
     read = [read_item(one) for one in raw]
-    good = [one for one in read if isinstance(one, Product)]
-    bad = [one for one in read if isinstance(one, Rejected)]
+    good = [one for one in read if isinstance(one, CollectedProduct)]
+    bad = [one for one in read if isinstance(one, RejectedItem)]
     with contextlib.suppress(psycopg.Rollback), empty.transaction() as cursor:
         ingest.stage(cursor, 1, enumerate(good))
         assert rejected_items.keep(cursor, 1, "zara", list(enumerate(bad))) == len(bad)

@@ -14,7 +14,7 @@ from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.raw_products import bakai_api, bakai_source
 from unde_catalog.stages.raw_products import open as opening
 from unde_catalog.stages.raw_products.collect import ProductStream
-from unde_catalog.stages.raw_products.page import Page
+from unde_catalog.stages.raw_products.page import SourcePage
 from unde_catalog.stores.db.database import Database
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.report import RunOptions, StageReport
@@ -170,7 +170,7 @@ def test_a_run_that_dies_is_gone_on_with_from_its_last_page(
     real = bakai_api.BakaiApi._page
     asked: list[str | None] = []
 
-    def dies_at_the_third(api: Any, place: str | None, *args: Any, **more: Any) -> Page:
+    def dies_at_the_third(api: Any, place: str | None, *args: Any, **more: Any) -> SourcePage:
         asked.append(place)
         if len(asked) == 3:
             raise Killed
@@ -193,7 +193,7 @@ def test_a_killed_process_is_gone_on_with_as_if_nothing_had_happened(market: Mar
     market.order(size=1_200)
     killed = market.worker("first", dies_after=2)  # two pages of three are staged
     assert killed.returncode == -9, killed.stderr
-    assert market.collect("somebody else").in_other_hands == 1  # its lease still runs ...
+    assert market.collect("somebody else").leased_elsewhere == 1  # its lease still runs ...
     market.collect("first")  # ... but Dagster's retry of the same run need not wait for that
     scrape = market.last_scrape()
     assert (scrape["state"], scrape["counts"]) == ("complete", {"items": 1_200, "new": 1_200})
@@ -299,9 +299,9 @@ def test_wrong_keys_stop_the_run_with_a_sentence_that_quotes_none(
 
 def test_memory_holds_one_page_whatever_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
     class Endless:
-        def pages(self, after: str | None = None) -> Iterator[Page]:
+        def pages(self, after: str | None = None) -> Iterator[SourcePage]:
             for n in range(1_000_000):
-                yield Page([{"id": n}], str(n), None)
+                yield SourcePage([{"id": n}], str(n), None)
 
     listing = bakai_source.BakaiListing(Endless())
     pages = listing.pages(7, "5@4")

@@ -13,7 +13,7 @@ from unde_catalog.stages.raw_products.apify import ApifyTask, TaskRun
 from unde_catalog.stages.raw_products.apify_item import read_item
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.products import ingest, scrapes
-from unde_catalog.stores.staging.products.product import Product
+from unde_catalog.stores.staging.products.product import CollectedProduct
 from unde_catalog_tests.integration.shop import OpenShop, Shop, counts, item
 
 
@@ -82,7 +82,7 @@ def test_of_two_processes_collecting_one_brand_one_pays_and_the_other_finds_it_i
     both = [shop.begin_worker("one"), shop.begin_worker("two")]
     ended = [finish() for finish in both]
     assert [one.returncode for one in ended] == [0, 0], ended
-    assert sorted(json.loads(one.stdout)["in_other_hands"] for one in ended) == [0, 1]
+    assert sorted(json.loads(one.stdout)["leased_elsewhere"] for one in ended) == [0, 1]
     assert (shop.starts(), len(shop.rows())) == (1, 20)
     assert shop.query("SELECT count(*) AS n FROM scrapes") == [{"n": 1}]
 
@@ -90,7 +90,7 @@ def test_of_two_processes_collecting_one_brand_one_pays_and_the_other_finds_it_i
 def test_a_brand_in_hand_is_reported_and_not_touched(shop: Shop, db: Database) -> None:
     assert db.run(scrapes.claim, "zara", "somebody", task_run.LEASE, task_run.ADOPT) is not None
     report = shop.collect("me")
-    assert (report.in_other_hands, report.note) == (1, "another run is collecting this brand")
+    assert (report.leased_elsewhere, report.note) == (1, "another run is collecting this brand")
     assert shop.starts() == 0
     shop.hours_later(0.1)
     assert shop.collect("me").counts["new"] == 20
@@ -106,7 +106,7 @@ def test_who_was_silent_for_longer_than_the_lease_can_no_longer_write(shop: Shop
         lambda cursor: scrapes.begun(cursor, slow, "run", "dataset"),
         lambda cursor: scrapes.end(cursor, slow, "complete", 0, 0),
     ):
-        with pytest.raises(scrapes.TakenOver):
+        with pytest.raises(scrapes.ScrapeTakenOver):
             db.run(work)
 
 
@@ -151,7 +151,7 @@ def test_what_a_given_up_scrape_left_staged_is_cleared_away(shop: Shop, db: Data
     given_up = db.run(scrapes.claim, "zara", "other", task_run.LEASE, task_run.ADOPT)
     assert given_up is not None
     read = read_item(item(99))
-    assert isinstance(read, Product)
+    assert isinstance(read, CollectedProduct)
     db.run(ingest.stage, given_up.id, [(0, read)])
     shop.hours_later(25)
     assert counts(shop.collect()) == {"items": 20, "new": 20}

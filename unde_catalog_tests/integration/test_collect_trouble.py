@@ -95,7 +95,7 @@ def test_a_killed_process_is_gone_on_with_as_if_nothing_had_happened(shop: Shop,
     killed = shop.worker("first", dies_after=lines)
     assert killed.returncode == -9, killed.stderr
     assert len(killed.stderr.splitlines()) == lines
-    assert shop.collect("somebody else").in_other_hands == 1  # its lease still runs ...
+    assert shop.collect("somebody else").leased_elsewhere == 1  # its lease still runs ...
     shop.collect("first")  # ... but Dagster's retry of the same run need not wait for that
     assert shop.starts() == 1
     undisturbed, scrape = shop.elsewhere(), shop.last_scrape()

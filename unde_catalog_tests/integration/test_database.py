@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from unde_catalog.stores.db.database import Cursor, Database, StagingDown
+from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog_tests.support.due import execute
 
 
@@ -82,7 +82,7 @@ def test_work_whose_commit_was_cut_is_not_done_twice(db: Database, database_url:
         add_store(cursor, 1)
         cut(database_url)
 
-    with pytest.raises(StagingDown, match="can't be used"):
+    with pytest.raises(DatabaseUnavailable, match="can't be used"):
         db.run(work)
     assert len(calls) == 1
 
@@ -108,7 +108,9 @@ def _always_loses(cursor: Cursor) -> None:
 @pytest.mark.timeout(20)
 def test_a_database_that_is_not_there_is_told_at_once_and_without_the_password() -> None:
     with Database("postgresql://nobody:secret@127.0.0.1:9/none", patience=600) as away:
-        with pytest.raises(StagingDown, match="the database none at 127.0.0.1:9 can't be used: .*refused") as down:
+        with pytest.raises(
+            DatabaseUnavailable, match="the database none at 127.0.0.1:9 can't be used: .*refused"
+        ) as down:
             away.run(count)
         assert "secret" not in repr(away)
     assert "secret" not in str(down.value)
@@ -116,7 +118,7 @@ def test_a_database_that_is_not_there_is_told_at_once_and_without_the_password()
 
 def test_a_database_of_no_such_name_is_told_at_once(database_url: str) -> None:
     address = database_url.replace("/t_", "/no_t_")
-    with Database(address) as away, pytest.raises(StagingDown, match='"no_t_.*" does not exist'):
+    with Database(address) as away, pytest.raises(DatabaseUnavailable, match='"no_t_.*" does not exist'):
         away.run(count)
 
 
@@ -125,7 +127,7 @@ def test_a_role_without_rights_is_told_in_a_sentence(db: Database) -> None:
         cursor.execute("SET LOCAL ROLE pg_monitor")
         count(cursor)
 
-    with pytest.raises(StagingDown, match="can't be used: permission denied for table raw_stores"):
+    with pytest.raises(DatabaseUnavailable, match="can't be used: permission denied for table raw_stores"):
         db.run(look)
 
 
@@ -134,7 +136,7 @@ def test_a_read_only_database_is_told_in_a_sentence(db: Database) -> None:
         cursor.execute("SET TRANSACTION READ ONLY")
         add_store(cursor, 1)
 
-    with pytest.raises(StagingDown, match="can't be used: cannot execute INSERT in a read-only transaction"):
+    with pytest.raises(DatabaseUnavailable, match="can't be used: cannot execute INSERT in a read-only transaction"):
         db.run(write)
 
 
@@ -147,6 +149,6 @@ def test_when_all_connections_are_taken_the_sentence_says_so(database_url: str) 
     with (
         Database(database_url, max_connections=1, patience=0.2) as db,
         db.transaction(),
-        pytest.raises(StagingDown, match="no connection within 0.2 s"),
+        pytest.raises(DatabaseUnavailable, match="no connection within 0.2 s"),
     ):
         db.run(count)

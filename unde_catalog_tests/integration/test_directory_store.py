@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from unde_catalog.stores.objects.directory import directory_store
-from unde_catalog.stores.objects.objects import ObjectStore, StorageDown
+from unde_catalog.stores.objects.objects import ObjectStore, StorageUnavailable
 
 KEY = "originals/zara/495689099/1.jpg"
 JPEG = "image/jpeg"
@@ -113,7 +113,7 @@ def test_a_failing_disk_is_the_stores_fault_with_place_and_advice(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", failing)
-        with pytest.raises(StorageDown, match=advice) as down:
+        with pytest.raises(StorageUnavailable, match=advice) as down:
             store.put("1.jpg", b"x", JPEG)
     assert str(root / "1.jpg") in str(down.value)
     assert not keys(store, "") and store.remove_leftovers(later()) == 0
@@ -125,7 +125,7 @@ def test_a_full_disk_leaves_nothing_behind(store: ObjectStore):
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limit[1]))
-        with pytest.raises(StorageDown, match="ulimit -f"):
+        with pytest.raises(StorageUnavailable, match="ulimit -f"):
             store.put(KEY, b"x" * 5_000, JPEG)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
@@ -140,7 +140,7 @@ def test_a_directory_of_somebody_else_is_the_stores_fault(store: ObjectStore, ro
     try:
         if me == 0:  # permissions don't bite root
             os.seteuid(65_534)
-        with pytest.raises(StorageDown, match="permissions"):
+        with pytest.raises(StorageUnavailable, match="permissions"):
             store.put(KEY, b"y", JPEG)
     finally:
         os.seteuid(me)
@@ -151,15 +151,15 @@ def test_a_directory_of_somebody_else_is_the_stores_fault(store: ObjectStore, ro
 def test_a_file_in_place_of_a_folder_is_the_stores_fault(store: ObjectStore, root: Path):
     (root / "originals").write_bytes(b"")
     for use in (lambda: store.put(KEY, b"x", JPEG), lambda: store.get(KEY), lambda: store.head(KEY)):
-        with pytest.raises(StorageDown, match="a file stands where a folder must be"):
+        with pytest.raises(StorageUnavailable, match="a file stands where a folder must be"):
             use()
-    with pytest.raises(StorageDown, match="a file stands"):
+    with pytest.raises(StorageUnavailable, match="a file stands"):
         directory_store(root / "originals" / "below")
 
 
 def test_a_folder_in_place_of_an_object_is_the_stores_fault(store: ObjectStore):
     store.put("a/b/c", b"x", JPEG)
-    with pytest.raises(StorageDown, match="a folder stands"):
+    with pytest.raises(StorageUnavailable, match="a folder stands"):
         store.put("a/b", b"x", JPEG)
     assert store.remove_leftovers(later()) == 0
 
@@ -175,6 +175,6 @@ def test_a_disk_that_went_away_does_not_look_like_objects_that_are_gone(store: O
         lambda: list(store.list("")),
     ]
     for use in uses:
-        with pytest.raises(StorageDown, match="mounted"):
+        with pytest.raises(StorageUnavailable, match="mounted"):
             use()
     assert not root.exists()

@@ -183,7 +183,7 @@ def test_services_that_hang_are_told_as_such_and_delay_nobody(
         line = line_of(found, service)
         assert (line.said, line.milliseconds) == ("no answer within 5 s", 5000), told(found)
         assert variable in line.wants
-    others = {f"shops-{brand}" for brand, one in BRANDS.items() if one.has_shops and brand != "oysho"}
+    others = {f"shops-{brand}" for brand, one in BRANDS.items() if one.has_stores and brand != "oysho"}
     assert of(found, "green") == {"disk", "time-zone", *others}, told(found)
 
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from dagster_postgres import DagsterPostgresStorage
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.operations.doctor.dagster import look_at_database, look_at_instance
 from unde_catalog.operations.doctor.databases import Databases, look_at_staging
 from unde_catalog.operations.doctor.machine import _room
@@ -40,8 +40,8 @@ def staging(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         for name, value in {"UNDE_HOME": "home", "STAGING_DB_URL": database_url, **environment}.items():
             monkeypatch.setenv(name, value)
         settings = load_settings()
-        with Workplace(settings) as workplace:
-            return at(Databases(settings, workplace))
+        with Backends(settings) as backends:
+            return at(Databases(settings, backends))
 
     return look
 

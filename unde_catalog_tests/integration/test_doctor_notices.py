@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.operations.doctor.databases import Databases
 from unde_catalog.operations.doctor.notices import look_at_notices
 from unde_catalog.operations.doctor.result import Finding
@@ -31,8 +31,8 @@ def mail(monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
 
 def look() -> Finding:
     settings = load_settings()
-    with Workplace(settings) as place:
-        return look_at_notices(Databases(settings, place))
+    with Backends(settings) as backends:
+        return look_at_notices(Databases(settings, backends))
 
 
 def test_nothing_set_is_not_configured_and_half_a_setting_is_red(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,9 +56,9 @@ def test_what_waits_is_told_with_its_reason(db: Database, monkeypatch: pytest.Mo
     monkeypatch.setenv("NOTICE_WEBHOOK_URL", "http://127.0.0.1:1/services/planted-path")
     db.run(outbox.write, "a-notice", {}, ["webhook"])
     assert look().state == "green"
-    taken = db.run(outbox.take, "webhook")
+    taken = db.run(outbox.claim, "webhook")
     assert taken is not None
-    db.run(outbox.not_sent, taken, "127.0.0.1:1 answers 500")
+    db.run(outbox.mark_not_sent, taken, "127.0.0.1:1 answers 500")
     found = look()
     assert (found.state, found.said) == ("yellow", "webhook: 1 notices wait: 127.0.0.1:1 answers 500")
     assert found.settings == ("NOTICE_WEBHOOK_URL",) and "planted" not in found.said

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from unde_catalog.net.breaker import FAILURES, FAILURES_AFTER_REST, REST_SECONDS
-from unde_catalog.net.download import LONGEST_PAUSE, Downloader, FarSideDown, Manners
+from unde_catalog.net.download import LONGEST_PAUSE, Downloader, DownloadPolicy, UpstreamUnavailable
 from unde_catalog.net.host_limiter import NARROWED_REST, TIMEOUTS
 from unde_catalog.net.responses import Downloaded, DownloadFailed
 from unde_catalog.net.user_agents import USER_AGENTS
@@ -52,7 +52,7 @@ def test_a_busy_host_is_asked_again_after_5_15_and_45_seconds_and_no_more(
 
 
 def test_what_the_host_says_in_retry_after_wins_over_our_own_waits(host: FarSide, time: FakeTime) -> None:
-    date = formatdate(time.waiting.wall() + 7 + 20, usegmt=True)
+    date = formatdate(time.clock.wall() + 7 + 20, usegmt=True)
     url = host.answer(
         "/a",
         reply(b"", "503 Busy", Retry_After="7"),
@@ -102,10 +102,10 @@ def test_one_429_holds_up_the_whole_host_but_no_other(host: FarSide, time: FakeT
         time_of.append(time.time)
 
     with far_side() as elsewhere:
-        waiting = replace(time.waiting, sleep=held_sleep)
+        waiting = replace(time.clock, sleep=held_sleep)
 
         async def run() -> list[float]:
-            async with Downloader(MANNERS, ANYWHERE, waiting=waiting) as downloader:
+            async with Downloader(MANNERS, ANYWHERE, clock=waiting) as downloader:
                 return await three(downloader)
 
         assert asyncio.run(run()) == [1000, 1030, 1030]
@@ -180,15 +180,17 @@ def closed_port() -> int:
         return one.getsockname()[1]
 
 
-def until_down(url: str, time: FakeTime, owners: int = 5, manners: Manners = MANNERS) -> tuple[int, FarSideDown | None]:
+def until_down(
+    url: str, time: FakeTime, owners: int = 5, manners: DownloadPolicy = MANNERS
+) -> tuple[int, UpstreamUnavailable | None]:
     """How many downloads of several products it takes until the far side counts as down."""
 
-    async def many(downloader: Downloader) -> tuple[int, FarSideDown | None]:
+    async def many(downloader: Downloader) -> tuple[int, UpstreamUnavailable | None]:
         for i in range(200):
             try:
                 await downloader.download(url, time.time + 120, owner=i % owners)
-            except FarSideDown as error:
-                with pytest.raises(FarSideDown):
+            except UpstreamUnavailable as error:
+                with pytest.raises(UpstreamUnavailable):
                     await downloader.download(url, time.time + 120, owner="other")
                 return i + 1, error
         return 200, None

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.operations.upkeep.backup import backup, read_manifest
 from unde_catalog.operations.upkeep.restore import restore
 from unde_catalog.operations.upkeep.verify import verify
@@ -36,17 +36,17 @@ PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 LOG = logging.getLogger("test")
 
 
-def hashes(workplace: Workplace) -> dict[str, str]:
-    return {info.key: hashlib.sha256(workplace.store.get(info.key)).hexdigest() for info in workplace.store.list("")}
+def hashes(backends: Backends) -> dict[str, str]:
+    return {info.key: hashlib.sha256(backends.store.get(info.key)).hexdigest() for info in backends.store.list("")}
 
 
-def run(workplace: Workplace, stage: str, **options: Any) -> StageReport:
+def run(backends: Backends, stage: str, **options: Any) -> StageReport:
     root = uuid.uuid4().hex
-    return pipeline.run(stage, BRAND, workplace, RunOptions(run_id=root, root_run=root, **options), LOG)
+    return pipeline.run_stage(stage, BRAND, backends, RunOptions(run_id=root, root_run=root, **options), LOG)
 
 
-def run_all(workplace: Workplace, **options: Any) -> list[StageReport]:
-    return [run(workplace, "raw_products", **options), run(workplace, "originals"), run(workplace, "collages")]
+def run_all(backends: Backends, **options: Any) -> list[StageReport]:
+    return [run(backends, "raw_products", **options), run(backends, "originals"), run(backends, "collages")]
 
 
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -56,15 +56,15 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 
 def test_everything_is_lost_and_comes_back_from_a_backup(
-    workplace: Workplace,
+    backends: Backends,
     sandbox: Sandbox,
     direct: str,
     fresh: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    run_all(workplace)
-    rows, objects, shape = all_rows(direct), hashes(workplace), schema(direct)
+    run_all(backends)
+    rows, objects, shape = all_rows(direct), hashes(backends), schema(direct)
     saved = command("backup", "backups", "--objects", BACKUP_DB_URL=direct)
     assert saved.returncode == 0, saved.stderr
     (made,) = (tmp_path / "backups").glob("2*")
@@ -74,8 +74,8 @@ def test_everything_is_lost_and_comes_back_from_a_backup(
     assert manifest.rows["public.product_photos"] == len(rows["product_photos"]) > 20
     assert (made.stat().st_mode & 0o777, "not-a-secret" in (made / "manifest.json").read_text()) == (0o700, False)
 
-    workplace.close()
-    shutil.rmtree(workplace.store.where)
+    backends.close()
+    shutil.rmtree(backends.store.where)
     there = {"STAGING_DB_URL": fresh, "BACKUP_DB_URL": fresh}
     restored = command("restore", str(made), "--objects", **there)
     assert restored.returncode == 0, restored.stderr
@@ -88,7 +88,7 @@ def test_everything_is_lost_and_comes_back_from_a_backup(
 
     requests = len(sandbox.log("photo")), len(sandbox.log("apify.start"))
     monkeypatch.setenv("STAGING_DB_URL", fresh)
-    with Workplace(load_settings()) as again:
+    with Backends(load_settings()) as again:
         assert [report.done for report in run_all(again)][1:] == [0, 0]
         assert hashes(again) == objects
     assert (len(sandbox.log("photo")), len(sandbox.log("apify.start"))) == requests
@@ -105,23 +105,23 @@ def test_rights_come_back_and_hold_for_later_tables(server: Server, direct: str,
 
 
 def test_an_older_dump_beside_newer_objects_is_mended_to_what_an_undisturbed_catalogue_has(
-    workplace: Workplace, sandbox: Sandbox, direct: str, tmp_path: Path
+    backends: Backends, sandbox: Sandbox, direct: str, tmp_path: Path
 ) -> None:
-    run(workplace, "raw_products")
-    ids = [row["external_id"] for row in execute(workplace.db, "SELECT external_id FROM raw_products ORDER BY id")]
-    execute(workplace.db, "DELETE FROM raw_products WHERE external_id = %s", ids[0])  # comes with the next scrape
-    run(workplace, "originals")
-    run(workplace, "collages")
+    run(backends, "raw_products")
+    ids = [row["external_id"] for row in execute(backends.db, "SELECT external_id FROM raw_products ORDER BY id")]
+    execute(backends.db, "DELETE FROM raw_products WHERE external_id = %s", ids[0])  # comes with the next scrape
+    run(backends, "originals")
+    run(backends, "collages")
     made = backup(direct, tmp_path / "backups")
     sandbox.control(brand=BRAND, photos={ids[1]: "v2", ids[2]: "v2"})
-    run_all(workplace, force=True)
-    undisturbed, objects = catalogue(workplace), hashes(workplace)
-    for info in list(workplace.store.list("")):
+    run_all(backends, force=True)
+    undisturbed, objects = catalogue(backends), hashes(backends)
+    for info in list(backends.store.list("")):
         earlier = info.modified.timestamp() - 7200
-        os.utime(Path(workplace.store.where) / info.key, (earlier, earlier))
+        os.utime(Path(backends.store.where) / info.key, (earlier, earlier))
 
     restore(direct, made, replace=True)
-    found = verify(workplace.db, workplace.store, hashes=True, mend=True)
+    found = verify(backends.db, backends.store, hashes=True, mend=True)
     wrong = sum(count for (kind, _), count in found.found.items() if kind in ("wrong_size", "wrong_hash"))
     changed = {row["key"] for row in undisturbed["objects"] if row["external_id"] in (ids[1], ids[2])}
     new = {row["key"] for row in undisturbed["objects"] if row["external_id"] == ids[0]}
@@ -129,29 +129,29 @@ def test_an_older_dump_beside_newer_objects_is_mended_to_what_an_undisturbed_cat
         len(changed), len(new) - 1, 1,
     )  # fmt: skip
     assert found.left == 0
-    assert not any(workplace.store.exists(key) for key in new)
+    assert not any(backends.store.exists(key) for key in new)
 
-    run_all(workplace, force=True)
-    assert catalogue(workplace) == undisturbed
-    assert hashes(workplace) == objects
-    assert verify(workplace.db, workplace.store, hashes=True).found == {}
+    run_all(backends, force=True)
+    assert catalogue(backends) == undisturbed
+    assert hashes(backends) == objects
+    assert verify(backends.db, backends.store, hashes=True).found == {}
 
 
-def catalogue(workplace: Workplace) -> dict[str, list[dict[str, Any]]]:
+def catalogue(backends: Backends) -> dict[str, list[dict[str, Any]]]:
     """Products and what is stored of them, without ids and times."""
     return {
         "products": execute(
-            workplace.db,
+            backends.db,
             "SELECT external_id, name, price, active, image_status, error_message, original_image_urls, image_urls,"
             " collage_url FROM raw_products ORDER BY external_id",
         ),
         "objects": execute(
-            workplace.db,
+            backends.db,
             "SELECT external_id, n, state, source_url, key, sha256, bytes FROM product_photos"
             " JOIN raw_products p ON p.id = product_id UNION ALL SELECT external_id, 0, '', '', key, sha256, bytes"
             " FROM product_collages JOIN raw_products p ON p.id = product_id ORDER BY 1, 2",
         ),
-        "due": execute(workplace.db, "SELECT product_id, stage FROM due_work WHERE due_at IS NOT NULL ORDER BY 1, 2"),
+        "due": execute(backends.db, "SELECT product_id, stage FROM due_work WHERE due_at IS NOT NULL ORDER BY 1, 2"),
     }
 
 
@@ -207,20 +207,20 @@ def test_a_dump_goes_to_every_postgresql_that_is_no_older(
 
 
 def test_a_backup_that_is_killed_leaves_nothing_that_looks_like_one(
-    direct: str, workplace: Workplace, tmp_path: Path
+    direct: str, backends: Backends, tmp_path: Path
 ) -> None:
-    workplace.store.put("originals/zara/1/1.jpg", b"x", "image/jpeg")
+    backends.store.put("originals/zara/1/1.jpg", b"x", "image/jpeg")
     folder = tmp_path / "backups"
     code = (
         "import os, sys; from pathlib import Path; from unde_catalog.operations.upkeep.backup import backup\n"
         "from unde_catalog.stores.objects.directory import directory_store\n"
         "backup(sys.argv[1], Path(sys.argv[2]), directory_store(Path(sys.argv[3])), lambda r: os.kill(os.getpid(), 9))"
     )
-    killed = [sys.executable, "-c", code, direct, str(folder), workplace.store.where]
+    killed = [sys.executable, "-c", code, direct, str(folder), backends.store.where]
     assert subprocess.run(killed, cwd=PROJECT).returncode == -9
     assert list(folder.glob("2*")) == []
     assert len(list(folder.glob(".unfinished-*"))) == 1
-    made = backup(direct, folder, workplace.store)
+    made = backup(direct, folder, backends.store)
     assert [path.name for path in folder.iterdir() if path.is_dir() and path.name != "objects"] == [made.name]
     manifest = read_manifest(made)
     assert (manifest.objects, manifest.object_bytes) == (1, 1)

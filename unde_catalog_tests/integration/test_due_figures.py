@@ -8,7 +8,7 @@ from datetime import timedelta
 from unde_catalog.cli import status as reading
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import leases, spreading
-from unde_catalog.stores.staging.due_work.leases import Settled
+from unde_catalog.stores.staging.due_work.leases import LeaseOutcome
 from unde_catalog.stores.staging.due_work.statistics import DueFigures, alarms, figures
 from unde_catalog_tests.support.due import BRAND, LEASE, add_products, execute
 from unde_catalog_tests.support.servers import Sandbox
@@ -42,7 +42,7 @@ def test_each_product_is_counted_as_what_it_is(each_db: Database) -> None:
         execute(each_db, late, minutes, STAGE, product)
     oldest = each_db.run(leases.take, STAGE, BRAND, 3, LEASE)
     kinds = [("given_up", "broken"), ("done", None)]
-    settled = [Settled(lease, kind, why) for lease, (kind, why) in zip(oldest, kinds, strict=False)]  # type: ignore[arg-type]
+    settled = [LeaseOutcome(lease, kind, why) for lease, (kind, why) in zip(oldest, kinds, strict=False)]  # type: ignore[arg-type]
     each_db.run(leases.finish, STAGE, settled, HOUR)
     found = look(each_db)
     assert (found.active, found.given_up, found.never_checked) == (6, 1, 0)

@@ -7,7 +7,7 @@ import pytest
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import leases as due_work
 from unde_catalog.stores.staging.due_work import requeue
-from unde_catalog.stores.staging.due_work.leases import Lease, Settled
+from unde_catalog.stores.staging.due_work.leases import Lease, LeaseOutcome
 from unde_catalog_tests.support.due import BRAND, STAGE, add_products, due_row, execute, is_due
 
 LEASE = timedelta(minutes=10)
@@ -22,7 +22,11 @@ def settle_one_each_way(db: Database, brand: str = BRAND) -> list[int]:
     products = add_products(db, 3, brand)
     by_id = {lease.product_id: lease for lease in take(db, brand)}
     done, later, given_up = [by_id[product] for product in products]
-    settled = [Settled(done, "done"), Settled(later, "later", "busy"), Settled(given_up, "given_up", "broken")]
+    settled = [
+        LeaseOutcome(done, "done"),
+        LeaseOutcome(later, "later", "busy"),
+        LeaseOutcome(given_up, "given_up", "broken"),
+    ]
     db.run(due_work.finish, STAGE, settled)
     execute(db, "UPDATE raw_products SET image_status = 'error', error_message = 'x' WHERE id = %s", products[2])
     execute(db, "UPDATE raw_products SET image_status = 'uploaded' WHERE id = %s", products[0])
@@ -43,7 +47,7 @@ def test_force_makes_everything_due_with_a_clean_record_once_a_root_run(each_db:
     }
     leases = take(each_db)
     assert all(lease.forced_at is not None for lease in leases)
-    each_db.run(due_work.finish, STAGE, [Settled(lease, "done") for lease in leases])
+    each_db.run(due_work.finish, STAGE, [LeaseOutcome(lease, "done") for lease in leases])
     assert each_db.run(requeue.force, STAGE, BRAND, "run-1") == 0
     assert due(each_db, products) == [False, False, False]
     assert each_db.run(requeue.force, STAGE, BRAND, "run-2") == 3
@@ -75,7 +79,7 @@ def test_force_leaves_a_product_in_hand_to_its_worker_and_due_after_it(each_db: 
     leases = take(each_db)
     assert each_db.run(requeue.force, STAGE, BRAND, "run") == 1
     assert take(each_db) == []
-    assert each_db.run(due_work.finish, STAGE, [Settled(leases[0], "done")]) == {product: False}
+    assert each_db.run(due_work.finish, STAGE, [LeaseOutcome(leases[0], "done")]) == {product: False}
     assert len(take(each_db)) == 1
 
 
@@ -87,7 +91,7 @@ def test_retry_failed_makes_due_what_failed_once_a_root_run(each_db: Database) -
     assert [row["image_status"] for row in statuses] == ["uploaded", "pending", "pending"]
     assert statuses[2]["error_message"] is None
     leases = take(each_db)
-    each_db.run(due_work.finish, STAGE, [Settled(lease, "given_up", "again") for lease in leases])
+    each_db.run(due_work.finish, STAGE, [LeaseOutcome(lease, "given_up", "again") for lease in leases])
     assert each_db.run(requeue.retry_failed, STAGE, BRAND, "run-1") == 0
     assert each_db.run(requeue.retry_failed, STAGE, BRAND, "run-2") == 2
 

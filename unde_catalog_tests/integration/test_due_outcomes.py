@@ -7,7 +7,7 @@ import pytest
 
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import leases as due_work
-from unde_catalog.stores.staging.due_work.leases import Settled, Settlement
+from unde_catalog.stores.staging.due_work.leases import LeaseOutcome, Settlement
 from unde_catalog_tests.support.due import (
     BRAND,
     LEASE,
@@ -63,7 +63,7 @@ def test_a_change_that_is_being_written_while_its_product_is_settled_is_not_lost
     with ThreadPoolExecutor(1) as other:
         with each_db.transaction() as cursor:
             cursor.execute(change[stage].encode())
-            settled = other.submit(each_db.run, due_work.finish, stage, [Settled(leases[0], "done")])
+            settled = other.submit(each_db.run, due_work.finish, stage, [LeaseOutcome(leases[0], "done")])
             poll(each_db.url, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")  # it waits for our lock
         assert settled.result(10) == {product: False}
     assert is_due(each_db, product, stage)
@@ -77,11 +77,11 @@ def test_the_four_outcomes_leave_their_marks(each_db: Database) -> None:
         due_work.finish,
         STAGE,
         [
-            Settled(done, "done"),
-            Settled(far, "later", "http_503", "busy"),
-            Settled(item, "later", "truncated", "short", item_fault=True),
-            Settled(given_up, "given_up", "no_photos", "none", item_fault=True),
-            Settled(back, "handed_back", "ignored", "ignored"),
+            LeaseOutcome(done, "done"),
+            LeaseOutcome(far, "later", "http_503", "busy"),
+            LeaseOutcome(item, "later", "truncated", "short", item_fault=True),
+            LeaseOutcome(given_up, "given_up", "no_photos", "none", item_fault=True),
+            LeaseOutcome(back, "released", "ignored", "ignored"),
         ],
     )
     rows = [due_row(each_db, product) for product in products]
@@ -111,7 +111,7 @@ def test_failures_add_up_and_success_forgets_them(each_db: Database) -> None:
     assert since[0] == since[1] == since[2]
     (lease,) = take(each_db)
     assert (lease.attempts, lease.item_faults) == (3, 2)
-    finish(each_db, [lease], "handed_back")
+    finish(each_db, [lease], "released")
     (lease,) = take(each_db)
     assert (lease.attempts, lease.item_faults) == (3, 2)
     finish(each_db, [lease])
@@ -126,8 +126,8 @@ def test_a_product_that_became_inactive_in_hand_is_not_due_after_any_outcome(eac
     products = add_products(each_db, 4)
     leases = take(each_db)
     execute(each_db, "UPDATE raw_products SET active = false")
-    kinds: list[Settlement] = ["done", "later", "given_up", "handed_back"]
-    settled = [Settled(lease, kind, "why") for lease, kind in zip(leases, kinds, strict=True)]
+    kinds: list[Settlement] = ["done", "later", "given_up", "released"]
+    settled = [LeaseOutcome(lease, kind, "why") for lease, kind in zip(leases, kinds, strict=True)]
     each_db.run(due_work.finish, STAGE, settled, timedelta(hours=1))
     assert [row["due_at"] for row in map(lambda p: due_row(each_db, p), products) if row] == [None] * 4
 
@@ -158,7 +158,7 @@ def test_a_failed_try_comes_again_at_a_half_hour_each_time_later(each_db: Databa
                 cursor.execute("SELECT set_config('timezone', %s, true)", (zone,))
                 set_now(cursor, f"2026-03-28T{now}Z")
                 leases = due_work.take(cursor, STAGE, BRAND, 1, LEASE)
-                due_work.finish(cursor, STAGE, [Settled(leases[0], "later", "why")])
+                due_work.finish(cursor, STAGE, [LeaseOutcome(leases[0], "later", "why")])
             row = due_row(each_db, product)
             assert row is not None
             time, _, days = expected.partition(" +")
@@ -183,7 +183,7 @@ def test_recurring_work_keeps_its_phase_and_skips_what_it_missed(each_db: Databa
         with each_db.transaction() as cursor:
             set_now(cursor, f"2026-03-28T{now}Z")
             leases = due_work.take(cursor, STAGE, BRAND, 1, LEASE)
-            due_work.finish(cursor, STAGE, [Settled(leases[0], "done")], timedelta(hours=1))
+            due_work.finish(cursor, STAGE, [LeaseOutcome(leases[0], "done")], timedelta(hours=1))
         row = due_row(each_db, product)
         assert row is not None
         hour, minute, second = expected.split(":")

@@ -6,7 +6,7 @@ import pytest
 
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import leases as due_work
-from unde_catalog.stores.staging.due_work.leases import Settled
+from unde_catalog.stores.staging.due_work.leases import LeaseOutcome
 from unde_catalog_tests.support.due import BRAND, STAGE, add_products, due_row, execute, is_due
 
 LEASE = timedelta(minutes=10)
@@ -15,7 +15,7 @@ LEASE = timedelta(minutes=10)
 def settle(db: Database, kind: due_work.Settlement = "done", stage: str = STAGE) -> None:
     """Take all that is due in a stage and settle it."""
     leases = db.run(due_work.take, stage, BRAND, 100, LEASE)
-    db.run(due_work.finish, stage, [Settled(lease, kind, "why") for lease in leases])
+    db.run(due_work.finish, stage, [LeaseOutcome(lease, kind, "why") for lease in leases])
 
 
 def add_photo(db: Database, product: int, n: int = 1, state: str = "stored", sha256: str = "a") -> None:
@@ -137,16 +137,16 @@ def test_what_was_through_when_a_product_left_is_not_done_again_when_it_is_back(
     assert not is_due(db, product)
 
 
-@pytest.mark.parametrize("how", ["changed", "later", "given_up", "killed", "handed_back"])
+@pytest.mark.parametrize("how", ["changed", "later", "given_up", "killed", "released"])
 def test_what_was_not_through_when_a_product_left_is_due_when_it_is_back(each_db: Database, how: str) -> None:
     (product,) = add_products(each_db, 1, image_status="collage_ready")
     add_photo(each_db, product)
     if how in ("later", "given_up"):
         settle(each_db, how, "collages")  # type: ignore[arg-type]
-    leases = each_db.run(due_work.take, "collages", BRAND, 1, LEASE) if how in ("killed", "handed_back") else []
+    leases = each_db.run(due_work.take, "collages", BRAND, 1, LEASE) if how in ("killed", "released") else []
     execute(each_db, "UPDATE raw_products SET active = false")
-    if how == "handed_back":
-        each_db.run(due_work.finish, "collages", [Settled(leases[0], "handed_back")])
+    if how == "released":
+        each_db.run(due_work.finish, "collages", [LeaseOutcome(leases[0], "released")])
     assert not is_due(each_db, product, "collages")
     execute(each_db, "UPDATE raw_products SET active = true")
     assert is_due(each_db, product, "collages")

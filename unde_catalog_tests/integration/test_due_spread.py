@@ -10,7 +10,7 @@ import pytest
 from unde_catalog.stores.db.database import Cursor, Database
 from unde_catalog.stores.staging.due_work import leases as due_work
 from unde_catalog.stores.staging.due_work import requeue, slots, spreading
-from unde_catalog.stores.staging.due_work.leases import Settled, Settlement
+from unde_catalog.stores.staging.due_work.leases import LeaseOutcome, Settlement
 from unde_catalog.stores.staging.due_work.spreading import Spread
 from unde_catalog_tests.support.due import BRAND, LEASE, add_products, due_row, execute
 
@@ -31,7 +31,7 @@ def take(db: Database, most: int = 10_000) -> list[due_work.Lease]:
 
 
 def settle(db: Database, leases: list[due_work.Lease], kind: Settlement = "done") -> None:
-    db.run(due_work.finish, STAGE, [Settled(one, kind, None if kind == "done" else "why") for one in leases], HOUR)
+    db.run(due_work.finish, STAGE, [LeaseOutcome(one, kind, None if kind == "done" else "why") for one in leases], HOUR)
 
 
 def make_due(db: Database, condition: str = "true") -> None:
@@ -206,4 +206,4 @@ def test_an_answer_that_is_not_known_keeps_the_products_place(each_db: Database)
         assert after["due_at"] - before["due_at"] == HOUR
         assert (after["attempts"], after["reason"], after["failing_since"] is None) == (times, "why", False)
         execute(each_db, "UPDATE due_work SET due_at = due_at - interval '1 hour' WHERE stage = %s", STAGE)
-    assert each_db.run(due_work.mend_times, STAGE, BRAND, LEASE, HOUR) == 0
+    assert each_db.run(due_work.repair_times, STAGE, BRAND, LEASE, HOUR) == 0

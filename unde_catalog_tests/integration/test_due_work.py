@@ -6,7 +6,7 @@ from typing import Any
 
 from unde_catalog.stores.db.database import Cursor, Database
 from unde_catalog.stores.staging.due_work import leases as due_work
-from unde_catalog.stores.staging.due_work.leases import Settled
+from unde_catalog.stores.staging.due_work.leases import LeaseOutcome
 from unde_catalog.stores.staging.photos import originals
 from unde_catalog.stores.staging.reports import status as reports
 from unde_catalog_tests.support.due import (
@@ -73,7 +73,7 @@ def test_an_outcome_with_an_old_token_changes_nothing(each_db: Database) -> None
     let_leases_run_out(each_db)
     second = take(each_db)
     before = due_row(each_db, product)
-    for kind in ("done", "later", "given_up", "handed_back"):
+    for kind in ("done", "later", "given_up", "released"):
         assert finish(each_db, first, kind) == {}
     assert due_row(each_db, product) == before
     assert finish(each_db, second) == {product: True}
@@ -137,9 +137,9 @@ def _work_on_products(explaining: Any) -> None:
     assert len(some) == 5
     due_work.take(explaining, STAGE, BRAND, 5, LEASE, but_not=ids)
     originals.load(explaining, ids)
-    due_work.finish(explaining, STAGE, [Settled(lease, "done") for lease in leases[:50]])
-    due_work.finish(explaining, STAGE, [Settled(lease, "later", "why") for lease in leases[50:]])
-    due_work.finish(explaining, STAGE, [Settled(lease, "handed_back") for lease in some[:1]])
+    due_work.finish(explaining, STAGE, [LeaseOutcome(lease, "done") for lease in leases[:50]])
+    due_work.finish(explaining, STAGE, [LeaseOutcome(lease, "later", "why") for lease in leases[50:]])
+    due_work.finish(explaining, STAGE, [LeaseOutcome(lease, "released") for lease in some[:1]])
     assert reports.due_brands(explaining, STAGE, ["oysho", BRAND]) == [BRAND]
     due_work.still_open(explaining, STAGE, "oysho")
 

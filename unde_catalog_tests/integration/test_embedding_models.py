@@ -7,7 +7,7 @@ import pytest
 from psycopg import sql
 
 from unde_catalog.stages.visual_index.pgvector import PgvectorStore
-from unde_catalog.stages.visual_index.vector_store import EVERYTHING, Filters, VectorsDown
+from unde_catalog.stages.visual_index.vector_store import EVERYTHING, Filters, VectorStoreUnavailable
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.index import models, vectors
 from unde_catalog.stores.staging.index.models import Models
@@ -33,13 +33,13 @@ def test_a_new_model_makes_all_that_is_indexed_due_once(db: Database, monkeypatc
     execute(db, "UPDATE raw_products SET active = false WHERE id = %s", outside[2])
     execute(db, "UPDATE due_work SET due_at = NULL")
     serve(db)
-    assert not db.run(models.ask)  # the first model's products are due by themselves
+    assert not db.run(models.enqueue_missing)  # the first model's products are due by themselves
     serve(db, NEW)
-    assert [db.run(models.ask) for _ in range(3)] == [True, True, False]
+    assert [db.run(models.enqueue_missing) for _ in range(3)] == [True, True, False]
     assert all(is_due(db, id, "visual_index") for id in inside)
     assert not any(is_due(db, id, "visual_index") for id in outside)
     execute(db, "UPDATE due_work SET due_at = NULL")
-    assert not db.run(models.ask)
+    assert not db.run(models.enqueue_missing)
     assert not any(is_due(db, id, "visual_index") for id in inside)
 
 
@@ -49,7 +49,7 @@ def test_the_new_model_serves_when_all_is_found_by_it_that_was_found(db: Databas
     serve(db)
     store.upsert(MODEL, [photo(db, id, 10) for id in (one, other, broken)])
     serve(db, NEW)
-    while db.run(models.ask):
+    while db.run(models.enqueue_missing):
         pass
     store.upsert(NEW, [photo(db, one, 20)])
     assert db.run(models.switch, NEW) == 2
@@ -90,7 +90,7 @@ def test_embeddings_are_kept_on_every_server_and_searched_where_pgvector_is(
         assert [hit.product_id for hit in store.search(MODEL, direction(0))] == [one]
         return
     for ask in (lambda: store.search(MODEL, direction(0)), lambda: store.rebuild(MODEL)):
-        with pytest.raises(VectorsDown, match="install the extension pgvector"):
+        with pytest.raises(VectorStoreUnavailable, match="install the extension pgvector"):
             ask()
 
 
@@ -102,7 +102,7 @@ def test_embeddings_that_came_before_pgvector_are_searched_after_a_rebuild(db: D
     store = PgvectorStore(db, server.past_poolers(db.url))
     one = product(db, 1)
     store.upsert(MODEL, [photo(db, one, 10)])
-    with pytest.raises(VectorsDown):
+    with pytest.raises(VectorStoreUnavailable):
         store.search(MODEL, direction(0))
     assert store.rebuild(MODEL) == 1
     assert [hit.product_id for hit in store.search(MODEL, direction(0))] == [one]

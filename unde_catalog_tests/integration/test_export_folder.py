@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from unde_catalog.services.export import checkpoint
-from unde_catalog.services.export.folder import CHECKPOINT, JOURNAL, UNFINISHED, CopyFolder, CopyStopped, InTheWay
-from unde_catalog.services.export.journal import Begun, Journal, line
+from unde_catalog.services.export.folder import CHECKPOINT, JOURNAL, UNFINISHED, CopyFolder, CopyStopped, PathConflict
+from unde_catalog.services.export.journal import RunJournal, RunStart, line
 from unde_catalog_tests.support import exporting
 
 IDS = st.text('ab\n"\\é\ud800],[', max_size=3)
@@ -44,7 +44,7 @@ def test_a_link_in_the_place_of_a_category_is_not_followed(folder: CopyFolder, t
     (outside / "a.jpg").write_bytes(b"theirs")
     (folder.path / "bags").symlink_to(outside)
     assert not folder.there("bags", "a.jpg")
-    with pytest.raises(InTheWay):
+    with pytest.raises(PathConflict):
         folder.put("bags", "a.jpg", b"ours")
     assert exporting.files(outside) == {"a.jpg": b"theirs"}
 
@@ -71,7 +71,7 @@ def test_a_file_or_a_folder_in_the_way_is_the_fault_of_one_item(folder: CopyFold
     (folder.path / "bags").touch()
     (folder.path / "hats" / "a.jpg").mkdir(parents=True)
     for category in ("bags", "hats"):
-        with pytest.raises(InTheWay):
+        with pytest.raises(PathConflict):
             folder.put(category, "a.jpg", b"ours")
     assert list((folder.path / UNFINISHED).iterdir()) == []
 
@@ -148,14 +148,14 @@ def test_a_checkpoint_that_cannot_be_read_is_set_aside(folder: CopyFolder, broke
 
 
 def test_a_journal_outlives_its_process_but_for_a_line_that_was_not_finished(folder: CopyFolder) -> None:
-    journal = Journal(folder)
-    journal.begin(Begun("all", 7))
+    journal = RunJournal(folder)
+    journal.begin(RunStart("all", 7))
     journal.add(line(True, "a") + line(False, "b\n"))
     journal.flush()
     with (folder.path / JOURNAL).open("ab") as file:
         file.write(b'+"c')
-    later = Journal(folder)
-    assert later.left_over() == Begun("all", 7)
+    later = RunJournal(folder)
+    assert later.left_over() == RunStart("all", 7)
     assert list(later.lines(*later.since_checkpoint())) == [b'+"a"', b'-"b\\n"']
 
 
@@ -164,13 +164,13 @@ def test_a_journal_outlives_its_process_but_for_a_line_that_was_not_finished(fol
 )
 def test_a_journal_of_nonsense_is_none(folder: CopyFolder, content: bytes) -> None:
     (folder.path / JOURNAL).write_bytes(content)
-    journal = Journal(folder)
+    journal = RunJournal(folder)
     assert journal.left_over() is None
     assert list(journal.lines(*journal.since_checkpoint())) == []
 
 
 def test_nobody_goes_on_with_what_was_broken_off_long_ago(folder: CopyFolder) -> None:
-    journal = Journal(folder)
-    journal.begin(Begun("all", 7))
+    journal = RunJournal(folder)
+    journal.begin(RunStart("all", 7))
     os.utime(folder.path / JOURNAL, (1, 1))
-    assert Journal(folder).left_over() is None
+    assert RunJournal(folder).left_over() is None

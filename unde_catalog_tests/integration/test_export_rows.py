@@ -3,11 +3,11 @@ from psycopg.types.json import Jsonb
 
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.products import export as export_rows
-from unde_catalog.stores.staging.products.export import Chosen
+from unde_catalog.stores.staging.products.export import ExportSelection
 from unde_catalog_tests.support.due import add_products, execute
 
-ALL = Chosen("zara", None, "uncategorized", 100)
-FIRST = Chosen("zara", None, "uncategorized", 1)
+ALL = ExportSelection("zara", None, "uncategorized", 100)
+FIRST = ExportSelection("zara", None, "uncategorized", 1)
 
 
 @pytest.mark.parametrize("analyzed", [False, True])

@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 
-from unde_catalog.backends import Workplace
-from unde_catalog.net.download import Downloader, Manners
+from unde_catalog.backends import Backends
+from unde_catalog.net.download import Downloader, DownloadPolicy
 from unde_catalog.net.responses import Downloaded, DownloadFailed
-from unde_catalog.net.url_policy import Targets
+from unde_catalog.net.url_policy import UrlPolicy
 from unde_catalog.sandbox import faults
 from unde_catalog.sandbox.fault_answers import RESPONSES
 from unde_catalog.settings.environment import load_settings
@@ -26,7 +26,7 @@ from unde_catalog_tests.support.servers import Sandbox
 from unde_catalog_tests.unit.drawn_photos import detailed, saved
 
 PHOTO = saved(detailed())
-MANNERS = Manners(slots=10, delay_min=0, delay_max=0, timeout=5, max_retries=3, max_bytes=20_000_000)
+MANNERS = DownloadPolicy(slots=10, delay_min=0, delay_max=0, timeout=5, max_retries=3, max_bytes=20_000_000)
 
 SEEN = {  # as what each fault arrives: why there is no body, or why the body is no photo
     "404": "http_404",
@@ -97,9 +97,9 @@ def fetch_all(photos: str, *names: str, time: FakeTime | None = None, timeout: f
     """How photos of these names, fetched one after the other by one downloader, arrive."""
 
     async def run() -> list[str]:
-        waiting = (time or FakeTime()).waiting
+        waiting = (time or FakeTime()).clock
         manners = replace(MANNERS, timeout=timeout)
-        async with Downloader(manners, Targets(anywhere=True), waiting=waiting) as downloader:
+        async with Downloader(manners, UrlPolicy(anywhere=True), clock=waiting) as downloader:
             return [_seen(await downloader.download(f"{photos}/{name}", waiting.now() + 120)) for name in names]
 
     return asyncio.run(run())
@@ -147,22 +147,22 @@ def test_a_brand_with_some_of_each_fault_loses_no_product_and_none_that_passes_i
     dial = ",".join(f"photo:{rule}" for rule in [*some, *passing])
     sandbox = start_sandbox("--faults", dial, "--seed", "3")
     configured(sandbox, MAX_RETRIES="1")
-    with Workplace(load_settings()) as place:
+    with Backends(load_settings()) as backends:
 
         def run(stage: str):
             options = RunOptions(run_id="run", root_run="run")
-            return pipeline.run(stage, "zara", place, options, logging.getLogger("test"))
+            return pipeline.run_stage(stage, "zara", backends, options, logging.getLogger("test"))
 
         assert run("raw_products").counts["new"] == 20
         reports = []
         for _ in range(4):  # one for what passes, three for faults of a photo itself
-            execute(place.db, "UPDATE due_work SET due_at = unde_now() WHERE due_at IS NOT NULL")
+            execute(backends.db, "UPDATE due_work SET due_at = unde_now() WHERE due_at IS NOT NULL")
             reports.append(run("originals"))
         assert reports[0].failed > 5, "the dial strikes nobody: the test tests nothing"
         for report in reports:
-            assert not report.handed_back and "unexpected_error" not in report.failures()
+            assert not report.released and "unexpected_error" not in report.failures()
         products = execute(
-            place.db,
+            backends.db,
             "SELECT p.image_status AS status, p.error_message AS said, w.given_up, w.due_at IS NOT NULL AS due,"
             " array_agg(f.reason) AS reasons, coalesce(jsonb_array_length(p.image_urls), 0) AS urls,"
             " count(*) FILTER (WHERE f.state = 'stored') AS stored"

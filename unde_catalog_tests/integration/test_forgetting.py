@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 from unde_catalog.cli.app import app
 from unde_catalog.services.user_media import erasure
 from unde_catalog.services.user_media.bucket import PrivateBucket
-from unde_catalog.services.user_media.erasure import Forgotten
+from unde_catalog.services.user_media.erasure import ErasureResult
 from unde_catalog.services.user_media.object_keys import inference_key, train_key
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.user_media import days
 from unde_catalog.stores.staging.user_media import requests as rows
-from unde_catalog.stores.staging.user_media.requests import About, RequestKey, Settled, StoredPhoto
+from unde_catalog.stores.staging.user_media.requests import RequestKey, RequestSubject, SettledRequest, StoredUserPhoto
 from unde_catalog_tests.support.s3_servers import Rclone, running_rclone
 from unde_catalog_tests.support.user_media import PRIVATE_BUCKET, configured_bucket, nothing_set, private_environment
 
@@ -68,13 +68,13 @@ def bucket(
 
 
 def test_all_photos_of_a_person_go_and_nobody_elses(bucket: PrivateBucket, db: Database) -> None:
-    assert erasure.forget(bucket, db, 77) == Forgotten(training=3, inference=2, app=4, bytes=45)
+    assert erasure.erase(bucket, db, 77) == ErasureResult(training=3, inference=2, app=4, bytes=45)
     assert _keys(bucket) == sorted(OTHERS)
-    assert erasure.forget(bucket, db, 77) == Forgotten()
+    assert erasure.erase(bucket, db, 77) == ErasureResult()
 
 
 def test_for_one_bot_only_what_it_stored_goes(bucket: PrivateBucket, db: Database) -> None:
-    assert erasure.forget(bucket, db, 77, 1) == Forgotten(training=2, inference=1, bytes=15)
+    assert erasure.erase(bucket, db, 77, 1) == ErasureResult(training=2, inference=1, bytes=15)
     assert _keys(bucket) == sorted(HERS[2:3] + HERS[4:] + OTHERS)
 
 
@@ -85,7 +85,7 @@ def test_rows_and_answers_name_the_person_no_more_and_days_keep_their_counts(
     _answered(db, 2, bot=2, user=77, key=HERS[2])
     _answered(db, 3, bot=1, user=777, key=OTHERS[0])
     before = db.run(days.days, 3)
-    done = erasure.forget(bucket, db, 77)
+    done = erasure.erase(bucket, db, 77)
     assert (done.requests, done.rows) == (2, 2)
     assert db.run(days.days, 3) == before
     with db.transaction() as cursor:
@@ -99,22 +99,22 @@ def test_rows_and_answers_name_the_person_no_more_and_days_keep_their_counts(
 
 def test_a_photo_that_comes_meanwhile_goes_too_and_is_told(bucket: PrivateBucket, db: Database) -> None:
     late = train_key(9, 77, "a", None, file_id="AgAD9", at=AT, extension="jpg")
-    told: list[Forgotten] = []
+    told: list[ErasureResult] = []
 
-    def arrives(so_far: Forgotten) -> None:
+    def arrives(so_far: ErasureResult) -> None:
         if not told:
             bucket.store.put(late, b"late", "image/jpeg")
         told.append(so_far)
 
-    done = erasure.forget(bucket, db, 77, tell=arrives)
+    done = erasure.erase(bucket, db, 77, tell=arrives)
     assert (done.training, done.arrived, done.left) == (4, 1, 0)
     assert _keys(bucket) == sorted(OTHERS)
 
 
 def test_photos_that_come_again_and_again_are_told_as_left(bucket: PrivateBucket, db: Database) -> None:
-    done = erasure.forget(bucket, db, 77, tell=lambda _: bucket.store.put(HERS[0], b"again", "image/jpeg"))
+    done = erasure.erase(bucket, db, 77, tell=lambda _: bucket.store.put(HERS[0], b"again", "image/jpeg"))
     assert (done.arrived, done.left) == (1, 1)
-    assert erasure.forget(bucket, db, 77) == Forgotten(training=1, bytes=5)
+    assert erasure.erase(bucket, db, 77) == ErasureResult(training=1, bytes=5)
 
 
 def test_after_a_kill_in_the_middle_the_rest_goes(
@@ -125,13 +125,13 @@ def test_after_a_kill_in_the_middle_the_rest_goes(
     killed = subprocess.run([sys.executable, "-c", _KILLED_AFTER_THREE], check=False, capture_output=True, text=True)
     assert killed.returncode == -9, killed.stderr
     assert len(_keys(bucket)) < len(HERS + OTHERS)
-    done = erasure.forget(bucket, db, 77)
+    done = erasure.erase(bucket, db, 77)
     assert 0 < done.training + done.inference + done.app < len(HERS)
     assert _keys(bucket) == sorted(OTHERS)
 
 
 def test_a_folder_keeps_no_names_of_a_person(bucket: PrivateBucket, db: Database, tmp_path: Path) -> None:
-    erasure.forget(bucket, db, 77)
+    erasure.erase(bucket, db, 77)
     left = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "people").rglob("*")}
     assert not any(path.startswith("people/77/photos") or path.endswith("/77") for path in left - _parents(OTHERS))
 
@@ -166,7 +166,7 @@ import os, signal
 from unde_catalog.settings import load_settings
 from unde_catalog.storage.objects import ObjectStore
 from unde_catalog.user_media import forgetting
-from unde_catalog.workplace import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog_tests.user_media import configured_bucket
 
 bucket, deleted = configured_bucket(), []
@@ -177,7 +177,7 @@ def counted(keys):
     deleted.append(keys)
     delete(keys)
 bucket.store.delete = counted
-with Workplace(load_settings()) as place:
+with Backends(load_settings()) as place:
     forgetting.forget(bucket, place.db, 77)
 """
 
@@ -193,7 +193,9 @@ def _parents(keys: list[str]) -> set[str]:
 def _answered(db: Database, sequence: int, *, bot: int, user: int, key: str) -> None:
     """A request of one photo, stored and answered."""
     place = RequestKey("PHOTO_REQUESTS", sequence, AT)
-    db.run(rows.take, place, About("train", bot, user, "a", "batch", 5, 1))
-    db.run(rows.photo_stored, place, StoredPhoto(0, "AgAD1", "unique", key, 5, "ab" * 32, "image/jpeg", 0.1))
+    db.run(rows.take, place, RequestSubject("train", bot, user, "a", "batch", 5, 1))
+    db.run(rows.photo_stored, place, StoredUserPhoto(0, "AgAD1", "unique", key, 5, "ab" * 32, "image/jpeg", 0.1))
     answer = f"answer {sequence}".encode()
-    db.run(rows.settle, place, Settled("answered", "photo_upload_result", answer, stored=1, bytes=5, seconds=0.2))
+    db.run(
+        rows.settle, place, SettledRequest("answered", "photo_upload_result", answer, stored=1, bytes=5, seconds=0.2)
+    )

@@ -12,7 +12,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from unde_catalog.net.breaker import FAILURES
 from unde_catalog.net.download import Downloader
 from unde_catalog.net.responses import Downloaded, DownloadFailed
-from unde_catalog.net.url_policy import Targets
+from unde_catalog.net.url_policy import UrlPolicy
 from unde_catalog_tests.support.downloading import HEAD, MANNERS, PHOTO, fetch, reason, using
 from unde_catalog_tests.support.fake_time import FakeTime
 from unde_catalog_tests.support.far_side import FarSide, cut_after, for_ever, hang, reply
@@ -146,7 +146,7 @@ class Names(AbstractResolver):
     ],
 )  # fmt: skip
 def test_no_spelling_of_an_address_inside_is_connected_to(time: FakeTime, url: str) -> None:
-    assert reason(fetch(url, time, targets=Targets())) in ("refused_address", "bad_url", "no_such_host")
+    assert reason(fetch(url, time, targets=UrlPolicy())) in ("refused_address", "bad_url", "no_such_host")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_no_spelling_of_an_address_inside_is_connected_to(time: FakeTime, url: s
 def test_a_public_name_that_resolves_to_the_inside_is_refused_whatever_it_says_first(
     time: FakeTime, addresses: list[str]
 ) -> None:
-    answer = fetch("http://photos.example/a.jpg", time, targets=Targets(), resolver=Names(*addresses))
+    answer = fetch("http://photos.example/a.jpg", time, targets=UrlPolicy(), resolver=Names(*addresses))
     assert reason(answer) == "refused_address"
     assert isinstance(answer, DownloadFailed) and answer.fault == "item"
 
@@ -171,4 +171,4 @@ def test_refused_hosts_never_count_against_the_host(time: FakeTime) -> None:
             reason(await downloader.download("http://127.0.0.1/", time.time + 9, owner=i)) for i in range(FAILURES * 2)
         }
 
-    assert using(many, time, targets=Targets()) == {"refused_address"}
+    assert using(many, time, targets=UrlPolicy()) == {"refused_address"}

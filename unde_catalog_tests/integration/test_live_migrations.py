@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from unde_catalog.stores.db import migrate
-from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog_tests.support.due import BRAND, STAGE, add_products, execute, poll
 from unde_catalog_tests.support.migrating import database_at
 from unde_catalog_tests.support.servers import Server
@@ -54,7 +54,7 @@ def test_workers_get_everything_done_once_while_the_database_is_migrated(each_se
     with Database(old) as db, ExitStack() as stack:
         prepare(db)
         add_products(db, 600)
-        workers = [stack.enter_context(worker(old, f"w{n}", take_at_most=3)) for n in range(4)]
+        workers = [stack.enter_context(worker(old, f"w{n}", take_limit=3)) for n in range(4)]
         poll(direct, "SELECT count(*) > 40 FROM handled")
         migrate.upgrade(old)
         done_before = execute(db, "SELECT count(*) AS n FROM handled")[0]["n"]
@@ -78,10 +78,10 @@ def test_a_migration_that_gets_no_locks_says_so_leaves_all_as_it_was_and_holds_n
         add_products(db, 1)
         with psycopg.connect(server.direct_url(url)) as reading:
             reading.execute("SELECT 1 FROM due_work")  # a report, or a dump, that takes for ever
-            told: list[StagingDown] = []
+            told: list[DatabaseUnavailable] = []
 
             def try_it() -> None:
-                with pytest.raises(StagingDown) as down:
+                with pytest.raises(DatabaseUnavailable) as down:
                     migrate.upgrade(url)
                 told.append(down.value)
 

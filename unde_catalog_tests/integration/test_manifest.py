@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from unde_catalog.stages.photos import manifest
-from unde_catalog.stages.photos.manifest import Manifest, manifest_key
+from unde_catalog.stages.photos.manifest import ManifestWriter, manifest_key
 from unde_catalog.stores.objects.directory import directory_store
-from unde_catalog.stores.objects.objects import ObjectInfo, ObjectStore, StorageDown
+from unde_catalog.stores.objects.objects import ObjectInfo, ObjectStore, StorageUnavailable
 from unde_catalog.stores.objects.s3 import s3_store
 from unde_catalog.worker.handler import StoredObject
 from unde_catalog_tests.support.s3_servers import bucket_at, running_moto
@@ -45,7 +45,7 @@ def photo(number: int) -> StoredObject:
 
 
 def stored_by_a_run(store: ObjectStore, *objects: StoredObject, brand: str = "zara", run: str = "a-run") -> str:
-    with Manifest() as rows:
+    with ManifestWriter() as rows:
         rows.keep(objects)
         return rows.store(store, "originals", brand, run)
 
@@ -124,7 +124,7 @@ def test_rows_go_to_a_temporary_file_in_groups_and_leave_nothing_behind(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     store = directory_store(tmp_path / "objects")
-    with Manifest(row_group=100) as rows:
+    with ManifestWriter(row_group=100) as rows:
         for number in range(1_050):
             rows.keep([photo(number)])
         assert [path.name for path in tmp_path.iterdir()] == ["objects"]
@@ -134,7 +134,7 @@ def test_rows_go_to_a_temporary_file_in_groups_and_leave_nothing_behind(
 
 
 def test_memory_does_not_grow_with_the_brand() -> None:
-    with Manifest(row_group=2_000) as rows:
+    with ManifestWriter(row_group=2_000) as rows:
         tracemalloc.start()
         try:
             for number in range(60_000):
@@ -149,10 +149,10 @@ def test_a_full_or_missing_temporary_folder_lets_the_work_go_on_and_is_told_at_t
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere/at/all")
-    with Manifest(row_group=2) as rows:
+    with ManifestWriter(row_group=2) as rows:
         for number in range(10):
             rows.keep([photo(number)])
-        with pytest.raises(StorageDown, match="writing a temporary file in /nowhere/at/all failed"):
+        with pytest.raises(StorageUnavailable, match="writing a temporary file in /nowhere/at/all failed"):
             rows.store(store, "originals", "zara", "run")
     assert list(store.list("manifests")) == []
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from unde_catalog.stores.db import migrate
-from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.staging.due_work import leases
 from unde_catalog_tests.support.due import BRAND, STAGE, execute
 from unde_catalog_tests.support.servers import PROJECT, Server
@@ -119,12 +119,14 @@ def test_an_unmigrated_database_has_no_revision(server: Server) -> None:
 def test_a_database_that_is_newer_than_the_program_is_left_alone(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(StagingDown, match="is at migration 9999, which this program does not know: it is older"):
+    with pytest.raises(
+        DatabaseUnavailable, match="is at migration 9999, which this program does not know: it is older"
+    ):
         migrate.upgrade(database_url)
 
 
 def test_a_database_that_is_away_is_told_in_a_sentence() -> None:
-    with pytest.raises(StagingDown, match="the database none at 127.0.0.1:9 can't be migrated: .*") as down:
+    with pytest.raises(DatabaseUnavailable, match="the database none at 127.0.0.1:9 can't be migrated: .*") as down:
         migrate.upgrade("postgresql://nobody:secret@127.0.0.1:9/none")
     assert "secret" not in str(down.value)
 

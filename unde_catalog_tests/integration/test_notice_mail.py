@@ -5,7 +5,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from unde_catalog.operations.alerts.channel import NotSent
+from unde_catalog.operations.alerts.channel import SendFailed
 from unde_catalog.operations.alerts.mail import Mail
 from unde_catalog.operations.alerts.message import Message, plain
 from unde_catalog_tests.support.proxies import Authority, authority
@@ -56,7 +56,7 @@ def test_a_mail_arrives_over_tls_and_only_there_is_the_password_said(trusted: Au
 
 def test_no_password_is_sent_where_tls_is_not_offered() -> None:
     with mail_server() as server:
-        with pytest.raises(NotSent, match="offers no STARTTLS"):
+        with pytest.raises(SendFailed, match="offers no STARTTLS"):
             Mail(f"smtp://someone:{PASSWORD.replace('/', '%2F')}@127.0.0.1:{server.port}", TO).send(notice(), 1)
         assert not [line for line in server.lines if "AUTH" in line]
         assert server.mails == []
@@ -70,10 +70,10 @@ def test_a_certificate_of_nobody_we_trust_or_of_another_name_is_refused(
 ) -> None:
     scheme = "smtps" if implicit else "smtp"
     with mail_server(certificates.server(), implicit=implicit) as server:
-        with pytest.raises(NotSent, match="SSLCertVerificationError"):
+        with pytest.raises(SendFailed, match="SSLCertVerificationError"):
             Mail(f"{scheme}://someone:x@localhost:{server.port}", TO).send(notice(), 1)
         monkeypatch.setenv("SSL_CERT_FILE", str(certificates.certificate))
-        with pytest.raises(NotSent, match="SSLCertVerificationError"):
+        with pytest.raises(SendFailed, match="SSLCertVerificationError"):
             Mail(f"{scheme}://someone:x@127.0.0.1:{server.port}", TO).send(notice(), 1)
         assert not [line for line in server.lines if "AUTH" in line]
 
@@ -95,7 +95,7 @@ def test_what_a_server_in_trouble_says_is_told_without_secrets(
     with mail_server(trusted.server()) as server:
         server.says[command] = answer
         url = f"smtp://someone:smtp-planted%2F1f@localhost:{server.port}"
-        with pytest.raises(NotSent, match=said) as told:
+        with pytest.raises(SendFailed, match=said) as told:
             Mail(url, TO, seconds=1 if answer is None else 20).send(notice(), 1)
         assert "planted" not in str(told.value)
         assert server.mails == []
@@ -113,6 +113,6 @@ def test_a_hostile_text_adds_no_header_and_no_receiver() -> None:
 
 def test_an_address_that_is_none_is_told_by_what_it_should_be() -> None:
     for url in ("smtp://", "smtp://user:planted@host:no-port", "smtp://[planted"):
-        with pytest.raises(NotSent, match="NOTICE_SMTP_URL is no address") as told:
+        with pytest.raises(SendFailed, match="NOTICE_SMTP_URL is no address") as told:
             Mail(url, TO).send(notice(), 1)
         assert "planted" not in str(told.value)

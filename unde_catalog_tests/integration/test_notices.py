@@ -14,12 +14,12 @@ import pytest
 
 from unde_catalog.operations.alerts.grouping import failed_step
 from unde_catalog.operations.alerts.message import plain
-from unde_catalog.operations.alerts.sender import send_waiting
+from unde_catalog.operations.alerts.sender import send_pending
 from unde_catalog.operations.alerts.webhook import Webhook
 from unde_catalog.settings.environment import SettingsError, load_settings
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.alerts import incidents, outbox
-from unde_catalog.stores.staging.alerts.incidents import Failure, Recovery
+from unde_catalog.stores.staging.alerts.incidents import FailureEvent, Recovery
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.receivers import HANG, MailServer, WebhookReceiver, mail_server, webhook_receiver
 from unde_catalog_tests.support.servers import Server
@@ -60,17 +60,17 @@ def test_what_a_receiver_in_trouble_did_not_take_arrives_in_its_order_when_it_is
 ) -> None:
     with webhook_receiver(answer) as receiver:
         write(db, "first", "second", "third")
-        told = send_waiting(db, [webhook(receiver, 0.5)])
+        told = send_pending(db, [webhook(receiver, 0.5)])
         assert told.sent == 0 and said in told.trouble[0]
         assert len(receiver.posted) == 1, "it was asked again at once, or followed a redirect"
-        assert send_waiting(db, [webhook(receiver)]).trouble == [], "it did not wait"
-        (standing,) = db.run(outbox.waiting, ["webhook"])
-        assert (standing.waiting, said in (standing.error or "")) == (3, True)
+        assert send_pending(db, [webhook(receiver)]).trouble == [], "it did not wait"
+        (standing,) = db.run(outbox.pending, ["webhook"])
+        assert (standing.pending, said in (standing.error or "")) == (3, True)
         receiver.answers[:] = [200]
         later(db, 1)
-        assert send_waiting(db, [webhook(receiver)]).sent == 3
+        assert send_pending(db, [webhook(receiver)]).sent == 3
         later(db, 600)
-        assert send_waiting(db, [webhook(receiver)]).sent == 0
+        assert send_pending(db, [webhook(receiver)]).sent == 0
         assert [one["id"] for one in receiver.told()] == ["first", "first", "second", "third"]
         assert [one.headers["x-notice-attempt"] for one in receiver.posted] == ["1", "2", "1", "1"]
         assert {one.path for one in receiver.posted} == {"/services/planted-path"}
@@ -80,22 +80,22 @@ def test_a_receiver_that_is_away_is_told_when_it_is_there(db: Database) -> None:
     with webhook_receiver() as receiver:
         port = receiver.port
     write(db, "only")
-    (trouble,) = send_waiting(db, [Webhook(f"http://127.0.0.1:{port}/services/planted-path", None)]).trouble
+    (trouble,) = send_pending(db, [Webhook(f"http://127.0.0.1:{port}/services/planted-path", None)]).trouble
     assert f"127.0.0.1:{port}: no_connection" in trouble and "planted" not in trouble
     with webhook_receiver() as receiver:
         later(db, 1)
-        assert send_waiting(db, [webhook(receiver)]).sent == 1
+        assert send_pending(db, [webhook(receiver)]).sent == 1
 
 
 def test_a_notice_whose_sender_dies_comes_once_more_under_the_same_id(db: Database) -> None:
     with webhook_receiver() as receiver:
         write(db, "only")
-        taken = db.run(outbox.take, "webhook")
+        taken = db.run(outbox.claim, "webhook")
         assert taken is not None
         webhook(receiver).send(plain("only", "test", "about only", "nothing", NOW, UI), taken.attempt)  # and it dies
-        assert send_waiting(db, [webhook(receiver)]).sent == 0
+        assert send_pending(db, [webhook(receiver)]).sent == 0
         later(db, 1)
-        assert send_waiting(db, [webhook(receiver)]).sent == 1
+        assert send_pending(db, [webhook(receiver)]).sent == 1
         assert {one.headers["idempotency-key"] for one in receiver.posted} == {"only"}
         assert [one.headers["x-notice-attempt"] for one in receiver.posted] == ["1", "2"]
 
@@ -106,7 +106,7 @@ def test_senders_beside_each_other_send_nothing_twice(db: Database, database_url
 
     def send(receiver: WebhookReceiver) -> int:
         with Database(database_url, max_connections=1) as own:
-            return send_waiting(own, [webhook(receiver)]).sent
+            return send_pending(own, [webhook(receiver)]).sent
 
     with webhook_receiver() as receiver, ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(send, [receiver] * 4)) == 12
@@ -117,22 +117,22 @@ def test_one_that_is_never_taken_stands_aside_after_some_tries_and_is_given_up_a
     with webhook_receiver(400) as receiver:
         write(db, "poison", "fine")
         for _ in range(4):
-            send_waiting(db, [webhook(receiver)])
+            send_pending(db, [webhook(receiver)])
             execute(db, "UPDATE notices SET next_at = unde_now() WHERE id = 'poison'")
         execute(db, "UPDATE notices SET next_at = unde_now() + interval '1 hour' WHERE id = 'poison'")
         receiver.answers[:] = [200, 400]
-        assert send_waiting(db, [webhook(receiver)]).sent == 1
+        assert send_pending(db, [webhook(receiver)]).sent == 1
         assert receiver.told()[-1]["id"] == "fine"
         execute(db, "UPDATE notices SET next_at = unde_now(), written_at = unde_now() - interval '4 days'")
-        assert send_waiting(db, [webhook(receiver)]).trouble[0].endswith("; given up after three days")
-        (standing,) = db.run(outbox.waiting, ["webhook"])
-        assert (standing.waiting, standing.given_up) == (0, 1)
+        assert send_pending(db, [webhook(receiver)]).trouble[0].endswith("; given up after three days")
+        (standing,) = db.run(outbox.pending, ["webhook"])
+        assert (standing.pending, standing.given_up) == (0, 1)
 
 
 def test_whoever_knows_the_secret_can_tell_that_a_notice_is_ours(db: Database) -> None:
     with webhook_receiver() as receiver:
         write(db, "only")
-        send_waiting(db, [webhook(receiver)])
+        send_pending(db, [webhook(receiver)])
         (posted,) = receiver.posted
     signed = posted.headers["x-notice-timestamp"].encode() + b"." + posted.body
     assert posted.headers["x-notice-signature"] == "sha256=" + hmac.digest(SECRET.encode(), signed, "sha256").hex()
@@ -140,7 +140,7 @@ def test_whoever_knows_the_secret_can_tell_that_a_notice_is_ours(db: Database) -
     assert SECRET not in json.dumps(posted.headers) + posted.body.decode()
 
 
-def failure(run: str, brand: str = "zara", minutes: int = 0, said: str = "the proxy says 407") -> Failure:
+def failure(run: str, brand: str = "zara", minutes: int = 0, said: str = "the proxy says 407") -> FailureEvent:
     return failed_step(run, "originals", brand, said, NOW + timedelta(minutes=minutes), str)
 
 
@@ -153,16 +153,16 @@ def test_what_is_read_twice_counts_once_and_a_cause_knows_its_brands(db: Databas
     happened = [failure("1", minutes=1), failure("2", "oysho", 2), failure("3", "oysho", 3), works("zara", 4)]
     assert db.run(incidents.record, happened) == 3
     assert db.run(incidents.record, happened) == 0
-    (cause,) = db.run(incidents.open_causes)
+    (cause,) = db.run(incidents.open_incidents)
     assert (cause.runs, cause.brands, cause.failing, cause.run_id) == (3, ("oysho", "zara"), ("oysho",), "3")
     assert (cause.first_at, cause.last_at) == (NOW + timedelta(minutes=1), NOW + timedelta(minutes=3))
 
 
 def test_a_success_before_a_failure_ends_nothing_and_other_reasons_are_other_causes(db: Database) -> None:
     db.run(incidents.record, [works(minutes=1), failure("1", minutes=2), failure("2", minutes=3, said="disk full")])
-    assert [one.failing for one in db.run(incidents.open_causes)] == [("zara",), ("zara",)]
+    assert [one.failing for one in db.run(incidents.open_incidents)] == [("zara",), ("zara",)]
     db.run(incidents.record, [works(minutes=2)])
-    assert [one.failing for one in db.run(incidents.open_causes)] == [(), ("zara",)]
+    assert [one.failing for one in db.run(incidents.open_incidents)] == [(), ("zara",)]
 
 
 def test_what_is_back_within_a_day_is_the_same_cause_and_later_another_one(db: Database, server: Server) -> None:
@@ -172,9 +172,9 @@ def test_what_is_back_within_a_day_is_the_same_cause_and_later_another_one(db: D
         server.set_now(db.url, moment.isoformat())
         with Database(db.url) as own:
             own.run(incidents.record, [failure(run)])
-            (cause,) = own.run(incidents.open_causes)
-            own.run(incidents.mark_told, cause)
-            own.run(incidents.mark_over, cause)
+            (cause,) = own.run(incidents.open_incidents)
+            own.run(incidents.mark_alerted, cause)
+            own.run(incidents.mark_resolved, cause)
         return cause.id, cause.returned
 
     first, again = fail_at(NOW, "1"), fail_at(NOW + timedelta(hours=20), "2")

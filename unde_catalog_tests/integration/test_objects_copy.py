@@ -11,7 +11,7 @@ import pytest
 
 from unde_catalog.stores.objects.copying import AT_ONCE, CopyReport, copy_objects
 from unde_catalog.stores.objects.directory import directory_store
-from unde_catalog.stores.objects.objects import ObjectInfo, ObjectStore, StorageDown
+from unde_catalog.stores.objects.objects import ObjectInfo, ObjectStore, StorageUnavailable
 from unde_catalog.stores.objects.s3 import s3_store
 from unde_catalog_tests.support.s3_servers import (
     ACCESS_KEY,
@@ -151,7 +151,7 @@ def test_a_target_that_is_gone_stops_it_soon_and_it_goes_on_from_there(target: O
 
 def test_a_source_that_is_gone_is_told(source: ObjectStore, target: ObjectStore, tmp_path: Path):
     (tmp_path / "source").rename(tmp_path / "elsewhere")
-    with pytest.raises(StorageDown, match="mounted"):
+    with pytest.raises(StorageUnavailable, match="mounted"):
         copy_objects(source, target)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.cli.app import app
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages import run as pipeline
@@ -35,17 +35,17 @@ def test_after_a_move_to_a_bucket_the_rows_name_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     configured(sandbox)
-    with Workplace(load_settings()) as place:
+    with Backends(load_settings()) as backends:
         for stage in ("raw_products", "originals", "collages"):
-            pipeline.run(stage, "zara", place, RunOptions(), logging.getLogger("test"))
+            pipeline.run_stage(stage, "zara", backends, RunOptions(), logging.getLogger("test"))
     before = execute(db, URLS)
     assert before and all(row["collage_url"].startswith("file://") for row in before)
     execute(db, "UPDATE due_work SET due_at = NULL")
     assert _relink().startswith("0 products")
     with running_rclone(tmp_path / "s3") as rclone:
         configured(sandbox, **s3_environment(rclone.url))
-        with Workplace(load_settings()) as place:
-            base = place.store.public_url("x").removesuffix("x")
+        with Backends(load_settings()) as backends:
+            base = backends.store.public_url("x").removesuffix("x")
         assert _relink().startswith("20 products") and base.startswith("http://")
         for old, new in zip(before, execute(db, URLS), strict=True):
             keys = [url.partition("/objects/")[2] for url in (*old["image_urls"], old["collage_url"])]

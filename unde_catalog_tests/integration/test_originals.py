@@ -162,12 +162,12 @@ def test_a_store_that_is_down_stops_the_stage_and_what_was_stored_is_kept(catalo
 
 def test_nothing_is_stored_or_deleted_when_the_lease_could_run_out_meanwhile(catalogue: Catalogue) -> None:
     product = catalogue.add("a", "b")
-    assert catalogue.run(lease=timedelta(seconds=30)).handed_back == 1
+    assert catalogue.run(lease=timedelta(seconds=30)).released == 1
     assert catalogue.objects() == {}
     assert catalogue.run().done == 1
     for fewer in ("b", "a"):  # one is to be copied, then one to be deleted
         catalogue.now_has(product, fewer)
-        assert catalogue.run(lease=timedelta(seconds=30)).handed_back == 1
+        assert catalogue.run(lease=timedelta(seconds=30)).released == 1
         assert catalogue.objects() == {"1/1": RED, "1/2": GREEN}
         assert catalogue.rows(product) == stored(1, 2)
 
@@ -178,7 +178,7 @@ def test_a_product_that_goes_back_untouched_keeps_its_last_reason(catalogue: Cat
     catalogue.run()
     status = catalogue.status(product)
     execute(catalogue.db, "UPDATE due_work SET due_at = unde_now() WHERE due_at IS NOT NULL")
-    assert catalogue.run(lease=timedelta(seconds=30)).handed_back == 1
+    assert catalogue.run(lease=timedelta(seconds=30)).released == 1
     assert catalogue.status(product) == status
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.staging.due_work import pauses
 from unde_catalog.stores.staging.due_work.pauses import ALL
 from unde_catalog_tests.support.due import set_now
@@ -65,5 +65,5 @@ def test_every_worker_sees_pauses_and_only_who_serves_all_stages_sets_them(db: D
         with acting_as(db, role) as cursor:
             assert pauses.resume(cursor, ALL, ALL) == 1
         return
-    with pytest.raises(StagingDown, match="permission denied"), acting_as(db, role) as cursor:
+    with pytest.raises(DatabaseUnavailable, match="permission denied"), acting_as(db, role) as cursor:
         pauses.resume(cursor, ALL, ALL)

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.worker.handler import Outcome, StageStopped, done
 from unde_catalog_tests.support.due import Toy, ToyStage, add_products, execute, let_leases_run_out, number, poll, run
 from unde_catalog_tests.support.pgbouncer import ABSENT, PgBouncer, session_state
@@ -198,7 +198,7 @@ def test_a_pooler_that_stays_away_stops_the_stage_with_one_sentence_and_loses_no
 def test_a_wrong_password_is_told_at_once_and_not_repeated(database_url: str, pooler: PgBouncer) -> None:
     wrong = make_conninfo(database_url, password="tell-nobody")
     with Database(wrong, patience=600) as db:
-        with pytest.raises(StagingDown, match="can't be used: .*SASL authentication failed; set the") as down:
+        with pytest.raises(DatabaseUnavailable, match="can't be used: .*SASL authentication failed; set the") as down:
             execute(db, "SELECT 1")
         assert "tell-nobody" not in f"{down.value} {db!r}"
 
@@ -211,7 +211,7 @@ def test_when_others_hold_all_server_connections_nobody_waits_longer_than_its_pa
             stack.enter_context(psycopg.connect(database_url)).execute("SELECT 1")
         with (
             Database(database_url, patience=0.5) as db,
-            pytest.raises(StagingDown, match="can't be used: no answer within 0.5 s"),
+            pytest.raises(DatabaseUnavailable, match="can't be used: no answer within 0.5 s"),
         ):
             execute(db, "SELECT 1")
 

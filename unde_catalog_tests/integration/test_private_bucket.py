@@ -11,7 +11,7 @@ import pytest
 
 from unde_catalog.services.user_media.bucket import WrongBucket
 from unde_catalog.settings.environment import SettingsError, load_user_media_settings
-from unde_catalog.stores.objects.objects import StorageDown
+from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog_tests.support.s3_servers import BUCKET, Moto, Rclone, running_moto, running_rclone, s3_environment
 from unde_catalog_tests.support.user_media import PRIVATE_BUCKET, configured_bucket, nothing_set, private_environment
 
@@ -110,10 +110,10 @@ def test_trouble_is_told_in_the_names_of_this_services_settings(
     rclone: Rclone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _set(monkeypatch, private_environment(rclone.url, "no-such-bucket"))
-    with pytest.raises(StorageDown, match="create it, or set S3_BUCKET_NAME"):
+    with pytest.raises(StorageUnavailable, match="create it, or set S3_BUCKET_NAME"):
         asyncio.run(configured_bucket().put(KEY, b"photo", "image/jpeg", {}))
     _set(monkeypatch, private_environment(rclone.url) | {"S3_SECRET_ACCESS_KEY": "planted-wrong"})
-    with pytest.raises(StorageDown, match="S3_SECRET_ACCESS_KEY") as refused:
+    with pytest.raises(StorageUnavailable, match="S3_SECRET_ACCESS_KEY") as refused:
         asyncio.run(configured_bucket().put(KEY, b"photo", "image/jpeg", {}))
     assert "planted" not in str(refused.value)
 

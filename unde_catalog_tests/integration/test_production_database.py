@@ -3,11 +3,11 @@
 import pytest
 from typer.testing import CliRunner
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.cli.app import app
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.db import migrate
-from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.publishing import add_good, publish, shown
@@ -66,8 +66,11 @@ def test_migrate_says_what_it_did_for_each_database(
     url = server.new_database(migrated=False)
     if production:
         monkeypatch.setenv("PRODUCTION_DB_URL", url)
-        with Workplace(load_settings()) as place, pytest.raises(StagingDown, match="at migration None, .* wants 0001"):
-            _ = place.production
+        with (
+            Backends(load_settings()) as backends,
+            pytest.raises(DatabaseUnavailable, match="at migration None, .* wants 0001"),
+        ):
+            _ = backends.production
     said = CliRunner().invoke(app, ["migrate"]).stdout
     assert f"staging: already at {migrate.newest_revision()}." in said
     assert ("production: ran 0001." in said) == production

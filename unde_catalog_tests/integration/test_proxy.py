@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 
 import pytest
 
-from unde_catalog.net.download import Downloader, FarSideDown, Manners
+from unde_catalog.net.download import Downloader, DownloadPolicy, UpstreamUnavailable
 from unde_catalog.net.responses import Downloaded, DownloadFailed
 from unde_catalog.net.tls import UnusableBundle
-from unde_catalog.net.url_policy import Targets
+from unde_catalog.net.url_policy import UrlPolicy
 from unde_catalog_tests.support.far_side import FarSide, cut_after, far_side, reply
 from unde_catalog_tests.support.proxies import PASSWORD, USER, Authority, authority, running_proxy
 
-MANNERS = Manners(slots=10, delay_min=0, delay_max=0, timeout=10, max_retries=0, max_bytes=200_000)
+MANNERS = DownloadPolicy(slots=10, delay_min=0, delay_max=0, timeout=10, max_retries=0, max_bytes=200_000)
 PHOTO = b"\xff\xd8\xff" + bytes(range(256)) * 40
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ def tls_host(shop_authority: Authority) -> Iterator[FarSide]:
 
 def using(work: Callable[[Downloader], Awaitable[T]], proxy_url: str, *hosts: FarSide, **options: Any) -> T:
     """Work with a downloader behind the proxy, for which only these hosts are listed."""
-    targets = Targets(hosts=tuple(f"localhost:{one.port}" for one in hosts))
+    targets = UrlPolicy(hosts=tuple(f"localhost:{one.port}" for one in hosts))
 
     async def run() -> T:
         async with Downloader(MANNERS, targets, proxy_url=proxy_url, **options) as downloader:
@@ -122,7 +122,7 @@ def test_a_proxy_that_re_signs_tls_is_trusted_with_its_own_bundle_only(
 def test_the_proxys_authority_is_not_trusted_without_the_proxy(tls_host: FarSide, shop_authority: Authority) -> None:
     async def direct() -> Downloaded | DownloadFailed:
         bundle = shop_authority.certificate
-        async with Downloader(MANNERS, Targets(anywhere=True), proxy_ca_bundle=bundle) as downloader:
+        async with Downloader(MANNERS, UrlPolicy(anywhere=True), proxy_ca_bundle=bundle) as downloader:
             return await downloader.download(tls_host.url("/a", "localhost"), downloader.now() + 20)
 
     assert reason(asyncio.run(direct())) == "tls_certificate"
@@ -133,7 +133,7 @@ def test_a_bundle_that_is_none_is_named(tmp_path: Path) -> None:
     nonsense.write_text("no certificate")
     for path in (nonsense, tmp_path / "missing.pem"):
         with pytest.raises(UnusableBundle, match=f"PROXY_CA_BUNDLE {path}"):
-            Downloader(MANNERS, Targets(hosts=()), proxy_url="http://127.0.0.1:1", proxy_ca_bundle=path)
+            Downloader(MANNERS, UrlPolicy(hosts=()), proxy_url="http://127.0.0.1:1", proxy_ca_bundle=path)
 
 
 @pytest.mark.parametrize("credentials", ["someone:else@", "someone@", ""])
@@ -142,7 +142,7 @@ def test_a_wrong_password_stops_everything_and_names_the_setting(
 ) -> None:
     wrong = "http://" + credentials + proxy.partition("@")[2]
     for one in (host, tls_host):
-        with pytest.raises(FarSideDown, match=r"407.*PROXY_URL"):
+        with pytest.raises(UpstreamUnavailable, match=r"407.*PROXY_URL"):
             fetch(one.url("/a", "localhost"), wrong, one)
 
 
@@ -179,7 +179,7 @@ def test_no_bare_address_is_asked_of_the_proxy(host: FarSide, proxy: str) -> Non
 
 def test_behind_a_proxy_there_has_to_be_a_list() -> None:
     with pytest.raises(ValueError, match="listed"):
-        Downloader(MANNERS, Targets(), proxy_url="http://u:p@127.0.0.1:1")
+        Downloader(MANNERS, UrlPolicy(), proxy_url="http://u:p@127.0.0.1:1")
 
 
 # ---------------------------------------------------------------- what Bright Data's proxy says
@@ -227,12 +227,12 @@ def test_407_stops_everything_also_when_a_tunnel_is_asked_for(url: str) -> None:
     with far_side() as pretended:
         pretended.answer("photos.example:443", refusal)
         pretended.answer("http://photos.example/a", refusal)
-        with pytest.raises(FarSideDown, match=r"photos\.example .*407.*PROXY_URL"):
+        with pytest.raises(UpstreamUnavailable, match=r"photos\.example .*407.*PROXY_URL"):
             asyncio.run(_through(f"http://u:p@127.0.0.1:{pretended.port}", url))
 
 
 async def _through(proxy_url: str, url: str) -> Downloaded | DownloadFailed:
-    async with Downloader(MANNERS, Targets(hosts=("photos.example",)), proxy_url=proxy_url) as downloader:
+    async with Downloader(MANNERS, UrlPolicy(hosts=("photos.example",)), proxy_url=proxy_url) as downloader:
         return await downloader.download(url, downloader.now() + 20)
 
 
@@ -253,13 +253,13 @@ def test_the_proxys_password_is_in_no_error_log_warning_or_repr(
             for url in (host.url("/cut", "localhost"), tls_host.url("/a", "localhost")):
                 try:
                     told.append(repr(fetch(url, proxy_url, host, tls_host)))
-                except FarSideDown as error:
+                except UpstreamUnavailable as error:
                     told += traceback.format_exception(error)
                     told += _all_of(error)
 
         async def left_open() -> None:
             downloader = Downloader(
-                MANNERS, Targets(hosts=(f"localhost:{tls_host.port}",)), proxy_url=proxy,
+                MANNERS, UrlPolicy(hosts=(f"localhost:{tls_host.port}",)), proxy_url=proxy,
                 proxy_ca_bundle=shop_authority.certificate,
             )  # fmt: skip
             await downloader.__aenter__()

@@ -11,8 +11,8 @@ import pytest
 from unde_catalog.settings.publishing import PublishFields
 from unde_catalog.stages.production_catalog import publish as stage
 from unde_catalog.stages.production_catalog import reconcile, write_back
-from unde_catalog.stages.production_catalog.rules import Candidate, Failure
-from unde_catalog.stores.db.database import Cursor, Database, StagingDown
+from unde_catalog.stages.production_catalog.rules import Candidate, RuleViolation
+from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.production import publications
 from unde_catalog.stores.staging.due_work import leases
 from unde_catalog.stores.staging.stock import read as stock_rows
@@ -181,7 +181,7 @@ def test_a_brand_that_another_run_publishes_is_left_to_it(db: Database, producti
     claim = production.run(publications.claim, "zara", "another", timedelta(minutes=2))
     assert claim is not None
     report = publish(db, production)
-    assert (report.done, report.in_other_hands, report.note) == (0, 1, "another run is publishing this brand")
+    assert (report.done, report.leased_elsewhere, report.note) == (0, 1, "another run is publishing this brand")
     assert statuses(db) == {"pending": 3}
     assert publish(db, production, "oysho").done == 0  # another brand is free
     production.run(publications.release, claim)
@@ -234,7 +234,7 @@ def test_staging_that_goes_away_before_it_is_told_is_told_by_the_next_run(
     add_good(db, 3)
 
     def cut(*_: object, **__: object) -> None:
-        raise StagingDown("the database staging can't be used: cut")
+        raise DatabaseUnavailable("the database staging can't be used: cut")
 
     with monkeypatch.context() as patch:
         patch.setattr(leases, "finish", cut)
@@ -268,7 +268,7 @@ def test_one_odd_product_holds_up_no_brand(db: Database, production: Database, m
     ids = add_good(db, 3)
     rules = stage.failures
 
-    def odd(product: Candidate, limits: PublishFields) -> Iterator[Failure]:
+    def odd(product: Candidate, limits: PublishFields) -> Iterator[RuleViolation]:
         if product.name == "ODD":
             raise ZeroDivisionError("odd")
         return rules(product, limits)
@@ -285,9 +285,9 @@ def test_production_and_staging_agree_until_somebody_else_writes(db: Database, p
     add_products(db, 2, "oysho", **{**GOOD, "image_status": "pending"})
     publish(db, production)
     execute(db, "UPDATE raw_products SET price = 90 WHERE id = %s", ids[0])
-    assert reconcile.look("zara", db, production).holds
+    assert reconcile.compare("zara", db, production).holds
     execute(production, "DELETE FROM catalog_products WHERE external_id IN ('2', '3', '4')")
-    found = reconcile.look("zara", db, production)
+    found = reconcile.compare("zara", db, production)
     assert (found.holds, found.on_sale, found.synced, found.waiting) == (False, 2, 4, 1)
     publish(db, production, force=True)
-    assert reconcile.look("zara", db, production).holds
+    assert reconcile.compare("zara", db, production).holds

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import pytest
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.settings.publishing import PublishFields
 from unde_catalog.stages import run as pipeline
@@ -154,12 +154,12 @@ def test_published_as_the_stage_before_it_left_it_and_followed_through_a_second_
 ) -> None:
     configured(sandbox, PRODUCTION_DB_URL=production_url)
     log = logging.getLogger("test")
-    with Workplace(load_settings()) as place:
+    with Backends(load_settings()) as backends:
 
         def run(stage: str, brand: str, **options: object) -> dict[str, int]:
-            return dict(pipeline.run(stage, brand, place, RunOptions(**options), log).counts)  # type: ignore[arg-type]
+            return dict(pipeline.run_stage(stage, brand, backends, RunOptions(**options), log).counts)  # type: ignore[arg-type]
 
-        production = place.production
+        production = backends.production
         assert production is not None
         for brand in ("zara", "oysho"):
             for stage in ("raw_products", "originals", "collages"):
@@ -190,15 +190,17 @@ def test_published_as_the_stage_before_it_left_it_and_followed_through_a_second_
         run("raw_products", "zara", force=True)
         assert run("production_catalog", "zara") == {"changed": 3}
         assert on_sale(production) == set(first)
-        rows = execute(place.db, "SELECT scraper_name, status FROM scraper_logs WHERE scraper_name LIKE 'production%%'")
+        rows = execute(
+            backends.db, "SELECT scraper_name, status FROM scraper_logs WHERE scraper_name LIKE 'production%%'"
+        )
         assert Counter((row["scraper_name"], row["status"]) for row in rows) == {
             ("production_catalog_zara", "success"): 3, ("production_catalog_oysho", "success"): 1,
             ("production_catalog_oysho", "error"): 1,
         }  # fmt: skip
 
 
-def test_without_a_production_database_it_says_what_to_set(workplace: Workplace) -> None:
-    report = pipeline.run("production_catalog", "zara", workplace, RunOptions(), logging.getLogger("test"))
+def test_without_a_production_database_it_says_what_to_set(backends: Backends) -> None:
+    report = pipeline.run_stage("production_catalog", "zara", backends, RunOptions(), logging.getLogger("test"))
     assert (report.note, report.done) == ("not configured: set PRODUCTION_DB_URL", 0)
 
 

@@ -9,7 +9,7 @@ import pytest
 from unde_catalog.stages.production_catalog import write_back
 from unde_catalog.stores.db.database import Cursor, Database
 from unde_catalog.stores.production import incoming, publications
-from unde_catalog.stores.production.incoming import Judged
+from unde_catalog.stores.production.incoming import ValidatedProduct
 from unde_catalog.stores.staging import publishing
 from unde_catalog.stores.staging.due_work import leases as due_work
 from unde_catalog.stores.staging.stock import read as stock_rows
@@ -74,7 +74,7 @@ def test_chunks_and_pages_use_indexes_alone(db: Database, production: Database, 
         assert re.search("idx_raw_availability_fetched_at.*\n +Index Cond: .*fetched_at >= GREATEST", staging.plans[-1])
 
     tokens = {lease.product_id: lease.token for lease in leases}
-    judged = [Judged(one, tokens[one.id], "publish") for one in products]
+    judged = [ValidatedProduct(one, tokens[one.id], "publish") for one in products]
     production.run(incoming.add, claim, publication, judged, found)
     execute(
         production,

@@ -16,7 +16,7 @@ from unde_catalog.operations.quality import (
     same_photo,
     scrape,
 )
-from unde_catalog.operations.quality.result import Answer
+from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.settings.checks import CheckFields
 from unde_catalog.stages.ximilar_index.client import LocalPace, Ximilar
 from unde_catalog.stores.db.database import Database
@@ -33,32 +33,32 @@ from unde_catalog_tests.support.servers import Sandbox
 LIMITS = CheckFields()
 
 
-def covered(db: Database, stage: str, brand: str = "zara") -> Answer:
+def covered(db: Database, stage: str, brand: str = "zara") -> CheckResult:
     return coverage.coverage(stage, brand, db.run(quality.coverage, stage, brand), LIMITS)
 
 
-def failing(db: Database, stage: str = "originals", brand: str = "zara") -> Answer:
+def failing(db: Database, stage: str = "originals", brand: str = "zara") -> CheckResult:
     found = db.run(quality.failures, stage, brand, failures.LASTING)
     return failures.failures(stage, brand, found, LIMITS)
 
 
-def priced(db: Database, brand: str = "zara") -> Answer:
-    return prices.prices(brand, db.run(price_changes.price_moves, brand, LIMITS.check_price_factor), LIMITS)
+def priced(db: Database, brand: str = "zara") -> CheckResult:
+    return prices.prices(brand, db.run(price_changes.price_changes, brand, LIMITS.check_price_factor), LIMITS)
 
 
-def shared(db: Database, brand: str = "zara") -> Answer:
+def shared(db: Database, brand: str = "zara") -> CheckResult:
     return same_photo.same_photo(brand, db.run(duplicates.same_photos, brand), LIMITS)
 
 
-def marked(db: Database, stage: str, brand: str = "zara") -> Answer:
+def marked(db: Database, stage: str, brand: str = "zara") -> CheckResult:
     return due_marks.due_marks(stage, brand, db.run(quality.mark_figures, stage, brand))
 
 
-def fresh(db: Database, stage: str, brand: str = "zara") -> Answer:
+def fresh(db: Database, stage: str, brand: str = "zara") -> CheckResult:
     return freshness.fresh(stage, brand, db.run(times.stage_times, stage, brand), db.run(pauses.paused, stage, brand))
 
 
-def vanished(db: Database, brand: str = "zara") -> Answer:
+def vanished(db: Database, brand: str = "zara") -> CheckResult:
     return scrape.vanished(brand, db.run(times.last_scrape, brand), 0.7)
 
 
@@ -292,7 +292,7 @@ def test_no_check_of_a_brand_reads_a_table_whole_at_100_000_rows(db: Database, d
         assert quality.failures(cursor_like, "originals", "zara", timedelta(days=3)).reasons
         for stage in quality.MARKED_STAGES:
             quality.mark_figures(cursor_like, stage, "zara")
-        assert price_changes.price_moves(cursor_like, "zara", 1.5).outliers == 2_000
+        assert price_changes.price_changes(cursor_like, "zara", 1.5).outliers == 2_000
         duplicates.same_photos(cursor_like, "zara")
         times.stage_times(cursor_like, "originals", "zara")
         no_table_is_read_whole(explaining, but=("scraper_logs", "scrapes"))
@@ -305,11 +305,11 @@ def test_ximilars_count_is_compared_with_ours(db: Database, sandbox: Sandbox) ->
         environment["XIMILAR_API_URL"], environment.get("XIMILAR_PREFIX", "/similarity/fashion-new/v2/"),
         environment["XIMILAR_API_TOKEN"], name, LocalPace(1_000), tries=1,
     )  # fmt: skip
-    assert collection.look(api, db, name, "zara").holds
+    assert collection.check_collection(api, db, name, "zara").holds
     (product,) = add_products(db, 1)
     records = [{"_id": f"apify_zara:1:{n}", "_base64": _PIXELS} for n in range(3)]
     api.insert(records)
-    found = collection.look(api, db, name, "zara")
+    found = collection.check_collection(api, db, name, "zara")
     assert not found.holds and "Ximilar has 3 records where we know of 0" in found.sentence
     for record in records:
         execute(
@@ -317,15 +317,15 @@ def test_ximilars_count_is_compared_with_ours(db: Database, sandbox: Sandbox) ->
             "INSERT INTO ximilar_records VALUES (%s, %s, %s, 1, 'x', 'x', '{}', 'there', now(), now())",
             name, record["_id"], product,
         )  # fmt: skip
-    found = collection.look(api, db, name, "zara")
+    found = collection.check_collection(api, db, name, "zara")
     assert found.holds and "3 of 3 asked for of zara's 3 are there" in found.sentence
     api.delete([records[0]["_id"]])
-    found = collection.look(api, db, name, "zara")
+    found = collection.check_collection(api, db, name, "zara")
     assert not found.holds and "Ximilar has 2 records where we know of 3" in found.sentence
     assert "run ximilar_index of zara with force" in found.sentence
     assert found.table == [{"missing": "apify_zara:1:0"}]
     sandbox.control(ximilar={"token": "another"})
-    found = collection.look(api, db, name, "zara")
+    found = collection.check_collection(api, db, name, "zara")
     assert not found.holds and "can't be counted" in found.sentence and "XIMILAR_API_TOKEN" in found.sentence
     assert db.run(ximilar_records.our_records, name, "oysho", 50).of_brand == 0
 

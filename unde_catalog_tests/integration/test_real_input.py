@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.brands import BRANDS
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages import run as pipeline
@@ -23,15 +23,15 @@ _OURS = ("id", "scraped_at", "created_at", "updated_at", "last_scrape_id")
 
 def _run_all(stages: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, str]]:
     """Products by brand and external id without ids and times, and the objects' hashes, after these stages."""
-    with Workplace(load_settings()) as place:
+    with Backends(load_settings()) as backends:
         for stage in stages:
             for brand in BRANDS:
-                report = pipeline.run(stage, brand, place, RunOptions(), logging.getLogger("test"))
+                report = pipeline.run_stage(stage, brand, backends, RunOptions(), logging.getLogger("test"))
                 assert report.still_due == 0, report.sentence()
-        keys = [info.key for folder in ("originals", "collages") for info in place.store.list(folder)]
-        objects = {key: hashlib.sha256(place.store.get(key)).hexdigest() for key in keys}
-        base = place.store.public_url("originals").removesuffix("originals")
-        return _products(place.db, base), objects
+        keys = [info.key for folder in ("originals", "collages") for info in backends.store.list(folder)]
+        objects = {key: hashlib.sha256(backends.store.get(key)).hexdigest() for key in keys}
+        base = backends.store.public_url("originals").removesuffix("originals")
+        return _products(backends.db, base), objects
 
 
 def _products(db: Database, base: str) -> dict[str, Any]:

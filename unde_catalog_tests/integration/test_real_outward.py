@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages import run as pipeline
 from unde_catalog.stages.ximilar_index.client import LocalPace, Ximilar
@@ -28,8 +28,8 @@ FIELDS = ["_id", "product_id", "sku_id", "brand", "name", "category", "price"]
 class Line:
     """The whole line for two brands, and what it has told others."""
 
-    def __init__(self, sandbox: Sandbox, place: Workplace, production: Database, data: Path) -> None:
-        self.sandbox, self.place, self.production, self.db = sandbox, place, production, place.db
+    def __init__(self, sandbox: Sandbox, backends: Backends, production: Database, data: Path) -> None:
+        self.sandbox, self.place, self.production, self.db = sandbox, backends, production, backends.db
         self._data, self._runs = data, 0
 
     def run(self, *stages: str, **options: Any) -> None:
@@ -37,7 +37,7 @@ class Line:
         for stage in stages:
             for brand in BRANDS:
                 asked = RunOptions(root_run=str(self._runs), **options)
-                report = pipeline.run(stage, brand, self.place, asked, logging.getLogger("test"))
+                report = pipeline.run_stage(stage, brand, self.place, asked, logging.getLogger("test"))
                 assert report.still_due == 0 and not report.note.startswith("not configured"), report.sentence()
 
     def items(self, brand: str) -> dict[str, dict[str, Any]]:
@@ -132,8 +132,8 @@ def line(
 ) -> Iterator[Line]:
     sandbox = start_sandbox("--data", str(real_data))
     configured(sandbox, PRODUCTION_DB_URL=production_url)
-    with Workplace(load_settings()) as place, Database(production_url) as production:
-        yield Line(sandbox, place, production, real_data)
+    with Backends(load_settings()) as backends, Database(production_url) as production:
+        yield Line(sandbox, backends, production, real_data)
 
 
 def test_two_pilot_brands_are_indexed_and_published_and_follow_a_second_scrape(line: Line) -> None:

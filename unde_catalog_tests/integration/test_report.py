@@ -8,10 +8,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from unde_catalog.backends import Workplace
-from unde_catalog.operations.report.catalog import key_of, make, store
+from unde_catalog.backends import Backends
+from unde_catalog.operations.report.catalog import key_of, render, store
 from unde_catalog.operations.report.gather import gather
-from unde_catalog.operations.report.numbers import CatalogReport, Work
+from unde_catalog.operations.report.numbers import CatalogReport, DueWork
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages import run as pipeline
 from unde_catalog.stores.db.database import Database
@@ -19,7 +19,13 @@ from unde_catalog.stores.staging.due_work import pauses
 from unde_catalog.stores.staging.reports import days as catalog_days
 from unde_catalog.stores.staging.reports import runs, totals
 from unde_catalog.stores.staging.reports.runs import Changes
-from unde_catalog.stores.staging.reports.totals import Due, Failing, Standing, Stock, Stored
+from unde_catalog.stores.staging.reports.totals import (
+    BrandTotals,
+    DueTotals,
+    FailingProducts,
+    StockTotals,
+    StorageTotals,
+)
 from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.support.due import add_products, execute, set_now
 from unde_catalog_tests.support.reports import taken
@@ -58,9 +64,9 @@ def test_products_are_counted_by_how_far_they_have_come(db: Database) -> None:
     add_products(db, 5, first=10, image_status="collage_ready", sync_status="synced", ximilar_status="synced")
     add_products(db, 6, first=15, image_status="collage_ready", sync_status="synced", active=False)
     add_products(db, 1, "oysho", active=False)
-    assert db.run(totals.standings) == {
-        "zara": Standing(14, 6, photographed=12, glued=9, wanted=7, indexed=4, published=5),
-        "oysho": Standing(0, 1),
+    assert db.run(totals.brand_totals) == {
+        "zara": BrandTotals(14, 6, photographed=12, glued=9, wanted=7, indexed=4, published=5),
+        "oysho": BrandTotals(0, 1),
     }
 
 
@@ -73,7 +79,7 @@ def test_stored_objects_are_counted_with_their_bytes(db: Database) -> None:
     for product, n, state in ((one, 1, "stored"), (one, 2, "stored"), (other, 1, "gone")):
         execute(db, photo, product, n, state)
     execute(db, "INSERT INTO product_collages VALUES (%s, 'k', 's', 1, 1, 700, now())", one)
-    assert db.run(totals.stored) == {"zara": Stored(photos=2, collages=1, bytes=900)}
+    assert db.run(totals.stored) == {"zara": StorageTotals(photos=2, collages=1, bytes=900)}
 
 
 def test_the_latest_answer_of_each_shop_says_what_is_in_stock(db: Database) -> None:
@@ -92,7 +98,7 @@ def test_the_latest_answer_of_each_shop_says_what_is_in_stock(db: Database) -> N
     with db.transaction() as cursor:
         set_now(cursor, "2026-03-02 00:30 UTC")
         found = totals.stock(cursor, timedelta(hours=3))
-    assert found == {"zara": Stock(shops=3, heard=2, checked=3, in_stock=2), "oysho": Stock(shops=1)}
+    assert found == {"zara": StockTotals(shops=3, heard=2, checked=3, in_stock=2), "oysho": StockTotals(shops=1)}
 
 
 def test_failures_are_told_by_reason_with_products_that_show_them(db: Database) -> None:
@@ -122,7 +128,7 @@ def test_items_that_the_last_scrape_could_not_read_are_told(db: Database) -> Non
                 " VALUES (%s, 'zara', %s, %s, %s, 'it lacks one')", scrape["id"], n, None if n == 1 else "7", reason,
             )  # fmt: skip
     assert db.run(totals.rejected, ["zara", "oysho"]) == [
-        Failing("raw_products", "zara", "no_id", 2, 0, "it lacks one", (("7", None),))
+        FailingProducts("raw_products", "zara", "no_id", 2, 0, "it lacks one", (("7", None),))
     ]
 
 
@@ -130,11 +136,11 @@ def test_due_work_is_counted_and_what_is_in_hand_of_it(db: Database) -> None:
     ids = add_products(db, 5)
     execute(db, "UPDATE due_work SET due_at = now() + interval '1 hour' WHERE product_id = %s", ids[0])
     execute(db, "UPDATE due_work SET leased_until = now() + interval '1 hour' WHERE product_id = %s", ids[1])
-    assert db.run(totals.due, ("originals", "collages"), ("zara", "oysho")) == [Due(*ZARA, 4, 1)]
+    assert db.run(totals.due, ("originals", "collages"), ("zara", "oysho")) == [DueTotals(*ZARA, 4, 1)]
 
 
 def test_work_ends_at_the_rate_of_the_last_runs_while_somebody_is_at_it(db: Database) -> None:
-    def work() -> Work:
+    def work() -> DueWork:
         (found,) = look(db).work
         return found
 
@@ -179,10 +185,10 @@ def test_a_week_and_a_month_ago_are_known_from_the_days_before(db: Database) -> 
     )  # fmt: skip
     assert look(db).brands[0].growth.week_ago is None
     for days, products in ((7, 2), (33, 1)):
-        then = Standing(active=products)
+        then = BrandTotals(active=products)
         with db.transaction() as cursor:
             cursor.execute("SELECT set_config('unde.now', (now() - %s * interval '1 day')::text, true)", (days,))
-            catalog_days.record(cursor, "zara", then, Stored(), totals.now(cursor))
+            catalog_days.record(cursor, "zara", then, StorageTotals(), totals.now(cursor))
     growth = look(db).brands[0].growth
     assert growth.week_ago is not None and growth.week_ago.standing.active == 2
     assert growth.month_ago is not None and growth.month_ago.standing.active == 1  # the last look before it
@@ -210,33 +216,33 @@ def test_an_empty_catalogue_has_a_report(db: Database) -> None:
     }  # fmt: skip
 
 
-def test_the_report_of_the_sandbox_s_catalogue_tells_what_is_there(workplace: Workplace) -> None:
+def test_the_report_of_the_sandbox_s_catalogue_tells_what_is_there(backends: Backends) -> None:
     for stage in ("raw_products", "raw_stores", "originals", "collages", "availability"):
         options = RunOptions(limit=15 if stage == "originals" else None, force=stage == "availability")
-        pipeline.run(stage, "zara", workplace, options, logging.getLogger("test"))
-    made = make(workplace)
+        pipeline.run_stage(stage, "zara", backends, options, logging.getLogger("test"))
+    made = render(backends)
     zara = made.report.brands[0]
-    photos = len(list(workplace.store.list("originals/zara")))
-    assert zara.standing == Standing(20, 0, photographed=15, glued=15)
+    photos = len(list(backends.store.list("originals/zara")))
+    assert zara.standing == BrandTotals(20, 0, photographed=15, glued=15)
     assert (zara.stored.photos, zara.stored.collages) == (photos, 15)
-    kept = [*workplace.store.list("originals"), *workplace.store.list("collages")]
+    kept = [*backends.store.list("originals"), *backends.store.list("collages")]
     assert zara.stored.bytes == sum(one.size for one in kept)
     in_stock = execute(
-        workplace.db, "SELECT count(DISTINCT product_id) AS n FROM raw_availability WHERE sizes_in_stock <> '[]'"
+        backends.db, "SELECT count(DISTINCT product_id) AS n FROM raw_availability WHERE sizes_in_stock <> '[]'"
     )
     shops = len(load_settings().brands["zara"].stores)
-    assert zara.stock == Stock(shops=shops, heard=shops, checked=20, in_stock=in_stock[0]["n"])
+    assert zara.stock == StockTotals(shops=shops, heard=shops, checked=20, in_stock=in_stock[0]["n"])
     assert [(one.stage, one.due) for one in made.report.work] == [("originals", 5), ("production_catalog", 15)]
     assert made.report.freshness[ZARA].state == "fine"
-    assert store(workplace, made) == workplace.store.public_url(key_of(workplace.settings))
-    assert workplace.store.get(key_of(workplace.settings)).decode() == made.page
+    assert store(backends, made) == backends.store.public_url(key_of(backends.settings))
+    assert backends.store.get(key_of(backends.settings)).decode() == made.page
     assert "Zara" in taken(made.page).said("th")
 
 
 def test_a_worker_that_serves_everything_may_make_the_report(db: Database) -> None:
     with acting_as(db, "scraper") as cursor:
-        assert totals.standings(cursor) == {}
-        catalog_days.record(cursor, "zara", Standing(), Stored(), totals.now(cursor))
+        assert totals.brand_totals(cursor) == {}
+        catalog_days.record(cursor, "zara", BrandTotals(), StorageTotals(), totals.now(cursor))
         assert runs.changes(cursor, timedelta(days=7)) == {}
 
 

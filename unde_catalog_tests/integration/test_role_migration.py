@@ -15,7 +15,7 @@ import pytest
 from psycopg import sql
 
 from unde_catalog.stores.db import migrate
-from unde_catalog.stores.db.database import Cursor, Database, StagingDown
+from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.staging.due_work import leases as due_work
 from unde_catalog_tests.support.due import BRAND, LEASE, STAGE, add_products, execute, finish, poll, take
 from unde_catalog_tests.support.roles import ROLES, acting_as, url_as
@@ -136,7 +136,7 @@ def test_an_owner_who_may_not_make_roles_is_told_who_has_to(
         r"migrate again$"
     )
     with without_roles(admin, server, empty_url):
-        with pytest.raises(StagingDown, match=sentence):
+        with pytest.raises(DatabaseUnavailable, match=sentence):
             migrate.upgrade(owner)
         with Database(owner) as db:
             assert migrate.revision(db) is None
@@ -147,7 +147,7 @@ def test_an_owner_who_may_not_make_roles_goes_on_where_they_are(server: Server, 
     with Database(owner) as db, Database(url_as(server, empty_url, "downloader")) as worker:
         add_products(db, 2)
         assert len(finish(worker, take(worker))) == 2
-        with pytest.raises(StagingDown, match="permission denied for table raw_products"):
+        with pytest.raises(DatabaseUnavailable, match="permission denied for table raw_products"):
             execute(worker, "UPDATE raw_products SET price = 1")
 
 
@@ -161,7 +161,7 @@ def test_rights_from_before_are_taken_back_and_scraper_gets_later_tables(empty_u
         migrate.upgrade(empty_url)
         for statement in ("UPDATE raw_products SET price = 1", "UPDATE due_work SET stage = 'originals'",
                           "CREATE TABLE mine ()"):  # fmt: skip
-            with pytest.raises(StagingDown, match="permission denied"), acting_as(db, "downloader") as cursor:
+            with pytest.raises(DatabaseUnavailable, match="permission denied"), acting_as(db, "downloader") as cursor:
                 cursor.execute(statement.encode())
         execute(db, "CREATE TABLE later (id bigserial)")
         with acting_as(db, "scraper") as cursor:
@@ -170,7 +170,7 @@ def test_rights_from_before_are_taken_back_and_scraper_gets_later_tables(empty_u
 
 def settle(cursor: Cursor, leases: Sequence[due_work.Lease]) -> int:
     """What a run does again and again after it took something: settle, and write in the products."""
-    due_work.finish(cursor, STAGE, [due_work.Settled(lease, "handed_back") for lease in leases])
+    due_work.finish(cursor, STAGE, [due_work.LeaseOutcome(lease, "released") for lease in leases])
     ids = [lease.product_id for lease in leases]
     cursor.execute("UPDATE raw_products SET updated_at = now() WHERE id = ANY(%s)", (ids,))
     return len(leases)

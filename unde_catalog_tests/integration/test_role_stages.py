@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.cli import status as reading
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages import run as pipeline
@@ -24,7 +24,7 @@ from unde_catalog_tests.support.servers import Sandbox, Server
 
 ROLE_OF = {"raw_products": "apify", "originals": "downloader", "collages": "collage", "ximilar_index": "ximilar"}
 Run = Callable[..., StageReport]
-At = Callable[[str], Workplace]
+At = Callable[[str], Backends]
 
 
 @pytest.fixture
@@ -35,15 +35,15 @@ def at(
     sandbox: Sandbox,
     configured: Callable[..., dict[str, str]],
 ) -> Iterator[At]:
-    """The workplace of a role, with the sandbox as the outside world."""
+    """The backends of a role, with the sandbox as the outside world."""
     configured(sandbox, PRODUCTION_DB_URL=production_url, ZARA_INDEX_SCOPE="pilot")
     with ExitStack() as stack:
-        places: dict[str, Workplace] = {}
+        places: dict[str, Backends] = {}
 
-        def of(role: str) -> Workplace:
+        def of(role: str) -> Backends:
             if role not in places:
                 changes = {"staging_db_url": SecretStr(url_as(server, database_url, role))}
-                places[role] = stack.enter_context(Workplace(load_settings().model_copy(update=changes)))
+                places[role] = stack.enter_context(Backends(load_settings().model_copy(update=changes)))
             return places[role]
 
         yield of
@@ -55,7 +55,7 @@ def run(at: At) -> Run:
 
     def run(stage: str, role: str | None = None, **options: Any) -> StageReport:
         place = at(role or ROLE_OF[stage])
-        return pipeline.run(stage, "zara", place, RunOptions(**options), logging.getLogger("test"))
+        return pipeline.run_stage(stage, "zara", place, RunOptions(**options), logging.getLogger("test"))
 
     return run
 
@@ -141,12 +141,12 @@ def test_scraper_runs_all_stages_and_sees_all_reports(run: Run, at: At) -> None:
         assert run(stage, "scraper", force=True).done == (
             19 if stage == "production_catalog" else 20
         )  # one has no price
-    place = at("scraper")
-    assert reading.status(place.db)["brands"]["zara"]["image_status"] == {"collage_ready": 20}
-    with place.db.transaction() as cursor:
+    backends = at("scraper")
+    assert reading.status(backends.db)["brands"]["zara"]["image_status"] == {"collage_ready": 20}
+    with backends.db.transaction() as cursor:
         cursor.execute("SELECT external_id FROM raw_products LIMIT 1")
         (product,) = cursor.fetchall()
-    assert "collage_ready" in str(reading.product_view(place.db, place.store, "zara", product["external_id"]))
+    assert "collage_ready" in str(reading.product_view(backends.db, backends.store, "zara", product["external_id"]))
 
 
 def test_ximilar_works_its_stage_and_writes_its_columns(server: Server, database_url: str, db: Database) -> None:

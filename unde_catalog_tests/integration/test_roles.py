@@ -3,7 +3,7 @@
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.staging.due_work import leases as due_work
 from unde_catalog_tests.support.due import BRAND, LEASE, add_products, due_row, execute, finish, set_now, take
 from unde_catalog_tests.support.roles import ROLES, STAGE_OF, acting_as, url_as
@@ -117,7 +117,7 @@ def test_a_role_is_refused_what_is_not_its_stages_work(filled: Database, role: s
         try:
             with acting_as(filled, role) as cursor:
                 cursor.execute(statement.encode())
-        except StagingDown as down:
+        except DatabaseUnavailable as down:
             assert isinstance(down.__cause__, InsufficientPrivilege), statement
         else:
             went_through.append(statement)
@@ -139,8 +139,8 @@ def test_a_role_works_its_own_stages_due_rows_and_sees_all(filled: Database, rol
             with acting_as(filled, role) as cursor:
                 assert due_work.still_open(cursor, stage, BRAND).due == 1
                 taken = due_work.take(cursor, stage, BRAND, 10, LEASE)
-                assert len(due_work.finish(cursor, stage, [due_work.Settled(one, "done") for one in taken])) == 1
-        except StagingDown as down:
+                assert len(due_work.finish(cursor, stage, [due_work.LeaseOutcome(one, "done") for one in taken])) == 1
+        except DatabaseUnavailable as down:
             assert not mine
             assert 'violates row-level security policy for table "due_work"' in str(down)
         else:
@@ -153,13 +153,13 @@ def test_scraper_works_due_rows_of_any_stage(filled: Database) -> None:
     with acting_as(filled, "scraper") as cursor:
         for stage in ("originals", "availability"):
             (lease,) = due_work.take(cursor, stage, BRAND, 10, LEASE)
-            assert due_work.finish(cursor, stage, [due_work.Settled(lease, "done")]) == {lease.product_id: True}
+            assert due_work.finish(cursor, stage, [due_work.LeaseOutcome(lease, "done")]) == {lease.product_id: True}
 
 
 def test_a_lease_of_another_stage_can_not_be_settled_with_its_token(filled: Database) -> None:
     leases = take(filled)
-    with pytest.raises(StagingDown, match="row-level security"), acting_as(filled, "collage") as cursor:
-        due_work.finish(cursor, "originals", [due_work.Settled(leases[0], "given_up", "why")])
+    with pytest.raises(DatabaseUnavailable, match="row-level security"), acting_as(filled, "collage") as cursor:
+        due_work.finish(cursor, "originals", [due_work.LeaseOutcome(leases[0], "given_up", "why")])
     assert finish(filled, leases) == {leases[0].product_id: True}
 
 
@@ -193,5 +193,5 @@ def test_the_rule_calls_nothing_that_a_role_puts_in_its_way(each_db: Database) -
 
 def test_whoever_logs_in_without_the_right_is_told_in_one_sentence(server: Server, database_url: str) -> None:
     sentence = r"^the database .* can't be used: permission denied for table raw_products \(connected as downloader\);"
-    with Database(url_as(server, database_url, "downloader")) as db, pytest.raises(StagingDown, match=sentence):
+    with Database(url_as(server, database_url, "downloader")) as db, pytest.raises(DatabaseUnavailable, match=sentence):
         execute(db, "UPDATE raw_products SET price = 1")

@@ -9,7 +9,7 @@ from time import monotonic
 import pytest
 
 from unde_catalog.stores.objects import s3
-from unde_catalog.stores.objects.objects import PUT_SECONDS, ObjectStore, StorageDown
+from unde_catalog.stores.objects.objects import PUT_SECONDS, ObjectStore, StorageUnavailable
 from unde_catalog.stores.objects.s3 import s3_store
 from unde_catalog_tests.support.s3_servers import HTML_429, Answer, OddS3, bucket_at, odd_s3, refusal, running_rclone
 
@@ -83,7 +83,7 @@ def test_trouble_that_stays_is_told_in_a_sentence_without_secrets(odd: OddS3, an
     store = s3_store(bucket_at(odd.url))
     odd.answers = [answer] * 100
     begun = monotonic()
-    with pytest.raises(StorageDown, match=told) as down:
+    with pytest.raises(StorageUnavailable, match=told) as down:
         store.put(KEY, b"x", JPEG)
     assert monotonic() - begun < PUT_SECONDS / 40 + 20, "it is never waited for much longer than one put may take"
     told_all = "".join(traceback.format_exception(down.value))  # what a log would show
@@ -103,7 +103,7 @@ def test_reading_looking_up_listing_and_deleting_tell_it_too(odd: OddS3, answer:
     ]
     for use in uses:
         odd.answers = [answer] * 100
-        with pytest.raises(StorageDown, match=told):
+        with pytest.raises(StorageUnavailable, match=told):
             use()
 
 
@@ -112,7 +112,7 @@ def test_a_hanging_store_lets_nobody_wait_for_ever_in_front_of_it(odd: OddS3, mo
     for _ in range(s3.IN_FLIGHT):
         assert s3._slots.acquire(blocking=False)
     try:
-        with pytest.raises(StorageDown, match="16 requests are on their way"):
+        with pytest.raises(StorageUnavailable, match="16 requests are on their way"):
             s3_store(bucket_at(odd.url)).put(KEY, b"x", JPEG)
     finally:
         for _ in range(s3.IN_FLIGHT):
@@ -129,16 +129,16 @@ def test_a_hanging_store_lets_nobody_wait_for_ever_in_front_of_it(odd: OddS3, mo
 )
 @pytest.mark.usefixtures("impatient")
 def test_an_address_where_nobody_is(endpoint: str, told: str):
-    with pytest.raises(StorageDown, match=told):
+    with pytest.raises(StorageUnavailable, match=told):
         s3_store(bucket_at(endpoint)).put(KEY, b"x", JPEG)
 
 
 @pytest.mark.usefixtures("impatient")
 def test_what_is_no_s3_store_and_what_speaks_no_tls(odd: OddS3):
     odd.answers = [(200, b"<!DOCTYPE html><html><br>welcome</html>")]
-    with pytest.raises(StorageDown, match="what answers there is no S3 store"):
+    with pytest.raises(StorageUnavailable, match="what answers there is no S3 store"):
         list(s3_store(bucket_at(odd.url)).list(""))
-    with pytest.raises(StorageDown, match="TLS failed"):
+    with pytest.raises(StorageUnavailable, match="TLS failed"):
         s3_store(bucket_at(odd.url.replace("http:", "https:"))).put(KEY, b"x", JPEG)
 
 
@@ -158,7 +158,7 @@ def rclone_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 )
 def test_a_real_server_refuses_what_is_wrong(rclone_url: str, changes: dict[str, str], told: str):
     store: ObjectStore = s3_store(bucket_at(rclone_url, **changes))
-    with pytest.raises(StorageDown, match=told) as down:
+    with pytest.raises(StorageUnavailable, match=told) as down:
         store.put(KEY, b"x", JPEG)
     assert "planted" not in "".join(traceback.format_exception(down.value))
 
@@ -169,5 +169,5 @@ def test_keys_that_may_only_read_are_told_at_the_first_write(tmp_path: Path):
         (tmp_path / "unde-images" / "1.jpg").write_bytes(b"x")
         store = s3_store(bucket_at(rclone.url))
         assert store.get("1.jpg") == b"x"
-        with pytest.raises(StorageDown, match="failed: .*500"):  # how rclone says it
+        with pytest.raises(StorageUnavailable, match="failed: .*500"):  # how rclone says it
             store.put("2.jpg", b"x", JPEG)

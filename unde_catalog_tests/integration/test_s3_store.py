@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import Settings, SettingsError, load_settings
 from unde_catalog.stores.objects.directory import DirectoryStore
-from unde_catalog.stores.objects.objects import ObjectMissing, StorageDown
+from unde_catalog.stores.objects.objects import ObjectMissing, StorageUnavailable
 from unde_catalog.stores.objects.s3 import IN_FLIGHT, s3_store
 from unde_catalog_tests.support.s3_servers import (
     BUCKET,
@@ -133,16 +133,16 @@ def test_addresses_and_regions_follow_from_the_endpoint(changes: dict[str, str],
 
 
 def test_the_settings_alone_decide_where_objects_go(environment: pytest.MonkeyPatch, odd: OddS3):
-    with Workplace(load_settings()) as place:
-        assert isinstance(place.store, DirectoryStore)
+    with Backends(load_settings()) as backends:
+        assert isinstance(backends.store, DirectoryStore)
     for name, value in s3_environment(odd.url).items():
         environment.setenv(name, value)
-    with Workplace(load_settings()) as place:
-        place.store.put(KEY, b"x", JPEG)
-        assert odd.objects == {KEY: b"x"} and place.store.public_url(KEY) == f"{odd.url}/unde-images/{KEY}"
+    with Backends(load_settings()) as backends:
+        backends.store.put(KEY, b"x", JPEG)
+        assert odd.objects == {KEY: b"x"} and backends.store.public_url(KEY) == f"{odd.url}/unde-images/{KEY}"
     environment.setenv("OBJECT_BASE_URL", "https://cdn.example/")
-    with Workplace(load_settings()) as place:
-        assert place.store.public_url(KEY) == f"https://cdn.example/{KEY}"
+    with Backends(load_settings()) as backends:
+        assert backends.store.public_url(KEY) == f"https://cdn.example/{KEY}"
 
 
 @pytest.mark.parametrize(
@@ -231,17 +231,17 @@ def test_a_missing_object_is_told_from_a_missing_bucket(tmp_path: Path):
             lambda: list(store.list("")),
         ]
         for use in uses:
-            with pytest.raises(StorageDown, match="there is no bucket nobodys: create it, or set S3_BUCKET"):
+            with pytest.raises(StorageUnavailable, match="there is no bucket nobodys: create it, or set S3_BUCKET"):
                 use()
 
 
 def test_no_secret_is_in_a_process_that_failed(tmp_path: Path):
-    code = "from unde_catalog.backends import Workplace\nfrom unde_catalog.settings.environment import load_settings\n"
-    code += "Workplace(load_settings()).store.put('a', b'', 'image/jpeg')"
+    code = "from unde_catalog.backends import Backends\nfrom unde_catalog.settings.environment import load_settings\n"
+    code += "Backends(load_settings()).store.put('a', b'', 'image/jpeg')"
     with running_rclone(tmp_path) as rclone:
         environment = s3_environment(rclone.url) | {"S3_SECRET_KEY": "planted-wrong"}
         run = subprocess.run(
             [sys.executable, "-c", code], env=environment, capture_output=True, text=True, cwd=tmp_path
         )
-    assert "StorageDown" in run.stderr and "S3_SECRET_KEY" in run.stderr and "planted" not in run.stderr
+    assert "StorageUnavailable" in run.stderr and "S3_SECRET_KEY" in run.stderr and "planted" not in run.stderr
     assert json.dumps(run.stdout) == '""'

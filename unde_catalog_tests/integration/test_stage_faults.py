@@ -7,10 +7,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from unde_catalog.stores.db.database import Database, StagingDown
-from unde_catalog.stores.objects.objects import StorageDown
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
+from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog.stores.staging.due_work.leases import OpenWork
-from unde_catalog.worker.handler import HandBack, Outcome, StageStopped, done, given_up
+from unde_catalog.worker.handler import AbortStage, Outcome, StageStopped, done, given_up
 from unde_catalog_tests.support.due import (
     NOTHING_OPEN,
     Toy,
@@ -26,7 +26,9 @@ from unde_catalog_tests.support.due import (
 pytestmark = pytest.mark.usefixtures("no_lease_is_left")
 
 
-@pytest.mark.parametrize("cause", [HandBack("the proxy says 407"), StorageDown("the disk is full"), StagingDown("no")])
+@pytest.mark.parametrize(
+    "cause", [AbortStage("the proxy says 407"), StorageUnavailable("the disk is full"), DatabaseUnavailable("no")]
+)
 def test_what_stands_in_the_way_of_all_stops_the_stage_and_burns_no_attempts(db: Database, cause: Exception) -> None:
     products = add_products(db, 20)
 
@@ -39,7 +41,7 @@ def test_what_stands_in_the_way_of_all_stops_the_stage_and_burns_no_attempts(db:
         run(db, ToyStage(react))
     report = stopped.value.report
     assert (report.done, report.failed) == (8, 0)
-    assert 1 <= report.handed_back <= 4
+    assert 1 <= report.released <= 4
     assert open_work(db) == OpenWork(due=12, in_hand=0)
     row = due_row(db, products[8])
     assert row is not None
@@ -49,7 +51,7 @@ def test_what_stands_in_the_way_of_all_stops_the_stage_and_burns_no_attempts(db:
 def test_a_stage_that_cannot_open_its_connections_stops_with_the_cause(db: Database) -> None:
     class Closed(ToyStage):
         async def __aenter__(self) -> ToyStage:
-            raise HandBack("no proxy")
+            raise AbortStage("no proxy")
 
     add_products(db, 1)
     with pytest.raises(StageStopped, match="stopped: no proxy"):

@@ -12,7 +12,7 @@ import pytest
 
 from unde_catalog.stores.db.database import Database
 from unde_catalog.worker import loop
-from unde_catalog.worker.handler import Outcome, StageStopped, done, given_up, handed_back, try_later
+from unde_catalog.worker.handler import Outcome, StageStopped, done, given_up, released, retry_later
 from unde_catalog_tests.support.due import (
     NOTHING_OPEN,
     Toy,
@@ -34,18 +34,18 @@ def test_what_is_due_is_worked_off_and_reported(db: Database) -> None:
     async def react(work: Sequence[Toy]) -> AsyncIterator[Outcome]:
         for one in work:
             if number(one) == 1:
-                yield try_later(one.lease, "http_503", "busy", item_fault=False)
+                yield retry_later(one.lease, "http_503", "busy", item_fault=False)
             elif number(one) == 2:
                 yield given_up(one.lease, "no_photos", "none")
             elif number(one) == 3:
-                yield handed_back(one.lease)
+                yield released(one.lease)
             else:
                 yield done(one.lease, photos_stored=2)
 
     report = run(db, ToyStage(react, batch=4))
     assert report.done == 22
     assert (dict(report.later), dict(report.given_up)) == ({"http_503": 1}, {"no_photos": 1})
-    assert (report.handed_back, report.superseded, report.still_due, report.in_other_hands) == (1, 0, 1, 0)
+    assert (report.released, report.superseded, report.still_due, report.leased_elsewhere) == (1, 0, 1, 0)
     assert report.counts["photos_stored"] == 44
     assert report.examples == {"http_503": ["1"], "no_photos": ["2"]}
     assert report.sentence().startswith(
@@ -62,13 +62,13 @@ def test_of_two_leases_on_one_product_only_the_later_one_counts(db: Database) ->
         leases.append(work[0].lease)
         if len(leases) == 1:
             execute(db, "UPDATE due_work SET lease_token = NULL, leased_until = NULL")
-            yield handed_back(work[0].lease)
+            yield released(work[0].lease)
         else:
             yield done(work[0].lease)
 
     handler = ToyStage(react)
     report = run(db, handler)
-    assert (len(leases), report.done, report.handed_back, report.superseded) == (2, 1, 0, 1)
+    assert (len(leases), report.done, report.released, report.superseded) == (2, 1, 0, 1)
     assert handler.recorded == [[("1", "done", True)]]
     assert open_work(db) == NOTHING_OPEN
 
@@ -151,7 +151,7 @@ def test_the_items_own_fault_is_given_up_after_so_many_tries_and_the_far_sides_n
     add_products(db, 2)
 
     async def react(work: Sequence[Toy]) -> AsyncIterator[Outcome]:
-        yield try_later(work[0].lease, "why", item_fault=number(work[0]) == 1)
+        yield retry_later(work[0].lease, "why", item_fault=number(work[0]) == 1)
 
     for given_up_now, later in [({}, {"why": 2}), ({}, {"why": 2}), ({"why": 1}, {"why": 1}), ({}, {"why": 1})]:
         report = run(db, ToyStage(react, tries=3))
@@ -163,10 +163,10 @@ def test_what_a_handler_hands_back_is_not_taken_again_by_the_same_run(db: Databa
     add_products(db, 12)
 
     async def react(work: Sequence[Toy]) -> AsyncIterator[Outcome]:
-        yield handed_back(work[0].lease)
+        yield released(work[0].lease)
 
     report = run(db, ToyStage(react, hands=1))
-    assert (report.handed_back, report.still_due) == (12, 12)
+    assert (report.released, report.still_due) == (12, 12)
 
 
 def test_a_run_that_hands_back_a_hundred_products_stops(db: Database) -> None:
@@ -174,7 +174,7 @@ def test_a_run_that_hands_back_a_hundred_products_stops(db: Database) -> None:
 
     async def react(work: Sequence[Toy]) -> AsyncIterator[Outcome]:
         for one in work:
-            yield handed_back(one.lease)
+            yield released(one.lease)
 
     with pytest.raises(StageStopped, match="1[0-9][0-9] products had to be handed back"):
         run(db, ToyStage(react, batch=10))

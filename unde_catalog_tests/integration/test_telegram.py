@@ -182,7 +182,7 @@ def test_a_request_that_never_ends_is_a_timeout_and_worth_another_delivery(bot: 
 
 def test_a_bot_api_that_is_not_there_is_told_without_its_address(bot: Sandbox) -> None:
     async def fetch() -> FetchedPhoto | FetchFailed:
-        async with Telegram(SecretStr(TELEGRAM_TOKEN), "http://127.0.0.1:1", 5, waiting=FakeTime().waiting) as telegram:
+        async with Telegram(SecretStr(TELEGRAM_TOKEN), "http://127.0.0.1:1", 5, clock=FakeTime().clock) as telegram:
             return await telegram.fetch(ID, 60)
 
     failed = asyncio.run(fetch())
@@ -248,8 +248,8 @@ def _with(bot: Sandbox, work: Callable[[Telegram], Awaitable[T]], time: FakeTime
     """What `work` makes of a client of the sandbox, in whose time nobody really waits."""
 
     async def run() -> T:
-        waiting = (time or FakeTime()).waiting
-        async with Telegram(SecretStr(TELEGRAM_TOKEN), bot.url, 30, waiting=waiting) as telegram:
+        waiting = (time or FakeTime()).clock
+        async with Telegram(SecretStr(TELEGRAM_TOKEN), bot.url, 30, clock=waiting) as telegram:
             return await work(telegram)
 
     return asyncio.run(run())

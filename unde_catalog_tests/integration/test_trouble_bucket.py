@@ -95,7 +95,7 @@ def test_a_server_that_comes_back_within_the_run_is_waited_for(
     collected(line)
     for stage in STAGES:
         line.at_put(AT, gone_for_a_while)
-        assert line.run(stage).handed_back == 0
+        assert line.run(stage).released == 0
         line.reconnect()
     line.is_as(undisturbed)
 

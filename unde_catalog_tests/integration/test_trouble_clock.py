@@ -12,7 +12,7 @@ import pytest
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import leases as due_work
 from unde_catalog.stores.staging.due_work import spreading
-from unde_catalog.stores.staging.due_work.leases import Settled
+from unde_catalog.stores.staging.due_work.leases import LeaseOutcome
 from unde_catalog.stores.staging.reports import status as reports
 from unde_catalog_tests.integration.shop import Shop
 from unde_catalog_tests.integration.test_due_work import _Explaining
@@ -38,7 +38,7 @@ STAGES = ("originals", "collages")
 
 
 def mend(db: Database, interval: timedelta | None = None) -> int:
-    return db.run(due_work.mend_times, STAGE, BRAND, LEASE, interval)
+    return db.run(due_work.repair_times, STAGE, BRAND, LEASE, interval)
 
 
 @pytest.mark.parametrize("back", BACK, ids=str)
@@ -48,7 +48,7 @@ def test_a_clock_that_is_turned_back_between_runs_changes_nothing(
     line = open_line()
     for stage in ("raw_products", *STAGES):
         report = line.run(stage)
-        assert (report.still_due, report.in_other_hands) == (0, 0)
+        assert (report.still_due, report.leased_elsewhere) == (0, 0)
         assert report.done > 0
         line.house.later(-back)
         line.reconnect()
@@ -116,7 +116,7 @@ def test_what_the_wrong_clock_made_due_comes_when_its_rule_says(
         for product, times in ((tried, 1), (often, 6)):
             execute(db, "UPDATE due_work SET attempts = %s WHERE product_id = %s", times - 1, product)
         leases = [lease for lease in take(db) if lease.product_id != fresh]
-        db.run(due_work.finish, STAGE, [Settled(lease, "later", "why", "detail") for lease in leases])
+        db.run(due_work.finish, STAGE, [LeaseOutcome(lease, "later", "why", "detail") for lease in leases])
         execute(db, "UPDATE due_work SET lease_token = NULL, leased_until = NULL")
         before = {one: due_row(db, one) for one in (fresh, tried, often)}
         assert mend(db) == 0  # all of that is what rules say
@@ -179,7 +179,7 @@ def test_mending_reads_only_what_is_due_or_waits_of_its_brand(db: Database) -> N
         cursor.execute("ANALYZE due_work")
     with db.transaction() as cursor:
         explaining: Any = _Explaining(cursor)
-        due_work.mend_times(explaining, STAGE, "brand0", LEASE)
+        due_work.repair_times(explaining, STAGE, "brand0", LEASE)
         reports.due_brands(explaining, STAGE, ["brand0", "brand1"])
     for plan in explaining.plans:
         assert "idx_due_work_due" in plan and "Seq Scan on" not in plan, plan
@@ -190,7 +190,7 @@ def test_a_scrape_whose_collector_died_is_gone_on_with_in_minutes(shop: Shop, ba
     assert shop.worker("first", dies_after=2).returncode == -9
     hours = -back.total_seconds() / 3600
     shop.hours_later(hours)
-    assert shop.collect("next").in_other_hands == 1
+    assert shop.collect("next").leased_elsewhere == 1
     shop.hours_later(hours + 0.1)
     assert shop.collect("next").counts["new"] == 20
     assert (shop.starts(), shop.last_scrape()["state"]) == (1, "complete")

@@ -74,7 +74,7 @@ def run_until_it_is_through(line: Line, stage: str) -> None:
         except StageStopped as stopped:
             assert "can't be used: " in str(stopped) and "\n" not in str(stopped)
         else:
-            if not report.still_due and not report.in_other_hands:
+            if not report.still_due and not report.leased_elsewhere:
                 return
         until_it_answers(lambda: psycopg.connect(line.house.database_url)).close()
         line.leases_run_out()
@@ -143,7 +143,7 @@ def test_connections_cut_again_and_again_lose_nothing(line: Line, own_server: Se
                 line.run(stage)
             except StageStopped as stopped:
                 assert "can't be used: " in str(stopped) and "\n" not in str(stopped)
-            except database.StagingDown as down:  # before there was a row in scraper_logs
+            except database.DatabaseUnavailable as down:  # before there was a row in scraper_logs
                 assert "can't be used: " in str(down)
     line.nothing_was_tried()
     for stage in ("raw_products", *STAGES):
@@ -193,7 +193,7 @@ def test_a_password_that_is_changed_stops_the_stages_and_is_not_told(
         line.at_put(AT, lambda: set_password("planted-new"))
         line.stopped("originals", "can't be used: ", logged=False)  # perhaps only that the connection was lost
         line.nothing_was_tried()
-        with pytest.raises(database.StagingDown) as down:
+        with pytest.raises(database.DatabaseUnavailable) as down:
             line.run("originals")
         assert said in str(down.value) and "planted" not in str(down.value) and "not-a-secret" not in str(down.value)
     finally:

@@ -3,16 +3,16 @@
 import psycopg
 import pytest
 
-from unde_catalog.operations.upkeep.tables import HOT, Limits, tend
+from unde_catalog.operations.upkeep.tables import HOT, UpkeepLimits, maintain
 from unde_catalog.stores.db import bloat
-from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.db.postgres_tools import ToolFailed
 from unde_catalog.stores.db.postgres_tools import direct as past_poolers
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.roles import url_as
 from unde_catalog_tests.support.servers import Server
 
-SMALL = Limits(dead_rows=50, index_bytes=1 << 20)  # as if the tables of a test were big
+SMALL = UpkeepLimits(dead_rows=50, index_bytes=1 << 20)  # as if the tables of a test were big
 
 
 def fill(db: Database, rows: int) -> None:
@@ -26,7 +26,7 @@ def fill(db: Database, rows: int) -> None:
 
 def test_all_hot_tables_get_statistics_and_nothing_else_is_touched_while_all_is_well(db: Database, direct: str) -> None:
     fill(db, 2_000)
-    report = tend(direct)
+    report = maintain(direct)
     assert [(one.name, one.done) for one in report.tables] == [(name, "analyzed") for name in HOT]
     assert (report.indexes, report.trouble) == ([], [])
     (row,) = execute(db, "SELECT reltuples FROM pg_class WHERE relname = 'raw_availability'")
@@ -36,13 +36,13 @@ def test_all_hot_tables_get_statistics_and_nothing_else_is_touched_while_all_is_
 def test_dead_rows_go_and_bloated_indexes_are_built_anew(db: Database, direct: str) -> None:
     fill(db, 40_000)
     execute(db, "DELETE FROM raw_availability WHERE id % 20 <> 0")
-    report = tend(direct, SMALL)
+    report = maintain(direct, SMALL)
     table = next(one for one in report.tables if one.name == "raw_availability")
     assert (table.found, table.done) == ("38,000 of 40,000 rows dead", "vacuumed")
     mended = {one.name: one for one in report.indexes}
     assert {"idx_raw_availability_unique_daily", "idx_raw_availability_product_id"} <= mended.keys()
     assert all(one.done == "built anew" and one.after < one.before / 4 for one in mended.values())
-    assert tend(direct, SMALL).indexes == []
+    assert maintain(direct, SMALL).indexes == []
 
 
 def test_what_an_index_needs_is_estimated_well_enough(db: Database, server: Server, database_url: str) -> None:
@@ -69,7 +69,7 @@ def test_an_invalid_index_is_built_anew_and_what_a_broken_reindex_left_is_droppe
             "UPDATE pg_index SET indisvalid = false WHERE indexrelid IN ('idx_raw_availability_lookup'::regclass,"
             " 'idx_raw_availability_lookup_ccnew'::regclass)"
         )
-    report = tend(administrator)
+    report = maintain(administrator)
     assert {one.name: (one.found, one.done) for one in report.indexes} == {
         "idx_raw_availability_lookup": ("invalid", "built anew"),
         "idx_raw_availability_lookup_ccnew": ("left over by a REINDEX that did not end", "dropped"),
@@ -91,7 +91,7 @@ def test_an_index_that_cannot_be_built_holds_up_no_other_and_is_told(
         connection.execute(
             "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'idx_raw_availability_lookup'::regclass"
         )
-    report = tend(administrator)
+    report = maintain(administrator)
     assert [one.name for one in report.indexes] == ["idx_raw_availability_lookup"]
     (told,) = report.trouble
     assert told.startswith("idx_twice of raw_availability could not be built anew: could not create unique index")
@@ -100,13 +100,13 @@ def test_an_index_that_cannot_be_built_holds_up_no_other_and_is_told(
 def test_who_may_not_is_told_whom_to_be(server: Server, database_url: str) -> None:
     as_scraper = url_as(server, server.past_poolers(database_url), "scraper")
     with pytest.raises(ToolFailed, match="scraper may not look after raw_products, .*set BACKUP_DB_URL to connect as"):
-        tend(as_scraper)
+        maintain(as_scraper)
 
 
 def test_a_pooler_is_told_from_a_server(server: Server, database_url: str) -> None:
     if server.pgbouncer is None:
         pytest.skip("PgBouncer is not installed")
     with pytest.raises(ValueError, match="a pooler answers .*set BACKUP_DB_URL"):
-        tend(database_url)
-    with pytest.raises(StagingDown):
-        tend("postgresql://undeuser@127.0.0.1:1/away")
+        maintain(database_url)
+    with pytest.raises(DatabaseUnavailable):
+        maintain("postgresql://undeuser@127.0.0.1:1/away")

@@ -8,7 +8,7 @@ import pytest
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StreamConfig
 
-from unde_catalog.services.user_media.streams import Declared, StreamsError, declare
+from unde_catalog.services.user_media.streams import DeclaredStreams, StreamsError, declare
 from unde_catalog.services.user_media.subjects import BATCH_RESULT, DEAD, ERROR, INFERENCE, INFERENCE_RESULT, TRAIN
 from unde_catalog_tests.support.nats_servers import NatsServer, running_nats
 from unde_catalog_tests.support.people import at
@@ -38,11 +38,11 @@ def url(running: NatsServer) -> str:
     return running.url
 
 
-async def ours(js: JetStreamContext) -> Declared:
+async def ours(js: JetStreamContext) -> DeclaredStreams:
     return await declare(js, 30)
 
 
-def before(url: str, work: Callable[[JetStreamContext], Awaitable[object]]) -> Declared:
+def before(url: str, work: Callable[[JetStreamContext], Awaitable[object]]) -> DeclaredStreams:
     """What is declared after that."""
     at(url, work)
     return at(url, ours)
@@ -61,7 +61,7 @@ def test_on_an_empty_server_all_is_made_and_a_second_time_changes_nothing(url):
 
 
 def test_several_processes_may_declare_at_once(url):
-    async def eight(js: JetStreamContext) -> list[Declared]:
+    async def eight(js: JetStreamContext) -> list[DeclaredStreams]:
         return await asyncio.gather(*(declare(js, 30) for _ in range(8)))
 
     assert {tuple(sorted(one.streams.items())) for one in at(url, eight)} == {tuple(sorted(OURS.items()))}

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from unde_catalog.services.user_media import connection
 from unde_catalog.services.user_media.bucket import PrivateBucket
 from unde_catalog.services.user_media.connection import Connection
-from unde_catalog.services.user_media.consumer import Service
-from unde_catalog.services.user_media.handler import Handler, Limits
-from unde_catalog.services.user_media.metrics import Metrics
+from unde_catalog.services.user_media.consumer import UserMediaConsumer
+from unde_catalog.services.user_media.handler import HandlerLimits, RequestHandler
+from unde_catalog.services.user_media.metrics import UserMediaMetrics
 from unde_catalog.services.user_media.records import Records
 from unde_catalog.services.user_media.streams import declare
 from unde_catalog.services.user_media.subjects import INFERENCE, INFERENCE_RESULT, QUEUES, TRAIN
@@ -64,7 +64,7 @@ def test_a_server_that_says_no_while_it_comes_back_is_asked_until_it_says_yes(
     monkeypatch.setattr(connection, "GIVE_UP_SECONDS", 1)
 
     async def refused_and_let_in() -> bytes:
-        one = Connection([media.nats.url], 30, Metrics())
+        one = Connection([media.nats.url], 30, UserMediaMetrics())
         keeping = asyncio.create_task(one.open())
         while not one.ready:
             await one.next_message(SINGLES, 0.1)
@@ -119,12 +119,14 @@ def test_what_is_not_through_when_time_is_up_goes_to_another_process_at_once(med
     media.sandbox.control(faults="telegram.file:timeout=1")
 
     async def begun_and_ended() -> None:
-        metrics = Metrics()
+        metrics = UserMediaMetrics()
         nats = Connection([url], 3_600, metrics)
         token = SecretStr(media.environment["TELEGRAM_BOT_TOKEN"])
         async with Telegram(token, media.environment["TELEGRAM_API_URL"], 60) as telegram:
             bucket = PrivateBucket(directory_store(Path(media.environment["UNDE_HOME"]) / "people"))
-            service = Service(nats, Handler(telegram, bucket, Records(db), Limits(60, 60, 100, 5)), metrics)
+            service = UserMediaConsumer(
+                nats, RequestHandler(telegram, bucket, Records(db), HandlerLimits(60, 60, 100, 5)), metrics
+            )
             keeping, running = asyncio.create_task(nats.open()), asyncio.create_task(service.run())
             while not await asyncio.to_thread(media.asked):
                 pass

@@ -8,7 +8,7 @@ from qdrant_client import QdrantClient
 
 from unde_catalog.stages.visual_index.pgvector import PgvectorStore
 from unde_catalog.stages.visual_index.qdrant import QdrantStore
-from unde_catalog.stages.visual_index.vector_store import Filters, ModelGone, Shop, VectorStore
+from unde_catalog.stages.visual_index.vector_store import Filters, ModelReplaced, StoreKey, VectorStore
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.index import vectors
 from unde_catalog_tests.support.due import execute
@@ -91,10 +91,10 @@ def test_what_a_shop_has_by_its_latest_answer_is_found_for_it(db: Database, stor
     in_stock(db, once, 7, ["M"], "2026-03-01 10:00+00")
     in_stock(db, once, 7, [], "2026-03-02 10:00+00")
     in_stock(db, elsewhere, 8, ["M"], "2026-03-02 10:00+00")
-    assert found(in_stock_at=Shop("zara", 7)) == [now]
-    assert found(in_stock_at=Shop("zara", 8), price_to=Decimal(100)) == [elsewhere]
-    assert found(in_stock_at=Shop("oysho", 7)) == []
-    assert found(in_stock_at=Shop("zara", 7), brands=("oysho",)) == []
+    assert found(in_stock_at=StoreKey("zara", 7)) == [now]
+    assert found(in_stock_at=StoreKey("zara", 8), price_to=Decimal(100)) == [elsewhere]
+    assert found(in_stock_at=StoreKey("oysho", 7)) == []
+    assert found(in_stock_at=StoreKey("zara", 7), brands=("oysho",)) == []
 
 
 def test_what_left_the_shop_or_the_scope_is_not_found_from_that_moment(
@@ -135,7 +135,7 @@ def test_another_models_photos_are_not_found(db: Database, store: VectorStore, f
     assert (store.count(MODEL), store.count("toy@2")) == (2, 1)
     store.delete([one])  # of all models
     assert (store.count(MODEL), store.count("toy@2")) == (1, 0)
-    with pytest.raises(ModelGone, match="not made by toy@3"):
+    with pytest.raises(ModelReplaced, match="not made by toy@3"):
         store.search("toy@3", direction(0))
 
 

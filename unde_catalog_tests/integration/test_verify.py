@@ -15,10 +15,10 @@ from unde_catalog.operations.upkeep import verify as verify_module
 from unde_catalog.operations.upkeep.verify import VerifyReport, verify
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.photos.collages import CollagesStage
-from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.staging.due_work import leases
 from unde_catalog.stores.staging.photos import object_checks
-from unde_catalog.worker.loop import run_stage
+from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.support.due import BRAND, LEASE, execute, is_due
 from unde_catalog_tests.support.photo_catalogue import BLUE, RED, Catalogue
@@ -41,7 +41,7 @@ def glued(catalogue: Catalogue) -> Catalogue:
 def run_all(catalogue: Catalogue) -> None:
     catalogue.run()
     stage = CollagesStage(load_settings(), catalogue.store)
-    run_stage(stage, catalogue.db, BRAND, RunOptions(), logging.getLogger("test"))
+    run_worker(stage, catalogue.db, BRAND, RunOptions(), logging.getLogger("test"))
 
 
 def check(catalogue: Catalogue, **options: Any) -> VerifyReport:
@@ -248,7 +248,7 @@ def test_a_check_that_lost_its_listing_says_so_instead_of_finding_everything_mis
         if doing == "comparing":
             execute(glued.db, lost)
 
-    with pytest.raises(StagingDown, match="what this check had listed is gone: the database was restarted"):
+    with pytest.raises(DatabaseUnavailable, match="what this check had listed is gone: the database was restarted"):
         verify(glued.db, glued.store, mend=True, tell=lose)
     assert not is_due(glued.db, 1)
 

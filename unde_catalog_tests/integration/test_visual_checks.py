@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from qdrant_client import QdrantClient
 
-from unde_catalog.backends import Workplace
-from unde_catalog.operations.quality.result import Answer
+from unde_catalog.backends import Backends
+from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.operations.quality.visual_index import index_agrees
 from unde_catalog.stages.visual_index.descriptor import Descriptor
 from unde_catalog.stages.visual_index.qdrant import ALIAS, QdrantStore, open_qdrant, point_id
 from unde_catalog.stages.visual_index.stage import VisualIndexStage
-from unde_catalog.stages.visual_index.vector_store import NO_PGVECTOR, PhotoVector, VectorsDown
+from unde_catalog.stages.visual_index.vector_store import NO_PGVECTOR, PhotoVector, VectorStoreUnavailable
 from unde_catalog.stores.db.database import Cursor, Database
 from unde_catalog.stores.staging.index import counts, embeddings, models
 from unde_catalog.worker.handler import StageStopped
@@ -27,11 +27,11 @@ from unde_catalog_tests.support.visual import Visual
 
 
 @pytest.fixture
-def visual(workplace: Workplace) -> Visual:
-    return Visual(workplace)
+def visual(backends: Backends) -> Visual:
+    return Visual(backends)
 
 
-def agrees(visual: Visual, mirrored: int | None = None) -> Answer:
+def agrees(visual: Visual, mirrored: int | None = None) -> CheckResult:
     return index_agrees("zara", visual.db.run(counts.counts, "zara"), mirrored)
 
 
@@ -120,7 +120,7 @@ def names(qdrant: QdrantStore) -> tuple[list[str], dict[str, str]]:
 
 def test_qdrant_holds_the_pilot_alone_with_spec_3s_payload(visual: Visual, qdrant: QdrantStore) -> None:
     pilot, ours = visual.add("red", "green", scope="pilot", price="49.90"), visual.add("blue")
-    handler = VisualIndexStage(Descriptor(), visual.place.store, qdrant, take_at_most=10, memory_mb=64)
+    handler = VisualIndexStage(Descriptor(), visual.place.store, qdrant, take_limit=10, memory_mb=64)
     run(visual, handler)
     assert [len(visual.rows(one)) for one in (pilot, ours)] == [2, 1]
     points, _ = qdrant._client.scroll(f"{ALIAS}-descriptor-1", with_payload=True)
@@ -163,7 +163,7 @@ def test_a_lost_qdrant_is_filled_again_and_strangers_go(db: Database, qdrant: Qd
     db.run(embeddings.write, MODEL, rows)
     stranger = photo(db, product(db, 20), 1)
     qdrant.upsert(MODEL, [stranger])
-    with pytest.raises(VectorsDown, match="run unde-catalog vectors rebuild"):
+    with pytest.raises(VectorStoreUnavailable, match="run unde-catalog vectors rebuild"):
         QdrantStore(QdrantClient(":memory:"), db).search(MODEL, direction(0))
     assert qdrant.rebuild(MODEL) == 5
     assert [hit.product_id for hit in qdrant.search(MODEL, direction(0))] == pilots
@@ -199,7 +199,7 @@ def test_qdrants_alias_follows_the_model_that_serves_and_the_one_being_built_sta
         qdrant.upsert(model, [photo(db, one, 1)])
     qdrant.serve(MODEL)
     assert names(qdrant) == ([f"{ALIAS}-toy-1", f"{ALIAS}-toy-2"], {ALIAS: f"{ALIAS}-toy-1"})
-    db.run(models.ask)
+    db.run(models.enqueue_missing)
     db.run(models.switch, "toy@2")
     qdrant.serve("toy@2")
     qdrant.serve("toy@2")
@@ -209,11 +209,11 @@ def test_qdrants_alias_follows_the_model_that_serves_and_the_one_being_built_sta
 def test_a_qdrant_that_does_not_answer_is_told_in_a_sentence_without_its_address(visual: Visual) -> None:
     one = visual.add("red", scope="pilot")
     store = open_qdrant("http://user:hunter2@127.0.0.1:9", None, visual.db)
-    with pytest.raises(VectorsDown, match=r"Qdrant \(QDRANT_URL\) can't be used: ") as down:
+    with pytest.raises(VectorStoreUnavailable, match=r"Qdrant \(QDRANT_URL\) can't be used: ") as down:
         store.count(Descriptor.name)
     assert "hunter2" not in str(down.value) and "\n" not in str(down.value)
     visual.db.run(models.begin, Descriptor.name)
-    handler = VisualIndexStage(Descriptor(), visual.place.store, store, take_at_most=10, memory_mb=64)
+    handler = VisualIndexStage(Descriptor(), visual.place.store, store, take_limit=10, memory_mb=64)
     with pytest.raises(StageStopped, match="visual_index of zara stopped: Qdrant"):
         run_handler(visual.db, handler)  # type: ignore[arg-type]
     assert is_due(visual.db, one, "visual_index") and visual.rows(one) == []

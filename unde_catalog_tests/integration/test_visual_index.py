@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.stages.visual_index.descriptor import Descriptor
 from unde_catalog.stages.visual_index.model import picture
 from unde_catalog.stages.visual_index.open_store import open_store
@@ -23,8 +23,8 @@ STAGE = "visual_index"
 
 
 @pytest.fixture
-def visual(workplace: Workplace, no_lease_is_left: None) -> Visual:
-    return Visual(workplace)
+def visual(backends: Backends, no_lease_is_left: None) -> Visual:
+    return Visual(backends)
 
 
 def counts(report, *names: str) -> tuple[int, ...]:
@@ -170,7 +170,7 @@ def test_a_run_that_began_with_the_model_before_hands_back_what_is_the_new_ones(
     visual.run()
     visual.set(product, price=5)
     visual.db.run(models.begin, NEW)  # while that run goes on
-    late = VisualIndexStage(Descriptor(), visual.place.store, None, take_at_most=10, memory_mb=64)
+    late = VisualIndexStage(Descriptor(), visual.place.store, None, take_limit=10, memory_mb=64)
     with pytest.raises(StageStopped, match=f"photos are embedded by {NEW} since a moment ago"):
         run_handler(visual.db, late)  # type: ignore[arg-type]
     assert is_due(visual.db, product, STAGE)

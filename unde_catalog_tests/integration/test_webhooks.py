@@ -11,7 +11,7 @@ import pytest
 from unde_catalog.settings.environment import SettingsError
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import leases as due_work
-from unde_catalog.stores.staging.due_work.leases import Settled
+from unde_catalog.stores.staging.due_work.leases import LeaseOutcome
 from unde_catalog_tests.support.catalogue_client import WEBHOOK, announce, problem, signature
 from unde_catalog_tests.support.due import BRAND, STAGE, add_products, due_row, execute, is_due
 from unde_catalog_tests.support.served_api import Api, OpenApi
@@ -29,7 +29,7 @@ def api(open_api: OpenApi) -> Api:
 def settle(db: Database) -> None:
     """Nothing is due any more."""
     leases = db.run(due_work.take, STAGE, BRAND, 100, timedelta(minutes=10))
-    db.run(due_work.finish, STAGE, [Settled(lease, "done") for lease in leases])
+    db.run(due_work.finish, STAGE, [LeaseOutcome(lease, "done") for lease in leases])
 
 
 def deliveries(db: Database) -> list[dict[str, Any]]:

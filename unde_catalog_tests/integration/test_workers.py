@@ -28,7 +28,7 @@ def test_eight_processes_on_one_brand_take_no_product_twice_and_get_all_of_them_
 ) -> None:
     add_products(db, 400)
     with ExitStack() as stack:
-        workers = [stack.enter_context(worker(database_url, f"w{n}", take_at_most=10)) for n in range(8)]
+        workers = [stack.enter_context(worker(database_url, f"w{n}", take_limit=10)) for n in range(8)]
         reports = [report_of(one, seconds=60) for one in workers]
     assert sum(report["done"] for report in reports) == 400
     assert all(report["superseded"] == 0 for report in reports)
@@ -72,7 +72,7 @@ def test_what_a_killed_worker_had_in_hand_comes_back_after_its_lease(db: Databas
         killed.wait(10)
         with worker(database_url, "early") as early:
             report = report_of(early)
-        assert report["done"] + report["in_other_hands"] + report["still_due"] >= 6
+        assert report["done"] + report["leased_elsewhere"] + report["still_due"] >= 6
         poll(database_url, "SELECT count(*) = 0 FROM due_work WHERE leased_until > now()")
         with worker(database_url, "late") as late:
             report_of(late)

@@ -18,7 +18,7 @@ from unde_catalog.stores.objects.directory import directory_store
 from unde_catalog.stores.staging.index import ximilar as ximilar_rows
 from unde_catalog.stores.staging.index.ximilar import credits_used
 from unde_catalog.worker.handler import StageStopped
-from unde_catalog.worker.loop import run_stage
+from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import RunOptions, StageReport
 from unde_catalog_tests.support.due import add_products, due_row, execute, is_due
 from unde_catalog_tests.support.servers import Sandbox
@@ -72,9 +72,9 @@ class Index:
 
     def run(self, **options: Any) -> StageReport:
         self.runs += 1
-        stage = XimilarStage(self.api, COLLECTION, self.store, self.db, take_at_most=1_000, budget=self.budget)
+        stage = XimilarStage(self.api, COLLECTION, self.store, self.db, take_limit=1_000, budget=self.budget)
         asked = RunOptions(**{"root_run": str(self.runs), **options})
-        return run_stage(stage, self.db, "zara", asked, logging.getLogger("test"))
+        return run_worker(stage, self.db, "zara", asked, logging.getLogger("test"))
 
     def again(self) -> StageReport:
         """Run when the next tries have come due."""
@@ -346,10 +346,10 @@ def test_many_processes_keep_one_rate_together(index: Index, db: Database) -> No
         thread.join()
     turns.sort()
     assert len(turns) == 20 and turns[-1] - turns[0] >= 19 / 20 - 0.05, "more than 20 a second"
-    db.run(ximilar_rows.rest, 30)
-    assert 10 < db.run(ximilar_rows.next_turn, 0.05) <= 30
+    db.run(ximilar_rows.back_off, 30)
+    assert 10 < db.run(ximilar_rows.next_slot, 0.05) <= 30
     execute(db, "UPDATE ximilar_pace SET next_at = clock_timestamp() + interval '2 days'")
-    assert db.run(ximilar_rows.next_turn, 0.05) < 1, "a clock that was turned back stops everybody for days"
+    assert db.run(ximilar_rows.next_slot, 0.05) < 1, "a clock that was turned back stops everybody for days"
 
 
 def test_force_looks_at_everything_and_buys_nothing_again(index: Index) -> None:

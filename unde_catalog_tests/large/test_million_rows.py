@@ -10,7 +10,7 @@ from unde_catalog.stages.run import DUE_STAGES
 from unde_catalog.stores.db.database import Cursor, Database
 from unde_catalog.stores.staging.due_work import leases as due_work
 from unde_catalog.stores.staging.due_work import query_plans, slots, spreading, statistics
-from unde_catalog.stores.staging.due_work.leases import Settled
+from unde_catalog.stores.staging.due_work.leases import LeaseOutcome
 from unde_catalog.stores.staging.due_work.spreading import Spread
 from unde_catalog.stores.staging.reports import status as reports
 from unde_catalog.stores.staging.reports import totals
@@ -61,7 +61,7 @@ def test_every_query_of_due_work_uses_an_index_and_reads_what_it_works_on_not_wh
         measuring: Any = Measuring(cursor)
         leases = due_work.take(measuring, STAGE, BRAND, 200, LEASE)
         assert len(leases) == 200
-        due_work.finish(measuring, STAGE, [Settled(one, "done") for one in leases], HOUR)
+        due_work.finish(measuring, STAGE, [LeaseOutcome(one, "done") for one in leases], HOUR)
         assert max(measuring.blocks) < 200 * 60
         measuring.blocks.clear()
         assert reports.due_brands(measuring, STAGE, [BRAND]) == [BRAND]
@@ -74,7 +74,7 @@ def test_every_query_of_due_work_uses_an_index_and_reads_what_it_works_on_not_wh
     with million.transaction() as cursor:
         measuring = Measuring(cursor)
         found = statistics.figures(measuring, STAGE, BRAND, HOUR)
-        due_work.mend_times(measuring, STAGE, BRAND, LEASE, HOUR)
+        due_work.repair_times(measuring, STAGE, BRAND, LEASE, HOUR)
     assert (found.active, found.never_checked) == (PRODUCTS // len(BRANDS), 0)
     assert max(measuring.blocks[1:]) < 2.5 * whole
 
@@ -101,7 +101,7 @@ def test_the_report_counts_due_and_failed_work_by_indexes(million: Database) -> 
     products = PRODUCTS // len(BRANDS)
     with million.transaction() as cursor:
         measuring: Any = Measuring(cursor)
-        standings = totals.standings(measuring)
+        standings = totals.brand_totals(measuring)
         due = totals.due(measuring, DUE_STAGES, tuple(BRANDS))
         failing, failing_products = totals.failing(measuring, DUE_STAGES, tuple(BRANDS), 12)
     assert (standings[BRAND].active, failing_products) == (products, PRODUCTS // 50 * len(DUE_STAGES))

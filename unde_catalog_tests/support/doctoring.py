@@ -16,9 +16,9 @@ from typing import Any
 import psycopg
 from dagster_postgres import DagsterPostgresStorage
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.operations.doctor.result import Line
-from unde_catalog.operations.doctor.run import SECONDS, Diagnosis, examine
+from unde_catalog.operations.doctor.run import SECONDS, Diagnosis, run_checks
 from unde_catalog.operations.doctor.services import all_checks
 from unde_catalog.settings.environment import load_settings, load_user_media_settings
 from unde_catalog.settings.redaction import Secrets
@@ -78,8 +78,8 @@ def healthy_services(server: Server, folder: Path) -> Iterator[Services]:
 def diagnose(seconds: float = SECONDS) -> Diagnosis:
     """What doctor finds of the services in the environment."""
     settings, people = load_settings(), load_user_media_settings()
-    with Workplace(settings) as workplace:
-        return examine(all_checks(settings, people, workplace), Secrets(settings, people), seconds)
+    with Backends(settings) as backends:
+        return run_checks(all_checks(settings, people, backends), Secrets(settings, people), seconds)
 
 
 def of(diagnosis: Diagnosis, state: str) -> set[str]:

@@ -4,27 +4,29 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from unde_catalog.net.download import Downloader, Manners
+from unde_catalog.net.download import Downloader, DownloadPolicy
 from unde_catalog.net.responses import Downloaded, DownloadFailed
-from unde_catalog.net.url_policy import Targets
+from unde_catalog.net.url_policy import UrlPolicy
 from unde_catalog_tests.support.fake_time import FakeTime
 
-MANNERS = Manners(slots=10, delay_min=0, delay_max=0, timeout=5, max_retries=3, max_bytes=200_000)
-ANYWHERE = Targets(anywhere=True)
+MANNERS = DownloadPolicy(slots=10, delay_min=0, delay_max=0, timeout=5, max_retries=3, max_bytes=200_000)
+ANYWHERE = UrlPolicy(anywhere=True)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n"
 PHOTO = b"\xff\xd8\xff" + bytes(range(256)) * 40
 T = TypeVar("T")
 
 
-def using(work: Callable[[Downloader], Awaitable[T]], time: FakeTime, manners: Manners = MANNERS, **options: Any) -> T:
+def using(
+    work: Callable[[Downloader], Awaitable[T]], time: FakeTime, manners: DownloadPolicy = MANNERS, **options: Any
+) -> T:
     async def run() -> T:
-        async with Downloader(manners, options.pop("targets", ANYWHERE), waiting=time.waiting, **options) as downloader:
+        async with Downloader(manners, options.pop("targets", ANYWHERE), clock=time.clock, **options) as downloader:
             return await work(downloader)
 
     return asyncio.run(run())
 
 
-def fetch(url: str, time: FakeTime, manners: Manners = MANNERS, seconds: float = 120, **options: Any):
+def fetch(url: str, time: FakeTime, manners: DownloadPolicy = MANNERS, seconds: float = 120, **options: Any):
     return using(lambda downloader: downloader.download(url, time.time + seconds), time, manners, **options)
 
 

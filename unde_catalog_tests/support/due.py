@@ -12,9 +12,9 @@ from psycopg.types.json import Jsonb
 
 from unde_catalog.stores.db.database import Cursor, Database
 from unde_catalog.stores.staging.due_work import leases as due_work
-from unde_catalog.stores.staging.due_work.leases import Lease, OpenWork, Settled, Settlement
+from unde_catalog.stores.staging.due_work.leases import Lease, LeaseOutcome, OpenWork, Settlement
 from unde_catalog.worker.handler import Outcome, done
-from unde_catalog.worker.loop import run_stage
+from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import RunOptions, StageReport
 
 STAGE = "originals"  # what the trigger rule makes due for a new product
@@ -78,7 +78,7 @@ def take(db: Database, most: int = 100, **options: Any) -> list[Lease]:
 def finish(db: Database, leases: Sequence[Lease], kind: Settlement = "done", **options: Any) -> dict[int, bool]:
     """Write down that all of these ended so; which of the products were still as they were taken."""
     why = (None, None) if kind == "done" else ("why", "detail")
-    settled = [Settled(lease, kind, *why, **options) for lease in leases]
+    settled = [LeaseOutcome(lease, kind, *why, **options) for lease in leases]
     return db.run(due_work.finish, STAGE, settled)
 
 
@@ -125,12 +125,12 @@ class ToyStage:
         *,
         hands: int = 4,
         batch: int = 1,
-        take_at_most: int = 200,
+        take_limit: int = 200,
         lease: float = 600,
         tries: int = 3,
     ) -> None:
         self.react = react
-        self.hands, self.batch, self.take_at_most, self.tries = hands, batch, take_at_most, tries
+        self.concurrency, self.batch, self.take_limit, self.tries = hands, batch, take_limit, tries
         self.lease = timedelta(seconds=lease)
         self.recorded: list[list[tuple[str, str, bool]]] = []  # (external id, kind, current), a list a transaction
 
@@ -158,7 +158,7 @@ class ToyStage:
 
 
 def run(db: Database, handler: ToyStage, **options: Any) -> StageReport:
-    return run_stage(handler, db, BRAND, RunOptions(**options), logging.getLogger("test"))
+    return run_worker(handler, db, BRAND, RunOptions(**options), logging.getLogger("test"))
 
 
 def open_work(db: Database) -> OpenWork:

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from unde_catalog.net.clock import Waiting
+from unde_catalog.net.clock import Clock
 
 
 @dataclass(slots=True)
@@ -14,8 +14,8 @@ class FakeTime:
     slept: list[float] = field(default_factory=list)
 
     @property
-    def waiting(self) -> Waiting:
-        return Waiting(now=lambda: self.time, sleep=self._sleep, wall=lambda: 1_700_000_000.0 + self.time)
+    def clock(self) -> Clock:
+        return Clock(now=lambda: self.time, sleep=self._sleep, wall=lambda: 1_700_000_000.0 + self.time)
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -14,12 +14,12 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from unde_catalog.net.clock import Waiting
+from unde_catalog.net.clock import Clock
 from unde_catalog.stores.db.database import Cursor, Database
 from unde_catalog.stores.staging.due_work import spreading
 from unde_catalog.stores.staging.due_work.leases import Lease
 from unde_catalog.worker.handler import Outcome, done
-from unde_catalog.worker.loop import run_stage
+from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.support.due import BRAND, Toy, ToyStage, execute
 from unde_catalog_tests.support.servers import PROJECT
@@ -39,8 +39,8 @@ class Minutes:
         self.dies_in = ""
 
     @property
-    def waiting(self) -> Waiting:
-        return Waiting(now=lambda: self.passed * 60.0, sleep=self._sleep)
+    def clock(self) -> Clock:
+        return Clock(now=lambda: self.passed * 60.0, sleep=self._sleep)
 
     def is_reached(self, where: str) -> None:
         """Dies here, if that is what it was told."""
@@ -60,11 +60,11 @@ class Checks(ToyStage):
     """Writes down who checked what in which minute, and apart from that which of it counted."""
 
     stage = STAGE
-    look_again = 60.0
+    poll_interval = 60.0
     interval: timedelta | None
 
     def __init__(self, name: str, db: Database, interval: timedelta, minutes: Minutes) -> None:
-        super().__init__(hands=2, batch=50, take_at_most=100, lease=LEASE_MINUTES * 60)
+        super().__init__(hands=2, batch=50, take_limit=100, lease=LEASE_MINUTES * 60)
         self.interval = interval
         self._name, self._db, self._minutes = name, db, minutes
 
@@ -153,8 +153,8 @@ def main(url: str, name: str, seconds: float) -> None:
         while True:
             spreading.spread(db, STAGE, BRAND, interval)
             handler = Checks(name, log, interval, minutes)
-            options = RunOptions(stay_minutes=interval / MINUTE)
-            run_stage(handler, db, BRAND, options, logging.getLogger(), waiting=minutes.waiting)
+            options = RunOptions(poll_minutes=interval / MINUTE)
+            run_worker(handler, db, BRAND, options, logging.getLogger(), clock=minutes.clock)
 
 
 if __name__ == "__main__":

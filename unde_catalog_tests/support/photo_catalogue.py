@@ -13,8 +13,8 @@ from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.photos.originals import OriginalsStage
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.directory import directory_store
-from unde_catalog.stores.objects.objects import StorageDown
-from unde_catalog.worker.loop import run_stage
+from unde_catalog.stores.objects.objects import StorageUnavailable
+from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import RunOptions, StageReport
 from unde_catalog_tests.support.due import add_products, execute
 from unde_catalog_tests.support.fake_time import FakeTime
@@ -38,7 +38,7 @@ class Catalogue:
 
     def _put(self, key: str, data: bytes, content_type: str) -> None:
         if self.full and self.puts >= 3:
-            raise StorageDown("the disk is full")
+            raise StorageUnavailable("the disk is full")
         self.puts += 1
         self._really_put(key, data, content_type)
 
@@ -59,10 +59,10 @@ class Catalogue:
         settings = load_settings().model_copy(update={"photo_allow_private_hosts": True})
         manners = {"max_retries": 0, "download_delay_min": 0, "download_delay_max": 0, "proxy_url": None}
         brand = settings.brands["zara"].model_copy(update=manners)
-        stage = OriginalsStage(brand, settings, self.store, self.db, self.time.waiting)
+        stage = OriginalsStage(brand, settings, self.store, self.db, self.time.clock)
         stage.lease = lease or stage.lease
         options = {"root_run": str(self.runs), **options}
-        return run_stage(stage, self.db, "zara", RunOptions(**options), logging.getLogger("test"))
+        return run_worker(stage, self.db, "zara", RunOptions(**options), logging.getLogger("test"))
 
     def again(self) -> StageReport:
         """Run when the next tries have come due."""

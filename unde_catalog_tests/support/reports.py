@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.operations.report.numbers import BrandReport, CatalogReport, Fresh, Growth, Work
+from unde_catalog.operations.report.numbers import BrandReport, CatalogReport, DueWork, Growth, StageFreshness
 from unde_catalog.stages.run import STAGES
 from unde_catalog.stores.staging.due_work.host_pace import HostState
-from unde_catalog.stores.staging.due_work.pauses import Paused
-from unde_catalog.stores.staging.reports.days import Day
+from unde_catalog.stores.staging.due_work.pauses import PausedWork
+from unde_catalog.stores.staging.reports.days import CatalogDay
 from unde_catalog.stores.staging.reports.runs import Changes
-from unde_catalog.stores.staging.reports.totals import Failing, Standing, Stock, Stored
+from unde_catalog.stores.staging.reports.totals import BrandTotals, FailingProducts, StockTotals, StorageTotals
 
 NOW = datetime(2026, 3, 1, 4, 20, tzinfo=UTC)
 HOSTILE = (
@@ -27,22 +27,24 @@ HOSTILE = (
 
 def report(said: Sequence[str] = ("a name",), *, failing: int = 1, products: int = 15_000) -> CatalogReport:
     """Every part of a report, with these words wherever somebody else's stand; `failing` rows for each of them."""
-    standing = Standing(products, 12, products - 100, products - 200, 40, 30, products // 2)
-    stored = Stored(5 * products, products, 70_500_000_000)
-    days = [Day("zara", (NOW - timedelta(days=n)).date(), standing, stored, NOW) for n in range(37, -1, -1)]
+    standing = BrandTotals(products, 12, products - 100, products - 200, 40, 30, products // 2)
+    stored = StorageTotals(5 * products, products, 70_500_000_000)
+    days = [CatalogDay("zara", (NOW - timedelta(days=n)).date(), standing, stored, NOW) for n in range(37, -1, -1)]
     growth = Growth(days[-8], days[-31], days, Changes(3, 2, 1, 4), Changes(9, 9, 9, 9))
     brands = [
-        BrandReport(key, brand.name, standing, stored, NOW, Stock(6, 5, products - 10, products // 3), growth)
+        BrandReport(key, brand.name, standing, stored, NOW, StockTotals(6, 5, products - 10, products // 3), growth)
         for key, brand in BRANDS.items()
     ]
     states = ("fine", "late", "failing", "never", "not configured", "paused")
     pairs = [(stage, brand) for stage in STAGES for brand in BRANDS]
     fresh = {
-        pair: Fresh(*pair, NOW - timedelta(minutes=12), states[n % 6], said[n % len(said)])
+        pair: StageFreshness(*pair, NOW - timedelta(minutes=12), states[n % 6], said[n % len(said)])
         for n, pair in enumerate(pairs)
     }
     fails = [
-        Failing("originals", "zara", one, 10, 4, one, ((one, one), (one, None))) for one in said for _ in range(failing)
+        FailingProducts("originals", "zara", one, 10, 4, one, ((one, one), (one, None)))
+        for one in said
+        for _ in range(failing)
     ]
     return CatalogReport(
         at=NOW,
@@ -51,9 +53,9 @@ def report(said: Sequence[str] = ("a name",), *, failing: int = 1, products: int
         freshness=fresh,
         failing=fails,
         failing_products=100 * len(fails),
-        rejected=[Failing("raw_products", "oysho", one, 2, 0, one, ((one, None),)) for one in said],
-        work=[Work("collages", brand, 300, 4, 0.5, going=True, paused=False) for brand in BRANDS],
-        pauses=[Paused(one, one, one, NOW) for one in said],
+        rejected=[FailingProducts("raw_products", "oysho", one, 2, 0, one, ((one, None),)) for one in said],
+        work=[DueWork("collages", brand, 300, 4, 0.5, going=True, paused=False) for brand in BRANDS],
+        pauses=[PausedWork(one, one, one, NOW) for one in said],
         slow_hosts=[HostState(one, 4.0, one, NOW - timedelta(hours=1), 3) for one in said],
         credits_today=3,
         credits_month=9_500,

@@ -14,10 +14,10 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.services.search.app import build_app
 from unde_catalog.services.search.middleware import api_keys as keys
-from unde_catalog.services.search.middleware.request_log import JsonLines
+from unde_catalog.services.search.middleware.request_log import JsonLogFormatter
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.staging.admin import api_keys
 from unde_catalog.stores.staging.admin.api_keys import Scope
@@ -30,10 +30,10 @@ class Api(httpx.Client):
     """A client of a running API; `lines` are the log's, and `visual` adds products to what it searches."""
 
     def __init__(
-        self, place: Workplace, app: FastAPI, url: str, lines: list[str], written: threading.Condition
+        self, backends: Backends, app: FastAPI, url: str, lines: list[str], written: threading.Condition
     ) -> None:
         super().__init__(base_url=url, timeout=60)
-        self.place, self.app, self.lines, self.written = place, app, lines, written
+        self.place, self.app, self.lines, self.written = backends, app, lines, written
 
     @cached_property
     def visual(self) -> Visual:
@@ -65,12 +65,12 @@ class Api(httpx.Client):
 
 
 @contextmanager
-def served(place: Workplace) -> Iterator[Api]:
+def served(backends: Backends) -> Iterator[Api]:
     """The API over these stores, for as long as the block lasts."""
-    app = build_app(place)
+    app = build_app(backends)
     lines: list[str] = []
     log = logging.getLogger("unde_catalog.services.search")
-    handler = _Kept(lines, written := threading.Condition(), JsonLines(app.state.context.secrets))
+    handler = _Kept(lines, written := threading.Condition(), JsonLogFormatter(app.state.context.secrets))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     ready = threading.Event()
@@ -86,7 +86,7 @@ def served(place: Workplace) -> Iterator[Api]:
     try:
         assert ready.wait(60)
         port = server.servers[0].sockets[0].getsockname()[1]
-        with Api(place, app, f"http://127.0.0.1:{port}", lines, written) as api:
+        with Api(backends, app, f"http://127.0.0.1:{port}", lines, written) as api:
             yield api
     finally:
         server.should_exit = True
@@ -101,7 +101,7 @@ def opened_api(database_url: str, home: Path, patch: pytest.MonkeyPatch, **envir
     given = {"SEARCH_RATE_PER_MINUTE": 0, "UNDE_HOME": home / "home", "STAGING_DB_URL": database_url, **environment}
     for name, value in given.items():
         patch.setenv(name, str(value))
-    with Workplace(load_settings(), connections=4, patience=5) as place, served(place) as api:
+    with Backends(load_settings(), connections=4, patience=5) as backends, served(backends) as api:
         yield api
 
 

@@ -24,7 +24,7 @@ import psycopg
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.definitions import build_definitions
-from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.settings.environment import Settings, load_settings, publish
 from unde_catalog.stores.db import migrate
 from unde_catalog.stores.db.database import Database
@@ -67,8 +67,8 @@ class Days:
     ) -> None:
         self.settings, self.instance, self.time, self.begin = settings, instance, time, begin
         self._leave_out = leave_out
-        resource = WorkplaceResource(settings, time.waiting)
-        self._resources = {"workplace": resource}
+        resource = BackendsResource(settings, time.clock)
+        self._resources = {"backends": resource}
         self.definitions = build_definitions(settings, self._resources)
         self.runs: Counter[tuple[str, bool]] = Counter()  # by what asked for them, and whether they succeeded
         self.failures: list[str] = []

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import psycopg
 
-from unde_catalog.net.clock import Waiting
+from unde_catalog.net.clock import Clock
 
 _INSTALL = """
 CREATE TABLE IF NOT EXISTS test_clock (now_is timestamptz NOT NULL);
@@ -45,8 +45,8 @@ class SimulatedTime:
         self.set(self.now + timedelta(seconds=seconds))
 
     @property
-    def waiting(self) -> Waiting:
-        return Waiting(now=lambda: self._seconds, sleep=self._sleep, wall=lambda: self.now.timestamp())
+    def clock(self) -> Clock:
+        return Clock(now=lambda: self._seconds, sleep=self._sleep, wall=lambda: self.now.timestamp())
 
     def close(self) -> None:
         self._connection.close()

@@ -5,7 +5,7 @@ import logging
 import urllib.request
 from typing import Any
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.stages import run as pipeline
 from unde_catalog.worker.report import RunOptions, StageReport
 from unde_catalog_tests.support.due import execute
@@ -15,24 +15,24 @@ LOG = logging.getLogger("test")
 Stock = dict[str, dict[int, list[str]]]  # sizes in stock by product and shop
 
 
-def run(place: Workplace, stage: str, brand: str = "zara", **options: Any) -> StageReport:
-    return pipeline.run(stage, brand, place, RunOptions(**options), LOG)
+def run(backends: Backends, stage: str, brand: str = "zara", **options: Any) -> StageReport:
+    return pipeline.run_stage(stage, brand, backends, RunOptions(**options), LOG)
 
 
-def truth(sandbox: Sandbox, place: Workplace, brand: str = "zara") -> Stock:
+def truth(sandbox: Sandbox, backends: Backends, brand: str = "zara") -> Stock:
     """What lies in the configured shops, as the sandbox knows it."""
     with urllib.request.urlopen(f"{sandbox.url}/_stock?brand={brand}", timeout=20) as answer:
         told = json.load(answer)
-    shops = place.settings.brands[brand].stores
+    shops = backends.settings.brands[brand].stores
     return {product: {shop: there.get(str(shop), []) for shop in shops} for product, there in told.items()}
 
 
-def rows(place: Workplace, brand: str = "zara", columns: str = "sizes_in_stock") -> Stock:
+def rows(backends: Backends, brand: str = "zara", columns: str = "sizes_in_stock") -> Stock:
     """What raw_availability says."""
     found: dict[str, dict[int, Any]] = {}
     query = (
         f"SELECT product_id, store_id, {columns} AS value FROM raw_availability WHERE brand = %s ORDER BY fetched_at"
     )
-    for row in execute(place.db, query, brand):
+    for row in execute(backends.db, query, brand):
         found.setdefault(row["product_id"], {})[row["store_id"]] = row["value"]
     return found

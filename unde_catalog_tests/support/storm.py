@@ -14,7 +14,7 @@ from typing import Any
 from unde_catalog.stores.db.database import Cursor, Database
 from unde_catalog.stores.staging.due_work import leases as due_work
 from unde_catalog.stores.staging.due_work import requeue, spreading
-from unde_catalog.stores.staging.due_work.leases import Settled
+from unde_catalog.stores.staging.due_work.leases import LeaseOutcome
 from unde_catalog_tests.support.due import BRAND
 from unde_catalog_tests.support.servers import PROJECT
 
@@ -26,8 +26,8 @@ def finish(db: Database, chance: random.Random) -> None:
     """A worker: takes some, and settles them with the stage's own columns in any order of products."""
     stage = chance.choice(STAGES)
     leases = db.run(due_work.take, stage, BRAND, 20, timedelta(seconds=chance.choice([0, 60])))
-    kinds: Any = ["done", "done", "later", "given_up", "handed_back"]
-    settled = [Settled(lease, chance.choice(kinds), "why") for lease in leases]
+    kinds: Any = ["done", "done", "later", "given_up", "released"]
+    settled = [LeaseOutcome(lease, chance.choice(kinds), "why") for lease in leases]
     chance.shuffle(settled)
 
     def write(cursor: Cursor) -> None:

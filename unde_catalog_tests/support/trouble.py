@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages import run as pipeline
 from unde_catalog.worker.handler import StageStopped
@@ -41,15 +41,15 @@ Undisturbed = tuple[Left, dict[str, tuple[str, str]]]
 class Line:
     """The stages of one brand on a trial's stores; `place` is what runs from now on work with."""
 
-    def __init__(self, made: House, place: Workplace, caplog: pytest.LogCaptureFixture) -> None:
-        self.house, self.place, self.caplog = made, place, caplog
+    def __init__(self, made: House, backends: Backends, caplog: pytest.LogCaptureFixture) -> None:
+        self.house, self.place, self.caplog = made, backends, caplog
         self.log = logging.getLogger("unde_catalog.line")
 
     def run(self, stage: str, **options: object) -> StageReport:
         """A run of a stage, as the asset and the command line make it."""
         self.house.look()
         asked = RunOptions(run_id="a run", root_run="a run", **options)  # type: ignore[arg-type]
-        return pipeline.run(stage, BRAND, self.place, asked, self.log)
+        return pipeline.run_stage(stage, BRAND, self.place, asked, self.log)
 
     def stopped(self, stage: str, *said: str, logged: bool = True, **options: object) -> StageStopped:
         """A run that stops with one sentence in which all of `said` stands, told everywhere in the same words.
@@ -89,7 +89,7 @@ class Line:
     def reconnect(self) -> None:
         """What unde_now() answers holds for new connections."""
         self.place.close()
-        self.place = Workplace(self.place.settings)
+        self.place = Backends(self.place.settings)
 
     def at_put(self, number: int, trouble: Callable[[], object]) -> None:
         """Let it begin when so many objects (from 1) are about to be stored."""
@@ -129,7 +129,7 @@ class Line:
         """The same command again, and those after it, end well and leave what an undisturbed line leaves."""
         for stage in stages:
             report = self.run(stage)
-            assert (report.still_due, report.in_other_hands) == (0, 0), report.sentence()
+            assert (report.still_due, report.leased_elsewhere) == (0, 0), report.sentence()
         self.is_as(undisturbed)
 
 
@@ -149,7 +149,7 @@ def line(
         for name, value in made.environment.items():
             monkeypatch.setenv(name, value)
         caplog.set_level(logging.DEBUG)
-        opened = Line(made, Workplace(load_settings()), caplog)
+        opened = Line(made, Backends(load_settings()), caplog)
         try:
             yield opened
         finally:

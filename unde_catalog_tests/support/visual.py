@@ -6,7 +6,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 from psycopg.types.json import Jsonb
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.stages import run as pipeline
 from unde_catalog.worker.report import RunOptions, StageReport
 from unde_catalog_tests.support.due import add_products, execute
@@ -25,8 +25,8 @@ PHOTOS = {name: _drawn(name) for name in ("red", "green", "blue", "black", "oran
 class Visual:
     """A brand of products in the index's scope."""
 
-    def __init__(self, place: Workplace) -> None:
-        self.place, self.db, self.runs = place, place.db, 0
+    def __init__(self, backends: Backends) -> None:
+        self.place, self.db, self.runs = backends, backends.db, 0
 
     def add(self, *colours: str, scope: str = "pgvector", **columns: Any) -> int:
         """A product whose photos are stored, of these colours; its id."""
@@ -69,7 +69,7 @@ class Visual:
     def run(self, brand: str = "zara", **options: Any) -> StageReport:
         self.runs += 1
         asked = RunOptions(**{"root_run": str(self.runs), **options})
-        return pipeline.run("visual_index", brand, self.place, asked, logging.getLogger("test"))
+        return pipeline.run_stage("visual_index", brand, self.place, asked, logging.getLogger("test"))
 
     def again(self) -> StageReport:
         """Run when the next tries have come due."""

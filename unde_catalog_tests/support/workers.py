@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 
 from unde_catalog.stores.db.database import Cursor, Database
 from unde_catalog.stores.objects.directory import directory_store
-from unde_catalog.worker.handler import Outcome, StageStopped, done, handed_back
-from unde_catalog.worker.loop import run_stage
+from unde_catalog.worker.handler import Outcome, StageStopped, done, released
+from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.support.due import BRAND, Toy, ToyStage, execute
 from unde_catalog_tests.support.servers import PROJECT
@@ -55,7 +55,7 @@ class Worker(ToyStage):
             os.read(0, 1)
         if self._store is not None:
             if one.lease.seconds_left() <= UPLOAD_SECONDS:
-                return handed_back(one.lease)
+                return released(one.lease)
             self._store.put(f"toys/{one.lease.external_id}", self.name.encode(), "text/plain")
         return done(one.lease)
 
@@ -97,7 +97,7 @@ def main(url: str, name: str, task: dict[str, Any]) -> int:
     sentence = None
     with Database(url) as db:
         try:
-            report = run_stage(handler, db, BRAND, RunOptions(), logging.getLogger())
+            report = run_worker(handler, db, BRAND, RunOptions(), logging.getLogger())
         except StageStopped as stopped:
             report, sentence = stopped.report, str(stopped)
     print(json.dumps({**report.as_dict(), "stopped": sentence}), flush=True)

@@ -7,7 +7,7 @@ from hypothesis import given
 
 from unde_catalog.stages.raw_products.apify_item import price_not_understood, read_item
 from unde_catalog.stages.raw_products.clean import TooDeep
-from unde_catalog.stores.staging.products.product import Product, Rejected
+from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
 from unde_catalog_tests.unit.odd_items import nested, odd_items
 
 SPEC = {
@@ -21,9 +21,9 @@ SPEC = {
 }  # fmt: skip
 
 
-def product(**changes: Any) -> Product:
+def product(**changes: Any) -> CollectedProduct:
     read = read_item({**SPEC, **changes})
-    assert isinstance(read, Product)
+    assert isinstance(read, CollectedProduct)
     return read
 
 
@@ -32,7 +32,7 @@ def photos(*colours: Any) -> tuple[str, ...]:
 
 
 def test_spec_1s_item_is_read_as_spec_1_says() -> None:
-    assert product() == Product(
+    assert product() == CollectedProduct(
         external_id="512913640",
         name="ZW COLLECTION ASYMMETRIC BLAZER",
         description="Blazer with a notched lapel collar...",
@@ -118,7 +118,7 @@ def test_a_missing_price_is_none_and_a_strange_one_is_counted() -> None:
 def test_an_id_is_a_whole_number_or_a_text_that_fits_its_column(id_: Any, read: str | None) -> None:
     got = read_item({**SPEC, "id": id_})
     assert got.external_id == read
-    assert isinstance(got, Product) is (read is not None)
+    assert isinstance(got, CollectedProduct) is (read is not None)
 
 
 def test_photos_are_the_first_five_of_every_colour_at_full_width() -> None:
@@ -200,14 +200,14 @@ def test_a_field_of_a_wrong_type_costs_only_that_field(field: str, value: Any) -
 )
 def test_what_can_not_be_a_product_is_kept_with_its_reason(raw: Any, id_: str | None, reason: str, kept: Any) -> None:
     read = read_item(raw)
-    assert isinstance(read, Rejected)
+    assert isinstance(read, RejectedItem)
     assert (read.external_id, read.reason, read.raw) == (id_, reason, kept)
 
 
 @given(odd_items())
 def test_nothing_crashes_the_reader_and_what_it_gives_fits_the_columns(raw: Any) -> None:
     read = read_item(raw)
-    if isinstance(read, Rejected):
+    if isinstance(read, RejectedItem):
         json.dumps(read.raw, allow_nan=False)
         return
     assert 0 < len(read.external_id) <= 100

@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 
 from unde_catalog.stages.raw_products.bakai_item import price_not_understood, read_item
 from unde_catalog.stages.raw_products.clean import TooDeep
-from unde_catalog.stores.staging.products.product import Product, Rejected
+from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
 from unde_catalog_tests.support.bakai_answers import ITEM
 from unde_catalog_tests.unit.odd_items import nested, odd_items
 
 
-def product(**changes: Any) -> Product:
+def product(**changes: Any) -> CollectedProduct:
     found = read_item({**ITEM, **changes})
-    assert isinstance(found, Product)
+    assert isinstance(found, CollectedProduct)
     return found
 
 
 def test_an_item_becomes_a_product() -> None:
-    assert product() == Product(
+    assert product() == CollectedProduct(
         external_id="bakai_12345",
         name="Electric kettle",
         description="1.7 litres, steel.",
@@ -89,7 +89,7 @@ def test_photos_are_found_under_every_name_and_only_web_addresses_are_kept(
     field: str, value: Any, urls: list[str]
 ) -> None:
     found = read_item({"id": 1, field: value})
-    assert isinstance(found, Product)
+    assert isinstance(found, CollectedProduct)
     assert list(found.original_image_urls) == urls
 
 
@@ -124,14 +124,14 @@ def test_what_is_no_item_is_rejected_with_a_reason() -> None:
     }  # fmt: skip
     items = {"text": "x", "[]": [], "no id": {"name": "x"}, "deep": {"id": 5, "x": nested(200)}, "unread": TooDeep("x")}
     read = {name: read_item(raw) for name, raw in items.items()}
-    assert {name: one.reason for name, one in read.items() if isinstance(one, Rejected)} == reasons
+    assert {name: one.reason for name, one in read.items() if isinstance(one, RejectedItem)} == reasons
     assert read["deep"].external_id == "bakai_5"
 
 
 @given(st.one_of(odd_items(), st.fixed_dictionaries({"id": st.integers(1, 9), "images": st.lists(odd_items())})))
 def test_whatever_an_item_holds_it_becomes_a_product_that_can_be_kept_or_a_reason(raw: Any) -> None:
     found = read_item(raw)
-    if isinstance(found, Rejected):
+    if isinstance(found, RejectedItem):
         json.dumps(found.raw, allow_nan=False)
         return
     texts = [found.name, found.description, found.category, *found.original_image_urls, json.dumps(found.raw_data)]

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from unde_catalog.stages.visual_index.descriptor import Descriptor, describe
-from unde_catalog.stages.visual_index.model import NoWords
+from unde_catalog.stages.visual_index.model import TextUnsupported
 
 
 def garment(colour: str, *, margin: str = "white", sleeves: bool = True, size: int = 400) -> Image.Image:
@@ -61,5 +61,5 @@ def test_size_and_the_colour_behind_it_hardly_matter() -> None:
 
 
 def test_it_knows_no_words_and_says_what_would() -> None:
-    with pytest.raises(NoWords, match="needs CLIP.*EMBEDDING_MODEL=clip"):
+    with pytest.raises(TextUnsupported, match="needs CLIP.*EMBEDDING_MODEL=clip"):
         Descriptor().embed_words(["a blue shirt"])

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import ImageFile, PngImagePlugin
 
-from unde_catalog.stages.photos.image import Limits, Refused, StoredImage, normalise, working_bytes
+from unde_catalog.stages.photos.image import ImageLimits, Refused, StoredImage, normalise, working_bytes
 from unde_catalog_tests.unit.drawn_photos import RED, corners, detailed, exif, plain, profile, saved, stored
 
 
-def reason(data: bytes, limits: Limits | None = None) -> str:
+def reason(data: bytes, limits: ImageLimits | None = None) -> str:
     result = normalise(data, limits) if limits else normalise(data)
     assert isinstance(result, Refused), "was accepted"
     return result.reason
@@ -74,9 +74,9 @@ def test_a_side_of_50_pixels_and_one_of_65500_are_accepted():
 
 def test_bytes_and_pixels_are_limited_as_told():
     data = saved(detailed((100, 100)), "PNG")
-    assert reason(data, Limits(max_bytes=len(data) - 1)) == "too_large"
-    assert reason(data, Limits(max_pixels=9_999)) == "too_many_pixels"
-    assert isinstance(normalise(data, Limits(max_bytes=len(data), max_pixels=10_000)), StoredImage)
+    assert reason(data, ImageLimits(max_bytes=len(data) - 1)) == "too_large"
+    assert reason(data, ImageLimits(max_pixels=9_999)) == "too_many_pixels"
+    assert isinstance(normalise(data, ImageLimits(max_bytes=len(data), max_pixels=10_000)), StoredImage)
 
 
 def bomb_headers() -> dict[str, bytes]:

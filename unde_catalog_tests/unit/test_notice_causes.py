@@ -1,7 +1,7 @@
 import pytest
 
 from unde_catalog.operations.alerts.grouping import reason_key
-from unde_catalog.operations.alerts.sanitize import LONGEST_REASON, harmless, words_of
+from unde_catalog.operations.alerts.sanitize import LONGEST_REASON, harmless, sanitizer
 from unde_catalog.settings.environment import load_settings
 
 
@@ -42,7 +42,7 @@ def test_words_of_others_are_one_short_line_without_secrets(monkeypatch: pytest.
     monkeypatch.setenv("NOTICE_WEBHOOK_SECRET", "signing-planted-0b72d9")
     monkeypatch.setenv("NOTICE_WEBHOOK_URL", "https://hooks.test/services/T0000/planted-in-the-path")
     monkeypatch.setenv("NOTICE_SMTP_URL", "smtp://someone:smtp-planted@mail.test:587")
-    word = words_of(load_settings())
+    word = sanitizer(load_settings())
     assert word("a\r\nBcc: everyone\x00 \u202etxet\u2066 end") == "a Bcc: everyone txet end"
     assert word("asked with apify-planted-8f3a61") == "asked with ***"
     assert word("POST https://hooks.test/services/T0000/planted-in-the-path and planted-in-the-path") == (

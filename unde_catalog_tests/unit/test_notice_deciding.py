@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.operations.alerts.fallback import Memory, down_message, to_tell
+from unde_catalog.operations.alerts.fallback import SensorState, alert_due, outage_message
 from unde_catalog.operations.alerts.message import message
-from unde_catalog.operations.alerts.policy import decide, digest
-from unde_catalog.stores.staging.alerts.incidents import Cause
+from unde_catalog.operations.alerts.policy import digest, due_alerts
+from unde_catalog.stores.staging.alerts.incidents import Incident
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 UI = "http://someone:planted@ui.test:3000/"
@@ -19,16 +19,16 @@ ALL = ("bershka", "massimodutti", "oysho", "pullandbear", "stradivarius", "zara"
 
 def cause(
     id: str = "c", *, ago: timedelta = HOUR, last: timedelta = MINUTE, told: timedelta | None = None, **more: Any
-) -> Cause:
+) -> Incident:
     """A cause that began `ago`, failed `last` ago and was told of `told` ago."""
-    given = Cause(
+    given = Incident(
         id, "run", "originals", "", "the proxy refuses our credentials (407)", NOW - ago, NOW - ago, NOW - last,
         NOW - told if told is not None else None, 1, 0, 1, ("zara",), ("zara",), "run-1",
     )  # fmt: skip
     return replace(given, **more)
 
 
-CASES: dict[str, tuple[list[Cause], list[str], list[str]]] = {  # what is open -> notices, what is over
+CASES: dict[str, tuple[list[Incident], list[str], list[str]]] = {  # what is open -> notices, what is over
     "nothing": ([], [], []),
     "it failed a moment ago, and others may join": ([cause(ago=MINUTE)], [], []),
     "it failed, and the window is over": ([cause(ago=3 * MINUTE)], ["first"], []),
@@ -56,7 +56,7 @@ CASES: dict[str, tuple[list[Cause], list[str], list[str]]] = {  # what is open -
 @pytest.mark.parametrize("case", CASES)
 def test_one_notice_for_one_cause(case: str) -> None:
     causes, what, over = CASES[case]
-    decision = decide(causes, NOW, 0)
+    decision = due_alerts(causes, NOW, 0)
     assert [one.what for one in decision.notices] == what
     assert [one.id for one in decision.over] == over
     told = [one.id for notice in decision.notices for one in notice.causes]
@@ -66,18 +66,18 @@ def test_one_notice_for_one_cause(case: str) -> None:
 
 
 def test_after_ten_notices_in_an_hour_new_causes_wait_and_what_is_over_is_still_told() -> None:
-    decision = decide([cause("new"), cause("old", told=HOUR, failing=())], NOW, 10)
+    decision = due_alerts([cause("new"), cause("old", told=HOUR, failing=())], NOW, 10)
     assert [(one.what, one.causes[0].id) for one in decision.notices] == [("over", "old")]
 
 
 def test_who_decides_the_same_twice_writes_the_same_notice() -> None:
-    one, other = (decide([cause(told=DAY, ago=2 * DAY, runs=9), cause("n")], NOW, 0).notices for _ in range(2))
+    one, other = (due_alerts([cause(told=DAY, ago=2 * DAY, runs=9), cause("n")], NOW, 0).notices for _ in range(2))
     assert [notice.id for notice in one] == [notice.id for notice in other]
     assert len({notice.id for notice in one}) == 2
 
 
 def test_six_brands_are_one_notice_that_names_them_all() -> None:
-    (notice,) = decide([cause(runs=14, brands=ALL, failing=ALL)], NOW, 0).notices
+    (notice,) = due_alerts([cause(runs=14, brands=ALL, failing=ALL)], NOW, 0).notices
     made = message(notice, UI)
     names = "bershka, massimodutti, oysho, pullandbear, stradivarius, zara"
     assert made.subject == f"originals fails: 14 runs, 6 brands ({names})"
@@ -106,8 +106,8 @@ def test_six_brands_are_one_notice_that_names_them_all() -> None:
          "originals has not failed for 9 days, and not worked either: 1 run, zara"),
     ],
 )  # fmt: skip
-def test_a_subject_says_what_how_often_and_where(given: Cause, subject: str) -> None:
-    (notice,) = decide([given], NOW, 0).notices
+def test_a_subject_says_what_how_often_and_where(given: Incident, subject: str) -> None:
+    (notice,) = due_alerts([given], NOW, 0).notices
     assert message(notice, UI).subject == subject
 
 
@@ -123,12 +123,12 @@ def test_warnings_are_told_together_once_a_day() -> None:
 
 def test_without_staging_each_channel_is_told_once_an_hour_and_never_of_a_moments_trouble() -> None:
     names = ["webhook", "mail"]
-    assert to_tell(Memory(1, 0, None, NOW - MINUTE), names, NOW) == []
-    down = Memory(1, 0, None, NOW - 3 * MINUTE)
-    assert to_tell(down, names, NOW) == names
+    assert alert_due(SensorState(1, 0, None, NOW - MINUTE), names, NOW) == []
+    down = SensorState(1, 0, None, NOW - 3 * MINUTE)
+    assert alert_due(down, names, NOW) == names
     told = replace(down, told={"webhook": NOW})
-    assert to_tell(told, names, NOW + MINUTE) == ["mail"]
-    assert to_tell(told, names, NOW + HOUR) == names
-    assert Memory.of(told.as_text()) == told
-    made = [down_message(told, "it is away", [], NOW + n * MINUTE, UI, str).fields["id"] for n in (0, 1, 61)]
+    assert alert_due(told, names, NOW + MINUTE) == ["mail"]
+    assert alert_due(told, names, NOW + HOUR) == names
+    assert SensorState.of(told.as_text()) == told
+    made = [outage_message(told, "it is away", [], NOW + n * MINUTE, UI, str).fields["id"] for n in (0, 1, 61)]
     assert made[0] == made[1] != made[2]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unde_catalog.settings.publishing import PublishFields
-from unde_catalog.stages.production_catalog.brand_rules import BrandFigures, answers
+from unde_catalog.stages.production_catalog.brand_rules import BrandFigures, evaluate_rules
 from unde_catalog.stages.production_catalog.rules import Candidate, failures, is_plausible
 
 LIMITS = PublishFields()
@@ -99,7 +99,7 @@ def test_fils_taken_for_dirhams_are_never_plausible(price: Decimal) -> None:
 
 
 def failed(brand: BrandFigures, **limits: float) -> list[str]:
-    return [one.rule for one in answers(brand, LIMITS.model_copy(update=limits)) if not one.holds]
+    return [one.rule for one in evaluate_rules(brand, LIMITS.model_copy(update=limits)) if not one.holds]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_an_operator_can_say_that_it_is_right() -> None:
 
 
 def test_the_sentence_names_figures_and_what_to_do() -> None:
-    told = {one.rule: one.sentence for one in answers(replace(HEALTHY, failing=60, published=300), LIMITS)}
+    told = {one.rule: one.sentence for one in evaluate_rules(replace(HEALTHY, failing=60, published=300), LIMITS)}
     assert told["products_verify"] == (
         "60 of 100 products fail verification, 5 of them with price_missing; the limit is 30%: mend the source, or "
         "raise PUBLISH_MAX_FAILING_SHARE for one run if that is right"

@@ -6,9 +6,16 @@ from pathlib import Path
 import pytest
 
 from unde_catalog.operations.quality.collection import counted_from
-from unde_catalog.operations.quality.freshness import RHYTHMS, fresh
+from unde_catalog.operations.quality.freshness import FRESHNESS_RULES, fresh
 from unde_catalog.operations.quality.result import in_words
-from unde_catalog.operations.quality.system import Room, backup_age, disk_space, hosts_at_ease, newest_backup, room_at
+from unde_catalog.operations.quality.system import (
+    FreeSpace,
+    backup_age,
+    disk_space,
+    free_space,
+    hosts_not_throttled,
+    newest_backup,
+)
 from unde_catalog.stages.run import STAGES
 from unde_catalog.stores.staging.due_work.host_pace import HostState
 from unde_catalog.stores.staging.reports.freshness import StageTimes
@@ -22,14 +29,14 @@ HOME = Path("/srv/unde")
     ("free", "holds", "urgency"), [(16, True, "look"), (14, False, "look"), (5, False, "look"), (4, False, "wake")]
 )
 def test_a_disk_that_fills_is_told_early_and_wakes_somebody_late(free: int, holds: bool, urgency: str) -> None:
-    found = disk_space(Room(HOME, 100_000_000_000, free * 1_000_000_000, 2_000_000_000))
+    found = disk_space(FreeSpace(HOME, 100_000_000_000, free * 1_000_000_000, 2_000_000_000))
     assert (found.holds, found.urgency) == (holds, urgency)
     assert f"{free}.0 of 100.0 GB ({free}%) are free at /srv/unde; the staging database has 2.0 GB" in found.sentence
     assert holds or "run the job pruning" in found.sentence
 
 
 def test_a_folder_that_is_not_there_yet_is_judged_by_the_disk_it_will_be_on(tmp_path: Path) -> None:
-    assert room_at(tmp_path / "a" / "b", 0).total == room_at(tmp_path, 0).total > 0
+    assert free_space(tmp_path / "a" / "b", 0).total == free_space(tmp_path, 0).total > 0
 
 
 @pytest.mark.parametrize(("hours", "holds", "urgency"), [(25, True, "look"), (27, False, "look"), (73, False, "wake")])
@@ -55,15 +62,15 @@ def test_a_host_is_named_while_it_is_slowed_down_and_red_after_an_hour() -> None
         HostState("shop.test", 2.0, "http_403", NOW - HOUR / 2, 7),
         HostState("well.test", 0.0, "http_429", None, 1),
     ]
-    found = hosts_at_ease(states, NOW)
+    found = hosts_not_throttled(states, NOW)
     assert found.holds and found.sentence == "shop.test has been slowed down for 30 minutes (last: http_403)"
-    found = hosts_at_ease(states, NOW + HOUR)
+    found = hosts_not_throttled(states, NOW + HOUR)
     assert not found.holds and "<BRAND>_USER_AGENT" in found.sentence
-    assert hosts_at_ease(states[1:], NOW).sentence == "1 host at ease, none slowed down"
+    assert hosts_not_throttled(states[1:], NOW).sentence == "1 host at ease, none slowed down"
 
 
 def test_every_stage_has_a_rhythm() -> None:
-    assert set(RHYTHMS) == set(STAGES)
+    assert set(FRESHNESS_RULES) == set(STAGES)
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -10,7 +10,7 @@ from unde_catalog.operations.report import page as page_module
 from unde_catalog.operations.report.attention import headline, notes
 from unde_catalog.operations.report.markdown import MAX_MARKDOWN, markdown
 from unde_catalog.operations.report.page import page
-from unde_catalog.stores.staging.reports.totals import Standing
+from unde_catalog.stores.staging.reports.totals import BrandTotals
 from unde_catalog_tests.support.reports import HOSTILE, report, taken
 
 _MAX_PAGE = 200_000  # bytes
@@ -86,7 +86,7 @@ def test_the_funnel_is_a_picture_that_markdown_carries_inside() -> None:
 
 def test_an_empty_catalogue_says_so() -> None:
     full = report()
-    brands = [replace(one, standing=Standing()) for one in full.brands]
+    brands = [replace(one, standing=BrandTotals()) for one in full.brands]
     empty = replace(full, brands=brands, failing=[], failing_products=0, rejected=[], work=[])
     assert headline(empty, notes(empty)) == "Nothing is collected yet."
     texts = [text for _, text in taken(page(empty)).texts]

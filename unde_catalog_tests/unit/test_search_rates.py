@@ -2,7 +2,7 @@ import pytest
 
 from unde_catalog.services.search.middleware import api_keys
 from unde_catalog.services.search.middleware.rate_limits import Rates, of_address
-from unde_catalog.services.search.ttl_cache import Remembered
+from unde_catalog.services.search.ttl_cache import TtlCache
 
 
 def test_a_minute_s_requests_may_come_at_once_and_then_one_after_the_other():
@@ -68,7 +68,7 @@ def test_a_key_is_read_from_either_header_and_what_can_not_be_one_is_none():
 
 def test_a_value_is_found_out_once_in_its_time():
     asked, now = [], [0.0]
-    remembered = Remembered(lambda: asked.append(1) or len(asked), 60, lambda: now[0])
+    remembered = TtlCache(lambda: asked.append(1) or len(asked), 60, lambda: now[0])
     assert [remembered.get() for _ in range(3)] == [1, 1, 1]
     now[0] = 60
     assert remembered.get() == 2
@@ -76,7 +76,7 @@ def test_a_value_is_found_out_once_in_its_time():
 
 def test_what_fails_is_asked_again():
     answers = [0, 7]
-    remembered = Remembered(lambda: 1 // answers.pop(0) if answers[0] == 0 else answers[0], 60, lambda: 0)
+    remembered = TtlCache(lambda: 1 // answers.pop(0) if answers[0] == 0 else answers[0], 60, lambda: 0)
     with pytest.raises(ZeroDivisionError):
         remembered.get()
     assert remembered.get() == 7

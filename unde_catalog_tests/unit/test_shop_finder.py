@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.stages.availability.shop_finder import FinderDown, read_shops
+from unde_catalog.stages.availability.shop_finder import StoreFinderUnavailable, read_shops
 
 MALL = {
     "id": "4483", "name": "Dubai Mall", "addressLines": ["THE DUBAI MALL", "FINANCIAL CENTER ROAD"], "city": "DUBAI",
@@ -44,5 +44,5 @@ def test_a_place_that_is_none_is_unknown(degrees: Any) -> None:
 
 @pytest.mark.parametrize("body", [None, [], "denied", {}, {"closerStores": {}}, {"closerStores": None}])
 def test_an_answer_without_a_list_says_what_is_missing(body: Any) -> None:
-    with pytest.raises(FinderDown, match="no list `closerStores`"):
+    with pytest.raises(StoreFinderUnavailable, match="no list `closerStores`"):
         read_shops("zara", body)

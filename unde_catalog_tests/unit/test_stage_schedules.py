@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.defs.automation.in_flight import Flight, brands_in_flight
+from unde_catalog.defs.automation.in_flight import RunInFlight, brands_in_flight
 from unde_catalog.defs.automation.stage_schedules import Tick, runs_for_retries, runs_for_stock, runs_of_stage
-from unde_catalog.stores.staging.due_work.pauses import Paused
+from unde_catalog.stores.staging.due_work.pauses import PausedWork
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALL = list(BRANDS)
@@ -19,8 +19,8 @@ def tick(moment: datetime = NOON, late: timedelta = timedelta(), **known: Any) -
     return Tick(moment, moment + late, **known)
 
 
-def flight(brand: str, stage: str = "availability", *, begun: bool = True, hour: str | None = None) -> Flight:
-    return Flight(brand, frozenset({stage}), begun, hour)
+def flight(brand: str, stage: str = "availability", *, begun: bool = True, hour: str | None = None) -> RunInFlight:
+    return RunInFlight(brand, frozenset({stage}), begun, hour)
 
 
 def test_a_run_says_of_which_brand_and_stage_it_is_and_who_asked() -> None:
@@ -35,10 +35,10 @@ def test_a_run_says_of_which_brand_and_stage_it_is_and_who_asked() -> None:
         ({}, {}),
         ({"in_flight": [flight("zara", "raw_products")]}, {}),
         ({"in_flight": [flight("zara", "production_catalog", begun=False)]}, {"zara": "a run is in flight"}),
-        ({"in_flight": [Flight("zara", None, begun=True)]}, {"zara": "a run is in flight"}),
+        ({"in_flight": [RunInFlight("zara", None, begun=True)]}, {"zara": "a run is in flight"}),
         ({"unset": {"oysho": "not configured: set X"}}, {"oysho": "not configured: set X"}),
         (
-            {"held_up": [Paused("zara", "*", "", NOON)], "in_flight": [flight("zara", "production_catalog")]},
+            {"held_up": [PausedWork("zara", "*", "", NOON)], "in_flight": [flight("zara", "production_catalog")]},
             {"zara": "paused since 2026-03-01 12:00 UTC: unde-catalog resume --brand zara"},
         ),
     ],
@@ -50,7 +50,7 @@ def test_one_brands_trouble_holds_up_no_other(known: dict[str, Any], left_out: d
 
 
 def test_reasons_name_the_brands_they_hold_for() -> None:
-    held_up = [Paused("*", "raw_products", "no credits", NOON)]
+    held_up = [PausedWork("*", "raw_products", "no credits", NOON)]
     unset = {"zara": "not configured: set X"}
     asked = runs_of_stage("raw_products", ["zara", "oysho"], tick(held_up=held_up, unset=unset))
     assert asked.requests == []
@@ -72,7 +72,7 @@ def test_stock_is_asked_for_by_brand_and_utc_day_and_goes_first() -> None:
     asked = runs_for_stock(tick(dubai))
     assert [one.partition_key for one in asked.requests] == [f"{brand}|2026-03-01" for brand in ALL]
     request = asked.requests[0]
-    assert request.run_config["ops"]["availability"]["config"] == {"stay_minutes": 60}
+    assert request.run_config["ops"]["availability"]["config"] == {"poll_minutes": 60}
     assert request.tags == {
         "brand": "zara", "stage": "availability", "trigger": "schedule", "lane": "stock", "hour": "2026-03-01T23:00Z",
         "dagster/priority": "10",
@@ -91,7 +91,7 @@ def test_stock_is_asked_for_by_brand_and_utc_day_and_goes_first() -> None:
         (flight("zara", "originals"), {}),
     ],
 )
-def test_a_run_of_the_hour_before_costs_no_hour(run: Flight, left_out: dict[str, str]) -> None:
+def test_a_run_of_the_hour_before_costs_no_hour(run: RunInFlight, left_out: dict[str, str]) -> None:
     assert runs_for_stock(tick(in_flight=[run])).left_out == left_out
 
 
@@ -100,11 +100,11 @@ def test_a_run_of_the_hour_before_costs_no_hour(run: Flight, left_out: dict[str,
 )
 def test_a_late_tick_stays_until_the_hour_is_over_and_none_is_for_a_past_one(late: float, stays: int | None) -> None:
     asked = runs_for_stock(tick(late=timedelta(minutes=late)))
-    told = [one.run_config["ops"]["availability"]["config"]["stay_minutes"] for one in asked.requests]
+    told = [one.run_config["ops"]["availability"]["config"]["poll_minutes"] for one in asked.requests]
     assert told == ([] if stays is None else [stays] * len(ALL))
     if stays is None:
         assert asked.reasons() == f"{', '.join(ALL)}: the hour of 2026-03-01T12:00Z is over"
 
 
 def test_a_run_of_unknown_stages_is_in_the_way_of_each() -> None:
-    assert set(brands_in_flight([Flight("zara", None, begun=False)], "collages")) == {"zara"}
+    assert set(brands_in_flight([RunInFlight("zara", None, begun=False)], "collages")) == {"zara"}

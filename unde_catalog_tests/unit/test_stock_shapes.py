@@ -10,10 +10,10 @@ from unde_catalog.stages.availability.protocols import (
     ByCampaign,
     BySkus,
     OfZara,
-    Question,
-    Shape,
-    UnknownAnswer,
-    shape_of,
+    StockProtocol,
+    StockRequest,
+    UnexpectedResponse,
+    protocol_for,
     together,
 )
 
@@ -39,7 +39,7 @@ def item() -> StockItem:
     return read_stock_item("512913640", "02086797-V2026", COLOURS)
 
 
-def understood(shape: Shape, item: StockItem, body: Any, shops: tuple[int, ...] = SHOPS) -> dict[int, set[str]]:
+def understood(shape: StockProtocol, item: StockItem, body: Any, shops: tuple[int, ...] = SHOPS) -> dict[int, set[str]]:
     question = shape.questions(item, shops)[0]
     return {shop: set(sizes) for shop, sizes in shape.understand(question, item, shops, body).items()}
 
@@ -52,8 +52,8 @@ def test_an_item_says_what_shops_are_asked_with(item: StockItem) -> None:
 def test_by_campaign_asks_for_each_colours_part_number_and_all_shops(item: StockItem) -> None:
     shops = (("physicalStoreId", "16884"), ("physicalStoreId", "4483"))
     assert ByCampaign().questions(item, SHOPS) == [
-        Question("common/1/stock/campaign/V2026/product/part-number/02086797800", shops),
-        Question("common/1/stock/campaign/V2026/product/part-number/02086797401", shops),
+        StockRequest("common/1/stock/campaign/V2026/product/part-number/02086797800", shops),
+        StockRequest("common/1/stock/campaign/V2026/product/part-number/02086797401", shops),
     ]
 
 
@@ -94,7 +94,9 @@ def test_zara_is_asked_for_each_colours_product_id(item: StockItem) -> None:
         (OfZara("ae/en"), "02086797-V2026", [1, None, "x"]),
     ],
 )
-def test_nothing_is_asked_where_the_answer_could_not_be_whole(shape: Shape, reference: Any, colours: Any) -> None:
+def test_nothing_is_asked_where_the_answer_could_not_be_whole(
+    shape: StockProtocol, reference: Any, colours: Any
+) -> None:
     assert shape.questions(read_stock_item("1", reference, colours), SHOPS) == []
 
 
@@ -104,7 +106,7 @@ def test_sizes_are_matched_by_size_not_by_size_id(item: StockItem) -> None:
 
 
 def test_an_empty_list_of_stocks_is_unknown(item: StockItem) -> None:
-    with pytest.raises(UnknownAnswer, match="`stocks` is empty"):
+    with pytest.raises(UnexpectedResponse, match="`stocks` is empty"):
         understood(ByCampaign(), item, {"stocks": []})
 
 
@@ -124,7 +126,7 @@ def test_absent_means_none_where_the_shape_says_so(item: StockItem) -> None:
 
 
 def test_an_answer_about_another_product_is_unknown(item: StockItem) -> None:
-    with pytest.raises(UnknownAnswer, match="about product 1"):
+    with pytest.raises(UnexpectedResponse, match="about product 1"):
         understood(ByAvailableSizes("1"), item, {"productId": 1, "sizesAvailableByPhysicalStores": []})
 
 
@@ -155,8 +157,8 @@ def test_skus_are_named_by_the_item(item: StockItem) -> None:
             {"physicalStoreId": 16884, "sizesAvailability": [{"size": None, "stock": 1}]}]}),
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_is_unknown_never_none(shape: Shape, body: Any, item: StockItem) -> None:
-    with pytest.raises(UnknownAnswer):
+def test_what_cannot_be_read_is_unknown_never_none(shape: StockProtocol, body: Any, item: StockItem) -> None:
+    with pytest.raises(UnexpectedResponse):
         understood(shape, item, body)
 
 
@@ -171,4 +173,4 @@ def test_colours_are_united_in_the_items_order_and_a_shop_is_known_only_where_ev
 @pytest.mark.parametrize("name", ["available-sizes", "skus"])
 def test_a_shape_that_wants_a_channel_says_so(name: Any) -> None:
     with pytest.raises(ValueError, match=f"the shape {name} wants a channel"):
-        shape_of(name, None, "ae/en")
+        protocol_for(name, None, "ae/en")

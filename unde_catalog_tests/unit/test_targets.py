@@ -2,10 +2,10 @@ import pytest
 from yarl import URL
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.net.url_policy import RefusedTarget, Targets
+from unde_catalog.net.url_policy import RefusedUrl, UrlPolicy
 from unde_catalog.settings.environment import load_settings
 
-LISTED = Targets(hosts=("*.zara.net", "photos.example", "odd.example:8443"))
+LISTED = UrlPolicy(hosts=("*.zara.net", "photos.example", "odd.example:8443"))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_listed_host_is_asked(url: str) -> None:
     ],
 )
 def test_behind_a_proxy_no_other_host_and_no_bare_address_is_asked_however_it_is_spelled(url: str) -> None:
-    with pytest.raises(RefusedTarget):
+    with pytest.raises(RefusedUrl):
         LISTED.parse(url)
 
 
@@ -74,36 +74,36 @@ def test_behind_a_proxy_no_other_host_and_no_bare_address_is_asked_however_it_is
     ],
 )
 def test_what_is_no_plain_http_url_is_refused_with_a_reason_not_an_error(url: str) -> None:
-    for targets in (LISTED, Targets(), Targets(anywhere=True)):
-        with pytest.raises(RefusedTarget) as refused:
+    for targets in (LISTED, UrlPolicy(), UrlPolicy(anywhere=True)):
+        with pytest.raises(RefusedUrl) as refused:
             targets.parse(url)
         assert refused.value.reason == "bad_url"
 
 
 @pytest.mark.parametrize("port", [22, 25, 6379, 8080])
 def test_without_a_list_only_web_ports_are_asked(port: int) -> None:
-    Targets().parse("https://static.zara.net/a.jpg")
-    with pytest.raises(RefusedTarget):
-        Targets().parse(f"http://static.zara.net:{port}/a.jpg")
+    UrlPolicy().parse("https://static.zara.net/a.jpg")
+    with pytest.raises(RefusedUrl):
+        UrlPolicy().parse(f"http://static.zara.net:{port}/a.jpg")
 
 
 def test_a_redirect_is_read_relative_to_where_it_came_from() -> None:
     base = URL("https://static.zara.net/x/a.jpg?w=1")
     assert str(LISTED.parse("../b.jpg", base)) == "https://static.zara.net/b.jpg"
     assert str(LISTED.parse("//photos.example/b.jpg", base)) == "https://photos.example/b.jpg"
-    with pytest.raises(RefusedTarget):
+    with pytest.raises(RefusedUrl):
         LISTED.parse("//10.0.0.1/b.jpg", base)
 
 
 def test_the_sandbox_may_be_anywhere() -> None:
-    assert Targets(anywhere=True).parse("http://127.0.0.1:8790/cdn/a.jpg").port == 8790
+    assert UrlPolicy(anywhere=True).parse("http://127.0.0.1:8790/cdn/a.jpg").port == 8790
 
 
 def test_each_brand_lists_its_own_photo_host_and_an_operator_can_list_others(monkeypatch: pytest.MonkeyPatch) -> None:
     for key, domain in {"zara": "zara.net", "stradivarius": "e-stradivarius.net", "oysho": "oysho.net"}.items():
-        listed = Targets(hosts=BRANDS[key].photo_hosts)
+        listed = UrlPolicy(hosts=BRANDS[key].photo_hosts)
         listed.parse(f"https://static.{domain}/a.jpg")
-        with pytest.raises(RefusedTarget):
+        with pytest.raises(RefusedUrl):
             listed.parse("https://static.bershka.net/a.jpg")
     monkeypatch.setenv("ZARA_PHOTO_HOSTS", "Photos.example, *.cdn.example:8443")
     brands = load_settings().brands

@@ -3,22 +3,22 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.services.user_media.telegram_errors import FilePath, Trouble, of_content, of_file, of_get_file
+from unde_catalog.services.user_media.telegram_errors import FilePath, TelegramError, of_content, of_file, of_get_file
 from unde_catalog.stages.photos.decode import Refused
 
 
-def answered(status: int, body: Any, headers: dict[str, str] | None = None) -> FilePath | Trouble:
+def answered(status: int, body: Any, headers: dict[str, str] | None = None) -> FilePath | TelegramError:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     return of_get_file(status, data, headers or {})
 
 
-def found(**result: Any) -> FilePath | Trouble:
+def found(**result: Any) -> FilePath | TelegramError:
     return answered(200, {"ok": True, "result": {"file_id": "x", **result}})
 
 
-def refused(code: int, description: str, **more: Any) -> Trouble:
+def refused(code: int, description: str, **more: Any) -> TelegramError:
     answer = answered(code, {"ok": False, "error_code": code, "description": description, **more})
-    assert isinstance(answer, Trouble)
+    assert isinstance(answer, TelegramError)
     return answer
 
 
@@ -33,7 +33,7 @@ def test_a_file_is_known_by_its_path_and_what_else_is_told_of_it() -> None:
 
 @pytest.mark.parametrize("path", [None, ""])
 def test_a_file_without_a_path_may_have_one_later(path: str | None) -> None:
-    assert found(file_path=path) == Trouble(
+    assert found(file_path=path) == TelegramError(
         "INVALID_TELEGRAM_URL", "Telegram names no path for the file", repeat=True, again=True
     )
 
@@ -43,7 +43,7 @@ def test_a_file_without_a_path_may_have_one_later(path: str | None) -> None:
 )
 def test_a_path_that_is_none_is_final(path: object) -> None:
     trouble = found(file_path=path)
-    assert isinstance(trouble, Trouble)
+    assert isinstance(trouble, TelegramError)
     assert (trouble.code, trouble.repeat, trouble.again) == ("INVALID_TELEGRAM_URL", False, False)
 
 
@@ -83,7 +83,7 @@ def test_what_telegram_refuses_is_final_or_passes(code: int, description: str, r
 def test_a_429_is_a_pause_of_at_least_a_second(parameters: object, headers: dict[str, str], pause: float) -> None:
     said = {"ok": False, "error_code": 429, "description": "Too Many Requests", "parameters": parameters}
     trouble = answered(429, said, headers)
-    assert isinstance(trouble, Trouble)
+    assert isinstance(trouble, TelegramError)
     assert (trouble.code, trouble.repeat, trouble.again, trouble.pause) == ("TELEGRAM_API_ERROR", True, True, pause)
     of_the_file = of_file(429, headers, json.dumps(said).encode())
     assert of_the_file is not None
@@ -94,7 +94,7 @@ def test_a_429_is_a_pause_of_at_least_a_second(parameters: object, headers: dict
 @pytest.mark.parametrize(("status", "repeat"), [(200, True), (502, True), (429, True), (302, False), (404, False)])
 def test_what_is_no_json_object_is_a_fault_of_the_far_side(body: bytes, status: int, repeat: bool) -> None:
     trouble = answered(status, body)
-    assert isinstance(trouble, Trouble)
+    assert isinstance(trouble, TelegramError)
     assert (trouble.code, trouble.repeat, trouble.again) == ("TELEGRAM_API_ERROR", repeat, True)
     assert (trouble.pause is not None) == (status == 429)
 
@@ -104,7 +104,7 @@ def test_what_is_no_json_object_is_a_fault_of_the_far_side(body: bytes, status: 
 )
 def test_json_that_says_neither_passes(body: object) -> None:
     trouble = answered(200, body)
-    assert isinstance(trouble, Trouble)
+    assert isinstance(trouble, TelegramError)
     assert (trouble.code, trouble.repeat) == ("TELEGRAM_API_ERROR", True)
 
 

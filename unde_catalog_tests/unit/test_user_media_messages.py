@@ -8,10 +8,10 @@ import pytest
 
 from unde_catalog.services.user_media import responses, schemas
 from unde_catalog.services.user_media.messages import InferenceRequest, TrainRequest, stamp
-from unde_catalog.services.user_media.parsing import Request, Sender, Unreadable, read
+from unde_catalog.services.user_media.parsing import Request, Sender, UnreadableMessage, read
 from unde_catalog.services.user_media.responses import PhotoFailed
 from unde_catalog.services.user_media.subjects import QUEUES
-from unde_catalog.stores.staging.user_media.requests import StoredPhoto
+from unde_catalog.stores.staging.user_media.requests import StoredUserPhoto
 
 NOW = datetime(2026, 11, 1, 12, 30, tzinfo=UTC)
 TRAIN_QUEUE, INFERENCE_QUEUE = QUEUES
@@ -50,7 +50,7 @@ def inference(**changes: Any) -> InferenceRequest:
     return found
 
 
-def asked(message: Any) -> Request | Unreadable:
+def asked(message: Any) -> Request | UnreadableMessage:
     body = message if isinstance(message, bytes) else json.dumps(message).encode()
     return read("train", body, 100)
 
@@ -59,12 +59,12 @@ def photo(**changes: Any) -> dict[str, Any]:
     return {"file_id": "AgAC", **changes}
 
 
-def stored(n: int = 0, **changes: Any) -> StoredPhoto:
+def stored(n: int = 0, **changes: Any) -> StoredUserPhoto:
     values = {
         "n": n, "file_id": f"AgAC{n}", "file_unique_id": None, "key": f"1/2/a/{n}.jpg", "bytes": 1000, "sha256": "",
         "content_type": "image/jpeg", "seconds": 1.5,
     }  # fmt: skip
-    return StoredPhoto(**(values | changes))
+    return StoredUserPhoto(**(values | changes))
 
 
 def test_the_examples_of_the_spec_are_read():
@@ -151,14 +151,14 @@ def test_both_spellings_of_the_face_diagonal_are_read():
 )
 def test_what_is_no_request_is_told_with_its_place_and_without_its_value(body, reason, known):
     found = asked(body)
-    assert isinstance(found, Unreadable)
+    assert isinstance(found, UnreadableMessage)
     assert reason in found.reason and len(found.reason) < 400
     assert found.sender.known is known
 
 
 def test_the_sender_of_a_wrong_message_is_read_as_far_as_it_can_be():
     found = asked({"header": "other", "bot_id": "5", "user_id": [], "avatar_id": 3, "photos": [1, 2]})
-    assert isinstance(found, Unreadable)
+    assert isinstance(found, UnreadableMessage)
     assert found.sender == Sender("other", 5, None, "3", None)
     settled = responses.unreadable(found, TRAIN_QUEUE, NOW)
     assert settled.answer is not None and json.loads(settled.answer) == {

@@ -7,13 +7,13 @@ from pydantic import Field
 
 from unde_catalog.defs.assets.stage_asset import StageConfig, tell_others
 from unde_catalog.defs.partitions import AVAILABILITY_PARTITIONS
-from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.defs.resources import BackendsResource
 
 
 class AvailabilityConfig(StageConfig):
     """What every stage takes, and how long a run goes on."""
 
-    stay_minutes: float | None = Field(
+    poll_minutes: float | None = Field(
         None, description="Go on for so many minutes with what comes due meanwhile; without it, only what is due now."
     )
 
@@ -27,7 +27,7 @@ class AvailabilityConfig(StageConfig):
     deps=["raw_products", "raw_stores", "shops_api"],
 )
 def availability(
-    context: dg.AssetExecutionContext, config: AvailabilityConfig, workplace: dg.ResourceParam[WorkplaceResource]
+    context: dg.AssetExecutionContext, config: AvailabilityConfig, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.MaterializeResult:
     """What each of a brand's shops has in stock today: a row in `raw_availability` for each shop, product and UTC day.
 
@@ -40,6 +40,6 @@ def availability(
     """
     keys = context.partition_key.keys_by_dimension  # pyright: ignore[reportAttributeAccessIssue]
     return tell_others(
-        "availability", context, config, workplace, brand=keys["brand"], day=date.fromisoformat(keys["date"]),
-        stay_minutes=config.stay_minutes,
+        "availability", context, config, backends, brand=keys["brand"], day=date.fromisoformat(keys["date"]),
+        poll_minutes=config.poll_minutes,
     )  # fmt: skip

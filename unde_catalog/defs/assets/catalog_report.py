@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from unde_catalog.defs.resources import WorkplaceResource
-from unde_catalog.defs.run_metadata import one_sentence, place_of
-from unde_catalog.operations.report.catalog import make, store
+from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.defs.run_metadata import first_sentence, location_of
+from unde_catalog.operations.report.catalog import render, store
 from unde_catalog.operations.report.gather import counted
 
 
@@ -17,7 +17,7 @@ from unde_catalog.operations.report.gather import counted
     ],
 )  # fmt: skip
 def catalog_report(
-    context: dg.AssetExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
+    context: dg.AssetExecutionContext, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.MaterializeResult:
     """The state of the catalogue: funnel, what is due and until when, failures, freshness, shops, growth.
 
@@ -27,9 +27,9 @@ def catalog_report(
     When red: the database or the storage could not be used, as the message says; run it again. What the report itself
     says is never red here: each stage and check is red for itself.
     """
-    with one_sentence("the report could not be made"), workplace.open() as place:
-        made = make(place)
-        url = store(place, made)
+    with first_sentence("the report could not be made"), backends.open() as opened:
+        made = render(opened)
+        url = store(opened, made)
     return dg.MaterializeResult(
-        metadata={"report": dg.MetadataValue.md(made.markdown), "page": place_of(url), **counted(made.report)}
+        metadata={"report": dg.MetadataValue.md(made.markdown), "page": location_of(url), **counted(made.report)}
     )

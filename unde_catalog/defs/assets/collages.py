@@ -4,7 +4,7 @@ import dagster as dg
 
 from unde_catalog.defs.assets.stage_asset import StageConfig, StoredByRun, work_off
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
-from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.defs.resources import BackendsResource
 
 
 @dg.asset(
@@ -18,7 +18,7 @@ from unde_catalog.defs.resources import WorkplaceResource
     deps=["originals"],
 )
 def collages(
-    context: dg.AssetExecutionContext, config: StageConfig, workplace: dg.ResourceParam[WorkplaceResource]
+    context: dg.AssetExecutionContext, config: StageConfig, backends: dg.ResourceParam[BackendsResource]
 ) -> StoredByRun:
     """All stored photos of each product side by side, as one JPEG for virtual try-on.
 
@@ -27,4 +27,4 @@ def collages(
 
     When red: the storage or the database stood in the way, as the message says; run it again.
     """
-    return work_off("collages", context, config, workplace)
+    return work_off("collages", context, config, backends)

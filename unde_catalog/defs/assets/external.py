@@ -69,10 +69,10 @@ Publishing goes one way: nothing is read back but what is needed to publish. Loo
 `STAGING_DB_URL`, nothing is published."""
 
 
-def outside_assets(settings: Settings) -> list[dg.AssetSpec]:
+def external_assets(settings: Settings) -> list[dg.AssetSpec]:
     """All of them, each with the settings that point there as they are now; of secrets only whether they are set."""
     general, brands = settings, settings.brands
-    with_shops = {key: own for key, own in brands.items() if BRANDS[key].has_shops}
+    with_shops = {key: own for key, own in brands.items() if BRANDS[key].has_stores}
     return [
         _outside(
             "apify_task", _APIFY, {"apify"},

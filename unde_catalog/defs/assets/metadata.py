@@ -46,7 +46,7 @@ READ_ON: Mapping[str, str] = {
 }
 
 
-def explained(
+def asset_metadata(
     assets: Iterable[dg.AssetsDefinition | dg.AssetSpec], settings: Settings
 ) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """The same assets with `ASSET_OWNERS`, and those in `TABLES` with their table's name and columns."""

@@ -4,7 +4,7 @@ import dagster as dg
 
 from unde_catalog.defs.assets.stage_asset import StageConfig, StoredByRun, work_off
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
-from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.defs.resources import BackendsResource
 
 
 @dg.asset(
@@ -18,7 +18,7 @@ from unde_catalog.defs.resources import WorkplaceResource
     deps=["raw_products", "brand_cdn"],
 )
 def originals(
-    context: dg.AssetExecutionContext, config: StageConfig, workplace: dg.ResourceParam[WorkplaceResource]
+    context: dg.AssetExecutionContext, config: StageConfig, backends: dg.ResourceParam[BackendsResource]
 ) -> StoredByRun:
     """The first five photos of each product, downloaded, validated as whole images and stored.
 
@@ -29,4 +29,4 @@ def originals(
     When red: the far side, the proxy or the storage stood in the way of everything, as the message says; nothing is
     lost, run it again. Failed products are listed by reason; `retry_failed` takes them up again.
     """
-    return work_off("originals", context, config, workplace)
+    return work_off("originals", context, config, backends)

@@ -4,7 +4,7 @@ import dagster as dg
 
 from unde_catalog.defs.assets.stage_asset import StageConfig, tell_others
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
-from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.defs.resources import BackendsResource
 
 
 @dg.asset(
@@ -17,7 +17,7 @@ from unde_catalog.defs.resources import WorkplaceResource
     deps=["raw_products", "originals", "collages", "availability", "raw_stores"],
 )
 def production_catalog(
-    context: dg.AssetExecutionContext, config: StageConfig, workplace: dg.ResourceParam[WorkplaceResource]
+    context: dg.AssetExecutionContext, config: StageConfig, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.MaterializeResult:
     """Verified products and availability of a brand in the production database, in tables named `catalog_...`.
 
@@ -29,4 +29,4 @@ def production_catalog(
     When red: the brand as a whole fails a rule, named in the message with what to do, and what is published of it
     stays; or a database could not be used. Other brands are not held up.
     """
-    return tell_others("production_catalog", context, config, workplace)
+    return tell_others("production_catalog", context, config, backends)

@@ -4,7 +4,7 @@ import dagster as dg
 
 from unde_catalog.defs.assets.stage_asset import StageConfig, options_of
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
-from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.stages.raw_products.collect import ProductStream
 
 
@@ -19,7 +19,7 @@ from unde_catalog.stages.raw_products.collect import ProductStream
     deps=["apify_task", "bakai_list"],
 )
 def raw_products(
-    context: dg.AssetExecutionContext, config: StageConfig, workplace: dg.ResourceParam[WorkplaceResource]
+    context: dg.AssetExecutionContext, config: StageConfig, backends: dg.ResourceParam[BackendsResource]
 ) -> ProductStream:
     """Products of a brand, merged into `raw_products` by (source, external_id): from its Apify task or its own list.
 
@@ -31,4 +31,4 @@ def raw_products(
     When red: the message names what the source answered and what to set. A brand without `APIFY_TASK_<BRAND>`, or
     BakaiMarket without its keys, is not red: its note says "not configured".
     """
-    return ProductStream(context.partition_key, workplace.settings, options_of(context, config), context.log)
+    return ProductStream(context.partition_key, backends.settings, options_of(context, config), context.log)

@@ -4,7 +4,7 @@ import dagster as dg
 
 from unde_catalog.defs.assets.stage_asset import StageConfig, tell_others
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
-from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.defs.resources import BackendsResource
 
 
 @dg.asset(
@@ -16,7 +16,7 @@ from unde_catalog.defs.resources import WorkplaceResource
     deps=["shops_api"],
 )
 def raw_stores(
-    context: dg.AssetExecutionContext, config: StageConfig, workplace: dg.ResourceParam[WorkplaceResource]
+    context: dg.AssetExecutionContext, config: StageConfig, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.MaterializeResult:
     """The shops of `DUBAI_<BRAND>_STORES` with name, address, mall and place, as the brand's own finder tells them.
 
@@ -26,4 +26,4 @@ def raw_stores(
 
     When red: the finder did not answer, or in another form; the shops stay as they were, and stock is checked on.
     """
-    return tell_others("raw_stores", context, config, workplace)
+    return tell_others("raw_stores", context, config, backends)

@@ -9,10 +9,10 @@ from pydantic import Field
 
 from unde_catalog.defs.assets.metadata import lineage_of
 from unde_catalog.defs.assets.row_counts import rows_of
-from unde_catalog.defs.resources import WorkplaceResource
-from unde_catalog.defs.run_metadata import metadata_of, one_sentence
+from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.defs.run_metadata import first_sentence, metadata_of
 from unde_catalog.stages import run as pipeline
-from unde_catalog.stages.photos.manifest import Manifest
+from unde_catalog.stages.photos.manifest import ManifestWriter
 from unde_catalog.worker.handler import StageStopped, StoredObject
 from unde_catalog.worker.report import RunOptions, StageReport
 
@@ -33,7 +33,7 @@ class StageConfig(dg.Config):
 class StoredByRun:
     """What a run stored, for the IO manager: its manifest, how the run went, and why it stopped where it had to."""
 
-    manifest: Manifest
+    manifest: ManifestWriter
     report: StageReport
     stopped: StageStopped | None
     contact_sheet: str | None
@@ -53,7 +53,7 @@ def options_of(context: dg.AssetExecutionContext, config: StageConfig) -> RunOpt
 
 
 def work_off(
-    stage: str, context: dg.AssetExecutionContext, config: StageConfig, workplace: WorkplaceResource
+    stage: str, context: dg.AssetExecutionContext, config: StageConfig, backends: BackendsResource
 ) -> StoredByRun:
     """Work off what is due for a stage in the run's brand, and keep what it stores.
 
@@ -62,19 +62,19 @@ def work_off(
     from unde_catalog.stages.photos.contact_sheet import Sample, contact_sheet  # Pillow: only where photos are at hand
 
     brand = context.partition_key
-    manifest, sample = Manifest(), Sample()
+    manifest, sample = ManifestWriter(), Sample()
 
     def keep(stored: Sequence[StoredObject]) -> None:
         manifest.keep(stored)
         sample.keep(stored)
 
     stopped = None
-    with one_sentence(f"{stage} of {brand} could not begin"), workplace.open() as place:
+    with first_sentence(f"{stage} of {brand} could not begin"), backends.open() as opened:
         try:
-            report = pipeline.run(stage, brand, place, options_of(context, config), context.log, keep)
+            report = pipeline.run_stage(stage, brand, opened, options_of(context, config), context.log, keep)
         except StageStopped as cause:
             report, stopped = cause.report, cause
-        sheet = contact_sheet(sample, place.store) if sample.seen else None
+        sheet = contact_sheet(sample, opened.store) if sample.seen else None
     if sheet is not None and stopped is None:
         # Not by the IO manager: the event of its own would hold all these bytes a second time.
         context.add_asset_metadata({"contact_sheet": dg.MetadataValue.md(sheet)}, partition_key=brand)
@@ -85,20 +85,20 @@ def tell_others(
     stage: str,
     context: dg.AssetExecutionContext,
     config: StageConfig,
-    workplace: WorkplaceResource,
+    backends: BackendsResource,
     *,
     brand: str | None = None,
     day: date | None = None,
-    stay_minutes: float | None = None,
+    poll_minutes: float | None = None,
 ) -> dg.MaterializeResult:
     """Work off what is due for a stage that stores no objects: what it does is in other systems, and in its report.
 
     `brand`: where the partition is more than a brand.
     """
     brand = brand or context.partition_key
-    options = replace(options_of(context, config), day=day, stay_minutes=stay_minutes)
-    with one_sentence(f"{stage} of {brand} could not begin"), workplace.open() as place:
-        report = pipeline.run(stage, brand, place, options, context.log)
-        rows = rows_of(stage, brand, place, context.log)
+    options = replace(options_of(context, config), day=day, poll_minutes=poll_minutes)
+    with first_sentence(f"{stage} of {brand} could not begin"), backends.open() as opened:
+        report = pipeline.run_stage(stage, brand, opened, options, context.log)
+        rows = rows_of(stage, brand, opened, context.log)
     context.log.info(report.sentence())
     return dg.MaterializeResult(metadata={**metadata_of(report), **rows, **lineage_of(stage)})

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from unde_catalog.defs.resources import WorkplaceResource
-from unde_catalog.defs.run_metadata import one_sentence
+from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.defs.run_metadata import first_sentence
 from unde_catalog.stores.staging.user_media import days as rows
 from unde_catalog.stores.staging.user_media.days import MediaDay
 
@@ -16,7 +16,7 @@ _HEAD = (
 
 @dg.asset(group_name="home", kinds={"postgres", "nats"}, tags={"rhythm": "daily", "costs": "nothing"})
 def user_media_days(
-    context: dg.AssetExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
+    context: dg.AssetExecutionContext, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.MaterializeResult:
     """What `unde-catalog user-media serve` did on each of the last 14 UTC days, today among them; no person is named.
 
@@ -25,8 +25,8 @@ def user_media_days(
 
     When red: the database could not be read, as the message says; run it again.
     """
-    with one_sentence("the days could not be counted"), workplace.open() as place:
-        days = place.db.run(rows.days, _DAYS)
+    with first_sentence("the days could not be counted"), backends.open() as opened:
+        days = opened.db.run(rows.days, _DAYS)
     newest = days[0] if days else None
     counts: dict[str, int] = {}
     if newest is not None:

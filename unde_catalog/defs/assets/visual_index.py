@@ -4,7 +4,7 @@ import dagster as dg
 
 from unde_catalog.defs.assets.stage_asset import StageConfig, tell_others
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
-from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.defs.resources import BackendsResource
 
 
 @dg.asset(
@@ -17,7 +17,7 @@ from unde_catalog.defs.resources import WorkplaceResource
     deps=["raw_products", "originals"],
 )
 def visual_index(
-    context: dg.AssetExecutionContext, config: StageConfig, workplace: dg.ResourceParam[WorkplaceResource]
+    context: dg.AssetExecutionContext, config: StageConfig, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.MaterializeResult:
     """Each stored photo of products with `index_scope` `pilot` or `pgvector` as 512 numbers, to be found by photo or
     words.
@@ -29,4 +29,4 @@ def visual_index(
     When red: the model or the vector store can't be had, or runs disagree about the model, as the message says;
     nothing is lost, run it again. Failed products are listed by reason; `retry_failed` takes them up again.
     """
-    return tell_others("visual_index", context, config, workplace)
+    return tell_others("visual_index", context, config, backends)

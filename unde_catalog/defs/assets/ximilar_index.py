@@ -4,7 +4,7 @@ import dagster as dg
 
 from unde_catalog.defs.assets.stage_asset import StageConfig, tell_others
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
-from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.defs.resources import BackendsResource
 
 
 @dg.asset(
@@ -17,7 +17,7 @@ from unde_catalog.defs.resources import WorkplaceResource
     deps=["raw_products", "originals"],
 )
 def ximilar_index(
-    context: dg.AssetExecutionContext, config: StageConfig, workplace: dg.ResourceParam[WorkplaceResource]
+    context: dg.AssetExecutionContext, config: StageConfig, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.MaterializeResult:
     """The first `ximilar_target_count` photos of each product with `index_scope = 'pilot'`, as records of a collection.
 
@@ -29,4 +29,4 @@ def ximilar_index(
     check say so. When red: Ximilar refused or did not answer, as the message says; nothing is bought twice, run it
     again.
     """
-    return tell_others("ximilar_index", context, config, workplace)
+    return tell_others("ximilar_index", context, config, backends)

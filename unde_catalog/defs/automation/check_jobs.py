@@ -16,7 +16,7 @@ from unde_catalog.defs.automation.jobs import CHECKS_DAILY, CHECKS_HOURLY, CHECK
 from unde_catalog.defs.checks.brand_checks import BRAND_CHECKS
 from unde_catalog.defs.checks.due_checks import index_in_use
 from unde_catalog.defs.checks.freshness import FRESHNESS_CHECKS
-from unde_catalog.defs.checks.system import HOUSE_CHECKS
+from unde_catalog.defs.checks.system import SYSTEM_CHECKS
 from unde_catalog.settings.environment import Settings
 
 _PARTITION = "dagster/partition"  # a job of checks alone has no partitions: its runs name theirs by the tag
@@ -41,7 +41,7 @@ checks_hourly_job = _job(
 )
 house_job = _job(
     CHECKS_OF_THE_HOUSE,
-    (*(one.key for one in HOUSE_CHECKS), *index_in_use.check_keys),
+    (*(one.key for one in SYSTEM_CHECKS), *index_in_use.check_keys),
     "Disk, backups, indexes, the shops' hosts, and stock of all brands.",
 )
 

@@ -19,7 +19,7 @@ _WAITING = (DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED, DagsterRunSta
 
 
 @dataclass(frozen=True, slots=True)
-class Flight:
+class RunInFlight:
     """A run that has not ended, whoever launched it. `stages` is None where it may be any; `hour` is its tag."""
 
     brand: str
@@ -32,22 +32,22 @@ class Flight:
         return self.stages is None or stage in self.stages
 
 
-def flights(instance: dg.DagsterInstance) -> list[Flight]:
+def flights(instance: dg.DagsterInstance) -> list[RunInFlight]:
     """All runs of brands that are queued or run."""
     runs = instance.get_runs(filters=dg.RunsFilter(statuses=[*_WAITING, *_BEGUN]))
     return [
-        Flight(brand, stages_of(run), run.status in _BEGUN, run.tags.get(HOUR_TAG))
+        RunInFlight(brand, stages_of(run), run.status in _BEGUN, run.tags.get(HOUR_TAG))
         for run in runs
         if (brand := brand_of(run)) is not None
     ]
 
 
-def brands_in_flight(in_flight: Iterable[Flight], stage: str) -> dict[str, str]:
+def brands_in_flight(in_flight: Iterable[RunInFlight], stage: str) -> dict[str, str]:
     """Brands that a run already works on in this stage, or will, each with what to say of it."""
     return {one.brand: "a run is in flight" for one in in_flight if one.works_on(stage)}
 
 
-def brands_of_the_hour(in_flight: Iterable[Flight], stage: str, hour: str) -> dict[str, str]:
+def brands_of_the_hour(in_flight: Iterable[RunInFlight], stage: str, hour: str) -> dict[str, str]:
     """The same for a stage whose runs last an hour each: one that has begun before is about to end.
 
     One that still waits will do, whichever hour it is of, and is all that the queue should hold of a brand.

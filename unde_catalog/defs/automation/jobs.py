@@ -4,7 +4,7 @@ import dagster as dg
 
 from unde_catalog.defs.checks.brand_checks import BRAND_CHECKS
 from unde_catalog.defs.checks.freshness import FRESHNESS_CHECKS
-from unde_catalog.defs.checks.system import HOUSE_CHECKS
+from unde_catalog.defs.checks.system import SYSTEM_CHECKS
 from unde_catalog.stages.run import STAGES
 
 CHECKS_DAILY, CHECKS_HOURLY, CHECKS_OF_THE_HOUSE = "checks_daily", "checks_hourly", "checks_of_the_house"
@@ -14,7 +14,7 @@ CATALOGUE_STAGES = (
     "raw_products", "originals", "collages", "ximilar_index", "visual_index", "production_catalog",
 )  # fmt: skip
 # Whenever something is due; what goes outward has hours of its own (spec 1).
-SENSED = ("originals", "collages", "visual_index")
+SENSOR_STAGES = ("originals", "collages", "visual_index")
 
 
 def work_off_name(stage: str) -> str:
@@ -33,7 +33,7 @@ STAGES_OF_JOB = {
 def stage_selection(*stages: str) -> dg.AssetSelection:
     """Stages with the checks that are about their very runs; what looks at a whole brand or at the house has a clock
     of its own (`check_jobs.py`)."""
-    on_their_own = dg.AssetSelection.checks(*(one.key for one in (*BRAND_CHECKS, *FRESHNESS_CHECKS, *HOUSE_CHECKS)))
+    on_their_own = dg.AssetSelection.checks(*(one.key for one in (*BRAND_CHECKS, *FRESHNESS_CHECKS, *SYSTEM_CHECKS)))
     return dg.AssetSelection.assets(*stages) - on_their_own
 
 
@@ -43,7 +43,7 @@ CATALOGUE_JOB = dg.define_asset_job(
     description="A brand from its scrape to what is published of it.",
 )
 
-WORK_OFF_JOBS = {
+STAGE_JOBS = {
     stage: dg.define_asset_job(
         work_off_name(stage),
         selection=stage_selection(stage),

@@ -13,15 +13,15 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from unde_catalog.defs.automation.run_ends import RunEnds, newest, run_ends
-from unde_catalog.defs.resources import WorkplaceResource
-from unde_catalog.operations.alerts.channel import Channel, NotSent
-from unde_catalog.operations.alerts.fallback import Memory, back_message, down_message, to_tell
+from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.operations.alerts.channel import Channel, SendFailed
+from unde_catalog.operations.alerts.fallback import SensorState, alert_due, outage_message, recovery_message
 from unde_catalog.operations.alerts.message import Message, message
-from unde_catalog.operations.alerts.policy import decide, digest
-from unde_catalog.operations.alerts.sanitize import words_of
-from unde_catalog.operations.alerts.sender import Sent, channels, send_waiting
+from unde_catalog.operations.alerts.policy import digest, due_alerts
+from unde_catalog.operations.alerts.sanitize import sanitizer
+from unde_catalog.operations.alerts.sender import SendSummary, channels, send_pending
 from unde_catalog.settings.environment import Settings
-from unde_catalog.stores.db.database import Cursor, StagingDown
+from unde_catalog.stores.db.database import Cursor, DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
 from unde_catalog.stores.staging.alerts import incidents, outbox
 from unde_catalog.stores.staging.due_work import ticks
@@ -49,20 +49,20 @@ def notice_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
             " or by mail; one notice for one cause, one when it is over, and warnings together once a day."
         ),
     )
-    def sensor(context: dg.SensorEvaluationContext, workplace: dg.ResourceParam[WorkplaceResource]) -> dg.SensorResult:
-        through = channels(workplace.settings)
-        memory = Memory.of(context.cursor)
+    def sensor(context: dg.SensorEvaluationContext, backends: dg.ResourceParam[BackendsResource]) -> dg.SensorResult:
+        through = channels(backends.settings)
+        memory = SensorState.of(context.cursor)
         if memory.after is None or not through:
             # What failed while nobody listened is told to nobody.
             return _nothing(_from_now_on(memory, context.instance), "listening from now on" if through else _NOT_SET)
-        ends = run_ends(context.instance, memory.after, memory.since, words_of(workplace.settings))
+        ends = run_ends(context.instance, memory.after, memory.since, sanitizer(backends.settings))
         if not ends.happened and newest(context.instance) < memory.after:  # another database of Dagster's
             memory = _from_now_on(memory, context.instance)
             ends = RunEnds([], memory.since)
         try:
-            memory, said, sent = _tell(workplace, memory, ends, through)
-        except (StagingDown, EmbeddedPostgresError) as down:
-            memory, said, sent = _tell_unwritten(workplace.settings, memory, ends, through, str(down))
+            memory, said, sent = _tell(backends, memory, ends, through)
+        except (DatabaseUnavailable, EmbeddedPostgresError) as down:
+            memory, said, sent = _tell_unwritten(backends.settings, memory, ends, through, str(down))
         for trouble in sent.trouble:
             context.log.warning(trouble)
         return _nothing(memory, f"{said}; {sent.sent} sent" + "".join(f"; {one}" for one in sent.trouble))
@@ -70,36 +70,36 @@ def notice_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     return sensor
 
 
-def _from_now_on(memory: Memory, instance: dg.DagsterInstance) -> Memory:
+def _from_now_on(memory: SensorState, instance: dg.DagsterInstance) -> SensorState:
     last = newest(instance)
     return replace(memory, after=last, since=last)
 
 
-def _nothing(memory: Memory, said: str) -> dg.SensorResult:
+def _nothing(memory: SensorState, said: str) -> dg.SensorResult:
     """No run is asked for; what came of the tick is shown as the reason for that."""
     return dg.SensorResult(skip_reason=said, cursor=memory.as_text())
 
 
 def _tell(
-    workplace: WorkplaceResource, memory: Memory, ends: RunEnds, through: Sequence[Channel]
-) -> tuple[Memory, str, Sent]:
+    backends: BackendsResource, memory: SensorState, ends: RunEnds, through: Sequence[Channel]
+) -> tuple[SensorState, str, SendSummary]:
     """Record, decide, write and send. The memory is kept by Dagster only after that, so the same may come again."""
-    with workplace.open() as place:
-        written = place.db.run(_write, workplace.settings, memory, ends, [one.name for one in through])
-        sent = send_waiting(place.db, through)
+    with backends.open() as opened:
+        written = opened.db.run(_write, backends.settings, memory, ends, [one.name for one in through])
+        sent = send_pending(opened.db, through)
     said = f"{written.notices} notices written, {written.causes} causes open"
-    return Memory(ends.after, memory.since, written.digest), said, sent
+    return SensorState(ends.after, memory.since, written.digest), said, sent
 
 
-def _write(cursor: Cursor, settings: Settings, memory: Memory, ends: RunEnds, names: Sequence[str]) -> _Written:
+def _write(cursor: Cursor, settings: Settings, memory: SensorState, ends: RunEnds, names: Sequence[str]) -> _Written:
     """In one transaction: either all of what happened is known and what is due of it is written, or nothing."""
     incidents.alone(cursor)
     now, ui = ticks.now(cursor), str(settings.dagster_ui_url)
     incidents.record(cursor, ends.happened)
     if memory.told:
-        outbox.write(cursor, *_row(back_message(memory, now, ui)), names)
-    causes = incidents.open_causes(cursor)
-    decision = decide(causes, now, outbox.written_lately(cursor))
+        outbox.write(cursor, *_row(recovery_message(memory, now, ui)), names)
+    causes = incidents.open_incidents(cursor)
+    decision = due_alerts(causes, now, outbox.written_lately(cursor))
     due = list(decision.notices)
     day, is_digest = _digest_day(settings, memory, now)
     if is_digest and (warnings := digest(causes, day or "", now)) is not None:
@@ -107,9 +107,9 @@ def _write(cursor: Cursor, settings: Settings, memory: Memory, ends: RunEnds, na
     for notice in due:
         outbox.write(cursor, *_row(message(notice, ui)), names)
         for cause in notice.causes:
-            incidents.mark_told(cursor, cause)
+            incidents.mark_alerted(cursor, cause)
     for cause in decision.over:
-        incidents.mark_over(cursor, cause)
+        incidents.mark_resolved(cursor, cause)
     if is_digest:  # once a day will do
         incidents.forget(cursor, settings.log_keep_days)
         outbox.forget(cursor, settings.log_keep_days)
@@ -120,7 +120,7 @@ def _row(made: Message) -> tuple[str, dict[str, Any]]:
     return made.fields["id"], made.as_dict()
 
 
-def _digest_day(settings: Settings, memory: Memory, now: datetime) -> tuple[str | None, bool]:
+def _digest_day(settings: Settings, memory: SensorState, now: datetime) -> tuple[str | None, bool]:
     """The day of the last digest from now on, and whether it is due now. The first day ever has none."""
     local = now.astimezone(ZoneInfo(settings.schedule_timezone))
     today = f"{local:%Y-%m-%d}"
@@ -132,19 +132,19 @@ def _digest_day(settings: Settings, memory: Memory, now: datetime) -> tuple[str 
 
 
 def _tell_unwritten(
-    settings: Settings, memory: Memory, ends: RunEnds, through: Sequence[Channel], trouble: str
-) -> tuple[Memory, str, Sent]:
+    settings: Settings, memory: SensorState, ends: RunEnds, through: Sequence[Channel], trouble: str
+) -> tuple[SensorState, str, SendSummary]:
     """Without the staging database: only that it is away, once an hour. Nothing counts as read."""
-    now, sent = datetime.now(UTC), Sent()
+    now, sent = datetime.now(UTC), SendSummary()
     memory = replace(memory, down_since=memory.down_since or now)
-    told, names = dict(memory.told), to_tell(memory, [one.name for one in through], now)
-    word = words_of(settings)
-    made = down_message(memory, trouble, ends.happened, now, str(settings.dagster_ui_url), word)
+    told, names = dict(memory.told), alert_due(memory, [one.name for one in through], now)
+    word = sanitizer(settings)
+    made = outage_message(memory, trouble, ends.happened, now, str(settings.dagster_ui_url), word)
     for channel in through:
         if channel.name in names:
             try:
                 channel.send(made, 1)
-            except NotSent as error:
+            except SendFailed as error:
                 sent.trouble.append(f"{channel.name}: {error}")
             else:
                 told[channel.name] = now

@@ -10,15 +10,15 @@ import dagster as dg
 from pydantic import Field
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.defs.resources import WorkplaceResource
-from unde_catalog.defs.run_metadata import one_sentence
+from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.defs.run_metadata import first_sentence
 from unde_catalog.operations.upkeep import pause
 from unde_catalog.stages.run import STAGES
 
 EVERYTHING = "all"
 
 
-class What(dg.Config):
+class PauseTarget(dg.Config):
     """A brand and a stage; empty ones, as the launchpad writes them down for whoever fills them in."""
 
     brand: str = Field("", description=f"One of {', '.join(BRANDS)}; `{EVERYTHING}`, or empty beside a stage: all.")
@@ -35,22 +35,22 @@ class What(dg.Config):
         return None if name in ("", EVERYTHING) else name
 
 
-class WhatAndWhy(What):
+class PauseConfig(PauseTarget):
     """The same with a reason."""
 
     why: str = Field("", description="Shown to whoever wonders.")
 
 
 @dg.op(name="what_to_pause")  # a job's name is its own
-def _pause(context: dg.OpExecutionContext, config: WhatAndWhy, workplace: dg.ResourceParam[WorkplaceResource]) -> None:
-    with _one_sentence("nothing is paused"), workplace.open() as place:
-        _tell(context, pause.pause(place.db, *config.named(), config.why))
+def _pause(context: dg.OpExecutionContext, config: PauseConfig, backends: dg.ResourceParam[BackendsResource]) -> None:
+    with _one_sentence("nothing is paused"), backends.open() as opened:
+        _tell(context, pause.pause(opened.db, *config.named(), config.why))
 
 
 @dg.op(name="what_to_resume")
-def _resume(context: dg.OpExecutionContext, config: What, workplace: dg.ResourceParam[WorkplaceResource]) -> None:
-    with _one_sentence("nothing is resumed"), workplace.open() as place:
-        _tell(context, pause.resume(place.db, *config.named()))
+def _resume(context: dg.OpExecutionContext, config: PauseTarget, backends: dg.ResourceParam[BackendsResource]) -> None:
+    with _one_sentence("nothing is resumed"), backends.open() as opened:
+        _tell(context, pause.resume(opened.db, *config.named()))
 
 
 # One op each, in the run's own process: another one would take longer than what it does.
@@ -77,7 +77,7 @@ def resume_job() -> None:
 @contextmanager
 def _one_sentence(what: str) -> Iterator[None]:
     try:
-        with one_sentence(what):
+        with first_sentence(what):
             yield
     except ValueError as error:  # a name that is none
         raise dg.Failure(f"{what}: {error}", allow_retries=False) from error

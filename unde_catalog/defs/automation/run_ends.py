@@ -13,8 +13,8 @@ from dagster import DagsterEvent, DagsterEventType
 from unde_catalog.brands import BRANDS
 from unde_catalog.defs.automation.in_flight import BRAND_TAG, STAGE_TAG
 from unde_catalog.operations.alerts.grouping import failed_check, failed_step
-from unde_catalog.operations.alerts.sanitize import Word
-from unde_catalog.stores.staging.alerts.incidents import Failure, Recovery
+from unde_catalog.operations.alerts.sanitize import Sanitizer
+from unde_catalog.stores.staging.alerts.incidents import FailureEvent, Recovery
 
 MOST = 100  # ends of runs of each kind at one go
 # Two events can be written in another order than they are numbered, so that many are read again; they count once.
@@ -34,7 +34,7 @@ _LOOKED_AT = {
 class RunEnds:
     """What happened, in its order, and the last event that was read."""
 
-    happened: list[Failure | Recovery]
+    happened: list[FailureEvent | Recovery]
     after: int
 
 
@@ -48,7 +48,7 @@ def newest(instance: dg.DagsterInstance) -> int:
     return max(found, default=0)
 
 
-def run_ends(instance: dg.DagsterInstance, after: int, since: int, word: Word) -> RunEnds:
+def run_ends(instance: dg.DagsterInstance, after: int, since: int, word: Sanitizer) -> RunEnds:
     """What runs tell that ended after that event, and once more of those a little before it, but after `since`.
 
     `word` makes their sentences fit to be kept and sent.
@@ -59,7 +59,7 @@ def run_ends(instance: dg.DagsterInstance, after: int, since: int, word: Word) -
         if ends
         else {}
     )
-    happened: list[Failure | Recovery] = []
+    happened: list[FailureEvent | Recovery] = []
     for end in ends:
         run = runs.get(end.run_id)
         if run is not None:  # else somebody deleted it
@@ -92,9 +92,11 @@ def _ended(instance: dg.DagsterInstance, after: int, begin: int) -> tuple[list[_
     return ends, max((one.number for one in ends), default=after)
 
 
-def _told_by(instance: dg.DagsterInstance, run: dg.DagsterRun, end: _End, word: Word) -> list[Failure | Recovery]:
+def _told_by(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, end: _End, word: Sanitizer
+) -> list[FailureEvent | Recovery]:
     brand = brand_of(run)
-    told: list[Failure | Recovery] = []
+    told: list[FailureEvent | Recovery] = []
     steps_failed = False
     for record in instance.get_records_for_run(run.run_id, of_type=_LOOKED_AT, limit=_MOST_OF_A_RUN).records:
         entry = record.event_log_entry
@@ -118,7 +120,9 @@ def _told_by(instance: dg.DagsterInstance, run: dg.DagsterRun, end: _End, word: 
     return told
 
 
-def _of_check(event: DagsterEvent, run_id: str, brand: str, at: datetime, word: Word) -> list[Failure | Recovery]:
+def _of_check(
+    event: DagsterEvent, run_id: str, brand: str, at: datetime, word: Sanitizer
+) -> list[FailureEvent | Recovery]:
     found = event.asset_check_evaluation_data
     asset = found.asset_key.to_user_string()
     brand = next((part for part in (found.partition or "").split("|") if part in BRANDS), brand)

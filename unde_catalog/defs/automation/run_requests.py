@@ -11,14 +11,14 @@ from typing import Any, Literal
 import dagster as dg
 
 from unde_catalog.defs.automation.in_flight import BRAND_TAG, STAGE_TAG
-from unde_catalog.stores.staging.due_work.pauses import Paused, why_paused
+from unde_catalog.stores.staging.due_work.pauses import PausedWork, why_paused
 
 Trigger = Literal["schedule", "sensor"]
 Lane = Literal["stock", "work"]  # see dagster.yaml
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RequestedRuns:
     """What a tick would have run. `moment` begins what it stands for (a quarter, an hour, a day), for the run keys.
 
     `config` is the stage's run configuration, `tags` are more than every run has.
@@ -45,7 +45,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RunRequestPlan:
     """The runs to ask for, and of each brand that is left out the reason."""
 
     requests: list[dg.RunRequest]
@@ -60,12 +60,12 @@ class Asked:
 
 
 def ask(
-    wanted: Wanted,
+    wanted: RequestedRuns,
     brands: Iterable[str],
-    pauses: Sequence[Paused],
+    pauses: Sequence[PausedWork],
     *reasons: Mapping[str, str],
     partition: Mapping[str, str] | None = None,
-) -> Asked:
+) -> RunRequestPlan:
     """A run for each brand that is neither paused nor named by any of `reasons` (brand -> why not).
 
     `partition`: the partition key by brand, where it is not the brand.
@@ -78,4 +78,4 @@ def ask(
             left_out[brand] = why
         else:
             requests.append(wanted.request(brand, (partition or {}).get(brand)))
-    return Asked(requests, left_out)
+    return RunRequestPlan(requests, left_out)

@@ -12,15 +12,15 @@ from math import ceil
 import dagster as dg
 
 from unde_catalog.brands import BRANDS, Brand
-from unde_catalog.defs.automation.in_flight import HOUR_TAG, Flight, brands_in_flight, brands_of_the_hour, flights
-from unde_catalog.defs.automation.jobs import WORK_OFF_JOBS
-from unde_catalog.defs.automation.run_requests import Asked, Wanted, ask
-from unde_catalog.defs.resources import WorkplaceResource
+from unde_catalog.defs.automation.in_flight import HOUR_TAG, RunInFlight, brands_in_flight, brands_of_the_hour, flights
+from unde_catalog.defs.automation.jobs import STAGE_JOBS
+from unde_catalog.defs.automation.run_requests import RequestedRuns, RunRequestPlan, ask
+from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stages.configured import not_configured
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.due_work import pauses, ticks
-from unde_catalog.stores.staging.due_work.pauses import Paused
+from unde_catalog.stores.staging.due_work.pauses import PausedWork
 
 HOUR = timedelta(hours=1)
 FIRST = {"dagster/priority": "10"}  # of all that waits in the queue
@@ -32,39 +32,39 @@ class Tick:
 
     moment: datetime
     now: datetime
-    in_flight: Sequence[Flight] = ()
-    held_up: Sequence[Paused] = ()
+    in_flight: Sequence[RunInFlight] = ()
+    held_up: Sequence[PausedWork] = ()
     unset: Mapping[str, str] = field(default_factory=dict)
     to_retry: Sequence[str] = ()  # brands with something that failed and may be tried again
 
 
-def runs_of_stage(stage: str, brands: Sequence[str], tick: Tick) -> Asked:
+def runs_of_stage(stage: str, brands: Sequence[str], tick: Tick) -> RunRequestPlan:
     """A run for each of the brands that can be worked on and has none in flight."""
-    wanted = Wanted(stage, tick.moment, "schedule")
+    wanted = RequestedRuns(stage, tick.moment, "schedule")
     return ask(wanted, brands, tick.held_up, tick.unset, brands_in_flight(tick.in_flight, stage))
 
 
-def runs_for_retries(stage: str, tick: Tick) -> Asked:
+def runs_for_retries(stage: str, tick: Tick) -> RunRequestPlan:
     """The same for brands in which something failed, or was left for want of credits, and may be tried again."""
     nothing = {brand: "nothing that failed is to be tried again" for brand in BRANDS if brand not in tick.to_retry}
-    wanted = Wanted(stage, tick.moment, "schedule")
+    wanted = RequestedRuns(stage, tick.moment, "schedule")
     return ask(wanted, BRANDS, tick.held_up, tick.unset, nothing, brands_in_flight(tick.in_flight, stage))
 
 
-def runs_for_stock(tick: Tick) -> Asked:
+def runs_for_stock(tick: Tick) -> RunRequestPlan:
     """A run of each brand for today's UTC day, which lasts until the hour is over.
 
     A run of the hour before is no reason to wait: it is about to end, and waiting would cost an hour. One of a past
     day would fail, and one of a past hour would be in the way of the next: a tick that comes so late asks for none.
     """
     late = max(tick.now - tick.moment, timedelta())
-    stay_minutes = ceil((HOUR - late) / timedelta(minutes=1))
+    poll_minutes = ceil((HOUR - late) / timedelta(minutes=1))
     hour = f"{tick.moment.astimezone(UTC):%Y-%m-%dT%H:00Z}"
-    wanted = Wanted(
-        "availability", tick.moment, "schedule", "stock", {"stay_minutes": stay_minutes}, {HOUR_TAG: hour, **FIRST}
+    wanted = RequestedRuns(
+        "availability", tick.moment, "schedule", "stock", {"poll_minutes": poll_minutes}, {HOUR_TAG: hour, **FIRST}
     )
-    if stay_minutes <= 0:
-        return Asked([], dict.fromkeys(BRANDS, f"the hour of {hour} is over"))
+    if poll_minutes <= 0:
+        return RunRequestPlan([], dict.fromkeys(BRANDS, f"the hour of {hour} is over"))
     day = f"{tick.moment.astimezone(UTC):%Y-%m-%d}"
     partition = {brand: str(dg.MultiPartitionKey({"brand": brand, "date": day})) for brand in BRANDS}
     busy = brands_of_the_hour(tick.in_flight, wanted.stage, hour)
@@ -130,7 +130,7 @@ def _on_the_clock(
     name: str,
     cron: str,
     stage: str,
-    decide: Callable[[Tick], Asked],
+    decide: Callable[[Tick], RunRequestPlan],
     description: str,
     *,
     retries: Callable[[Cursor, str, Sequence[str]], list[str]] | None = None,
@@ -138,22 +138,22 @@ def _on_the_clock(
     @dg.schedule(
         name=name,
         cron_schedule=cron,
-        job=WORK_OFF_JOBS[stage],
+        job=STAGE_JOBS[stage],
         execution_timezone=settings.schedule_timezone,
         default_status=status,
         description=description,
     )
     def schedule(
-        context: dg.ScheduleEvaluationContext, workplace: dg.ResourceParam[WorkplaceResource]
+        context: dg.ScheduleEvaluationContext, backends: dg.ResourceParam[BackendsResource]
     ) -> list[dg.RunRequest] | dg.SkipReason:
-        with workplace.open() as place:
+        with backends.open() as opened:
             tick = Tick(
                 context.scheduled_execution_time,
-                place.db.run(ticks.now),
+                opened.db.run(ticks.now),
                 flights(context.instance),
-                place.db.run(pauses.all_pauses),
-                not_configured(stage, place.settings),
-                place.db.run(retries, stage, list(BRANDS)) if retries else (),
+                opened.db.run(pauses.all_pauses),
+                not_configured(stage, opened.settings),
+                opened.db.run(retries, stage, list(BRANDS)) if retries else (),
             )
         asked = decide(tick)
         if not asked.requests:

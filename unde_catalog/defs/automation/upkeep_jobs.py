@@ -6,20 +6,20 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.defs.automation.run_pruning import prune_runs
-from unde_catalog.defs.resources import WorkplaceResource
-from unde_catalog.defs.run_metadata import one_sentence
+from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.defs.run_metadata import first_sentence
 from unde_catalog.operations.upkeep import retention
-from unde_catalog.operations.upkeep.tables import Tended, tend
+from unde_catalog.operations.upkeep.tables import MaintainedTable, maintain
 from unde_catalog.stores.db.postgres_tools import ToolFailed
 
 
 @dg.op
-def hot_tables(context: dg.OpExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]) -> None:
+def hot_tables(context: dg.OpExecutionContext, backends: dg.ResourceParam[BackendsResource]) -> None:
     """Statistics, dead rows and indexes of the tables that change most."""
-    with _opened(workplace, "the tables could not be looked after") as place:
-        report = tend(place.backup_url())
+    with _opened(backends, "the tables could not be looked after") as opened:
+        report = maintain(opened.backup_url())
     told = {
         "tables": _table(report.tables), "indexes": _table(report.indexes), "mended": len(report.indexes),
         "seconds": round(report.seconds, 1),
@@ -30,32 +30,32 @@ def hot_tables(context: dg.OpExecutionContext, workplace: dg.ResourceParam[Workp
 
 
 @dg.op
-def old_rows(context: dg.OpExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]) -> None:
+def old_rows(context: dg.OpExecutionContext, backends: dg.ResourceParam[BackendsResource]) -> None:
     """Stock, logs and scrapes that are older than settings say."""
-    with _opened(workplace, "old rows could not be deleted") as place:
-        context.add_output_metadata({**retention.old_rows(place.db, place.settings)})
+    with _opened(backends, "old rows could not be deleted") as opened:
+        context.add_output_metadata({**retention.old_rows(opened.db, opened.settings)})
 
 
 @dg.op
-def old_manifests(context: dg.OpExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]) -> None:
+def old_manifests(context: dg.OpExecutionContext, backends: dg.ResourceParam[BackendsResource]) -> None:
     """Manifests that are older than `MANIFEST_KEEP_DAYS`, but the newest of each partition."""
-    with _opened(workplace, "old manifests could not be deleted") as place:
-        context.add_output_metadata({"manifests": retention.old_manifests(place.store, place.settings)})
+    with _opened(backends, "old manifests could not be deleted") as opened:
+        context.add_output_metadata({"manifests": retention.old_manifests(opened.store, opened.settings)})
 
 
 @dg.op
-def old_runs(context: dg.OpExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]) -> None:
+def old_runs(context: dg.OpExecutionContext, backends: dg.ResourceParam[BackendsResource]) -> None:
     """Dagster's runs that are older than `RUN_KEEP_DAYS`, but the latest that materialized a brand."""
-    before = datetime.now(UTC) - timedelta(days=workplace.settings.run_keep_days)
+    before = datetime.now(UTC) - timedelta(days=backends.settings.run_keep_days)
     pruned = prune_runs(context.instance, before)
     context.add_output_metadata({"deleted": pruned.deleted, "kept": pruned.kept})
 
 
 @dg.op
-def temporary_files(context: dg.OpExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]) -> None:
+def temporary_files(context: dg.OpExecutionContext, backends: dg.ResourceParam[BackendsResource]) -> None:
     """Files that killed writers of photos and collages left unfinished more than a day ago."""
-    with _opened(workplace, "temporary files could not be removed") as place:
-        context.add_output_metadata({"files": retention.leftovers(place.store)})
+    with _opened(backends, "temporary files could not be removed") as opened:
+        context.add_output_metadata({"files": retention.leftovers(opened.store)})
 
 
 @dg.job(
@@ -82,7 +82,7 @@ def clean_up_job() -> None:
     temporary_files()
 
 
-def _table(tended: list[Tended]) -> dg.TableMetadataValue:
+def _table(tended: list[MaintainedTable]) -> dg.TableMetadataValue:
     rows = [
         dg.TableRecord(
             {
@@ -106,10 +106,10 @@ def _table(tended: list[Tended]) -> dg.TableMetadataValue:
 
 
 @contextmanager
-def _opened(workplace: WorkplaceResource, what: str) -> Iterator[Workplace]:
-    """The workplace; what an operator has to set is told in one sentence."""
+def _opened(backends: BackendsResource, what: str) -> Iterator[Backends]:
+    """The backends; what an operator has to set is told in one sentence."""
     try:
-        with one_sentence(what), workplace.open() as place:
-            yield place
+        with first_sentence(what), backends.open() as opened:
+            yield opened
     except (ToolFailed, ValueError) as error:
         raise dg.Failure(f"{what}: {error}", allow_retries=False) from error

@@ -8,77 +8,79 @@ from collections.abc import Callable, Iterator, Mapping
 
 import dagster as dg
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.defs.checks.results import brand_check, brand_of, result
-from unde_catalog.defs.resources import WorkplaceResource
-from unde_catalog.defs.run_metadata import one_sentence
+from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.defs.run_metadata import first_sentence
 from unde_catalog.operations.quality import coverage, due_marks, failures, prices, same_photo, scrape
-from unde_catalog.operations.quality.result import Answer
+from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.stores.staging.index import counts
 from unde_catalog.stores.staging.photos import duplicates
 from unde_catalog.stores.staging.reports import freshness, price_changes, quality
 
 _FAILING_STAGES = ("originals", "collages", "ximilar_index", "visual_index", "production_catalog")
-Look = Callable[[Workplace, str], Answer]
+Look = Callable[[Backends, str], CheckResult]
 
 
 def _coverage(stage: str) -> Look:
-    return lambda place, brand: coverage.coverage(
-        stage, brand, place.db.run(quality.coverage, stage, brand), place.settings
+    return lambda backends, brand: coverage.coverage(
+        stage, brand, backends.db.run(quality.coverage, stage, brand), backends.settings
     )
 
 
 def _failures(stage: str) -> Look:
-    return lambda place, brand: failures.failures(
-        stage, brand, place.db.run(quality.failures, stage, brand, failures.LASTING), place.settings
+    return lambda backends, brand: failures.failures(
+        stage, brand, backends.db.run(quality.failures, stage, brand, failures.LASTING), backends.settings
     )
 
 
 def _marks(stage: str) -> Look:
-    return lambda place, brand: due_marks.due_marks(stage, brand, place.db.run(quality.mark_figures, stage, brand))
+    return lambda backends, brand: due_marks.due_marks(
+        stage, brand, backends.db.run(quality.mark_figures, stage, brand)
+    )
 
 
-def _prices(place: Workplace, brand: str) -> Answer:
-    found = place.db.run(price_changes.price_moves, brand, place.settings.check_price_factor)
-    return prices.prices(brand, found, place.settings)
+def _prices(backends: Backends, brand: str) -> CheckResult:
+    found = backends.db.run(price_changes.price_changes, brand, backends.settings.check_price_factor)
+    return prices.prices(brand, found, backends.settings)
 
 
-def _same_photo(place: Workplace, brand: str) -> Answer:
-    return same_photo.same_photo(brand, place.db.run(duplicates.same_photos, brand), place.settings)
+def _same_photo(backends: Backends, brand: str) -> CheckResult:
+    return same_photo.same_photo(brand, backends.db.run(duplicates.same_photos, brand), backends.settings)
 
 
-def _vanished(place: Workplace, brand: str) -> Answer:
-    return scrape.vanished(brand, place.db.run(freshness.last_scrape, brand), place.settings.scrape_min_share)
+def _vanished(backends: Backends, brand: str) -> CheckResult:
+    return scrape.vanished(brand, backends.db.run(freshness.last_scrape, brand), backends.settings.scrape_min_share)
 
 
-def _index(place: Workplace, brand: str) -> Answer:
+def _index(backends: Backends, brand: str) -> CheckResult:
     from unde_catalog.operations.quality.visual_index import index_agrees, not_counted
     from unde_catalog.stages.visual_index.open_store import open_mirror
-    from unde_catalog.stages.visual_index.vector_store import VectorsDown
+    from unde_catalog.stages.visual_index.vector_store import VectorStoreUnavailable
 
-    found = place.db.run(counts.counts, brand)
+    found = backends.db.run(counts.counts, brand)
     try:
-        mirror = open_mirror(place)
+        mirror = open_mirror(backends)
         mirrored = None if mirror is None or found.serving is None else mirror.count(found.serving, brand)
-    except VectorsDown as down:
+    except VectorStoreUnavailable as down:
         return not_counted(brand, str(down))
     return index_agrees(brand, found, mirrored)
 
 
-def _collection(place: Workplace, brand: str) -> Answer:
-    settings = place.settings
+def _collection(backends: Backends, brand: str) -> CheckResult:
+    settings = backends.settings
     token, collection = settings.ximilar_api_token, settings.ximilar_collection_id
     if token is None or collection is None:
-        return Answer(True, "not configured: set XIMILAR_API_TOKEN and XIMILAR_COLLECTION_ID")
+        return CheckResult(True, "not configured: set XIMILAR_API_TOKEN and XIMILAR_COLLECTION_ID")
     # Here, as they bring the HTTP client along, which the code location does not need.
-    from unde_catalog.operations.quality.collection import look
+    from unde_catalog.operations.quality.collection import check_collection
     from unde_catalog.stages.ximilar_index.client import Ximilar
     from unde_catalog.stages.ximilar_index.stage import SharedPace
 
-    pace = SharedPace(place.db, settings.ximilar_rate_limit)
+    pace = SharedPace(backends.db, settings.ximilar_rate_limit)
     url = str(settings.ximilar_api_url)
     api = Ximilar(url, settings.ximilar_prefix, token.get_secret_value(), collection, pace, tries=2)
-    return look(api, place.db, collection, brand)
+    return check_collection(api, backends.db, collection, brand)
 
 
 # By asset and name: what it looks at, and what it means.
@@ -131,11 +133,11 @@ BRAND_CHECKS = [brand_check(name, asset, meaning) for (asset, name), (_, meaning
 
 @dg.multi_asset_check(name="brand_checks", specs=BRAND_CHECKS, can_subset=True)
 def brand_checks(
-    context: dg.AssetCheckExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
+    context: dg.AssetCheckExecutionContext, backends: dg.ResourceParam[BackendsResource]
 ) -> Iterator[dg.AssetCheckResult]:
     """All that must hold of a brand's data; one step, as each costs more to start than to look."""
     brand = brand_of(context)
-    with one_sentence(f"the checks of {brand} could not begin"), workplace.open() as place:
+    with first_sentence(f"the checks of {brand} could not begin"), backends.open() as opened:
         for key in sorted(context.selected_asset_check_keys, key=str):
-            look, _ = _CHECKS[key.asset_key.to_user_string(), key.name]
-            yield result(key, look(place, brand))
+            check, _ = _CHECKS[key.asset_key.to_user_string(), key.name]
+            yield result(key, check(opened, brand))

@@ -3,8 +3,8 @@
 import dagster as dg
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.defs.resources import WorkplaceResource
-from unde_catalog.defs.run_metadata import one_sentence
+from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.defs.run_metadata import first_sentence
 from unde_catalog.stages.availability import recurring
 from unde_catalog.stages.run import DUE_STAGES
 from unde_catalog.stores.staging.due_work.query_plans import sequential_scans
@@ -14,10 +14,10 @@ _ADVICE = "unde-catalog upkeep does ANALYZE; if it stays, REINDEX due_work and r
 
 
 @dg.asset_check(asset="availability")
-def checked_in_time(workplace: dg.ResourceParam[WorkplaceResource]) -> dg.AssetCheckResult:
+def checked_in_time(backends: dg.ResourceParam[BackendsResource]) -> dg.AssetCheckResult:
     """Whether each brand's products have their places in the interval and are checked when they are due."""
-    with one_sentence("the check could not begin"), workplace.open() as place:
-        found = recurring.look(place.db, recurring.recurring(place.settings))
+    with first_sentence("the check could not begin"), backends.open() as opened:
+        found = recurring.due_figures(opened.db, recurring.recurring_intervals(opened.settings))
     wrong = [sentence for one in found.values() for sentence in alarms(one)]
     products = sum(one.active for one in found.values())
     in_time = sum(one.in_time * one.active for one in found.values()) / products if products else 1.0
@@ -38,10 +38,10 @@ def checked_in_time(workplace: dg.ResourceParam[WorkplaceResource]) -> dg.AssetC
 
 
 @dg.asset_check(asset="raw_products")
-def index_in_use(workplace: dg.ResourceParam[WorkplaceResource]) -> dg.AssetCheckResult:
+def index_in_use(backends: dg.ResourceParam[BackendsResource]) -> dg.AssetCheckResult:
     """Whether the database looks for due work by its indexes, in every stage: never by reading a big table whole."""
-    with one_sentence("the check could not begin"), workplace.open() as place:
-        scans = place.db.run(sequential_scans, DUE_STAGES, tuple(BRANDS))
+    with first_sentence("the check could not begin"), backends.open() as opened:
+        scans = opened.db.run(sequential_scans, DUE_STAGES, tuple(BRANDS))
     big = [one for one in scans if not one.small]
     tables = ", ".join(sorted({one.table for one in scans if one.small}))
     fine = "indexes serve all queries of due work" + (f"; still small enough to be read whole: {tables}" * bool(tables))

@@ -8,17 +8,17 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.defs.checks.results import brand_check, brand_of, result
-from unde_catalog.defs.resources import WorkplaceResource
-from unde_catalog.defs.run_metadata import one_sentence
+from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.defs.run_metadata import first_sentence
 from unde_catalog.operations.quality import freshness
-from unde_catalog.operations.quality.result import Answer
+from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.stages.configured import not_configured
 from unde_catalog.stores.staging.due_work import pauses
 from unde_catalog.stores.staging.reports.freshness import stage_times
 
-_STAGES = tuple(stage for stage in freshness.RHYTHMS if stage != "availability")
+_STAGES = tuple(stage for stage in freshness.FRESHNESS_RULES if stage != "availability")
 
 FRESHNESS_CHECKS = [
     brand_check(
@@ -32,16 +32,16 @@ FRESHNESS_CHECKS = [
 
 @dg.multi_asset_check(name="fresh", specs=FRESHNESS_CHECKS, can_subset=True)
 def fresh(
-    context: dg.AssetCheckExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
+    context: dg.AssetCheckExecutionContext, backends: dg.ResourceParam[BackendsResource]
 ) -> Iterator[dg.AssetCheckResult]:
     """Whether each stage of the brand was through within its rhythm."""
     brand = brand_of(context)
-    with one_sentence(f"the checks of {brand} could not begin"), workplace.open() as place:
+    with first_sentence(f"the checks of {brand} could not begin"), backends.open() as opened:
         for key in sorted(context.selected_asset_check_keys, key=str):
-            yield result(key, look(place, key.asset_key.to_user_string(), brand))
+            yield result(key, look(opened, key.asset_key.to_user_string(), brand))
 
 
-def look(place: Workplace, stage: str, brand: str) -> Answer:
+def look(backends: Backends, stage: str, brand: str) -> CheckResult:
     """The answer for a stage of a brand now."""
-    stands_still = place.db.run(pauses.paused, stage, brand) or not_configured(stage, place.settings).get(brand)
-    return freshness.fresh(stage, brand, place.db.run(stage_times, stage, brand), stands_still)
+    stands_still = backends.db.run(pauses.paused, stage, brand) or not_configured(stage, backends.settings).get(brand)
+    return freshness.fresh(stage, brand, backends.db.run(stage_times, stage, brand), stands_still)

@@ -3,8 +3,8 @@
 import dagster as dg
 
 from unde_catalog.defs.checks.results import brand_check, brand_of
-from unde_catalog.defs.resources import WorkplaceResource
-from unde_catalog.defs.run_metadata import one_sentence
+from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.defs.run_metadata import first_sentence
 from unde_catalog.stores.staging.due_work import leases, stage_runs
 from unde_catalog.stores.staging.index import ximilar
 
@@ -12,11 +12,11 @@ _NEARLY = 0.9  # of the month's credits
 
 
 @dg.asset_check(asset="ximilar_index")
-def credits_left(workplace: dg.ResourceParam[WorkplaceResource]) -> dg.AssetCheckResult:
+def credits_left(backends: dg.ResourceParam[BackendsResource]) -> dg.AssetCheckResult:
     """Whether less than nine tenths of the month's Ximilar credits are used; they are one account's, for all brands."""
-    with one_sentence("the check could not begin"), workplace.open() as place:
-        today, month = place.db.run(ximilar.credits_used)
-        budget = place.settings.ximilar_monthly_credits
+    with first_sentence("the check could not begin"), backends.open() as opened:
+        today, month = opened.db.run(ximilar.credits_used)
+        budget = opened.settings.ximilar_monthly_credits
     passed = month < _NEARLY * budget
     advice = "" if passed else ": raise XIMILAR_MONTHLY_CREDITS, or the rest waits for the next month"
     return dg.AssetCheckResult(
@@ -36,13 +36,13 @@ _HELD_BACK = brand_check(
 
 @dg.multi_asset_check(name="nothing_held_back", specs=[_HELD_BACK])
 def nothing_held_back(
-    context: dg.AssetCheckExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
+    context: dg.AssetCheckExecutionContext, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.AssetCheckResult:
     """Whether the brand's last run could do all that was due, or paused for want of credits or room."""
     brand = brand_of(context)
-    with one_sentence("the check could not begin"), workplace.open() as place:
-        note = place.db.run(stage_runs.last_note, "ximilar_index", brand)
-        waiting = place.db.run(leases.still_open, "ximilar_index", brand).due
+    with first_sentence("the check could not begin"), backends.open() as opened:
+        note = opened.db.run(stage_runs.last_note, "ximilar_index", brand)
+        waiting = opened.db.run(leases.still_open, "ximilar_index", brand).due
     held_back = bool(waiting and note)
     return dg.AssetCheckResult(
         passed=not held_back,

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import dagster as dg
 
 from unde_catalog.defs.checks.results import brand_check, brand_of
-from unde_catalog.defs.resources import WorkplaceResource
-from unde_catalog.defs.run_metadata import one_sentence
+from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.defs.run_metadata import first_sentence
 from unde_catalog.stages.production_catalog import brand_gate, reconcile
 from unde_catalog.stages.production_catalog.brand_rules import RULES
 from unde_catalog.stages.production_catalog.limits import limits_of
@@ -27,13 +27,15 @@ _AGREEMENT = brand_check(
 
 @dg.multi_asset_check(name="publishable", specs=_RULES)
 def publishable(
-    context: dg.AssetCheckExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
+    context: dg.AssetCheckExecutionContext, backends: dg.ResourceParam[BackendsResource]
 ) -> Iterator[dg.AssetCheckResult]:
     """What must hold of a brand as a whole; while one of these fails, production_catalog leaves it as it is."""
     brand = brand_of(context)
-    with one_sentence(f"the checks of {brand} could not begin"), workplace.open() as place:
-        production = place.production
-        answers = brand_gate.look(brand, place.db, production, limits_of(brand, place.settings)) if production else []
+    with first_sentence(f"the checks of {brand} could not begin"), backends.open() as opened:
+        production = opened.production
+        answers = (
+            brand_gate.evaluate(brand, opened.db, production, limits_of(brand, opened.settings)) if production else []
+        )
     told = {answer.rule: answer for answer in answers}
     for rule in RULES:
         answer = told.get(rule)
@@ -47,14 +49,14 @@ def publishable(
 
 @dg.multi_asset_check(name="published", specs=[_AGREEMENT])
 def published(
-    context: dg.AssetCheckExecutionContext, workplace: dg.ResourceParam[WorkplaceResource]
+    context: dg.AssetCheckExecutionContext, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.AssetCheckResult:
     """Whether as many products of a brand are on sale in production as staging knows to be published."""
     brand = brand_of(context)
-    with one_sentence(f"the check of {brand} could not begin"), workplace.open() as place:
-        if place.production is None:
+    with first_sentence(f"the check of {brand} could not begin"), backends.open() as opened:
+        if opened.production is None:
             return dg.AssetCheckResult(passed=True, description=_NOT_CONFIGURED)
-        answer = reconcile.look(brand, place.db, place.production)
+        answer = reconcile.compare(brand, opened.db, opened.production)
     return dg.AssetCheckResult(
         passed=answer.holds,
         description=answer.sentence,

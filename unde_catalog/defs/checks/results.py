@@ -5,7 +5,7 @@ import warnings
 import dagster as dg
 
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
-from unde_catalog.operations.quality.result import Answer
+from unde_catalog.operations.quality.result import CheckResult
 
 _MOST_ROWS = 50
 
@@ -28,7 +28,7 @@ def brand_of(context: dg.AssetCheckExecutionContext) -> str:
     return context.partition_key
 
 
-def result(key: dg.AssetCheckKey, answer: Answer) -> dg.AssetCheckResult:
+def result(key: dg.AssetCheckKey, answer: CheckResult) -> dg.AssetCheckResult:
     """ERROR is what must wake somebody (notices go out at once), WARN what can wait for the morning."""
     told: dict[str, dg.RawMetadataValue] = dict(answer.figures)
     if answer.table:
@@ -45,7 +45,7 @@ def result(key: dg.AssetCheckKey, answer: Answer) -> dg.AssetCheckResult:
     )
 
 
-def _table(answer: Answer) -> dg.TableMetadataValue:
+def _table(answer: CheckResult) -> dg.TableMetadataValue:
     rows = [dg.TableRecord(dict(row)) for row in answer.table[:_MOST_ROWS]]
     kinds = {int: "int", float: "float"}
     columns = [dg.TableColumn(name, kinds.get(type(value), "string")) for name, value in answer.table[0].items()]

@@ -2,16 +2,16 @@
 
 import dagster as dg
 
-from unde_catalog.defs.resources import WorkplaceResource
-from unde_catalog.defs.run_metadata import one_sentence
+from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.defs.run_metadata import first_sentence
 from unde_catalog.stores.staging.user_media import days
 
 
 @dg.asset_check(asset="user_media_days")
-def people_are_answered(workplace: dg.ResourceParam[WorkplaceResource]) -> dg.AssetCheckResult:
+def people_are_answered(backends: dg.ResourceParam[BackendsResource]) -> dg.AssetCheckResult:
     """Whether every request for people's photos of the last day came to an end, and none was put aside."""
-    with one_sentence("the check could not begin"), workplace.open() as place:
-        left = place.db.run(days.left)
+    with first_sentence("the check could not begin"), backends.open() as opened:
+        left = opened.db.run(days.unanswered)
     told = []
     if left.silent:
         told.append(

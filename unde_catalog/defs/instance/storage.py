@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from dagster_postgres import DagsterPostgresStorage
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import load_settings
 
 
@@ -23,9 +23,9 @@ class CatalogueDagsterStorage(DagsterPostgresStorage):
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Self:
         """Open the storage; the embedded server runs as long as this process wants it."""
-        workplace = Workplace(load_settings())
-        storage = cls(postgres_url=workplace.dagster_url(), inst_data=inst_data)
-        storage.workplace = workplace  # holds the embedded server
+        backends = Backends(load_settings())
+        storage = cls(postgres_url=backends.dagster_url(), inst_data=inst_data)
+        storage.backends = backends  # holds the embedded server
         return storage
 
-    workplace: Workplace
+    backends: Backends

@@ -5,7 +5,7 @@ from typing import Protocol
 from unde_catalog.operations.alerts.message import Message
 
 
-class NotSent(RuntimeError):
+class SendFailed(RuntimeError):
     """A notice did not arrive, or nobody knows; one sentence says why, without secrets."""
 
 
@@ -16,5 +16,5 @@ class Channel(Protocol):
     where: str
 
     def send(self, message: Message, attempt: int) -> None:
-        """Send it once; `NotSent` where it did not arrive, or may not have. `attempt` counts from 1."""
+        """Send it once; `SendFailed` where it did not arrive, or may not have. `attempt` counts from 1."""
         ...

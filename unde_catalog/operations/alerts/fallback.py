@@ -11,14 +11,14 @@ from datetime import UTC, datetime, timedelta
 
 from unde_catalog.operations.alerts.message import Message, ago, plain
 from unde_catalog.operations.alerts.policy import GATHER
-from unde_catalog.operations.alerts.sanitize import Word
-from unde_catalog.stores.staging.alerts.incidents import Failure, Recovery
+from unde_catalog.operations.alerts.sanitize import Sanitizer
+from unde_catalog.stores.staging.alerts.incidents import FailureEvent, Recovery
 
 EVERY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class SensorState:
     """The sensor's cursor: the last event of Dagster's that was read (None: none yet), and the day of the last digest.
 
     `since`: the event after which somebody listens. `down_since`: since when staging can't be used; `told`: when that
@@ -36,7 +36,7 @@ class Memory:
         return json.dumps(asdict(self), default=lambda moment: moment.isoformat())
 
     @classmethod
-    def of(cls, text: str | None) -> "Memory":
+    def of(cls, text: str | None) -> "SensorState":
         """What `as_text` wrote; an empty one for nothing."""
         given = json.loads(text) if text else {}
         down_since = given.get("down_since")
@@ -49,23 +49,28 @@ class Memory:
         )
 
 
-def to_tell(memory: Memory, names: Sequence[str], now: datetime) -> list[str]:
+def alert_due(memory: SensorState, names: Sequence[str], now: datetime) -> list[str]:
     """The channels that are to be told now: once a moment's trouble is ruled out, then once an hour each."""
     if memory.down_since is None or now - memory.down_since < GATHER:
         return []
     return [name for name in names if name not in memory.told or now - memory.told[name] >= EVERY]
 
 
-def down_message(
-    memory: Memory, trouble: str, happened: Sequence[Failure | Recovery], now: datetime, ui: str, word: Word
+def outage_message(
+    memory: SensorState,
+    trouble: str,
+    happened: Sequence[FailureEvent | Recovery],
+    now: datetime,
+    ui: str,
+    word: Sanitizer,
 ) -> Message:
     """That staging can't be used, and what else fails; its id stays the same for an hour."""
     since = memory.down_since or now
     failed: dict[str, set[str]] = {}
     for one in happened:
-        if isinstance(one, Failure):
+        if isinstance(one, FailureEvent):
             failed.setdefault(one.stage, set()).add(one.brand)
-    runs = len({one.run_id for one in happened if isinstance(one, Failure)})
+    runs = len({one.run_id for one in happened if isinstance(one, FailureEvent)})
     stages = "; ".join(
         f"{stage} ({', '.join(sorted(brands - {''}))})" if brands - {""} else stage
         for stage, brands in sorted(failed.items())
@@ -76,7 +81,7 @@ def down_message(
     return plain(f"{_id(since)}-{int((now - since) / EVERY)}", "unwritten", subject, detail, now, ui)
 
 
-def back_message(memory: Memory, now: datetime, ui: str) -> Message:
+def recovery_message(memory: SensorState, now: datetime, ui: str) -> Message:
     """That it is over."""
     since = memory.down_since or now
     subject = f"the staging database can be used again, over after {ago(now - since)}"

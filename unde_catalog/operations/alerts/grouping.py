@@ -4,8 +4,8 @@ import re
 from datetime import datetime
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.operations.alerts.sanitize import Word
-from unde_catalog.stores.staging.alerts.incidents import Failure, Kind
+from unde_catalog.operations.alerts.sanitize import Sanitizer
+from unde_catalog.stores.staging.alerts.incidents import FailureEvent, Kind
 
 _LONGEST_KEY = 300  # characters
 _BRAND = re.compile(
@@ -25,15 +25,15 @@ def reason_key(reason: str) -> str:
     return re.sub(r"\s+", " ", key).strip()[:_LONGEST_KEY]
 
 
-def failed_step(run_id: str, stage: str, brand: str, said: str, at: datetime, word: Word) -> Failure:
+def failed_step(run_id: str, stage: str, brand: str, said: str, at: datetime, word: Sanitizer) -> FailureEvent:
     """A step of a run, or a run as a whole, that failed with this sentence."""
     reason = word(said) or "no reason is given: look at the run's log"
-    return Failure(f"run:{run_id}:{stage}", "run", stage, "", reason_key(reason), reason, brand, run_id, at)
+    return FailureEvent(f"run:{run_id}:{stage}", "run", stage, "", reason_key(reason), reason, brand, run_id, at)
 
 
 def failed_check(
-    kind: Kind, run_id: str, asset: str, check: str, brand: str, said: str, at: datetime, word: Word
-) -> Failure:
+    kind: Kind, run_id: str, asset: str, check: str, brand: str, said: str, at: datetime, word: Sanitizer
+) -> FailureEvent:
     """A check that failed. All failures of one check have one cause: what it says lists what is wrong just now."""
     reason = word(said) or "the check gives no reason"
-    return Failure(f"check:{run_id}:{asset}:{check}:{brand}", kind, asset, check, "", reason, brand, run_id, at)
+    return FailureEvent(f"check:{run_id}:{asset}:{check}:{brand}", kind, asset, check, "", reason, brand, run_id, at)

@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
 from unde_catalog.net.tls import tls_context
-from unde_catalog.operations.alerts.channel import NotSent
+from unde_catalog.operations.alerts.channel import SendFailed
 from unde_catalog.operations.alerts.message import Message
 
 SECONDS = 20.0  # for a whole mail
@@ -36,13 +36,13 @@ class Mail:
         self.where = f"{self._host}:{self._port}" if self._host else "an unreadable address"
 
     def send(self, message: Message, attempt: int) -> None:
-        """Send it; `NotSent` says why it did not arrive, or may not have."""
+        """Send it; `SendFailed` says why it did not arrive, or may not have."""
         mail = self._mail(message, attempt)
         with self._told(), self._session() as smtp:
             smtp.send_message(mail)
 
     def look(self) -> None:
-        """Log in and send nothing; `NotSent` as for `send`."""
+        """Log in and send nothing; `SendFailed` as for `send`."""
         with self._told(), self._session() as smtp:
             smtp.noop()
 
@@ -61,7 +61,7 @@ class Mail:
     def _session(self) -> Iterator[smtplib.SMTP]:
         """A session that is logged in; a server that dawdles is cut off when the time is over."""
         if not self._host:
-            raise NotSent("NOTICE_SMTP_URL is no address: it wants smtp://user:password@host:587")
+            raise SendFailed("NOTICE_SMTP_URL is no address: it wants smtp://user:password@host:587")
         context, name = tls_context(), socket.gethostname()
         if self._tls:
             smtp: smtplib.SMTP = smtplib.SMTP_SSL(local_hostname=name, timeout=self._seconds, context=context)
@@ -75,13 +75,13 @@ class Mail:
         try:
             code, _ = smtp.connect(self._host, self._port)
             if code != 220:
-                raise NotSent(f"{self.where} answers {code}")
+                raise SendFailed(f"{self.where} answers {code}")
             smtp.ehlo_or_helo_if_needed()
             if not self._tls and smtp.has_extn("starttls"):
                 smtp.starttls(context=context)
                 smtp.ehlo()
             elif not self._tls and (self._user or self._password):
-                raise NotSent(f"{self.where} offers no STARTTLS, and no password is sent without it: set smtps://")
+                raise SendFailed(f"{self.where} offers no STARTTLS, and no password is sent without it: set smtps://")
             if self._user or self._password:
                 smtp.login(self._user, self._password)
             yield smtp
@@ -96,16 +96,16 @@ class Mail:
         try:
             yield
         except smtplib.SMTPAuthenticationError as error:
-            raise NotSent(f"{self.where} refuses the user or the password ({error.smtp_code})") from None
+            raise SendFailed(f"{self.where} refuses the user or the password ({error.smtp_code})") from None
         except smtplib.SMTPRecipientsRefused as error:
             codes = ", ".join(sorted({str(code) for code, _ in error.recipients.values()}))
-            raise NotSent(f"{self.where} takes no mail for NOTICE_MAIL_TO ({codes})") from None
+            raise SendFailed(f"{self.where} takes no mail for NOTICE_MAIL_TO ({codes})") from None
         except smtplib.SMTPResponseException as error:  # its words may repeat what was sent
-            raise NotSent(f"{self.where} answers {error.smtp_code}") from None
+            raise SendFailed(f"{self.where} answers {error.smtp_code}") from None
         except TimeoutError:
-            raise NotSent(f"{self.where} did not answer within {self._seconds:g} s") from None
+            raise SendFailed(f"{self.where} did not answer within {self._seconds:g} s") from None
         except (smtplib.SMTPException, OSError, ValueError) as error:
-            raise NotSent(f"{self.where}: {_said(error)}") from None
+            raise SendFailed(f"{self.where}: {_said(error)}") from None
 
 
 def _cut(smtp: smtplib.SMTP) -> None:

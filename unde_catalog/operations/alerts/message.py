@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from unde_catalog.operations.alerts.policy import Notice, What
+from unde_catalog.operations.alerts.policy import Alert, What
 from unde_catalog.operations.alerts.sanitize import harmless, shortened
-from unde_catalog.stores.staging.alerts.incidents import Cause
+from unde_catalog.stores.staging.alerts.incidents import Incident
 
 _LONGEST_SUBJECT = 150  # characters
 _LONGEST_TEXT = 3_500  # Slack's and Mattermost's own limits are 4,000
@@ -31,7 +31,7 @@ class Message:
         return asdict(self)
 
 
-def message(notice: Notice, ui: str) -> Message:
+def message(notice: Alert, ui: str) -> Message:
     """The message of a notice; `ui`: the address of Dagster's UI."""
     subject = _subject(notice)
     told = notice.causes[:_MOST_CAUSES]
@@ -86,7 +86,7 @@ _OF_THE_FIRST = ("kind", "stage", "check", "brand", "brands", "reason", "first_a
 class _Entry:
     """One cause in a message."""
 
-    def __init__(self, cause: Cause, ended: bool, notice: Notice, ui: str) -> None:
+    def __init__(self, cause: Incident, ended: bool, notice: Alert, ui: str) -> None:
         self.cause, self.ended, self.notice, self.link = cause, ended, notice, _link(ui, cause.run_id)
 
     def fields(self) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class _Entry:
         return "\n".join([safe(head), safe(self.cause.reason), f"{since}: {self.link}"])
 
 
-def _subject(notice: Notice) -> str:
+def _subject(notice: Alert) -> str:
     if notice.what == "digest":
         return f"{len(notice.causes)} warnings" if len(notice.causes) > 1 else "1 warning"
     if len(notice.causes) == 1:
@@ -116,7 +116,7 @@ def _subject(notice: Notice) -> str:
     return f"{len(notice.causes)} {said.get(notice.what, 'failures that last')}: {stages}"
 
 
-def _headline(notice: Notice, cause: Cause) -> str:
+def _headline(notice: Alert, cause: Incident) -> str:
     named, counted = _named(cause), _counted(cause)
     if notice.what == "over" and cause.failing:
         return f"{named} has not failed for {ago(notice.at - cause.last_at)}, and not worked either: {counted}"
@@ -128,18 +128,18 @@ def _headline(notice: Notice, cause: Cause) -> str:
     return f"{named} {said.get(notice.what, 'fails')}: {counted}"
 
 
-def _named(cause: Cause) -> str:
+def _named(cause: Incident) -> str:
     return f"the check {cause.check} of {cause.stage}" if cause.check else cause.stage
 
 
-def _counted(cause: Cause) -> str:
+def _counted(cause: Incident) -> str:
     runs, brands = f"{cause.runs} run{'s' * (cause.runs != 1)}", _brands(cause)
     if not brands:
         return runs
     return f"{runs}, {brands[0]}" if len(brands) == 1 else f"{runs}, {len(brands)} brands ({', '.join(brands)})"
 
 
-def _brands(cause: Cause) -> tuple[str, ...]:
+def _brands(cause: Incident) -> tuple[str, ...]:
     return tuple(brand for brand in cause.brands if brand)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from unde_catalog.stores.staging.alerts.incidents import Cause
+from unde_catalog.stores.staging.alerts.incidents import Incident
 
 # `again`: it is back within a day; `digest`: the day's warnings; `unwritten`: staging can't be used; `test`: asked for.
 What = Literal["first", "again", "over", "reminder", "digest", "unwritten", "test"]
@@ -22,12 +22,12 @@ MOST_AN_HOUR = 10  # notices; then new causes wait, and are told together
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Alert:
     """A notice about one or more causes. `id` is the same whenever it is sent; `ended`: those that are over by now."""
 
     id: str
     what: What
-    causes: tuple[Cause, ...]
+    causes: tuple[Incident, ...]
     at: datetime
     ended: frozenset[str] = frozenset()
 
@@ -36,13 +36,13 @@ class Notice:
 class Decision:
     """What to write down: notices, and which causes are over with or without one."""
 
-    notices: list[Notice]
-    over: list[Cause]
+    notices: list[Alert]
+    over: list[Incident]
 
 
-def decide(causes: Sequence[Cause], now: datetime, written_lately: int) -> Decision:
+def due_alerts(causes: Sequence[Incident], now: datetime, written_lately: int) -> Decision:
     """What is due of the causes that are open; `written_lately`: notices of the last hour."""
-    due: dict[What, list[Cause]] = {"first": [], "again": [], "over": [], "reminder": []}
+    due: dict[What, list[Incident]] = {"first": [], "again": [], "over": [], "reminder": []}
     over = []
     for cause in causes:
         ended = _ended(cause, now)
@@ -61,26 +61,26 @@ def decide(causes: Sequence[Cause], now: datetime, written_lately: int) -> Decis
     return Decision([one for what, found in due.items() for one in _notices(what, found, gone, now)], over)
 
 
-def digest(causes: Sequence[Cause], day: str, now: datetime) -> Notice | None:
+def digest(causes: Sequence[Incident], day: str, now: datetime) -> Alert | None:
     """The day's notice of all warnings that hold; None where none does."""
     warnings = tuple(cause for cause in causes if cause.kind == "warning" and not _ended(cause, now))
-    return Notice(f"digest-{day}", "digest", warnings, now) if warnings else None
+    return Alert(f"digest-{day}", "digest", warnings, now) if warnings else None
 
 
-def _ended(cause: Cause, now: datetime) -> bool:
+def _ended(cause: Incident, now: datetime) -> bool:
     if not cause.failing:
         return now - cause.last_at >= (CALM if cause.returned else timedelta())
     return now - cause.last_at >= FORGOTTEN
 
 
-def _notices(what: What, causes: Sequence[Cause], gone: frozenset[str], now: datetime) -> list[Notice]:
+def _notices(what: What, causes: Sequence[Incident], gone: frozenset[str], now: datetime) -> list[Alert]:
     if not causes:
         return []
     groups = [tuple(causes)] if len(causes) > TOGETHER else [(cause,) for cause in causes]
-    return [Notice(_id(what, group[0]), what, group, now, gone & {one.id for one in group}) for group in groups]
+    return [Alert(_id(what, group[0]), what, group, now, gone & {one.id for one in group}) for group in groups]
 
 
-def _id(what: What, cause: Cause) -> str:
+def _id(what: What, cause: Incident) -> str:
     """Made of what it is about, so that whoever decides the same a second time writes the same notice."""
     return (
         f"{cause.id}-{what}-{cause.returned}-{cause.runs}"

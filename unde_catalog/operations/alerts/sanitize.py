@@ -10,7 +10,7 @@ from collections.abc import Callable
 from unde_catalog.settings.environment import Settings
 from unde_catalog.settings.redaction import HIDDEN, Secrets
 
-Word = Callable[[str], str]
+Sanitizer = Callable[[str], str]
 
 LONGEST_REASON = 600  # characters
 _READ = 5_000  # characters of an error that are looked at: one can hold a whole page
@@ -18,7 +18,7 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")  # of anybody's URL, also those 
 _SEGMENT = 8  # letters from which a part of the webhook's path is hidden where it stands alone
 
 
-def words_of(settings: Settings) -> Word:
+def sanitizer(settings: Settings) -> Sanitizer:
     """What makes a sentence of others fit: one line, at most 600 characters, without the settings' secrets."""
     secrets, more = Secrets(settings), _of_the_webhook(settings)
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from unde_catalog.operations.alerts.channel import Channel, NotSent
+from unde_catalog.operations.alerts.channel import Channel, SendFailed
 from unde_catalog.operations.alerts.message import Message
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stores.db.database import Database
@@ -15,7 +15,7 @@ MOST = 20  # notices of a channel at one go
 
 
 @dataclass(slots=True)
-class Sent:
+class SendSummary:
     """How many arrived, and why others did not."""
 
     sent: int = 0
@@ -23,7 +23,7 @@ class Sent:
 
 
 def channels(settings: Settings) -> list[Channel]:
-    """The channels that are set, and set whole; `missing` says what half of one lacks."""
+    """The channels that are set, and set whole; `missing_setting` says what half of one lacks."""
     found: list[Channel] = []
     if settings.notice_webhook_url is not None:
         from unde_catalog.operations.alerts.webhook import Webhook  # here, as aiohttp takes long to import
@@ -40,7 +40,7 @@ def channels(settings: Settings) -> list[Channel]:
     return found
 
 
-def missing(settings: Settings) -> str | None:
+def missing_setting(settings: Settings) -> str | None:
     """The setting without which mail is set by half, None where nothing is missing."""
     if settings.notice_smtp_url is not None and not settings.notice_mail_to:
         return "NOTICE_MAIL_TO"
@@ -49,20 +49,20 @@ def missing(settings: Settings) -> str | None:
     return None
 
 
-def send_waiting(db: Database, through: Sequence[Channel], clock: Callable[[], float] = time.monotonic) -> Sent:
+def send_pending(db: Database, through: Sequence[Channel], clock: Callable[[], float] = time.monotonic) -> SendSummary:
     """Send what is to be sent now. A channel's first failure ends its turn: its next one is the next tick's."""
-    told, ends = Sent(), clock() + SECONDS
+    told, ends = SendSummary(), clock() + SECONDS
     for channel in through:
         for _ in range(MOST):
-            taken = db.run(outbox.take, channel.name) if clock() < ends else None
+            taken = db.run(outbox.claim, channel.name) if clock() < ends else None
             if taken is None:
                 break
             try:
                 channel.send(Message(**taken.body), taken.attempt)
-            except NotSent as error:
-                given_up = db.run(outbox.not_sent, taken, str(error))
+            except SendFailed as error:
+                given_up = db.run(outbox.mark_not_sent, taken, str(error))
                 told.trouble.append(f"{channel.name}: {error}" + ("; given up after three days" * given_up))
                 break
-            db.run(outbox.sent, taken)
+            db.run(outbox.mark_sent, taken)
             told.sent += 1
     return told

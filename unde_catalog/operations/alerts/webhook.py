@@ -12,7 +12,7 @@ import aiohttp
 
 from unde_catalog.net.responses import DownloadFailed, of_error
 from unde_catalog.net.tls import tls_context
-from unde_catalog.operations.alerts.channel import NotSent
+from unde_catalog.operations.alerts.channel import SendFailed
 from unde_catalog.operations.alerts.message import Message
 
 SECONDS = 10.0  # for everything from looking up the name to the answer's headers
@@ -35,7 +35,7 @@ class Webhook:
             self.where = "an unreadable address"
 
     def send(self, message: Message, attempt: int) -> None:
-        """Send it; `NotSent` says why it did not arrive, or may not have."""
+        """Send it; `SendFailed` says why it did not arrive, or may not have."""
         body = json.dumps({"text": message.chat, **message.fields}).encode()
         moment = str(int(self._wall()))
         headers = {
@@ -47,13 +47,13 @@ class Webhook:
         try:
             status = asyncio.run(self._post(body, headers))
         except TimeoutError:
-            raise NotSent(f"{self.where} did not answer within {self._seconds:g} s") from None
+            raise SendFailed(f"{self.where} did not answer within {self._seconds:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:  # a ValueError of a URL that can't be one
-            raise NotSent(f"{self.where}: {_said(error)}") from None
+            raise SendFailed(f"{self.where}: {_said(error)}") from None
         if 300 <= status < 400:
-            raise NotSent(f"{self.where} answers {status}, a redirect: set NOTICE_WEBHOOK_URL to where it leads")
+            raise SendFailed(f"{self.where} answers {status}, a redirect: set NOTICE_WEBHOOK_URL to where it leads")
         if not 200 <= status < 300:
-            raise NotSent(f"{self.where} answers {status}: check NOTICE_WEBHOOK_URL and the receiver")
+            raise SendFailed(f"{self.where} answers {status}: check NOTICE_WEBHOOK_URL and the receiver")
 
     async def _post(self, body: bytes, headers: dict[str, str]) -> int:
         # trust_env stays off: neither a proxy nor a .netrc of this machine's has to do with it.

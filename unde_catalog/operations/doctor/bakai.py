@@ -17,7 +17,7 @@ from unde_catalog.stages.raw_products.bakai_api import BakaiApi
 from unde_catalog.stages.raw_products.bakai_bucket import BakaiBucket
 from unde_catalog.stages.raw_products.bakai_item import read_item
 from unde_catalog.stages.raw_products.errors import SourceUnusable
-from unde_catalog.stores.staging.products.product import Rejected
+from unde_catalog.stores.staging.products.product import RejectedItem
 
 _ASKED_AGAIN = timedelta(seconds=1)  # a worker would ask for much longer than a look may take
 _SECONDS = (3, 4)  # to connect, and to wait for a photo
@@ -41,7 +41,7 @@ def look_at_api(settings: Settings) -> Finding:
     if not page.items:
         return yellow(f"{told}; but it lists none")
     example = read_item(page.items[0])
-    if isinstance(example, Rejected):
+    if isinstance(example, RejectedItem):
         return yellow(f"{told}; but the first can't be read: {words(example.detail)}")
     photos = len(example.original_image_urls)
     return green(f"{told}, for example {words(example.external_id)} ({words(example.name)[:60]}, {photos} photos)")

@@ -14,7 +14,7 @@ from dagster_postgres import PostgresEventLogStorage
 from unde_catalog.local.processes import PROJECT
 from unde_catalog.operations.doctor.databases import PATIENCE, Databases
 from unde_catalog.operations.doctor.result import Finding, first_line, green, not_configured, red, yellow
-from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
 
 _DRIVER = "psycopg2"  # dagster-postgres's own; with another one its first event fails
@@ -49,7 +49,7 @@ def look_at_database(databases: Databases) -> Finding:
         return red(first_line(error), "UNDE_HOME", "DAGSTER_DB_URL")
     except sqlalchemy.exc.DBAPIError as error:
         return red(first_line(error.orig), "DAGSTER_DB_URL")
-    except (StagingDown, psycopg.Error, sqlalchemy.exc.ArgumentError) as error:
+    except (DatabaseUnavailable, psycopg.Error, sqlalchemy.exc.ArgumentError) as error:
         return red(first_line(error), "DAGSTER_DB_URL")
     if not configured:
         return yellow(f"not configured: {databases.stand_in()} stands in ({told})", "DAGSTER_DB_URL")

@@ -4,11 +4,11 @@ import threading
 
 import psycopg
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.operations.doctor.result import Finding, first_line, green, not_configured, red, yellow
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stores.db import migrate
-from unde_catalog.stores.db.database import Cursor, Database, StagingDown
+from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
 from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog.stores.staging.admin import privileges
@@ -19,8 +19,8 @@ PATIENCE = 8.0  # seconds: less than a look may take, so that the database's own
 class Databases:
     """The addresses of the databases; the embedded server is started once, by the first that asks for it."""
 
-    def __init__(self, settings: Settings, workplace: Workplace) -> None:
-        self.settings, self._workplace = settings, workplace
+    def __init__(self, settings: Settings, backends: Backends) -> None:
+        self.settings, self._open_backends = settings, backends
         self._starting = threading.Lock()
 
     @property
@@ -40,7 +40,7 @@ class Databases:
             raise EmbeddedPostgresError("the embedded PostgreSQL was not made yet")
         else:
             with self._starting:
-                url = self._workplace.staging_url()
+                url = self._open_backends.staging_url()
         return Database(url, max_connections=1, patience=patience)
 
     def dagster_url(self) -> str:
@@ -48,7 +48,7 @@ class Databases:
         if self.settings.dagster_db_url is not None:
             return self.settings.dagster_db_url.get_secret_value()
         with self._starting:
-            return self._workplace.dagster_url()
+            return self._open_backends.dagster_url()
 
 
 def look_at_staging(databases: Databases) -> Finding:
@@ -69,7 +69,7 @@ def look_at_staging(databases: Databases) -> Finding:
             return db.run(_rights, f"{told}, migration {at}")
     except EmbeddedPostgresError as error:
         return red(first_line(error), "UNDE_HOME", "STAGING_DB_URL")
-    except (StagingDown, psycopg.Error) as error:
+    except (DatabaseUnavailable, psycopg.Error) as error:
         return red(first_line(error), "STAGING_DB_URL")
 
 
@@ -96,7 +96,7 @@ def look_at_production(databases: Databases) -> Finding:
                     f"{told}: the role may not write catalog_products: let the owner migrate", "PRODUCTION_DB_URL"
                 )
             return green(f"{told}, migration {at}")
-    except (StagingDown, psycopg.Error) as error:
+    except (DatabaseUnavailable, psycopg.Error) as error:
         return red(first_line(error), "PRODUCTION_DB_URL")
 
 

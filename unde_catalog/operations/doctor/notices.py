@@ -2,12 +2,12 @@
 
 import psycopg
 
-from unde_catalog.operations.alerts.channel import NotSent
+from unde_catalog.operations.alerts.channel import SendFailed
 from unde_catalog.operations.alerts.mail import Mail
-from unde_catalog.operations.alerts.sender import channels, missing
+from unde_catalog.operations.alerts.sender import channels, missing_setting
 from unde_catalog.operations.doctor.databases import Databases
 from unde_catalog.operations.doctor.result import Finding, first_line, green, not_configured, red, yellow
-from unde_catalog.stores.db.database import StagingDown
+from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
 from unde_catalog.stores.staging.alerts import outbox
 
@@ -17,7 +17,7 @@ _MAIL_SECONDS = 8.0  # less than a look may take
 def look_at_notices(databases: Databases) -> Finding:
     """The channels that are set. A webhook takes no question: its last answers are what is known of it."""
     settings = databases.settings
-    lacking = missing(settings)
+    lacking = missing_setting(settings)
     if lacking is not None:
         return red("no mail goes out", lacking)
     through = channels(settings)
@@ -27,13 +27,13 @@ def look_at_notices(databases: Databases) -> Finding:
         mail = Mail(settings.notice_smtp_url.get_secret_value(), settings.notice_mail_to, seconds=_MAIL_SECONDS)
         try:
             mail.look()
-        except NotSent as error:
+        except SendFailed as error:
             return red(str(error), "NOTICE_SMTP_URL")
     told = ", ".join(f"{one.name} {one.where}" for one in through)
     try:
         with databases.staging() as db:
-            standing = db.run(outbox.waiting, [one.name for one in through])
-    except (StagingDown, EmbeddedPostgresError, psycopg.Error) as error:
+            standing = db.run(outbox.pending, [one.name for one in through])
+    except (DatabaseUnavailable, EmbeddedPostgresError, psycopg.Error) as error:
         return yellow(f"{told}; what waits can't be told: {first_line(error)}")
     stuck = [one for one in standing if one.error is not None or one.given_up]
     if stuck:
@@ -45,6 +45,6 @@ def look_at_notices(databases: Databases) -> Finding:
 _SETTING = {"webhook": "NOTICE_WEBHOOK_URL", "mail": "NOTICE_SMTP_URL"}
 
 
-def _stuck(one: outbox.Waiting) -> str:
+def _stuck(one: outbox.PendingAlert) -> str:
     given_up = f", {one.given_up} were given up" if one.given_up else ""
-    return f"{one.channel}: {one.waiting} notices wait{given_up}: {one.error}"
+    return f"{one.channel}: {one.pending} notices wait{given_up}: {one.error}"

@@ -9,8 +9,8 @@ import requests
 from unde_catalog.operations.doctor.databases import Databases
 from unde_catalog.operations.doctor.result import Finding, first_line, green, not_configured, red, yellow
 from unde_catalog.operations.doctor.run import within
-from unde_catalog.stores.objects.directory import is_gone, is_store
-from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, StorageDown
+from unde_catalog.stores.objects.directory import is_store, not_mounted
+from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, StorageUnavailable
 from unde_catalog.stores.objects.open import configured_store
 from unde_catalog.stores.objects.s3 import s3_store
 from unde_catalog.stores.staging.photos import originals
@@ -26,7 +26,7 @@ def look_at_objects(databases: Databases) -> Finding:
     base_url = str(settings.object_base_url) if settings.object_base_url else None
     if settings.s3 is None and not is_store(folder):
         if within(_LOOK_SECONDS, lambda: _any_photo(databases)):
-            return red(first_line(is_gone(folder)), "UNDE_HOME", "S3_ENDPOINT")
+            return red(first_line(not_mounted(folder)), "UNDE_HOME", "S3_ENDPOINT")
         return not_configured(f"the folder {folder} stands in, made at the first use", "S3_ENDPOINT")
     try:
         if settings.s3 is None:
@@ -34,7 +34,7 @@ def look_at_objects(databases: Databases) -> Finding:
         else:
             store = s3_store(settings.s3, base_url, repeated_for=_ASKED_AGAIN)
         remark = _probe(store)
-    except (StorageDown, ObjectMissing) as error:
+    except (StorageUnavailable, ObjectMissing) as error:
         named = re.findall(r"\bS3_[A-Z]+(?:_[A-Z]+)?\b", str(error))
         fallback = ("S3_ENDPOINT", "S3_BUCKET") if settings.s3 else ("UNDE_HOME", "S3_ENDPOINT")
         return red(first_line(error), *(dict.fromkeys(named) or fallback))
@@ -50,12 +50,15 @@ def look_at_objects(databases: Databases) -> Finding:
 
 
 def _probe(store: ObjectStore) -> str | None:
-    """What is wrong with how the public sees it, None for nothing; `StorageDown` where the store itself fails."""
+    """What is wrong with how the public sees it, None for nothing.
+
+    `StorageUnavailable` where the store itself fails.
+    """
     key, data = f"doctor/{secrets.token_hex(8)}.txt", secrets.token_hex(64).encode()
     store.put(key, data, "text/plain")
     try:
         if store.get(key) != data:
-            raise StorageDown(f"{store.where}/{key} was read back as something else than was written")
+            raise StorageUnavailable(f"{store.where}/{key} was read back as something else than was written")
         url = store.public_url(key)
         return _seen_by_others(url, data) if url.startswith("http") else None
     finally:

@@ -12,7 +12,7 @@ from unde_catalog.services.user_media.bucket import FOLDER, PrivateBucket, Wrong
 from unde_catalog.settings.environment import Settings
 from unde_catalog.settings.user_media import UserMediaSettings
 from unde_catalog.stores.objects.directory import is_store
-from unde_catalog.stores.objects.objects import ObjectMissing, StorageDown
+from unde_catalog.stores.objects.objects import ObjectMissing, StorageUnavailable
 
 _SECONDS = (3, 4)  # to connect, and to wait for a public answer
 _ASKED_AGAIN = timedelta(seconds=1)  # the service would ask for much longer than a look may take
@@ -30,7 +30,7 @@ def look_at_private_bucket(people: UserMediaSettings, settings: Settings) -> Fin
         seen = _probe(bucket)
     except WrongBucket as error:
         return red(first_line(error), "S3_BUCKET_NAME")
-    except (StorageDown, ObjectMissing) as error:
+    except (StorageUnavailable, ObjectMissing) as error:
         named = dict.fromkeys(_SETTING.findall(str(error)))
         return red(first_line(error), *(named or (["S3_ENDPOINT_URL", "S3_BUCKET_NAME"] if s3 else ["UNDE_HOME"])))
     if seen:
@@ -41,12 +41,12 @@ def look_at_private_bucket(people: UserMediaSettings, settings: Settings) -> Fin
 
 
 def _probe(bucket: PrivateBucket) -> str | None:
-    """What strangers may do that they must not; `StorageDown` where the store itself fails."""
+    """What strangers may do that they must not; `StorageUnavailable` where the store itself fails."""
     key, data = f"doctor/{secrets.token_hex(8)}.txt", secrets.token_hex(64).encode()
     asyncio.run(bucket.put(key, data, "text/plain", {}))
     try:
         if bucket.store.get(key) != data:
-            raise StorageDown(f"{bucket.store.where}/{key} was read back as something else than was written")
+            raise StorageUnavailable(f"{bucket.store.where}/{key} was read back as something else than was written")
         url = bucket.url(key)
         if not url.startswith("http"):
             return None

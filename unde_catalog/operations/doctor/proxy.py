@@ -4,10 +4,10 @@ import asyncio
 
 from yarl import URL
 
-from unde_catalog.net.download import Downloader, FarSideDown, Manners
+from unde_catalog.net.download import Downloader, DownloadPolicy, UpstreamUnavailable
 from unde_catalog.net.responses import Downloaded, DownloadFailed
 from unde_catalog.net.tls import UnusableBundle
-from unde_catalog.net.url_policy import Targets
+from unde_catalog.net.url_policy import UrlPolicy
 from unde_catalog.operations.doctor.databases import Databases
 from unde_catalog.operations.doctor.result import Finding, first_line, green, host_of, not_configured, red, yellow
 from unde_catalog.operations.doctor.run import within
@@ -34,7 +34,7 @@ def look_at_proxy(settings: Settings, databases: Databases) -> Finding:
         answer = asyncio.run(_ask(url, through[brand], settings))
     except UnusableBundle as error:
         return red(first_line(error), "PROXY_CA_BUNDLE")
-    except FarSideDown as error:
+    except UpstreamUnavailable as error:
         return red(first_line(error), "PROXY_URL")
     except ValueError:  # its words may be a part of the password
         return red("is no address of a proxy", "PROXY_URL")
@@ -57,8 +57,8 @@ def _meaning(answer: Downloaded | DownloadFailed, proxy: str, host: str, brand: 
 
 
 async def _ask(url: str, brand: BrandSettings, settings: Settings) -> Downloaded | DownloadFailed:
-    manners = Manners(1, 0, 0, timeout=_SECONDS, max_retries=0, max_bytes=_FEW_BYTES)
-    targets = Targets(hosts=brand.photo_hosts, anywhere=settings.photo_allow_private_hosts)
+    manners = DownloadPolicy(1, 0, 0, timeout=_SECONDS, max_retries=0, max_bytes=_FEW_BYTES)
+    targets = UrlPolicy(hosts=brand.photo_hosts, anywhere=settings.photo_allow_private_hosts)
     assert brand.proxy_url is not None  # the caller chose among those
     async with Downloader(
         manners,

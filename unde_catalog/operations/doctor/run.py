@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class ServiceCheck:
     """A look at a service. `settings` are to be looked at where it hangs or fails in a way that it doesn't explain.
 
     `needs` names another check, in whose trouble this one can't say anything of its own.
@@ -44,11 +44,11 @@ class Diagnosis:
         return all(line.state != "red" for line in self.lines)
 
 
-def examine(checks: Sequence[Check], secrets: Secrets, seconds: float = SECONDS) -> Diagnosis:
+def run_checks(checks: Sequence[ServiceCheck], secrets: Secrets, seconds: float = SECONDS) -> Diagnosis:
     """Make all checks at once, each in a thread of its own; what has not answered in time is red."""
     answers: queue.SimpleQueue[tuple[str, Finding, float]] = queue.SimpleQueue()
 
-    def look(check: Check, began: float) -> None:
+    def look(check: ServiceCheck, began: float) -> None:
         try:
             finding = check.look()
         except Exception as error:  # whatever it is belongs into this service's line, and in no other's way

@@ -6,9 +6,9 @@ from unde_catalog.operations.doctor.result import Finding, first_line, green, ho
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stages.availability.configured import missing_settings
 from unde_catalog.stages.availability.item import read_stock_item
-from unde_catalog.stages.availability.protocols import shape_of
-from unde_catalog.stages.availability.shop_api import ShopApi, Unanswered
-from unde_catalog.stages.availability.shop_finder import FinderDown, find_shops
+from unde_catalog.stages.availability.protocols import protocol_for
+from unde_catalog.stages.availability.shop_api import NoResponse, StockApi
+from unde_catalog.stages.availability.shop_finder import StoreFinderUnavailable, find_stores
 
 _SECONDS = 8.0
 # A product that nobody sells: it is not the answer that counts, but that there is one.
@@ -26,8 +26,8 @@ def look_at_shops(settings: Settings, brand: str) -> Finding:
     if refused is not None:
         return refused
     try:
-        found = asyncio.run(find_shops(brand, settings))
-    except FinderDown as down:
+        found = asyncio.run(find_stores(brand, settings))
+    except StoreFinderUnavailable as down:
         return yellow(f"stock is answered, but {first_line(down)}", f"{name}_SHOP_FINDER_URL", f"{name}_STOCK_CHANNEL")
     unknown = sorted(set(own.stores) - {shop.store_id for shop in found.shops})
     if unknown:
@@ -39,11 +39,11 @@ def look_at_shops(settings: Settings, brand: str) -> Finding:
 async def _ask_for_stock(settings: Settings, brand: str) -> Finding | None:
     """What is wrong with the stock API, None if it answers."""
     own, name = settings.brands[brand], brand.upper()
-    shape = shape_of(own.stock_shape, own.stock_channel, own.stock_locale)
+    shape = protocol_for(own.stock_shape, own.stock_channel, own.stock_locale)
     (question, *_) = shape.questions(_NOBODYS, own.stores[:1])
-    async with ShopApi(str(own.stock_api_url), own.user_agent, _SECONDS) as api:
+    async with StockApi(str(own.stock_api_url), own.user_agent, _SECONDS) as api:
         answer = await api.ask(question.path, question.query, question.body)
-    if not isinstance(answer, Unanswered) or answer.reason in ("http_400", "http_404"):
+    if not isinstance(answer, NoResponse) or answer.reason in ("http_400", "http_404"):
         return None
     told = f"{api.host} answers {answer.reason} {answer.detail}".strip()
     if answer.reason in ("http_401", "http_403"):

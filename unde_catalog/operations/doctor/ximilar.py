@@ -3,8 +3,8 @@
 from unde_catalog.operations.doctor.databases import Databases
 from unde_catalog.operations.doctor.result import Finding, first_line, green, host_of, not_configured, red, yellow
 from unde_catalog.settings.environment import Settings
-from unde_catalog.stages.ximilar_index.client import LocalPace, Ximilar, XimilarDown, XimilarRefused
-from unde_catalog.stores.db.database import Cursor, StagingDown
+from unde_catalog.stages.ximilar_index.client import LocalPace, Ximilar, XimilarRefused, XimilarUnavailable
+from unde_catalog.stores.db.database import Cursor, DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
 from unde_catalog.stores.staging.admin import privileges
 from unde_catalog.stores.staging.index.ximilar import credits_used
@@ -28,7 +28,7 @@ def look_at_collection(settings: Settings) -> Finding:
         api.ping()
     except XimilarRefused as error:
         return red(first_line(error), *(name for name in _NAMES if name in str(error)))
-    except XimilarDown as error:
+    except XimilarUnavailable as error:
         return red(f"{host_of(url)}: {first_line(error)}", "XIMILAR_API_URL")
     return green(f"the collection {collection} at {host_of(url)}")
 
@@ -43,7 +43,7 @@ def look_at_credits(databases: Databases) -> Finding:
     try:
         with databases.staging() as db:
             used = db.run(_used)
-    except (EmbeddedPostgresError, StagingDown) as error:
+    except (EmbeddedPostgresError, DatabaseUnavailable) as error:
         return red(first_line(error), "STAGING_DB_URL")
     budget = settings.ximilar_monthly_credits
     if used is None:

@@ -7,8 +7,8 @@ single places, and for some of the brand's own records.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from unde_catalog.operations.quality.result import Answer
-from unde_catalog.stages.ximilar_index.client import RECORDS_A_REQUEST, Ximilar, XimilarDown, XimilarRefused
+from unde_catalog.operations.quality.result import CheckResult
+from unde_catalog.stages.ximilar_index.client import RECORDS_A_REQUEST, Ximilar, XimilarRefused, XimilarUnavailable
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.index.ximilar_records import OurRecords, our_records
 
@@ -26,18 +26,18 @@ class CollectionFigures:
     missing: Sequence[str]
 
 
-def look(api: Ximilar, db: Database, collection: str, brand: str) -> Answer:
+def check_collection(api: Ximilar, db: Database, collection: str, brand: str) -> CheckResult:
     """Ask and compare; where Ximilar can't be asked the answer says why."""
     try:
         ours = db.run(our_records, collection, brand, SAMPLE)
         count = counted_from(ours.there, api.has_record_at)
         missing = [id for ids in _tens(ours.sample) for found in (api.get(ids),) for id in ids if id not in found]
-    except (XimilarDown, XimilarRefused) as error:
-        return Answer(False, f"Ximilar's records can't be counted: {error}; unde-catalog doctor --only ximilar")
+    except (XimilarUnavailable, XimilarRefused) as error:
+        return CheckResult(False, f"Ximilar's records can't be counted: {error}; unde-catalog doctor --only ximilar")
     return collection_agrees(brand, CollectionFigures(ours, count, len(ours.sample), missing))
 
 
-def collection_agrees(brand: str, now: CollectionFigures) -> Answer:
+def collection_agrees(brand: str, now: CollectionFigures) -> CheckResult:
     """The collection holds as many records as we have written down, and those of the brand that were asked for."""
     ours = now.ours
     told = (
@@ -55,11 +55,11 @@ def collection_agrees(brand: str, now: CollectionFigures) -> Answer:
             f"and run ximilar_index of {brand} with force: it is inserted, and billed, again"
         )
         table = [{"missing": id} for id in now.missing[:10]]
-        return Answer(False, f"{told}: {todo}", figures=figures, table=table)
+        return CheckResult(False, f"{told}: {todo}", figures=figures, table=table)
     if now.count > ours.there + ours.open:
         todo = "another one writes into the collection: look in Ximilar's app, and give this catalogue its own"
-        return Answer(False, f"{told}: {todo}", figures=figures)
-    return Answer(True, told, figures=figures)
+        return CheckResult(False, f"{told}: {todo}", figures=figures)
+    return CheckResult(True, told, figures=figures)
 
 
 def counted_from(guess: int, has_place: Callable[[int], bool]) -> int:
@@ -68,7 +68,7 @@ def counted_from(guess: int, has_place: Callable[[int], bool]) -> int:
     step = 1
     while high is None:  # ever farther, until there is none
         if step > _FARTHEST:
-            raise XimilarDown("Ximilar's listing gives a record for every place that it is asked for")
+            raise XimilarUnavailable("Ximilar's listing gives a record for every place that it is asked for")
         if has_place(low + step):
             low, step = low + step, step * 2
         else:

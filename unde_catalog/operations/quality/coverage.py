@@ -6,7 +6,7 @@ for too long).
 
 from collections.abc import Mapping
 
-from unde_catalog.operations.quality.result import Answer, named, share
+from unde_catalog.operations.quality.result import CheckResult, named, share
 from unde_catalog.settings.checks import CheckFields
 from unde_catalog.stores.staging.reports.quality import CoverageFigures
 
@@ -19,7 +19,7 @@ HAVE: Mapping[str, str] = {
 _FEW = 10  # products below which a share says nothing
 
 
-def coverage(stage: str, brand: str, now: CoverageFigures, limits: CheckFields) -> Answer:
+def coverage(stage: str, brand: str, now: CoverageFigures, limits: CheckFields) -> CheckResult:
     """So many of the active products have what the stage makes; of those that had their turn."""
     lacking = now.given_up + now.failing + now.forgotten
     covered = share(now.covered, now.covered + lacking)
@@ -31,12 +31,12 @@ def coverage(stage: str, brand: str, now: CoverageFigures, limits: CheckFields) 
         "given_up": now.given_up, "share": round(covered, 4),
     }  # fmt: skip
     if now.covered + lacking < _FEW or covered >= limits.check_min_coverage:
-        return Answer(True, told, figures=figures)
+        return CheckResult(True, told, figures=figures)
     todo = (
         f"{now.given_up} are given up and {now.failing} fail{named(now.examples)}: look at the check failures beside "
         f"this one; when the cause is gone, run {stage} of {brand} with retry_failed"
     )
     if now.forgotten > now.given_up + now.failing:
         todo = f"{now.forgotten} are due for nobody{named(now.examples)}: look at the check due_marks beside this one"
-    return Answer(False, f"{told}, {covered:.1%} where CHECK_MIN_COVERAGE is {limits.check_min_coverage:.0%}; {todo}",
-                  figures=figures)  # fmt: skip
+    sentence = f"{told}, {covered:.1%} where CHECK_MIN_COVERAGE is {limits.check_min_coverage:.0%}; {todo}"
+    return CheckResult(False, sentence, figures=figures)

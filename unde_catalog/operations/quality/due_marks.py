@@ -3,11 +3,11 @@
 The rule that keeps them together is a set of triggers (migration 0007); where they disagree, somebody went round it.
 """
 
-from unde_catalog.operations.quality.result import Answer, counted, named
+from unde_catalog.operations.quality.result import CheckResult, counted, named
 from unde_catalog.stores.staging.reports.quality import MOST_COUNTED, MarkFigures
 
 
-def due_marks(stage: str, brand: str, now: MarkFigures) -> Answer:
+def due_marks(stage: str, brand: str, now: MarkFigures) -> CheckResult:
     """Nothing waits for a stage without being due for it, and nothing is due that has left the shop."""
     figures = {"without_mark": now.without_mark, "due_though_inactive": now.due_though_inactive}
     wrong = []
@@ -21,13 +21,13 @@ def due_marks(stage: str, brand: str, now: MarkFigures) -> Answer:
             f"{_at_least(now.due_though_inactive)} for {stage} though inactive: the next run of {stage} clears that"
         )
     if not wrong:
-        return Answer(True, f"status and due marks of {stage} agree", figures=figures)
+        return CheckResult(True, f"status and due marks of {stage} agree", figures=figures)
     why = "somebody wrote past the triggers (session_replication_role, a restore of single tables)"
     mend = ""
     if now.without_mark:
         ids = ", ".join(map(str, now.example_ids))
         mend = f"SELECT make_due(id, brand, '{stage}') FROM raw_products WHERE id IN ({ids})"
-    return Answer(False, f"{'; '.join(wrong)}. {why}", figures=figures, mend=mend)
+    return CheckResult(False, f"{'; '.join(wrong)}. {why}", figures=figures, mend=mend)
 
 
 def _at_least(number: int) -> str:

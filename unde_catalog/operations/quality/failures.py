@@ -6,7 +6,7 @@ it lasts (spec 1).
 
 from datetime import UTC, timedelta
 
-from unde_catalog.operations.quality.result import Answer, counted, in_words, named
+from unde_catalog.operations.quality.result import CheckResult, counted, in_words, named
 from unde_catalog.settings.checks import CheckFields
 from unde_catalog.stores.staging.reports.quality import FailureFigures, FailureReason
 
@@ -15,7 +15,7 @@ _FEW = 10  # products that may fail in any brand
 _MOST_OF_IT = 0.3  # of a brand stuck for days: the stage is broken, not its products
 
 
-def failures(stage: str, brand: str, now: FailureFigures, limits: CheckFields) -> Answer:
+def failures(stage: str, brand: str, now: FailureFigures, limits: CheckFields) -> CheckResult:
     """Nothing has been failing for three days, and not too much is given up or failing now."""
     given_up = sum(one.given_up for one in now.reasons)
     failing = sum(one.failing for one in now.reasons)
@@ -31,7 +31,7 @@ def failures(stage: str, brand: str, now: FailureFigures, limits: CheckFields) -
             f"us (unde-catalog doctor); when it is well again, run {stage} of {brand} with retry_failed"
         )
         urgency = "wake" if stuck > max(_FEW, _MOST_OF_IT * now.products) else "look"
-        return Answer(False, f"{told}; {todo}", urgency, figures, table)
+        return CheckResult(False, f"{told}; {todo}", urgency, figures, table)
     if given_up + failing > max(_FEW, limits.check_max_failing_share * now.products):
         worst = max(now.reasons, key=lambda one: one.given_up + one.failing)
         todo = (
@@ -39,8 +39,8 @@ def failures(stage: str, brand: str, now: FailureFigures, limits: CheckFields) -
             f"{worst.given_up + worst.failing} have {worst.reason}{named(worst.examples)}: unde-catalog show "
             f"{brand}/<id> tells one; when the cause is gone, run {stage} of {brand} with retry_failed"
         )
-        return Answer(False, f"{told}; {todo}", figures=figures, table=table)
-    return Answer(True, told, figures=figures, table=table)
+        return CheckResult(False, f"{told}; {todo}", figures=figures, table=table)
+    return CheckResult(True, told, figures=figures, table=table)
 
 
 def _row(one: FailureReason) -> dict[str, str | int | float]:

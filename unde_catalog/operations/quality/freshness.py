@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.operations.quality.result import Answer, in_words
+from unde_catalog.operations.quality.result import CheckResult, in_words
 from unde_catalog.stores.staging.reports.freshness import StageTimes
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
+class FreshnessRule:
     """How long a stage may be without a success, and from when on that must wake somebody (None: never).
 
     `only_while_due`: it has nothing to do otherwise, and is late when something has been due for that long.
@@ -28,26 +28,26 @@ class Rhythm:
 
 # A day or an hour more than the schedules have. raw_products wakes before PUBLISH_MAX_AGE_DAYS takes all off sale;
 # what the app shows (stock, prices) after half a working day; pictures of new products can wait for the morning.
-RHYTHMS: Mapping[str, Rhythm] = {
-    "raw_products": Rhythm(8 * _DAY, 16 * _DAY),  # of a brand that is collected weekly
-    "raw_stores": Rhythm(2 * _DAY, None),
-    "originals": Rhythm(_HOUR, 12 * _HOUR, only_while_due=True),
-    "collages": Rhythm(_HOUR, 12 * _HOUR, only_while_due=True),
-    "ximilar_index": Rhythm(8 * _DAY, None, only_while_due=True),
-    "visual_index": Rhythm(_HOUR, None, only_while_due=True),
-    "availability": Rhythm(2 * _HOUR, 6 * _HOUR),
-    "production_catalog": Rhythm(2 * _HOUR, 6 * _HOUR),
+FRESHNESS_RULES: Mapping[str, FreshnessRule] = {
+    "raw_products": FreshnessRule(8 * _DAY, 16 * _DAY),  # of a brand that is collected weekly
+    "raw_stores": FreshnessRule(2 * _DAY, None),
+    "originals": FreshnessRule(_HOUR, 12 * _HOUR, only_while_due=True),
+    "collages": FreshnessRule(_HOUR, 12 * _HOUR, only_while_due=True),
+    "ximilar_index": FreshnessRule(8 * _DAY, None, only_while_due=True),
+    "visual_index": FreshnessRule(_HOUR, None, only_while_due=True),
+    "availability": FreshnessRule(2 * _HOUR, 6 * _HOUR),
+    "production_catalog": FreshnessRule(2 * _HOUR, 6 * _HOUR),
 }
 
-_DAILY = Rhythm(2 * _DAY, 8 * _DAY)
+_DAILY = FreshnessRule(2 * _DAY, 8 * _DAY)
 
 
-def rhythm_of(stage: str, brand: str) -> Rhythm:
+def rhythm_of(stage: str, brand: str) -> FreshnessRule:
     """That of the stage; a brand that is collected daily is late sooner."""
-    return _DAILY if stage == "raw_products" and BRANDS[brand].collected == "daily" else RHYTHMS[stage]
+    return _DAILY if stage == "raw_products" and BRANDS[brand].collected == "daily" else FRESHNESS_RULES[stage]
 
 
-def fresh(stage: str, brand: str, now: StageTimes, stands_still: str | None) -> Answer:
+def fresh(stage: str, brand: str, now: StageTimes, stands_still: str | None) -> CheckResult:
     """The stage was through lately. `stands_still`: why it may not be, in words."""
     rhythm = rhythm_of(stage, brand)
     told = f"no run of {stage} for {brand} has ended well yet"
@@ -59,10 +59,10 @@ def fresh(stage: str, brand: str, now: StageTimes, stands_still: str | None) -> 
     if now.waiting is not None:
         figures["oldest_due_hours"] = _hours(now.waiting)
     if stands_still is not None:
-        return Answer(True, f"{told}; {stands_still}", figures=figures)
+        return CheckResult(True, f"{told}; {stands_still}", figures=figures)
     late = _late(rhythm, now)
     if late is None or late <= rhythm.longest:
-        return Answer(True, told, figures=figures)
+        return CheckResult(True, told, figures=figures)
     told += f", where {in_words(rhythm.longest)} is the longest"
     if now.waiting is not None:
         told += f", and something has been due for {in_words(now.waiting)}"
@@ -71,10 +71,10 @@ def fresh(stage: str, brand: str, now: StageTimes, stands_still: str | None) -> 
         todo = f"its last run failed: {now.error}"
     began = now.succeeded is not None or now.waiting is not None  # else nobody has switched it on yet
     urgency = "wake" if began and rhythm.wakes is not None and late > rhythm.wakes else "look"
-    return Answer(False, f"{told}; {todo}", urgency, figures)
+    return CheckResult(False, f"{told}; {todo}", urgency, figures)
 
 
-def _late(rhythm: Rhythm, now: StageTimes) -> timedelta | None:
+def _late(rhythm: FreshnessRule, now: StageTimes) -> timedelta | None:
     """For how long nothing came of it; None where that is as it should be."""
     if now.in_hand:  # a long run, or a backfill
         return None

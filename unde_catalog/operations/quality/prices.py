@@ -6,22 +6,22 @@ see it.
 
 from decimal import Decimal
 
-from unde_catalog.operations.quality.result import Answer, counted
+from unde_catalog.operations.quality.result import CheckResult, counted
 from unde_catalog.settings.checks import CheckFields
-from unde_catalog.stores.staging.reports.price_changes import PriceMove, PriceMoves
+from unde_catalog.stores.staging.reports.price_changes import PriceChange, PriceChanges
 
 _FEW = 10
 _OTHER_UNIT = 0.05  # of the brand a hundredfold: the source changed its unit, not the shop its prices
 
 
-def prices(brand: str, now: PriceMoves, limits: CheckFields) -> Answer:
+def prices(brand: str, now: PriceChanges, limits: CheckFields) -> CheckResult:
     """No price moved lately by more than a factor against the median of its former ones."""
     told = f"{counted(now.changed, 'price')} of {now.products} changed in the last {now.days} days"
     figures = {
         "products": now.products, "changed": now.changed, "outliers": now.outliers, "hundredfold": now.hundredfold,
     }  # fmt: skip
     if not now.outliers:
-        return Answer(True, f"{told}, none by a factor of {limits.check_price_factor:g}", figures=figures)
+        return CheckResult(True, f"{told}, none by a factor of {limits.check_price_factor:g}", figures=figures)
     table = [
         {"product": one.external_id, "former": str(one.former), "now": str(one.price), "times": _times(one)}
         for one in now.examples
@@ -33,14 +33,14 @@ def prices(brand: str, now: PriceMoves, limits: CheckFields) -> Answer:
             f"{now.hundredfold} by a hundredfold: fils are read as dirhams, or the other way round. Look at the raw "
             "items (raw_data); none of it is published while prices_in_line or price_implausible holds it back"
         )
-        return Answer(False, f"{told}; {todo}", "wake", figures, table)
+        return CheckResult(False, f"{told}; {todo}", "wake", figures, table)
     todo = (
         f"look at them in the shop; if they are right, nothing is to be done: they leave this list in {now.days} days"
     )
     if now.hundredfold:
         todo = f"{now.hundredfold} by a hundredfold, which is fils read as dirhams: look at their raw_data; else {todo}"
-    return Answer(False, f"{told}: {todo}", figures=figures, table=table)
+    return CheckResult(False, f"{told}: {todo}", figures=figures, table=table)
 
 
-def _times(one: PriceMove) -> float:
+def _times(one: PriceChange) -> float:
     return float((one.price / one.former).quantize(Decimal("0.0001")))

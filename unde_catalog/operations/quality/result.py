@@ -12,7 +12,7 @@ Urgency = Literal["look", "wake"]  # look at it by day; or somebody must be told
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CheckResult:
     """A rule's answer: figures in one sentence and, where it does not hold, what to do next.
 
     `figures` are numbers for plots, `table` rows for people (all with the same columns), `mend` a statement to run.

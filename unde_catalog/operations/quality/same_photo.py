@@ -3,7 +3,7 @@
 Search can't tell such products apart, and try-on shows another garment than was asked for.
 """
 
-from unde_catalog.operations.quality.result import Answer
+from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.settings.checks import CheckFields
 from unde_catalog.stores.staging.photos.duplicates import SamePhotos
 
@@ -11,7 +11,7 @@ _PLACEHOLDER = 10  # products with one photo: no garment is listed so often
 _FEW = 10
 
 
-def same_photo(brand: str, now: SamePhotos, limits: CheckFields) -> Answer:
+def same_photo(brand: str, now: SamePhotos, limits: CheckFields) -> CheckResult:
     """No photo is on many products, and few products share one with another."""
     told = f"{now.sharing} of the {now.products} newest products share a photo with another"
     figures = {"products": now.products, "sharing": now.sharing, "photos": now.photos}
@@ -25,12 +25,12 @@ def same_photo(brand: str, now: SamePhotos, limits: CheckFields) -> Answer:
             "placeholder, ask for these products' photos again when the shop has them (run originals with force and "
             "product_ids)"
         )
-        return Answer(False, f"{told}; {todo}", figures=figures, table=table)
+        return CheckResult(False, f"{told}; {todo}", figures=figures, table=table)
     if most is not None and now.sharing > max(_FEW, limits.check_max_same_photo_share * now.products):
         todo = (
             f"the limit CHECK_MAX_SAME_PHOTO_SHARE is {limits.check_max_same_photo_share:.0%}: compare "
             f"{' and '.join(most.examples[:2])} in the shop; if both are one garment, raise the limit, else the source "
             "mixes up photos and its raw_data shows how"
         )
-        return Answer(False, f"{told}; {todo}", figures=figures, table=table)
-    return Answer(True, told, figures=figures, table=table)
+        return CheckResult(False, f"{told}; {todo}", figures=figures, table=table)
+    return CheckResult(True, told, figures=figures, table=table)

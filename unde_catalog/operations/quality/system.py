@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from unde_catalog.operations.quality.result import Answer, counted, in_words
+from unde_catalog.operations.quality.result import CheckResult, counted, in_words
 from unde_catalog.stores.staging.due_work.host_pace import HostState
 
 _LITTLE, _VERY_LITTLE = 0.15, 0.05  # of a disk
@@ -19,7 +19,7 @@ _STAMP = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class FreeSpace:
     """A disk by the folder on it, and the staging database; all bytes."""
 
     folder: Path
@@ -28,14 +28,14 @@ class Room:
     database: int
 
 
-def room_at(folder: Path, database: int) -> Room:
+def free_space(folder: Path, database: int) -> FreeSpace:
     """How full the disk below a folder is; of one that is not there yet, the folder that it will be in."""
     there = next(one for one in (folder, *folder.parents) if one.exists())
     usage = shutil.disk_usage(there)
-    return Room(folder, usage.total, usage.free, database)
+    return FreeSpace(folder, usage.total, usage.free, database)
 
 
-def disk_space(now: Room) -> Answer:
+def disk_space(now: FreeSpace) -> CheckResult:
     """More than 15 % of the disk under `UNDE_HOME` is free."""
     free = now.free / now.total
     told = (
@@ -46,12 +46,12 @@ def disk_space(now: Room) -> Answer:
         "free_gb": round(now.free / 1e9, 2), "free_share": round(free, 4), "database_gb": round(now.database / 1e9, 3),
     }  # fmt: skip
     if free >= _LITTLE:
-        return Answer(True, told, figures=figures)
+        return CheckResult(True, told, figures=figures)
     todo = (
         "move old backups away, lower ..._KEEP_DAYS and run the job pruning, move objects to S3 (unde-catalog objects "
         "copy), or give it a bigger disk; a full one stops every stage"
     )
-    return Answer(False, f"{told}: {todo}", "wake" if free < _VERY_LITTLE else "look", figures)
+    return CheckResult(False, f"{told}: {todo}", "wake" if free < _VERY_LITTLE else "look", figures)
 
 
 def newest_backup(folder: Path) -> datetime | None:
@@ -67,23 +67,23 @@ def newest_backup(folder: Path) -> datetime | None:
     return max(found, default=None)
 
 
-def backup_age(folder: Path | None, made_at: datetime | None, now: datetime, longest: timedelta) -> Answer:
+def backup_age(folder: Path | None, made_at: datetime | None, now: datetime, longest: timedelta) -> CheckResult:
     """The newest backup in `BACKUP_FOLDER` is young."""
     if folder is None:
-        return Answer(True, "not configured: set BACKUP_FOLDER to where unde-catalog backup writes")
+        return CheckResult(True, "not configured: set BACKUP_FOLDER to where unde-catalog backup writes")
     todo = f"run unde-catalog backup {folder}, and look why it did not run by itself"
     if made_at is None:
-        return Answer(False, f"there is no backup in {folder}: {todo}")
+        return CheckResult(False, f"there is no backup in {folder}: {todo}")
     age = now - made_at
     figures = {"hours": round(age / timedelta(hours=1), 1)}
     told = f"the newest backup in {folder} is {in_words(age)} old"
     if age <= longest:
-        return Answer(True, told, figures=figures)
+        return CheckResult(True, told, figures=figures)
     told += f", where {in_words(longest)} is the longest (BACKUP_MAX_AGE_HOURS)"
-    return Answer(False, f"{told}: {todo}", "wake" if age > _WAKES_AFTER else "look", figures)
+    return CheckResult(False, f"{told}: {todo}", "wake" if age > _WAKES_AFTER else "look", figures)
 
 
-def hosts_at_ease(states: Sequence[HostState], now: datetime) -> Answer:
+def hosts_not_throttled(states: Sequence[HostState], now: datetime) -> CheckResult:
     """No shop's host has been asked more slowly than usual for more than an hour."""
     slowed = [(one, now - one.slowed_at) for one in states if one.slowed_at is not None]
     table = [
@@ -96,14 +96,14 @@ def hosts_at_ease(states: Sequence[HostState], now: datetime) -> Answer:
     )
     figures = {"hosts": len(states), "slowed": len(slowed)}
     if not any(since > _SLOWED_FOR for _, since in slowed):
-        return Answer(
+        return CheckResult(
             True, told or f"{counted(len(states), 'host')} at ease, none slowed down", figures=figures, table=table
         )
     todo = (
         "it speeds up by itself when the host is well; a 403 that stays wants another User-Agent (<BRAND>_USER_AGENT) "
         "or a word with the shop, anything else a longer STOCK_REQUEST_GAP or AVAILABILITY_INTERVAL"
     )
-    return Answer(False, f"{told}: {todo}", figures=figures, table=table)
+    return CheckResult(False, f"{told}: {todo}", figures=figures, table=table)
 
 
 def _made_at(folder: Path) -> datetime | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from unde_catalog.operations.report.numbers import CatalogReport, Fresh
+from unde_catalog.operations.report.numbers import CatalogReport, StageFreshness
 from unde_catalog.operations.report.words import ago, count, counted, duration, harmless, share, stage_name
 from unde_catalog.stores.staging.due_work.pauses import ALL
 
@@ -72,7 +72,7 @@ def _credits(report: CatalogReport) -> Iterator[Note]:
         yield Note("warn", f"{share(used, budget)} of this month's {count(budget)} Ximilar credits are used")
 
 
-def _of(report: CatalogReport, one: Fresh) -> str:
+def _of(report: CatalogReport, one: StageFreshness) -> str:
     return f"{stage_name(one.stage)} of {report.name_of(one.brand)}"
 
 

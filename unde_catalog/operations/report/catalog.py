@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.operations.report.gather import gather
 from unde_catalog.operations.report.markdown import markdown
 from unde_catalog.operations.report.numbers import CatalogReport
@@ -13,7 +13,7 @@ from unde_catalog.settings.environment import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class RenderedReport:
     """A report, its page and its Markdown."""
 
     report: CatalogReport
@@ -21,10 +21,10 @@ class Made:
     markdown: str
 
 
-def make(place: Workplace) -> Made:
-    """The report as of now; `StagingDown` where the database can't be used."""
-    report = gather(place.db, place.settings)
-    return Made(report, page(report), markdown(report))
+def render(backends: Backends) -> RenderedReport:
+    """The report as of now; `DatabaseUnavailable` where the database can't be used."""
+    report = gather(backends.db, backends.settings)
+    return RenderedReport(report, page(report), markdown(report))
 
 
 def key_of(settings: Settings) -> str:
@@ -38,8 +38,8 @@ def key_of(settings: Settings) -> str:
     return f"reports/catalog-{hmac.new(secret, b'catalog_report', hashlib.sha256).hexdigest()[:32]}.html"
 
 
-def store(place: Workplace, made: Made) -> str:
-    """Put the page into the object store; its address. `StorageDown` where that can't be used."""
-    key = key_of(place.settings)
-    place.store.put(key, made.page.encode(), "text/html; charset=utf-8")
-    return place.store.public_url(key)
+def store(backends: Backends, made: RenderedReport) -> str:
+    """Put the page into the object store; its address. `StorageUnavailable` where that can't be used."""
+    key = key_of(backends.settings)
+    backends.store.put(key, made.page.encode(), "text/html; charset=utf-8")
+    return backends.store.public_url(key)

@@ -7,20 +7,27 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.operations.report.numbers import BrandReport, CatalogReport, Fresh, Freshness, Growth, Work
+from unde_catalog.operations.report.numbers import (
+    BrandReport,
+    CatalogReport,
+    DueWork,
+    FreshnessState,
+    Growth,
+    StageFreshness,
+)
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stages.availability import recurring as due_state
-from unde_catalog.stages.availability.configured import SHOP_STAGES
 from unde_catalog.stages.availability.configured import STAGE as AVAILABILITY
+from unde_catalog.stages.availability.configured import STORE_STAGES
 from unde_catalog.stages.run import DUE_STAGES, STAGES
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import host_pace, pauses
-from unde_catalog.stores.staging.due_work.pauses import Paused
+from unde_catalog.stores.staging.due_work.pauses import PausedWork
 from unde_catalog.stores.staging.index import ximilar
 from unde_catalog.stores.staging.reports import days as catalog_days
 from unde_catalog.stores.staging.reports import runs, totals
 from unde_catalog.stores.staging.reports.runs import Changes, LastRun
-from unde_catalog.stores.staging.reports.totals import Standing, Stock, Stored
+from unde_catalog.stores.staging.reports.totals import BrandTotals, StockTotals, StorageTotals
 
 REASONS = 12  # shown; the others are in `status`
 DAYS = 38  # a month, and a week of slack for what nobody looked at
@@ -79,27 +86,29 @@ def gather(db: Database, settings: Settings) -> CatalogReport:
 
 def _brands(db: Database, settings: Settings, now: datetime) -> list[BrandReport]:
     """All of them; today's rows are written before the days are read."""
-    standings = db.run(totals.standings)
+    standings = db.run(totals.brand_totals)
     stored, counted_at = _stored(db, now, standings)
     week, month = (db.run(runs.changes, timedelta(days=days)) for days in (7, 30))
-    recurring = due_state.recurring(settings)
+    recurring = due_state.recurring_intervals(settings)
     # An unchanged answer of a shop is written down again once an hour, at the first check after it.
     age = 2 * max(recurring.values(), default=timedelta()) + timedelta(hours=1)
     stock = db.run(totals.stock, age) if recurring else {}
     found = []
     for key, brand in BRANDS.items():
-        standing, objects = standings.get(key, Standing()), stored.get(key, Stored())
+        standing, objects = standings.get(key, BrandTotals()), stored.get(key, StorageTotals())
         db.run(catalog_days.record, key, standing, objects, counted_at)
         known = db.run(catalog_days.days, key, DAYS)
         week_ago, month_ago = (catalog_days.ago(known, known[-1].day, days) for days in (7, 30))
         growth = Growth(week_ago, month_ago, known, week.get(key, Changes()), month.get(key, Changes()))
-        in_shops = stock.get(key, Stock()) if (key, AVAILABILITY) in recurring else None
-        report = BrandReport(key, brand.name, standing, objects, counted_at, in_shops, growth, brand.has_shops)
+        in_shops = stock.get(key, StockTotals()) if (key, AVAILABILITY) in recurring else None
+        report = BrandReport(key, brand.name, standing, objects, counted_at, in_shops, growth, brand.has_stores)
         found.append(report)
     return found
 
 
-def _stored(db: Database, now: datetime, standings: Mapping[str, Standing]) -> tuple[Mapping[str, Stored], datetime]:
+def _stored(
+    db: Database, now: datetime, standings: Mapping[str, BrandTotals]
+) -> tuple[Mapping[str, StorageTotals], datetime]:
     """Each brand's objects and when they were counted: now, where the catalogue is big once a day."""
     if sum(one.active + one.inactive for one in standings.values()) > _BIG:
         newest = {key: known[-1] for key in BRANDS if (known := db.run(catalog_days.days, key, 1))}
@@ -109,7 +118,7 @@ def _stored(db: Database, now: datetime, standings: Mapping[str, Standing]) -> t
     return db.run(totals.stored), now
 
 
-def _work(db: Database, now: datetime, held_up: Sequence[Paused]) -> list[Work]:
+def _work(db: Database, now: datetime, held_up: Sequence[PausedWork]) -> list[DueWork]:
     due = db.run(totals.due, DUE_STAGES, list(BRANDS))
     rates = db.run(runs.rates, [(one.stage, one.brand) for one in due])
     found = []
@@ -118,16 +127,16 @@ def _work(db: Database, now: datetime, held_up: Sequence[Paused]) -> list[Work]:
         going = one.in_hand > 0 or (rate is not None and now - rate.ended_at < _GOING[one.stage])
         paused = pauses.why_paused(held_up, one.stage, one.brand) is not None
         per_second = rate.per_second if rate is not None else 0.0
-        found.append(Work(one.stage, one.brand, one.products, one.in_hand, per_second, going, paused))
+        found.append(DueWork(one.stage, one.brand, one.products, one.in_hand, per_second, going, paused))
     return found
 
 
-def _fresh(run: LastRun, now: datetime, work: Sequence[Work], held_up: Sequence[Paused]) -> Fresh:
-    return Fresh(run.stage, run.brand, run.succeeded_at, _state(run, now, work, held_up), run.said)
+def _fresh(run: LastRun, now: datetime, work: Sequence[DueWork], held_up: Sequence[PausedWork]) -> StageFreshness:
+    return StageFreshness(run.stage, run.brand, run.succeeded_at, _state(run, now, work, held_up), run.said)
 
 
-def _state(run: LastRun, now: datetime, work: Sequence[Work], held_up: Sequence[Paused]) -> Freshness:
-    if run.stage in SHOP_STAGES and not BRANDS[run.brand].has_shops:
+def _state(run: LastRun, now: datetime, work: Sequence[DueWork], held_up: Sequence[PausedWork]) -> FreshnessState:
+    if run.stage in STORE_STAGES and not BRANDS[run.brand].has_stores:
         return "no shops"
     is_due = any((one.stage, one.brand) == (run.stage, run.brand) for one in work)
     if pauses.why_paused(held_up, run.stage, run.brand) is not None:
@@ -150,7 +159,7 @@ def counted(report: CatalogReport) -> Mapping[str, int]:
     """The numbers that are worth a curve, under the same names in every report."""
     shops = report.shops()
     return {
-        **{name: report.total(name) for name in (*Standing.__slots__, *Stored.__slots__)},
+        **{name: report.total(name) for name in (*BrandTotals.__slots__, *StorageTotals.__slots__)},
         "in_stock": shops.in_stock,
         "due": sum(one.due for one in report.work),
         "failing": report.failing_products,

@@ -10,27 +10,27 @@ from typing import Literal
 
 from unde_catalog.operations.report.words import harmless
 from unde_catalog.stores.staging.due_work.host_pace import HostState
-from unde_catalog.stores.staging.due_work.pauses import Paused
-from unde_catalog.stores.staging.reports.days import Day
+from unde_catalog.stores.staging.due_work.pauses import PausedWork
+from unde_catalog.stores.staging.reports.days import CatalogDay
 from unde_catalog.stores.staging.reports.runs import Changes
-from unde_catalog.stores.staging.reports.totals import Failing, Standing, Stock, Stored
+from unde_catalog.stores.staging.reports.totals import BrandTotals, FailingProducts, StockTotals, StorageTotals
 
-Freshness = Literal["fine", "late", "failing", "never", "not configured", "no shops", "paused"]
+FreshnessState = Literal["fine", "late", "failing", "never", "not configured", "no shops", "paused"]
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh:
+class StageFreshness:
     """When a stage of a brand last succeeded (None: never), how that is to be taken, and what its last run said."""
 
     stage: str
     brand: str
     succeeded_at: datetime | None
-    state: Freshness
+    state: FreshnessState
     said: str
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class DueWork:
     """What is due of a stage and brand now.
 
     `per_second`: of its last runs, 0 where none had anything to do. `going`: somebody is at it, or will soon be again.
@@ -57,9 +57,9 @@ class Growth:
     `week` and `month` are what scrapes changed in 7 and 30 days.
     """
 
-    week_ago: Day | None
-    month_ago: Day | None
-    days: Sequence[Day]
+    week_ago: CatalogDay | None
+    month_ago: CatalogDay | None
+    days: Sequence[CatalogDay]
     week: Changes
     month: Changes
 
@@ -73,12 +73,12 @@ class BrandReport:
 
     key: str
     name: str
-    standing: Standing
-    stored: Stored
+    standing: BrandTotals
+    stored: StorageTotals
     counted_at: datetime
-    stock: Stock | None
+    stock: StockTotals | None
     growth: Growth
-    has_shops: bool = True
+    has_stores: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +91,12 @@ class CatalogReport:
     at: datetime
     brands: Sequence[BrandReport]
     stages: Sequence[str]
-    freshness: Mapping[tuple[str, str], Fresh]
-    failing: Sequence[Failing]
+    freshness: Mapping[tuple[str, str], StageFreshness]
+    failing: Sequence[FailingProducts]
     failing_products: int
-    rejected: Sequence[Failing]
-    work: Sequence[Work]
-    pauses: Sequence[Paused]
+    rejected: Sequence[FailingProducts]
+    work: Sequence[DueWork]
+    pauses: Sequence[PausedWork]
     slow_hosts: Sequence[HostState]
     credits_today: int
     credits_month: int
@@ -108,12 +108,12 @@ class CatalogReport:
         return next((one.name for one in self.brands if one.key == brand), harmless(brand))
 
     def total(self, field: str) -> int:
-        """A field of `Standing` or `Stored` over all brands."""
+        """A field of `BrandTotals` or `StorageTotals` over all brands."""
         return sum(
-            getattr(one.standing if field in Standing.__slots__ else one.stored, field) for one in self.brands
+            getattr(one.standing if field in BrandTotals.__slots__ else one.stored, field) for one in self.brands
         )  # fmt: skip
 
-    def shops(self) -> Stock:
+    def shops(self) -> StockTotals:
         """Stock over all brands whose shops are configured."""
         known = [one.stock for one in self.brands if one.stock is not None]
-        return Stock(*(sum(getattr(one, name) for one in known) for name in Stock.__slots__))
+        return StockTotals(*(sum(getattr(one, name) for one in known) for name in StockTotals.__slots__))

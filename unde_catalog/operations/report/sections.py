@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from unde_catalog.operations.report.numbers import BrandReport, CatalogReport, Fresh
+from unde_catalog.operations.report.numbers import BrandReport, CatalogReport, StageFreshness
 from unde_catalog.operations.report.words import ago, change, count, done_in, harmless, rate, share, size, stage_name
-from unde_catalog.stores.staging.reports.totals import Failing
+from unde_catalog.stores.staging.reports.totals import FailingProducts
 
 Tone = Literal["", "quiet", "good", "warn", "bad"]
 
@@ -115,7 +115,7 @@ def failures(report: CatalogReport) -> Section:
     )
 
 
-def _failure(report: CatalogReport, one: Failing) -> list[Cell]:
+def _failure(report: CatalogReport, one: FailingProducts) -> list[Cell]:
     examples = [f"{harmless(id, 40)} {harmless(name, 40)}" if name else harmless(id, 40) for id, name in one.examples]
     rejected = one.stage == "raw_products"
     return [
@@ -133,7 +133,7 @@ _TONES: dict[str, Tone] = {"fine": "", "late": "warn", "failing": "bad", "paused
 def freshness(report: CatalogReport) -> Section:
     """When each stage last succeeded, by brand."""
 
-    def cell(one: Fresh) -> Cell:
+    def cell(one: StageFreshness) -> Cell:
         if one.state in ("not configured", "no shops", "never"):
             return Cell(one.state, tone="quiet")
         return Cell(
@@ -159,7 +159,7 @@ def shops(report: CatalogReport) -> Section:
             rows.append(
                 [
                     Cell(one.name),
-                    Cell("not configured" if one.has_shops else "no shops", tone="quiet"),
+                    Cell("not configured" if one.has_stores else "no shops", tone="quiet"),
                     *[Cell("–", tone="quiet")] * 3,
                 ]
             )

@@ -29,7 +29,7 @@ _LOCK_WAIT = "30s"
 Tell = Callable[[CopyReport], None]
 
 
-class Manifest(BaseModel):
+class BackupManifest(BaseModel):
     """What a backup holds. `rows` by table; `objects` and `object_bytes` are None where only rows were saved."""
 
     model_config = ConfigDict(frozen=True)
@@ -66,7 +66,7 @@ def backup(url: str, folder: Path, store: ObjectStore | None = None, tell: Tell 
         unfinished.mkdir(mode=0o700)
         known = _dump(url, unfinished / DUMP)
         count, size = _copy_objects(store, folder / OBJECTS, tell) if store else (None, None)
-        manifest = Manifest(made_at=made_at, **known, objects=count, object_bytes=size)
+        manifest = BackupManifest(made_at=made_at, **known, objects=count, object_bytes=size)
         _write(unfinished / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
         _sync(unfinished)
         unfinished.rename(target)
@@ -74,10 +74,10 @@ def backup(url: str, folder: Path, store: ObjectStore | None = None, tell: Tell 
     return target
 
 
-def read_manifest(backup: Path) -> Manifest:
+def read_manifest(backup: Path) -> BackupManifest:
     """What the backup in that folder says of itself; ValueError where it is none, or none of ours."""
     try:
-        return Manifest.model_validate_json((backup / MANIFEST).read_bytes())
+        return BackupManifest.model_validate_json((backup / MANIFEST).read_bytes())
     except FileNotFoundError:
         raise ValueError(f"{backup} is no backup: it has no {MANIFEST}") from None
     except ValidationError as error:
@@ -85,7 +85,7 @@ def read_manifest(backup: Path) -> Manifest:
         raise ValueError(f"{backup / MANIFEST} can't be read: {where or 'it is no JSON'}") from None
 
 
-def check_dump(backup: Path, manifest: Manifest) -> None:
+def check_dump(backup: Path, manifest: BackupManifest) -> None:
     """ValueError unless the dump is, byte for byte, what was written."""
     try:
         is_it = _sha256(backup / DUMP)

@@ -8,19 +8,20 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from unde_catalog.operations.upkeep.backup import DUMP, Manifest, check_dump, read_manifest
+from unde_catalog.operations.upkeep.backup import DUMP, BackupManifest, check_dump, read_manifest
 from unde_catalog.stores.db import dumps, migrate
 from unde_catalog.stores.db.postgres_tools import Direct, ToolFailed, direct, run, running
 
 _DEFAULT_RIGHTS = re.compile(r'^(ALTER DEFAULT PRIVILEGES FOR ROLE) (?:"(?:[^"]|"")*"|\S+) (.*;)$', re.MULTILINE)
 
 
-def restore(url: str, backup: Path, *, replace: bool = False) -> Manifest:
+def restore(url: str, backup: Path, *, replace: bool = False) -> BackupManifest:
     """Put the database's dump back and migrate it to the newest; what its manifest says.
 
     ValueError, before anything is touched, for a damaged dump, one that is newer than this program, a database
     that holds something (unless `replace`) or lacks an extension, or workers that have products in hand.
-    `ToolFailed` and `StagingDown` leave the database as it was. Leases in the dump are void. Objects are not touched.
+    `ToolFailed` and `DatabaseUnavailable` leave the database as it was. Leases in the dump are void. Objects are not
+    touched.
     """
     manifest = read_manifest(backup)
     known = migrate.revisions()
@@ -37,7 +38,7 @@ def restore(url: str, backup: Path, *, replace: bool = False) -> Manifest:
     return manifest
 
 
-def _must_fit(database: Direct, manifest: Manifest, replace: bool) -> None:
+def _must_fit(database: Direct, manifest: BackupManifest, replace: bool) -> None:
     if database.major < manifest.postgres:
         raise ValueError(
             f"the backup is of PostgreSQL {manifest.postgres}, and {database.name} is {database.major}: "
@@ -49,7 +50,7 @@ def _must_fit(database: Direct, manifest: Manifest, replace: bool) -> None:
         raise ValueError(f"{database.name} is not empty, it holds {listed}: --replace puts the backup in its place")
 
 
-def _pour(database: Direct, dump: Path, manifest: Manifest) -> None:
+def _pour(database: Direct, dump: Path, manifest: BackupManifest) -> None:
     """Everything in one transaction, which psql commits only when the last line has come."""
     connection = database.connection
     new_roles = dumps.missing_roles(connection, manifest.roles)

@@ -17,7 +17,7 @@ _UNFINISHED_FOR = timedelta(days=1)  # a put takes a minute at the most
 
 def old_rows(db: Database, settings: Settings) -> dict[str, int]:
     """Delete rows that are older than settings say; how many by table."""
-    rules: Sequence[tuple[str, retention.Age, int]] = (
+    rules: Sequence[tuple[str, retention.MaximumAge, int]] = (
         ("raw_availability", retention.old_availability, settings.availability_keep_days),
         ("scraper_logs", retention.old_logs, settings.log_keep_days),
         ("user_media_requests", retention.old_user_media_requests, settings.log_keep_days),

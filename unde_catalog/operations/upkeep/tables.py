@@ -18,7 +18,7 @@ _LOCK_SECONDS = 60  # for whoever is in the way; then that index waits for tomor
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class UpkeepLimits:
     """From where on something is mended. Autovacuum comes at a fifth of dead rows; a new index is a tenth air."""
 
     dead_share: float = 0.2
@@ -28,7 +28,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Tended:
+class MaintainedTable:
     """What was done to a table or an index: `before` and `after` are bytes, `found` says what was wrong."""
 
     name: str
@@ -42,13 +42,13 @@ class Tended:
 class UpkeepReport:
     """All tables and what was mended; `trouble`: what could not be, in sentences."""
 
-    tables: list[Tended] = field(default_factory=list)
-    indexes: list[Tended] = field(default_factory=list)
+    tables: list[MaintainedTable] = field(default_factory=list)
+    indexes: list[MaintainedTable] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
 
-def tend(url: str, limits: Limits = Limits()) -> UpkeepReport:
+def maintain(url: str, limits: UpkeepLimits = UpkeepLimits()) -> UpkeepReport:
     """Look after the hot tables of the database at `url`, which leads past any pooler and connects as their owner.
 
     `ToolFailed` where it does not; what fails for one index holds up no other.
@@ -61,7 +61,7 @@ def tend(url: str, limits: Limits = Limits()) -> UpkeepReport:
                 f"{database.role} may not look after {', '.join(one.name for one in foreign)} in {database.name}, "
                 f"which are {foreign[0].owner}'s: set BACKUP_DB_URL to connect as the owner of the tables"
             )
-        bloat.wait_at_most(connection, _LOCK_SECONDS)
+        bloat.set_lock_timeout(connection, _LOCK_SECONDS)
         for name in HOT:
             bloat.analyze(connection, name)
         for table in bloat.tables(connection, HOT):
@@ -79,22 +79,22 @@ def tend(url: str, limits: Limits = Limits()) -> UpkeepReport:
     return report
 
 
-def _tend_table(connection: bloat.Connection, table: TableState, limits: Limits) -> Tended:
+def _tend_table(connection: bloat.Connection, table: TableState, limits: UpkeepLimits) -> MaintainedTable:
     found = f"{table.dead:,} of {table.live + table.dead:,} rows dead"
     if table.dead <= max(limits.dead_rows, limits.dead_share * (table.live + table.dead)):
-        return Tended(table.name, found, "analyzed", table.bytes, table.bytes)
+        return MaintainedTable(table.name, found, "analyzed", table.bytes, table.bytes)
     bloat.vacuum(connection, table.name)
     (after,) = bloat.tables(connection, [table.name])
     left = f", {after.dead:,} dead rows left, which somebody may still see" if after.dead else ""
-    return Tended(table.name, found, f"vacuumed{left}", table.bytes, after.bytes)
+    return MaintainedTable(table.name, found, f"vacuumed{left}", table.bytes, after.bytes)
 
 
-def _tend_index(connection: bloat.Connection, index: IndexState, limits: Limits) -> Tended | None:
+def _tend_index(connection: bloat.Connection, index: IndexState, limits: UpkeepLimits) -> MaintainedTable | None:
     if index.being_built:
         return None
     if index.left_over:
         bloat.drop_index(connection, index.name)
-        return Tended(index.name, "left over by a REINDEX that did not end", "dropped", index.bytes, 0)
+        return MaintainedTable(index.name, "left over by a REINDEX that did not end", "dropped", index.bytes, 0)
     if not index.valid:
         found = "invalid"
     elif index.needed and index.bytes > max(limits.index_bytes, limits.index_growth * index.needed):
@@ -103,4 +103,4 @@ def _tend_index(connection: bloat.Connection, index: IndexState, limits: Limits)
         return None
     bloat.reindex(connection, index.name)
     after = next((one.bytes for one in bloat.indexes(connection, [index.table]) if one.name == index.name), 0)
-    return Tended(index.name, found, "built anew", index.bytes, after)
+    return MaintainedTable(index.name, found, "built anew", index.bytes, after)

@@ -13,7 +13,7 @@ from itertools import islice
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.objects import ObjectInfo, ObjectMissing, ObjectStore
 from unde_catalog.stores.staging.photos import object_checks, repair
-from unde_catalog.stores.staging.photos.object_checks import KINDS, Finding, Kind, Seen
+from unde_catalog.stores.staging.photos.object_checks import KINDS, Kind, ListedObject, ObjectFinding
 
 FOLDERS = ("originals", "collages")  # nothing else in a bucket is looked at: manifests, other people's
 _PAGE = 5_000  # objects listed between two looks at the lease, without and ...
@@ -73,8 +73,8 @@ def verify(
 ) -> VerifyReport:
     """Compare the objects of a brand, or of all, with their rows; with `hashes`, every object is read.
 
-    With `mend`, what is missing or wrong is due again and orphans are deleted. `StorageDown` and `StagingDown` as
-    everywhere; what was mended until then stays so.
+    With `mend`, what is missing or wrong is due again and orphans are deleted. `StorageUnavailable` and
+    `DatabaseUnavailable` as everywhere; what was mended until then stays so.
     """
     check = db.run(object_checks.begin)
     try:
@@ -107,7 +107,7 @@ def _list(db: Database, store: ObjectStore, check: int, brand: str | None, hashe
                 if hashes:
                     seen = [one for one in threads.map(lambda info: _read(store, info), page) if one is not None]
                 else:
-                    seen = [Seen(info.key, info.size, info.modified) for info in page]
+                    seen = [ListedObject(info.key, info.size, info.modified) for info in page]
                 db.run(object_checks.add, check, seen)
                 listed += len(page)
                 tell("reading" if hashes else "listing", listed)
@@ -118,15 +118,15 @@ def _pages(found: Iterator[ObjectInfo], size: int) -> Iterator[list[ObjectInfo]]
         yield page
 
 
-def _read(store: ObjectStore, info: ObjectInfo) -> Seen | None:
+def _read(store: ObjectStore, info: ObjectInfo) -> ListedObject | None:
     """The object as it is now, None where it left since it was listed."""
     try:
         data = store.get(info.key)
     except ObjectMissing:
         return None
     except ValueError:  # a key that is none of ours
-        return Seen(info.key, info.size, info.modified)
-    return Seen(info.key, len(data), info.modified, hashlib.sha256(data).hexdigest())
+        return ListedObject(info.key, info.size, info.modified)
+    return ListedObject(info.key, len(data), info.modified, hashlib.sha256(data).hexdigest())
 
 
 def _mend(db: Database, store: ObjectStore, check: int, report: VerifyReport, tell: Tell) -> None:
@@ -150,7 +150,7 @@ def _mend(db: Database, store: ObjectStore, check: int, report: VerifyReport, te
             report.mended[kind] = report.mended.get(kind, 0) + done
 
 
-def _delete_orphans(db: Database, store: ObjectStore, group: Sequence[Finding]) -> int:
+def _delete_orphans(db: Database, store: ObjectStore, group: Sequence[ObjectFinding]) -> int:
     """Delete those that are orphans still: nobody wrote a row for them since, nor stored them anew."""
     oldest = db.run(object_checks.now) - object_checks.ORPHAN_AGE
     keys = [one.key for one in group if one.key]

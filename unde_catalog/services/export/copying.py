@@ -13,16 +13,16 @@ from dataclasses import dataclass
 
 from unde_catalog.net.responses import Downloaded, DownloadFailed
 from unde_catalog.services.export import checkpoint
-from unde_catalog.services.export.encode import Maker, NeedsMemory, Problem
-from unde_catalog.services.export.figures import Figures
+from unde_catalog.services.export.encode import EncodeProblem, Encoder, NeedsMemory
+from unde_catalog.services.export.figures import ExportTotals
 from unde_catalog.services.export.folder import CopyFolder, CopyStopped, DiskFull
-from unde_catalog.services.export.journal import Begun, Journal, line
-from unde_catalog.services.export.listing import Batch, Job, Listing
-from unde_catalog.services.export.prefetch import Ahead
+from unde_catalog.services.export.journal import RunJournal, RunStart, line
+from unde_catalog.services.export.listing import CopyBatch, CopyJob, ImageListing
+from unde_catalog.services.export.prefetch import Prefetcher
 from unde_catalog.stages.photos.memory import MemoryBudget
 
 Fetch = Callable[[str, float, str], Awaitable[Downloaded | DownloadFailed]]  # place, deadline, whose image it is
-TellFailed = Callable[[Job, Problem], None]
+TellFailed = Callable[[CopyJob, EncodeProblem], None]
 
 PAUSES = (0.5, 2.0)  # seconds before an image is asked for again whose fault may pass
 _SECONDS = 600.0  # for one try of an image, with all the waiting that its host asks for
@@ -48,13 +48,13 @@ class Copying:
     """A run that fills a folder. `figures` and the files in the folder tell how far it is."""
 
     def __init__(
-        self, folder: CopyFolder, journal: Journal, fetch: Fetch, maker: Maker, options: CopyOptions,
-        figures: Figures, tell_failed: TellFailed,
+        self, folder: CopyFolder, journal: RunJournal, fetch: Fetch, maker: Encoder, options: CopyOptions,
+        figures: ExportTotals, tell_failed: TellFailed,
     ) -> None:  # fmt: skip
         self.figures = figures
         self._folder, self._journal, self._fetch, self._maker, self._options = folder, journal, fetch, maker, options
         self._tell_failed = tell_failed
-        self._jobs: deque[Job] = deque()
+        self._jobs: deque[CopyJob] = deque()
         self._reading = asyncio.Lock()
         self._listed, self._broken_list = False, None
         self._stop = asyncio.Event()
@@ -72,14 +72,14 @@ class Copying:
         """Come to an end soon: nothing new begins, what is being written is written."""
         self._stop.set()
 
-    async def run(self, listing: Listing, begun: Begun, look: Callable[[Figures], None]) -> bool:
+    async def run(self, listing: ImageListing, begun: RunStart, look: Callable[[ExportTotals], None]) -> bool:
         """Copy what is missing; False where it was stopped. `look` is called again and again.
 
         Whatever is raised, the checkpoint is saved before: `CopyStopped`, or what the list or the fetcher raises.
         """
         started = time.monotonic()
         self._must_have_room()
-        self._pages: Ahead[Batch] = Ahead(listing.batches, _PAGES_AHEAD)
+        self._pages: Prefetcher[CopyBatch] = Prefetcher(listing.batches, _PAGES_AHEAD)
         workers = [asyncio.create_task(self._work()) for _ in range(_HANDS * self._options.parallel)]
         working = asyncio.gather(*workers)
         stopping = asyncio.create_task(self._stop.wait())
@@ -108,7 +108,7 @@ class Copying:
             self._end(begun, ended)
         return ended
 
-    def _end(self, begun: Begun, ended: bool) -> None:
+    def _end(self, begun: RunStart, ended: bool) -> None:
         """Save the checkpoint; of an unfinished run the journal keeps how it began."""
         try:
             self._journal.flush()
@@ -124,7 +124,7 @@ class Copying:
                 await self._room.wait()
             result = await self._try(job)
             for pause in PAUSES:
-                if not (isinstance(result, Problem) and result.may_heal):
+                if not (isinstance(result, EncodeProblem) and result.may_heal):
                     break
                 await asyncio.sleep(pause)
                 result = await self._try(job)
@@ -132,7 +132,7 @@ class Copying:
             if self._unlooked > self._options.keep_free // 16:
                 self._must_have_room()
 
-    async def _next(self) -> Job | None:
+    async def _next(self) -> CopyJob | None:
         while not self._jobs:
             async with self._reading:
                 if self._jobs:
@@ -149,7 +149,7 @@ class Copying:
                 self._take(batch)
         return self._jobs.popleft()
 
-    def _take(self, batch: Batch) -> None:
+    def _take(self, batch: CopyBatch) -> None:
         figures = self.figures
         figures.total = batch.total
         figures.products += batch.products
@@ -162,21 +162,21 @@ class Copying:
         self._journal.add(batch.lines)
         self._jobs.extend(batch.jobs)
 
-    async def _try(self, job: Job) -> int | Problem:
+    async def _try(self, job: CopyJob) -> int | EncodeProblem:
         """Fetch an image and put it into the folder: its bytes there, or what is wrong with it."""
         deadline = time.monotonic() + _SECONDS
         answer = await self._fetch(job.place, deadline, job.product.external_id)
         if isinstance(answer, DownloadFailed):
             may_heal = answer.against_host and not answer.ask_again
             kind = "invalid" if answer.reason in _SEEN_EARLY else "download"
-            return Problem(kind, answer.reason, answer.detail, may_heal)
+            return EncodeProblem(kind, answer.reason, answer.detail, may_heal)
         self._hold(len(answer.body))
         try:
             return await self._make(job, answer.body)
         finally:
             self._hold(-len(answer.body))
 
-    async def _make(self, job: Job, body: bytes) -> int | Problem:
+    async def _make(self, job: CopyJob, body: bytes) -> int | EncodeProblem:
         result = await self._in_thread(job, body, self._unasked)
         if isinstance(result, NeedsMemory):
             async with self._memory.reserve(result.bytes):
@@ -184,8 +184,8 @@ class Copying:
             assert not isinstance(result, NeedsMemory)  # it wanted no more than it got
         return result
 
-    async def _in_thread(self, job: Job, body: bytes, memory: int) -> int | Problem | NeedsMemory:
-        """What `Maker.make` says; also when stopped meanwhile, as the file is written then all the same."""
+    async def _in_thread(self, job: CopyJob, body: bytes, memory: int) -> int | EncodeProblem | NeedsMemory:
+        """What `Encoder.make` says; also when stopped meanwhile, as the file is written then all the same."""
         making = asyncio.get_running_loop().run_in_executor(
             self._pool, self._maker.make, job.category, job.file, body, memory
         )
@@ -204,9 +204,9 @@ class Copying:
         else:
             self._room.set()
 
-    def _settle(self, job: Job, result: int | Problem) -> None:
+    def _settle(self, job: CopyJob, result: int | EncodeProblem) -> None:
         figures, product = self.figures, job.product
-        if isinstance(result, Problem):
+        if isinstance(result, EncodeProblem):
             product.failed = True
             figures.fail(result.kind, result.reason, job.category, job.file)
             self._tell_failed(job, result)
@@ -219,7 +219,7 @@ class Copying:
         if not product.left:
             self._journal.add(line(not product.failed, product.external_id))
 
-    async def _watch(self, started: float, look: Callable[[Figures], None]) -> None:
+    async def _watch(self, started: float, look: Callable[[ExportTotals], None]) -> None:
         """Look at the disk and at the time, show how far it is, save the checkpoint now and then."""
         saved, pause = started, _SAVE_SECONDS
         while True:

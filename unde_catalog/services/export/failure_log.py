@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TextIO
 
 from unde_catalog.net.responses import words
-from unde_catalog.services.export.encode import Problem
+from unde_catalog.services.export.encode import EncodeProblem
 from unde_catalog.services.export.folder import CopyStopped
-from unde_catalog.services.export.listing import Job
+from unde_catalog.services.export.listing import CopyJob
 from unde_catalog.stores.objects.objects import explain
 
 
@@ -30,7 +30,7 @@ class FailureLog:
         if self._file is not None:
             self._file.close()
 
-    def failed(self, job: Job, problem: Problem) -> None:
+    def failed(self, job: CopyJob, problem: EncodeProblem) -> None:
         """An image did not get through."""
         what = "invalid image" if problem.kind == "invalid" else "download failed"
         place = words(job.place.partition("?")[0])  # what follows may be a signature

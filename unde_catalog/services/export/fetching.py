@@ -6,9 +6,9 @@ How a download behaves is `net/`'s.
 import asyncio
 from urllib.parse import urlsplit
 
-from unde_catalog.net.download import Downloader, Manners
+from unde_catalog.net.download import Downloader, DownloadPolicy
 from unde_catalog.net.responses import Downloaded, DownloadFailed
-from unde_catalog.net.url_policy import Targets
+from unde_catalog.net.url_policy import UrlPolicy
 from unde_catalog.services.export.copying import Fetch
 from unde_catalog.settings.environment import BrandSettings, Settings
 from unde_catalog.settings.s3 import S3Settings, is_private
@@ -20,7 +20,7 @@ def downloader(settings: Settings, brand: BrandSettings, parallel: int) -> Downl
     proxy = brand.proxy_url
     return Downloader(
         _manners(settings, brand, parallel),
-        Targets(hosts=brand.photo_hosts if proxy else None, anywhere=settings.photo_allow_private_hosts),
+        UrlPolicy(hosts=brand.photo_hosts if proxy else None, anywhere=settings.photo_allow_private_hosts),
         proxy_url=proxy.get_secret_value() if proxy else None,
         proxy_ca_bundle=settings.proxy_ca_bundle,
     )
@@ -30,7 +30,7 @@ def bucket_downloader(settings: Settings, brand: BrandSettings, parallel: int, s
     """Downloads from one bucket, which may be in a private network; no proxy, as for its list."""
     where = urlsplit(s3.base_url)
     near = settings.photo_allow_private_hosts or is_private(where.hostname or "")
-    return Downloader(_manners(settings, brand, parallel), Targets(hosts=(where.netloc.lower(),), anywhere=near))
+    return Downloader(_manners(settings, brand, parallel), UrlPolicy(hosts=(where.netloc.lower(),), anywhere=near))
 
 
 def stored(store: ObjectStore, parallel: int) -> Fetch:
@@ -47,8 +47,8 @@ def stored(store: ObjectStore, parallel: int) -> Fetch:
     return fetch
 
 
-def _manners(settings: Settings, brand: BrandSettings, parallel: int) -> Manners:
-    return Manners(
+def _manners(settings: Settings, brand: BrandSettings, parallel: int) -> DownloadPolicy:
+    return DownloadPolicy(
         slots=parallel,
         delay_min=brand.download_delay_min,
         delay_max=brand.download_delay_max,

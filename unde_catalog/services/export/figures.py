@@ -30,7 +30,7 @@ class CategoryFigures:
 
 
 @dataclass(slots=True)
-class Figures:
+class ExportTotals:
     """Counts of images, if nothing else is said; `seconds` since the start, `total` as far as it is known."""
 
     total: int | None = None

@@ -33,7 +33,7 @@ class DiskFull(CopyStopped):
     """There is no room for more."""
 
 
-class InTheWay(Exception):
+class PathConflict(Exception):
     """Something stands where one file, or one category's folder, must be: that item's fault alone."""
 
 
@@ -109,7 +109,7 @@ class CopyFolder:
         return stat.S_ISREG(found.st_mode) and found.st_size > 0 and found.st_mtime_ns >= since
 
     def put(self, category: str, file: str, data: bytes) -> None:
-        """Write a file and give it its name; `InTheWay`, `DiskFull` or `CopyStopped` where that can't be."""
+        """Write a file and give it its name; `PathConflict`, `DiskFull` or `CopyStopped` where that can't be."""
         with self.told("writing", self.path / category / file):
             name = f"{secrets.token_hex(8)}.part"
             handle = os.open(name, _NEW, 0o666, dir_fd=self._unfinished)
@@ -208,7 +208,7 @@ class CopyFolder:
             yield
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST):
-                raise InTheWay("a folder, a file or a link stands where another thing must be") from None
+                raise PathConflict("a folder, a file or a link stands where another thing must be") from None
             raise
 
     @contextmanager

@@ -11,7 +11,7 @@ ListName = Literal["database", "api", "bucket", "storage"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ImageItem:
     """A product: external id, category (None: it has none) and where its photos are, in order.
 
     A place is what the list's fetcher takes: a URL, or a key of the object store.
@@ -23,14 +23,14 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableItem:
     """An item of a list that names no product. `missed`: there may be an image that is wanted."""
 
     reason: str
     missed: bool
 
 
-Item = Wanted | Unreadable
+Item = ImageItem | UnreadableItem
 
 
 class ImageList(Protocol):

@@ -17,7 +17,7 @@ _AT_ONCE = 64_000  # bytes in memory before they are written
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class RunStart:
     """A run: `refresh` names what is fetched anew (None: only what is missing), `at` when that began (nanoseconds)."""
 
     refresh: str | None
@@ -34,7 +34,7 @@ def encoded(external_id: str) -> bytes:
     return json.dumps(external_id).encode()
 
 
-class Journal:
+class RunJournal:
     """A folder's journal; appended to by one thread. `CopyStopped` where it can't be written."""
 
     def __init__(self, folder: CopyFolder) -> None:
@@ -43,7 +43,7 @@ class Journal:
         self._size = 0
         self._read_to = 0  # what lies before is in the checkpoint
 
-    def left_over(self) -> Begun | None:
+    def left_over(self) -> RunStart | None:
         """How the last run began, if it did not come to its end; a line that it had not finished goes."""
         found = os.fstat(self._handle)
         size, stale = found.st_size, time.time() - found.st_mtime > _LOST_AFTER
@@ -58,9 +58,9 @@ class Journal:
             return None
         if not isinstance(at, int) or not (refresh is None or isinstance(refresh, str)):
             return None
-        return None if stale else Begun(refresh, at)
+        return None if stale else RunStart(refresh, at)
 
-    def begin(self, begun: Begun) -> None:
+    def begin(self, begun: RunStart) -> None:
         """Begin anew; what was in it has to be in the checkpoint."""
         self.end()
         self._write(memoryview(json.dumps({"refresh": begun.refresh, "at": begun.at}).encode() + b"\n"))

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from unde_catalog.services.export.folder import CopyFolder
-from unde_catalog.services.export.image_list import ImageList, Unreadable, Wanted
+from unde_catalog.services.export.image_list import ImageItem, ImageList, UnreadableItem
 from unde_catalog.services.export.journal import line
-from unde_catalog.services.export.lists import NothingWanted
+from unde_catalog.services.export.lists import NothingSelected
 from unde_catalog.services.export.names import UNCATEGORIZED, category_folder, image_file
 
 _REPEATS = 8  # pages in which the same file is noticed before it lies there
@@ -18,7 +18,7 @@ _NAMED_CATEGORIES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ExportFilter:
     """What of a list is wanted: a category (None: all), at most `limit`, the first photo of each product or all."""
 
     brand: str
@@ -28,7 +28,7 @@ class Choice:
 
 
 @dataclass(slots=True)
-class ProductInHand:
+class ActiveProduct:
     """A product of which `left` images are to be fetched yet, and whether one failed."""
 
     external_id: str
@@ -37,17 +37,17 @@ class ProductInHand:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class CopyJob:
     """An image to fetch from a place, for a file in a category's folder."""
 
-    product: ProductInHand
+    product: ActiveProduct
     place: str
     category: str
     file: str
 
 
 @dataclass(slots=True)
-class Batch:
+class CopyBatch:
     """A page of the list: what is to be fetched, and what is settled already.
 
     `there`: images by category; `lines`: of the journal, for products that are there; `total`: of images, None where
@@ -55,7 +55,7 @@ class Batch:
     """
 
     total: int | None
-    jobs: list[Job] = field(default_factory=list)
+    jobs: list[CopyJob] = field(default_factory=list)
     there: Counter[str] = field(default_factory=Counter)
     lines: bytes = b""
     products: int = 0
@@ -64,10 +64,10 @@ class Batch:
     missed: int = 0
 
 
-class Listing:
+class ImageListing:
     """The work of a list. `since`: files last changed before (nanoseconds) don't count as there."""
 
-    def __init__(self, images: ImageList, folder: CopyFolder, choice: Choice, since: int = 0) -> None:
+    def __init__(self, images: ImageList, folder: CopyFolder, choice: ExportFilter, since: int = 0) -> None:
         self._images, self._folder, self._choice, self._since = images, folder, choice, since
         self._left = choice.limit
         self._case_matters = folder.case_matters()
@@ -75,18 +75,18 @@ class Listing:
         self._asked: set[str] = set()  # the same, as one
         self._seen: set[str] = set()
 
-    def batches(self) -> Iterator[Batch]:
-        """Page by page; `NothingWanted` where the list has no product of the category."""
+    def batches(self) -> Iterator[CopyBatch]:
+        """Page by page; `NothingSelected` where the list has no product of the category."""
         found = False
         self._images.total()  # a list that knows what it holds says here that there is nothing
         for page in self._images.pages():
-            batch = Batch(self._total())
+            batch = CopyBatch(self._total())
             self._next_page()
             lines: list[bytes] = []
             for item in page:
                 if self._left == 0:
                     break
-                if isinstance(item, Unreadable):
+                if isinstance(item, UnreadableItem):
                     batch.unreadable[item.reason] += 1
                     batch.missed += item.missed
                 elif self._is_wanted(item):
@@ -98,7 +98,9 @@ class Listing:
                 return
         if not found and self._choice.category is not None:
             there = ", ".join(sorted(self._seen)) or "none"
-            raise NothingWanted(f"nothing in the list is of the category {self._choice.category!r}; there are: {there}")
+            raise NothingSelected(
+                f"nothing in the list is of the category {self._choice.category!r}; there are: {there}"
+            )
 
     def _total(self) -> int | None:
         total, choice = self._images.total(), self._choice
@@ -106,7 +108,7 @@ class Listing:
             return None
         return total if total is None or choice.limit is None else min(total, choice.limit)
 
-    def _is_wanted(self, item: Wanted) -> bool:
+    def _is_wanted(self, item: ImageItem) -> bool:
         if self._choice.category is None:
             return True
         category = (item.category or "").strip() or UNCATEGORIZED
@@ -114,7 +116,7 @@ class Listing:
             self._seen.add(category)
         return category == self._choice.category
 
-    def _add(self, batch: Batch, item: Wanted, lines: list[bytes]) -> None:
+    def _add(self, batch: CopyBatch, item: ImageItem, lines: list[bytes]) -> None:
         batch.products += 1
         places = item.places if self._choice.all_photos else item.places[:1]
         if self._left is not None:
@@ -127,7 +129,7 @@ class Listing:
             batch.without_photo += 1
             return
         category = category_folder(item.category)
-        product = ProductInHand(item.external_id, 0)
+        product = ActiveProduct(item.external_id, 0)
         for n, place in enumerate(places, start=1):
             file = image_file(item.external_id, n, self._choice.brand, case_matters=self._case_matters)
             path = f"{category}/{file}"
@@ -137,7 +139,7 @@ class Listing:
             self._recent[-1].append(path)
             self._asked.add(path)
             product.left += 1
-            batch.jobs.append(Job(product, place, category, file))
+            batch.jobs.append(CopyJob(product, place, category, file))
         if not product.left:
             lines.append(line(True, item.external_id))
 

@@ -12,7 +12,7 @@ from typing import Literal
 import obstore
 
 from unde_catalog.brands import Brand
-from unde_catalog.services.export.image_list import Item, Unreadable, Wanted
+from unde_catalog.services.export.image_list import ImageItem, Item, UnreadableItem
 from unde_catalog.services.export.names import UNCATEGORIZED
 from unde_catalog.settings.s3 import S3Settings
 from unde_catalog.stages.raw_products.bakai_api import BakaiApi
@@ -21,9 +21,9 @@ from unde_catalog.stages.raw_products.bakai_item import read_item
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.keys import is_aside
 from unde_catalog.stores.objects.objects import ObjectStore
-from unde_catalog.stores.objects.s3 import opened
+from unde_catalog.stores.objects.s3 import open_s3
 from unde_catalog.stores.staging.products import export as export_rows
-from unde_catalog.stores.staging.products.product import Product
+from unde_catalog.stores.staging.products.product import CollectedProduct
 
 _LOOKED_UP = 1_000  # products a query
 _SIGNED_FOR = timedelta(hours=6)  # a page is worked off in minutes
@@ -31,7 +31,7 @@ _SIGNING_PATIENCE = timedelta(seconds=20)
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
-class NothingWanted(ValueError):
+class NothingSelected(ValueError):
     """The list holds nothing of what was asked for; one sentence that says what it does hold."""
 
 
@@ -43,11 +43,11 @@ class StagedImages:
     def __init__(self, db: Database, brand: str, category: str | None, all_photos: bool) -> None:
         self._db, self._brand, self._category = db, brand, category
         photos = export_rows.MOST_PHOTOS if all_photos else 1
-        self._chosen = export_rows.Chosen(brand, category, UNCATEGORIZED, photos)
+        self._chosen = export_rows.ExportSelection(brand, category, UNCATEGORIZED, photos)
         self._total: int | None = None
 
     def total(self) -> int:
-        """How many photos these products name, counted once; `NothingWanted` for none."""
+        """How many photos these products name, counted once; `NothingSelected` for none."""
         if self._total is None:
             self._total = self._count()
         return self._total
@@ -56,11 +56,11 @@ class StagedImages:
         found = self._db.run(export_rows.count, self._chosen)
         if not found and self._category is not None:
             there = ", ".join(self._db.run(export_rows.largest_categories, self._brand, 20)) or "none"
-            raise NothingWanted(
+            raise NothingSelected(
                 f"no active product of {self._brand} is of the category {self._category!r}; there are: {there}"
             )
         if not found:
-            raise NothingWanted(
+            raise NothingSelected(
                 f"the staging database has no active product of {self._brand} with a photo: "
                 "collect it first, or take another list with --from"
             )
@@ -71,7 +71,7 @@ class StagedImages:
         after = 0
         while rows := self._db.run(export_rows.page, self._chosen, after):
             after = rows[-1].id
-            yield [Wanted(row.external_id, row.category, tuple(row.urls)) for row in rows]
+            yield [ImageItem(row.external_id, row.category, tuple(row.urls)) for row in rows]
 
 
 class BakaiImages:
@@ -82,7 +82,7 @@ class BakaiImages:
     ) -> None:
         self._source, self._categories = source, categories
         self.limit_counts: Literal["images", "products"] = "products" if isinstance(source, BakaiApi) else "images"
-        self._signer = opened(signs, _SIGNING_PATIENCE) if signs is not None else None
+        self._signer = open_s3(signs, _SIGNING_PATIENCE) if signs is not None else None
         self._total: int | None = None
 
     def total(self) -> int | None:
@@ -96,22 +96,22 @@ class BakaiImages:
             items: list[Item] = []
             for raw in page.items:
                 read = read_item(raw)
-                if isinstance(read, Product):
+                if isinstance(read, CollectedProduct):
                     category = None if read.category == UNCATEGORIZED else read.category
                     keys = raw.get("keys") if self._signer is not None else None
-                    items.append(Wanted(read.external_id, category, tuple(keys or read.original_image_urls)))
+                    items.append(ImageItem(read.external_id, category, tuple(keys or read.original_image_urls)))
                 else:  # an object whose key names no product is none of its photos
-                    items.append(Unreadable(read.reason, missed=isinstance(self._source, BakaiApi)))
+                    items.append(UnreadableItem(read.reason, missed=isinstance(self._source, BakaiApi)))
             yield self._signed(self._categories.named(items))
 
     def _signed(self, items: Sequence[Item]) -> Sequence[Item]:
         if self._signer is None:
             return items
-        keys = [key for item in items if isinstance(item, Wanted) for key in item.places]
+        keys = [key for item in items if isinstance(item, ImageItem) for key in item.places]
         urls = iter(obstore.sign(self._signer, "GET", keys, _SIGNED_FOR) if keys else ())
         return [
-            Wanted(item.external_id, item.category, tuple(islice(urls, len(item.places))))
-            if isinstance(item, Wanted)
+            ImageItem(item.external_id, item.category, tuple(islice(urls, len(item.places))))
+            if isinstance(item, ImageItem)
             else item
             for item in items
         ]
@@ -134,7 +134,7 @@ class StoredImages:
         while page := list(islice(products, _LOOKED_UP)):
             yield self._categories.named(self._categories.own_ids(page))
 
-    def _products(self) -> Iterator[Wanted]:
+    def _products(self) -> Iterator[ImageItem]:
         segment, keys, found = "", [], False
         for info in self._store.list(self._prefix):
             found = True
@@ -142,14 +142,14 @@ class StoredImages:
             if not folder or is_aside(info.key) or not name.endswith(".jpg"):
                 continue
             if folder != segment and keys:
-                yield Wanted(segment, None, tuple(sorted(keys, key=_photo_number)))
+                yield ImageItem(segment, None, tuple(sorted(keys, key=_photo_number)))
                 keys = []
             segment = folder
             keys.append(info.key)
         if keys:
-            yield Wanted(segment, None, tuple(sorted(keys, key=_photo_number)))
+            yield ImageItem(segment, None, tuple(sorted(keys, key=_photo_number)))
         if not found:
-            raise NothingWanted(
+            raise NothingSelected(
                 f"there is nothing below {self._prefix} in {self._store.where}: "
                 "let the stage originals run first, or take another list with --from"
             )
@@ -163,24 +163,24 @@ class Categories:
 
     def named(self, items: Sequence[Item]) -> Sequence[Item]:
         """The items with a category where one is known."""
-        without = [item.external_id for item in items if isinstance(item, Wanted) and item.category is None]
+        without = [item.external_id for item in items if isinstance(item, ImageItem) and item.category is None]
         if self._db is None or not without:
             return items
         known: Mapping[str, str] = self._db.run(export_rows.categories, self._brand, without)
         return [
-            Wanted(item.external_id, known.get(item.external_id), item.places)
-            if isinstance(item, Wanted) and item.category is None
+            ImageItem(item.external_id, known.get(item.external_id), item.places)
+            if isinstance(item, ImageItem) and item.category is None
             else item
             for item in items
         ]
 
-    def own_ids(self, items: Sequence[Wanted]) -> Sequence[Wanted]:
+    def own_ids(self, items: Sequence[ImageItem]) -> Sequence[ImageItem]:
         """Products found by their folder, under their own external ids where the folder's name is not one."""
         keys = [item.places[0] for item in items if "." in item.external_id]
         if self._db is None or not keys:
             return items
         known: Mapping[str, str] = self._db.run(export_rows.external_ids, keys)
-        return [Wanted(known.get(item.places[0], item.external_id), None, item.places) for item in items]
+        return [ImageItem(known.get(item.places[0], item.external_id), None, item.places) for item in items]
 
 
 def _photo_number(key: str) -> tuple[int, str]:

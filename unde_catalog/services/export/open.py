@@ -2,7 +2,7 @@
 
 from contextlib import AsyncExitStack
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.brands import brand_for
 from unde_catalog.services.export.copying import Fetch
 from unde_catalog.services.export.fetching import bucket_downloader, downloader, stored
@@ -11,40 +11,40 @@ from unde_catalog.services.export.lists import BakaiImages, Categories, StagedIm
 from unde_catalog.services.export.run import Export
 from unde_catalog.stages.raw_products.bakai import open_bakai
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.objects.directory import is_gone, is_store
+from unde_catalog.stores.objects.directory import is_store, not_mounted
 from unde_catalog.stores.objects.open import configured_store
 
 BAKAI = "bakai"
 
 
-async def open_list(place: Workplace, wanted: Export, connections: AsyncExitStack) -> tuple[ImageList, Fetch]:
+async def open_list(backends: Backends, wanted: Export, connections: AsyncExitStack) -> tuple[ImageList, Fetch]:
     """The list, and what fetches from it, closed with `connections`; ValueError says what is wrong or missing."""
-    settings, choice = place.settings, wanted.choice
+    settings, choice = backends.settings, wanted.choice
     brand, manners, parallel = brand_for(choice.brand), settings.brands[choice.brand], wanted.options.parallel
     if wanted.source in ("api", "bucket") and brand.key != BAKAI:
         raise ValueError(f"--from {wanted.source} lists {BAKAI} alone: take database or storage for {brand.key}")
     match wanted.source:
         case "database":
-            images = StagedImages(place.db, brand.key, choice.category, choice.all_photos)
+            images = StagedImages(backends.db, brand.key, choice.category, choice.all_photos)
             return images, (await connections.enter_async_context(downloader(settings, manners, parallel))).download
         case "storage":
             if settings.s3 is None and not is_store(settings.objects_folder):
-                raise is_gone(settings.objects_folder)
+                raise not_mounted(settings.objects_folder)
             store = configured_store(settings)
-            return StoredImages(store, brand, Categories(_known_database(place), brand.key)), stored(store, parallel)
+            return StoredImages(store, brand, Categories(_known_database(backends), brand.key)), stored(store, parallel)
         case "api":
             images = BakaiImages(open_bakai(settings, "api"), Categories(None, brand.key))
             return images, (await connections.enter_async_context(downloader(settings, manners, parallel))).download
         case "bucket":
             s3 = settings.bakai_bucket()
-            categories = Categories(_known_database(place), brand.key)
+            categories = Categories(_known_database(backends), brand.key)
             images = BakaiImages(open_bakai(settings, "bucket"), categories, s3)
             bucket = bucket_downloader(settings, manners, parallel, s3)
             return images, (await connections.enter_async_context(bucket)).download
 
 
-def _known_database(place: Workplace) -> Database | None:
+def _known_database(backends: Backends) -> Database | None:
     """The staging database if there is one; none is made for the sake of categories."""
-    settings = place.settings
+    settings = backends.settings
     known = settings.staging_db_url is not None or (settings.home / "postgres").is_dir()
-    return place.db if known else None
+    return backends.db if known else None

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Ahead(Generic[T]):
+class Prefetcher(Generic[T]):
     """Items of an iterator, which is made and used in the thread alone."""
 
     def __init__(self, make: Callable[[], Iterator[T]], depth: int) -> None:

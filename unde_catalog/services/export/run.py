@@ -16,15 +16,15 @@ from typing import Literal
 
 from unde_catalog.services.export import checkpoint
 from unde_catalog.services.export.copying import Copying, CopyOptions, Fetch, TellFailed
-from unde_catalog.services.export.encode import Maker
-from unde_catalog.services.export.figures import Figures
+from unde_catalog.services.export.encode import Encoder
+from unde_catalog.services.export.figures import ExportTotals
 from unde_catalog.services.export.folder import CopyFolder
 from unde_catalog.services.export.image_list import ImageList, ListName
-from unde_catalog.services.export.journal import Begun, Journal
-from unde_catalog.services.export.listing import Choice, Listing
-from unde_catalog.stages.photos.image import DEFAULT_LIMITS, Limits
+from unde_catalog.services.export.journal import RunJournal, RunStart
+from unde_catalog.services.export.listing import ExportFilter, ImageListing
+from unde_catalog.stages.photos.image import DEFAULT_LIMITS, ImageLimits
 
-Ended = Literal["whole", "interrupted", "terminated"]
+ExportResult = Literal["whole", "interrupted", "terminated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,10 @@ class Export:
 
     output: Path
     source: ListName
-    choice: Choice
+    choice: ExportFilter
     anew: bool = False
     reencode: bool = False
-    limits: Limits = DEFAULT_LIMITS
+    limits: ImageLimits = DEFAULT_LIMITS
     options: CopyOptions = CopyOptions()
 
     @property
@@ -51,22 +51,22 @@ async def export(
     wanted: Export,
     images: ImageList,
     fetch: Fetch,
-    figures: Figures,
+    figures: ExportTotals,
     *,
-    look: Callable[[Figures], None] = lambda figures: None,
+    look: Callable[[ExportTotals], None] = lambda figures: None,
     note: Callable[[str], None] = lambda sentence: None,
     tell_failed: TellFailed = lambda job, problem: None,
-) -> Ended:
+) -> ExportResult:
     """Fill the folder; how far it is stands in `figures`. Raises `CopyStopped`, and what list and fetcher raise.
 
     SIGINT and SIGTERM end it soon, with all saved; a second one ends the process.
     """
     with CopyFolder(wanted.output) as folder:
-        journal = Journal(folder)
+        journal = RunJournal(folder)
         begun = _begin(folder, journal, wanted.refresh, note)
-        maker = Maker(folder, wanted.limits, reencode=wanted.reencode)
+        maker = Encoder(folder, wanted.limits, reencode=wanted.reencode)
         copying = Copying(folder, journal, fetch, maker, wanted.options, figures, tell_failed)
-        listing = Listing(images, folder, wanted.choice, begun.at if wanted.anew else 0)
+        listing = ImageListing(images, folder, wanted.choice, begun.at if wanted.anew else 0)
         with _signals(copying) as came:
             whole = await copying.run(listing, begun, look)
     if whole:
@@ -74,7 +74,7 @@ async def export(
     return "terminated" if signal.SIGTERM in came else "interrupted"
 
 
-def _begin(folder: CopyFolder, journal: Journal, refresh: str | None, note: Callable[[str], None]) -> Begun:
+def _begin(folder: CopyFolder, journal: RunJournal, refresh: str | None, note: Callable[[str], None]) -> RunStart:
     """Bring what earlier runs left into the checkpoint; how this one begins, or goes on."""
     left = journal.left_over()
     if said := checkpoint.adopt(folder):
@@ -82,7 +82,7 @@ def _begin(folder: CopyFolder, journal: Journal, refresh: str | None, note: Call
     begin, end = journal.since_checkpoint()
     if end > begin:
         checkpoint.save(folder, journal.lines(begin, end), time.time())
-    begun = Begun(refresh, folder.now())
+    begun = RunStart(refresh, folder.now())
     if left is not None and refresh is not None and left.refresh == refresh:
         began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(left.at / 1e9))
         note(f"going on with the run that began at {began}: what it has fetched is not fetched again")

@@ -9,10 +9,10 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.services.search.context import Context
-from unde_catalog.services.search.middleware.access import Gate
-from unde_catalog.services.search.middleware.request_log import Journal
+from unde_catalog.services.search.middleware.access import AccessMiddleware
+from unde_catalog.services.search.middleware.request_log import RequestLogMiddleware
 from unde_catalog.services.search.routes import docs, health, images, webhooks
 from unde_catalog.services.search.routes import product as products
 from unde_catalog.services.search.routes import products as product_list
@@ -25,9 +25,9 @@ from unde_catalog.services.search.schemas import problems
 PAGE = Path(__file__).parent / "page"
 
 
-def build_app(workplace: Workplace) -> FastAPI:
+def build_app(backends: Backends) -> FastAPI:
     """The API and its page over these stores, which are opened when they are first asked."""
-    context = Context(workplace)
+    context = Context(backends)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -44,8 +44,8 @@ def build_app(workplace: Workplace) -> FastAPI:
         openapi_url="/openapi.json",
         redirect_slashes=False,
         lifespan=lifespan,
-        middleware=[Middleware(Journal, context=context), Middleware(Gate, context=context)],
-        responses={"default": {"description": "A problem (RFC 9457)", "model": problems.ProblemAnswer}},
+        middleware=[Middleware(RequestLogMiddleware, context=context), Middleware(AccessMiddleware, context=context)],
+        responses={"default": {"description": "A problem (RFC 9457)", "model": problems.ProblemResponse}},
     )
     app.state.context = context
     app.state.searching = searching = Searching(context)

@@ -10,13 +10,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from unde_catalog.backends import Workplace
-from unde_catalog.services.search.middleware.metrics import Metrics
+from unde_catalog.backends import Backends
+from unde_catalog.services.search.middleware.metrics import SearchMetrics
 from unde_catalog.settings.environment import Settings
 from unde_catalog.settings.redaction import Secrets
 from unde_catalog.stages.visual_index.open_store import open_store
 from unde_catalog.stages.visual_index.vector_store import VectorStore
-from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.objects.objects import ObjectStore
 
 _OPENING_SECONDS = 3
@@ -25,11 +25,11 @@ _OPENING_SECONDS = 3
 class Context:
     """One of an application. Safe in several threads."""
 
-    def __init__(self, workplace: Workplace) -> None:
-        self.workplace = workplace
-        self.settings: Settings = workplace.settings
-        self.secrets = Secrets(workplace.settings)
-        self.metrics = Metrics()
+    def __init__(self, backends: Backends) -> None:
+        self.backends = backends
+        self.settings: Settings = backends.settings
+        self.secrets = Secrets(backends.settings)
+        self.metrics = SearchMetrics()
         self._db: Database | None = None
         self._store: ObjectStore | None = None
         self._vectors: VectorStore | None = None
@@ -37,34 +37,34 @@ class Context:
 
     @property
     def db(self) -> Database:
-        """The staging database; `StagingDown` while it is away."""
+        """The staging database; `DatabaseUnavailable` while it is away."""
         if self._db is None:
             with self._alone():
-                self._db = self.workplace.db
+                self._db = self.backends.db
         return self._db
 
     @property
     def store(self) -> ObjectStore:
-        """The store of photos; `StorageDown` while it is away."""
+        """The store of photos; `StorageUnavailable` while it is away."""
         if self._store is None:
-            _ = self.db  # which the workplace asks
+            _ = self.db  # which the backends asks
             with self._alone():
-                self._store = self.workplace.store
+                self._store = self.backends.store
         return self._store
 
     @property
     def vectors(self) -> VectorStore:
-        """What is searched; `VectorsDown` while it is away."""
+        """What is searched; `VectorStoreUnavailable` while it is away."""
         if self._vectors is None:
             _ = self.db
             with self._alone():
-                self._vectors = self._vectors or open_store(self.workplace)
+                self._vectors = self._vectors or open_store(self.backends)
         return self._vectors
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
         if not self._opening.acquire(timeout=_OPENING_SECONDS):  # a server that does not answer holds up one request
-            raise StagingDown("the stores are being opened by another request, which takes long")
+            raise DatabaseUnavailable("the stores are being opened by another request, which takes long")
         try:
             yield
         finally:

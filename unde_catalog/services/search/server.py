@@ -7,9 +7,9 @@ import sys
 
 import uvicorn
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.services.search.app import build_app
-from unde_catalog.services.search.middleware.request_log import JsonLines
+from unde_catalog.services.search.middleware.request_log import JsonLogFormatter
 from unde_catalog.settings.environment import Settings
 from unde_catalog.settings.redaction import Secrets
 
@@ -18,17 +18,17 @@ _PATIENCE = 5  # seconds for one of them: a client waits no longer, and asks aga
 _MOST_CONNECTIONS = 1_000  # the gate lets fewer requests in, and tells the others so
 
 
-class AddressTaken(ValueError):
+class AddressInUse(ValueError):
     """Nothing can be served at this address."""
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
-    """Serve until it is told to end (SIGINT, SIGTERM); what is in hand is answered. `AddressTaken` where it can't."""
+    """Serve until it is told to end (SIGINT, SIGTERM); what is in hand is answered. `AddressInUse` where it can't."""
     listening = _listen(host, port)
     _log_json(settings)
-    with Workplace(settings, connections=CONNECTIONS, patience=_PATIENCE) as workplace, listening:
+    with Backends(settings, connections=CONNECTIONS, patience=_PATIENCE) as backends, listening:
         config = uvicorn.Config(
-            build_app(workplace),
+            build_app(backends),
             log_config=None,
             access_log=False,  # the journal writes one
             server_header=False,
@@ -50,12 +50,12 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=256)
     except OSError as error:
-        raise AddressTaken(f"can't serve at {host}, port {port} ({error.strerror}): choose another --port") from error
+        raise AddressInUse(f"can't serve at {host}, port {port} ({error.strerror}): choose another --port") from error
 
 
 def _log_json(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonLines(Secrets(settings)))
+    handler.setFormatter(JsonLogFormatter(Secrets(settings)))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for chatty in ("httpx", "httpcore", "uvicorn.error", "PIL"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Remembered(Generic[T]):
+class TtlCache(Generic[T]):
     """What `find` said, for `seconds`. Safe in several threads: one asks again, the others go on with the old value."""
 
     def __init__(self, find: Callable[[], T], seconds: float, now: Callable[[], float] = monotonic) -> None:

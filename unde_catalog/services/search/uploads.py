@@ -5,11 +5,11 @@ from typing import BinaryIO
 from PIL import Image
 from starlette.concurrency import run_in_threadpool
 
-from unde_catalog.services.search.middleware.metrics import Metrics
+from unde_catalog.services.search.middleware.metrics import SearchMetrics
 from unde_catalog.services.search.schemas.problems import Problem
 from unde_catalog.settings.search import SearchFields
 from unde_catalog.stages.photos.decode import RefusalReason, Refused
-from unde_catalog.stages.photos.image import Limits, working_bytes
+from unde_catalog.stages.photos.image import ImageLimits, working_bytes
 from unde_catalog.stages.photos.memory import MemoryBudget
 from unde_catalog.stages.visual_index.model import picture
 
@@ -42,8 +42,8 @@ _SAID: dict[RefusalReason, str] = {
 class Uploads:
     """Reads photos, as many at once as fit into a budget of memory."""
 
-    def __init__(self, settings: SearchFields, metrics: Metrics) -> None:
-        self._limits = Limits(settings.search_photo_max_bytes, settings.search_photo_max_pixels, _LEAST_SIDE)
+    def __init__(self, settings: SearchFields, metrics: SearchMetrics) -> None:
+        self._limits = ImageLimits(settings.search_photo_max_bytes, settings.search_photo_max_pixels, _LEAST_SIDE)
         self._budget = MemoryBudget(settings.search_memory_mb * 1_000_000)
         self._metrics = metrics
 

@@ -19,8 +19,8 @@ from unde_catalog.settings.environment import Settings
 from unde_catalog.settings.s3 import S3Settings
 from unde_catalog.settings.user_media import UserMediaSettings
 from unde_catalog.stores.objects.directory import directory_store
-from unde_catalog.stores.objects.objects import ObjectStore, StorageDown, checked
-from unde_catalog.stores.objects.s3 import IN_FLIGHT, S3Store, opened
+from unde_catalog.stores.objects.objects import ObjectStore, StorageUnavailable, checked
+from unde_catalog.stores.objects.s3 import IN_FLIGHT, S3Store, open_s3
 
 FOLDER = "people"  # in UNDE_HOME
 LONGEST_LINK = timedelta(days=7)  # S3 signs for no longer
@@ -46,18 +46,21 @@ def private_bucket(
 ) -> "PrivateBucket":
     """The bucket in force; nothing is asked of it yet, and what fails then is asked again for so long.
 
-    `WrongBucket` where it is the catalogue's, `StorageDown` where the folder can't be made.
+    `WrongBucket` where it is the catalogue's, `StorageUnavailable` where the folder can't be made.
     """
     s3 = settings.bucket()
     if s3 is None:
         return PrivateBucket(directory_store(house.home / FOLDER))
     if house.s3 is not None and (s3.endpoint, s3.bucket) == (house.s3.endpoint, house.s3.bucket):
         raise _wrong(f"{s3.base_url} is the catalogue's bucket, which anyone may read")
-    return PrivateBucket(_PrivateS3(opened(s3, repeated_for), s3, None))
+    return PrivateBucket(_PrivateS3(open_s3(s3, repeated_for), s3, None))
 
 
 class PrivateBucket:
-    """People's photos by key. `store` is for listing and deleting; `StorageDown` names the setting that mends it."""
+    """People's photos by key.
+
+    `store` is for listing and deleting; `StorageUnavailable` names the setting that mends it.
+    """
 
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
@@ -66,7 +69,7 @@ class PrivateBucket:
         return f"PrivateBucket({self.store.where})"
 
     async def put(self, key: str, data: bytes, content_type: str, metadata: Mapping[str, str]) -> None:
-        """Store a photo whole or not at all, replacing what was there; `StorageDown`. A folder keeps no metadata."""
+        """Store a photo whole or not at all, replacing the old one; a folder keeps no metadata."""
         if not isinstance(self.store, _PrivateS3):
             await self.store.put_async(key, data, content_type)
             return
@@ -74,7 +77,7 @@ class PrivateBucket:
         await self.store.put_private(key, data, {"Content-Type": content_type, "Cache-Control": _CACHE_CONTROL, **kept})
 
     async def delete(self, keys: Iterable[str]) -> None:
-        """Delete photos; those that are missing already are fine. `StorageDown`."""
+        """Delete photos; those that are missing already are fine. `StorageUnavailable`."""
         await asyncio.to_thread(self.store.delete, list(keys))
 
     def remove_empty(self, folder: str) -> None:
@@ -96,7 +99,7 @@ class PrivateBucket:
         return self.store.signed(key, expires_in)
 
     def refuse_catalogue(self) -> None:
-        """Look whether a catalogue lies there, also under another name: `WrongBucket`. `StorageDown` if it can't be."""
+        """Check that no catalogue is stored there, also under another name: `WrongBucket`, `StorageUnavailable`."""
         for folder in _CATALOGUES_OWN:
             if next(iter(self.store.list(folder)), None) is not None:
                 raise _wrong(f"{self.store.where} holds a catalogue's {folder}")
@@ -121,9 +124,9 @@ class _PrivateS3(S3Store):
         """A link to read one object."""
         return obstore.sign(self._backend, "GET", checked(key), expires_in)  # type: ignore[arg-type]
 
-    def _down(self, error: Exception, doing: str, key: str) -> StorageDown:
+    def _down(self, error: Exception, doing: str, key: str) -> StorageUnavailable:
         told = str(super()._down(error, doing, key)).partition(", or S3_ADDRESSING")[0]  # it is no setting here
-        return StorageDown(_A_NAME.sub(lambda found: _NAMES[found[0]], told))
+        return StorageUnavailable(_A_NAME.sub(lambda found: _NAMES[found[0]], told))
 
 
 def _wrong(why: str) -> WrongBucket:

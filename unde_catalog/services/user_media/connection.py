@@ -18,7 +18,7 @@ from faststream.nats.subscriber.usecases import PullStreamSubscriber
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from unde_catalog.services.user_media.metrics import Metrics
+from unde_catalog.services.user_media.metrics import UserMediaMetrics
 from unde_catalog.services.user_media.streams import StreamsError, declare
 from unde_catalog.services.user_media.subjects import Queue
 
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 class Connection:
     """One connection with its streams and consumers. `ack_wait`: seconds a message in hand may be silent."""
 
-    def __init__(self, servers: Sequence[str], ack_wait: float, metrics: Metrics) -> None:
+    def __init__(self, servers: Sequence[str], ack_wait: float, metrics: UserMediaMetrics) -> None:
         self.ack_wait = ack_wait
         self.where = ", ".join(f"{url.hostname}:{url.port or 4222}" for url in map(urlsplit, servers))
         self._servers, self._metrics = list(servers), metrics

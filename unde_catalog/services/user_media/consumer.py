@@ -16,11 +16,11 @@ from faststream.nats import NatsMessage
 
 from unde_catalog.services.user_media import dead_letters, responses
 from unde_catalog.services.user_media.connection import NATS_ERRORS, Connection
-from unde_catalog.services.user_media.handler import Again, Delivery, Ended, Handler
-from unde_catalog.services.user_media.metrics import Metrics
+from unde_catalog.services.user_media.handler import Delivery, RequestHandler, RequestResult, RetryAfter
+from unde_catalog.services.user_media.metrics import UserMediaMetrics
 from unde_catalog.services.user_media.subjects import DEAD, QUEUES, Queue
-from unde_catalog.stores.db.database import StagingDown
-from unde_catalog.stores.objects.objects import StorageDown
+from unde_catalog.stores.db.database import DatabaseUnavailable
+from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog.stores.staging.user_media.requests import RequestKey
 
 PULL_SECONDS = 2.0  # an idle hand asks anew so often, and notices the end as late as that
@@ -29,10 +29,10 @@ OUR_FAULT_SECONDS = 5.0  # before a request is delivered again that the database
 _log = logging.getLogger(__name__)
 
 
-class Service:
+class UserMediaConsumer:
     """All queues of one process. `run` until `stop`; a second instance anywhere shares the work."""
 
-    def __init__(self, connection: Connection, handler: Handler, metrics: Metrics) -> None:
+    def __init__(self, connection: Connection, handler: RequestHandler, metrics: UserMediaMetrics) -> None:
         self._connection, self._handler, self._metrics = connection, handler, metrics
         self._stopping = False
         self._hands: list[asyncio.Task[None]] = []
@@ -89,7 +89,7 @@ class Service:
         where = {"stream": key.stream, "sequence": key.sequence, "delivery": place.num_delivered}
         try:
             outcome = await self._handler.handle(delivery)
-            if isinstance(outcome, Again):
+            if isinstance(outcome, RetryAfter):
                 _log.info("put off for %g s: %s", outcome.after, outcome.reason, extra=where)
                 self._metrics.put_off("to_come")
                 await self._put_off(message, outcome.after)
@@ -98,12 +98,12 @@ class Service:
             self._count(queue, outcome, where)
         except asyncio.CancelledError:
             await self._put_off(message, 0)
-            with suppress(StagingDown):
+            with suppress(DatabaseUnavailable):
                 await self._handler.give_back(delivery)
             raise
-        except (StagingDown, StorageDown) as error:
+        except (DatabaseUnavailable, StorageUnavailable) as error:
             _log.error("put off for %g s: %s", OUR_FAULT_SECONDS, error, extra=where)
-            self._metrics.put_off("database" if isinstance(error, StagingDown) else "store")
+            self._metrics.put_off("database" if isinstance(error, DatabaseUnavailable) else "store")
             await self._put_off(message, OUR_FAULT_SECONDS)
         except NATS_ERRORS as error:
             _log.error("its answer is not out, and will be sent again: %s %s", type(error).__name__, error, extra=where)
@@ -114,7 +114,7 @@ class Service:
             self._metrics.put_off("bug")
             await self._put_off(message, OUR_FAULT_SECONDS)
 
-    async def _tell(self, delivery: Delivery, ended: Ended, message: NatsMessage) -> None:
+    async def _tell(self, delivery: Delivery, ended: RequestResult, message: NatsMessage) -> None:
         """Send what there is to say, then acknowledge; whoever is killed in between says the same again."""
         settled, key = ended.settled, delivery.key
         headers = message.headers or {}
@@ -133,7 +133,7 @@ class Service:
         else:
             await message.ack_sync()
 
-    def _count(self, queue: Queue, ended: Ended, where: dict[str, object]) -> None:
+    def _count(self, queue: Queue, ended: RequestResult, where: dict[str, object]) -> None:
         settled, said = ended.settled, where | responses.fields(ended.request)
         if ended.repeated:
             self._metrics.repeated()

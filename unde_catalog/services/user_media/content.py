@@ -6,7 +6,7 @@ Unlike a product's original it is stored as it came: nothing is turned, converte
 from dataclasses import dataclass
 
 from unde_catalog.stages.photos.decode import Refused, Unusable, decode, open_photo
-from unde_catalog.stages.photos.image import DEFAULT_LIMITS, Limits
+from unde_catalog.stages.photos.image import DEFAULT_LIMITS, ImageLimits
 
 # Pillow's name of a format -> content type and extension. A JPEG with several pictures (MPO) is a JPEG to all others.
 _TYPES = {
@@ -29,7 +29,7 @@ class ImageType:
     extension: str
 
 
-def image_type(data: bytes, limits: Limits = DEFAULT_LIMITS) -> ImageType | Refused:
+def image_type(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> ImageType | Refused:
     """The type of a whole image, or why the bytes are none; decodes all of it. `image.working_bytes`: the memory."""
     if len(data) > limits.max_bytes:
         return Refused("too_large", f"{len(data)} bytes are more than {limits.max_bytes}")

@@ -11,14 +11,14 @@ from unde_catalog.services.user_media import object_keys
 from unde_catalog.services.user_media.bucket import PrivateBucket
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.objects import ObjectInfo, ObjectStore
-from unde_catalog.stores.staging.user_media.erasure import forget_rows
+from unde_catalog.stores.staging.user_media.erasure import erase_rows
 
 _AT_ONCE = 8  # requests to the store
 _LOOKS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PersonObjects:
     """What the bucket holds of a person: keys and bytes of photos to train on, for one search, and of the app's own."""
 
     training: tuple[ObjectInfo, ...] = ()
@@ -32,7 +32,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class ErasureResult:
     """How many objects of each kind were deleted, their bytes, and the rows that named the person.
 
     `arrived` of them came while it ran; `left` came even later and are still there.
@@ -48,8 +48,8 @@ class Forgotten:
     left: int = 0
 
 
-def find(bucket: PrivateBucket, user_id: int, bot_id: int | None = None) -> Found:
-    """What there is; for one bot only what it stored, not the app's own. `StorageDown`, `BadKey`.
+def find(bucket: PrivateBucket, user_id: int, bot_id: int | None = None) -> PersonObjects:
+    """What there is; for one bot only what it stored, not the app's own. `StorageUnavailable`, `BadKey`.
 
     Which bots have stored something of a person nobody but the bucket knows for sure: each of its folders is asked.
     """
@@ -63,21 +63,21 @@ def find(bucket: PrivateBucket, user_id: int, bot_id: int | None = None) -> Foun
         ]
         app = object_keys.app_folders(user_id) if bot_id is None else ()
         listed = [tuple(pool.map(lambda folder: list(store.list(folder)), of)) for of in (training, inference, app)]
-    return Found(*(tuple(info for found in folders for info in found) for folders in listed))
+    return PersonObjects(*(tuple(info for found in folders for info in found) for folders in listed))
 
 
-def forget(
+def erase(
     bucket: PrivateBucket,
     db: Database,
     user_id: int,
     bot_id: int | None = None,
-    tell: Callable[[Forgotten], None] = lambda so_far: None,
-) -> Forgotten:
+    tell: Callable[[ErasureResult], None] = lambda so_far: None,
+) -> ErasureResult:
     """Delete it, rows first: from then on whoever has a request of that person in hand takes away what he stores.
 
-    Run it again after anything. `tell` hears of every look. `StorageDown`, `StagingDown`, `BadKey`.
+    Run it again after anything. `tell` hears of every look. `StorageUnavailable`, `DatabaseUnavailable`, `BadKey`.
     """
-    so_far = _with_rows(db, Forgotten(), user_id, bot_id)
+    so_far = _with_rows(db, ErasureResult(), user_id, bot_id)
     for look in range(_LOOKS):
         found = find(bucket, user_id, bot_id)
         if not found.objects:
@@ -97,8 +97,8 @@ def forget(
     return so_far
 
 
-def _with_rows(db: Database, so_far: Forgotten, user_id: int, bot_id: int | None) -> Forgotten:
-    rows = db.run(forget_rows, user_id, bot_id)
+def _with_rows(db: Database, so_far: ErasureResult, user_id: int, bot_id: int | None) -> ErasureResult:
+    rows = db.run(erase_rows, user_id, bot_id)
     return replace(so_far, requests=so_far.requests + rows.requests, rows=so_far.rows + rows.photos)
 
 

@@ -17,7 +17,7 @@ _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "ta
 HIDDEN = "***"
 
 
-class JsonLines(logging.Formatter):
+class UserMediaLogFormatter(logging.Formatter):
     """time, level, logger, message; what was given as `extra` (avatar_id, batch_size, file_id, ...); a traceback."""
 
     def __init__(self, secrets: Collection[str]) -> None:
@@ -44,7 +44,7 @@ class JsonLines(logging.Formatter):
 def log_as_json(level: str, secrets: Collection[str]) -> None:
     """From here on this process logs so, to standard error."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines(secrets))
+    handler.setFormatter(UserMediaLogFormatter(secrets))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for chatty in ("nats", "aiohttp.access", "faststream", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

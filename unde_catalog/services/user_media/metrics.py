@@ -3,13 +3,13 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from unde_catalog.services.user_media.messages import Header
-from unde_catalog.stores.staging.user_media.requests import Settled
+from unde_catalog.stores.staging.user_media.requests import SettledRequest
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _PHOTOS = (1, 2, 5, 10, 20, 50, 100)
 
 
-class Metrics:
+class UserMediaMetrics:
     """Counters of one process, in a registry of their own."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Metrics:
             "user_media_connected", "1 while NATS is connected and its streams are there", registry=one
         )
 
-    def ended(self, header: Header, photos: int, settled: Settled) -> None:
+    def ended(self, header: Header, photos: int, settled: SettledRequest) -> None:
         """A request ended in this process."""
         if header == "train":
             self._batches.labels(settled.state).inc()

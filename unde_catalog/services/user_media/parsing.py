@@ -33,7 +33,7 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableMessage:
     """Bytes that are no request. `reason`: a sentence without what stood there; `files`: how many photos it names."""
 
     sender: Sender
@@ -41,14 +41,14 @@ class Unreadable:
     files: int
 
 
-def read(header: Header, body: bytes, most_photos: int) -> Request | Unreadable:
+def read(header: Header, body: bytes, most_photos: int) -> Request | UnreadableMessage:
     """The request that a queue's subject promises, or why it is none."""
     try:
         raw = from_json(body)
     except ValueError:
-        return Unreadable(Sender(header), "the message is not JSON in UTF-8", 0)
+        return UnreadableMessage(Sender(header), "the message is not JSON in UTF-8", 0)
     if not isinstance(raw, dict):
-        return Unreadable(Sender(header), "the message is no JSON object", 0)
+        return UnreadableMessage(Sender(header), "the message is no JSON object", 0)
     sender = _sender(raw)
     if isinstance(raw.get("header"), str):
         raw["header"] = raw["header"].strip().lower()
@@ -57,13 +57,13 @@ def read(header: Header, body: bytes, most_photos: int) -> Request | Unreadable:
     if found != header:
         known = f"{found!r:.40}" if isinstance(found, str) else "none" if found is None else "no text"
         hint = f": send it on the subject for {found}" if found in HEADERS else ""
-        return Unreadable(sender, f"the header here wants to be {header!r}, it is {known}{hint}", files)
+        return UnreadableMessage(sender, f"the header here wants to be {header!r}, it is {known}{hint}", files)
     try:
         request = _MODELS[header].model_validate(raw)
     except ValidationError as error:
-        return Unreadable(sender, _sentence(error), files)
+        return UnreadableMessage(sender, _sentence(error), files)
     if isinstance(request, TrainRequest) and len(request.photos) > most_photos:
-        return Unreadable(
+        return UnreadableMessage(
             sender,
             f"the batch has {len(request.photos)} photos, at the most {most_photos} are taken: send several",
             files,

@@ -21,9 +21,9 @@ from unde_catalog.services.user_media.messages import (
     UploadError,
     stamp,
 )
-from unde_catalog.services.user_media.parsing import Request, Sender, Unreadable
+from unde_catalog.services.user_media.parsing import Request, Sender, UnreadableMessage
 from unde_catalog.services.user_media.subjects import BATCH_RESULT, ERROR, INFERENCE_RESULT, Queue
-from unde_catalog.stores.staging.user_media.requests import About, Settled, StoredPhoto
+from unde_catalog.stores.staging.user_media.requests import RequestSubject, SettledRequest, StoredUserPhoto
 
 NOT_FETCHED = "NOT_FETCHED"  # in counts by code: photos that their sender had marked as no good
 
@@ -38,7 +38,7 @@ class PhotoFailed:
     reason: str | None = None
 
 
-Outcome = StoredPhoto | PhotoFailed
+Outcome = StoredUserPhoto | PhotoFailed
 
 
 def unwanted(photos: Sequence[TrainPhoto | InferencePhoto]) -> dict[int, PhotoFailed]:
@@ -57,9 +57,9 @@ def unwanted(photos: Sequence[TrainPhoto | InferencePhoto]) -> dict[int, PhotoFa
 
 def batch(
     request: TrainRequest, outcomes: Sequence[Outcome], url: Callable[[str], str], seconds: float, now: datetime
-) -> Settled:
+) -> SettledRequest:
     """The answer to a batch of which each photo has an outcome."""
-    stored = [one for one in outcomes if isinstance(one, StoredPhoto)]
+    stored = [one for one in outcomes if isinstance(one, StoredUserPhoto)]
     failed = [
         FailedUpload(file_id=photo.file_id, error=one.detail, error_code=one.code, reason=one.reason)
         for photo, one in zip(request.photos, outcomes, strict=True)
@@ -82,7 +82,7 @@ def batch(
         timestamp=stamp(now),
     )
     codes = Counter(one.error_code or NOT_FETCHED for one in failed)
-    return Settled(
+    return SettledRequest(
         "answered", BATCH_RESULT, result.body(), None, len(stored), len(failed), total_size, round(seconds, 3), codes,
         request.priority,
     )  # fmt: skip
@@ -90,7 +90,7 @@ def batch(
 
 def single(
     request: InferenceRequest, outcome: Outcome, url: Callable[[str], str], seconds: float, now: datetime
-) -> Settled:
+) -> SettledRequest:
     """The answer to a single photo: a result, or an error; put aside where only our patience was at an end."""
     if isinstance(outcome, PhotoFailed):
         code = outcome.code or "INFERENCE_PROCESSING_ERROR"
@@ -105,7 +105,7 @@ def single(
         message="Photo uploaded successfully",
         timestamp=stamp(now),
     )
-    return Settled(
+    return SettledRequest(
         "answered", INFERENCE_RESULT, result.body(), None, 1, 0, outcome.bytes, round(seconds, 3), {}, request.priority
     )
 
@@ -115,34 +115,34 @@ def refusal_code(request: Request) -> ErrorCode:
     return "UNEXPECTED_ERROR" if isinstance(request, TrainRequest) else "INFERENCE_PROCESSING_ERROR"
 
 
-def unreadable(found: Unreadable, queue: Queue, now: datetime) -> Settled:
+def unreadable(found: UnreadableMessage, queue: Queue, now: datetime) -> SettledRequest:
     """Bytes that are no request: put aside, and answered where the sender could be read."""
     code: ErrorCode = "INFERENCE_PROCESSING_ERROR" if queue.header == "inf" else "UNEXPECTED_ERROR"
     return _error(found.sender, code, found.reason, found.files, now, found.reason)
 
 
-def gave_up(request: Request | Unreadable, reason: str, now: datetime) -> Settled:
+def gave_up(request: Request | UnreadableMessage, reason: str, now: datetime) -> SettledRequest:
     """A request on which we failed, for no fault of its own that is known: answered, and put aside."""
-    if isinstance(request, Unreadable):
+    if isinstance(request, UnreadableMessage):
         return _error(request.sender, "INTERNAL_ERROR", reason, request.files, now, reason)
     return _error(_sender(request), "INTERNAL_ERROR", reason, about(request).photos, now, reason)
 
 
-def about(request: Request | Unreadable) -> About:
+def about(request: Request | UnreadableMessage) -> RequestSubject:
     """Whom and what a request is about, as it is written down."""
-    if isinstance(request, Unreadable):
+    if isinstance(request, UnreadableMessage):
         sender = request.sender
-        return About(
+        return RequestSubject(
             sender.header, sender.bot_id, sender.user_id, sender.avatar_id, sender.batch_id, photos=request.files
         )
     photos = len(request.photos) if isinstance(request, TrainRequest) else 1
     sender = _sender(request)
-    return About(
+    return RequestSubject(
         request.header, request.bot_id, request.user_id, request.avatar_id, sender.batch_id, request.priority, photos
     )
 
 
-def fields(request: Request | Unreadable, file_id: str | None = None) -> dict[str, object]:
+def fields(request: Request | UnreadableMessage, file_id: str | None = None) -> dict[str, object]:
     """What a line of the log says of a request, for `extra`."""
     found = about(request)
     if isinstance(request, InferenceRequest):
@@ -161,7 +161,7 @@ def _sender(request: Request) -> Sender:
     return Sender(request.header, request.bot_id, request.user_id, request.avatar_id, batch_id)
 
 
-def _upload(photo: StoredPhoto, url: Callable[[str], str]) -> Upload:
+def _upload(photo: StoredUserPhoto, url: Callable[[str], str]) -> Upload:
     return Upload(
         file_id=photo.file_id,
         s3_key=photo.key,
@@ -180,7 +180,7 @@ def _error(
     now: datetime,
     reason: str | None,
     seconds: float = 0,
-) -> Settled:
+) -> SettledRequest:
     """A request that failed as a whole; with a `reason` it is put aside, too."""
     message = UploadError(
         header=sender.header,
@@ -194,4 +194,6 @@ def _error(
         timestamp=stamp(now),
     )
     told = (ERROR, message.body()) if sender.known else (None, None)
-    return Settled("failed" if reason is None else "dead", *told, reason, 0, files, 0, round(seconds, 3), {code: 1})
+    return SettledRequest(
+        "failed" if reason is None else "dead", *told, reason, 0, files, 0, round(seconds, 3), {code: 1}
+    )

@@ -11,11 +11,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.services.user_media.connection import Connection
-from unde_catalog.services.user_media.consumer import Service
-from unde_catalog.services.user_media.handler import Handler, Keeps, Limits
-from unde_catalog.services.user_media.metrics import Metrics
+from unde_catalog.services.user_media.consumer import UserMediaConsumer
+from unde_catalog.services.user_media.handler import HandlerLimits, PhotoBucket, RequestHandler
+from unde_catalog.services.user_media.metrics import UserMediaMetrics
 from unde_catalog.services.user_media.records import Records
 from unde_catalog.services.user_media.telegram import Telegram
 from unde_catalog.settings.user_media import UserMediaSettings
@@ -25,12 +25,12 @@ END_SECONDS = 30.0  # what is in hand may take so long to end
 _log = logging.getLogger(__name__)
 
 
-async def serve(settings: UserMediaSettings, place: Workplace, bucket: Keeps, ack_wait: float) -> None:
+async def serve(settings: UserMediaSettings, backends: Backends, bucket: PhotoBucket, ack_wait: float) -> None:
     """Serve until SIGTERM or SIGINT; however NATS and the database fare, it waits for them."""
-    metrics = Metrics()
+    metrics = UserMediaMetrics()
     servers = [part.strip() for part in settings.nats_url.get_secret_value().split(",")]
     connection = Connection(servers, ack_wait, metrics)
-    limits = Limits(
+    limits = HandlerLimits(
         settings.download_timeout_seconds,
         settings.batch_processing_timeout,
         settings.max_batch_size,
@@ -45,7 +45,7 @@ async def serve(settings: UserMediaSettings, place: Workplace, bucket: Keeps, ac
         telegram = await stack.enter_async_context(
             Telegram(settings.bot_token(), str(settings.telegram_api_url), settings.download_timeout_seconds)
         )
-        service = Service(connection, Handler(telegram, bucket, Records(place.db), limits), metrics)
+        service = UserMediaConsumer(connection, RequestHandler(telegram, bucket, Records(backends.db), limits), metrics)
         keeping = asyncio.create_task(connection.open())
         running = asyncio.create_task(service.run())
         told = asyncio.create_task(stop.wait())
@@ -62,7 +62,7 @@ async def serve(settings: UserMediaSettings, place: Workplace, bucket: Keeps, ac
 
 
 @asynccontextmanager
-async def _page(host: str, port: int, connection: Connection, metrics: Metrics) -> AsyncIterator[None]:
+async def _page(host: str, port: int, connection: Connection, metrics: UserMediaMetrics) -> AsyncIterator[None]:
     """`/health`: 200 while requests are taken, else 503; `/metrics` for Prometheus."""
 
     async def health(_: web.Request) -> web.Response:

@@ -32,13 +32,13 @@ class StreamsError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class DeclaredStreams:
     """Which stream each subject is in."""
 
     streams: Mapping[str, str]
 
 
-async def declare(js: JetStreamContext, ack_wait: float, streams: Sequence[Stream] = STREAMS) -> Declared:
+async def declare(js: JetStreamContext, ack_wait: float, streams: Sequence[Stream] = STREAMS) -> DeclaredStreams:
     """Make what is missing and change what is old; safe to call again, and by several processes at once.
 
     `ack_wait`: seconds after which a message that nobody speaks for is delivered again. `StreamsError`.
@@ -53,7 +53,7 @@ async def declare(js: JetStreamContext, ack_wait: float, streams: Sequence[Strea
         raise StreamsError(
             "JetStream does not answer: start the server with -js, or enable it for the account"
         ) from error
-    return Declared(found)
+    return DeclaredStreams(found)
 
 
 async def _declare_stream(js: JetStreamContext, wanted: Stream) -> dict[str, str]:

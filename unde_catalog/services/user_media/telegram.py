@@ -14,14 +14,14 @@ import aiohttp
 from pydantic import SecretStr
 from yarl import URL
 
-from unde_catalog.net.clock import REAL, Waiting
+from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
 from unde_catalog.net.connections import CleanConnections
-from unde_catalog.net.host_limiter import Gate
+from unde_catalog.net.host_limiter import HostLimiter
 from unde_catalog.net.tls import tls_context
 from unde_catalog.services.user_media import telegram_errors as meaning
 from unde_catalog.services.user_media.content import image_type
 from unde_catalog.services.user_media.fetch_result import FetchedPhoto, FetchFailed
-from unde_catalog.services.user_media.telegram_errors import MAX_BYTES, FilePath, Trouble
+from unde_catalog.services.user_media.telegram_errors import MAX_BYTES, FilePath, TelegramError
 from unde_catalog.settings.redaction import HIDDEN
 from unde_catalog.stages.photos.decode import Refused
 from unde_catalog.stages.photos.image import working_bytes
@@ -39,10 +39,10 @@ class Telegram:
     `api_url` is the Bot API's address; `try_seconds` is the longest that one request may take.
     """
 
-    def __init__(self, token: SecretStr, api_url: str, try_seconds: float, *, waiting: Waiting = REAL) -> None:
+    def __init__(self, token: SecretStr, api_url: str, try_seconds: float, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._token, self._api_url, self._try_seconds = token, api_url.rstrip("/"), try_seconds
-        self._waiting = waiting
-        self._gate = Gate(_AT_ONCE, 0, 0, waiting=waiting)
+        self._clock = clock
+        self._gate = HostLimiter(_AT_ONCE, 0, 0, clock=clock)
         self._memory = MemoryBudget(_DECODED_BYTES)
 
     def __repr__(self) -> str:
@@ -63,7 +63,7 @@ class Telegram:
 
     async def fetch(self, file_id: str, deadline_seconds: float) -> FetchedPhoto | FetchFailed:
         """The photo of that id, tried again and again within so many seconds; never raises for Telegram's faults."""
-        deadline = self._waiting.now() + deadline_seconds
+        deadline = self._clock.now() + deadline_seconds
         waits, asked_for_new_path = iter(WAITS), False
         trouble = meaning.no_time(deadline_seconds)
         while True:
@@ -76,32 +76,32 @@ class Telegram:
             if not trouble.repeat:
                 return self._failed(trouble)
             if trouble.pause is not None:
-                self._gate.pause(self._waiting.now() + trouble.pause)
+                self._gate.pause(self._clock.now() + trouble.pause)
             elif trouble.expired and not asked_for_new_path:
                 asked_for_new_path = True
             else:
                 wait = next(waits, None)
-                if wait is None or self._waiting.now() + wait >= deadline:
+                if wait is None or self._clock.now() + wait >= deadline:
                     return self._failed(trouble)
-                await self._waiting.sleep(wait * random.uniform(0.8, 1.2))
+                await self._clock.sleep(wait * random.uniform(0.8, 1.2))
 
-    def _failed(self, trouble: Trouble) -> FetchFailed:
+    def _failed(self, trouble: TelegramError) -> FetchFailed:
         token = self._token.get_secret_value()
         detail = trouble.detail
         for secret in filter(None, (token, quote(token, safe=""), token.partition(":")[2])):
             detail = detail.replace(secret, HIDDEN)
         return FetchFailed(trouble.code, detail, trouble.again)
 
-    async def _try(self, file_id: str, deadline: float) -> FetchedPhoto | Trouble | None:
+    async def _try(self, file_id: str, deadline: float) -> FetchedPhoto | TelegramError | None:
         """One getFile and one download; None where Telegram's pause or the time left leaves none for it."""
         body = json.dumps({"file_id": file_id}).encode()
         found = await self._request("POST", self._url(f"bot{self._secret()}/getFile"), deadline, body)
-        if found is None or isinstance(found, Trouble):
+        if found is None or isinstance(found, TelegramError):
             return found
         assert isinstance(found, FilePath)
         path = "/".join(quote(segment, safe="") for segment in found.path.split("/"))
         data = await self._request("GET", self._url(f"file/bot{self._secret()}/{path}"), deadline)
-        if data is None or isinstance(data, Trouble):
+        if data is None or isinstance(data, TelegramError):
             return data
         assert isinstance(data, bytes)
         wanted = await asyncio.to_thread(working_bytes, data)
@@ -113,12 +113,12 @@ class Telegram:
 
     async def _request(
         self, method: str, url: URL, deadline: float, body: bytes | None = None
-    ) -> FilePath | bytes | Trouble | None:
+    ) -> FilePath | bytes | TelegramError | None:
         """One request through the gate: a path for a body that is sent (getFile), else the file's bytes."""
         async with self._gate.slot(deadline) as in_time:
             if not in_time:
                 return None
-            seconds = min(self._try_seconds, deadline - self._waiting.now())
+            seconds = min(self._try_seconds, deadline - self._clock.now())
             headers = {"Content-Type": "application/json"} if body is not None else {}
             try:
                 async with (
@@ -141,7 +141,7 @@ class Telegram:
         return URL(f"{self._api_url}/{path}", encoded=True)
 
 
-async def _file(response: aiohttp.ClientResponse) -> bytes | Trouble:
+async def _file(response: aiohttp.ClientResponse) -> bytes | TelegramError:
     refusal = await _read(response, _MAX_ANSWER) if response.status == 429 else None
     meant = meaning.of_file(response.status, response.headers, refusal or b"")
     if meant is not None:

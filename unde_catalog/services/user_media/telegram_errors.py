@@ -42,7 +42,7 @@ class FilePath:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class TelegramError:
     """Why a try brought nothing.
 
     `repeat`: the next try may bring it; `again`: a later delivery may. `pause`: for so many seconds Telegram wants no
@@ -57,14 +57,14 @@ class Trouble:
     expired: bool = False
 
 
-def of_get_file(status: int, body: bytes, headers: Mapping[str, str]) -> FilePath | Trouble:
+def of_get_file(status: int, body: bytes, headers: Mapping[str, str]) -> FilePath | TelegramError:
     """What getFile answered."""
     said = _json_object(body)
     if said is None:
         pause = _pause(headers, None) if status == 429 else None
         again = status == 429 or status >= 500 or status < 300
         detail = f"getFile was answered {status} without JSON: is TELEGRAM_API_URL a Bot API?"
-        return Trouble("TELEGRAM_API_ERROR", detail, repeat=again, again=True, pause=pause)
+        return TelegramError("TELEGRAM_API_ERROR", detail, repeat=again, again=True, pause=pause)
     result = said.get("result")
     if said.get("ok") is True and isinstance(result, dict):
         return _path(result)
@@ -72,83 +72,83 @@ def of_get_file(status: int, body: bytes, headers: Mapping[str, str]) -> FilePat
     return _refusal(code if type(code) is int else status, said, headers)
 
 
-def of_file(status: int, headers: Mapping[str, str], body: bytes = b"") -> Trouble | None:
+def of_file(status: int, headers: Mapping[str, str], body: bytes = b"") -> TelegramError | None:
     """What status and headers of the file's own answer mean; None for a body worth reading. `body`: that of a 429."""
     if status == 200:
         encoding = headers.get("Content-Encoding", "").strip().lower()
         if encoding in ("", "identity"):
             return None
-        return Trouble(
+        return TelegramError(
             "DOWNLOAD_HTTP_ERROR", f"the file is sent as {responses.words(encoding)}", repeat=True, again=True
         )
     if 300 <= status < 400:  # it would take the token along, in the referrer or in the new path
-        return Trouble("INVALID_TELEGRAM_URL", f"the file's address redirects ({status}), which is not followed")
+        return TelegramError("INVALID_TELEGRAM_URL", f"the file's address redirects ({status}), which is not followed")
     if status == 429:
         return _http(status, pause=_pause(headers, _retry_after(_json_object(body) or {})))
     if status in (404, 410):
-        return Trouble(
+        return TelegramError(
             "DOWNLOAD_HTTP_ERROR", f"the file's path has expired ({status})", repeat=True, again=True, expired=True
         )
-    return _http(status) if status >= 500 or status < 300 else Trouble("DOWNLOAD_HTTP_ERROR", _answered(status))
+    return _http(status) if status >= 500 or status < 300 else TelegramError("DOWNLOAD_HTTP_ERROR", _answered(status))
 
 
-def of_error(error: aiohttp.ClientError, code: ErrorCode) -> Trouble:
+def of_error(error: aiohttp.ClientError, code: ErrorCode) -> TelegramError:
     """What went wrong underneath HTTP, in chosen words: the error itself may hold the URL, and so the token."""
-    return Trouble(code, responses.of_error(error).detail, repeat=True, again=True)
+    return TelegramError(code, responses.of_error(error).detail, repeat=True, again=True)
 
 
-def of_content(refused: Refused, size: int, told: int | None) -> Trouble:
+def of_content(refused: Refused, size: int, told: int | None) -> TelegramError:
     """Bytes that are no photo for us, and how many they are; `told`: how many Telegram says there are."""
     detail = f"what came is no photo we take: {refused.reason} ({refused.detail})"
     if refused.worth_another_try and size != told:
-        return Trouble("DOWNLOAD_HTTP_ERROR", detail, repeat=True, again=True)
-    return Trouble("UNEXPECTED_ERROR", detail)
+        return TelegramError("DOWNLOAD_HTTP_ERROR", detail, repeat=True, again=True)
+    return TelegramError("UNEXPECTED_ERROR", detail)
 
 
-def too_big() -> Trouble:
+def too_big() -> TelegramError:
     """More bytes than Telegram serves, whatever it said before."""
-    return Trouble("DOWNLOAD_HTTP_ERROR", f"the file has more than {MAX_BYTES} bytes")
+    return TelegramError("DOWNLOAD_HTTP_ERROR", f"the file has more than {MAX_BYTES} bytes")
 
 
-def out_of_time(seconds: float) -> Trouble:
+def out_of_time(seconds: float) -> TelegramError:
     """No whole answer in that time."""
-    return Trouble("DOWNLOAD_TIMEOUT", f"no whole answer within {seconds:g} s", repeat=True, again=True)
+    return TelegramError("DOWNLOAD_TIMEOUT", f"no whole answer within {seconds:g} s", repeat=True, again=True)
 
 
-def no_time(seconds: float) -> Trouble:
+def no_time(seconds: float) -> TelegramError:
     """Nothing was asked: while Telegram wants no request of this bot, that time passes."""
-    return Trouble(
+    return TelegramError(
         "TELEGRAM_API_ERROR", f"Telegram wants no request of this bot for longer than {seconds:g} s", again=True
     )
 
 
-def _refusal(code: int, said: dict[str, Any], headers: Mapping[str, str]) -> Trouble:
+def _refusal(code: int, said: dict[str, Any], headers: Mapping[str, str]) -> TelegramError:
     words = responses.words(str(said.get("description") or "no reason given"))
     detail = f"Telegram answers {code}: {words}"
     if code == 429:
         pause = _pause(headers, _retry_after(said))
-        return Trouble("TELEGRAM_API_ERROR", detail, repeat=True, again=True, pause=pause)
+        return TelegramError("TELEGRAM_API_ERROR", detail, repeat=True, again=True, pause=pause)
     if code in (401, 403, 404):
         detail = f"Telegram refuses the bot ({code}): look at TELEGRAM_BOT_TOKEN and TELEGRAM_API_URL"
-        return Trouble("TELEGRAM_API_ERROR", detail, again=True)
+        return TelegramError("TELEGRAM_API_ERROR", detail, again=True)
     passes = code >= 500 or code < 400 or "temporarily" in words.lower()
-    return Trouble("TELEGRAM_API_ERROR", detail, repeat=passes, again=passes)
+    return TelegramError("TELEGRAM_API_ERROR", detail, repeat=passes, again=passes)
 
 
-def _path(result: dict[str, Any]) -> FilePath | Trouble:
+def _path(result: dict[str, Any]) -> FilePath | TelegramError:
     path, size, unique = result.get("file_path"), result.get("file_size"), result.get("file_unique_id")
     if path is None or path == "":
-        return Trouble("INVALID_TELEGRAM_URL", "Telegram names no path for the file", repeat=True, again=True)
+        return TelegramError("INVALID_TELEGRAM_URL", "Telegram names no path for the file", repeat=True, again=True)
     if not isinstance(path, str) or len(path) > _LONGEST_PATH or not path.isprintable() or "\\" in path:
-        return Trouble("INVALID_TELEGRAM_URL", "what Telegram names is no path of a file")
+        return TelegramError("INVALID_TELEGRAM_URL", "what Telegram names is no path of a file")
     if not all(segment.strip(".") for segment in path.split("/")):  # also //host/ and a path that begins with /
-        return Trouble("INVALID_TELEGRAM_URL", "the file's path would leave the folder of files")
+        return TelegramError("INVALID_TELEGRAM_URL", "the file's path would leave the folder of files")
     known = isinstance(unique, str) and 0 < len(unique) <= 200
     return FilePath(path, size if type(size) is int else None, unique if known else None)
 
 
-def _http(status: int, pause: float | None = None) -> Trouble:
-    return Trouble("DOWNLOAD_HTTP_ERROR", _answered(status), repeat=True, again=True, pause=pause)
+def _http(status: int, pause: float | None = None) -> TelegramError:
+    return TelegramError("DOWNLOAD_HTTP_ERROR", _answered(status), repeat=True, again=True, pause=pause)
 
 
 def _answered(status: int) -> str:

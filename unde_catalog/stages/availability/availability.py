@@ -11,13 +11,13 @@ from typing import Any
 from unde_catalog.stages.availability.configured import STAGE
 from unde_catalog.stages.availability.item import StockItem, read_stock_item
 from unde_catalog.stages.availability.pace import HostPace
-from unde_catalog.stages.availability.protocols import Shape, Sizes, UnknownAnswer, together
-from unde_catalog.stages.availability.shop_api import ShopApi, Unanswered
+from unde_catalog.stages.availability.protocols import Sizes, StockProtocol, UnexpectedResponse, together
+from unde_catalog.stages.availability.shop_api import NoResponse, StockApi
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.due_work.leases import Lease
 from unde_catalog.stores.staging.stock import availability
-from unde_catalog.stores.staging.stock.availability import Checked
-from unde_catalog.worker.handler import Outcome, done, given_up, try_later
+from unde_catalog.stores.staging.stock.availability import CheckedProduct
+from unde_catalog.worker.handler import Outcome, done, given_up, retry_later
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +39,27 @@ class AvailabilityStage:
     def __init__(
         self,
         brand: str,
-        api: ShopApi,
-        shape: Shape,
+        api: StockApi,
+        shape: StockProtocol,
         shops: Sequence[int],
         pace: HostPace,
         *,
         interval: timedelta,
-        take_at_most: int,
+        take_limit: int,
     ) -> None:
         self._brand, self._api, self._shape, self._shops, self._pace = brand, api, shape, tuple(shops), pace
         self.interval: timedelta | None = interval
-        self.take_at_most = take_at_most
+        self.take_limit = take_limit
 
     @property
-    def hands(self) -> int:
+    def concurrency(self) -> int:
         """How many products are in hand at once."""
         return self._pace.at_once
 
     @property
-    def look_again(self) -> float:
+    def poll_interval(self) -> float:
         """Seconds after which a run that stays looks for what came due."""
-        return self._pace.look_again
+        return self._pace.poll_interval
 
     async def __aenter__(self) -> "AvailabilityStage":
         await self._api.__aenter__()
@@ -93,15 +93,17 @@ class AvailabilityStage:
         answers: list[Sizes] = []
         for question in questions:
             answer = await self._ask(question.path, question.query, question.body)
-            if isinstance(answer, Unanswered):
-                return try_later(one.lease, answer.reason, answer.detail, item_fault=False, unknown=1)
+            if isinstance(answer, NoResponse):
+                return retry_later(one.lease, answer.reason, answer.detail, item_fault=False, unknown=1)
             try:
                 answers.append(self._shape.understand(question, one.item, self._shops, answer))
-            except UnknownAnswer as unknown:
-                return try_later(one.lease, "unknown_stock", str(unknown), item_fault=False, unknown=1)
+            except UnexpectedResponse as unknown:
+                return retry_later(one.lease, "unknown_stock", str(unknown), item_fault=False, unknown=1)
         known = together(one.item, self._shops, answers)
         in_stock = sum(bool(sizes) for sizes in known.values())
-        return done(one.lease, Checked(one.lease.external_id, known), in_stock=in_stock, sold_out=len(known) - in_stock)
+        return done(
+            one.lease, CheckedProduct(one.lease.external_id, known), in_stock=in_stock, sold_out=len(known) - in_stock
+        )
 
     async def _ask(self, path: str, query: Sequence[tuple[str, str]], body: Any) -> Any:
         async with self._pace.turn() as turn:

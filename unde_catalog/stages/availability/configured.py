@@ -7,12 +7,12 @@ from unde_catalog.brands import BRANDS
 from unde_catalog.settings.environment import BrandSettings
 
 STAGE = "availability"
-SHOP_STAGES = ("raw_stores", STAGE)
+STORE_STAGES = ("raw_stores", STAGE)
 
 
 def why_not(brand: str, own: BrandSettings) -> str | None:
     """Why a brand's stock can't be asked for, as a note; None where it can."""
-    if (none := BRANDS[brand].why_no_shops) is not None:
+    if (none := BRANDS[brand].why_no_stores) is not None:
         return none
     missing = missing_settings(brand, own)
     return f"not configured: set {' and '.join(missing)}" if missing else None

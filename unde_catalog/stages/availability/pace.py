@@ -7,12 +7,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from unde_catalog.net.clock import Waiting
-from unde_catalog.stages.availability.shop_api import Unanswered
+from unde_catalog.net.clock import Clock
+from unde_catalog.stages.availability.shop_api import NoResponse
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import host_pace
-from unde_catalog.stores.staging.due_work.host_pace import Turn
-from unde_catalog.worker.handler import HandBack
+from unde_catalog.stores.staging.due_work.host_pace import RequestSlot
+from unde_catalog.worker.handler import AbortStage
 
 # Spec 5: usual, in the host's distress, and where answers are so slow that the usual number can't keep up.
 AT_ONCE, AT_ONCE_SLOWED, AT_ONCE_BEHIND = 15, 10, 20
@@ -23,8 +23,8 @@ _MOST_IN_VAIN = 5  # so many requests in a row at the slowest pace, and the host
 class HostPace:
     """The pace towards one host; `gap` seconds between two requests at ease."""
 
-    def __init__(self, db: Database, host: str, gap: float, waiting: Waiting) -> None:
-        self._db, self.host, self._gap, self._waiting = db, host, gap, waiting
+    def __init__(self, db: Database, host: str, gap: float, clock: Clock) -> None:
+        self._db, self.host, self._gap, self._clock = db, host, gap, clock
         self._pause = 0.0  # the host's, as last seen
         self._asking = 0
         self._in_vain = 0
@@ -37,33 +37,33 @@ class HostPace:
         return AT_ONCE_BEHIND if self._asking >= AT_ONCE else AT_ONCE
 
     @property
-    def look_again(self) -> float:
+    def poll_interval(self) -> float:
         """Seconds after which to look for what came due."""
         if self._pause:
             return LOOK_AGAIN_SLOWED
         return LOOK_AGAIN_BEHIND if self._asking >= AT_ONCE else LOOK_AGAIN
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[Turn]:
+    async def turn(self) -> AsyncIterator[RequestSlot]:
         """Wait until a request may be sent; while it is under way it counts."""
-        turn = await asyncio.to_thread(self._db.run, host_pace.next_turn, self.host, self._gap)
+        turn = await asyncio.to_thread(self._db.run, host_pace.next_slot, self.host, self._gap)
         self._pause = turn.pause
         if turn.wait:
-            await self._waiting.sleep(turn.wait)
+            await self._clock.sleep(turn.wait)
         self._asking += 1
         try:
             yield turn
         finally:
             self._asking -= 1
 
-    async def told(self, turn: Turn, answer: object) -> None:
-        """Learn from an answer, or from its absence; `HandBack` when the host has not answered for too long."""
-        if isinstance(answer, Unanswered) and answer.distress:
+    async def told(self, turn: RequestSlot, answer: object) -> None:
+        """Learn from an answer, or from its absence; `AbortStage` when the host has not answered for too long."""
+        if isinstance(answer, NoResponse) and answer.distress:
             await asyncio.to_thread(self._db.run, host_pace.distress, self.host, answer.reason, turn, answer.rest)
             self._pause = max(self._pause, host_pace.FIRST_PAUSE)
             self._in_vain += turn.pause >= host_pace.LONGEST_PAUSE
             if self._in_vain >= _MOST_IN_VAIN:
-                raise HandBack(
+                raise AbortStage(
                     f"the shops' API at {self.host} does not answer: {answer.reason} {answer.detail}".strip()
                     + "; the next run asks again, as slowly as it left off"
                 )

@@ -1,24 +1,25 @@
 """How the brands' stock APIs are asked and what answers mean: four shapes, each behind one small adapter (spec 6).
 
-Pure: nothing is sent here. The APIs are unofficial and change; what can't be read is `UnknownAnswer`, never "none".
+Pure: nothing is sent here. The APIs are unofficial and change; what can't be read is `UnexpectedResponse`, never
+"none".
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from unde_catalog.settings.stock import StockShape
+from unde_catalog.settings.stock import StockProtocolName
 from unde_catalog.stages.availability.item import StockItem, size_name, whole_number
 
 Sizes = Mapping[int, frozenset[str]]  # by shop: the sizes in stock; a shop that is missing is unknown
 
 
-class UnknownAnswer(ValueError):
+class UnexpectedResponse(ValueError):
     """An answer that says nothing certain about the stock; why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class StockRequest:
     """One request: a path below the API's address, its query, and a JSON body (then it is a POST)."""
 
     path: str
@@ -26,15 +27,15 @@ class Question:
     body: Mapping[str, Any] | None = None
 
 
-class Shape(Protocol):
+class StockProtocol(Protocol):
     """A way of asking."""
 
-    def questions(self, item: StockItem, shops: Sequence[int]) -> list[Question]:
+    def questions(self, item: StockItem, shops: Sequence[int]) -> list[StockRequest]:
         """What to ask for a product; empty where the item lacks what the API wants to know of any of its colours."""
         ...
 
-    def understand(self, question: Question, item: StockItem, shops: Sequence[int], body: Any) -> Sizes:
-        """What an answer says of these shops; `UnknownAnswer` where it says nothing certain."""
+    def understand(self, question: StockRequest, item: StockItem, shops: Sequence[int], body: Any) -> Sizes:
+        """What an answer says of these shops; `UnexpectedResponse` where it says nothing certain."""
         ...
 
 
@@ -42,24 +43,24 @@ class Shape(Protocol):
 class ByCampaign:
     """Shape A: a part number of a campaign (`02086797-V2026` in colour 800 is 02086797800 of V2026)."""
 
-    def questions(self, item: StockItem, shops: Sequence[int]) -> list[Question]:
+    def questions(self, item: StockItem, shops: Sequence[int]) -> list[StockRequest]:
         """One for each colour."""
         query = tuple(("physicalStoreId", str(shop)) for shop in shops)
         if not item.digits or not all(colour.id and colour.id.isdigit() for colour in item.colours):
             return []
         return [
-            Question(
+            StockRequest(
                 f"common/1/stock/campaign/{item.campaign}/product/part-number/{item.digits}{colour.id}",
                 query,
             )
             for colour in item.colours
         ]
 
-    def understand(self, question: Question, item: StockItem, shops: Sequence[int], body: Any) -> Sizes:
+    def understand(self, question: StockRequest, item: StockItem, shops: Sequence[int], body: Any) -> Sizes:
         """By size, not by sizeId. An empty list is unknown; a shop that is not among those listed has none."""
         listed = _list(body, "stocks")
         if not listed:
-            raise UnknownAnswer("`stocks` is empty")
+            raise UnexpectedResponse("`stocks` is empty")
         return _listed(listed, shops, "sizeStocks", "quantity")
 
 
@@ -69,21 +70,21 @@ class ByAvailableSizes:
 
     channel: str
 
-    def questions(self, item: StockItem, shops: Sequence[int]) -> list[Question]:
+    def questions(self, item: StockItem, shops: Sequence[int]) -> list[StockRequest]:
         """One for the product."""
         if not item.external_id.isascii() or not item.external_id.isdigit():
             return []
         query = [("appId", "1"), *(("physicalStoreIds", str(shop)) for shop in shops)]
         query += [("sizeIds", name) for name in item.sizes]
         path = f"api/storefront/1/stores/{self.channel}/products/{item.external_id}/available-sizes"
-        return [Question(path, tuple(query))]
+        return [StockRequest(path, tuple(query))]
 
-    def understand(self, question: Question, item: StockItem, shops: Sequence[int], body: Any) -> Sizes:
+    def understand(self, question: StockRequest, item: StockItem, shops: Sequence[int], body: Any) -> Sizes:
         """Absent means none. An answer about another product is none."""
         listed = _list(body, "sizesAvailableByPhysicalStores")
         about = whole_number(body.get("productId"))
         if about is not None and str(about) != item.external_id:
-            raise UnknownAnswer(f"an answer about product {about}")
+            raise UnexpectedResponse(f"an answer about product {about}")
         return _listed(listed, shops, "sizesAvailability", "stock")
 
 
@@ -93,24 +94,24 @@ class BySkus:
 
     channel: str
 
-    def questions(self, item: StockItem, shops: Sequence[int]) -> list[Question]:
+    def questions(self, item: StockItem, shops: Sequence[int]) -> list[StockRequest]:
         """One for the product."""
         skus = [sku for colour in item.colours for sku in colour.sizes_by_sku]
         if not skus or not set(item.sizes).issubset(_names(item).values()):
             return []
         path = f"api/storefront/1/stores/{self.channel}/skus-availability-in-stores/actions/filter"
-        return [Question(path, body={"physicalStoreIds": list(shops), "skus": skus})]
+        return [StockRequest(path, body={"physicalStoreIds": list(shops), "skus": skus})]
 
-    def understand(self, question: Question, item: StockItem, shops: Sequence[int], body: Any) -> Sizes:
+    def understand(self, question: StockRequest, item: StockItem, shops: Sequence[int], body: Any) -> Sizes:
         """By shop and SKU, the size named by our item; absent means none."""
         names = _names(item)
         if not isinstance(body, dict):
-            raise UnknownAnswer(f"the answer is a {type(body).__name__}")
+            raise UnexpectedResponse(f"the answer is a {type(body).__name__}")
         found: dict[int, frozenset[str]] = {}
         for key, stocks in body.items():
             shop = whole_number(key)
             if shop is None or not isinstance(stocks, dict):
-                raise UnknownAnswer("it is not shops with their SKUs")
+                raise UnexpectedResponse("it is not shops with their SKUs")
             there = [(whole_number(sku), _quantity(one, "stock")) for sku, one in stocks.items()]
             found[shop] = frozenset(names[sku] for sku, quantity in there if sku in names and quantity > 0)
         return {shop: found.get(shop, frozenset()) for shop in shops}
@@ -122,26 +123,26 @@ class OfZara:
 
     locale: str
 
-    def questions(self, item: StockItem, shops: Sequence[int]) -> list[Question]:
+    def questions(self, item: StockItem, shops: Sequence[int]) -> list[StockRequest]:
         """One for each colour."""
         if any(colour.product_id is None for colour in item.colours):
             return []
         asked = tuple(("physicalStoreIds", str(shop)) for shop in shops)
         return [
-            Question(
+            StockRequest(
                 f"{self.locale}/store-product-availability",
                 (("productId", str(colour.product_id)), *asked, ("ajax", "true")),
             )
             for colour in item.colours
         ]
 
-    def understand(self, question: Question, item: StockItem, shops: Sequence[int], body: Any) -> Sizes:
+    def understand(self, question: StockRequest, item: StockItem, shops: Sequence[int], body: Any) -> Sizes:
         """Absent means none."""
         listed = _list(body, "sizesAvailableAndLocationsByPhysicalStores")
         return _listed(listed, shops, "sizesAvailability", "stock")
 
 
-def shape_of(name: StockShape, channel: str | None, locale: str) -> Shape:
+def protocol_for(name: StockProtocolName, channel: str | None, locale: str) -> StockProtocol:
     """The adapter of that name; ValueError where it wants a channel and there is none."""
     if name == "campaign":
         return ByCampaign()
@@ -169,7 +170,7 @@ def together(item: StockItem, shops: Sequence[int], answers: Sequence[Sizes]) ->
 def _list(body: Any, name: str) -> list[Any]:
     found = body.get(name) if isinstance(body, dict) else None
     if not isinstance(found, list):
-        raise UnknownAnswer(f"there is no list `{name}`")
+        raise UnexpectedResponse(f"there is no list `{name}`")
     return found
 
 
@@ -183,7 +184,7 @@ def _listed(listed: Sequence[Any], shops: Sequence[int], sizes: str, quantity: s
     for one in listed:
         shop = whole_number(one.get("physicalStoreId")) if isinstance(one, dict) else None
         if shop is None:
-            raise UnknownAnswer("a shop without `physicalStoreId`")
+            raise UnexpectedResponse("a shop without `physicalStoreId`")
         if shop in found:
             found[shop] |= _in_stock(_list(one, sizes), quantity)
     return found
@@ -194,7 +195,7 @@ def _in_stock(sizes: Sequence[Any], quantity: str) -> frozenset[str]:
     for one in sizes:
         name = size_name(one.get("size")) if isinstance(one, dict) else None
         if name is None:
-            raise UnknownAnswer("a size without a name")
+            raise UnexpectedResponse("a size without a name")
         if _quantity(one, quantity) > 0:
             there.add(name)
     return frozenset(there)
@@ -203,5 +204,5 @@ def _in_stock(sizes: Sequence[Any], quantity: str) -> frozenset[str]:
 def _quantity(one: Any, name: str) -> int:
     quantity = whole_number(one.get(name)) if isinstance(one, dict) else None
     if quantity is None:
-        raise UnknownAnswer(f"a size without a number as its `{name}`")
+        raise UnexpectedResponse(f"a size without a number as its `{name}`")
     return quantity

@@ -13,13 +13,13 @@ from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work.statistics import DueFigures, figures
 
 
-def recurring(settings: Settings) -> Mapping[tuple[str, str], timedelta]:
+def recurring_intervals(settings: Settings) -> Mapping[tuple[str, str], timedelta]:
     """The interval of each recurring stage by (brand, stage), for the brands that it is configured for."""
     interval = timedelta(seconds=settings.availability_interval)
     return {(brand, AVAILABILITY): interval for brand, own in settings.brands.items() if why_not(brand, own) is None}
 
 
-def look(db: Database, intervals: Mapping[tuple[str, str], timedelta]) -> dict[tuple[str, str], DueFigures]:
+def due_figures(db: Database, intervals: Mapping[tuple[str, str], timedelta]) -> dict[tuple[str, str], DueFigures]:
     """The figures of each (brand, stage) that recurs."""
     return {
         (brand, stage): db.run(figures, stage, brand, interval) for (brand, stage), interval in intervals.items()

@@ -8,19 +8,20 @@ import logging
 from dataclasses import asdict, replace
 from datetime import timedelta
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.brands import BRANDS
 from unde_catalog.stages.availability.availability import AvailabilityStage
 from unde_catalog.stages.availability.configured import STAGE, why_not
 from unde_catalog.stages.availability.pace import HostPace
-from unde_catalog.stages.availability.protocols import shape_of
-from unde_catalog.stages.availability.shop_api import ShopApi
-from unde_catalog.stages.availability.shop_finder import FinderDown, find_shops
+from unde_catalog.stages.availability.protocols import protocol_for
+from unde_catalog.stages.availability.shop_api import StockApi
+from unde_catalog.stages.availability.shop_finder import StoreFinderUnavailable
+from unde_catalog.stages.availability.shop_finder import find_stores as query_store_finder
 from unde_catalog.stores.staging.due_work.spreading import spread
 from unde_catalog.stores.staging.stock import availability
 from unde_catalog.stores.staging.stock import stores as shops
 from unde_catalog.worker.handler import StageStopped
-from unde_catalog.worker.loop import run_stage
+from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import RunOptions, StageReport
 
 _SHARE_OF_GAP = (
@@ -29,27 +30,27 @@ _SHARE_OF_GAP = (
 _NAMED = 5  # shops in a note
 
 
-class NotToday(RuntimeError):
+class PastPartition(RuntimeError):
     """Stock is known of the present day only."""
 
 
-def check_stock(brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger) -> StageReport:
-    """Check what is due of a brand's stock, and go on for `stay_minutes`, at the longest to the end of the UTC day.
+def check_stock(brand: str, backends: Backends, options: RunOptions, log: logging.Logger) -> StageReport:
+    """Check what is due of a brand's stock, and go on for `poll_minutes`, at the longest to the end of the UTC day.
 
     `StageStopped` for another day than today, and where the shops' API does not answer at all.
     """
-    settings, db = workplace.settings, workplace.db
+    settings, db = backends.settings, backends.db
     own = settings.brands[brand]
     if (note := why_not(brand, own)) is not None:
         return StageReport(STAGE, brand, note=note)
     today, left = db.run(availability.today)
     if options.day is not None and options.day != today:
         what = "is over: its stock can't be asked for any more" if options.day < today else "has not begun"
-        raise StageStopped(StageReport(STAGE, brand), NotToday(f"{options.day} {what}; today (UTC) is {today}"))
+        raise StageStopped(StageReport(STAGE, brand), PastPartition(f"{options.day} {what}; today (UTC) is {today}"))
     interval = timedelta(seconds=settings.availability_interval)
     placed = {
         why: count
-        for why, count in asdict(spread(db, STAGE, brand, interval, level=options.stay_minutes is not None)).items()
+        for why, count in asdict(spread(db, STAGE, brand, interval, level=options.poll_minutes is not None)).items()
         if count
     }
     if placed:
@@ -57,39 +58,39 @@ def check_stock(brand: str, workplace: Workplace, options: RunOptions, log: logg
         log.info("availability %s: got a new place in the interval: %s", brand, named)
     products = db.run(availability.active_products, brand)
     gap = min(settings.stock_request_gap, _SHARE_OF_GAP * settings.availability_interval / max(products, 1))
-    api = ShopApi(str(own.stock_api_url), own.user_agent, settings.stock_timeout, workplace.waiting)
+    api = StockApi(str(own.stock_api_url), own.user_agent, settings.stock_timeout, backends.clock)
     handler = AvailabilityStage(
         brand,
         api,
-        shape_of(own.stock_shape, own.stock_channel, own.stock_locale),
+        protocol_for(own.stock_shape, own.stock_channel, own.stock_locale),
         own.stores,
-        HostPace(db, api.host, gap, workplace.waiting),
+        HostPace(db, api.host, gap, backends.clock),
         interval=interval,
-        take_at_most=settings.batch_size_of(STAGE),
+        take_limit=settings.batch_size_of(STAGE),
     )
-    stay = min(options.stay_minutes or 0, left / 60)
-    return run_stage(handler, db, brand, replace(options, stay_minutes=stay), log, waiting=workplace.waiting)
+    stay = min(options.poll_minutes or 0, left / 60)
+    return run_worker(handler, db, brand, replace(options, poll_minutes=stay), log, clock=backends.clock)
 
 
-def find_stores(brand: str, workplace: Workplace) -> StageReport:
+def find_stores(brand: str, backends: Backends) -> StageReport:
     """Write the brand's configured shops as its finder describes them; `StageStopped` where that can't be asked.
 
     The note names shops in Dubai that are not configured, and configured ones that the finder does not know.
     """
-    own = workplace.settings.brands[brand]
+    own = backends.settings.brands[brand]
     report = StageReport("raw_stores", brand)
-    if (none := BRANDS[brand].why_no_shops) is not None:
+    if (none := BRANDS[brand].why_no_stores) is not None:
         report.note = none
         return report
     if own.shop_finder_url is None and own.stock_api_url is None:
         report.note = f"not configured: set {brand.upper()}_SHOP_FINDER_URL"
         return report
     try:
-        found = asyncio.run(find_shops(brand, workplace.settings))
-    except FinderDown as down:
+        found = asyncio.run(query_store_finder(brand, backends.settings))
+    except StoreFinderUnavailable as down:
         raise StageStopped(report, down) from down
     ours = [shop for shop in found.shops if shop.store_id in own.stores]
-    new, changed = workplace.db.run(shops.merge, brand, ours)
+    new, changed = backends.db.run(shops.merge, brand, ours)
     report.counts.update(shops=len(ours), new=new, changed=changed, unreadable=found.unreadable)
     report.done = len(ours)
     notes = []

@@ -12,14 +12,14 @@ import aiohttp
 from yarl import URL
 
 from unde_catalog.net import responses
-from unde_catalog.net.clock import REAL, Waiting
+from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
 
 _LONGEST_ANSWER = 2_000_000  # bytes; a real one has some thousand
 _DISTRESS = (403, 429)  # beside 5xx: the host wants fewer requests, or none
 
 
 @dataclass(frozen=True, slots=True)
-class Unanswered:
+class NoResponse:
     """Why there is no answer. `distress`: the host wants to be asked more slowly, and not for `rest` seconds."""
 
     reason: str
@@ -28,14 +28,14 @@ class Unanswered:
     rest: float = 0.0
 
 
-class ShopApi:
+class StockApi:
     """One brand's API; an async context manager."""
 
-    def __init__(self, url: str, user_agent: str | None, timeout: float, waiting: Waiting = REAL) -> None:
+    def __init__(self, url: str, user_agent: str | None, timeout: float, clock: Clock = SYSTEM_CLOCK) -> None:
         self._url = URL(url.rstrip("/") + "/")
         self.host = self._url.authority
         self._headers = {"Accept": "application/json", **({"User-Agent": user_agent} if user_agent else {})}
-        self._timeout, self._waiting = timeout, waiting
+        self._timeout, self._clock = timeout, clock
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -51,7 +51,7 @@ class ShopApi:
 
     async def ask(
         self, path: str, query: Sequence[tuple[str, str]] = (), body: Mapping[str, Any] | None = None
-    ) -> Any | Unanswered:
+    ) -> Any | NoResponse:
         """The JSON that it answers, or why there is none; a body makes it a POST."""
         url = self._url.join(URL(path, encoded=False)).with_query(list(query))
         method = "GET" if body is None else "POST"
@@ -63,20 +63,20 @@ class ShopApi:
                 while len(content) <= _LONGEST_ANSWER and (more := await response.content.read(_LONGEST_ANSWER)):
                     content += more
         except TimeoutError:
-            return Unanswered("timeout", f"no whole answer within {self._timeout:g} s")
+            return NoResponse("timeout", f"no whole answer within {self._timeout:g} s")
         except aiohttp.ClientError as error:
             failed = responses.of_error(error)
-            return Unanswered(failed.reason, failed.detail)
+            return NoResponse(failed.reason, failed.detail)
         if len(content) > _LONGEST_ANSWER:
-            return Unanswered("too_large", f"over {_LONGEST_ANSWER} bytes")
+            return NoResponse("too_large", f"over {_LONGEST_ANSWER} bytes")
         try:
             return json.loads(content)
         except (ValueError, RecursionError):
             # A wall's page with status 200 is as good as a 403.
-            return Unanswered("not_json", f"{len(content)} bytes that are not JSON")
+            return NoResponse("not_json", f"{len(content)} bytes that are not JSON")
 
-    def _of_status(self, response: aiohttp.ClientResponse) -> Unanswered:
+    def _of_status(self, response: aiohttp.ClientResponse) -> NoResponse:
         status = response.status
-        after = responses.retry_after(response.headers.get("Retry-After"), self._waiting.wall())
+        after = responses.retry_after(response.headers.get("Retry-After"), self._clock.wall())
         detail = responses.words(response.reason)
-        return Unanswered(f"http_{status}", detail, status in _DISTRESS or status >= 500, after or 0.0)
+        return NoResponse(f"http_{status}", detail, status in _DISTRESS or status >= 500, after or 0.0)

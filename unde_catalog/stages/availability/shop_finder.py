@@ -13,8 +13,8 @@ from unde_catalog.brands import BRANDS
 from unde_catalog.net import responses
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stages.availability.item import whole_number
-from unde_catalog.stages.availability.shop_api import ShopApi, Unanswered
-from unde_catalog.stores.staging.stock.stores import Shop
+from unde_catalog.stages.availability.shop_api import NoResponse, StockApi
+from unde_catalog.stores.staging.stock.stores import Store
 
 RADIUS_KM = 100
 _COUNTRY, _CITY = "AE", "Dubai"
@@ -23,25 +23,25 @@ _STREET = re.compile(r"\b(road|street|st|rd|blvd|boulevard|highway)\b", re.IGNOR
 _LARGEST_ID = 2**31 - 1  # raw_stores.store_id is an integer
 
 
-class FinderDown(RuntimeError):
+class StoreFinderUnavailable(RuntimeError):
     """The shop finder can't be asked, or its answer can't be read; why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundStores:
     """The shops that can be read, and how many could not."""
 
-    shops: tuple[Shop, ...]
+    shops: tuple[Store, ...]
     unreadable: int
 
 
-async def find_shops(brand: str, settings: Settings) -> Found:
-    """All shops within `RADIUS_KM` of the configured place; `FinderDown` says why there are none."""
+async def find_stores(brand: str, settings: Settings) -> FoundStores:
+    """All shops within `RADIUS_KM` of the configured place; `StoreFinderUnavailable` says why there are none."""
     own = settings.brands[brand]
     url = own.shop_finder_url or own.stock_api_url
     if url is None or own.stock_channel is None:
         names = f"{brand.upper()}_SHOP_FINDER_URL and {brand.upper()}_STOCK_CHANNEL"
-        raise FinderDown(f"the shops of {brand} can't be looked for: set {names}")
+        raise StoreFinderUnavailable(f"the shops of {brand} can't be looked for: set {names}")
     query = (
         ("latitude", f"{settings.shop_latitude:g}"),
         ("longitude", f"{settings.shop_longitude:g}"),
@@ -50,32 +50,32 @@ async def find_shops(brand: str, settings: Settings) -> Found:
         ("languageId", "-1"),
         ("radioMax", str(RADIUS_KM)),
     )
-    async with ShopApi(str(url), own.user_agent, settings.stock_timeout) as api:
+    async with StockApi(str(url), own.user_agent, settings.stock_timeout) as api:
         body = await api.ask(f"itxrest/2/bam/store/{own.stock_channel}/physical-store", query)
-        if isinstance(body, Unanswered):
+        if isinstance(body, NoResponse):
             why = f"{body.reason} ({body.detail})" if body.detail else body.reason
-            raise FinderDown(f"the shop finder at {api.host} gave no list of shops: {why}")
+            raise StoreFinderUnavailable(f"the shop finder at {api.host} gave no list of shops: {why}")
     return read_shops(brand, body)
 
 
-def read_shops(brand: str, body: Any) -> Found:
-    """The shops in a finder's answer, each once; `FinderDown` for an answer that holds no list of them."""
+def read_shops(brand: str, body: Any) -> FoundStores:
+    """The shops in a finder's answer, each once; `StoreFinderUnavailable` for an answer that holds no list of them."""
     listed = body.get("closerStores") if isinstance(body, dict) else None
     if not isinstance(listed, list):
-        raise FinderDown("the shop finder's answer holds no list `closerStores`")
+        raise StoreFinderUnavailable("the shop finder's answer holds no list `closerStores`")
     read = [_shop(brand, one) for one in listed]
     shops = {shop.store_id: shop for shop in read if shop is not None}
-    return Found(tuple(shops.values()), sum(shop is None for shop in read))
+    return FoundStores(tuple(shops.values()), sum(shop is None for shop in read))
 
 
-def _shop(brand: str, raw: Any) -> Shop | None:
+def _shop(brand: str, raw: Any) -> Store | None:
     store_id = whole_number(raw.get("id")) if isinstance(raw, dict) else None
     if store_id is None or not 0 < store_id <= _LARGEST_ID:
         return None
     lines = raw.get("addressLines")
     lines = [text for line in lines if (text := _text(line))] if isinstance(lines, list) else []
     mall = _mall([_text(raw.get("name")) or "", *lines])
-    return Shop(
+    return Store(
         store_id=store_id,
         # Zara's have no name.
         name=_text(raw.get("name")) or ", ".join([BRANDS[brand].name, *([mall] if mall else lines[:1])]),

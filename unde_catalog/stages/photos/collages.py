@@ -19,7 +19,7 @@ from unde_catalog.stores.objects.objects import PUT_SECONDS, ObjectMissing, Obje
 from unde_catalog.stores.staging.due_work.leases import Lease
 from unde_catalog.stores.staging.photos import collages
 from unde_catalog.stores.staging.photos.collages import CollageOutcome, MadeCollage, StoredPhotos
-from unde_catalog.worker.handler import Outcome, StoredObject, done, given_up, handed_back, try_later
+from unde_catalog.worker.handler import Outcome, StoredObject, done, given_up, released, retry_later
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class CollagesStage:
     lease = timedelta(minutes=10)
 
     def __init__(self, settings: Settings, store: ObjectStore) -> None:
-        self.hands = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.take_at_most = settings.batch_size_of(self.stage)
+        self.concurrency = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.take_limit = settings.batch_size_of(self.stage)
         self._quality = settings.collage_quality
         self._memory = MemoryBudget(settings.collage_memory_mb * 1_000_000)
         self._store = store
@@ -78,13 +78,13 @@ class CollagesStage:
         try:
             collage = make_collage([self._store.get(key) for key in photos.keys], self._quality)
         except ObjectMissing as missing:
-            return try_later(lease, "original_missing", str(missing), item_fault=True)
+            return retry_later(lease, "original_missing", str(missing), item_fault=True)
         if isinstance(collage, TooWide):
             return given_up(lease, "too_wide", collage.detail)
         if isinstance(collage, Refused):
-            return try_later(lease, f"original_{collage.reason}", collage.detail, item_fault=True)
+            return retry_later(lease, f"original_{collage.reason}", collage.detail, item_fault=True)
         if lease.seconds_left() <= PUT_SECONDS:
-            return handed_back(lease)
+            return released(lease)
         self._store.put(key, collage.data, "image/jpeg")
         size = len(collage.data)
         made = MadeCollage(self._store.public_url(key), key, collage.sha256, collage.width, collage.height, size)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from unde_catalog.stages.photos.decode import PILLOW_ERRORS, Unusable, open_photo
-from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, StorageDown
+from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, StorageUnavailable
 from unde_catalog.worker.handler import StoredObject
 
 THUMBNAILS = 24
@@ -78,7 +78,7 @@ def _thumbnails(objects: Sequence[StoredObject], store: ObjectStore, cell: tuple
             thumbnails.append(_thumbnail(store.get(one.key), cell))
         except (ObjectMissing, Unusable, *PILLOW_ERRORS):
             thumbnails.append(None)
-        except StorageDown:  # whoever stores the manifest says so; asking for the others would only take time
+        except StorageUnavailable:  # whoever stores the manifest says so; asking for the others would only take time
             break
     return thumbnails + [None] * (len(objects) - len(thumbnails))
 

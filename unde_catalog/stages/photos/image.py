@@ -21,7 +21,7 @@ _CONVERTED_BYTES, _WEBP_BYTES, _AVIF_BYTES, _PROGRESSIVE_BYTES = 11, 20, 16, 7
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ImageLimits:
     """What is refused unseen (spec 1): bytes, pixels by the header, and a side of a placeholder in pixels."""
 
     max_bytes: int = 20_000_000
@@ -29,7 +29,7 @@ class Limits:
     min_side: int = 50
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = ImageLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class StoredImage:
     converted: bool
 
 
-def normalise(data: bytes, limits: Limits = DEFAULT_LIMITS) -> StoredImage | Refused:
+def normalise(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> StoredImage | Refused:
     """The photo in `data` as it is stored, or why it isn't (spec 1, originals).
 
     An upright single-frame JPEG, RGB or grey, without a foreign profile, comes back byte for byte. Everything
@@ -58,7 +58,7 @@ def normalise(data: bytes, limits: Limits = DEFAULT_LIMITS) -> StoredImage | Ref
         return unusable.refused
 
 
-def working_bytes(data: bytes, limits: Limits = DEFAULT_LIMITS) -> int:
+def working_bytes(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> int:
     """Memory that `normalise` takes for this photo at its peak, in bytes, beside `data`; read off the header.
 
     A photo of 100 megapixels may take 2 GB: whoever works on several at once has to add up.
@@ -91,7 +91,7 @@ def decode_upright(photo: ImageFile.ImageFile, data: bytes) -> Image.Image:
     return upright(image, turn)
 
 
-def _normalise(data: bytes, limits: Limits) -> StoredImage:
+def _normalise(data: bytes, limits: ImageLimits) -> StoredImage:
     with open_photo(data, limits.max_pixels) as photo:
         if min(photo.size) < limits.min_side:
             raise Unusable("too_small", f"{photo.width} x {photo.height}, a side is under {limits.min_side}")

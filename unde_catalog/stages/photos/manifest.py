@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
-from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, StorageDown, explain
+from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, StorageUnavailable, explain
 from unde_catalog.worker.handler import StoredObject
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ ROW_GROUP = 10_000  # rows in memory before they go to the temporary file: about
 CONTENT_TYPE = "application/vnd.apache.parquet"
 
 
-class Manifest:
+class ManifestWriter:
     """The rows of a manifest on their way: in a temporary file without a name, which no death leaves behind.
 
     `rows`: how many there are. Close it, or use it as a context manager.
@@ -48,11 +48,11 @@ class Manifest:
                 self._waiting.clear()
 
     def store(self, store: ObjectStore, asset: str, brand: str, run_id: str) -> str:
-        """Put the manifest into the store; its key. `StorageDown` when that can't be done."""
+        """Put the manifest into the store; its key. `StorageUnavailable` when that can't be done."""
         try:
             data = self._finished()
         except OSError as error:
-            raise StorageDown(explain(error, "writing a temporary file in", tempfile.gettempdir())) from error
+            raise StorageUnavailable(explain(error, "writing a temporary file in", tempfile.gettempdir())) from error
         key = manifest_key(asset, brand, run_id, datetime.now(UTC))
         store.put(key, data, CONTENT_TYPE)
         return key
@@ -64,7 +64,7 @@ class Manifest:
                 self._writer.close()
             self._file.close()
 
-    def __enter__(self) -> "Manifest":
+    def __enter__(self) -> "ManifestWriter":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -8,24 +8,24 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from unde_catalog.net.clock import REAL, Waiting
-from unde_catalog.net.download import Downloader, FarSideDown, Manners
+from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
+from unde_catalog.net.download import Downloader, DownloadPolicy, UpstreamUnavailable
 from unde_catalog.net.responses import DownloadFailed
-from unde_catalog.net.url_policy import Targets
+from unde_catalog.net.url_policy import UrlPolicy
 from unde_catalog.settings.environment import BrandSettings, Settings
 from unde_catalog.stages.photos.decode import WORTH_ANOTHER_TRY, Refused
-from unde_catalog.stages.photos.image import Limits, normalise, working_bytes
+from unde_catalog.stages.photos.image import ImageLimits, normalise, working_bytes
 from unde_catalog.stages.photos.memory import MemoryBudget
 from unde_catalog.stages.photos.photo_store import LeaseTooShort, PhotoStore, PhotoWork
-from unde_catalog.stores.db.database import Cursor, Database, StagingDown
-from unde_catalog.stores.objects.objects import PUT_SECONDS, ObjectStore, StorageDown
+from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
+from unde_catalog.stores.objects.objects import PUT_SECONDS, ObjectStore, StorageUnavailable
 from unde_catalog.stores.staging.due_work.leases import Lease
 from unde_catalog.stores.staging.photos import originals
 from unde_catalog.stores.staging.photos.originals import Photo, PhotosOutcome
-from unde_catalog.worker.handler import HandBack, Outcome, StoredObject, done, given_up, handed_back, try_later
+from unde_catalog.worker.handler import AbortStage, Outcome, StoredObject, done, given_up, released, retry_later
 
 _MAY_HEAL = {*WORTH_ANOTHER_TRY, "broken_answer"}
-_STOPS = (HandBack, StorageDown, StagingDown)  # no item's fault: the stage stops
+_STOPS = (AbortStage, StorageUnavailable, DatabaseUnavailable)  # no item's fault: the stage stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +59,22 @@ class OriginalsStage:
         settings: Settings,
         store: ObjectStore,
         db: Database,
-        waiting: Waiting = REAL,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         slots = brand_settings.concurrent_downloads
-        self.hands = 2 * slots  # a product may miss one photo only, and the next ones take a moment to come
-        self.take_at_most = settings.batch_size_of(self.stage)
+        self.concurrency = 2 * slots  # a product may miss one photo only, and the next ones take a moment to come
+        self.take_limit = settings.batch_size_of(self.stage)
         self.lease = timedelta(seconds=brand_settings.product_timeout + 5 * PUT_SECONDS + 60)
         self._seconds = brand_settings.product_timeout
         self._public_url = store.public_url
         self._store = PhotoStore(store, db)
-        self._limits = Limits(max_bytes=settings.photo_max_bytes)
+        self._limits = ImageLimits(max_bytes=settings.photo_max_bytes)
         self._memory = MemoryBudget(settings.originals_memory_mb * 1_000_000)
         self._in_memory = asyncio.Semaphore(3 * slots)  # whole files: being fetched, validated and stored
         proxy = brand_settings.proxy_url
         everywhere = settings.photo_allow_private_hosts
         self._downloader = Downloader(
-            Manners(
+            DownloadPolicy(
                 slots=slots,
                 delay_min=brand_settings.download_delay_min,
                 delay_max=brand_settings.download_delay_max,
@@ -82,10 +82,10 @@ class OriginalsStage:
                 max_retries=brand_settings.max_retries,
                 max_bytes=settings.photo_max_bytes,
             ),
-            Targets(hosts=brand_settings.photo_hosts if proxy else None, anywhere=everywhere),
+            UrlPolicy(hosts=brand_settings.photo_hosts if proxy else None, anywhere=everywhere),
             proxy_url=proxy.get_secret_value() if proxy else None,
             proxy_ca_bundle=settings.proxy_ca_bundle,
-            waiting=waiting,
+            clock=clock,
         )
 
     async def __aenter__(self) -> "OriginalsStage":
@@ -112,17 +112,19 @@ class OriginalsStage:
         """Photo rows and the image columns."""
         originals.record(cursor, [_row(outcome, current) for outcome, current in outcomes])
 
-    async def _product(self, work: PhotoWork) -> tuple[Outcome, HandBack | StorageDown | StagingDown | None]:
+    async def _product(
+        self, work: PhotoWork
+    ) -> tuple[Outcome, AbortStage | StorageUnavailable | DatabaseUnavailable | None]:
         """The outcome, and what stops the stage. What was stored before that is in the outcome."""
         lease, product = work.lease, work.product
         try:
             known = await self._store.known(work)
             there = [photo for photo in known if _still_good(photo, work)]
             there += await self._store.move(work, _moved(work, known, {photo.n for photo in there}))
-        except (StorageDown, StagingDown) as error:
-            return handed_back(lease), error
+        except (StorageUnavailable, DatabaseUnavailable) as error:
+            return released(lease), error
         except LeaseTooShort:
-            return handed_back(lease), None
+            return released(lease), None
         have = {photo.n for photo in there}
         deadline = self._downloader.now() + self._seconds
         missing = [(n, url) for n, url in enumerate(product.urls, start=1) if n not in have]
@@ -140,12 +142,12 @@ class OriginalsStage:
             if len(tries) == len(results):
                 await self._store.forget(work, known, {photo.key for photo in state})
                 return self._outcome(work, state, tries), None
-        except (StorageDown, StagingDown) as error:
+        except (StorageUnavailable, DatabaseUnavailable) as error:
             stopped = error
         except LeaseTooShort:
             pass
         rows = tuple(photo for photo in state if photo.state == "stored" and photo not in product.known)
-        back = handed_back(lease)
+        back = released(lease)
         return replace(back, payload=_Payload(rows, originals.PHOTOS_A_PRODUCT, None)), stopped
 
     def _outcome(self, work: PhotoWork, state: list[Photo], tries: list[_Try]) -> Outcome:
@@ -169,19 +171,22 @@ class OriginalsStage:
         if not product.urls:
             return given_up(lease, "no_photos", "the source names no photo", payload=payload)
         if failed:
-            return try_later(lease, *_why(failed), item_fault=False, payload=payload, stored=new, **counts)
+            return retry_later(lease, *_why(failed), item_fault=False, payload=payload, stored=new, **counts)
         may_heal = any(one.photo.reason in _MAY_HEAL for one in bad) and lease.item_faults + 1 < self.tries
         if not stored or may_heal:
-            return try_later(lease, *_why(bad), item_fault=True, payload=payload, stored=new, **counts)
+            return retry_later(lease, *_why(bad), item_fault=True, payload=payload, stored=new, **counts)
         return done(lease, payload, stored=new, **counts)
 
     async def _photo(self, work: PhotoWork, n: int, url: str, deadline: float) -> _Try:
-        """Download, validate and store one photo. Raises HandBack, `StorageDown`, `StagingDown`, `LeaseTooShort`."""
+        """Download, validate and store one photo.
+
+        Raises AbortStage, `StorageUnavailable`, `DatabaseUnavailable`, `LeaseTooShort`.
+        """
         async with self._in_memory:
             try:
                 answer = await self._downloader.download(url, deadline, owner=work.product.product_id)
-            except FarSideDown as error:
-                raise HandBack(str(error)) from None
+            except UpstreamUnavailable as error:
+                raise AbortStage(str(error)) from None
             if isinstance(answer, DownloadFailed):
                 state = "gone" if answer.fault == "gone" else "refused" if answer.fault == "item" else "failed"
                 return _Try(Photo(n, url, state, answer.reason), answer.detail)

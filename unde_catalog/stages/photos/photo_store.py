@@ -37,7 +37,7 @@ class PhotoWork:
 
 
 class PhotoStore:
-    """The objects of products in hand; raises `StorageDown`, `StagingDown` and `LeaseTooShort`."""
+    """The objects of products in hand; raises `StorageUnavailable`, `DatabaseUnavailable` and `LeaseTooShort`."""
 
     def __init__(self, store: ObjectStore, db: Database) -> None:
         self._store, self._db = store, db

@@ -6,13 +6,13 @@ The stage and the asset checks both call this; nothing is written here.
 from datetime import timedelta
 
 from unde_catalog.settings.publishing import PublishFields
-from unde_catalog.stages.production_catalog.brand_rules import Answer, BrandFigures, answers
+from unde_catalog.stages.production_catalog.brand_rules import BrandFigures, BrandRuleResult, evaluate_rules
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.production import catalog
 from unde_catalog.stores.staging import publishing
 
 
-class BrandSick(RuntimeError):
+class BrandGateFailed(RuntimeError):
     """A brand is not published; the sentence names the rules that it fails, figures, and what to do."""
 
 
@@ -28,14 +28,14 @@ def figures(brand: str, db: Database, production: Database, limits: PublishField
     return BrandFigures(**found, published=production.run(catalog.on_sale, brand))
 
 
-def look(brand: str, db: Database, production: Database, limits: PublishFields) -> list[Answer]:
+def evaluate(brand: str, db: Database, production: Database, limits: PublishFields) -> list[BrandRuleResult]:
     """What each rule says of the brand now."""
-    return answers(figures(brand, db, production, limits), limits)
+    return evaluate_rules(figures(brand, db, production, limits), limits)
 
 
-def pass_or_raise(brand: str, db: Database, production: Database, limits: PublishFields) -> None:
-    """Nothing when all rules hold; else `BrandSick`."""
-    failed = [answer for answer in look(brand, db, production, limits) if not answer.holds]
+def require(brand: str, db: Database, production: Database, limits: PublishFields) -> None:
+    """Nothing when all rules hold; else `BrandGateFailed`."""
+    failed = [answer for answer in evaluate(brand, db, production, limits) if not answer.holds]
     if failed:
         told = "; ".join(f"{answer.rule}: {answer.sentence}" for answer in failed)
-        raise BrandSick(f"{brand} is not published, what is published of it stays as it is. {told}")
+        raise BrandGateFailed(f"{brand} is not published, what is published of it stays as it is. {told}")

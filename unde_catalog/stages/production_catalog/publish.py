@@ -13,17 +13,17 @@ from datetime import datetime, timedelta
 from unde_catalog.settings.publishing import PublishFields
 from unde_catalog.stages.production_catalog import brand_gate, write_back
 from unde_catalog.stages.production_catalog.rules import Candidate, failures
-from unde_catalog.stores.db.database import Cursor, Database, StagingDown
+from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.production import catalog, incoming, publications
-from unde_catalog.stores.production.incoming import Judged
-from unde_catalog.stores.production.publications import Claim, TakenOver
+from unde_catalog.stores.production.incoming import ValidatedProduct
+from unde_catalog.stores.production.publications import Claim, PublicationTakenOver
 from unde_catalog.stores.staging import publishing
 from unde_catalog.stores.staging.due_work import leases as due_work
 from unde_catalog.stores.staging.publishing import ProductToPublish
 from unde_catalog.stores.staging.stock import read as stock_rows
 from unde_catalog.stores.staging.stock.read import StockRow
-from unde_catalog.worker.handler import Pause, StageStopped
-from unde_catalog.worker.loop import mark_asked
+from unde_catalog.worker.handler import PauseStage, StageStopped
+from unde_catalog.worker.loop import apply_run_options
 from unde_catalog.worker.report import RunOptions, StageReport
 
 STAGE = "production_catalog"
@@ -58,16 +58,16 @@ class Publishing:
         try:
             with self._claimed() as claim:
                 if claim is None:
-                    report.in_other_hands = 1
+                    report.leased_elsewhere = 1
                     report.note = "another run is publishing this brand"
                     return report
                 try:
                     self._publish(claim)
-                except Pause as pause:
+                except PauseStage as pause:
                     report.note = str(pause)
             still_open = self.db.run(due_work.still_open, STAGE, self.brand, self.only)
-            report.still_due, report.in_other_hands = still_open.due, still_open.in_hand
-        except (brand_gate.BrandSick, catalog.IncomingLost, TakenOver, StagingDown) as cause:
+            report.still_due, report.leased_elsewhere = still_open.due, still_open.in_hand
+        except (brand_gate.BrandGateFailed, catalog.IncomingLost, PublicationTakenOver, DatabaseUnavailable) as cause:
             raise StageStopped(report, cause) from cause
         finally:
             report.seconds = time.monotonic() - self._started
@@ -75,10 +75,10 @@ class Publishing:
 
     def _publish(self, claim: Claim) -> None:
         self._clear_after_the_dead(claim)
-        self.only = mark_asked(STAGE, self.db, self.brand, self.options)
+        self.only = apply_run_options(STAGE, self.db, self.brand, self.options)
         if self.db.run(publishing.scrape_is_merging, self.brand):
-            raise Pause("a scrape of this brand is being merged: the next run publishes it")
-        brand_gate.pass_or_raise(self.brand, self.db, self.production, self.limits)
+            raise PauseStage("a scrape of this brand is being merged: the next run publishes it")
+        brand_gate.require(self.brand, self.db, self.production, self.limits)
         publication = self.production.run(publications.begin, claim)
         try:
             prepared = self._prepare(claim, publication)
@@ -100,7 +100,7 @@ class Publishing:
             write_back.settle(self.db, self.production, claim, publication, self.report)
             self.log.info("%s: settled publication %d of a run that died", self.brand, publication)
         self.production.run(publications.abandon_open, claim)
-        self.db.run(due_work.hand_back_all, STAGE, self.brand)
+        self.db.run(due_work.release_all, STAGE, self.brand)
 
     def _give_up(self, claim: Claim) -> None:
         """Nobody is to wait for what we had in hand; unless it is somebody else's already, or a database is away."""
@@ -109,8 +109,8 @@ class Publishing:
             # An open publication only: if the merge got through after all, it stays, and the next run settles it.
             if not self.production.run(publications.unsettled, claim):
                 self.production.run(publications.abandon_open, claim)
-                self.report.handed_back += self.db.run(due_work.hand_back_all, STAGE, self.brand)
-        except (StagingDown, TakenOver) as error:
+                self.report.released += self.db.run(due_work.release_all, STAGE, self.brand)
+        except (DatabaseUnavailable, PublicationTakenOver) as error:
             self.log.warning("what was prepared of %s is cleared away by the next run: %s", self.brand, error)
 
     @contextlib.contextmanager
@@ -123,7 +123,7 @@ class Publishing:
             if claim is not None:
                 try:
                     self.production.run(publications.release, claim)
-                except StagingDown as error:
+                except DatabaseUnavailable as error:
                     self.log.warning("%s stays claimed for %s: %s", self.brand, _CLAIM, error)
 
     @property
@@ -147,7 +147,7 @@ class Publishing:
         limit = self.options.limit
         return CHUNK if limit is None else min(CHUNK, limit - prepared)
 
-    def _next_chunk(self, cursor: Cursor, most: int) -> tuple[list[Judged], list[StockRow]]:
+    def _next_chunk(self, cursor: Cursor, most: int) -> tuple[list[ValidatedProduct], list[StockRow]]:
         leases = due_work.take(cursor, STAGE, self.brand, most, _LEASE, self.only)
         tokens = {lease.product_id: lease.token for lease in leases}
         products = publishing.load(cursor, list(tokens)) if leases else []
@@ -156,19 +156,19 @@ class Publishing:
         # Of a product that was not on sale until now, older stock was passed by.
         return judged, stock_rows.of_products(cursor, self.brand, on_sale, _STOCK_AGE) if on_sale else []
 
-    def _judge(self, product: ProductToPublish, token: str) -> Judged:
+    def _judge(self, product: ProductToPublish, token: str) -> ValidatedProduct:
         if not product.active:
-            return Judged(product, token, "left")
+            return ValidatedProduct(product, token, "left")
         try:
             found = list(failures(candidate(product), self.limits))
         except Exception as error:  # one odd product holds up no brand
             self.log.exception("unexpected error at %s/%s", self.brand, product.external_id)
-            return Judged(
+            return ValidatedProduct(
                 product, token, "error", "unexpected_error", due_work.storable(f"{type(error).__name__}: {error}")
             )
         if not found:
-            return Judged(product, token, "publish")
-        return Judged(product, token, "skip", found[0].reason, "; ".join(one.sentence for one in found))
+            return ValidatedProduct(product, token, "publish")
+        return ValidatedProduct(product, token, "skip", found[0].reason, "; ".join(one.sentence for one in found))
 
     def _prepare_stock(self, claim: Claim, publication: int) -> datetime | None:
         """Lay all availability beside that is new since the last publication, in pages; how far it goes now."""
@@ -190,7 +190,7 @@ class Publishing:
     def _stop_in_time(self) -> None:
         minutes = self.options.max_minutes
         if minutes is not None and time.monotonic() - self._started >= 60 * minutes:
-            raise Pause("max_minutes were over before all was prepared: nothing was published")
+            raise PauseStage("max_minutes were over before all was prepared: nothing was published")
 
 
 def candidate(product: ProductToPublish) -> Candidate:

@@ -31,7 +31,7 @@ class Agreement:
         )
 
 
-def look(brand: str, db: Database, production: Database) -> Agreement:
+def compare(brand: str, db: Database, production: Database) -> Agreement:
     """How it stands now."""
     on_sale = production.run(catalog.on_sale, brand)
     synced, waiting = db.run(publishing.sync_counts, brand)

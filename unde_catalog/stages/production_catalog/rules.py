@@ -44,19 +44,19 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class RuleViolation:
     """A rule that a product fails, and one sentence with what was found."""
 
     reason: Reason
     sentence: str
 
 
-def failures(product: Candidate, limits: PublishFields) -> Iterator[Failure]:
+def failures(product: Candidate, limits: PublishFields) -> Iterator[RuleViolation]:
     """The rules that the product fails, the weightiest first; none: it may be published."""
     if product.price is None or product.price <= 0:
-        yield Failure("price_missing", f"its price is {'unknown' if product.price is None else product.price}")
+        yield RuleViolation("price_missing", f"its price is {'unknown' if product.price is None else product.price}")
     elif not is_plausible(product.price, product.former_price, limits.publish_max_price_change):
-        yield Failure(
+        yield RuleViolation(
             "price_implausible",
             f"its price went from {product.former_price} to {product.price}, by more than a factor of "
             f"{limits.publish_max_price_change:g}: if that is right, raise PUBLISH_MAX_PRICE_CHANGE for one run with "
@@ -64,15 +64,15 @@ def failures(product: Candidate, limits: PublishFields) -> Iterator[Failure]:
         )
     if not is_known(product.currency, limits.publish_currencies):
         known = ", ".join(limits.publish_currencies) or "any that is named"
-        yield Failure("currency_unknown", f"its currency is {product.currency}, PUBLISH_CURRENCIES knows {known}")
+        yield RuleViolation("currency_unknown", f"its currency is {product.currency}, PUBLISH_CURRENCIES knows {known}")
     if is_blank(product.name):
-        yield Failure("name_missing", "it has no name")
+        yield RuleViolation("name_missing", "it has no name")
     if is_blank(product.category):
-        yield Failure("category_missing", "it has no category")
+        yield RuleViolation("category_missing", "it has no category")
     if product.photos < 1:
-        yield Failure("photo_missing", "no photo of it is stored")
+        yield RuleViolation("photo_missing", "no photo of it is stored")
     if product.unseen_for > timedelta(days=limits.publish_max_age_days):
-        yield Failure(
+        yield RuleViolation(
             "not_seen",
             f"no scrape saw it for {product.unseen_for.days} days, PUBLISH_MAX_AGE_DAYS is "
             f"{limits.publish_max_age_days:g}",

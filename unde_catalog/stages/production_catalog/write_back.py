@@ -6,7 +6,7 @@ from unde_catalog.stores.production.incoming import ToSettle
 from unde_catalog.stores.production.publications import Claim
 from unde_catalog.stores.staging import publishing
 from unde_catalog.stores.staging.due_work import leases
-from unde_catalog.stores.staging.due_work.leases import Lease, Settled, Settlement
+from unde_catalog.stores.staging.due_work.leases import Lease, LeaseOutcome, Settlement
 from unde_catalog.stores.staging.publishing import Published, SyncStatus
 from unde_catalog.worker.report import StageReport
 
@@ -57,12 +57,12 @@ def _settle(cursor: Cursor, page: list[ToSettle]) -> dict[int, bool]:
     return counted
 
 
-def _settled(one: ToSettle) -> Settled:
+def _settled(one: ToSettle) -> LeaseOutcome:
     lease = Lease(one.product_id, one.external_id, one.lease_token, 0, 0, None, 0.0)
     kind: Settlement = "done"
     if one.reason is not None:
         kind = "later" if one.reason in _TRIES_AGAIN else "given_up"
-    return Settled(lease, kind, one.reason, leases.storable(one.detail))
+    return LeaseOutcome(lease, kind, one.reason, leases.storable(one.detail))
 
 
 def _count(report: StageReport, one: ToSettle, counted: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from unde_catalog.stages.raw_products.clean import clean_text
 from unde_catalog.stages.raw_products.item import opened, short_text
-from unde_catalog.stores.staging.products.product import Product, Rejected
+from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
 
 PHOTOS_A_COLOUR = 5  # spec 1
 PHOTO_WIDTH = "1920"  # spec 1: what the width placeholder is replaced by
@@ -24,13 +24,13 @@ _HIGHEST_PRICE = Decimal("99999999.99")  # decimal(10, 2)
 _LARGEST_EXACT = 2**53  # the whole numbers that a JSON number with a point is sure to hold
 
 
-def read_item(raw: Any) -> Product | Rejected:
+def read_item(raw: Any) -> CollectedProduct | RejectedItem:
     """The product in a dataset item, or why there is none; never raises for a bad item."""
     found = opened(raw, _external_id, _LONGEST["id"])
-    if isinstance(found, Rejected):
+    if isinstance(found, RejectedItem):
         return found
     external_id, item = found
-    return Product(
+    return CollectedProduct(
         external_id=external_id,
         name=short_text(item.get("name"), _LONGEST["name"]),
         description=short_text(item.get("description"), _LONGEST["description"]),
@@ -45,7 +45,7 @@ def read_item(raw: Any) -> Product | Rejected:
     )
 
 
-def price_not_understood(product: Product) -> bool:
+def price_not_understood(product: CollectedProduct) -> bool:
     """Whether the item has a price, and it is none that we dare to publish."""
     return product.price is None and product.raw_data.get("price") not in (None, 0, "", "0")
 

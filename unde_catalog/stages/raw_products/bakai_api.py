@@ -27,8 +27,8 @@ import requests
 from requests import RequestException
 
 from unde_catalog.net.responses import retry_after
-from unde_catalog.stages.raw_products.errors import ListingBroken, PlaceLost, SourceUnusable
-from unde_catalog.stages.raw_products.page import Page
+from unde_catalog.stages.raw_products.errors import CursorLost, ListingBroken, SourceUnusable
+from unde_catalog.stages.raw_products.page import SourcePage
 
 ITEMS_A_PAGE, ITEMS_LOOKED_AT = 500, 1
 MOST_PAGES = 20_000  # ten million products; more is a list without an end
@@ -87,7 +87,7 @@ class BakaiApi:
             raise self._unusable(answer, "whether it is well")
         return time.monotonic() - began
 
-    def example(self) -> Page:
+    def example(self) -> SourcePage:
         """A page of one item, if there is any: what shows whether the keys are taken. `SourceUnusable`."""
         return self._page(None, ITEMS_LOOKED_AT, resumed=False)
 
@@ -101,10 +101,10 @@ class BakaiApi:
             raise self._unusable(answer, asked)
         return body["product"] if isinstance(body, dict) and isinstance(body.get("product"), dict) else body
 
-    def pages(self, after: str | None = None) -> Iterator[Page]:
+    def pages(self, after: str | None = None) -> Iterator[SourcePage]:
         """The list page by page, from the beginning or from where a page's `after` says that the next one begins.
 
-        `ListingBroken` for a list that repeats itself or has no end, `PlaceLost` where the API does not know `after`
+        `ListingBroken` for a list that repeats itself or has no end, `CursorLost` where the API does not know `after`
         any more, else `SourceUnusable`.
         """
         place, begun_at = after, after
@@ -131,7 +131,7 @@ class BakaiApi:
             place = page.after
         raise ListingBroken(f"{self._host} names more than {MOST_PAGES} pages: it has no end")
 
-    def _page(self, place: str | None, limit: int, *, resumed: bool) -> Page:
+    def _page(self, place: str | None, limit: int, *, resumed: bool) -> SourcePage:
         kind, _, value = (place or "").partition(":")
         number = int(value) if kind == "page" and re.fullmatch(r"[0-9]{1,9}", value) else 1
         query = {"limit": str(limit)}
@@ -142,7 +142,7 @@ class BakaiApi:
         asked = "its products" if place is None else "the next of its products"
         answer, body = self._ask("/v1/products", query, asked)
         if resumed and answer.status in (400, 404, 410, 422):
-            raise PlaceLost(f"{self._host} answered {answer.status} to the place where reading was to go on")
+            raise CursorLost(f"{self._host} answered {answer.status} to the place where reading was to go on")
         if answer.status != 200:
             raise self._unusable(answer, asked)
         items = body if isinstance(body, list) else _first(body, _LISTS, list)
@@ -151,7 +151,7 @@ class BakaiApi:
                 f"{self._host}'s answer to {asked} holds no list of products: is BAKAI_CDN_API_URL right?"
             )
         page = body if isinstance(body, dict) else {}
-        return Page(items, self._after(page, items, kind, number), _whole(page, _TOTALS))
+        return SourcePage(items, self._after(page, items, kind, number), _whole(page, _TOTALS))
 
     def _after(self, page: Mapping[str, Any], items: list[Any], kind: str, number: int) -> str | None:
         cursor = next((page[name] for name in _CURSORS if page.get(name) not in (None, "", False)), None)

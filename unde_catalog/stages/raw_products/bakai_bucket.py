@@ -17,8 +17,8 @@ from obstore.exceptions import BaseError
 from unde_catalog.settings.s3 import S3Settings
 from unde_catalog.stages.raw_products.bakai_key import ProductKey, in_order, read_key
 from unde_catalog.stages.raw_products.errors import ListingBroken, SourceUnusable
-from unde_catalog.stages.raw_products.page import Page
-from unde_catalog.stores.objects.s3 import opened, why
+from unde_catalog.stages.raw_products.page import SourcePage
+from unde_catalog.stores.objects.s3 import explain_s3, open_s3
 
 PRODUCTS_A_PAGE = 500
 MOST_PAGES = 20_000  # ten million products; more is a list without an end
@@ -33,12 +33,12 @@ class BakaiBucket:
     def __init__(self, s3: S3Settings, image_base_url: str | None, *, repeated_for: timedelta = _REPEATED_FOR) -> None:
         self._s3 = s3
         self._photos = (image_base_url or s3.base_url).rstrip("/")
-        self._backend = opened(s3, repeated_for)
+        self._backend = open_s3(s3, repeated_for)
 
     def __repr__(self) -> str:
         return f"BakaiBucket({self._s3.base_url})"
 
-    def pages(self, after: str | None = None) -> Iterator[Page]:
+    def pages(self, after: str | None = None) -> Iterator[SourcePage]:
         """Pages of items `{"id", "images", "keys"}`, with `category` where keys name one; `SourceUnusable`.
 
         `after` is the last key of a page, after which the next one begins. How many there are nobody says. A key that
@@ -54,7 +54,7 @@ class BakaiBucket:
                 items.append(self._item(of, keys))
                 keys = []
                 if len(items) >= PRODUCTS_A_PAGE:
-                    yield Page(items, last, None)
+                    yield SourcePage(items, last, None)
                     items, pages = [], pages + 1
                     if pages >= MOST_PAGES:
                         raise ListingBroken(
@@ -66,7 +66,7 @@ class BakaiBucket:
             last = key
         if keys:
             items.append(self._item(of, keys))
-        yield Page(items, None, None)
+        yield SourcePage(items, None, None)
 
     def first_key(self) -> str | None:
         """The first key, None for an empty bucket: one small request, which needs the right to list."""
@@ -90,7 +90,7 @@ class BakaiBucket:
                         if not key.endswith("/"):  # a folder's mark
                             yield key
         except (BaseError, OSError) as error:
-            said = why(str(error), self._s3).replace("S3_", "BAKAI_S3_")
+            said = explain_s3(str(error), self._s3).replace("S3_", "BAKAI_S3_")
             raise SourceUnusable(f"listing {self._s3.base_url} failed: {said}") from None
 
     def _item(self, of: ProductKey | None, keys: list[str]) -> dict[str, Any]:

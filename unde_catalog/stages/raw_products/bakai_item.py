@@ -12,7 +12,7 @@ from typing import Any
 
 from unde_catalog.stages.raw_products.clean import clean_text
 from unde_catalog.stages.raw_products.item import opened, short_text
-from unde_catalog.stores.staging.products.product import Product, Rejected
+from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
 
 UNCATEGORIZED = "uncategorized"  # spec 2
 NO_CURRENCY = "XXX"  # ISO 4217: no currency, so that nobody takes it for one
@@ -27,16 +27,16 @@ _CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
 _CENT = Decimal("0.01")
 
 
-def read_item(raw: Any) -> Product | Rejected:
+def read_item(raw: Any) -> CollectedProduct | RejectedItem:
     """The product in an item, or why there is none; never raises for a bad item.
 
     The price is taken as it is, in the item's currency; where none is named that is `XXX`, which nothing is sold in.
     """
     found = opened(raw, _external_id, _LONGEST["id"])
-    if isinstance(found, Rejected):
+    if isinstance(found, RejectedItem):
         return found
     external_id, item = found
-    return Product(
+    return CollectedProduct(
         external_id=external_id,
         name=short_text(item.get("name"), _LONGEST["name"]) or short_text(item.get("title"), _LONGEST["name"]),
         description=short_text(item.get("description"), _LONGEST["description"]),
@@ -51,7 +51,7 @@ def read_item(raw: Any) -> Product | Rejected:
     )
 
 
-def price_not_understood(product: Product) -> bool:
+def price_not_understood(product: CollectedProduct) -> bool:
     """Whether the item has a price, and it is none that we dare to publish."""
     return product.price is None and product.raw_data.get("price") not in (None, 0, "", "0", "0.00")
 

@@ -8,19 +8,19 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from unde_catalog.stages.raw_products import bakai_item
-from unde_catalog.stages.raw_products.collect_run import Collecting
+from unde_catalog.stages.raw_products.collect_run import CollectRun
 from unde_catalog.stages.raw_products.errors import ListingBroken
-from unde_catalog.stages.raw_products.page import Page
-from unde_catalog.stages.raw_products.source import Doubt
+from unde_catalog.stages.raw_products.page import SourcePage
+from unde_catalog.stages.raw_products.source import IncompleteReason
 from unde_catalog.stores.staging.products import scrapes
-from unde_catalog.stores.staging.products.product import Product, Rejected
+from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
 from unde_catalog.stores.staging.products.scrapes import Scrape
 
 
 class Pages(Protocol):
     """A list in pages: each names where the next one begins."""
 
-    def pages(self, after: str | None = None) -> Iterator[Page]:
+    def pages(self, after: str | None = None) -> Iterator[SourcePage]:
         """From the beginning, or from where a page said."""
         ...
 
@@ -59,15 +59,15 @@ class BakaiListing:
             self._broken = str(error)
 
     @property
-    def doubt(self) -> Doubt | None:
+    def doubt(self) -> IncompleteReason | None:
         """That it has no end, or says that it has another number of items than it gave.
 
         A shop that sells while its list is read may name several numbers; any between them is believed.
         """
         if self._broken is not None:
-            return Doubt("listing_broken", self._broken)
+            return IncompleteReason("listing_broken", self._broken)
         if self._totals and not self._totals[0] <= self.offset <= self._totals[1]:
-            return Doubt(
+            return IncompleteReason(
                 "total_disagrees",
                 f"the list says that it has {self._totals[1]} items and gave {self.offset}, it is not whole",
             )
@@ -82,15 +82,15 @@ class BakaiSource:
     def __init__(self, pages: Pages) -> None:
         self._list = pages
 
-    def listing(self, run: Collecting, scrape: Scrape) -> BakaiListing:
+    def listing(self, run: CollectRun, scrape: Scrape) -> BakaiListing:
         """A list that is there at once."""
         run.db.run(scrapes.begun, scrape, None, None)
         return BakaiListing(self._list)
 
-    def read_item(self, raw: Any) -> Product | Rejected:
+    def read_item(self, raw: Any) -> CollectedProduct | RejectedItem:
         """As `bakai_item.py` reads it."""
         return bakai_item.read_item(raw)
 
-    def price_not_understood(self, product: Product) -> bool:
+    def price_not_understood(self, product: CollectedProduct) -> bool:
         """As `bakai_item.py` says."""
         return bakai_item.price_not_understood(product)

@@ -13,14 +13,14 @@ from typing import Any
 
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stages.raw_products import retry_rejected
-from unde_catalog.stages.raw_products.collect_run import LEASE, Collecting, Progress, merged_counts
-from unde_catalog.stages.raw_products.errors import PlaceLost, SourceUnusable
+from unde_catalog.stages.raw_products.collect_run import LEASE, CollectRun, Progress, merged_counts
+from unde_catalog.stages.raw_products.errors import CursorLost, SourceUnusable
 from unde_catalog.stages.raw_products.open import NotConfigured, source_of
-from unde_catalog.stages.raw_products.source import Listing
-from unde_catalog.stores.db.database import Cursor, Database, StagingDown
+from unde_catalog.stages.raw_products.source import SourceListing
+from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.staging.products import ingest, rejected_items, scrapes
-from unde_catalog.stores.staging.products.product import Product, Rejected
-from unde_catalog.stores.staging.products.scrapes import Scrape, TakenOver
+from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
+from unde_catalog.stores.staging.products.scrapes import Scrape, ScrapeTakenOver
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.report import RunOptions, StageReport
 
@@ -49,10 +49,10 @@ class ProductStream:
         started = time.monotonic()
         try:
             source = source_of(self.brand, self.settings)
-            _collect(Collecting(self.brand, db, self.settings, self.options, self.log, source, report))
+            _collect(CollectRun(self.brand, db, self.settings, self.options, self.log, source, report))
         except NotConfigured as why:
             report.note = str(why)
-        except (SourceUnusable, StagingDown, TakenOver) as cause:
+        except (SourceUnusable, DatabaseUnavailable, ScrapeTakenOver) as cause:
             raise StageStopped(report, cause) from cause
         finally:
             report.seconds = time.monotonic() - started
@@ -63,17 +63,17 @@ class _Emptied(Exception):
     """The server crashed since, and emptied the unlogged table of what was staged."""
 
 
-def _collect(run: Collecting) -> None:
+def _collect(run: CollectRun) -> None:
     if run.options.retry_failed:
         retry_rejected.rejected(run)
     forced_by = run.options.root_run if run.options.force else None
-    fresh = run.db.run(scrapes.fresh_one, run.brand, run.interval, forced_by)
+    fresh = run.db.run(scrapes.fresh_scrape, run.brand, run.interval, forced_by)
     if fresh is not None:
         run.note(f"the complete scrape of {fresh:%Y-%m-%d %H:%M} is young enough; force repeats it")
         return
     scrape = run.db.run(scrapes.claim, run.brand, run.options.root_run, LEASE, run.source.abandon_after)
     if scrape is None:
-        run.report.in_other_hands = 1
+        run.report.leased_elsewhere = 1
         run.note("another run is collecting this brand")
         return
     try:
@@ -83,7 +83,7 @@ def _collect(run: Collecting) -> None:
         _collect(run)
 
 
-def _work_on(run: Collecting, scrape: Scrape) -> None:
+def _work_on(run: CollectRun, scrape: Scrape) -> None:
     with _let_go(run, scrape):
         listing = run.source.listing(run, scrape)
         if listing is None:
@@ -93,7 +93,7 @@ def _work_on(run: Collecting, scrape: Scrape) -> None:
             _check_staged(run, scrape, progress)
             try:
                 whole = _read(run, scrape, progress, listing)
-            except PlaceLost as lost:
+            except CursorLost as lost:
                 run.note(f"{lost}: the {listing.called} was read again from its beginning")
                 _start_over(run, scrape, progress)
                 whole = _read(run, scrape, progress, listing)
@@ -107,18 +107,18 @@ def _work_on(run: Collecting, scrape: Scrape) -> None:
 
 
 @contextlib.contextmanager
-def _let_go(run: Collecting, scrape: Scrape) -> Iterator[None]:
+def _let_go(run: CollectRun, scrape: Scrape) -> Iterator[None]:
     """However it ends, the next one need not wait for our lease to run out."""
     try:
         yield
     finally:
         try:
-            run.db.run(scrapes.let_go, scrape)
-        except StagingDown as error:
+            run.db.run(scrapes.release, scrape)
+        except DatabaseUnavailable as error:
             run.log.warning("the scrape of %s stays leased for %s: %s", run.brand, LEASE, error)
 
 
-def _check_staged(run: Collecting, scrape: Scrape, progress: Progress) -> None:
+def _check_staged(run: CollectRun, scrape: Scrape, progress: Progress) -> None:
     """What an earlier run staged waits for the rest, so that the outcome is that of one run; if it is still there."""
     if not scrape.resumed:
         run.db.run(ingest.unstage, scrape.id)  # what scrapes that were given up have left
@@ -126,7 +126,7 @@ def _check_staged(run: Collecting, scrape: Scrape, progress: Progress) -> None:
         _start_over(run, scrape, progress)  # the server crashed and emptied the unlogged table
 
 
-def _start_over(run: Collecting, scrape: Scrape, progress: Progress) -> None:
+def _start_over(run: CollectRun, scrape: Scrape, progress: Progress) -> None:
     """All is read again, what was merged stays merged."""
     run.db.run(ingest.unstage, scrape.id)
     run.db.run(rejected_items.forget, scrape.id)
@@ -135,7 +135,7 @@ def _start_over(run: Collecting, scrape: Scrape, progress: Progress) -> None:
         progress.counts[name] = 0
 
 
-def _read(run: Collecting, scrape: Scrape, progress: Progress, listing: Listing) -> bool:
+def _read(run: CollectRun, scrape: Scrape, progress: Progress, listing: SourceListing) -> bool:
     """Stage the list page by page; whether it was read to its end."""
     options = run.options
     wanted = None if options.product_ids is None else set(options.product_ids)
@@ -166,9 +166,11 @@ def _read(run: Collecting, scrape: Scrape, progress: Progress, listing: Listing)
     return wanted is None
 
 
-def _stage(run: Collecting, scrape: Scrape, progress: Progress, read: Sequence[tuple[int, Product | Rejected]]) -> None:
-    good = [(n, one) for n, one in read if isinstance(one, Product)]
-    bad = [(n, one) for n, one in read if isinstance(one, Rejected)]
+def _stage(
+    run: CollectRun, scrape: Scrape, progress: Progress, read: Sequence[tuple[int, CollectedProduct | RejectedItem]]
+) -> None:
+    good = [(n, one) for n, one in read if isinstance(one, CollectedProduct)]
+    bad = [(n, one) for n, one in read if isinstance(one, RejectedItem)]
     staged = progress.staged + len(good)
     prices = sum(run.source.price_not_understood(product) for _, product in good)
 
@@ -191,7 +193,7 @@ def _write(cursor: Cursor, scrape: Scrape, progress: Progress, staged: int, coun
     scrapes.progress(cursor, scrape, LEASE, progress.read_to, staged, counts, progress.place)
 
 
-def _merge(run: Collecting, scrape: Scrape, progress: Progress) -> None:
+def _merge(run: CollectRun, scrape: Scrape, progress: Progress) -> None:
     """Merge what is staged, a short transaction for each chunk; raises `_Emptied`."""
 
     def write(cursor: Cursor, ids: list[str]) -> tuple[ingest.Merged, Counter[str]]:
@@ -213,7 +215,7 @@ def _merge(run: Collecting, scrape: Scrape, progress: Progress) -> None:
         raise _Emptied
 
 
-def _close(run: Collecting, scrape: Scrape, progress: Progress, listing: Listing) -> None:
+def _close(run: CollectRun, scrape: Scrape, progress: Progress, listing: SourceListing) -> None:
     """Mark inactive what was not seen, unless too little was seen to believe it (spec 1)."""
     rejected = progress.counts["rejected"]
     if not progress.counts["items"]:

@@ -17,7 +17,7 @@ LEASE = timedelta(minutes=5)  # renewed with every page and every look at the ru
 _DAILY = timedelta(hours=12)
 
 
-class Collecting:
+class CollectRun:
     """A run of the stage: what it was asked for, what it works with and what it counts."""
 
     def __init__(

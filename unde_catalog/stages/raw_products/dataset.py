@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from unde_catalog.stages.raw_products.apify import ApifyTask, ApifyUnusable, TaskRun
-from unde_catalog.stages.raw_products.source import Doubt
+from unde_catalog.stages.raw_products.source import IncompleteReason
 
 _SETTLED_AFTER = timedelta(seconds=5)  # since the run's end, or a tenth of its length where that is shorter
 _WAIT_SECONDS = 30.0  # for items that the dataset counts and does not give yet, and for its count
@@ -40,12 +40,12 @@ class Dataset:
         return self.count == self.offset
 
     @property
-    def doubt(self) -> Doubt | None:
+    def doubt(self) -> IncompleteReason | None:
         """That it does not agree."""
         if self.agrees:
             return None
         told = f"the dataset counts {self.count} items and gave {self.offset}, it changed while it was read"
-        return Doubt("dataset_changed", told)
+        return IncompleteReason("dataset_changed", told)
 
     def pages(self, read_to: int, place: str | None = None) -> Iterator[list[Any]]:
         """The pages from `read_to` on, until none comes and the dataset says that there is none.

@@ -17,5 +17,5 @@ class ListingBroken(SourceUnusable):
     """The listing has no end that can be believed: it repeats itself, or goes on and on. Asking again is no use."""
 
 
-class PlaceLost(SourceUnusable):
+class CursorLost(SourceUnusable):
     """The source does not know the place any more at which reading was to go on: begin at the beginning."""

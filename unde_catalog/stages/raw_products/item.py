@@ -8,25 +8,27 @@ from collections.abc import Callable
 from typing import Any
 
 from unde_catalog.stages.raw_products.clean import TooDeep, clean
-from unde_catalog.stores.staging.products.product import Rejected
+from unde_catalog.stores.staging.products.product import RejectedItem
 
 _LARGEST_KEPT = 100_000  # characters of an item that is not even an object
 
 
-def opened(raw: Any, read_id: Callable[[Any], str | None], longest_id: int) -> tuple[str, dict[str, Any]] | Rejected:
+def opened(
+    raw: Any, read_id: Callable[[Any], str | None], longest_id: int
+) -> tuple[str, dict[str, Any]] | RejectedItem:
     """The item's external id, as `read_id` makes it of `id`, and the item as PostgreSQL can keep it; or why not."""
     if isinstance(raw, TooDeep):
-        return Rejected(None, "too_deep", str(raw), None)
+        return RejectedItem(None, "too_deep", str(raw), None)
     if not isinstance(raw, dict):
-        return Rejected(None, "not_an_object", f"the item is a {type(raw).__name__}", _small(raw))
+        return RejectedItem(None, "not_an_object", f"the item is a {type(raw).__name__}", _small(raw))
     try:
         item = clean(raw)
     except TooDeep as error:
-        return Rejected(read_id(raw.get("id")), "too_deep", str(error), None)
+        return RejectedItem(read_id(raw.get("id")), "too_deep", str(error), None)
     external_id = read_id(item.get("id"))
     if external_id is None:
         wanted = f"`id` is neither a whole number nor a text of 1 to {longest_id} characters"
-        return Rejected(None, "no_id", wanted, item)
+        return RejectedItem(None, "no_id", wanted, item)
     return external_id, item
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class SourcePage:
     """Items as they are. `after`: where the next page begins, None at the end.
 
     `total`: how many items the source says its whole list has, None where it does not say.

@@ -5,15 +5,15 @@ The source is not asked; what still can't be read stays where it is.
 
 from collections import Counter
 
-from unde_catalog.stages.raw_products.collect_run import Collecting, merged_counts
+from unde_catalog.stages.raw_products.collect_run import CollectRun, merged_counts
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.products import ingest, rejected_items
-from unde_catalog.stores.staging.products.product import Rejected
+from unde_catalog.stores.staging.products.product import RejectedItem
 
 _AT_ONCE = 500
 
 
-def rejected(run: Collecting) -> None:
+def rejected(run: CollectRun) -> None:
     """Merge those of the last finished scrape's rejected items that can be read now."""
     after, looked_at = 0, 0
     while (chunk := run.db.run(_chunk, run, after)) is not None:
@@ -26,7 +26,7 @@ def rejected(run: Collecting) -> None:
     run.note(f"of {looked_at} rejected items of the last scrape, {read} could be read now")
 
 
-def _chunk(cursor: Cursor, run: Collecting, after: int) -> tuple[int, int, Counter[str], Counter[str]] | None:
+def _chunk(cursor: Cursor, run: CollectRun, after: int) -> tuple[int, int, Counter[str], Counter[str]] | None:
     """The last id of the chunk, its size, what was merged and what is still rejected, by reason; None at the end."""
     kept = rejected_items.of_last_scrape(cursor, run.brand, after, _AT_ONCE)
     if not kept:
@@ -35,8 +35,8 @@ def _chunk(cursor: Cursor, run: Collecting, after: int) -> tuple[int, int, Count
     read = [(one, run.source.read_item(one.raw)) for one in kept]
     if wanted is not None:
         read = [(one, result) for one, result in read if result.external_id in wanted]
-    good = [(one, product) for one, product in read if not isinstance(product, Rejected)]
-    still = Counter(result.reason for _, result in read if isinstance(result, Rejected))
+    good = [(one, product) for one, product in read if not isinstance(product, RejectedItem)]
+    still = Counter(result.reason for _, result in read if isinstance(result, RejectedItem))
     counts: Counter[str] = Counter()
     if good:
         scrape_id = kept[0].scrape_id

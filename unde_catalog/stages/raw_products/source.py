@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from unde_catalog.stores.staging.products.product import Product, Rejected
+from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
 from unde_catalog.stores.staging.products.scrapes import Scrape
 
 if TYPE_CHECKING:
-    from unde_catalog.stages.raw_products.collect_run import Collecting
+    from unde_catalog.stages.raw_products.collect_run import CollectRun
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class IncompleteReason:
     """Why a list that was read to its end may not be whole: as `scrapes.reason` keeps it, and in a sentence."""
 
     reason: str
     sentence: str
 
 
-class Listing(Protocol):
+class SourceListing(Protocol):
     """The list that answers one scrape. `called`: a word for it; `when_empty`: what to do where it holds nothing.
 
     `offset` items were read so far; `place` says where the page that was read last begins, for sources whose pages
@@ -43,7 +43,7 @@ class Listing(Protocol):
         ...
 
     @property
-    def doubt(self) -> Doubt | None:
+    def doubt(self) -> IncompleteReason | None:
         """To be asked at the end: why what was not seen may be there all the same; None: the list is whole."""
         ...
 
@@ -53,17 +53,17 @@ class Source(Protocol):
 
     abandon_after: timedelta
 
-    def listing(self, run: "Collecting", scrape: Scrape) -> Listing | None:
+    def listing(self, run: "CollectRun", scrape: Scrape) -> SourceListing | None:
         """The list that answers the scrape, started and paid for if need be; None when `max_minutes` were over first.
 
         Writes that the scrape has begun. `SourceUnusable` where there will be none.
         """
         ...
 
-    def read_item(self, raw: Any) -> Product | Rejected:
+    def read_item(self, raw: Any) -> CollectedProduct | RejectedItem:
         """The product in an item, or why there is none; never raises for a bad item."""
         ...
 
-    def price_not_understood(self, product: Product) -> bool:
+    def price_not_understood(self, product: CollectedProduct) -> bool:
         """Whether the item has a price, and it is none that we dare to publish."""
         ...

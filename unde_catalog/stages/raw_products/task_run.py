@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 
 from unde_catalog.stages.raw_products.apify import ApifyTask, ApifyUnusable, TaskRun
-from unde_catalog.stages.raw_products.collect_run import LEASE, Collecting
+from unde_catalog.stages.raw_products.collect_run import LEASE, CollectRun
 from unde_catalog.stores.staging.products import scrapes
 from unde_catalog.stores.staging.products.scrapes import Scrape
 
@@ -16,7 +16,7 @@ _LOOK_SECONDS = 30.0
 _KNOWN_WITHIN = 3.0  # seconds after which a run that Apify does not know is no run
 
 
-def answering(run: Collecting, task: ApifyTask, scrape: Scrape) -> TaskRun:
+def answering(run: CollectRun, task: ApifyTask, scrape: Scrape) -> TaskRun:
     """The task run that answers this scrape: its own, else one nobody has read yet, else a new one."""
     if scrape.run_id is not None:
         own = task.wait(scrape.run_id, _KNOWN_WITHIN)
@@ -41,7 +41,7 @@ def answering(run: Collecting, task: ApifyTask, scrape: Scrape) -> TaskRun:
     return found
 
 
-def _adopted(run: Collecting, task: ApifyTask) -> TaskRun | None:
+def _adopted(run: CollectRun, task: ApifyTask) -> TaskRun | None:
     recent = {one.id: one for one in task.recent_runs()}
     starts = [(one.id, one.started_at) for one in recent.values()]
     hopeless = [one.id for one in recent.values() if not one.promising]
@@ -52,7 +52,7 @@ def _adopted(run: Collecting, task: ApifyTask) -> TaskRun | None:
     return recent[found]
 
 
-def ended(run: Collecting, task: ApifyTask, scrape: Scrape, task_run: TaskRun) -> TaskRun | None:
+def ended(run: CollectRun, task: ApifyTask, scrape: Scrape, task_run: TaskRun) -> TaskRun | None:
     """The run when it has ended well; None when `max_minutes` were over first. `ApifyUnusable` if it never does."""
     timeout = run.settings.apify_run_timeout
     give_up_at = time.monotonic() + timeout

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from unde_catalog.stages.visual_index.model import ModelMissing, NoWords, Numbers
+from unde_catalog.stages.visual_index.model import ModelMissing, Numbers, TextUnsupported
 
 if TYPE_CHECKING:
     from fastembed import ImageEmbedding, TextEmbedding
@@ -55,7 +55,7 @@ def load(folder: Path | None, home: Path, *, may_fetch: bool) -> "Clip":
 class Clip:
     """CLIP as an `EmbeddingModel`. ONNX Runtime uses all cores for a batch; meanwhile another one is prepared."""
 
-    hands = 2
+    concurrency = 2
     batch = 16
 
     def __init__(self, vision: "ImageEmbedding", folder: Path | None, options: dict[str, Any]) -> None:
@@ -68,7 +68,7 @@ class Clip:
         return _rows(list(self._vision.embed(list(images), batch_size=self.batch)))
 
     def embed_words(self, texts: Sequence[str]) -> Numbers:
-        """The same for texts; `NoWords` where the text half of the model is missing."""
+        """The same for texts; `TextUnsupported` where the text half of the model is missing."""
         with self._loading:
             text = self._text
         return _rows(list(text.embed(list(texts))))
@@ -83,7 +83,7 @@ class Clip:
         try:
             return TextEmbedding(_TEXT, **options)
         except Exception as error:  # as above
-            raise NoWords(f"CLIP's text half can't be had ({_first_line(error)}): {_OTHERWISE}") from error
+            raise TextUnsupported(f"CLIP's text half can't be had ({_first_line(error)}): {_OTHERWISE}") from error
 
 
 def _rows(vectors: Sequence[Any]) -> Numbers:

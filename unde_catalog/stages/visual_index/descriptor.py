@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from unde_catalog.stages.visual_index.model import NoWords, Numbers
+from unde_catalog.stages.visual_index.model import Numbers, TextUnsupported
 
 Array = npt.NDArray[np.floating]
 
@@ -45,7 +45,7 @@ class Descriptor:
     batch = 8
 
     def __init__(self) -> None:
-        self.hands = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.concurrency = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     def embed_images(self, images: Sequence[Image.Image]) -> Numbers:
         """`describe` of each, as rows."""
@@ -53,7 +53,7 @@ class Descriptor:
 
     def embed_words(self, texts: Sequence[str]) -> Numbers:
         """It knows none."""
-        raise NoWords(
+        raise TextUnsupported(
             "searching by words needs CLIP, and the index is made by the built-in descriptor: set EMBEDDING_MODEL=clip"
         )
 

@@ -27,7 +27,7 @@ class ModelMissing(RuntimeError):
     """The model can't be had on this machine; the sentence says why and what to do."""
 
 
-class NoWords(ValueError):
+class TextUnsupported(ValueError):
     """The model knows no words."""
 
 
@@ -35,7 +35,7 @@ class EmbeddingModel(Protocol):
     """A model. Safe in several threads; `hands` and `batch` (photos) are how many calls and photos it likes at once."""
 
     name: str  # e.g. descriptor@1
-    hands: int
+    concurrency: int
     batch: int
 
     def embed_images(self, images: Sequence[Image.Image]) -> Numbers:
@@ -43,7 +43,7 @@ class EmbeddingModel(Protocol):
         ...
 
     def embed_words(self, texts: Sequence[str]) -> Numbers:
-        """The same for texts, to be compared with images; `NoWords` where the model can't."""
+        """The same for texts, to be compared with images; `TextUnsupported` where the model can't."""
         ...
 
 

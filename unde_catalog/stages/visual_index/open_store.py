@@ -1,30 +1,30 @@
 """Which vector store is used: Qdrant where its address is set, else pgvector in the staging database."""
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.stages.visual_index.pgvector import PgvectorStore
 from unde_catalog.stages.visual_index.vector_store import VectorStore
 
 
-def open_mirror(workplace: Workplace) -> VectorStore | None:
+def open_mirror(backends: Backends) -> VectorStore | None:
     """The store beside the staging database, which the visual_index stage keeps up to date; None where there is none.
 
-    `VectorsDown` where it can't be reached.
+    `VectorStoreUnavailable` where it can't be reached.
     """
-    settings = workplace.settings
+    settings = backends.settings
     if settings.qdrant_url is None:
         return None
     from unde_catalog.stages.visual_index.qdrant import open_qdrant  # it brings gRPC along
 
-    return open_qdrant(str(settings.qdrant_url), settings.qdrant_api_key, workplace.db)
+    return open_qdrant(str(settings.qdrant_url), settings.qdrant_api_key, backends.db)
 
 
-def open_store(workplace: Workplace) -> VectorStore:
-    """The store that searches are asked of; `VectorsDown` where it can't be reached."""
-    mirror = open_mirror(workplace)
-    return mirror if mirror is not None else PgvectorStore(workplace.db)
+def open_store(backends: Backends) -> VectorStore:
+    """The store that searches are asked of; `VectorStoreUnavailable` where it can't be reached."""
+    mirror = open_mirror(backends)
+    return mirror if mirror is not None else PgvectorStore(backends.db)
 
 
-def store_to_rebuild(workplace: Workplace) -> VectorStore:
+def store_to_rebuild(backends: Backends) -> VectorStore:
     """The same for whoever owns the tables, past any pooler."""
-    mirror = open_mirror(workplace)
-    return mirror if mirror is not None else PgvectorStore(workplace.db, workplace.backup_url())
+    mirror = open_mirror(backends)
+    return mirror if mirror is not None else PgvectorStore(backends.db, backends.backup_url())

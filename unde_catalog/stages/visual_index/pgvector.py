@@ -14,7 +14,7 @@ from unde_catalog.stages.visual_index.vector_store import (
     Hit,
     PhotoVector,
     Vector,
-    VectorsDown,
+    VectorStoreUnavailable,
 )
 from unde_catalog.stores.db import bloat
 from unde_catalog.stores.db.database import Cursor, Database
@@ -33,7 +33,7 @@ class PgvectorStore:
     def search(
         self, model: str, vector: Vector, filters: Filters = EVERYTHING, top_k: int = 20, threshold: float = -1.0
     ) -> list[Hit]:
-        """As `VectorStore` says; `VectorsDown` where the server has no pgvector."""
+        """As `VectorStore` says; `VectorStoreUnavailable` where the server has no pgvector."""
         return [hit for hit in self._db.run(_search, model, vector, filters, top_k) if hit.score >= threshold]
 
     def upsert(self, model: str, photos: Sequence[PhotoVector]) -> None:
@@ -50,7 +50,10 @@ class PgvectorStore:
         return self._db.run(vectors.count, model, brand)
 
     def rebuild(self, model: str) -> int:
-        """Make the HNSW indexes anew, or for the first time; `VectorsDown` where the server has no pgvector."""
+        """Make the HNSW indexes anew, or for the first time.
+
+        `VectorStoreUnavailable` where the server has no pgvector.
+        """
         with direct(self._owner_url or self._db.url) as owner:
             try:
                 _build(owner.connection)
@@ -68,7 +71,7 @@ class PgvectorStore:
 
 def _search(cursor: Cursor, model: str, vector: Vector, filters: Filters, top_k: int) -> list[Hit]:
     if not vectors.searchable(cursor):
-        raise VectorsDown(NO_PGVECTOR)
+        raise VectorStoreUnavailable(NO_PGVECTOR)
     return vectors.search(cursor, model, vector, filters, top_k)
 
 
@@ -77,6 +80,6 @@ def _build(connection: bloat.Connection) -> None:
         vectors.build_in_memory(cursor)
         old = vectors.indexes(cursor)
         if not vectors.prepare(cursor):
-            raise VectorsDown(NO_PGVECTOR)
+            raise VectorStoreUnavailable(NO_PGVECTOR)
     for name in old:
         bloat.reindex(connection, name)

@@ -21,10 +21,10 @@ from unde_catalog.stages.visual_index.vector_store import (
     SIZE,
     Filters,
     Hit,
-    ModelGone,
+    ModelReplaced,
     PhotoVector,
     Vector,
-    VectorsDown,
+    VectorStoreUnavailable,
 )
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.index import embeddings, models, vectors
@@ -69,7 +69,7 @@ class QdrantStore:
     def search(
         self, model: str, vector: Vector, filters: Filters = EVERYTHING, top_k: int = 20, threshold: float = -1.0
     ) -> list[Hit]:
-        """As `VectorStore` says, of the pilot's products; `VectorsDown` where the server can't be used."""
+        """As `VectorStore` says, of the pilot's products; `VectorStoreUnavailable` where the server can't be used."""
         conditions = self._conditions(filters)
         if conditions is None:
             return []
@@ -218,8 +218,8 @@ class QdrantStore:
     def _missing(self, model: str) -> Exception:
         now = self._db.run(models.models)
         if model in (now.serving, now.building):
-            return VectorsDown(f"Qdrant has no photos by {model}: run unde-catalog vectors rebuild")
-        return ModelGone(f"the index is not made by {model} any more: ask which model serves, and embed again")
+            return VectorStoreUnavailable(f"Qdrant has no photos by {model}: run unde-catalog vectors rebuild")
+        return ModelReplaced(f"the index is not made by {model} any more: ask which model serves, and embed again")
 
 
 def _collection(model: str) -> str:
@@ -245,6 +245,6 @@ def _told() -> Iterator[None]:
         yield
     except ApiException as error:
         said = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise VectorsDown(
+        raise VectorStoreUnavailable(
             f"Qdrant (QDRANT_URL) can't be used: {said[:300]}; it goes on when the server is back"
         ) from error

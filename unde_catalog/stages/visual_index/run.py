@@ -5,18 +5,18 @@ What is done to a product is `stage.py`'s, what a model is `model.py`'s.
 
 import logging
 
-from unde_catalog.backends import Workplace
+from unde_catalog.backends import Backends
 from unde_catalog.operations.quality.result import counted
 from unde_catalog.stages.visual_index.model import EmbeddingModel, ModelMissing, kind_of, open_model
 from unde_catalog.stages.visual_index.open_store import open_mirror
 from unde_catalog.stages.visual_index.stage import STAGE, VisualIndexStage
-from unde_catalog.stages.visual_index.vector_store import NO_PGVECTOR, VectorsDown
+from unde_catalog.stages.visual_index.vector_store import NO_PGVECTOR, VectorStoreUnavailable
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import leases
 from unde_catalog.stores.staging.index import models, vectors
 from unde_catalog.stores.staging.index.models import Models
 from unde_catalog.worker.handler import StageStopped
-from unde_catalog.worker.loop import run_stage
+from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import RunOptions, StageReport
 
 
@@ -24,38 +24,38 @@ class AnotherModel(RuntimeError):
     """Runs disagree about the model; the sentence says what to do."""
 
 
-def index_photos(brand: str, workplace: Workplace, options: RunOptions, log: logging.Logger) -> StageReport:
+def index_photos(brand: str, backends: Backends, options: RunOptions, log: logging.Logger) -> StageReport:
     """Embed what is due of a brand; at the end let a model that is through take over, and delete the old one's rows.
 
     `StageStopped` where the model or the vector store can't be had, or another model is being built.
     """
-    db, settings = workplace.db, workplace.settings
+    db, settings = backends.db, backends.settings
     standing = db.run(models.models)
-    if _nothing_to_do(brand, workplace, options, standing):
+    if _nothing_to_do(brand, backends, options, standing):
         return StageReport(STAGE, brand, note=_said_of(standing) if standing.serving else "")
     try:
         model = open_model(settings, settings.home, standing)
-        mirror = open_mirror(workplace)
+        mirror = open_mirror(backends)
         standing = _begin(db, model)
-    except (ModelMissing, VectorsDown, AnotherModel) as cause:
+    except (ModelMissing, VectorStoreUnavailable, AnotherModel) as cause:
         raise StageStopped(StageReport(STAGE, brand), cause) from cause
     log.info("%s %s: embedded by %s", STAGE, brand, model.name)
-    while db.run(models.ask):
+    while db.run(models.enqueue_missing):
         log.info("%s: products are made due for %s", STAGE, model.name)
     handler = VisualIndexStage(
         model,
-        workplace.store,
+        backends.store,
         mirror,
-        take_at_most=settings.batch_size_of(STAGE),
+        take_limit=settings.batch_size_of(STAGE),
         memory_mb=settings.originals_memory_mb,
     )
-    report = run_stage(handler, db, brand, options, log)
+    report = run_worker(handler, db, brand, options, log)
     lacking = db.run(models.switch, model.name) if standing.building == model.name else None
     standing = db.run(models.models)
     if mirror is not None and standing.serving is not None:
         try:
             mirror.serve(standing.serving)
-        except VectorsDown as cause:
+        except VectorStoreUnavailable as cause:
             raise StageStopped(report, cause) from cause
     clear_old(db)
     report.note = _said_of(standing, lacking)
@@ -71,16 +71,16 @@ def clear_old(db: Database) -> None:
         after = db.run(models.clear_old, after)
 
 
-def _nothing_to_do(brand: str, workplace: Workplace, options: RunOptions, standing: Models) -> bool:
+def _nothing_to_do(brand: str, backends: Backends, options: RunOptions, standing: Models) -> bool:
     """Whether a model need not be opened for this run: that can take seconds."""
     if options.force or options.retry_failed or options.product_ids is not None:
         return False
     if standing.building is not None or standing.old is not None:
         return False
-    setting = workplace.settings.embedding_model
+    setting = backends.settings.embedding_model
     if standing.serving is not None and setting not in ("auto", kind_of(standing.serving)):
         return False
-    return workplace.db.run(leases.still_open, STAGE, brand).due == 0
+    return backends.db.run(leases.still_open, STAGE, brand).due == 0
 
 
 def _begin(db: Database, model: EmbeddingModel) -> Models:

@@ -15,13 +15,19 @@ from PIL import Image
 from unde_catalog.stages.photos.decode import Refused
 from unde_catalog.stages.photos.memory import MemoryBudget
 from unde_catalog.stages.visual_index.model import EmbeddingModel, picture
-from unde_catalog.stages.visual_index.vector_store import MIRRORED_SCOPE, PhotoVector, Vector, VectorsDown, VectorStore
+from unde_catalog.stages.visual_index.vector_store import (
+    MIRRORED_SCOPE,
+    PhotoVector,
+    Vector,
+    VectorStore,
+    VectorStoreUnavailable,
+)
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore
 from unde_catalog.stores.staging.due_work.leases import Lease
 from unde_catalog.stores.staging.index import embeddings, models
-from unde_catalog.stores.staging.index.embeddings import EmbeddedProduct, EmbeddingOutcome, NewEmbedding, StoredPhoto
-from unde_catalog.worker.handler import HandBack, Outcome, done, handed_back, try_later
+from unde_catalog.stores.staging.index.embeddings import EmbeddedProduct, EmbeddingOutcome, NewEmbedding, PhotoToEmbed
+from unde_catalog.worker.handler import AbortStage, Outcome, done, released, retry_later
 
 STAGE = "visual_index"
 Failure = tuple[str, str]  # a reason to count by, and a sentence
@@ -44,7 +50,7 @@ class EmbedWork:
 
 
 @dataclass(slots=True)
-class _Standing:
+class _CurrentEmbeddings:
     """How a product's photos stand while it is in hand: vectors by place, those of them that are new, what failed."""
 
     work: EmbedWork
@@ -54,7 +60,7 @@ class _Standing:
     failed: Failure | None = None
     late: bool = False
 
-    def add(self, photo: StoredPhoto, vector: Vector) -> None:
+    def add(self, photo: PhotoToEmbed, vector: Vector) -> None:
         """A photo has an embedding that is not written yet."""
         self.vectors[photo.n] = vector
         self.new.append(NewEmbedding(photo.n, photo.sha256, vector))
@@ -75,12 +81,12 @@ class VisualIndexStage:
         store: ObjectStore,
         mirror: VectorStore | None,
         *,
-        take_at_most: int,
+        take_limit: int,
         memory_mb: int,
     ) -> None:
         """`mirror`: a store beside the staging database that is kept up to date."""
         self._model, self._store, self._mirror = model, store, mirror
-        self.hands, self.take_at_most = model.hands, take_at_most
+        self.concurrency, self.take_limit = model.concurrency, take_limit
         self._memory = MemoryBudget(memory_mb * 1_000_000)
 
     async def __aenter__(self) -> "VisualIndexStage":
@@ -107,7 +113,7 @@ class VisualIndexStage:
         """Embed what is not embedded yet, and tell the mirror."""
         newest = work[0].newest
         if newest != self._model.name:  # what this model did would be done for nothing, and due no more for the other
-            raise HandBack(
+            raise AbortStage(
                 f"photos are embedded by {newest} since a moment ago, and this run began with {self._model.name}"
             )
         largest = max((photo.pixels for one in work for photo in one.product.wanted), default=0)
@@ -116,8 +122,8 @@ class VisualIndexStage:
         try:
             if self._mirror is not None:
                 await asyncio.to_thread(self._tell_mirror, standings, self._mirror)
-        except VectorsDown as down:
-            raise HandBack(str(down)) from down
+        except VectorStoreUnavailable as down:
+            raise AbortStage(str(down)) from down
         for one in standings:
             yield _outcome(one)
 
@@ -127,11 +133,11 @@ class VisualIndexStage:
         if rows:
             embeddings.record(cursor, self._model.name, rows)
 
-    def _embed(self, work: Sequence[EmbedWork]) -> list[_Standing]:
+    def _embed(self, work: Sequence[EmbedWork]) -> list[_CurrentEmbeddings]:
         """Each photo of the batch once, also where products share it."""
-        standings = [_Standing(one) for one in work]
+        standings = [_CurrentEmbeddings(one) for one in work]
         pictures: dict[str, Image.Image | Failure] = {}
-        waiting: list[tuple[_Standing, StoredPhoto]] = []
+        waiting: list[tuple[_CurrentEmbeddings, PhotoToEmbed]] = []
         for one in standings:
             lease, product = one.work.lease, one.work.product
             kept = _kept(lease, product)
@@ -158,7 +164,7 @@ class VisualIndexStage:
                 one.failed = one.failed or found
         return standings
 
-    def _picture(self, photo: StoredPhoto) -> Image.Image | Failure:
+    def _picture(self, photo: PhotoToEmbed) -> Image.Image | Failure:
         try:
             data = self._store.get(photo.key)
         except ObjectMissing as missing:
@@ -168,7 +174,7 @@ class VisualIndexStage:
         found = picture(data)
         return (f"original_{found.reason}", found.detail) if isinstance(found, Refused) else found
 
-    def _tell_mirror(self, standings: Sequence[_Standing], mirror: VectorStore) -> None:
+    def _tell_mirror(self, standings: Sequence[_CurrentEmbeddings], mirror: VectorStore) -> None:
         """What it is to hold of these products. Not of one that is in hand for too short a time: it comes again."""
         told: list[EmbeddedProduct] = []
         photos: list[PhotoVector] = []
@@ -186,7 +192,7 @@ class VisualIndexStage:
             mirror.delete([product.product_id for product in told], but=places)
 
 
-def _mirrored(one: _Standing) -> list[PhotoVector]:
+def _mirrored(one: _CurrentEmbeddings) -> list[PhotoVector]:
     product = one.work.product
     if product.index_scope != MIRRORED_SCOPE:
         return []
@@ -211,12 +217,12 @@ def _kept(lease: Lease, product: EmbeddedProduct) -> dict[int, Vector]:
     }
 
 
-def _outcome(one: _Standing) -> Outcome:
+def _outcome(one: _CurrentEmbeddings) -> Outcome:
     lease, product = one.work.lease, one.work.product
     if one.failed is not None:
-        return try_later(lease, *one.failed, item_fault=True)
+        return retry_later(lease, *one.failed, item_fault=True)
     if one.late:
-        return handed_back(lease)
+        return released(lease)
     wanted = {photo.n for photo in product.wanted}
     removed = sum(there.n not in wanted for there in product.embedded)
     return done(

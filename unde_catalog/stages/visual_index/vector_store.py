@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from unde_catalog.stores.staging.index.embeddings import SIZE, PhotoVector, Vector
-from unde_catalog.stores.staging.index.vectors import EVERYTHING, Filters, Hit, ModelGone, Shop
+from unde_catalog.stores.staging.index.vectors import EVERYTHING, Filters, Hit, ModelReplaced, StoreKey
 
 __all__ = [
     "EVERYTHING",
@@ -16,12 +16,12 @@ __all__ = [
     "SIZE",
     "Filters",
     "Hit",
-    "ModelGone",
+    "ModelReplaced",
     "PhotoVector",
-    "Shop",
+    "StoreKey",
     "Vector",
     "VectorStore",
-    "VectorsDown",
+    "VectorStoreUnavailable",
 ]
 
 
@@ -31,7 +31,7 @@ NO_PGVECTOR = (
 )
 
 
-class VectorsDown(RuntimeError):
+class VectorStoreUnavailable(RuntimeError):
     """The vector store can't be used now; the sentence says why and what to do."""
 
 
@@ -46,7 +46,7 @@ class VectorStore(Protocol):
     ) -> list[Hit]:
         """The products whose best photo is nearest, the nearest first, none below `threshold` (a cosine, -1 to 1).
 
-        Fewer than `top_k` only where fewer match. `ModelGone` for a model that the index is not made of.
+        Fewer than `top_k` only where fewer match. `ModelReplaced` for a model that the index is not made of.
         """
         ...
 

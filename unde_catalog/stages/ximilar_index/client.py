@@ -26,7 +26,7 @@ BAD_REQUEST, NONE_FOUND, ALL_DUPLICATES, FULL = 400, 404, 411, 412
 Record = Mapping[str, str]
 
 
-class XimilarDown(RuntimeError):
+class XimilarUnavailable(RuntimeError):
     """Ximilar could not be asked or did not answer as it should, which may pass; what was asked may have been done."""
 
 
@@ -94,7 +94,7 @@ class Ximilar:
     def insert(self, records: Sequence[Mapping[str, str]]) -> Inserted:
         """Insert up to ten records with `_id`, `_url` or `_base64`, and flat metadata. Each is billed (spec 6).
 
-        Sent once. `XimilarDown`: it is not known what was done.
+        Sent once. `XimilarUnavailable`: it is not known what was done.
         """
         wanted = {record["_id"] for record in records}
         body = self._send("insert", {"records": _ten(records), "fields_to_return": ["_id"]})
@@ -141,7 +141,7 @@ class Ximilar:
             raise self._refused("get", code, body)
         found = body.get("answer_records", body.get("records"))
         if not isinstance(found, list):
-            raise XimilarDown("Ximilar's answer to get holds no list of records")
+            raise XimilarUnavailable("Ximilar's answer to get holds no list of records")
         return {one["_id"]: one for one in found if isinstance(one, dict) and one.get("_id") in set(ids)}
 
     def has_record_at(self, place: int) -> bool:
@@ -157,7 +157,7 @@ class Ximilar:
             raise self._refused("allRecords", code, body)
         found = body.get("answer_records", body.get("records"))
         if not isinstance(found, list):
-            raise XimilarDown("Ximilar's answer to allRecords holds no list of records")
+            raise XimilarUnavailable("Ximilar's answer to allRecords holds no list of records")
         return bool(found)
 
     def ping(self) -> dict[str, Any]:
@@ -173,7 +173,7 @@ class Ximilar:
         for left in reversed(range(self._tries)):
             try:
                 return self._send(method, body)
-            except XimilarDown:
+            except XimilarUnavailable:
                 if not left:
                     raise
                 self._pace.rest(wait)
@@ -195,20 +195,20 @@ class Ximilar:
                 content = answer.raw.read(_LONGEST_ANSWER + 1, decode_content=True)
                 status = answer.status_code
         except (RequestException, OSError) as error:
-            raise XimilarDown(f"Ximilar did not answer to {method}: {type(error).__name__}") from error
+            raise XimilarUnavailable(f"Ximilar did not answer to {method}: {type(error).__name__}") from error
         except Exception as error:  # urllib3's own errors while the body is read
             if type(error).__module__.partition(".")[0] != "urllib3":
                 raise
-            raise XimilarDown(f"Ximilar's answer to {method} broke off: {type(error).__name__}") from error
+            raise XimilarUnavailable(f"Ximilar's answer to {method} broke off: {type(error).__name__}") from error
         return self._understood(method, status, retry_after, content)
 
     def _understood(self, method: str, status: int, retry_after: str, content: bytes) -> dict[str, Any]:
         if status == 429 or status >= 500:
             if retry_after.isdigit():
                 self._pace.rest(min(float(retry_after), _LONGEST_WAIT))
-            raise XimilarDown(f"Ximilar answered {status} to {method}")
+            raise XimilarUnavailable(f"Ximilar answered {status} to {method}")
         if len(content) > _LONGEST_ANSWER:
-            raise XimilarDown(f"Ximilar's answer to {method} is longer than {_LONGEST_ANSWER} bytes")
+            raise XimilarUnavailable(f"Ximilar's answer to {method} is longer than {_LONGEST_ANSWER} bytes")
         try:
             body = json.loads(content)
         except (ValueError, RecursionError):
@@ -216,14 +216,14 @@ class Ximilar:
         if not isinstance(body, dict):
             if 400 <= status < 500:  # there is no such path, or a gateway says no
                 raise self._refused(method, status, {})
-            raise XimilarDown(f"Ximilar's answer to {method} (HTTP {status}) is not a JSON object")
+            raise XimilarUnavailable(f"Ximilar's answer to {method} (HTTP {status}) is not a JSON object")
         if not isinstance(body.get("status"), dict):
             if status >= 400:
                 raise self._refused(method, status, body)
             body = {**body, "status": {}}
         code = _code(body)
         if not code or code >= 500 or code == 429:
-            raise XimilarDown(f"Ximilar's answer to {method} has the status {code}: {_text(body)}")
+            raise XimilarUnavailable(f"Ximilar's answer to {method} has the status {code}: {_text(body)}")
         return body
 
     def _refused(self, method: str, code: int, body: Mapping[str, Any]) -> XimilarRefused:

@@ -13,7 +13,7 @@ _FRONT = re.compile(r"[-_](e1?|main|front|garment)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TargetRecord:
     """A record that is to be in the collection: its `_id`, the photo, and the metadata, all text."""
 
     id: str
@@ -21,13 +21,13 @@ class Wanted:
     metadata: dict[str, str]
 
 
-def wanted_records(product: IndexedProduct) -> list[Wanted]:
+def wanted_records(product: IndexedProduct) -> list[TargetRecord]:
     """The records a product is to have, none for one that left the catalogue or the pilot."""
     if not product.active or product.index_scope != "pilot":
         return []
     metadata = metadata_of(product)
     chosen = chosen_photos(product.photos, product.target)
-    return [Wanted(record_id(product, photo), photo, metadata) for photo in chosen]
+    return [TargetRecord(record_id(product, photo), photo, metadata) for photo in chosen]
 
 
 def record_id(product: IndexedProduct, photo: IndexedPhoto) -> str:

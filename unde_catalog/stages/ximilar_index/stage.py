@@ -12,14 +12,20 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal, TypeVar
 
-from unde_catalog.stages.ximilar_index.client import RECORDS_A_REQUEST, Inserted, Ximilar, XimilarDown, XimilarRefused
-from unde_catalog.stages.ximilar_index.records import Wanted, wanted_records
-from unde_catalog.stores.db.database import Cursor, Database, StagingDown
-from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, StorageDown
+from unde_catalog.stages.ximilar_index.client import (
+    RECORDS_A_REQUEST,
+    Inserted,
+    Ximilar,
+    XimilarRefused,
+    XimilarUnavailable,
+)
+from unde_catalog.stages.ximilar_index.records import TargetRecord, wanted_records
+from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
+from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, StorageUnavailable
 from unde_catalog.stores.staging.due_work.leases import Lease
 from unde_catalog.stores.staging.index import ximilar
 from unde_catalog.stores.staging.index.ximilar import IndexedProduct, IndexOutcome, IndexRecord
-from unde_catalog.worker.handler import HandBack, Outcome, Pause, done, handed_back, try_later
+from unde_catalog.worker.handler import AbortStage, Outcome, PauseStage, done, released, retry_later
 
 SETTLE_SECONDS = 30.0  # an insert whose answer was lost may still be going on for so long
 _INSERT_SECONDS = 90.0  # less lease than that left, and nothing may be inserted any more
@@ -37,11 +43,11 @@ class IndexWork:
 
 
 @dataclass(slots=True)
-class _Standing:
+class _CurrentRecords:
     """How a product's records stand while it is in hand."""
 
     work: IndexWork
-    wanted: dict[str, Wanted]
+    wanted: dict[str, TargetRecord]
     there: dict[str, IndexRecord] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     billed: int = 0
@@ -50,7 +56,7 @@ class _Standing:
     rejected: dict[str, str] = field(default_factory=dict)
     trouble: str = ""  # why it has to come again, by no fault of its own
 
-    def missing(self) -> list[Wanted]:
+    def missing(self) -> list[TargetRecord]:
         """What has to be inserted."""
         return [one for id, one in self.wanted.items() if id not in self.there]
 
@@ -71,28 +77,28 @@ class SharedPace:
 
     def wait(self) -> None:
         """Return when it is this call's turn."""
-        time.sleep(self._db.run(ximilar.next_turn, self._gap))
+        time.sleep(self._db.run(ximilar.next_slot, self._gap))
 
     def rest(self, seconds: float) -> None:
         """Let nobody call for so long: the far side asked for it."""
-        self._db.run(ximilar.rest, seconds)
+        self._db.run(ximilar.back_off, seconds)
 
 
 class XimilarStage:
     """Handler of the stage. Ten records a request, over several products; products of one call succeed apart."""
 
     stage = "ximilar_index"
-    hands = 4
+    concurrency = 4
     batch = 10
     tries = 3
     interval: timedelta | None = None
     lease = timedelta(minutes=20)
 
     def __init__(
-        self, api: Ximilar, collection: str, store: ObjectStore, db: Database, *, take_at_most: int, budget: int
+        self, api: Ximilar, collection: str, store: ObjectStore, db: Database, *, take_limit: int, budget: int
     ) -> None:
         self._api, self._collection, self._store, self._db = api, collection, store, db
-        self.take_at_most, self._budget = take_at_most, budget
+        self.take_limit, self._budget = take_limit, budget
         self._downs = 0
 
     async def __aenter__(self) -> "XimilarStage":
@@ -108,7 +114,9 @@ class XimilarStage:
 
     async def handle(self, work: Sequence[IndexWork]) -> AsyncIterator[Outcome]:
         """Bring the collection to what it should hold of these products."""
-        standings = [_Standing(one, {record.id: record for record in wanted_records(one.product)}) for one in work]
+        standings = [
+            _CurrentRecords(one, {record.id: record for record in wanted_records(one.product)}) for one in work
+        ]
         stopped = await asyncio.to_thread(self._bring_up_to_date, standings)
         for one in standings:
             yield _outcome(one)
@@ -120,26 +128,26 @@ class XimilarStage:
         rows = [_row(outcome, current) for outcome, current in outcomes if outcome.payload is not None]
         ximilar.record(cursor, self._collection, rows)
 
-    def _bring_up_to_date(self, standings: list[_Standing]) -> Exception | None:
+    def _bring_up_to_date(self, standings: list[_CurrentRecords]) -> Exception | None:
         """Settle, delete, update, insert, in this order; what stops the stage, if anything does."""
         try:
             for step in (self._settle, self._delete, self._update, self._insert):
                 step(standings)
-        except XimilarDown as error:
+        except XimilarUnavailable as error:
             for one in standings:
                 one.trouble = one.trouble or str(error)
             self._downs += 1
             if self._downs >= _MOST_DOWN:
-                return HandBack(f"{error}, {self._downs} times in a row")
+                return AbortStage(f"{error}, {self._downs} times in a row")
         except XimilarRefused as error:
-            return HandBack(str(error))
-        except (HandBack, StorageDown, StagingDown) as error:
+            return AbortStage(str(error))
+        except (AbortStage, StorageUnavailable, DatabaseUnavailable) as error:
             return error
         else:
             self._downs = 0
         return None
 
-    def _settle(self, standings: list[_Standing]) -> None:
+    def _settle(self, standings: list[_CurrentRecords]) -> None:
         """Find out which of the records that were sent are in the collection."""
         for one in standings:
             one.there = {record.id: record for record in one.work.product.records if not record.intended}
@@ -160,7 +168,7 @@ class XimilarStage:
                 else:
                     one.gone.add(id)
 
-    def _delete(self, standings: list[_Standing]) -> None:
+    def _delete(self, standings: list[_CurrentRecords]) -> None:
         owners = {id: one for one in standings for id in one.there if id not in one.wanted}
         for ids in _tens(list(owners)):
             self._api.delete(ids)
@@ -169,7 +177,7 @@ class XimilarStage:
                 owners[id].gone.add(id)
                 owners[id].deleted += 1
 
-    def _update(self, standings: list[_Standing]) -> None:
+    def _update(self, standings: list[_CurrentRecords]) -> None:
         changed = {id: one for one in standings for id in one.outdated()}
         for ids in _tens(list(changed)):
             missing = self._api.update([{"_id": id, **changed[id].wanted[id].metadata} for id in ids])
@@ -182,7 +190,7 @@ class XimilarStage:
                     one.there[id] = replace(one.there[id], metadata=one.wanted[id].metadata)
                     one.updated += 1
 
-    def _insert(self, standings: list[_Standing]) -> None:
+    def _insert(self, standings: list[_CurrentRecords]) -> None:
         to_send = [(one, record) for one in standings for record in one.missing()]
         for group in _tens(to_send):
             # The photos are read first: nothing is intended that can't be sent.
@@ -200,16 +208,18 @@ class XimilarStage:
                         one.rejected[record.id] = answer.failed.get(record.id, "not inserted")
                         one.billed += 1
             if answer.no_room:
-                raise Pause(
+                raise PauseStage(
                     "the Ximilar collection is full: enlarge it, or take products out of the pilot; the rest waits"
                 )
             if spent:
-                raise Pause(
+                raise PauseStage(
                     f"the month's {self._budget} Ximilar credits (XIMILAR_MONTHLY_CREDITS) are used up; the rest waits "
                     "for the next month or a higher number"
                 )
 
-    def _intend(self, group: list[tuple[_Standing, Wanted]]) -> tuple[list[tuple[_Standing, Wanted]], bool]:
+    def _intend(
+        self, group: list[tuple[_CurrentRecords, TargetRecord]]
+    ) -> tuple[list[tuple[_CurrentRecords, TargetRecord]], bool]:
         """Those that may be sent: in our hand for long enough, and paid for; whether the budget is used up."""
         in_time = [(one, record) for one, record in group if one.work.lease.seconds_left() > _INSERT_SECONDS]
         intents: dict[int, tuple[Lease, list[IndexRecord]]] = {}
@@ -226,7 +236,7 @@ class XimilarStage:
             one.gone.discard(record.id)  # it stays intended until somebody knows
         return group, False
 
-    def _body(self, one: _Standing, record: Wanted) -> dict[str, str] | None:
+    def _body(self, one: _CurrentRecords, record: TargetRecord) -> dict[str, str] | None:
         photo = record.photo
         fields = {"_id": record.id, **record.metadata}
         if photo.url.startswith(("http://", "https://")):
@@ -239,7 +249,7 @@ class XimilarStage:
         return {**fields, "_base64": base64.b64encode(data).decode()}
 
 
-def _as_record(wanted: Wanted) -> IndexRecord:
+def _as_record(wanted: TargetRecord) -> IndexRecord:
     photo = wanted.photo
     return IndexRecord(wanted.id, photo.n, photo.sha256, photo.url, wanted.metadata, False, 0.0)
 
@@ -248,24 +258,24 @@ def _tens(items: list[_T]) -> list[list[_T]]:
     return [items[i : i + RECORDS_A_REQUEST] for i in range(0, len(items), RECORDS_A_REQUEST)]
 
 
-def _outcome(one: _Standing) -> Outcome:
+def _outcome(one: _CurrentRecords) -> Outcome:
     """How a product stands after its call."""
     lease = one.work.lease
     counts = {"records_inserted": one.billed, "records_deleted": one.deleted, "records_updated": one.updated}
     if one.rejected:
         why = ", ".join(f"{id}: {reason}" for id, reason in one.rejected.items())
-        outcome = try_later(lease, "photo_rejected", why, item_fault=True)
+        outcome = retry_later(lease, "photo_rejected", why, item_fault=True)
     elif one.complete():
         outcome = done(lease)
     elif one.trouble:
-        outcome = try_later(lease, "ximilar_down", one.trouble, item_fault=False)
+        outcome = retry_later(lease, "ximilar_down", one.trouble, item_fault=False)
     else:
-        outcome = handed_back(lease)  # the stage stops, or the lease is too short
+        outcome = released(lease)  # the stage stops, or the lease is too short
     return replace(outcome, payload=one, counts=counts)
 
 
 def _row(outcome: Outcome, current: bool) -> IndexOutcome:
-    one: _Standing = outcome.payload
+    one: _CurrentRecords = outcome.payload
     product, kind = one.work.product, outcome.settled.kind
     status: Literal["pending", "partial", "synced", "error"]
     if kind == "given_up":

@@ -124,7 +124,7 @@ def drop_index(connection: Connection, index: str) -> None:
     _run(connection, "DROP INDEX CONCURRENTLY IF EXISTS {}", index)
 
 
-def wait_at_most(connection: Connection, seconds: float) -> None:
+def set_lock_timeout(connection: Connection, seconds: float) -> None:
     """Wait so long for others to end what they do; then that statement fails."""
     connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{seconds:.0f}s",))
 

@@ -43,7 +43,7 @@ _NOT_OURS = (
 )
 
 
-class StagingDown(RuntimeError):
+class DatabaseUnavailable(RuntimeError):
     """The staging database can't be used now; the sentence says which and why, without the password.
 
     `cut`: an open connection was lost, so that another one may well do. `refused`: it is there and said no.
@@ -84,7 +84,7 @@ class Database:
         return self._url
 
     def transaction(self) -> AbstractContextManager[Cursor]:
-        """One short transaction; `StagingDown` when the database does not answer."""
+        """One short transaction; `DatabaseUnavailable` when the database does not answer."""
         return self._cursor(whole=True)
 
     def statements(self) -> AbstractContextManager[Cursor]:
@@ -128,7 +128,7 @@ class Database:
             except (errors.SerializationFailure, errors.DeadlockDetected):
                 if not left:
                     raise
-            except StagingDown as down:
+            except DatabaseUnavailable as down:
                 if ended or not down.cut or not left:  # ended: it may be committed, so it must not be done twice
                     raise
         raise AssertionError("unreachable")
@@ -142,7 +142,7 @@ class Database:
             try:
                 with self.statements() as cursor:
                     return work(cursor, *args, **kwargs)
-            except StagingDown as down:
+            except DatabaseUnavailable as down:
                 if not down.cut or not left:
                     raise
         raise AssertionError("unreachable")
@@ -167,11 +167,11 @@ class Database:
         self._pool.open()
         self._reached = True
 
-    def _cut(self, error: psycopg.Error) -> StagingDown:
+    def _cut(self, error: psycopg.Error) -> DatabaseUnavailable:
         # A pooler adds an answer of its own to the server's last one, which psycopg calls an error of its own.
         return self._down(error if isinstance(error, _NOT_OURS) else "the connection was lost", cut=True)
 
-    def _down(self, cause: BaseException | str, *, cut: bool = False) -> StagingDown:
+    def _down(self, cause: BaseException | str, *, cut: bool = False) -> DatabaseUnavailable:
         said = str(cause).strip().partition("\n")[0] or type(cause).__name__
         if isinstance(cause, errors.InsufficientPrivilege):
             said += f" (connected as {self._role})"
@@ -179,7 +179,9 @@ class Database:
         if advice is None:
             advice = next((advice for part, advice in _WHAT_IS_SAID.items() if part in said), _AWAY)
         refused = isinstance(cause, psycopg.Error) and cause.sqlstate is not None and not cut
-        return StagingDown(f"the database {self.name} can't be used: {said}; {advice}", cut=cut, refused=refused)
+        return DatabaseUnavailable(
+            f"the database {self.name} can't be used: {said}; {advice}", cut=cut, refused=refused
+        )
 
 
 def _ping(connection: psycopg.Connection[Any], seconds: float) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 from psycopg import errors, sql
 
-from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 
 FOLDER = Path(__file__).parents[1] / "staging" / "migrations"
 
@@ -83,7 +83,7 @@ def upgrade(url: str, series: Series = STAGING) -> list[str]:
             opts = {"version_table": series.version_table}
             before = MigrationContext.configure(connection, opts=opts).get_current_revision()
             if before is not None and before not in known:
-                raise StagingDown(
+                raise DatabaseUnavailable(
                     f"the database {name} is at migration {before}, which this program does not know: "
                     "it is older than the database, so install the newer one"
                 )
@@ -103,7 +103,7 @@ def upgrade(url: str, series: Series = STAGING) -> list[str]:
                 if not isinstance(error.orig, errors.LockNotAvailable | errors.DeadlockDetected):
                     raise
                 if time.monotonic() > ends:
-                    raise StagingDown(
+                    raise DatabaseUnavailable(
                         f"the database {name} can't be migrated: others held its tables for {_LOCK_SECONDS} s, so it "
                         "is as it was: end long queries and dumps, then migrate again"
                     ) from error
@@ -115,7 +115,7 @@ def upgrade(url: str, series: Series = STAGING) -> list[str]:
         if not isinstance(error.orig, psycopg.OperationalError | errors.InsufficientPrivilege):
             raise
         said = str(error.orig).strip().partition("\n")[0]
-        raise StagingDown(f"the database {name} can't be migrated: {said}") from error
+        raise DatabaseUnavailable(f"the database {name} can't be migrated: {said}") from error
     finally:
         engine.dispose()
     return list(reversed(known[: known.index(before)] if before else known))

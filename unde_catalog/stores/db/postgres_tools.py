@@ -18,7 +18,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 
-from unde_catalog.stores.db.database import Database, StagingDown
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.embedded.binaries import find_programs
 
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -66,14 +66,17 @@ class Direct:
 
 @contextmanager
 def direct(url: str) -> Iterator[Direct]:
-    """A connection past any pooler; `StagingDown` where the server is away, ValueError where a pooler answers."""
+    """A connection past any pooler.
+
+    `DatabaseUnavailable` where the server is away, ValueError where a pooler answers.
+    """
     name = Database(url).name
     try:
         connection = psycopg.Connection[DictRow].connect(
             url, autocommit=True, connect_timeout=_CONNECT_SECONDS, row_factory=dict_row
         )
     except psycopg.OperationalError as error:
-        raise StagingDown(f"the database {name} can't be used: {str(error).partition(chr(10))[0]}") from error
+        raise DatabaseUnavailable(f"the database {name} can't be used: {str(error).partition(chr(10))[0]}") from error
     try:
         row = connection.execute("SELECT pg_backend_pid() AS pid, current_user AS role").fetchone()
         assert row is not None  # it always answers

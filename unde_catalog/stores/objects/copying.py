@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Literal
 
-from unde_catalog.stores.objects.objects import ObjectInfo, ObjectMissing, ObjectStore, StorageDown
+from unde_catalog.stores.objects.objects import ObjectInfo, ObjectMissing, ObjectStore, StorageUnavailable
 
 AT_ONCE = 8  # whole objects in memory: a photo has 20 MB at the most, a collage rarely more
 _FAILURES_SHOWN = 20
@@ -59,7 +59,7 @@ def copy_objects(
     With `content`, every object is read back and compared, also one that was there already; one that differs
     is copied again. Without, sizes are compared, and an object that is there is right when it has the size
     and is not older than the source's. Nothing is deleted. A fault of one object is counted, and the rest goes on.
-    `StorageDown` where the source can't be listed to the end.
+    `StorageUnavailable` where the source can't be listed to the end.
     """
     report = CopyReport()
     in_a_row = 0
@@ -110,7 +110,7 @@ def _copy(source: ObjectStore, target: ObjectStore, info: ObjectInfo, content: b
         if not (_holds(target, key, data) if content else _has_size(target, key, len(data))):
             return _Copied("failed", failure=f"{key}: what is there now is not what was written")
         return _Copied("copied", len(data))
-    except StorageDown as down:
+    except StorageUnavailable as down:
         return _Copied("failed", failure=f"{key}: {down}", store_fault=True)
     except ValueError as error:  # a key that our stores don't take
         return _Copied("failed", failure=str(error))

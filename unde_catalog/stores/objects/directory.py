@@ -10,13 +10,13 @@ from urllib.parse import quote
 
 from obstore.store import LocalStore
 
-from unde_catalog.stores.objects.objects import ObjectStore, StorageDown, checked, explain
+from unde_catalog.stores.objects.objects import ObjectStore, StorageUnavailable, checked, explain
 
 _UNFINISHED = ".unfinished"  # in the root, so on the same file system, and found without walking the tree
 
 
 def directory_store(root: Path, public_base_url: str | None = None) -> ObjectStore:
-    """A store in `root`, which is made if missing; raises `StorageDown` where that can't be.
+    """A store in `root`, which is made if missing; raises `StorageUnavailable` where that can't be.
 
     Its public URLs are `public_base_url/key`, or `file://` where none is given.
     """
@@ -25,7 +25,7 @@ def directory_store(root: Path, public_base_url: str | None = None) -> ObjectSto
         (root / _UNFINISHED).mkdir(parents=True, exist_ok=True)
         backend = LocalStore(prefix=root)
     except OSError as error:
-        raise StorageDown(explain(error, "opening", str(root))) from error
+        raise StorageUnavailable(explain(error, "opening", str(root))) from error
     return DirectoryStore(backend, root, public_base_url)
 
 
@@ -34,9 +34,9 @@ def is_store(root: Path) -> bool:
     return os.path.isdir(root / _UNFINISHED)
 
 
-def is_gone(root: Path) -> StorageDown:
+def not_mounted(root: Path) -> StorageUnavailable:
     """What to raise where a store should be and none is."""
-    return StorageDown(f"{root} is gone or can't be read: is its disk mounted?")
+    return StorageUnavailable(f"{root} is gone or can't be read: is its disk mounted?")
 
 
 class DirectoryStore(ObjectStore):
@@ -70,7 +70,7 @@ class DirectoryStore(ObjectStore):
                 unfinished.unlink()
             if error.errno == errno.ENOENT:
                 self._alive()
-            raise StorageDown(explain(error, "writing", str(target))) from error
+            raise StorageUnavailable(explain(error, "writing", str(target))) from error
 
     def public_url(self, key: str) -> str:
         """The configured base URL and the key, else a `file://` URI."""
@@ -87,13 +87,13 @@ class DirectoryStore(ObjectStore):
                     os.unlink(entry.path)
                     removed += 1
         except OSError as error:
-            raise StorageDown(explain(error, "cleaning", str(self._root / _UNFINISHED))) from error
+            raise StorageUnavailable(explain(error, "cleaning", str(self._root / _UNFINISHED))) from error
         return removed
 
     def _alive(self) -> None:
         # A disk that was unmounted must not look like a store where every object is gone.
         if not is_store(self._root):
-            raise is_gone(self._root)
+            raise not_mounted(self._root)
 
     def _make_folder(self, folder: Path) -> None:
         if folder.is_dir():

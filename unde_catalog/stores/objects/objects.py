@@ -1,7 +1,7 @@
 """One interface over obstore for everything kept as an object: a directory here, S3 beside it.
 
-A missing object is `ObjectMissing`, a fact about one item. Whatever else goes wrong is `StorageDown`: the store as
-a whole, so a stage stops and hands its work back. A key that no store of ours could keep is a ValueError.
+A missing object is `ObjectMissing`, a fact about one item. Whatever else goes wrong is `StorageUnavailable`: the
+store as a whole, so a stage stops and hands its work back. A key that no store of ours could keep is a ValueError.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ class ObjectMissing(Exception):
         self.key = key
 
 
-class StorageDown(Exception):
+class StorageUnavailable(Exception):
     """The store can't be used at all, which is no item's fault: what went wrong, where, and what to do."""
 
 
@@ -139,7 +139,7 @@ class ObjectStore(ABC):
 
     @abstractmethod
     def _alive(self) -> None:
-        """Raise `StorageDown` where a missing object is really a missing store."""
+        """Raise `StorageUnavailable` where a missing object is really a missing store."""
 
     @contextmanager
     def _request(self, doing: str, key: str) -> Iterator[None]:
@@ -151,8 +151,8 @@ class ObjectStore(ABC):
         except (BaseError, OSError) as error:
             raise self._down(error, doing, key) from None  # the cause is a dump that may repeat a key
 
-    def _down(self, error: Exception, doing: str, key: str) -> StorageDown:
-        return StorageDown(explain(error, doing, f"{self.where}/{key}"))
+    def _down(self, error: Exception, doing: str, key: str) -> StorageUnavailable:
+        return StorageUnavailable(explain(error, doing, f"{self.where}/{key}"))
 
 
 def checked(key: str) -> str:

@@ -19,7 +19,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store as Bucket
 
 from unde_catalog.settings.s3 import S3Settings
-from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, StorageDown, checked
+from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, StorageUnavailable, checked
 
 if TYPE_CHECKING:
     from obstore.store import S3Credential
@@ -50,11 +50,11 @@ def s3_store(
 
     Its public URLs are `public_base_url/key`, or the bucket's own address where none is given.
     """
-    return S3Store(opened(s3, repeated_for), s3, public_base_url)
+    return S3Store(open_s3(s3, repeated_for), s3, public_base_url)
 
 
-def opened(s3: S3Settings, repeated_for: timedelta = _REPEATED_FOR) -> Bucket:
-    """obstore's own bucket, for whoever only lists what is not ours; `why` tells what its errors mean."""
+def open_s3(s3: S3Settings, repeated_for: timedelta = _REPEATED_FOR) -> Bucket:
+    """obstore's own bucket, for whoever only lists what is not ours; `explain_s3` tells what its errors mean."""
 
     def credentials() -> "S3Credential":  # unlike plain keys, never joined with an AWS_SESSION_TOKEN lying about
         access, secret = s3.access_key.get_secret_value(), s3.secret_key.get_secret_value()
@@ -107,7 +107,7 @@ class S3Store(ObjectStore):
             with self._request("writing", checked(key)):
                 obstore.put(self._backend, key, data, attributes=attributes, use_multipart=False)
         except ObjectMissing:
-            raise StorageDown(
+            raise StorageUnavailable(
                 f"writing {self.where}/{key} failed: the store answers 404: look at S3_ENDPOINT and S3_BUCKET"
             ) from None
 
@@ -132,7 +132,7 @@ class S3Store(ObjectStore):
     @contextmanager
     def _request(self, doing: str, key: str) -> Iterator[None]:
         if not _slots.acquire(timeout=_SLOT_SECONDS):
-            raise StorageDown(
+            raise StorageUnavailable(
                 f"{doing} {self.where}/{key} failed: {IN_FLIGHT} requests are on their way and none came back in "
                 f"{_SLOT_SECONDS:g} s: the store or the line to it is too slow"
             )
@@ -142,11 +142,11 @@ class S3Store(ObjectStore):
         finally:
             _slots.release()
 
-    def _down(self, error: Exception, doing: str, key: str) -> StorageDown:
-        return StorageDown(f"{doing} {self.where}/{key} failed: {why(str(error), self._s3)}")
+    def _down(self, error: Exception, doing: str, key: str) -> StorageUnavailable:
+        return StorageUnavailable(f"{doing} {self.where}/{key} failed: {explain_s3(str(error), self._s3)}")
 
 
-def why(dump: str, s3: S3Settings) -> str:
+def explain_s3(dump: str, s3: S3Settings) -> str:
     """What obstore's error means, and which `S3_...` setting mends it.
 
     Of the server's answer only the code is shown: the rest may repeat a key.

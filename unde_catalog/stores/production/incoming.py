@@ -21,7 +21,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ValidatedProduct:
     """A product in hand under staging's lease, and what is to become of it; `reason` and `detail` where it failed."""
 
     product: ProductToPublish
@@ -47,7 +47,11 @@ class ToSettle:
 
 
 def add(
-    cursor: Cursor, claim: Claim, publication: int, products: Sequence[Judged], availability: Iterable[StockRow]
+    cursor: Cursor,
+    claim: Claim,
+    publication: int,
+    products: Sequence[ValidatedProduct],
+    availability: Iterable[StockRow],
 ) -> None:
     """Put some products and availability with those that a publication carries already; raises `TakenOver`."""
     publications.renew(cursor, claim)

@@ -15,7 +15,7 @@ from unde_catalog.stores.db.database import Cursor
 _KEPT = timedelta(days=90)  # what was published when, for whoever asks
 
 
-class TakenOver(RuntimeError):
+class PublicationTakenOver(RuntimeError):
     """The brand is no longer ours: the lease ran out and another run publishes it."""
 
     def __init__(self) -> None:
@@ -56,13 +56,16 @@ def claim(cursor: Cursor, brand: str, root_run: str, lease: timedelta) -> Claim 
 
 
 def renew(cursor: Cursor, claim: Claim) -> None:
-    """Keep the brand for another while, and others from claiming it until this transaction ends; raises `TakenOver`."""
+    """Keep the brand for another while, and others from claiming it until this transaction ends.
+
+    Raises `PublicationTakenOver`.
+    """
     cursor.execute(
         "UPDATE catalog_brands SET leased_until = clock_timestamp() + %s WHERE brand = %s AND lease_token = %s",
         (claim.lease, claim.brand, claim.token),
     )
     if cursor.rowcount != 1:
-        raise TakenOver
+        raise PublicationTakenOver
 
 
 def release(cursor: Cursor, claim: Claim) -> None:

@@ -38,7 +38,7 @@ _NO_WRITE_KEY = Problem(403, "write_key_needed", "this API key may only read: th
 _BUSY = Problem(503, "busy", "too many requests are being answered: try again in a second", {"Retry-After": "1"})
 
 
-class Gate:
+class AccessMiddleware:
     """The middleware for requests to the API. `scope["state"]` has the key's name and scope, if there is a key."""
 
     def __init__(self, app: ASGIApp, context: Context, now: Callable[[], float] = monotonic) -> None:

@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 _SECONDS = (0.005, 0.01, 0.02, 0.04, 0.075, 0.15, 0.3, 0.6, 1.2, 2.5, 5, 10)
 
 
-class Metrics:
+class SearchMetrics:
     """The counters of one application, in a registry of their own."""
 
     def __init__(self) -> None:

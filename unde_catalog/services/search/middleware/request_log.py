@@ -35,7 +35,7 @@ _HEADERS = {
 }
 
 
-class Journal:
+class RequestLogMiddleware:
     """The middleware. `scope["state"]` has `request_id` from here on, and may get `key` and `error`."""
 
     def __init__(self, app: ASGIApp, context: Context) -> None:
@@ -96,7 +96,7 @@ class Journal:
         LOG.log(level, "request", extra={"told": line})
 
 
-class JsonLines(logging.Formatter):
+class JsonLogFormatter(logging.Formatter):
     """A log record as one line of JSON, without secrets."""
 
     def __init__(self, secrets: Secrets) -> None:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from unde_catalog.services.search.context import Context, InContext
 from unde_catalog.services.search.middleware.request_log import LOG
 from unde_catalog.services.search.schemas.problems import Problem, from_error
-from unde_catalog.services.search.search_service import Finder
+from unde_catalog.services.search.search_service import SearchService
 from unde_catalog.stages.visual_index.vector_store import SIZE
 
 _SECONDS = 2.0  # for each look
@@ -30,7 +30,7 @@ _NOTHING_YET = "nothing_embedded"  # a code: products can be asked for all the s
 router = APIRouter(tags=["health"])
 
 
-class PartAnswer(BaseModel):
+class PartResponse(BaseModel):
     """One thing that the server depends on; `code` says what is wrong."""
 
     ok: bool
@@ -38,35 +38,35 @@ class PartAnswer(BaseModel):
     code: str | None = None
 
 
-class HealthAnswer(BaseModel):
+class HealthResponse(BaseModel):
     """`degraded`: some requests can't be answered. `down`: nothing can be found."""
 
     status: Literal["ok", "degraded", "down"]
-    checks: dict[Part, PartAnswer] = Field(examples=[{"staging": {"ok": True, "ms": 0.8}}])
+    checks: dict[Part, PartResponse] = Field(examples=[{"staging": {"ok": True, "ms": 0.8}}])
 
 
 class Health:
     """Looks at all parts at once."""
 
-    def __init__(self, context: Context, finder: Finder) -> None:
+    def __init__(self, context: Context, finder: SearchService) -> None:
         self._looks: dict[Part, Callable[[], object]] = {
             "staging": lambda: context.db.read(lambda cursor: cursor.execute("SELECT 1")),
             "vectors": lambda: context.vectors.search(finder.serving(), _SOMEWHERE, top_k=1),
             "store": lambda: context.store.exists("health"),
             "model": lambda: finder.models.named(finder.serving()),
         }
-        self._running: dict[Part, asyncio.Task[PartAnswer]] = {}
-        self._last: tuple[HealthAnswer, float] | None = None
+        self._running: dict[Part, asyncio.Task[PartResponse]] = {}
+        self._last: tuple[HealthResponse, float] | None = None
         self._looking = asyncio.Lock()
 
-    async def look(self) -> HealthAnswer:
+    async def look(self) -> HealthResponse:
         """How everything is; up to a second old."""
         async with self._looking:
             if self._last is None or monotonic() >= self._last[1]:
                 self._last = (await self._look(), monotonic() + _REMEMBERED)
             return self._last[0]
 
-    async def _look(self) -> HealthAnswer:
+    async def _look(self) -> HealthResponse:
         for part, look in self._looks.items():
             if part not in self._running:  # one that hangs is not asked once more
                 self._running[part] = asyncio.create_task(_look_at(part, look))
@@ -77,14 +77,14 @@ class Health:
             if task.done():
                 checks[part] = self._running.pop(part).result()
             else:
-                checks[part] = PartAnswer(ok=False, ms=_SECONDS * 1000, code="no_answer")
+                checks[part] = PartResponse(ok=False, ms=_SECONDS * 1000, code="no_answer")
         failing = {part: found.code for part, found in checks.items() if not found.ok}
         down = any(part in _NEEDED and code != _NOTHING_YET for part, code in failing.items())
         status = "down" if down else "degraded" if failing else "ok"
-        return HealthAnswer(status=status, checks=checks)
+        return HealthResponse(status=status, checks=checks)
 
 
-async def _look_at(part: Part, look: Callable[[], object]) -> PartAnswer:
+async def _look_at(part: Part, look: Callable[[], object]) -> PartResponse:
     began = perf_counter()
     code = None
     try:
@@ -95,7 +95,7 @@ async def _look_at(part: Part, look: Callable[[], object]) -> PartAnswer:
         if not isinstance(error, Problem):
             told = {"check": part, "code": code, "error": f"{type(error).__name__}: {error}"}
             LOG.error("health", extra={"told": told})
-    return PartAnswer(ok=code is None, ms=round((perf_counter() - began) * 1000, 1), code=code)
+    return PartResponse(ok=code is None, ms=round((perf_counter() - began) * 1000, 1), code=code)
 
 
 async def _health(request: Request) -> Health:
@@ -103,9 +103,9 @@ async def _health(request: Request) -> Health:
 
 
 @router.get(
-    "/api/v1/health", summary="How the server and all it depends on are", responses={503: {"model": HealthAnswer}}
+    "/api/v1/health", summary="How the server and all it depends on are", responses={503: {"model": HealthResponse}}
 )
-async def health(response: Response, health: Annotated[Health, Depends(_health)]) -> HealthAnswer:
+async def health(response: Response, health: Annotated[Health, Depends(_health)]) -> HealthResponse:
     """200 while anything can be found, else 503."""
     found = await health.look()
     response.status_code = 503 if found.status == "down" else 200

@@ -19,7 +19,7 @@ from unde_catalog.stages.raw_products.clean import clean_text
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.products import edit as catalogue_api
 from unde_catalog.stores.staging.products import pages
-from unde_catalog.stores.staging.products.pages import OnSale, Wanted
+from unde_catalog.stores.staging.products.pages import OnSale, ProductFilter
 
 PATH = "/api/v1/products"
 _MOST_VALUES = 20  # of one filter
@@ -50,14 +50,14 @@ def _wanted(
             pattern=r"^[a-z0-9]{1,50}:[0-9]{1,9}$", description="brand:store_id, what this shop had at its last look"
         ),
     ] = None,
-) -> Wanted:
+) -> ProductFilter:
     brands = set(brand)
     shop, _, store = (in_stock_at or "").partition(":")
     if shop:
         if brands and shop not in brands:
             raise Problem(422, "invalid_request", "in_stock_at: the shop is of none of the brands that are asked for")
         brands = {shop}
-    return Wanted(
+    return ProductFilter(
         brands=tuple(sorted(brands)),
         categories=tuple(sorted(set(category))),
         price_from=price_from,
@@ -71,7 +71,7 @@ def _wanted(
 def products(
     request: Request,
     context: InContext,
-    wanted: Annotated[Wanted, Depends(_wanted)],
+    wanted: Annotated[ProductFilter, Depends(_wanted)],
     limit: Annotated[int, Query(ge=1, le=200, description="products a page, at the most")] = 50,
     after: Annotated[str | None, Query(max_length=100, description="from `next` of the page before")] = None,
 ) -> ProductPage:
@@ -94,8 +94,8 @@ def products(
 
 
 def _read(
-    cursor: Cursor, wanted: Wanted, after: int, limit: int
-) -> tuple[pages.Page, list[catalogue_api.CatalogueProduct]]:
+    cursor: Cursor, wanted: ProductFilter, after: int, limit: int
+) -> tuple[pages.ProductIdPage, list[catalogue_api.CatalogueProduct]]:
     page = pages.page(cursor, wanted, after, limit)
     rows = catalogue_api.by_ids(cursor, page.ids)
     return page, [rows[one] for one in page.ids if one in rows]

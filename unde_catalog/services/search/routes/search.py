@@ -16,9 +16,9 @@ from unde_catalog.services.search.schemas.search import (
     BrandKey,
     Brands,
     Categories,
-    FiltersAnswer,
+    FiltersResponse,
     Price,
-    SearchAnswer,
+    SearchResponse,
     ShopName,
     Text,
     TextSearch,
@@ -26,9 +26,9 @@ from unde_catalog.services.search.schemas.search import (
     TopK,
     filters_of,
 )
-from unde_catalog.services.search.search_service import Asked, Embedded, Finder
+from unde_catalog.services.search.search_service import QueryEmbedding, SearchQuery, SearchService
 from unde_catalog.services.search.uploads import Uploads
-from unde_catalog.stages.visual_index.vector_store import ModelGone
+from unde_catalog.stages.visual_index.vector_store import ModelReplaced
 
 _T = TypeVar("_T")
 _EMBEDDING_AT_ONCE = 2  # a model uses all cores for one photo; meanwhile another one is prepared
@@ -40,18 +40,18 @@ class Searching:
     """The searches of an application, each within the time that is set."""
 
     def __init__(self, context: Context) -> None:
-        self.finder = Finder(context)
+        self.finder = SearchService(context)
         self.uploads = Uploads(context.settings, context.metrics)
         self._seconds = context.settings.search_timeout
         self._embedding = anyio.CapacityLimiter(_EMBEDDING_AT_ONCE)
 
-    async def by_photo(self, photo: UploadFile, asked: Asked) -> SearchAnswer:
+    async def by_photo(self, photo: UploadFile, asked: SearchQuery) -> SearchResponse:
         """By a photo that was sent."""
         async with asyncio.timeout(self._seconds):
             picture = await self.uploads.read(photo.file, photo.size)
             return await self._by(lambda: self.finder.embed_picture(picture), asked)
 
-    async def by_words(self, words: str, asked: Asked) -> SearchAnswer:
+    async def by_words(self, words: str, asked: SearchQuery) -> SearchResponse:
         """By words."""
         async with asyncio.timeout(self._seconds):
             return await self._by(lambda: self.finder.embed_words(words), asked)
@@ -61,11 +61,11 @@ class Searching:
         async with asyncio.timeout(self._seconds):
             return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
 
-    async def _by(self, embed: Callable[[], Embedded], asked: Asked) -> SearchAnswer:
+    async def _by(self, embed: Callable[[], QueryEmbedding], asked: SearchQuery) -> SearchResponse:
         embedded = await anyio.to_thread.run_sync(embed, limiter=self._embedding)
         try:
             return await self.in_time(lambda: self.finder.find(embedded, asked))
-        except ModelGone:  # another one serves since then
+        except ModelReplaced:  # another one serves since then
             embedded = await anyio.to_thread.run_sync(embed, limiter=self._embedding)
             return await self.in_time(lambda: self.finder.find(embedded, asked))
 
@@ -77,7 +77,7 @@ async def _searching(request: Request) -> Searching:
 InSearching = Annotated[Searching, Depends(_searching)]
 
 
-@router.post("/search/by-image", response_model=SearchAnswer, summary="Search by a photo")
+@router.post("/search/by-image", response_model=SearchResponse, summary="Search by a photo")
 async def by_image(
     searching: InSearching,
     file: Annotated[UploadFile, File(description="JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF, 20 MB at the most")],
@@ -90,20 +90,20 @@ async def by_image(
     shop: Annotated[ShopName, Form()] = None,
 ) -> Response:
     """The products whose photos look most like this one."""
-    asked = Asked(filters_of(brand, category, price_from, price_to, shop), top_k, threshold)
+    asked = SearchQuery(filters_of(brand, category, price_from, price_to, shop), top_k, threshold)
     return _json(await searching.by_photo(file, asked))
 
 
-@router.post("/search/by-text", response_model=SearchAnswer, summary="Search by words")
+@router.post("/search/by-text", response_model=SearchResponse, summary="Search by words")
 async def by_text(searching: InSearching, asked: TextSearch) -> Response:
     """The products whose photos show what the words say; 501 `words_need_clip` where the model knows no words."""
     filters = filters_of(asked.brands, asked.categories, asked.price_from, asked.price_to, asked.shop)
-    return _json(await searching.by_words(asked.query, Asked(filters, asked.top_k, asked.threshold)))
+    return _json(await searching.by_words(asked.query, SearchQuery(filters, asked.top_k, asked.threshold)))
 
 
 @router.get(
     "/products/{external_id:path}/similar",
-    response_model=SearchAnswer,
+    response_model=SearchResponse,
     summary="More like a product",
 )
 async def similar(
@@ -122,11 +122,11 @@ async def similar(
     shop: Annotated[ShopName, Query()] = None,
 ) -> Response:
     """The other products whose photos look most like this one's. It is by its stored embedding: nothing is embedded."""
-    asked = Asked(filters_of(brand, category, price_from, price_to, shop), top_k, threshold)
+    asked = SearchQuery(filters_of(brand, category, price_from, price_to, shop), top_k, threshold)
     return _json(await searching.in_time(partial(searching.finder.like, external_id, of_brand, n, asked)))
 
 
-@router.get("/filters", response_model=FiltersAnswer, summary="What can be searched by")
+@router.get("/filters", response_model=FiltersResponse, summary="What can be searched by")
 async def filters(searching: InSearching) -> Response:
     """Brands, categories and shops to filter by, and the model that answers. It may be a minute old."""
     return _json(await searching.in_time(searching.finder.filters))

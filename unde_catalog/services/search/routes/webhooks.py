@@ -32,7 +32,7 @@ class Announcement(BaseModel):
     event: Literal["changed"]
 
 
-class AnnouncementAnswer(BaseModel):
+class AnnouncementResponse(BaseModel):
     """What came of a delivery, in products."""
 
     repeated: bool = Field(
@@ -61,7 +61,7 @@ async def products_changed(
         str | None, Header(description="v1= and the hex HMAC-SHA256 of `<timestamp>.<raw body>`")
     ] = None,
     x_unde_delivery: Annotated[str | None, Header(description="the sender's name for this delivery")] = None,
-) -> AnnouncementAnswer:
+) -> AnnouncementResponse:
     """Have the photos of changed products looked at anew; what is made of them follows.
 
     Name and price come with the next scrape. Signed with WEBHOOK_SECRET, or the brand's own; a delivery counts once.
@@ -87,7 +87,7 @@ async def products_changed(
         clean_text(x_unde_delivery)[:200] if x_unde_delivery else None,
         list(dict.fromkeys(announcement.external_ids)),
     )
-    return AnnouncementAnswer(
+    return AnnouncementResponse(
         repeated=announced.repeated,
         known=announced.known,
         due=announced.due,

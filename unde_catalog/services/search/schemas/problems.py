@@ -13,21 +13,21 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from unde_catalog.stages.visual_index.model import ModelMissing, NoWords
-from unde_catalog.stages.visual_index.vector_store import ModelGone, VectorsDown
-from unde_catalog.stores.db.database import StagingDown
-from unde_catalog.stores.objects.objects import StorageDown
+from unde_catalog.stages.visual_index.model import ModelMissing, TextUnsupported
+from unde_catalog.stages.visual_index.vector_store import ModelReplaced, VectorStoreUnavailable
+from unde_catalog.stores.db.database import DatabaseUnavailable
+from unde_catalog.stores.objects.objects import StorageUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 _MOST_TOLD = 20  # wrong fields of one request
 _SOON = {"Retry-After": "5"}
 _WORDS_NEED_CLIP = "the index is made by the built-in descriptor, which knows photos only: words need CLIP"
 _DOWN: Mapping[type[Exception], tuple[str, str]] = {
-    StagingDown: ("staging_down", "the catalogue's database can't be asked now"),
-    StorageDown: ("store_down", "the store of photos can't be asked now"),
-    VectorsDown: ("vectors_down", "the index of photos can't be searched now"),
+    DatabaseUnavailable: ("staging_down", "the catalogue's database can't be asked now"),
+    StorageUnavailable: ("store_down", "the store of photos can't be asked now"),
+    VectorStoreUnavailable: ("vectors_down", "the index of photos can't be searched now"),
     ModelMissing: ("model_missing", "what the index is made by can't be had here now, so nothing new can be embedded"),
-    ModelGone: ("model_switching", "the index is changing to another model"),
+    ModelReplaced: ("model_switching", "the index is changing to another model"),
     TimeoutError: ("took_too_long", "it took too long"),
 }
 _OF_STATUS: Mapping[int, tuple[str, str]] = {
@@ -38,7 +38,7 @@ _OF_STATUS: Mapping[int, tuple[str, str]] = {
 }
 
 
-class ProblemAnswer(BaseModel):
+class ProblemResponse(BaseModel):
     """A problem as it is answered (`application/problem+json`)."""
 
     type: str = Field(examples=["urn:unde:problem:too_large"])
@@ -79,7 +79,7 @@ def from_error(error: Exception) -> Problem | None:
     """What is told of an error that is expected; None for a bug."""
     if isinstance(error, Problem):
         return error
-    if isinstance(error, NoWords):
+    if isinstance(error, TextUnsupported):
         return Problem(501, "words_need_clip", _WORDS_NEED_CLIP)
     for kind, (code, detail) in _DOWN.items():
         if isinstance(error, kind):
@@ -89,7 +89,7 @@ def from_error(error: Exception) -> Problem | None:
 
 def add_handlers(app: FastAPI) -> None:
     """Let the application tell every expected error as a problem; all others are the journal's."""
-    for kind in (Problem, NoWords, *_DOWN):
+    for kind in (Problem, TextUnsupported, *_DOWN):
         app.add_exception_handler(kind, _expected)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _of_http)

@@ -10,14 +10,14 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.net.url_policy import RefusedTarget, Targets
+from unde_catalog.net.url_policy import RefusedUrl, UrlPolicy
 from unde_catalog.stages.raw_products.clean import TooDeep, clean, clean_text
-from unde_catalog.stores.staging.products.product import Product
+from unde_catalog.stores.staging.products.product import CollectedProduct
 
 MOST_PHOTOS = 100
 _LARGEST_SIZES = 10_000  # characters of JSON
 # What a URL looks like. Which hosts a brand's photos may come from is asked when they are fetched, by the stage.
-_LOOKS_RIGHT = Targets(anywhere=True)
+_LOOKS_RIGHT = UrlPolicy(anywhere=True)
 
 
 def _cleaned(value: Any) -> Any:
@@ -28,7 +28,7 @@ def _cleaned(value: Any) -> Any:
 def _photo_url(url: str) -> str:
     try:
         _LOOKS_RIGHT.parse(url)
-    except RefusedTarget as refused:
+    except RefusedUrl as refused:
         raise ValueError(refused.detail) from None
     return url
 
@@ -99,9 +99,9 @@ class ProductEdit(BaseModel):
     composition: Description
     image_urls: PhotoUrls = _URLS
 
-    def product(self, external_id: str) -> Product:
+    def product(self, external_id: str) -> CollectedProduct:
         """The product as the catalogue keeps it."""
-        return Product(
+        return CollectedProduct(
             external_id=external_id,
             name=self.title,
             description=self.description,

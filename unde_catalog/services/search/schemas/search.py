@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.services.search.schemas.product import Product
-from unde_catalog.stores.staging.index.vectors import Filters, Shop
+from unde_catalog.stores.staging.index.vectors import Filters, StoreKey
 
 MOST_RESULTS, USUAL_RESULTS = 100, 20
 _MOST_CHOSEN = 50
@@ -55,7 +55,7 @@ def filters_of(
 ) -> Filters:
     """What a found product must be."""
     brand, _, store_id = shop.partition(":") if shop else ("", "", "")
-    return Filters(brands, categories, price_from, price_to, Shop(brand, int(store_id)) if shop else None)
+    return Filters(brands, categories, price_from, price_to, StoreKey(brand, int(store_id)) if shop else None)
 
 
 class TextSearch(BaseModel):
@@ -73,7 +73,7 @@ class TextSearch(BaseModel):
     shop: ShopName = None
 
 
-class StockAnswer(TypedDict):  # a plain dict, as an answer has hundreds of them
+class StockResponse(TypedDict):  # a plain dict, as an answer has hundreds of them
     """A shop that had the product when it was asked last."""
 
     brand: str
@@ -89,10 +89,10 @@ class Result(BaseModel):
     photo: int
     photo_url: str
     product: Product
-    in_stock: list[StockAnswer]
+    in_stock: list[StockResponse]
 
 
-class Took(BaseModel):
+class Timings(BaseModel):
     """Milliseconds that the steps took."""
 
     embed: float
@@ -108,7 +108,7 @@ class ScoreMeaning(TypedDict):
     same_garment: float
 
 
-class SearchAnswer(BaseModel):
+class SearchResponse(BaseModel):
     """The products that were found, the nearest first, and by which model."""
 
     model: str = Field(examples=["clip@1a2b3c4d5e6f", "descriptor@1"])
@@ -116,19 +116,19 @@ class SearchAnswer(BaseModel):
     score_meaning: list[ScoreMeaning] = Field(
         description="what scores between photos say, the highest first; empty by words, or for a model not measured"
     )
-    took_ms: Took
+    took_ms: Timings
     count: int
     results: list[Result]
 
 
-class BrandAnswer(BaseModel):
+class BrandResponse(BaseModel):
     """A brand: its key, and its name for people."""
 
     key: str
     name: str
 
 
-class ShopAnswer(BaseModel):
+class StoreResponse(BaseModel):
     """A shop."""
 
     brand: str
@@ -136,13 +136,13 @@ class ShopAnswer(BaseModel):
     name: str
 
 
-class FiltersAnswer(BaseModel):
+class FiltersResponse(BaseModel):
     """What can be searched by, and which model answers; `model` is null while nothing is embedded."""
 
     model: str | None
     answers_words: bool
     photos: int | None = Field(description="photos that are searched")
-    brands: list[BrandAnswer]
+    brands: list[BrandResponse]
     categories: list[str]
-    shops: list[ShopAnswer]
+    shops: list[StoreResponse]
     currency: str

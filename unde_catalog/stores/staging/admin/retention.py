@@ -10,7 +10,7 @@ from unde_catalog.stores.db.database import Cursor
 
 CHUNK = 5_000
 
-Age = Callable[[Cursor, timedelta], int]
+MaximumAge = Callable[[Cursor, timedelta], int]
 
 
 def old_availability(cursor: Cursor, keep: timedelta) -> int:

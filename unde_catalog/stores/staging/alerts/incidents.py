@@ -18,7 +18,7 @@ _LOCK = 0x6E6F7465  # any number that only notices use
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailureEvent:
     """Something that failed once. `key` names it for ever, so that what is read twice counts once.
 
     `stage` is the step, or the check's asset; `check` is "" for a run, `brand` "" where there is none. `reason_key` is
@@ -48,7 +48,7 @@ class Recovery:
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class Incident:
     """One cause and all that failed for it. `failing`: brands ("" for none) in which it has not worked since.
 
     `told_at`: when the last notice of it was written, None where that is still to come, `told_runs` how many there were
@@ -78,7 +78,7 @@ def alone(cursor: Cursor) -> None:
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
 
 
-def record(cursor: Cursor, happened: Sequence[Failure | Recovery]) -> int:
+def record(cursor: Cursor, happened: Sequence[FailureEvent | Recovery]) -> int:
     """Write down what happened, in its order; how many failures were new. Safe to repeat with the same."""
     new = 0
     for one in happened:
@@ -89,7 +89,7 @@ def record(cursor: Cursor, happened: Sequence[Failure | Recovery]) -> int:
     return new
 
 
-def open_causes(cursor: Cursor) -> list[Cause]:
+def open_incidents(cursor: Cursor) -> list[Incident]:
     """All that are not over, the oldest first."""
     cursor.execute(
         """
@@ -106,19 +106,19 @@ def open_causes(cursor: Cursor) -> list[Cause]:
     )
     rows = cursor.fetchall()
     return [
-        Cause(**{**row, "id": str(row["id"]), "brands": tuple(row["brands"]), "failing": tuple(row["failing"])})
+        Incident(**{**row, "id": str(row["id"]), "brands": tuple(row["brands"]), "failing": tuple(row["failing"])})
         for row in rows
     ]
 
 
-def mark_told(cursor: Cursor, cause: Cause) -> None:
+def mark_alerted(cursor: Cursor, cause: Incident) -> None:
     """A notice of it is written."""
     cursor.execute(
         "UPDATE notice_causes SET told_at = unde_now(), told_runs = %s WHERE id = %s", (cause.runs, cause.id)
     )
 
 
-def mark_over(cursor: Cursor, cause: Cause) -> None:
+def mark_resolved(cursor: Cursor, cause: Incident) -> None:
     """It is over: the next failure of the kind is another cause, or within a day the same one again."""
     cursor.execute("UPDATE notice_causes SET over_at = unde_now() WHERE id = %s", (cause.id,))
 
@@ -141,7 +141,7 @@ def _recover(cursor: Cursor, one: Recovery) -> None:
     )
 
 
-def _fail(cursor: Cursor, one: Failure) -> int:
+def _fail(cursor: Cursor, one: FailureEvent) -> int:
     cursor.execute("SELECT 1 FROM notice_failures WHERE key = %s", (one.key,))
     if cursor.fetchone() is not None:
         return 0

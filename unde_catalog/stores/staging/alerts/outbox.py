@@ -17,7 +17,7 @@ _IN_LINE = 3  # tries for which later notices wait for an earlier one; then it s
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ClaimedAlert:
     """A notice in hand; `attempt` counts from 1."""
 
     id: str
@@ -27,11 +27,11 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class PendingAlert:
     """How a channel stands: notices not sent yet, since when, the last error, and how many were given up."""
 
     channel: str
-    waiting: int
+    pending: int
     since: datetime | None
     error: str | None
     given_up: int
@@ -56,7 +56,7 @@ def written_lately(cursor: Cursor) -> int:
     return row["n"]
 
 
-def take(cursor: Cursor, channel: str) -> Taken | None:
+def claim(cursor: Cursor, channel: str) -> ClaimedAlert | None:
     """The next notice of a channel, None where none is to be sent now.
 
     If its sender dies, it comes again after its wait: 1, 2, 4 ... 60 minutes.
@@ -83,10 +83,10 @@ def take(cursor: Cursor, channel: str) -> Taken | None:
         {"channel": channel, "in_line": _IN_LINE},
     )
     row = cursor.fetchone()
-    return Taken(**row) if row else None
+    return ClaimedAlert(**row) if row else None
 
 
-def sent(cursor: Cursor, taken: Taken) -> None:
+def mark_sent(cursor: Cursor, taken: ClaimedAlert) -> None:
     """It arrived."""
     cursor.execute("SET LOCAL synchronous_commit = on")
     cursor.execute(
@@ -95,7 +95,7 @@ def sent(cursor: Cursor, taken: Taken) -> None:
     )
 
 
-def not_sent(cursor: Cursor, taken: Taken, error: str) -> bool:
+def mark_not_sent(cursor: Cursor, taken: ClaimedAlert, error: str) -> bool:
     """It did not, and comes again after its wait; whether it is given up, three days after it was written."""
     cursor.execute(
         """
@@ -110,11 +110,11 @@ def not_sent(cursor: Cursor, taken: Taken, error: str) -> bool:
     return row is not None and row["given_up"]
 
 
-def waiting(cursor: Cursor, channels: Sequence[str]) -> list[Waiting]:
+def pending(cursor: Cursor, channels: Sequence[str]) -> list[PendingAlert]:
     """How these channels stand, in their order."""
     cursor.execute(
         """
-        SELECT c.channel, count(n.id) FILTER (WHERE n.gave_up_at IS NULL) AS waiting,
+        SELECT c.channel, count(n.id) FILTER (WHERE n.gave_up_at IS NULL) AS pending,
                min(n.written_at) FILTER (WHERE n.gave_up_at IS NULL) AS since,
                (array_agg(n.error ORDER BY n.number DESC) FILTER (WHERE n.error IS NOT NULL))[1] AS error,
                count(n.id) FILTER (WHERE n.gave_up_at > unde_now() - interval '7 days') AS given_up
@@ -124,7 +124,7 @@ def waiting(cursor: Cursor, channels: Sequence[str]) -> list[Waiting]:
         """,
         (list(channels),),
     )
-    return [Waiting(**row) for row in cursor.fetchall()]
+    return [PendingAlert(**row) for row in cursor.fetchall()]
 
 
 def forget(cursor: Cursor, days: int) -> int:

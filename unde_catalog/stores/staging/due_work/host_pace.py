@@ -15,7 +15,7 @@ _RECOVERY = 0.8  # what a good answer leaves of the pause; four or more of them 
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class RequestSlot:
     """Seconds to wait before a request, and the host's pause when it was given (0: at ease)."""
 
     wait: float
@@ -36,7 +36,7 @@ class HostState:
     troubles: int
 
 
-def next_turn(cursor: Cursor, host: str, gap: float) -> Turn:
+def next_slot(cursor: Cursor, host: str, gap: float) -> RequestSlot:
     """When this caller may send a request; the next one may `gap` seconds and the host's pause later, whoever it is."""
     cursor.execute(
         """
@@ -53,10 +53,10 @@ def next_turn(cursor: Cursor, host: str, gap: float) -> Turn:
     )
     row = cursor.fetchone()
     assert row is not None  # RETURNING of one row
-    return Turn(max(row["wait"], 0.0), row["pause"])
+    return RequestSlot(max(row["wait"], 0.0), row["pause"])
 
 
-def distress(cursor: Cursor, host: str, reason: str, asked_at: Turn, rest: float = 0.0) -> None:
+def distress(cursor: Cursor, host: str, reason: str, asked_at: RequestSlot, rest: float = 0.0) -> None:
     """Ask the host more slowly: twice the pause, once for all requests of the same pause; `rest`: not at all for so
     many seconds, as it said itself."""
     cursor.execute(

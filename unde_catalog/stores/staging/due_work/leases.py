@@ -24,7 +24,7 @@ _TELLS_OTHERS = (
     "production_catalog",
 )  # also that a product left: due while it is not on sale
 
-Settlement = Literal["done", "later", "given_up", "handed_back"]
+Settlement = Literal["done", "later", "given_up", "released"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class LeaseOutcome:
     """How one lease ended. `item_fault` tells a fault of the item from one of the far side (kind "later")."""
 
     lease: Lease
@@ -133,7 +133,7 @@ def take(
 
 
 def finish(
-    cursor: Cursor, stage: str, settled: Sequence[Settled], interval: timedelta | None = None
+    cursor: Cursor, stage: str, settled: Sequence[LeaseOutcome], interval: timedelta | None = None
 ) -> dict[int, bool]:
     """Write outcomes, each only if its lease is still the present one.
 
@@ -166,25 +166,25 @@ def finish(
         UPDATE due_work AS w SET
             lease_token = NULL,
             leased_until = NULL,
-            taken = CASE g.kind WHEN 'handed_back' THEN -w.taken ELSE w.taken END,  -- so that it does not look settled
+            taken = CASE g.kind WHEN 'released' THEN -w.taken ELSE w.taken END,  -- so that it does not look settled
             due_at = CASE
                 WHEN w.due_at IS NULL OR NOT g.active THEN NULL
-                WHEN w.wanted <> w.taken OR g.kind = 'handed_back' THEN w.due_at
+                WHEN w.wanted <> w.taken OR g.kind = 'released' THEN w.due_at
                 WHEN g.kind IN ('done', 'later') AND %(interval)s::interval IS NOT NULL
                     THEN next_in_phase(w.due_at, %(interval)s::interval)
                 WHEN g.kind = 'later' THEN next_try(w.attempts + 1)
             END,
             done_at = CASE g.kind WHEN 'done' THEN unde_now() ELSE w.done_at END,
-            attempts = CASE WHEN w.wanted <> w.taken OR g.kind = 'handed_back' THEN w.attempts
+            attempts = CASE WHEN w.wanted <> w.taken OR g.kind = 'released' THEN w.attempts
                             WHEN g.kind = 'done' THEN 0 ELSE w.attempts + 1 END,
-            item_faults = CASE WHEN w.wanted <> w.taken OR g.kind = 'handed_back' THEN w.item_faults
+            item_faults = CASE WHEN w.wanted <> w.taken OR g.kind = 'released' THEN w.item_faults
                                WHEN g.kind = 'done' THEN 0 ELSE w.item_faults + g.item_fault::int END,
-            given_up = CASE WHEN w.wanted <> w.taken OR g.kind = 'handed_back' THEN w.given_up
+            given_up = CASE WHEN w.wanted <> w.taken OR g.kind = 'released' THEN w.given_up
                             ELSE g.kind = 'given_up' END,
-            reason = CASE WHEN w.wanted <> w.taken OR g.kind = 'handed_back' THEN w.reason ELSE g.reason END,
-            detail = CASE WHEN w.wanted <> w.taken OR g.kind = 'handed_back' THEN w.detail ELSE g.detail END,
+            reason = CASE WHEN w.wanted <> w.taken OR g.kind = 'released' THEN w.reason ELSE g.reason END,
+            detail = CASE WHEN w.wanted <> w.taken OR g.kind = 'released' THEN w.detail ELSE g.detail END,
             failing_since = CASE WHEN g.kind = 'done' THEN NULL
-                                 WHEN w.wanted <> w.taken OR g.kind = 'handed_back' THEN w.failing_since
+                                 WHEN w.wanted <> w.taken OR g.kind = 'released' THEN w.failing_since
                                  ELSE coalesce(w.failing_since, unde_now()) END
         FROM given g
         WHERE w.product_id = ANY(%(ids)s) AND w.stage = %(stage)s
@@ -196,7 +196,7 @@ def finish(
     return {row["product_id"]: row["current"] for row in cursor.fetchall()}
 
 
-def mend_times(cursor: Cursor, stage: str, brand: str, lease: timedelta, interval: timedelta | None = None) -> int:
+def repair_times(cursor: Cursor, stage: str, brand: str, lease: timedelta, interval: timedelta | None = None) -> int:
     """Bring nearer what no rule sets so far ahead, since the server's clock was turned back; how many products.
 
     A due mark comes to the latest moment that its rule could name now. A lease is not freed, for its holder may be
@@ -231,7 +231,7 @@ def mend_times(cursor: Cursor, stage: str, brand: str, lease: timedelta, interva
     return cursor.rowcount
 
 
-def hand_back_all(cursor: Cursor, stage: str, brand: str) -> int:
+def release_all(cursor: Cursor, stage: str, brand: str) -> int:
     """Give back all that anybody has in hand of a stage and brand; how many.
 
     For a stage of which one worker at a time has a brand: whose leases these were is dead.

@@ -13,7 +13,7 @@ ALL = "*"
 
 
 @dataclass(frozen=True, slots=True)
-class Paused:
+class PausedWork:
     """What is held up: a brand and a stage, each `*` for all of them."""
 
     brand: str
@@ -54,10 +54,10 @@ def resume(cursor: Cursor, brand: str, stage: str) -> int:
     return cursor.rowcount
 
 
-def all_pauses(cursor: Cursor) -> list[Paused]:
+def all_pauses(cursor: Cursor) -> list[PausedWork]:
     """All of them, the widest first."""
     cursor.execute("SELECT brand, stage, why, paused_at FROM pauses ORDER BY brand <> '*', stage <> '*', brand, stage")
-    return [Paused(**row) for row in cursor.fetchall()]
+    return [PausedWork(**row) for row in cursor.fetchall()]
 
 
 def paused(cursor: Cursor, stage: str, brand: str) -> str | None:
@@ -65,6 +65,6 @@ def paused(cursor: Cursor, stage: str, brand: str) -> str | None:
     return why_paused(all_pauses(cursor), stage, brand)
 
 
-def why_paused(pauses: Sequence[Paused], stage: str, brand: str) -> str | None:
+def why_paused(pauses: Sequence[PausedWork], stage: str, brand: str) -> str | None:
     """The same of pauses that were read before."""
     return next((one.sentence() for one in pauses if one.covers(stage, brand)), None)

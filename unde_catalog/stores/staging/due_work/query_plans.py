@@ -11,7 +11,7 @@ from typing import Any
 
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.due_work import leases, requeue, spreading
-from unde_catalog.stores.staging.due_work.leases import Lease, Settled
+from unde_catalog.stores.staging.due_work.leases import Lease, LeaseOutcome
 from unde_catalog.stores.staging.reports import status as reports
 
 _SMALL = 8_000_000  # bytes: such a table is read whole in milliseconds, and the planner may well do so
@@ -70,7 +70,7 @@ def plans(cursor: Cursor, stage: str, brand: str) -> Iterator[tuple[str, dict[st
 
 def _queries(stage: str, brand: str) -> dict[str, Callable[[Cursor], object]]:
     ids = list(range(1, _MOST + 1))
-    settled = [Settled(Lease(one, str(one), "token", 0, 0, None, 0.0), "done") for one in ids[:50]]
+    settled = [LeaseOutcome(Lease(one, str(one), "token", 0, 0, None, 0.0), "done") for one in ids[:50]]
     return {
         "take": lambda cursor: leases.take(cursor, stage, brand, _MOST, _LEASE),
         "take by id": lambda cursor: leases.take(cursor, stage, brand, _MOST, _LEASE, ids),

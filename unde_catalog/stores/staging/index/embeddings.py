@@ -18,7 +18,7 @@ Vector = Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
-class StoredPhoto:
+class PhotoToEmbed:
     """A photo as it is stored: its place from 1, object key, SHA-256 of its bytes in hex, width x height in pixels."""
 
     n: int
@@ -28,7 +28,7 @@ class StoredPhoto:
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class ExistingEmbedding:
     """An embedding that is there: the photo's place and content, and when it was made."""
 
     n: int
@@ -49,11 +49,11 @@ class EmbeddedProduct:
     price: Decimal | None
     active: bool
     index_scope: str | None
-    photos: tuple[StoredPhoto, ...]
-    embedded: tuple[Embedded, ...]
+    photos: tuple[PhotoToEmbed, ...]
+    embedded: tuple[ExistingEmbedding, ...]
 
     @property
-    def wanted(self) -> tuple[StoredPhoto, ...]:
+    def wanted(self) -> tuple[PhotoToEmbed, ...]:
         """The photos that are to be in the index, none of a product that left the shop or the index's scope."""
         return self.photos if self.active and self.index_scope in ("pilot", "pgvector") else ()
 
@@ -110,17 +110,17 @@ def load(cursor: Cursor, model: str, product_ids: Sequence[int]) -> dict[int, Em
         " WHERE product_id = ANY(%s) AND state = 'stored' ORDER BY n",
         (ids,),
     )
-    photos: dict[int, list[StoredPhoto]] = {}
+    photos: dict[int, list[PhotoToEmbed]] = {}
     for row in cursor.fetchall():
-        photos.setdefault(row.pop("product_id"), []).append(StoredPhoto(**row))
+        photos.setdefault(row.pop("product_id"), []).append(PhotoToEmbed(**row))
     cursor.execute(
         "SELECT product_id, n, sha256, embedded_at, embedding::real[] AS embedding FROM product_embeddings"
         " WHERE product_id = ANY(%s) AND model = %s ORDER BY n",
         (ids, model),
     )
-    embedded: dict[int, list[Embedded]] = {}
+    embedded: dict[int, list[ExistingEmbedding]] = {}
     for row in cursor.fetchall():
-        embedded.setdefault(row.pop("product_id"), []).append(Embedded(**row))
+        embedded.setdefault(row.pop("product_id"), []).append(ExistingEmbedding(**row))
     return {
         row["id"]: EmbeddedProduct(
             row.pop("id"), **row, photos=tuple(photos.get(id, ())), embedded=tuple(embedded.get(id, ()))

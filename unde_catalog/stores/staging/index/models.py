@@ -50,7 +50,7 @@ def begin(cursor: Cursor, model: str) -> Models:
     return models(cursor)
 
 
-def ask(cursor: Cursor) -> bool:
+def enqueue_missing(cursor: Cursor) -> bool:
     """Make the next products due for the model that is being built; whether there are more of them."""
     cursor.execute("SELECT asked_to FROM embedding_models WHERE state = 'building' FOR UPDATE")
     row = cursor.fetchone()

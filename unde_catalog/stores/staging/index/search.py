@@ -16,7 +16,7 @@ MOST_SHOPS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class KnownShop:
+class KnownStore:
     """A shop by its brand and its number there; it has no name where nobody looked for it."""
 
     brand: str
@@ -25,10 +25,10 @@ class KnownShop:
 
 
 @dataclass(frozen=True, slots=True)
-class ShopStock:
+class StoreStock:
     """A shop, and the sizes of a product that it had when it was asked last."""
 
-    shop: KnownShop
+    shop: KnownStore
     sizes: list[str]
 
 
@@ -82,9 +82,11 @@ def examples(cursor: Cursor, external_id: str, brand: str | None, n: int | None)
     return [Example(**{**row, "embedding": _numbers(row["embedding"])}) for row in cursor.fetchall()]
 
 
-def in_stock(cursor: Cursor, product_ids: Collection[int], shops: Sequence[KnownShop]) -> Mapping[int, list[ShopStock]]:
+def in_stock(
+    cursor: Cursor, product_ids: Collection[int], stores: Sequence[KnownStore]
+) -> Mapping[int, list[StoreStock]]:
     """In which of the shops some products are, by product, the shops in their order; one in no shop is missing."""
-    if not product_ids or not shops:
+    if not product_ids or not stores:
         return {}
     # One look at the index for each product and shop: a product's rows of a month are many more.
     cursor.execute(
@@ -102,17 +104,17 @@ def in_stock(cursor: Cursor, product_ids: Collection[int], shops: Sequence[Known
         """,
         {
             "ids": list(product_ids),
-            "brands": [shop.brand for shop in shops],
-            "stores": [shop.store_id for shop in shops],
+            "brands": [store.brand for store in stores],
+            "stores": [store.store_id for store in stores],
         },
     )
     return {
-        row["id"]: [ShopStock(shops[place], _sizes(sizes)) for place, sizes in row["found"]]
+        row["id"]: [StoreStock(stores[place], _sizes(sizes)) for place, sizes in row["found"]]
         for row in cursor.fetchall()
     }
 
 
-def shops(cursor: Cursor) -> list[KnownShop]:
+def known_stores(cursor: Cursor) -> list[KnownStore]:
     """The shops that somebody looked for, by brand and name."""
     cursor.execute(
         """
@@ -122,7 +124,7 @@ def shops(cursor: Cursor) -> list[KnownShop]:
         """,
         (MOST_SHOPS,),
     )
-    return [KnownShop(**row) for row in cursor.fetchall()]
+    return [KnownStore(**row) for row in cursor.fetchall()]
 
 
 def categories(cursor: Cursor, brands: Sequence[str]) -> list[str]:

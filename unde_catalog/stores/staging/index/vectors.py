@@ -37,7 +37,7 @@ _BUILT_IN, _MOST_BUILT_IN = 2, 2_000_000  # kilobytes for a photo while an index
 
 
 @dataclass(frozen=True, slots=True)
-class Shop:
+class StoreKey:
     """A shop, by its brand and its number there."""
 
     brand: str
@@ -55,7 +55,7 @@ class Filters:
     categories: Sequence[str] = ()
     price_from: Decimal | None = None
     price_to: Decimal | None = None
-    in_stock_at: Shop | None = None
+    in_stock_at: StoreKey | None = None
 
 
 EVERYTHING = Filters()
@@ -70,7 +70,7 @@ class Hit:
     score: float
 
 
-class ModelGone(RuntimeError):
+class ModelReplaced(RuntimeError):
     """The search is by a model that the index is not made of (any more); the sentence says which."""
 
 
@@ -88,7 +88,7 @@ def search(cursor: Cursor, model: str, vector: Vector, filters: Filters, top_k: 
     """The products whose best photo is nearest, the nearest first; fewer than `top_k` only where fewer match.
 
     Searching all of a big index finds nearly all of the nearest, a small one or a narrow filter exactly these.
-    `ModelGone` for a model that has no rows.
+    `ModelReplaced` for a model that has no rows.
     """
     few, live = _conditions(filters)
     values = {**_values(filters), "model": model, "vector": array_text(vector), "top_k": top_k}
@@ -107,7 +107,7 @@ def search(cursor: Cursor, model: str, vector: Vector, filters: Filters, top_k: 
     assert row is not None  # a SELECT without FROM has one
     slot = row["slot"]
     if slot is None:
-        raise ModelGone(f"the index is not made by {model} any more: ask which model serves, and embed again")
+        raise ModelReplaced(f"the index is not made by {model} any more: ask which model serves, and embed again")
     found = None
     if row["matching"] > EXACT_PRODUCTS:
         found = _by_index(cursor, slot, few, live, values)
@@ -193,7 +193,7 @@ def _nearest(best: Mapping[int, Hit], values: Mapping[str, Any]) -> list[Hit]:
     return sorted(best.values(), key=lambda hit: (-hit.score, hit.product_id))[: values["top_k"]]
 
 
-def in_stock(cursor: Cursor, shop: Shop) -> list[int]:
+def in_stock(cursor: Cursor, shop: StoreKey) -> list[int]:
     """The products on sale that a shop had in stock when it was asked last."""
     filters = Filters(in_stock_at=shop)
     _, live = _conditions(filters)

@@ -214,7 +214,7 @@ def record(cursor: Cursor, collection: str, outcomes: Sequence[IndexOutcome]) ->
     )
 
 
-def next_turn(cursor: Cursor, gap: float) -> float:
+def next_slot(cursor: Cursor, gap: float) -> float:
     """Seconds until this caller may send a request; the next one may `gap` seconds later, whoever it is."""
     cursor.execute(
         """
@@ -233,7 +233,7 @@ def next_turn(cursor: Cursor, gap: float) -> float:
     return max(row["seconds"], 0.0)
 
 
-def rest(cursor: Cursor, seconds: float) -> None:
+def back_off(cursor: Cursor, seconds: float) -> None:
     """Let nobody send a request for so long, at most `LONGEST_REST`: the far side asked for it."""
     cursor.execute(
         "INSERT INTO ximilar_pace AS p (next_at) VALUES (clock_timestamp() + %(rest)s * interval '1 second')"

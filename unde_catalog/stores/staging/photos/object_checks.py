@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
-from unde_catalog.stores.db.database import Cursor, StagingDown
+from unde_catalog.stores.db.database import Cursor, DatabaseUnavailable
 
 Kind = Literal["missing", "wrong_size", "wrong_hash", "orphan", "unrecorded", "busy"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -17,7 +17,7 @@ LEASE = timedelta(minutes=15)  # longer than a page of objects takes to be read
 ORPHAN_AGE = timedelta(hours=1)  # an object comes before its row, and no lease is that long
 
 
-class CheckLost(StagingDown):
+class CheckLost(DatabaseUnavailable):
     """What was listed is gone: the database was restarted, or this check stood still for longer than its lease."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class CheckLost(StagingDown):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ListedObject:
     """An object as the store has it; `sha256` in hex, None where it was not read."""
 
     key: str
@@ -38,7 +38,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ObjectFinding:
     """What differs. `sha256` is the row's; an orphan has no product, and an unrecorded product may have no key."""
 
     id: int
@@ -65,7 +65,7 @@ def begin(cursor: Cursor) -> int:
     return row["id"]
 
 
-def add(cursor: Cursor, check: int, page: Sequence[Seen]) -> None:
+def add(cursor: Cursor, check: int, page: Sequence[ListedObject]) -> None:
     """Add a page of the store's listing; `CheckLost` where the pages before it are gone."""
     renew(cursor, check, len(page))
     with cursor.copy("COPY stored_objects (check_id, key, size, modified, sha256) FROM STDIN") as copy:
@@ -196,7 +196,9 @@ def objects(cursor: Cursor, check: int) -> int:
     return row["objects"] if row else 0
 
 
-def findings(cursor: Cursor, check: int, kind: Kind, after: int, most: int, stage: str | None = None) -> list[Finding]:
+def findings(
+    cursor: Cursor, check: int, kind: Kind, after: int, most: int, stage: str | None = None
+) -> list[ObjectFinding]:
     """The findings of a kind in the order they were written, from behind the one with that id (0: from the first)."""
     cursor.execute(
         """
@@ -208,7 +210,7 @@ def findings(cursor: Cursor, check: int, kind: Kind, after: int, most: int, stag
         """,
         {"check": check, "kind": kind, "after": after, "most": most, "stage": stage},
     )
-    return [Finding(**row) for row in cursor.fetchall()]
+    return [ObjectFinding(**row) for row in cursor.fetchall()]
 
 
 def now(cursor: Cursor) -> datetime:

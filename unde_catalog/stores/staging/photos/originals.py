@@ -228,7 +228,7 @@ def record(cursor: Cursor, outcomes: Sequence[PhotosOutcome]) -> None:
                         AND NOT w.given_up) THEN 'collage_ready'
                 ELSE 'uploaded'
             END,
-            error_message = CASE WHEN o.current AND o.kind <> 'handed_back' THEN o.error_message
+            error_message = CASE WHEN o.current AND o.kind <> 'released' THEN o.error_message
                                  ELSE p.error_message END,
             updated_at = now()
         FROM unnest(%(ids)s::bigint[], %(kinds)s::text[], %(image_urls)s::jsonb[], %(errors)s::text[],

@@ -7,12 +7,12 @@ products by id before their due rows, so that it may run beside workers: what on
 from collections.abc import Sequence
 
 from unde_catalog.stores.db.database import Cursor
-from unde_catalog.stores.staging.photos.object_checks import ORPHANED, Finding
+from unde_catalog.stores.staging.photos.object_checks import ORPHANED, ObjectFinding
 
 _DUE = "SELECT make_due(p.id, p.brand, %s) FROM raw_products p WHERE p.id = ANY(%s) AND p.active ORDER BY p.id"
 
 
-def photos(cursor: Cursor, found: Sequence[Finding]) -> set[int]:
+def photos(cursor: Cursor, found: Sequence[ObjectFinding]) -> set[int]:
     """Photos whose object is missing or wrong no longer count as stored, so that they are fetched again.
 
     The products that were free. Their status is `pending` meanwhile, so that no collage is made of a part.
@@ -44,7 +44,7 @@ def photos(cursor: Cursor, found: Sequence[Finding]) -> set[int]:
     return free
 
 
-def collages(cursor: Cursor, found: Sequence[Finding]) -> set[int]:
+def collages(cursor: Cursor, found: Sequence[ObjectFinding]) -> set[int]:
     """Collages whose object is missing or wrong are forgotten and made again; the products that were free."""
     free = _locked(cursor, "collages", found)
     ours = [one for one in found if one.product_id in free]
@@ -69,7 +69,7 @@ def collages(cursor: Cursor, found: Sequence[Finding]) -> set[int]:
     return free
 
 
-def unrecorded(cursor: Cursor, found: Sequence[Finding]) -> set[int]:
+def unrecorded(cursor: Cursor, found: Sequence[ObjectFinding]) -> set[int]:
     """Make products due whose photos or collage (all of one stage) nobody wrote down; those that were free."""
     stage = found[0].stage
     free = _locked(cursor, stage, found)
@@ -86,7 +86,7 @@ def still_orphaned(cursor: Cursor, keys: Sequence[str]) -> list[str]:
     return [row["key"] for row in cursor.fetchall()]
 
 
-def _locked(cursor: Cursor, stage: str, found: Sequence[Finding]) -> set[int]:
+def _locked(cursor: Cursor, stage: str, found: Sequence[ObjectFinding]) -> set[int]:
     """Lock the products and their due rows of a stage; those that no worker has in hand."""
     ids = sorted({one.product_id for one in found if one.product_id is not None})
     cursor.execute("SELECT id FROM raw_products WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", (ids,))

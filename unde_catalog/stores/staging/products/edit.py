@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from unde_catalog.brands import IndexScope
 from unde_catalog.stores.db.database import Cursor
-from unde_catalog.stores.staging.products.product import API_SOURCE, Product
+from unde_catalog.stores.staging.products.product import API_SOURCE, CollectedProduct
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def named(
     return [CatalogueProduct(**row) for row in cursor.fetchall()]
 
 
-def insert(cursor: Cursor, brand: str, index_scope: IndexScope, product: Product) -> int | None:
+def insert(cursor: Cursor, brand: str, index_scope: IndexScope, product: CollectedProduct) -> int | None:
     """Add a product of the source `api`; its id, None where somebody was first."""
     cursor.execute(
         f"""
@@ -97,7 +97,7 @@ def insert(cursor: Cursor, brand: str, index_scope: IndexScope, product: Product
     return row["id"] if row else None
 
 
-def replace(cursor: Cursor, product_id: int, product: Product) -> None:
+def replace(cursor: Cursor, product_id: int, product: CollectedProduct) -> None:
     """Give a product these fields, and have it on sale. What is as it was makes nothing due."""
     cursor.execute(
         f"""
@@ -117,7 +117,7 @@ def withdraw(cursor: Cursor, product_id: int) -> None:
     cursor.execute("UPDATE raw_products SET active = false, updated_at = now() WHERE id = %s AND active", (product_id,))
 
 
-def _values(product: Product) -> dict[str, Any]:
+def _values(product: CollectedProduct) -> dict[str, Any]:
     return {
         "external_id": product.external_id,
         "name": product.name,

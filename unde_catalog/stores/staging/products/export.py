@@ -36,7 +36,7 @@ class ExportRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ExportSelection:
     """Which products: of a brand, of a category (None: all; `without` names those that have none), `photos` of each."""
 
     brand: str
@@ -50,7 +50,7 @@ class Chosen:
         return {"brand": self.brand, "category": self.category, "without": self.without, "photos": path}
 
 
-def page(cursor: Cursor, chosen: Chosen, after: int) -> list[ExportRow]:
+def page(cursor: Cursor, chosen: ExportSelection, after: int) -> list[ExportRow]:
     """The next products after a row id, by id; empty at the end."""
     # Before its first ANALYZE a new table seems small enough to be sorted anew for every page: minutes in all.
     cursor.execute("SET LOCAL enable_bitmapscan = off")
@@ -58,7 +58,7 @@ def page(cursor: Cursor, chosen: Chosen, after: int) -> list[ExportRow]:
     return [ExportRow(row["id"], row["external_id"], row["category"], row["urls"] or ()) for row in cursor.fetchall()]
 
 
-def count(cursor: Cursor, chosen: Chosen) -> int:
+def count(cursor: Cursor, chosen: ExportSelection) -> int:
     """How many photos these products have."""
     cursor.execute(f"SELECT coalesce(sum(jsonb_array_length(u.urls)), 0)::bigint AS n {_PHOTOS}", chosen.values())
     row = cursor.fetchone()

@@ -10,7 +10,7 @@ from typing import LiteralString
 
 from unde_catalog.brands import IndexScope
 from unde_catalog.stores.db.database import Cursor
-from unde_catalog.stores.staging.products.product import API_SOURCE, Product
+from unde_catalog.stores.staging.products.product import API_SOURCE, CollectedProduct
 
 CHUNK = 1_000  # products merged in one short transaction
 _COLUMNS = "name, description, price, currency, category, colour, sizes, composition, original_image_urls, raw_data"
@@ -35,7 +35,7 @@ class Merged:
         return self.new + self.changed + self.returned + self.unchanged
 
 
-def stage(cursor: Cursor, scrape_id: int, numbered: Iterable[tuple[int, Product]]) -> None:
+def stage(cursor: Cursor, scrape_id: int, numbered: Iterable[tuple[int, CollectedProduct]]) -> None:
     """Put products (position in the dataset, product) beside raw_products, until they are merged."""
     with cursor.copy(f"COPY scraped_items (scrape_id, position, external_id, {_COLUMNS}) FROM STDIN") as copy:
         for position, product in numbered:
@@ -195,7 +195,7 @@ def _listed(alias: LiteralString) -> LiteralString:
     return ", ".join(f"{alias}.{column}" for column in _COLUMNS.split(", "))
 
 
-def _values(product: Product) -> tuple[object, ...]:
+def _values(product: CollectedProduct) -> tuple[object, ...]:
     return (
         product.name,
         product.description,

@@ -17,7 +17,7 @@ OnSale = Literal["true", "false", "any"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ProductFilter:
     """What the products of a page must be; () and None ask nothing. Prices are both included.
 
     `in_stock_at`: a shop of the one brand in `brands`; what that had in any size when it was asked last.
@@ -32,14 +32,14 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ProductIdPage:
     """The ids of a page's products, and the one after which the next begins; None at the end."""
 
     ids: Sequence[int]
     after: int | None
 
 
-def page(cursor: Cursor, wanted: Wanted, after: int, most: int) -> Page:
+def page(cursor: Cursor, wanted: ProductFilter, after: int, most: int) -> ProductIdPage:
     """The next products after an id, `most` of them or fewer."""
     looking, rest = _looking(wanted), _rest(wanted)
     values = {
@@ -67,11 +67,11 @@ def page(cursor: Cursor, wanted: Wanted, after: int, most: int) -> Page:
         )
         found = [row["id"] for row in cursor.fetchall()]
     if len(found) > most:
-        return Page(found[:most], found[most - 1])
-    return Page(found, looked_at[-1] if rest and len(looked_at) == LOOKED_AT else None)
+        return ProductIdPage(found[:most], found[most - 1])
+    return ProductIdPage(found, looked_at[-1] if rest and len(looked_at) == LOOKED_AT else None)
 
 
-def _looking(wanted: Wanted) -> LiteralString:
+def _looking(wanted: ProductFilter) -> LiteralString:
     """Which products are looked at: the next ones along the index that leaves out most of what is not wanted."""
     if wanted.on_sale == "true" and wanted.categories:
         return _of_each("beginnings", "left(p.category, 100)")
@@ -96,7 +96,7 @@ def _of_each(values: LiteralString, expression: LiteralString) -> LiteralString:
     """
 
 
-def _rest(wanted: Wanted) -> list[LiteralString]:
+def _rest(wanted: ProductFilter) -> list[LiteralString]:
     """What is asked of each product that is looked at."""
     asked: list[LiteralString] = []
     if wanted.on_sale == "false":

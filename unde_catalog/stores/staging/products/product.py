@@ -9,7 +9,7 @@ API_SOURCE = "api"  # of products that no source of ours brought, but a client o
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
+class CollectedProduct:
     """What a source says of a product; the fields are raw_products' columns (spec 1).
 
     `price` in units of `currency`, None where unknown; `sizes` is any JSON value; `raw_data` the whole item.
@@ -29,7 +29,7 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class RejectedItem:
     """An item that can't become a product: why, and its id where that could be read."""
 
     external_id: str | None

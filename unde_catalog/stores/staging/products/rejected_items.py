@@ -7,11 +7,11 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from unde_catalog.stores.db.database import Cursor
-from unde_catalog.stores.staging.products.product import Rejected
+from unde_catalog.stores.staging.products.product import RejectedItem
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptItem:
     """A rejected item as it is kept; `position` is its place in the dataset of the scrape."""
 
     id: int
@@ -21,7 +21,7 @@ class Kept:
     raw: Any
 
 
-def keep(cursor: Cursor, scrape_id: int, brand: str, rejected: Sequence[tuple[int, Rejected]]) -> int:
+def keep(cursor: Cursor, scrape_id: int, brand: str, rejected: Sequence[tuple[int, RejectedItem]]) -> int:
     """Keep items (position, item) that could not be read; how many were not kept already."""
     if not rejected:
         return 0
@@ -43,7 +43,7 @@ def forget(cursor: Cursor, scrape_id: int) -> None:
     cursor.execute("DELETE FROM rejected_items WHERE scrape_id = %s", (scrape_id,))
 
 
-def of_last_scrape(cursor: Cursor, brand: str, after: int, most: int) -> list[Kept]:
+def of_last_scrape(cursor: Cursor, brand: str, after: int, most: int) -> list[KeptItem]:
     """The next of the items that the brand's last finished scrape could not read, by id, locked."""
     cursor.execute(
         """
@@ -55,7 +55,7 @@ def of_last_scrape(cursor: Cursor, brand: str, after: int, most: int) -> list[Ke
         """,
         {"brand": brand, "after": after, "most": most},
     )
-    return [Kept(**row) for row in cursor.fetchall()]
+    return [KeptItem(**row) for row in cursor.fetchall()]
 
 
 def remove(cursor: Cursor, ids: Collection[int]) -> None:

@@ -13,7 +13,7 @@ from unde_catalog.stores.db.database import Cursor
 EndState = Literal["complete", "partial", "failed"]
 
 
-class TakenOver(RuntimeError):
+class ScrapeTakenOver(RuntimeError):
     """The scrape is no longer ours: its lease ran out and another run goes on with it."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Scrape:
     place: str | None = None
 
 
-def fresh_one(cursor: Cursor, brand: str, younger_than: timedelta, forced_by: str | None) -> datetime | None:
+def fresh_scrape(cursor: Cursor, brand: str, younger_than: timedelta, forced_by: str | None) -> datetime | None:
     """When the last complete scrape began, if it is that young; with `forced_by`, only one which that run forced."""
     cursor.execute(
         """
@@ -130,24 +130,24 @@ def adoptable(
 
 
 def begun(cursor: Cursor, scrape: Scrape, run_id: str | None, dataset_id: str | None) -> None:
-    """Write, to disk, which run answers this scrape, None where the source knows no runs; raises `TakenOver`."""
+    """Write, to disk, which run answers this scrape, None where the source knows no runs; raises `ScrapeTakenOver`."""
     cursor.execute("SET LOCAL synchronous_commit = on")
     cursor.execute(
         "UPDATE scrapes SET state = 'running', apify_run_id = %s, dataset_id = %s WHERE id = %s AND lease_token = %s",
         (run_id, dataset_id, scrape.id, scrape.token),
     )
     if cursor.rowcount != 1:
-        raise TakenOver
+        raise ScrapeTakenOver
 
 
 def renew(cursor: Cursor, scrape: Scrape, lease: timedelta) -> None:
-    """Keep the scrape in hand for another while; raises `TakenOver`."""
+    """Keep the scrape in hand for another while; raises `ScrapeTakenOver`."""
     cursor.execute(
         "UPDATE scrapes SET leased_until = unde_now() + %s WHERE id = %s AND lease_token = %s",
         (lease, scrape.id, scrape.token),
     )
     if cursor.rowcount != 1:
-        raise TakenOver
+        raise ScrapeTakenOver
 
 
 def progress(
@@ -159,17 +159,17 @@ def progress(
     counts: Mapping[str, int],
     place: str | None = None,
 ) -> None:
-    """Write how far the scrape got, in the transaction that got it there, and renew it; raises `TakenOver`."""
+    """Write how far the scrape got, in the transaction that got it there, and renew it; raises `ScrapeTakenOver`."""
     cursor.execute(
         "UPDATE scrapes SET read_to = %s, place = %s, staged = %s, counts = %s, leased_until = unde_now() + %s"
         " WHERE id = %s AND lease_token = %s",
         (read_to, place, staged, Jsonb(dict(counts)), lease, scrape.id, scrape.token),
     )
     if cursor.rowcount != 1:
-        raise TakenOver
+        raise ScrapeTakenOver
 
 
-def let_go(cursor: Cursor, scrape: Scrape) -> None:
+def release(cursor: Cursor, scrape: Scrape) -> None:
     """Leave the scrape open for the next one to go on with."""
     cursor.execute(
         "UPDATE scrapes SET lease_token = NULL, leased_until = NULL WHERE id = %s AND lease_token = %s",
@@ -178,11 +178,11 @@ def let_go(cursor: Cursor, scrape: Scrape) -> None:
 
 
 def end(cursor: Cursor, scrape: Scrape, state: EndState, seen: int, rejected: int, reason: str | None = None) -> None:
-    """Close the scrape; raises `TakenOver`."""
+    """Close the scrape; raises `ScrapeTakenOver`."""
     cursor.execute(
         "UPDATE scrapes SET state = %s, seen = %s, rejected = %s, reason = %s, finished_at = unde_now(),"
         " lease_token = NULL, leased_until = NULL WHERE id = %s AND lease_token = %s",
         (state, seen, rejected, reason, scrape.id, scrape.token),
     )
     if cursor.rowcount != 1:
-        raise TakenOver
+        raise ScrapeTakenOver

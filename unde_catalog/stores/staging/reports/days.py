@@ -9,21 +9,21 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from unde_catalog.stores.db.database import Cursor
-from unde_catalog.stores.staging.reports.totals import Standing, Stored
+from unde_catalog.stores.staging.reports.totals import BrandTotals, StorageTotals
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class CatalogDay:
     """A brand on a day; `counted_at` is when `stored` was counted, which is not done at every look."""
 
     brand: str
     day: date
-    standing: Standing
-    stored: Stored
+    standing: BrandTotals
+    stored: StorageTotals
     counted_at: datetime
 
 
-def record(cursor: Cursor, brand: str, standing: Standing, stored: Stored, counted_at: datetime) -> None:
+def record(cursor: Cursor, brand: str, standing: BrandTotals, stored: StorageTotals, counted_at: datetime) -> None:
     """Write how a brand stands now; a later look on the same day replaces it."""
     cursor.execute(
         """
@@ -40,19 +40,19 @@ def record(cursor: Cursor, brand: str, standing: Standing, stored: Stored, count
         {
             "brand": brand,
             "counted_at": counted_at,
-            **{name: getattr(standing, name) for name in Standing.__slots__},
-            **{name: getattr(stored, name) for name in Stored.__slots__},
+            **{name: getattr(standing, name) for name in BrandTotals.__slots__},
+            **{name: getattr(stored, name) for name in StorageTotals.__slots__},
         },
     )
 
 
-def days(cursor: Cursor, brand: str, most: int) -> list[Day]:
+def days(cursor: Cursor, brand: str, most: int) -> list[CatalogDay]:
     """A brand's newest days, at most so many, the oldest first; days without a look are missing."""
     cursor.execute("SELECT * FROM catalog_days WHERE brand = %s ORDER BY day DESC LIMIT %s", (brand, most))
     return [_day(row) for row in reversed(cursor.fetchall())]
 
 
-def ago(known: Sequence[Day], today: date, days: int) -> Day | None:
+def ago(known: Sequence[CatalogDay], today: date, days: int) -> CatalogDay | None:
     """How it stood so many days ago: that day, or the last one before it that was looked at, a week back at the most.
 
     None where nobody looked then.
@@ -62,7 +62,7 @@ def ago(known: Sequence[Day], today: date, days: int) -> Day | None:
     return near[-1] if near else None
 
 
-def _day(row: dict[str, Any]) -> Day:
-    standing = Standing(**{name: row[name] for name in Standing.__slots__})
-    stored = Stored(**{name: row[name] for name in Stored.__slots__})
-    return Day(row["brand"], row["day"], standing, stored, row["counted_at"])
+def _day(row: dict[str, Any]) -> CatalogDay:
+    standing = BrandTotals(**{name: row[name] for name in BrandTotals.__slots__})
+    stored = StorageTotals(**{name: row[name] for name in StorageTotals.__slots__})
+    return CatalogDay(row["brand"], row["day"], standing, stored, row["counted_at"])

@@ -15,7 +15,7 @@ _EXAMPLES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class PriceMove:
+class PriceChange:
     """A product's price, and the median of its former ones in the same currency."""
 
     external_id: str
@@ -24,7 +24,7 @@ class PriceMove:
 
 
 @dataclass(frozen=True, slots=True)
-class PriceMoves:
+class PriceChanges:
     """Active products of a brand, and those whose price changed in the last `days`.
 
     `outliers` by more than the factor, `hundredfold` a hundred times (or a hundredth), give or take a quarter;
@@ -36,10 +36,10 @@ class PriceMoves:
     changed: int
     outliers: int
     hundredfold: int
-    examples: Sequence[PriceMove]
+    examples: Sequence[PriceChange]
 
 
-def price_moves(cursor: Cursor, brand: str, factor: float) -> PriceMoves:
+def price_changes(cursor: Cursor, brand: str, factor: float) -> PriceChanges:
     """Compare; reads the brand's active products, and a few prices of each by its key."""
     values = {"brand": brand, "factor": str(factor), "days": _DAYS, "former": _FORMER, "examples": _EXAMPLES}
     cursor.execute(
@@ -77,4 +77,4 @@ def price_moves(cursor: Cursor, brand: str, factor: float) -> PriceMoves:
     row = cursor.fetchone()
     assert row is not None  # an aggregate always has a row
     widest = zip(row.pop("ids") or (), row.pop("formers") or (), row.pop("prices") or (), strict=True)
-    return PriceMoves(**row, days=_DAYS, examples=[PriceMove(*one) for one in widest])
+    return PriceChanges(**row, days=_DAYS, examples=[PriceChange(*one) for one in widest])

@@ -14,7 +14,7 @@ _LEASED_AMONG = 2_000  # of the oldest due products: what is in hand is taken fr
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BrandTotals:
     """A brand's products now; all but the first two are of the active ones.
 
     `wanted`: to be in the Ximilar collection; `indexed`: in it with a photo at least.
@@ -30,7 +30,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StorageTotals:
     """Stored objects of a brand, also of products that are not on sale any more, and the bytes of both."""
 
     photos: int = 0
@@ -39,7 +39,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Stock:
+class StockTotals:
     """A brand in its shops: `shops` are known, `heard` of them told of some product lately; products by their stock."""
 
     shops: int = 0
@@ -49,7 +49,7 @@ class Stock:
 
 
 @dataclass(frozen=True, slots=True)
-class Failing:
+class FailingProducts:
     """Products of a stage and brand that failed for a reason; `examples` are (external id, name)."""
 
     stage: str
@@ -62,7 +62,7 @@ class Failing:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueTotals:
     """Products of a stage and brand that are due now, some of them in somebody's hand."""
 
     stage: str
@@ -79,7 +79,7 @@ def now(cursor: Cursor) -> datetime:
     return row["now"]
 
 
-def standings(cursor: Cursor) -> dict[str, Standing]:
+def brand_totals(cursor: Cursor) -> dict[str, BrandTotals]:
     """By brand."""
     cursor.execute(
         """
@@ -102,10 +102,10 @@ def standings(cursor: Cursor) -> dict[str, Standing]:
     for row in cursor.fetchall():
         one = found.setdefault(row["brand"], {"active": 0})
         one["inactive"] = row["products"] - one["active"]
-    return {brand: Standing(**row) for brand, row in found.items()}
+    return {brand: BrandTotals(**row) for brand, row in found.items()}
 
 
-def stored(cursor: Cursor) -> dict[str, Stored]:
+def stored(cursor: Cursor) -> dict[str, StorageTotals]:
     """By brand; reads all rows of photos and collages: 5 to 13 s at a million products."""
     cursor.execute(
         """
@@ -125,11 +125,11 @@ def stored(cursor: Cursor) -> dict[str, Stored]:
     found = {}
     for brand in photos.keys() | collages.keys():
         one, other = photos.get(brand, none), collages.get(brand, none)
-        found[brand] = Stored(one["photos"], other["collages"], one["bytes"] + other["bytes"])
+        found[brand] = StorageTotals(one["photos"], other["collages"], one["bytes"] + other["bytes"])
     return found
 
 
-def stock(cursor: Cursor, younger_than: timedelta) -> dict[str, Stock]:
+def stock(cursor: Cursor, younger_than: timedelta) -> dict[str, StockTotals]:
     """By brand, from the latest answer of each shop, none that is older than that; reads all of these rows.
 
     4 to 11 s at a million products in four shops each.
@@ -154,12 +154,12 @@ def stock(cursor: Cursor, younger_than: timedelta) -> dict[str, Stock]:
         """,
         {"age": younger_than},
     )
-    return {row.pop("brand"): Stock(**row) for row in cursor.fetchall()}
+    return {row.pop("brand"): StockTotals(**row) for row in cursor.fetchall()}
 
 
 def failing(
     cursor: Cursor, stages: Sequence[str], brands: Sequence[str], most: int, examples: int = 3
-) -> tuple[list[Failing], int]:
+) -> tuple[list[FailingProducts], int]:
     """The most frequent reasons for which active products wait or were given up, and how many fail in all.
 
     Each with a few products that show it; a product that fails in two stages counts twice.
@@ -187,7 +187,7 @@ def failing(
         )
         named = cursor.fetchall()
         found.append(
-            Failing(
+            FailingProducts(
                 row["stage"], row["brand"], row["reason"], row["products"], row["given_up"],
                 next((one["detail"] for one in named if one["detail"]), None),
                 tuple((one["external_id"], one["name"]) for one in named),
@@ -196,7 +196,7 @@ def failing(
     return found, rows[0]["all_products"] if rows else 0
 
 
-def rejected(cursor: Cursor, brands: Sequence[str], examples: int = 3) -> list[Failing]:
+def rejected(cursor: Cursor, brands: Sequence[str], examples: int = 3) -> list[FailingProducts]:
     """Items that the newest scrape of each brand that ended could not read, by reason."""
     cursor.execute(
         """
@@ -213,13 +213,13 @@ def rejected(cursor: Cursor, brands: Sequence[str], examples: int = 3) -> list[F
         {"brands": list(brands), "examples": examples},
     )
     return [
-        Failing("raw_products", row["brand"], row["reason"], row["products"], 0, row["detail"],
+        FailingProducts("raw_products", row["brand"], row["reason"], row["products"], 0, row["detail"],
                 tuple((one, None) for one in row["named"] or ()))
         for row in cursor.fetchall()
     ]  # fmt: skip
 
 
-def due(cursor: Cursor, stages: Sequence[str], brands: Sequence[str]) -> list[Due]:
+def due(cursor: Cursor, stages: Sequence[str], brands: Sequence[str]) -> list[DueTotals]:
     """The stages and brands that have something due now."""
     cursor.execute(
         """
@@ -239,7 +239,7 @@ def due(cursor: Cursor, stages: Sequence[str], brands: Sequence[str]) -> list[Du
         """,
         {"stages": list(stages), "brands": list(brands), "among": _LEASED_AMONG},
     )
-    return [Due(**row) for row in cursor.fetchall()]
+    return [DueTotals(**row) for row in cursor.fetchall()]
 
 
 def database_bytes(cursor: Cursor) -> int:

@@ -24,7 +24,7 @@ class ToCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedProduct:
     """The shops' known stock of a product: size names by shop, an empty list for none."""
 
     external_id: str
@@ -63,7 +63,7 @@ def today(cursor: Cursor) -> tuple[date, float]:
     return row["day"], row["seconds"]
 
 
-def record(cursor: Cursor, brand: str, checked: Sequence[Checked]) -> int:
+def record(cursor: Cursor, brand: str, checked: Sequence[CheckedProduct]) -> int:
     """Keep what was found; how many rows that wrote. An unchanged answer moves only `fetched_at`, once an hour."""
     rows = sorted((one.external_id, shop, list(sizes)) for one in checked for shop, sizes in one.sizes.items())
     # Looked up before: ON CONFLICT would lock, and so write, every row that stays as it is.

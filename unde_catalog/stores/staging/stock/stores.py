@@ -8,7 +8,7 @@ from unde_catalog.stores.db.database import Cursor
 
 
 @dataclass(frozen=True, slots=True)
-class Shop:
+class Store:
     """A shop; degrees with seven digits, what is not known is None."""
 
     store_id: int
@@ -21,7 +21,7 @@ class Shop:
     longitude: Decimal | None
 
 
-def merge(cursor: Cursor, brand: str, shops: Sequence[Shop]) -> tuple[int, int]:
+def merge(cursor: Cursor, brand: str, shops: Sequence[Store]) -> tuple[int, int]:
     """Write a brand's shops; how many were new and how many changed. None is ever deleted."""
     cursor.execute(
         """

@@ -30,7 +30,7 @@ class MediaDay:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class Unanswered:
     """`dead`: requests put aside in the last day, with the newest one's reason; `silent`: begun over an hour ago, and
     neither ended nor begun again, for a week: then its stream is no more."""
 
@@ -67,7 +67,7 @@ def days(cursor: Cursor, most: int) -> list[MediaDay]:
     return [_day(row) for row in cursor.fetchall()]
 
 
-def left(cursor: Cursor) -> Left:
+def unanswered(cursor: Cursor) -> Unanswered:
     """What somebody should look at."""
     cursor.execute(
         """
@@ -81,7 +81,7 @@ def left(cursor: Cursor) -> Left:
     )
     row = cursor.fetchone()
     assert row is not None  # an aggregate without GROUP BY has one
-    return Left(**row)
+    return Unanswered(**row)
 
 
 def _day(row: Mapping[str, Any]) -> MediaDay:

@@ -9,14 +9,14 @@ from unde_catalog.stores.db.database import Cursor
 
 
 @dataclass(frozen=True, slots=True)
-class ForgottenRows:
+class ErasedRows:
     """`requests` that name the person no more (their counts stay), `photos` whose rows are deleted."""
 
     requests: int
     photos: int
 
 
-def forget_rows(cursor: Cursor, user_id: int, bot_id: int | None = None) -> ForgottenRows:
+def erase_rows(cursor: Cursor, user_id: int, bot_id: int | None = None) -> ErasedRows:
     """Take a person out of all rows: photos are deleted, requests keep their counts and nothing that names anybody.
 
     One in hand is forgotten, too: it is not answered, and who is at it takes away what he stored meanwhile.
@@ -36,4 +36,4 @@ def forget_rows(cursor: Cursor, user_id: int, bot_id: int | None = None) -> Forg
         "DELETE FROM user_media_photos WHERE user_id = %(user)s AND (%(bot)s::bigint IS NULL OR bot_id = %(bot)s)",
         {"user": user_id, "bot": bot_id},
     )
-    return ForgottenRows(requests, cursor.rowcount)
+    return ErasedRows(requests, cursor.rowcount)

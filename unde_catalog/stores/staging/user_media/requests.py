@@ -28,7 +28,7 @@ class RequestKey:
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class RequestSubject:
     """Whom and what a request is about; None is what could not be read."""
 
     header: str | None = None
@@ -41,7 +41,7 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredPhoto:
+class StoredUserPhoto:
     """A photo that is in the bucket; `n`: its place in its request, from 0, `seconds`: what it took."""
 
     n: int
@@ -55,7 +55,7 @@ class StoredPhoto:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledRequest:
     """How a request ended. `subject` and `answer` are None where there is nobody to tell; `reason` is of the dead."""
 
     state: State
@@ -71,18 +71,18 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ClaimedRequest:
     """A request in hand: which try this is, from 1, and the photos that earlier ones stored."""
 
     tries: int
-    photos: Mapping[int, StoredPhoto]
+    photos: Mapping[int, StoredUserPhoto]
 
 
 _PLACE = "stream = %(stream)s AND sequence = %(sequence)s AND sent_at = %(sent_at)s"
 _SETTLED = "state, subject, answer, reason, stored, failed, bytes, seconds, codes, priority"
 
 
-def take(cursor: Cursor, key: RequestKey, about: About) -> Taken | Settled:
+def take(cursor: Cursor, key: RequestKey, about: RequestSubject) -> ClaimedRequest | SettledRequest:
     """Write that a request is begun, or begun again; how it ended, where it has.
 
     Counted before it is handled, so that one which kills its process is known by its tries.
@@ -98,18 +98,18 @@ def take(cursor: Cursor, key: RequestKey, about: About) -> Taken | Settled:
             WHERE user_media_requests.state = 'in_hand'
         RETURNING tries
         """,
-        _place(key) | {name: getattr(about, name) for name in About.__slots__},
+        _place(key) | {name: getattr(about, name) for name in RequestSubject.__slots__},
     )
     row = cursor.fetchone()
     if row is None:
         return _ended(cursor, key)
     if row["tries"] == 1:
-        return Taken(1, {})
+        return ClaimedRequest(1, {})
     cursor.execute(f"SELECT * FROM user_media_photos WHERE {_PLACE}", _place(key))
-    return Taken(row["tries"], {one["n"]: _photo(one) for one in cursor.fetchall()})
+    return ClaimedRequest(row["tries"], {one["n"]: _photo(one) for one in cursor.fetchall()})
 
 
-def photo_stored(cursor: Cursor, key: RequestKey, photo: StoredPhoto) -> bool:
+def photo_stored(cursor: Cursor, key: RequestKey, photo: StoredUserPhoto) -> bool:
     """Write that a photo of a request is in the bucket; False where its person was forgotten meanwhile: take it away.
 
     Again, it changes nothing, and so it does where another process ended the request.
@@ -129,12 +129,12 @@ def photo_stored(cursor: Cursor, key: RequestKey, photo: StoredPhoto) -> bool:
                     %(file_unique_id)s, %(key)s, %(bytes)s, %(sha256)s, %(content_type)s, %(seconds)s, unde_now())
             ON CONFLICT (stream, sequence, sent_at, n) DO NOTHING
             """,
-            _place(key) | dict(request) | {name: getattr(photo, name) for name in StoredPhoto.__slots__},
+            _place(key) | dict(request) | {name: getattr(photo, name) for name in StoredUserPhoto.__slots__},
         )
     return True
 
 
-def settle(cursor: Cursor, key: RequestKey, settled: Settled) -> Settled:
+def settle(cursor: Cursor, key: RequestKey, settled: SettledRequest) -> SettledRequest:
     """Write how a request ended, before anybody is told; what counts, which is what another one wrote before."""
     cursor.execute(
         f"""
@@ -145,13 +145,13 @@ def settle(cursor: Cursor, key: RequestKey, settled: Settled) -> Settled:
         WHERE {_PLACE} AND state = 'in_hand'
         """,
         _place(key)
-        | {name: getattr(settled, name) for name in Settled.__slots__}
+        | {name: getattr(settled, name) for name in SettledRequest.__slots__}
         | {"codes": Jsonb(dict(settled.codes))},
     )
     return settled if cursor.rowcount else _ended(cursor, key)
 
 
-def hand_back(cursor: Cursor, key: RequestKey) -> None:
+def release(cursor: Cursor, key: RequestKey) -> None:
     """Write that a try does not count: it was ended by us, not by the request."""
     cursor.execute(
         f"UPDATE user_media_requests SET tries = greatest(0, tries - 1) WHERE {_PLACE} AND state = 'in_hand'",
@@ -159,17 +159,17 @@ def hand_back(cursor: Cursor, key: RequestKey) -> None:
     )
 
 
-def _ended(cursor: Cursor, key: RequestKey) -> Settled:
+def _ended(cursor: Cursor, key: RequestKey) -> SettledRequest:
     cursor.execute(f"SELECT {_SETTLED} FROM user_media_requests WHERE {_PLACE}", _place(key))
     row = cursor.fetchone()
     if row is None:  # deleted in between
-        return Settled("forgotten")
-    return Settled(**row)
+        return SettledRequest("forgotten")
+    return SettledRequest(**row)
 
 
 def _place(key: RequestKey) -> dict[str, Any]:
     return {"stream": key.stream, "sequence": key.sequence, "sent_at": key.sent_at}
 
 
-def _photo(row: Mapping[str, Any]) -> StoredPhoto:
-    return StoredPhoto(**{name: row[name] for name in StoredPhoto.__slots__})
+def _photo(row: Mapping[str, Any]) -> StoredUserPhoto:
+    return StoredUserPhoto(**{name: row[name] for name in StoredUserPhoto.__slots__})
