@@ -19,7 +19,7 @@ from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.raw_products.collect import ProductStream
 from unde_catalog.stores.db.database import Database
 from unde_catalog.worker.report import RunOptions
-from unde_catalog_tests.integration.shop import item
+from unde_catalog_tests.support.apify_brand import item
 from unde_catalog_tests.support.servers import PROJECT, running_sandbox, wheel_server
 
 SIZES = (1_000, 18_105, 100_000)

@@ -12,7 +12,7 @@ from unde_catalog.stages.run import DUE_STAGES
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import spreading
 from unde_catalog_tests.support.due import BRAND, add_products, execute
-from unde_catalog_tests.support.many import many_due_rows
+from unde_catalog_tests.support.many_products import many_due_rows
 from unde_catalog_tests.support.servers import Sandbox, Server
 
 Check = Callable[[str], dg.AssetCheckEvaluation]

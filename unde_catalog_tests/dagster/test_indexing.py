@@ -12,7 +12,7 @@ from unde_catalog.defs.automation.jobs import stage_selection
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.dagster.runs import failure, metadata
-from unde_catalog_tests.integration.test_ximilar import Index
+from unde_catalog_tests.integration.stages.test_ximilar import Index
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.servers import Sandbox
 

@@ -14,7 +14,7 @@ from unde_catalog.stages.visual_index.descriptor import Descriptor
 from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.dagster.runs import failure, metadata
 from unde_catalog_tests.support.servers import Sandbox
-from unde_catalog_tests.support.visual import Visual
+from unde_catalog_tests.support.visual_index import Visual
 
 ASSET = "visual_index"
 

@@ -10,16 +10,16 @@ import pytest
 from psycopg import sql
 
 from unde_catalog.stores.db.database import Database
-from unde_catalog_tests.integration.shop import OpenShop, Shop
+from unde_catalog_tests.support.apify_brand import OpenShop, Shop
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.fake_time import FakeTime
-from unde_catalog_tests.support.far_side import FarSide, far_side
 from unde_catalog_tests.support.nats_servers import running_nats
-from unde_catalog_tests.support.people import Media
+from unde_catalog_tests.support.outages import PRODUCTS, Line, Undisturbed, line, undisturbed_line
 from unde_catalog_tests.support.photo_catalogue import Catalogue, photo_catalogue
 from unde_catalog_tests.support.served_api import Api, OpenApi, opened_api
 from unde_catalog_tests.support.servers import Sandbox, Server
-from unde_catalog_tests.support.trouble import PRODUCTS, Line, Undisturbed, line, undisturbed_line
+from unde_catalog_tests.support.upstream import FarSide, far_side
+from unde_catalog_tests.support.user_media_service import Media
 from unde_catalog_tests.torture.assortment import Assortment, assortment
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.support.due import BRAND, execute
-from unde_catalog_tests.support.even_checks import (
+from unde_catalog_tests.support.many_products import many_due_rows
+from unde_catalog_tests.support.minute_workers import LEASE_MINUTES, Crew
+from unde_catalog_tests.support.stock_check_rate import (
     every_interval_has_each_product_once,
     minutes_carry_their_share,
     only_the_timing_changed,
 )
-from unde_catalog_tests.support.many import many_due_rows
-from unde_catalog_tests.support.minute_workers import LEASE_MINUTES, Crew
 
 PRODUCTS, WORKERS = 50_000, 8
 INTERVAL = timedelta(hours=1)

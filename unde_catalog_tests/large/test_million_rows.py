@@ -15,7 +15,7 @@ from unde_catalog.stores.staging.due_work.spreading import Spread
 from unde_catalog.stores.staging.reports import status as reports
 from unde_catalog.stores.staging.reports import totals
 from unde_catalog_tests.support.due import BRAND, LEASE, execute
-from unde_catalog_tests.support.many import many_due_rows
+from unde_catalog_tests.support.many_products import many_due_rows
 
 STAGE = "availability"
 HOUR = timedelta(hours=1)

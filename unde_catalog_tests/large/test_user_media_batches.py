@@ -13,8 +13,8 @@ from unde_catalog.services.user_media.subjects import BATCH_RESULT, TRAIN
 from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.support.due import execute, poll
 from unde_catalog_tests.support.nats_servers import running_nats
-from unde_catalog_tests.support.people import TAKING, Media, answers, dead, hashes, send, train
 from unde_catalog_tests.support.servers import Sandbox
+from unde_catalog_tests.support.user_media_service import TAKING, Media, answers, dead, hashes, send, train
 
 BATCHES = 1_000
 KILLS = 8  # services, one after the other

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from unde_catalog_tests.support.far_side import reply
+from unde_catalog_tests.support.upstream import reply
 
 ITEM: dict[str, Any] = {
     "id": 12345,

@@ -18,7 +18,7 @@ from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import RunOptions, StageReport
 from unde_catalog_tests.support.due import add_products, execute
 from unde_catalog_tests.support.fake_time import FakeTime
-from unde_catalog_tests.support.far_side import FarSide, far_side, reply
+from unde_catalog_tests.support.upstream import FarSide, far_side, reply
 from unde_catalog_tests.unit.drawn_photos import plain, saved
 
 RED, GREEN, BLUE, WHITE, BLACK = (saved(plain(colour)) for colour in ("red", "green", "blue", "white", "black"))

@@ -12,7 +12,7 @@ from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
-from unde_catalog_tests.support.far_side import listening
+from unde_catalog_tests.support.upstream import listening
 
 HANG = 0  # instead of a status: takes what is sent and never answers
 

@@ -21,7 +21,7 @@ from unde_catalog.services.search.middleware.request_log import JsonLogFormatter
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.staging.admin import api_keys
 from unde_catalog.stores.staging.admin.api_keys import Scope
-from unde_catalog_tests.support.visual import Visual
+from unde_catalog_tests.support.visual_index import Visual
 
 OpenApi = Callable[..., "Api"]
 

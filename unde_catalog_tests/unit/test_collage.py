@@ -159,7 +159,7 @@ def test_the_same_photos_give_the_same_bytes():
 _PEAK = """
 import io, sys
 from PIL import Image
-from unde_catalog.photos.collage import decoded_bytes, make_collage
+from unde_catalog.stages.photos.collage import decoded_bytes, make_collage
 
 def peak():
     return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))

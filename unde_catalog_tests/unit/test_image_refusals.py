@@ -118,7 +118,7 @@ def test_a_tiff_of_one_enormous_tile_is_refused_by_its_header():
 _PEAK = """
 import sys
 from pathlib import Path
-from unde_catalog.photos.image import StoredImage, normalise, working_bytes
+from unde_catalog.stages.photos.image import StoredImage, normalise, working_bytes
 
 def peak():
     return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))

@@ -126,7 +126,7 @@ def test_two_processes_draw_the_same_bytes() -> None:
     photos = [photos_of(*EVERY[index])[view] for index, view in ((5, 0), (25, 1), (58, 2), (96, 1))]
     here = [hashlib.sha256(garments.draw(*photo)).hexdigest() for photo in photos]
     program = (
-        "import hashlib, sys\nfrom unde_catalog.sandbox import garments\n"
+        "import hashlib, sys\nfrom unde_catalog.sandbox.photos import garments\n"
         f"for photo in {photos!r}: print(hashlib.sha256(garments.draw(*photo)).hexdigest())"
     )
     there = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from unde_catalog.sandbox.bakai import photos
-from unde_catalog.sandbox.bakai.routes import MADE_AT, BakaiApi
+from unde_catalog.sandbox.bakai.routes import MADE_AT, BakaiApi, photos
 from unde_catalog.sandbox.faults import Faults
 from unde_catalog.sandbox.identity import BAKAI_BUCKET, BAKAI_S3_ACCESS_KEY, BAKAI_S3_SECRET_KEY
 from unde_catalog.sandbox.request_log import KIND

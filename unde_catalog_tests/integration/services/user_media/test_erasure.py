@@ -1,0 +1,201 @@
+"""`user-media forget`: all of one person goes, in whatever layout it lies, and nothing of anybody else."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from unde_catalog.cli.app import app
+from unde_catalog.services.user_media import erasure
+from unde_catalog.services.user_media.bucket import PrivateBucket
+from unde_catalog.services.user_media.erasure import ErasureResult
+from unde_catalog.services.user_media.object_keys import inference_key, train_key
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.staging.user_media import days
+from unde_catalog.stores.staging.user_media import requests as rows
+from unde_catalog.stores.staging.user_media.requests import RequestKey, RequestSubject, SettledRequest, StoredUserPhoto
+from unde_catalog_tests.support.s3_servers import Rclone, running_rclone
+from unde_catalog_tests.support.user_media import PRIVATE_BUCKET, configured_bucket, nothing_set, private_environment
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+HERS = [
+    train_key(1, 77, "a", None, file_id="AgAD1", at=AT, extension="jpg"),
+    train_key(1, 77, "b", "custom1.jpg", file_id="AgAD2", at=AT, extension="jpg"),
+    train_key(2, 77, "a", None, file_id="AgAD3", at=AT, extension="jpg"),
+    inference_key(1, 77, "a", None, file_id="AgAD4", at=AT, extension="jpg"),
+    inference_key(3, 77, "a", "look.png", file_id="AgAD5", at=AT, extension="png"),
+    "77/photos/p1/original.jpg",
+    "77/photos/p1/thumb.jpg",
+    "77/tryon/t1/result.jpg",
+    "77/saved/o1/original.jpg",
+]
+OTHERS = [
+    train_key(1, 777, "a", None, file_id="AgAD1", at=AT, extension="jpg"),
+    train_key(77, 5, "a", "photo.jpg", file_id="AgAD1", at=AT, extension="jpg"),  # 77 is a bot here
+    inference_key(1, 7, "77", None, file_id="AgAD1", at=AT, extension="jpg"),
+    inference_key(77, 5, "a", None, file_id="AgAD1", at=AT, extension="jpg"),
+    "770/photos/77/original.jpg",
+    "5/saved/77/thumb.jpg",
+]
+
+
+@pytest.fixture(scope="module")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
+    folder = tmp_path_factory.mktemp("rclone")
+    (folder / PRIVATE_BUCKET).mkdir()
+    with running_rclone(folder) as server:
+        yield server
+
+
+@pytest.fixture(params=["folder", "s3"])
+def bucket(
+    request: pytest.FixtureRequest, rclone: Rclone, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> PrivateBucket:
+    """A bucket with photos of one person and of others."""
+    nothing_set(monkeypatch, tmp_path)
+    if request.param == "s3":
+        for name, value in private_environment(rclone.url).items():
+            monkeypatch.setenv(name, value)
+    bucket = configured_bucket()
+    bucket.store.delete([info.key for info in bucket.store.list("")])
+    for key in HERS + OTHERS:
+        bucket.store.put(key, b"photo", "image/jpeg")
+    return bucket
+
+
+def test_all_photos_of_a_person_go_and_nobody_elses(bucket: PrivateBucket, db: Database) -> None:
+    assert erasure.erase(bucket, db, 77) == ErasureResult(training=3, inference=2, app=4, bytes=45)
+    assert _keys(bucket) == sorted(OTHERS)
+    assert erasure.erase(bucket, db, 77) == ErasureResult()
+
+
+def test_for_one_bot_only_what_it_stored_goes(bucket: PrivateBucket, db: Database) -> None:
+    assert erasure.erase(bucket, db, 77, 1) == ErasureResult(training=2, inference=1, bytes=15)
+    assert _keys(bucket) == sorted(HERS[2:3] + HERS[4:] + OTHERS)
+
+
+def test_rows_and_answers_name_the_person_no_more_and_days_keep_their_counts(
+    bucket: PrivateBucket, db: Database
+) -> None:
+    _answered(db, 1, bot=1, user=77, key=HERS[0])
+    _answered(db, 2, bot=2, user=77, key=HERS[2])
+    _answered(db, 3, bot=1, user=777, key=OTHERS[0])
+    before = db.run(days.days, 3)
+    done = erasure.erase(bucket, db, 77)
+    assert (done.requests, done.rows) == (2, 2)
+    assert db.run(days.days, 3) == before
+    with db.transaction() as cursor:
+        cursor.execute("SELECT user_id, answer FROM user_media_requests ORDER BY sequence")
+        assert [(row["user_id"], row["answer"]) for row in cursor.fetchall()] == [
+            (None, None), (None, None), (777, b"answer 3"),
+        ]  # fmt: skip
+        cursor.execute("SELECT user_id FROM user_media_photos")
+        assert [row["user_id"] for row in cursor.fetchall()] == [777]
+
+
+def test_a_photo_that_comes_meanwhile_goes_too_and_is_told(bucket: PrivateBucket, db: Database) -> None:
+    late = train_key(9, 77, "a", None, file_id="AgAD9", at=AT, extension="jpg")
+    told: list[ErasureResult] = []
+
+    def arrives(so_far: ErasureResult) -> None:
+        if not told:
+            bucket.store.put(late, b"late", "image/jpeg")
+        told.append(so_far)
+
+    done = erasure.erase(bucket, db, 77, tell=arrives)
+    assert (done.training, done.arrived, done.left) == (4, 1, 0)
+    assert _keys(bucket) == sorted(OTHERS)
+
+
+def test_photos_that_come_again_and_again_are_told_as_left(bucket: PrivateBucket, db: Database) -> None:
+    done = erasure.erase(bucket, db, 77, tell=lambda _: bucket.store.put(HERS[0], b"again", "image/jpeg"))
+    assert (done.arrived, done.left) == (1, 1)
+    assert erasure.erase(bucket, db, 77) == ErasureResult(training=1, bytes=5)
+
+
+def test_after_a_kill_in_the_middle_the_rest_goes(
+    bucket: PrivateBucket, db: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _answered(db, 1, bot=1, user=77, key=HERS[0])
+    monkeypatch.setenv("STAGING_DB_URL", database_url)
+    killed = subprocess.run([sys.executable, "-c", _KILLED_AFTER_THREE], check=False, capture_output=True, text=True)
+    assert killed.returncode == -9, killed.stderr
+    assert len(_keys(bucket)) < len(HERS + OTHERS)
+    done = erasure.erase(bucket, db, 77)
+    assert 0 < done.training + done.inference + done.app < len(HERS)
+    assert _keys(bucket) == sorted(OTHERS)
+
+
+def test_a_folder_keeps_no_names_of_a_person(bucket: PrivateBucket, db: Database, tmp_path: Path) -> None:
+    erasure.erase(bucket, db, 77)
+    left = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "people").rglob("*")}
+    assert not any(path.startswith("people/77/photos") or path.endswith("/77") for path in left - _parents(OTHERS))
+
+
+def test_the_command_asks_before_it_deletes_and_says_what_it_deleted(
+    bucket: PrivateBucket, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAGING_DB_URL", database_url)
+    command = ["user-media", "forget", "77"]
+    refused = CliRunner().invoke(app, command, input="n\n")
+    assert refused.exit_code == 1
+    assert "3 photos for training, 2 for searches, 4 of the app's own (45 bytes)" in refused.output
+    assert len(_keys(bucket)) == len(HERS + OTHERS)
+    done = CliRunner().invoke(app, [*command, "--yes"])
+    assert done.exit_code == 0, done.output
+    assert "Deleted of 77: 3 photos for training, 2 for searches, 4 of the app's own (45 bytes)" in done.output
+    assert _keys(bucket) == sorted(OTHERS)
+
+
+def test_the_command_links_to_a_photo_that_is_there(bucket: PrivateBucket, request: pytest.FixtureRequest) -> None:
+    linked = CliRunner().invoke(app, ["user-media", "link", HERS[0]])
+    if "s3" in request.node.callspec.id:
+        assert linked.output.startswith(bucket.url(HERS[0]) + "?X-Amz-")
+    else:
+        assert "for an S3 bucket only" in str(linked.exception)
+    missing = CliRunner().invoke(app, ["user-media", "link", "1/2/a/none.jpg"])
+    assert "there is no photo 1/2/a/none.jpg" in str(missing.exception)
+
+
+_KILLED_AFTER_THREE = """
+import os, signal
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.objects.objects import ObjectStore
+from unde_catalog.user_media import forgetting
+from unde_catalog.backends import Backends
+from unde_catalog_tests.support.user_media import configured_bucket
+
+bucket, deleted = configured_bucket(), []
+delete = bucket.store.delete
+def counted(keys):
+    if len(deleted) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    deleted.append(keys)
+    delete(keys)
+bucket.store.delete = counted
+with Backends(load_settings()) as place:
+    forgetting.forget(bucket, place.db, 77)
+"""
+
+
+def _keys(bucket: PrivateBucket) -> list[str]:
+    return sorted(info.key for info in bucket.store.list(""))
+
+
+def _parents(keys: list[str]) -> set[str]:
+    return {f"people/{'/'.join(key.split('/')[:n])}" for key in keys for n in range(1, key.count("/") + 2)}
+
+
+def _answered(db: Database, sequence: int, *, bot: int, user: int, key: str) -> None:
+    """A request of one photo, stored and answered."""
+    place = RequestKey("PHOTO_REQUESTS", sequence, AT)
+    db.run(rows.take, place, RequestSubject("train", bot, user, "a", "batch", 5, 1))
+    db.run(rows.photo_stored, place, StoredUserPhoto(0, "AgAD1", "unique", key, 5, "ab" * 32, "image/jpeg", 0.1))
+    answer = f"answer {sequence}".encode()
+    db.run(
+        rows.settle, place, SettledRequest("answered", "photo_upload_result", answer, stored=1, bytes=5, seconds=0.2)
+    )

@@ -1,0 +1,174 @@
+import subprocess
+import sys
+import tempfile
+import tracemalloc
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from unde_catalog.stages.photos import manifest
+from unde_catalog.stages.photos.manifest import ManifestWriter, manifest_key
+from unde_catalog.stores.objects.directory import directory_store
+from unde_catalog.stores.objects.objects import ObjectInfo, ObjectStore, StorageUnavailable
+from unde_catalog.stores.objects.s3 import s3_store
+from unde_catalog.worker.handler import StoredObject
+from unde_catalog_tests.support.s3_servers import bucket_at, running_moto
+from unde_catalog_tests.support.servers import PROJECT
+
+TYPES = {
+    "external_id": "str", "n": "Int8", "key": "str", "sha256": "str", "width": "Int32", "height": "Int32",
+    "bytes": "Int64", "source_url": "str",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["directory", "moto"])
+def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    if request.param == "directory":
+        yield directory_store(tmp_path_factory.mktemp("objects"))
+    else:
+        with running_moto() as server:
+            yield s3_store(bucket_at(server.url))
+
+
+@pytest.fixture
+def store(opened: ObjectStore) -> Iterator[ObjectStore]:
+    yield opened
+    opened.delete([info.key for info in opened.list("")])
+
+
+def photo(number: int) -> StoredObject:
+    key = f"originals/zara/{number}/1.jpg"
+    return StoredObject(str(number), 1, key, f"{number:064x}", 1920, 2880, 300_000, f"https://cdn.example/{number}.jpg")
+
+
+def stored_by_a_run(store: ObjectStore, *objects: StoredObject, brand: str = "zara", run: str = "a-run") -> str:
+    with ManifestWriter() as rows:
+        rows.keep(objects)
+        return rows.store(store, "originals", brand, run)
+
+
+def test_what_was_kept_is_read_back_in_order(store: ObjectStore) -> None:
+    collage = StoredObject("7", None, "collages/zara/7.jpg", "f" * 64, 65_500, 6_000, 3_000_000_000, None)
+    stored_by_a_run(store, photo(1), photo(2), collage)
+    frame = manifest.newest(store, "originals", ["zara"])
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == TYPES
+    assert frame.iloc[0].to_dict() == {name: getattr(photo(1), name) for name in TYPES}
+    assert frame["external_id"].tolist() == ["1", "2", "7"]
+    assert frame.iloc[2]["bytes"] == 3_000_000_000
+    assert frame["n"].isna().tolist() == frame["source_url"].isna().tolist() == [False, False, True]
+
+
+def test_a_manifest_without_rows_is_typed_and_so_is_a_brand_that_never_ran(store: ObjectStore) -> None:
+    stored_by_a_run(store)
+    for brands in (["zara"], ["oysho"], ["oysho", "zara"], []):
+        frame = manifest.newest(store, "originals", brands)
+        assert len(frame) == 0
+        assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == TYPES
+
+
+def test_the_newest_of_each_brand_is_read_and_no_other_s(store: ObjectStore) -> None:
+    for number, brand in enumerate(("zara", "oysho", "zara", "zarahome"), start=1):
+        stored_by_a_run(store, photo(number), brand=brand)
+    assert manifest.newest(store, "originals", ["zara", "oysho"])["external_id"].tolist() == ["3", "2"]
+    assert manifest.newest(store, "collages", ["zara"]).empty
+
+
+def test_a_run_that_writes_twice_keeps_both(store: ObjectStore) -> None:
+    first, second = stored_by_a_run(store, photo(1)), stored_by_a_run(store, photo(2))
+    assert first < second and {info.key for info in store.list("manifests")} == {first, second}
+
+
+def test_folders_are_those_right_below(store: ObjectStore) -> None:
+    assert store.folders("nothing/here") == []
+    for key in ("a/b/c/1", "a/b/d/e/2", "a/b/3", "a/bc/f/4"):
+        store.put(key, b"", "text/plain")
+    assert sorted(store.folders("a/b")) == sorted(store.folders("a/b/")) == ["c", "d"]
+    assert "a" in store.folders("")
+
+
+def test_keys_are_in_the_order_of_time_with_a_folder_a_month() -> None:
+    moments = [datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)]
+    keys = [manifest_key("originals", "zara", "run", moment) for moment in moments]
+    assert keys == [
+        "manifests/originals/zara/2025-12/20251231T235959.000000Z-run.parquet",
+        "manifests/originals/zara/2026-01/20260101T000000.000000Z-run.parquet",
+    ]
+
+
+def test_finding_the_newest_lists_only_the_last_month_that_has_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = directory_store(tmp_path / "objects")
+    for year in range(2020, 2027):
+        for month in range(1, 13):
+            store.put(manifest_key("originals", "zara", "run", datetime(year, month, 5, tzinfo=UTC)), b"", "x")
+    store.put("manifests/originals/zara/2027-01/not-a-manifest.txt", b"", "text/plain")
+    listed: list[str] = []
+    really = ObjectStore.list
+
+    def noted(self: ObjectStore, prefix: str) -> Iterator[ObjectInfo]:
+        listed.append(prefix)
+        return really(self, prefix)
+
+    monkeypatch.setattr(ObjectStore, "list", noted)
+    key = manifest.newest_key(store, "originals", "zara")
+    assert key == "manifests/originals/zara/2026-12/20261205T000000.000000Z-run.parquet"
+    assert listed == ["manifests/originals/zara/2027-01", "manifests/originals/zara/2026-12"]
+
+
+def test_rows_go_to_a_temporary_file_in_groups_and_leave_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    store = directory_store(tmp_path / "objects")
+    with ManifestWriter(row_group=100) as rows:
+        for number in range(1_050):
+            rows.keep([photo(number)])
+        assert [path.name for path in tmp_path.iterdir()] == ["objects"]
+        key = rows.store(store, "originals", "zara", "run")
+    written = pq.ParquetFile(tmp_path / "objects" / key)
+    assert written.metadata.num_row_groups == 11 and written.metadata.num_rows == rows.rows == 1_050
+
+
+def test_memory_does_not_grow_with_the_brand() -> None:
+    with ManifestWriter(row_group=2_000) as rows:
+        tracemalloc.start()
+        try:
+            for number in range(60_000):
+                rows.keep([photo(number)])
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 8_000_000, f"{peak / 1e6:.1f} MB; all rows in a list take more than 30"
+
+
+def test_a_full_or_missing_temporary_folder_lets_the_work_go_on_and_is_told_at_the_end(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere/at/all")
+    with ManifestWriter(row_group=2) as rows:
+        for number in range(10):
+            rows.keep([photo(number)])
+        with pytest.raises(StorageUnavailable, match="writing a temporary file in /nowhere/at/all failed"):
+            rows.store(store, "originals", "zara", "run")
+    assert list(store.list("manifests")) == []
+
+
+def test_a_run_that_writes_its_manifest_needs_no_pandas(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from unde_catalog.stores.objects.directory import directory_store\n"
+        "from unde_catalog.worker.handler import StoredObject\n"
+        "from unde_catalog.stages.photos.manifest import ManifestWriter\n"
+        "with ManifestWriter() as rows:\n"
+        "    rows.keep([StoredObject('1', 1, 'originals/zara/1/1.jpg', 'f' * 64, 1, 2, 3, None)])\n"
+        "    rows.store(directory_store(Path(sys.argv[1])), 'originals', 'zara', 'a-run')\n"
+        "print('pandas' in sys.modules)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
+    assert done.stdout == "False\n"

@@ -1,0 +1,224 @@
+"""The originals stage with a real database, a folder of objects and a host that answers as a test says."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from unde_catalog.worker.handler import StageStopped
+from unde_catalog_tests.support.due import add_products, due_row, execute, is_due
+from unde_catalog_tests.support.photo_catalogue import BUSY, COLOURS, GREEN, RED, Catalogue, stored
+from unde_catalog_tests.support.upstream import far_side, reply
+from unde_catalog_tests.unit.drawn_photos import plain, saved
+
+# ---------------------------------------------------------------- what is stored
+
+
+def test_five_photos_are_stored_byte_for_byte_and_everybody_is_told(catalogue: Catalogue) -> None:
+    product = catalogue.add(*"abcde", "sixth")
+    report = catalogue.run()
+    assert (report.done, report.counts["photos_stored"]) == (1, 5)
+    assert catalogue.objects() == {f"1/{n}": colour for n, colour in enumerate(COLOURS, 1)}
+    assert catalogue.product(product)["image_urls"] == [
+        catalogue.store.public_url(f"originals/zara/1/{n}.jpg") for n in range(1, 6)
+    ]
+    assert catalogue.status(product) == ("uploaded", None)
+    row = execute(catalogue.db, "SELECT * FROM product_photos WHERE n = 2")[0]
+    assert (row["source_url"], row["key"]) == (catalogue.photos("b")[0], "originals/zara/1/2.jpg")
+    assert (row["sha256"], row["bytes"]) == (hashlib.sha256(GREEN).hexdigest(), len(GREEN))
+    assert (row["width"], row["height"]) == (64, 64)
+    assert is_due(catalogue.db, product, "collages")
+
+
+def test_a_passing_fault_loses_nothing_and_only_what_is_missing_is_asked_for_again(catalogue: Catalogue) -> None:
+    product = catalogue.add("a", "busy", "c")
+    catalogue.host.answer("/busy", BUSY, reply(GREEN))
+    assert catalogue.run().later == {"http_503": 1}
+    assert catalogue.status(product) == ("pending", "http_503: photo 2 http_503 (Busy)")
+    assert catalogue.rows(product) == [(1, "stored", None), (2, "failed", "http_503"), (3, "stored", None)]
+    assert catalogue.product(product)["image_urls"] is None
+    assert catalogue.asked() == ["a", "busy", "c"]
+    assert catalogue.again().done == 1
+    assert catalogue.asked() == ["busy"]
+    assert catalogue.rows(product) == stored(1, 2, 3)
+    assert catalogue.status(product) == ("uploaded", None)
+
+
+def test_one_photo_that_is_gone_does_not_fail_the_product(catalogue: Catalogue) -> None:
+    product = catalogue.add("a", "gone", "c")
+    catalogue.host.answer("/gone", reply(b"", "410 Gone"))
+    assert catalogue.run().done == 1
+    assert catalogue.rows(product) == [(1, "stored", None), (2, "gone", "http_410"), (3, "stored", None)]
+    assert catalogue.status(product) == ("uploaded", None)
+    urls = catalogue.product(product)["image_urls"]
+    assert [url[-5:] for url in urls] == ["1.jpg", "3.jpg"]
+
+
+def test_a_product_whose_photos_are_all_gone_is_given_up_after_three_tries(catalogue: Catalogue) -> None:
+    product = catalogue.add("x", "y")
+    for _ in range(2):
+        assert catalogue.again().later == {"http_404": 1}
+        assert catalogue.status(product)[0] == "pending"
+    assert catalogue.again().given_up == {"http_404": 1}
+    assert catalogue.status(product) == (
+        "error", "http_404: photo 1 http_404 (Not Found), photo 2 http_404 (Not Found)",
+    )  # fmt: skip
+    assert catalogue.product(product)["image_urls"] is None
+    assert not is_due(catalogue.db, product)
+
+
+def test_a_cut_photo_is_tried_three_times_and_then_the_product_goes_on_with_what_it_has(catalogue: Catalogue) -> None:
+    product = catalogue.add("a", "cut")
+    catalogue.host.answer("/cut", reply(GREEN[: len(GREEN) // 2]))
+    for _ in range(2):
+        assert catalogue.again().later == {"truncated": 1}
+        assert catalogue.status(product)[0] == "pending"
+    assert catalogue.again().done == 1
+    assert catalogue.asked() == ["a", "cut", "cut", "cut"]
+    assert catalogue.rows(product) == [(1, "stored", None), (2, "refused", "truncated")]
+    assert catalogue.status(product) == ("uploaded", None)
+
+
+def test_a_wrong_photo_is_not_asked_for_again(catalogue: Catalogue) -> None:
+    product = catalogue.add("a", "tiny")
+    catalogue.host.answer("/tiny", reply(saved(plain("red", (10, 10)))))
+    assert catalogue.run().done == 1
+    assert catalogue.rows(product) == [(1, "stored", None), (2, "refused", "too_small")]
+
+
+def test_a_fault_of_the_far_side_is_never_given_up_also_beside_a_broken_photo(catalogue: Catalogue) -> None:
+    product = catalogue.add("busy", "cut")
+    catalogue.host.answer("/busy", BUSY)
+    catalogue.host.answer("/cut", reply(GREEN[: len(GREEN) // 2]))
+    for _ in range(8):
+        assert catalogue.again().later == {"http_503": 1}
+    row = due_row(catalogue.db, product)
+    assert row is not None and (row["attempts"], row["item_faults"], row["given_up"]) == (8, 0, False)
+    assert catalogue.status(product)[0] == "pending"
+
+
+def test_a_product_without_photos_is_given_up_at_once(catalogue: Catalogue) -> None:
+    product = catalogue.add()
+    assert catalogue.run().given_up == {"no_photos": 1}
+    assert catalogue.status(product) == ("error", "no_photos: the source names no photo")
+
+
+@pytest.mark.parametrize("urls", ["null", '"http://x/a.jpg"', "{}"])
+def test_a_list_of_photos_that_is_none_is_no_photos(catalogue: Catalogue, urls: str) -> None:
+    product = catalogue.add("a")
+    execute(catalogue.db, "UPDATE raw_products SET original_image_urls = %s::jsonb", urls)
+    assert catalogue.run().given_up == {"no_photos": 1}
+    assert catalogue.status(product)[0] == "error"
+
+
+def test_urls_that_are_none_are_refused_and_the_good_one_between_is_stored(catalogue: Catalogue) -> None:
+    product = catalogue.add("a")
+    urls = [None, catalogue.photos("a")[0], "", 5, "ftp://127.0.0.1/a.jpg"]
+    execute(catalogue.db, "UPDATE raw_products SET original_image_urls = %s", Jsonb(urls))
+    assert catalogue.run().done == 1
+    assert catalogue.rows(product) == [
+        (1, "refused", "bad_url"),
+        *stored(2),
+        *((n, "refused", "bad_url") for n in (3, 4, 5)),
+    ]
+
+
+# ---------------------------------------------------------------- what stops the stage
+
+
+def test_a_host_that_is_down_stops_the_stage_and_what_was_stored_is_kept(catalogue: Catalogue) -> None:
+    with far_side() as down:
+        pass
+    urls = [*catalogue.photos("a", "b"), down.url("/x"), down.url("/y")]
+    ids = add_products(catalogue.db, 60, original_image_urls=urls)
+    with pytest.raises(StageStopped, match=r"photos of 127\.0\.0\.1 don't get through: .*no_connection") as stopped:
+        catalogue.run()
+    rows = [due_row(catalogue.db, one) for one in ids]
+    tried = sum(row["attempts"] for row in rows if row)
+    assert tried == stopped.value.report.later["no_connection"] < 30
+    assert all(row and row["lease_token"] is None and row["due_at"] for row in rows)
+    assert {catalogue.status(one)[0] for one in ids} == {"pending"}
+    with_photos = execute(catalogue.db, "SELECT DISTINCT product_id FROM product_photos WHERE state = 'stored'")
+    assert len(with_photos) * 2 == len(catalogue.asked())
+    assert len(with_photos) > tried, "products that were handed back lost what they had"
+
+
+def test_a_store_that_is_down_stops_the_stage_and_what_was_stored_is_kept(catalogue: Catalogue) -> None:
+    product = catalogue.add(*"abcde")
+    catalogue.full = True
+    with pytest.raises(StageStopped, match="the disk is full"):
+        catalogue.run()
+    row = due_row(catalogue.db, product)
+    assert row and (row["attempts"], row["due"]) == (0, True)
+    assert len(catalogue.rows(product)) == 3
+    catalogue.full = False
+    catalogue.asked()
+    assert catalogue.run().done == 1
+    assert len(catalogue.asked()) == 2
+
+
+def test_nothing_is_stored_or_deleted_when_the_lease_could_run_out_meanwhile(catalogue: Catalogue) -> None:
+    product = catalogue.add("a", "b")
+    assert catalogue.run(lease=timedelta(seconds=30)).released == 1
+    assert catalogue.objects() == {}
+    assert catalogue.run().done == 1
+    for fewer in ("b", "a"):  # one is to be copied, then one to be deleted
+        catalogue.now_has(product, fewer)
+        assert catalogue.run(lease=timedelta(seconds=30)).released == 1
+        assert catalogue.objects() == {"1/1": RED, "1/2": GREEN}
+        assert catalogue.rows(product) == stored(1, 2)
+
+
+def test_a_product_that_goes_back_untouched_keeps_its_last_reason(catalogue: Catalogue) -> None:
+    product = catalogue.add("a", "busy")
+    catalogue.host.answer("/busy", BUSY, reply(GREEN))
+    catalogue.run()
+    status = catalogue.status(product)
+    execute(catalogue.db, "UPDATE due_work SET due_at = unde_now() WHERE due_at IS NOT NULL")
+    assert catalogue.run(lease=timedelta(seconds=30)).released == 1
+    assert catalogue.status(product) == status
+
+
+def test_photos_that_change_while_a_product_is_in_hand_leave_it_due(catalogue: Catalogue) -> None:
+    product = catalogue.add("a")
+
+    async def changed_meanwhile(writer: Any) -> None:
+        catalogue.now_has(product, "b")
+        writer.write(reply(RED))
+
+    catalogue.host.answer("/a", changed_meanwhile)
+    report = catalogue.run()
+    assert report.done == 2
+    assert catalogue.objects() == {"1/1": GREEN}
+    assert catalogue.status(product) == ("uploaded", None)
+
+
+# ---------------------------------------------------------------- memory
+
+
+def test_large_photos_are_validated_one_after_the_other(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside: list[int] = []
+    most: list[int] = []
+
+    def watched(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            inside.append(1)
+            most.append(len(inside))
+            try:
+                return real(*args)
+            finally:
+                inside.pop()
+
+        return call
+
+    module = "unde_catalog.stages.photos.originals"
+    from unde_catalog.stages.photos import originals
+
+    monkeypatch.setattr(f"{module}.normalise", watched(originals.normalise))
+    monkeypatch.setattr(f"{module}.working_bytes", lambda *_: 600_000_000)
+    catalogue.add(*"abcde")
+    assert catalogue.run().done == 1
+    assert (len(most), max(most)) == (5, 1)

@@ -1,0 +1,190 @@
+"""Each stage run for real, logged in as its role, with everything that a run may be asked for."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from unde_catalog.backends import Backends
+from unde_catalog.cli import status as reading
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages import run as pipeline
+from unde_catalog.stores.db.database import Cursor, Database
+from unde_catalog.stores.staging.due_work import requeue
+from unde_catalog.worker.handler import StageStopped
+from unde_catalog.worker.report import RunOptions, StageReport
+from unde_catalog_tests.support.apify_brand import Shop, counts, item
+from unde_catalog_tests.support.due import ToyStage, add_products, execute
+from unde_catalog_tests.support.due import run as run_toy
+from unde_catalog_tests.support.roles import url_as
+from unde_catalog_tests.support.servers import Sandbox, Server
+
+ROLE_OF = {"raw_products": "apify", "originals": "downloader", "collages": "collage", "ximilar_index": "ximilar"}
+Run = Callable[..., StageReport]
+At = Callable[[str], Backends]
+
+
+@pytest.fixture
+def at(
+    server: Server,
+    database_url: str,
+    production_url: str,
+    sandbox: Sandbox,
+    configured: Callable[..., dict[str, str]],
+) -> Iterator[At]:
+    """The backends of a role, with the sandbox as the outside world."""
+    configured(sandbox, PRODUCTION_DB_URL=production_url, ZARA_INDEX_SCOPE="pilot")
+    with ExitStack() as stack:
+        places: dict[str, Backends] = {}
+
+        def of(role: str) -> Backends:
+            if role not in places:
+                changes = {"staging_db_url": SecretStr(url_as(server, database_url, role))}
+                places[role] = stack.enter_context(Backends(load_settings().model_copy(update=changes)))
+            return places[role]
+
+        yield of
+
+
+@pytest.fixture
+def run(at: At) -> Run:
+    """Runs a stage as its role, or another."""
+
+    def run(stage: str, role: str | None = None, **options: Any) -> StageReport:
+        place = at(role or ROLE_OF[stage])
+        return pipeline.run_stage(stage, "zara", place, RunOptions(**options), logging.getLogger("test"))
+
+    return run
+
+
+def statuses(db: Database) -> dict[str, int]:
+    rows = execute(db, "SELECT image_status, count(*) AS n FROM raw_products WHERE active GROUP BY 1")
+    return {row["image_status"]: row["n"] for row in rows}
+
+
+def test_every_stage_works_as_its_own_role_also_when_the_catalogue_changes(
+    run: Run, sandbox: Sandbox, db: Database
+) -> None:
+    assert run("raw_products").counts["new"] == 20
+    assert run("originals").done == 20
+    assert run("collages").done == 20
+    assert run("ximilar_index").counts["records_inserted"] > 20
+    assert statuses(db) == {"collage_ready": 20}
+    first, second, third, *_ = [row["external_id"] for row in execute(db, "SELECT external_id FROM raw_products")]
+    sandbox.control(brand="zara", price={first: 100}, photos={second: "v2"}, drop=[third])
+    report = run("raw_products", force=True)
+    assert (report.counts["changed"], report.counts["vanished"]) == (2, 1)
+    assert (run("originals").done, run("collages").done) == (1, 1)
+    sandbox.control(brand="zara", restore=[third])
+    assert run("raw_products", force=True).counts["returned"] == 1
+    assert statuses(db) == {"collage_ready": 20}
+    query = "SELECT h.price FROM price_history h JOIN raw_products p ON p.id = h.product_id WHERE p.external_id = %s"
+    assert len(execute(db, query, first)) == 2
+    logged = execute(db, "SELECT DISTINCT status FROM scraper_logs")
+    assert [row["status"] for row in logged] == ["success"]
+
+
+def test_every_due_stage_does_what_a_run_asks_for_as_its_own_role(run: Run, db: Database, at: At) -> None:
+    run("raw_products")
+    execute(db, "DELETE FROM raw_products WHERE id > (SELECT min(id) + 7 FROM raw_products)")
+    for stage in ("originals", "collages"):
+        assert run(stage, limit=2).done == 2
+        waiting = execute(
+            db,
+            "SELECT p.external_id FROM raw_products p JOIN due_work w ON w.product_id = p.id"
+            " WHERE w.stage = %s AND w.due_at <= now()",
+            stage,
+        )
+        assert run(stage, product_ids=(waiting[-1]["external_id"],)).done == 1
+        assert run(stage).done == 5
+        give_up = (
+            "UPDATE due_work SET given_up = true, reason = 'odd', due_at = NULL"
+            " WHERE stage = %s AND product_id %% 2 = 0"
+        )
+        execute(db, give_up, stage)
+        assert run(stage, retry_failed=True).done == 4
+        execute(db, give_up, stage)
+        if stage == "originals":
+            # What was given up without a photo has its status opened again, and a product that came with a status of
+            # its own has no row until somebody forces it.
+            execute(db, "UPDATE raw_products SET image_status = 'error' WHERE id % 2 = 0")
+            execute(db, "DELETE FROM due_work WHERE stage = 'originals' AND product_id % 2 = 1")
+        assert at(ROLE_OF[stage]).db.run(requeue.requeue, stage, "zara", "odd") == 4
+        assert run(stage).done == 4
+        assert run(stage, force=True).done == 8
+    assert statuses(db) == {"collage_ready": 8}
+
+
+def test_collecting_in_parts_and_reading_rejected_items_again_work_as_apify(shop: Shop, server: Server) -> None:
+    shop.database_url = url_as(server, shop.database_url, "apify")
+    shop.sells([{"id": None}, *(item(n) for n in range(1, 20))])
+    assert counts(shop.collect(limit=5)) == {"items": 5, "new": 4, "rejected": 1}
+    assert shop.collect("second").counts["new"] == 15
+    shop.query("UPDATE rejected_items SET raw = %s", '{"id": 50, "name": "SHIRT"}')
+    assert shop.collect("again", retry_failed=True).counts["new"] == 1
+    assert shop.collect("forced", force=True).counts["unchanged"] == 19
+
+
+def test_scraper_runs_all_stages_and_sees_all_reports(run: Run, at: At) -> None:
+    for stage in pipeline.STAGES:
+        report = run(stage, "scraper")
+        if stage == "raw_stores":
+            assert report.counts["new"] == report.handled > 0
+        elif stage == "availability":  # spread over the hour
+            assert report.handled < 20
+        else:
+            assert report.handled == 20
+    for stage in pipeline.DUE_STAGES:
+        assert run(stage, "scraper", force=True).done == (
+            19 if stage == "production_catalog" else 20
+        )  # one has no price
+    backends = at("scraper")
+    assert reading.status(backends.db)["brands"]["zara"]["image_status"] == {"collage_ready": 20}
+    with backends.db.transaction() as cursor:
+        cursor.execute("SELECT external_id FROM raw_products LIMIT 1")
+        (product,) = cursor.fetchall()
+    assert "collage_ready" in str(reading.product_view(backends.db, backends.store, "zara", product["external_id"]))
+
+
+def test_ximilar_works_its_stage_and_writes_its_columns(server: Server, database_url: str, db: Database) -> None:
+    class Indexing(ToyStage):
+        stage = "ximilar_index"
+
+        def record(self, cursor: Cursor, outcomes: Any) -> None:
+            ids = [outcome.settled.lease.product_id for outcome, _ in outcomes]
+            cursor.execute(
+                "UPDATE raw_products SET ximilar_status = 'synced', ximilar_synced_urls = '[\"u\"]',"
+                " ximilar_synced_at = now(), updated_at = now() WHERE id = ANY(%s)",
+                (ids,),
+            )
+
+    add_products(db, 5)
+    execute(db, "INSERT INTO due_work (product_id, stage, brand, due_at)"
+                " SELECT id, 'ximilar_index', brand, now() FROM raw_products")  # fmt: skip
+    with Database(url_as(server, database_url, "ximilar")) as own:
+        assert run_toy(own, Indexing()).done == 5
+        assert run_toy(own, Indexing(), force=True).done == 5
+    rows = execute(db, "SELECT DISTINCT ximilar_status FROM raw_products")
+    assert [row["ximilar_status"] for row in rows] == ["synced"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "role", "table"),
+    [
+        ("originals", "collage", "due_work"),
+        ("collages", "downloader", "due_work"),
+        ("raw_products", "downloader", "scrapes"),
+    ],
+)
+def test_a_stage_run_as_the_wrong_role_stops_with_a_sentence_and_leaves_nothing(
+    run: Run, db: Database, stage: str, role: str, table: str
+) -> None:
+    run("raw_products")
+    run("originals", limit=5)
+    before = execute(db, "SELECT * FROM due_work ORDER BY product_id, stage")
+    with pytest.raises(StageStopped, match=rf"(?s)table \"?{table}\"?.*\(connected as {role}\)"):
+        run(stage, role)
+    assert execute(db, "SELECT * FROM due_work ORDER BY product_id, stage") == before

@@ -1,0 +1,215 @@
+"""The visual_index stage on real photos' files, with the built-in descriptor."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from unde_catalog.backends import Backends
+from unde_catalog.stages.visual_index.descriptor import Descriptor
+from unde_catalog.stages.visual_index.model import picture
+from unde_catalog.stages.visual_index.open_store import open_store
+from unde_catalog.stages.visual_index.stage import VisualIndexStage
+from unde_catalog.stores.staging.index import models
+from unde_catalog.stores.staging.index.models import Models
+from unde_catalog.worker.handler import StageStopped
+from unde_catalog_tests.support.due import due_row, execute, is_due
+from unde_catalog_tests.support.due import run as run_handler
+from unde_catalog_tests.support.visual_index import PHOTOS, Visual
+
+MODEL = Descriptor.name
+NEW = "descriptor@of tests"
+STAGE = "visual_index"
+
+
+@pytest.fixture
+def visual(backends: Backends, no_lease_is_left: None) -> Visual:
+    return Visual(backends)
+
+
+def counts(report, *names: str) -> tuple[int, ...]:
+    return tuple(report.counts[f"photos_{name}"] for name in names)
+
+
+def test_photos_are_embedded_once_and_found(visual: Visual) -> None:
+    red, blue = visual.add("red", "black"), visual.add("blue")
+    report = visual.run()
+    assert (report.done, *counts(report, "embedded", "reused", "removed")) == (2, 3, 0, 0)
+    assert report.note == f"embedded by {MODEL}"
+    assert visual.rows(red) == [(1, MODEL), (2, MODEL)]
+    image = picture(PHOTOS["blue"])
+    vector = Descriptor().embed_images([image])[0].tolist()  # type: ignore[list-item]
+    hits = open_store(visual.place).search(MODEL, vector)
+    assert [hit.product_id for hit in hits] == [blue, red]
+    assert hits[0].score == pytest.approx(1, abs=0.001)
+    assert visual.run().done == 0
+    assert visual.run(force=True).counts["photos_embedded"] == 3  # asked for anew
+
+
+def test_what_is_not_in_the_scope_is_not_embedded(visual: Visual) -> None:
+    outside = [visual.add("red", scope="off"), visual.add("red", active=False)]
+    pilot = visual.add("red", scope="pilot")
+    assert visual.run().done == 1
+    assert [len(visual.rows(product)) for product in (*outside, pilot)] == [0, 0, 1]
+
+
+def test_the_same_photo_is_embedded_once_for_all_products_that_have_it(visual: Visual) -> None:
+    first = [visual.add("red", "green") for _ in range(3)]
+    report = visual.run()
+    assert counts(report, "embedded", "reused") == (2, 4)
+    later = visual.add("green", "blue")
+    assert counts(visual.run(), "embedded", "reused") == (1, 1)
+    rows = execute(
+        visual.db,
+        "SELECT embedding::real[] AS v FROM product_embeddings WHERE n = 2 AND product_id = ANY(%s)"
+        " UNION ALL SELECT embedding::real[] FROM product_embeddings WHERE n = 1 AND product_id = %s",
+        first, later,
+    )  # fmt: skip
+    assert len(rows) == 4 and all(np.array_equal(rows[0]["v"], row["v"]) for row in rows)
+
+
+def test_changed_photos_are_embedded_again_and_removed_ones_leave(visual: Visual) -> None:
+    product = visual.add("red", "green", "blue")
+    visual.run()
+    visual.has(product, "red", "black")
+    assert counts(visual.run(), "embedded", "reused", "removed") == (1, 0, 1)
+    assert visual.rows(product) == [(1, MODEL), (2, MODEL)]
+    visual.has(product, "black", "red")  # in another order
+    assert counts(visual.run(), "embedded", "reused", "removed") == (0, 2, 0)
+    visual.has(product)
+    assert counts(visual.run(), "embedded", "removed") == (0, 2)
+    assert visual.rows(product) == []
+
+
+def test_products_leave_with_the_shop_or_the_scope_and_come_back(visual: Visual) -> None:
+    products = [visual.add("red"), visual.add("green"), visual.add("blue")]
+    visual.run()
+    visual.set(products[0], active=False)
+    visual.set(products[1], index_scope="off")
+    visual.set(products[1], price=7)  # of no meaning outside
+    visual.set(products[0], name="sold out", price=8)
+    report = visual.run()
+    assert (report.done, report.counts["photos_removed"]) == (2, 2)
+    assert [len(visual.rows(product)) for product in products] == [0, 0, 1]
+    visual.set(products[0], active=True)
+    visual.set(products[1], index_scope="pilot")
+    assert visual.run().done == 2
+    assert [len(visual.rows(product)) for product in products] == [1, 1, 1]
+
+
+def test_what_changes_nothing_of_the_index_is_not_due(visual: Visual) -> None:
+    product = visual.add("red")
+    visual.run()
+    visual.set(product, image_status="collage_ready", name="another", sync_status="pending", description="new")
+    assert not is_due(visual.db, product, STAGE)
+    for change in ({"price": 5}, {"category": "skirt"}, {"index_scope": "pilot"}):
+        visual.set(product, **change)
+        assert is_due(visual.db, product, STAGE), change
+        assert counts(visual.run(), "embedded", "reused", "removed") == (0, 0, 0)
+    visual.set(product, image_status="pending")
+    assert not is_due(visual.db, product, STAGE)  # it shows its old photos until the new ones are there
+    visual.set(product, image_status="uploaded")
+    assert is_due(visual.db, product, STAGE)
+
+
+def test_a_photo_that_is_missing_or_broken_fails_its_product_alone(visual: Visual) -> None:
+    fine, gone, broken = visual.add("red"), visual.add("green"), visual.add("blue")
+    visual.place.store.delete([visual.key(gone, 1)])
+    visual.store(broken, 1, PHOTOS["blue"][:600])
+    report = visual.run()
+    assert (report.done, report.later) == (1, Counter(original_missing=1, original_truncated=1))
+    visual.again()
+    assert visual.again().given_up == Counter(original_missing=1, original_truncated=1)
+    assert visual.rows(fine) and not visual.rows(gone)
+    visual.has(gone, "green")
+    visual.has(broken, "blue")
+    assert visual.run().done == 2
+
+
+def test_a_new_model_is_built_beside_the_one_that_answers_and_takes_its_place(
+    visual: Visual, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    products = [visual.add(colour) for colour in ("red", "green", "blue")]
+    visual.run()
+    monkeypatch.setattr(Descriptor, "name", NEW)
+    visual.set(products[0], price=5)
+    report = visual.run(limit=2)
+    assert report.note == f"embedded by {NEW}, which 1 product still lacks; until it is through, {MODEL} answers"
+    assert visual.db.run(models.models) == Models(serving=MODEL, building=NEW)
+    assert visual.rows(products[0]) == [(1, MODEL), (1, NEW)]
+    visual.set(products[1], active=False)  # it leaves both
+    monkeypatch.setattr(Descriptor, "name", MODEL)
+    with pytest.raises(StageStopped, match="is being built beside.*set EMBEDDING_MODEL and CLIP_MODEL_DIR alike"):
+        visual.run()
+    monkeypatch.setattr(Descriptor, "name", NEW)
+    assert visual.run().note == f"embedded by {NEW}"
+    assert visual.db.run(models.models) == Models(serving=NEW)
+    assert [visual.rows(product) for product in products] == [[(1, NEW)], [], [(1, NEW)]]
+
+
+def test_other_brands_hold_up_the_new_model_until_they_are_through(
+    visual: Visual, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visual.add("red")
+    other = visual.add("green")
+    execute(visual.db, "UPDATE raw_products SET brand = 'oysho' WHERE id = %s", other)
+    visual.run()
+    visual.run("oysho")
+    monkeypatch.setattr(Descriptor, "name", NEW)
+    visual.set(1, price=1)
+    visual.run()
+    assert visual.db.run(models.models).serving == MODEL
+    visual.run("oysho")
+    assert visual.db.run(models.models) == Models(serving=NEW)
+
+
+def test_a_run_that_began_with_the_model_before_hands_back_what_is_the_new_ones(
+    visual: Visual, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product = visual.add("red")
+    visual.run()
+    visual.set(product, price=5)
+    visual.db.run(models.begin, NEW)  # while that run goes on
+    late = VisualIndexStage(Descriptor(), visual.place.store, None, take_limit=10, memory_mb=64)
+    with pytest.raises(StageStopped, match=f"photos are embedded by {NEW} since a moment ago"):
+        run_handler(visual.db, late)  # type: ignore[arg-type]
+    assert is_due(visual.db, product, STAGE)
+    monkeypatch.setattr(Descriptor, "name", NEW)
+    visual.run()
+    assert visual.rows(product) == [(1, NEW)]
+
+
+def test_bytes_that_are_not_the_rows_are_not_embedded_for_them(visual: Visual) -> None:
+    product = visual.add("red")
+    visual.place.store.put(visual.key(product, 1), PHOTOS["blue"], "image/jpeg")
+    assert visual.run().later == Counter(original_changed=1)
+    assert visual.rows(product) == []
+
+
+def test_a_model_that_cant_be_had_stops_the_stage_and_auto_goes_on_with_what_is_there(
+    visual: Visual, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product = visual.add("red")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    clip = visual.place.settings.model_copy(update={"embedding_model": "clip"})
+    auto, visual.place.settings = visual.place.settings, clip
+    with pytest.raises(StageStopped, match="CLIP can't be fetched .* or set EMBEDDING_MODEL=descriptor") as stopped:
+        visual.run()
+    assert "\n" not in str(stopped.value)
+    assert due_row(visual.db, product, STAGE)["attempts"] == 0  # type: ignore[index]  it is no fault of the product
+    visual.place.settings = auto
+    assert visual.run().note == f"embedded by {MODEL}"
+    visual.set(product, price=5)
+    visual.place.settings = clip  # another model is wanted, and can't be had: nothing changes
+    with pytest.raises(StageStopped):
+        visual.run()
+    assert visual.db.run(models.models) == Models(serving=MODEL)
+
+
+def test_without_pgvector_photos_are_embedded_and_the_note_says_what_searching_needs(visual: Visual) -> None:
+    execute(visual.db, "DROP INDEX idx_product_embeddings_0, idx_product_embeddings_1")
+    execute(visual.db, "ALTER TABLE product_embeddings ALTER embedding TYPE real[] USING embedding::real[]")
+    product = visual.add("red")
+    report = visual.run()
+    assert report.done == 1 and "install the extension pgvector" in report.note
+    assert visual.rows(product) == [(1, MODEL)]

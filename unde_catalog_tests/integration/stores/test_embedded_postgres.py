@@ -1,0 +1,593 @@
+"""The embedded PostgreSQL with real processes that are really killed.
+
+Users are processes of their own wherever their death matters; every test ends with no server left in its folder.
+"""
+
+import contextlib
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import psycopg
+import psycopg2
+import pytest
+import sqlalchemy
+
+from unde_catalog.stores.embedded import privileges
+from unde_catalog.stores.embedded.binaries import Major, find_programs
+from unde_catalog.stores.embedded.cluster import is_alive
+from unde_catalog.stores.embedded.layout import SOCKET, Layout
+from unde_catalog.stores.embedded.locks import FileLock
+from unde_catalog.stores.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError
+from unde_catalog.stores.embedded.privileges import launcher_for, make_private_folder, server_account
+from unde_catalog_tests.support.servers import PROJECT
+
+SOURCE_ROOT = PROJECT
+IS_ROOT = os.geteuid() == 0
+LIMIT = 20.0  # seconds after which something that should happen has not
+
+# Says when it is there, starts when told, and stays until its standard input ends.
+USER = """
+import sys
+from pathlib import Path
+from unde_catalog.stores.embedded.postgres import EmbeddedPostgres
+print("here", flush=True)
+sys.stdin.readline()
+with EmbeddedPostgres(Path(sys.argv[1])):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {LIMIT:.0f} s: {what}"
+        threading.Event().wait(0.01)
+
+
+class User:
+    """Another process that uses the server of that folder."""
+
+    def __init__(self, directory: Path, packages: Path | None = None) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", USER, str(directory)],
+            cwd=SOURCE_ROOT,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(packages), *sys.path])} if packages else None,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.expect("here")
+
+    def expect(self, word: str) -> None:
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline().strip() == word
+
+    def begin(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def leave(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        assert self.process.wait(LIMIT) == 0
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(LIMIT)
+
+
+class Place:
+    """A folder for one server, and a look at the processes that work on it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.layout = Layout(directory.resolve())
+        self.users: list[User] = []
+
+    def user(self, *, begun: bool = True, packages: Path | None = None) -> User:
+        user = User(self.directory, packages)
+        self.users.append(user)
+        if begun:
+            user.begin()
+            user.expect("ready")
+        return user
+
+    def server(self) -> psutil.Process:
+        return psutil.Process(int(self.layout.postmaster_pid.read_text().split("\n")[0]))
+
+    def supervisors(self) -> list[psutil.Process]:
+        wanted = ["unde_catalog.stores.embedded.supervisor", str(self.layout.directory)]
+        return [
+            process
+            for process in psutil.process_iter(["cmdline", "status"])
+            if process.info["status"] != psutil.STATUS_ZOMBIE and (process.info["cmdline"] or [])[2:4] == wanted
+        ]
+
+    def is_idle(self) -> bool:
+        """Whether there is neither a supervisor nor any process of a server."""
+        for path in (self.layout.supervisor_lock, self.layout.server_lock):
+            if path.exists():
+                with FileLock(path) as lock:
+                    if not lock.take():
+                        return False
+        return True
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A short path that every account can reach, as sockets and root's way out need it."""
+    folder = Path(tempfile.mkdtemp(prefix="unde-", dir="/tmp"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def place(home: Path) -> Iterator[Place]:
+    place = Place(home / "postgres")
+    yield place
+    for user in place.users:
+        user.kill()
+    wait_until(place.is_idle, "the server stops after the test")
+
+
+def kill(process: psutil.Process, number: signal.Signals = signal.SIGKILL) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(number)
+
+
+def wait_for_end(process: psutil.Process) -> None:
+    """It may stay a zombie for a while where nobody reaps orphans at once."""
+    wait_until(lambda: not is_alive(process), f"{process} ends")
+
+
+def store(postgres: EmbeddedPostgres, value: int) -> None:
+    with psycopg.connect(postgres.url("postgres")) as connection:
+        connection.execute("SET synchronous_commit = on")
+        connection.execute("CREATE TABLE IF NOT EXISTS kept (value int)")
+        connection.execute("INSERT INTO kept VALUES (%s)", [value])
+
+
+def stored(postgres: EmbeddedPostgres) -> list[int]:
+    with psycopg.connect(postgres.url("postgres")) as connection:
+        return [value for (value,) in connection.execute("SELECT value FROM kept ORDER BY value")]
+
+
+@pytest.mark.parametrize("major", [16, 18])
+def test_its_address_suits_psycopg3_psycopg2_and_sqlalchemy(place: Place, major: Major) -> None:
+    with EmbeddedPostgres(place.directory, major) as postgres:
+        postgres.ensure_databases("staging")
+        url = postgres.url("staging")
+        with psycopg.connect(url) as connection:
+            assert connection.info.server_version // 10_000 == major
+            assert connection.info.dbname == "staging"
+        psycopg2.connect(url).close()
+        for driver in ("postgresql", "postgresql+psycopg"):
+            engine = sqlalchemy.create_engine(url.replace("postgresql", driver, 1))
+            with engine.connect() as connection:
+                assert connection.scalar(sqlalchemy.text("SELECT current_database()")) == "staging"
+            engine.dispose()
+        with pytest.raises(ValueError, match="odd name"):
+            postgres.url("odd name")
+
+
+def test_it_answers_only_at_a_private_socket_and_never_on_tcp(place: Place) -> None:
+    with EmbeddedPostgres(place.directory) as postgres:
+        assert place.layout.socket_folder() == place.layout.directory / "socket"
+        assert place.layout.socket_folder().stat().st_mode & 0o777 == 0o700
+        assert place.layout.data.stat().st_mode & 0o777 == 0o700
+        assert place.layout.postmaster_pid.read_text().split("\n")[5] == "", "the address it listens on"
+        with psycopg.connect(postgres.url("postgres")) as connection:
+            rules = connection.execute("SELECT type, auth_method FROM pg_hba_file_rules").fetchall()
+            assert {method for kind, method in rules if kind != "local"} == {"reject"}
+
+
+def test_it_runs_with_the_settings_in_force(place: Place) -> None:
+    expected = {
+        "synchronous_commit": "off",
+        "fsync": "on",
+        "TimeZone": "UTC",
+        "server_encoding": "UTF8",
+        "max_connections": "100",
+        "shared_buffers": "64MB",
+        "wal_level": "minimal",
+    }
+    with EmbeddedPostgres(place.directory) as postgres, psycopg.connect(postgres.url("postgres")) as connection:
+        found = {name: connection.execute("SELECT current_setting(%s)", [name]).fetchone() for name in expected}
+        assert found == {name: (value,) for name, value in expected.items()}
+        collation = connection.execute("SELECT datcollate FROM pg_database WHERE datname = 'template1'").fetchone()
+        assert collation == ("C",)
+
+
+def test_two_processes_share_one_server_and_the_last_one_out_stops_it(place: Place) -> None:
+    first, second = place.user(), place.user()
+    server = place.server()
+    first.leave()
+    with pytest.raises(psutil.TimeoutExpired):
+        server.wait(1.0)  # four looks of the supervisor
+    second.leave()
+    wait_for_end(server)
+    wait_until(place.is_idle, "the supervisor goes too")
+    assert not place.layout.postmaster_pid.exists(), "it was shut down cleanly"
+
+
+def test_killed_users_count_as_gone(place: Place) -> None:
+    starter, other = place.user(), place.user()
+    server = place.server()
+    starter.kill()
+    with pytest.raises(psutil.TimeoutExpired):
+        server.wait(1.0)
+    other.kill()
+    wait_for_end(server)
+    wait_until(place.is_idle, "the supervisor goes too")
+
+
+def test_a_killed_server_comes_back_by_itself_with_all_that_was_committed(place: Place) -> None:
+    with EmbeddedPostgres(place.directory) as postgres:
+        store(postgres, 1)
+        kill(place.server())
+
+        def is_back() -> bool:
+            try:
+                return stored(postgres) == [1]
+            except psycopg.OperationalError:
+                return False
+
+        wait_until(is_back, "the living user has its server back")
+
+
+def test_a_killed_server_is_back_when_acquire_returns(place: Place) -> None:
+    with EmbeddedPostgres(place.directory) as postgres, EmbeddedPostgres(place.directory) as other:
+        store(postgres, 1)
+        killed = place.server()
+        kill(killed)
+        wait_for_end(killed)
+        with EmbeddedPostgres(place.directory) as newcomer:
+            assert stored(newcomer) == [1]
+        other.acquire()
+        assert stored(other) == [1]
+
+
+def test_a_busy_backend_of_a_killed_server_does_not_keep_it_from_coming_back(place: Place) -> None:
+    with EmbeddedPostgres(place.directory) as postgres:
+        busy = psycopg.connect(postgres.url("postgres"), autocommit=True)
+        backend = psutil.Process(busy.info.backend_pid)
+        busy.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 1000000000000)")
+        kill(place.server())
+        postgres.acquire()
+        assert not is_alive(backend), "it was ended"
+        busy.close()
+
+
+def test_a_killed_supervisor_is_replaced_by_one_that_adopts_the_server(place: Place) -> None:
+    with EmbeddedPostgres(place.directory):
+        (supervisor,) = place.supervisors()
+        server = place.server()
+        kill(supervisor)
+        wait_for_end(supervisor)
+        with EmbeddedPostgres(place.directory):
+            assert place.server() == server
+            wait_until(lambda: "took over the server" in place.layout.log.read_text(), "it is adopted")
+            (successor,) = place.supervisors()
+            assert successor != supervisor
+    wait_for_end(server)
+    assert "received fast shutdown request" in place.layout.log.read_text(), "it was stopped cleanly"
+
+
+def test_server_and_supervisor_killed_together_are_replaced_with_the_data_intact(place: Place) -> None:
+    with EmbeddedPostgres(place.directory) as postgres:
+        store(postgres, 1)
+        (supervisor,) = place.supervisors()
+        for process in (supervisor, place.server()):
+            kill(process)
+        postgres.acquire()
+        assert stored(postgres) == [1]
+
+
+def test_a_server_that_dies_all_the_time_is_given_up_until_somebody_asks_again(place: Place) -> None:
+    with EmbeddedPostgres(place.directory) as postgres:
+        (supervisor,) = place.supervisors()
+        killed: set[psutil.Process] = set()
+
+        def has_given_up() -> bool:
+            if not is_alive(supervisor):
+                return True
+            try:
+                server = place.server()
+                if server not in killed:
+                    kill(server)
+                    killed.add(server)
+            except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+                pass
+            return False
+
+        wait_until(has_given_up, "the supervisor gives up")
+        assert len(killed) == 5
+        postgres.acquire()
+        store(postgres, 1)
+
+
+@pytest.fixture
+def stopped(place: Place) -> Place:
+    """A place whose server has been used and stopped."""
+    with EmbeddedPostgres(place.directory) as postgres:
+        store(postgres, 1)
+    wait_until(place.is_idle, "the server stops")
+    return place
+
+
+def write_postmaster_pid(place: Place, pid: int) -> None:
+    """As a killed server leaves it, and as PostgreSQL itself believes it: with the pid of a process it may signal."""
+    account = server_account(place.layout)
+    make_private_folder(place.layout.socket_folder(), account)
+    for path in (place.layout.postmaster_pid, place.layout.socket_folder() / f"{SOCKET}.lock"):
+        path.write_text(f"{pid}\n{place.layout.data}\n1700000000\n5432\n\n\n0 0\nready   \n")
+        os.chown(path, account.uid, account.gid)
+
+
+def spawn_as_server_account(place: Place, *command: str) -> subprocess.Popen[bytes]:
+    account = server_account(place.layout)
+    if not IS_ROOT:
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        command, cwd="/", stdin=subprocess.PIPE, user=account.uid, group=account.gid, extra_groups=[]
+    )
+
+
+def test_a_recycled_process_id_is_no_obstacle_and_its_new_owner_is_left_alone(stopped: Place) -> None:
+    stranger = spawn_as_server_account(stopped, "cat", "-", str(stopped.layout.data))
+    write_postmaster_pid(stopped, stranger.pid)
+    with EmbeddedPostgres(stopped.directory) as postgres:
+        assert stored(postgres) == [1]
+    wait_until(stopped.is_idle, "the server stops")
+    assert stranger.poll() is None
+    stranger.kill()
+    stranger.communicate()
+
+
+def test_a_zombie_is_not_taken_for_a_server(stopped: Place) -> None:
+    zombie = spawn_as_server_account(stopped, "true")
+    wait_until(lambda: psutil.Process(zombie.pid).status() == psutil.STATUS_ZOMBIE, "it has ended, not reaped")
+    write_postmaster_pid(stopped, zombie.pid)
+    with EmbeddedPostgres(stopped.directory) as postgres:
+        assert stored(postgres) == [1]
+    zombie.communicate()
+
+
+def test_a_killed_server_leaves_no_zombie(place: Place) -> None:
+    with EmbeddedPostgres(place.directory) as postgres:
+        server = place.server()
+        family = [server, *server.children()]
+        kill(server)
+        postgres.acquire()
+        wait_until(lambda: not any(process.is_running() for process in family), "the supervisor reaps them all")
+
+
+def test_eight_processes_that_begin_at_once_get_one_server(place: Place) -> None:
+    users = [place.user(begun=False) for _ in range(8)]
+    for user in users:
+        user.begin()
+    for user in users:
+        user.expect("ready")
+    assert len(place.supervisors()) == 1
+    assert place.layout.log.read_text().count("starting PostgreSQL") == 1
+    for user in users:
+        user.leave()
+
+
+def test_a_user_who_comes_while_the_server_is_being_stopped_gets_a_new_one(place: Place) -> None:
+    place.user().leave()  # so that the next start is not the first
+    late = place.user(begun=False)
+    with EmbeddedPostgres(place.directory):
+        server = place.server()
+        server.suspend()  # so that stopping takes until we say
+
+    def is_stopping() -> bool:
+        with FileLock(place.layout.in_use_lock) as lock:
+            return not lock.take(shared=True)
+
+    wait_until(is_stopping, "the supervisor sees that nobody is left")
+    late.begin()
+    wait_until(lambda: len(psutil.Process(late.process.pid).open_files()) > 0, "the late user waits at the lock")
+    server.resume()
+    late.expect("ready")
+    assert place.server() != server
+    assert not server.is_running()
+
+
+@pytest.mark.parametrize("with_initdb", [False, True], ids=["supervisor", "supervisor and initdb"])
+def test_a_kill_in_the_middle_of_initdb_is_harmless(place: Place, with_initdb: bool) -> None:
+    user = place.user(begun=False)
+    user.begin()
+    wait_until(lambda: any(place.directory.glob("initdb-*/base")), "initdb is at work")
+    (supervisor,) = place.supervisors()
+    family = supervisor.children(recursive=True)
+    for process in family:
+        kill(process, signal.SIGSTOP)
+    try:
+        user.kill()
+        kill(supervisor)
+        wait_for_end(supervisor)
+        assert not place.layout.data.exists(), "it was in the middle"
+        assert not place.is_idle(), "initdb without its supervisor is still noticed"
+    finally:
+        for process in family:
+            kill(process, signal.SIGKILL if with_initdb else signal.SIGCONT)
+    with EmbeddedPostgres(place.directory) as postgres:
+        store(postgres, 1)
+        assert list(place.directory.glob("initdb-*")) == []
+
+
+def test_databases_are_created_once_however_many_ask(place: Place) -> None:
+    with EmbeddedPostgres(place.directory) as postgres:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: postgres.ensure_databases("staging", "production"), range(8)))
+        with psycopg.connect(postgres.url("postgres")) as connection:
+            names = connection.execute("SELECT datname FROM pg_database ORDER BY 1").fetchall()
+        assert names == [("postgres",), ("production",), ("staging",), ("template0",), ("template1",)]
+
+
+def test_release_may_be_repeated_and_followed_by_acquire(place: Place) -> None:
+    postgres = EmbeddedPostgres(place.directory)
+    postgres.release()
+    postgres.acquire()
+    postgres.acquire()
+    store(postgres, 1)
+    postgres.release()
+    postgres.release()
+    wait_until(place.is_idle, "one release is enough")
+    with postgres:
+        assert stored(postgres) == [1]
+
+
+def test_two_folders_have_two_servers(home: Path) -> None:
+    places = [Place(home / name) for name in ("one", "two")]
+    with EmbeddedPostgres(places[0].directory) as one, EmbeddedPostgres(places[1].directory) as two:
+        store(one, 1)
+        store(two, 2)
+        assert (stored(one), stored(two)) == ([1], [2])
+    for place in places:
+        wait_until(place.is_idle, "both stop")
+
+
+def test_a_removed_folder_ends_its_server_and_acquire_makes_a_new_one(place: Place) -> None:
+    with EmbeddedPostgres(place.directory) as postgres:
+        server = place.server()
+        place.directory.rename(place.directory.with_name("removed"))  # rmtree would race with the server's own files
+        wait_for_end(server)
+        postgres.acquire()
+        store(postgres, 1)
+
+
+def test_a_folder_removed_and_used_again_at_once_gets_a_server_that_stays(place: Place) -> None:
+    with EmbeddedPostgres(place.directory):
+        old = place.server()
+        place.directory.rename(place.directory.with_name("removed"))
+        with EmbeddedPostgres(place.directory) as postgres:
+            wait_for_end(old)
+            postgres.acquire()
+            store(postgres, 1)
+
+
+def test_a_removed_socket_comes_back(place: Place) -> None:
+    with EmbeddedPostgres(place.directory) as postgres:
+        shutil.rmtree(place.layout.socket_folder())
+        postgres.acquire()
+        store(postgres, 1)
+
+
+def test_data_of_another_major_version_are_left_alone(stopped: Place) -> None:
+    with pytest.raises(EmbeddedPostgresError, match="made by PostgreSQL 18 and this is 16: use major=18"):
+        EmbeddedPostgres(stopped.directory, 16).acquire()
+    with EmbeddedPostgres(stopped.directory) as postgres:
+        assert stored(postgres) == [1]
+
+
+@pytest.mark.parametrize("name", ["long" * 30, "with, comma: and space"])
+def test_a_path_that_suits_no_socket_gets_a_short_one(home: Path, name: str) -> None:
+    place = Place(home / name)
+    with EmbeddedPostgres(place.directory) as postgres:
+        store(postgres, 1)
+        folder = place.layout.socket_folder()
+        assert folder.parent == Path("/tmp")
+        assert folder.stat().st_mode & 0o777 == 0o700
+        engine = sqlalchemy.create_engine(postgres.url("postgres"))
+        engine.connect().close()
+        engine.dispose()
+    wait_until(place.is_idle, "the server stops")
+    assert not folder.exists(), "nothing is left in /tmp"
+
+
+def test_a_socket_folder_that_others_could_enter_is_refused(home: Path) -> None:
+    place = Place(home / ("long" * 30))
+    place.directory.mkdir()
+    folder = place.layout.socket_folder()
+    folder.mkdir()
+    folder.chmod(0o755)
+    try:
+        with pytest.raises(EmbeddedPostgresError, match="with mode 700"):
+            EmbeddedPostgres(place.directory).acquire()
+    finally:
+        folder.rmdir()
+    wait_until(place.is_idle, "the supervisor gives up too")
+
+
+def test_the_log_stays_short(place: Place) -> None:
+    with EmbeddedPostgres(place.directory) as postgres:
+        with place.layout.log.open("ab") as log:
+            log.write(b"x" * 5_000_000)
+        wait_until(lambda: place.layout.log.stat().st_size < 1_000_000, "the supervisor shortens it")
+        with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+            connection.execute("DO $$ BEGIN RAISE WARNING 'a later line'; END $$")
+        wait_until(lambda: b"a later line" in place.layout.log.read_bytes()[-2000:], "the server goes on writing")
+
+
+def test_a_folder_that_cannot_be_made_is_named(home: Path) -> None:
+    (home / "file").touch()
+    with pytest.raises(EmbeddedPostgresError, match="cannot be started.*file"):
+        EmbeddedPostgres(home / "file" / "postgres").acquire()
+
+
+def test_a_full_disk_is_told_with_initdbs_own_words(place: Place) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))  # the supervisor and initdb inherit it
+    try:
+        with pytest.raises(EmbeddedPostgresError, match="(?s)File too large.*initdb failed"):
+            EmbeddedPostgres(place.directory).acquire()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(place.directory.glob("initdb-*")) == []
+    with EmbeddedPostgres(place.directory) as postgres:
+        store(postgres, 1)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root has folders that the server's account cannot pass")
+def test_root_runs_it_as_somebody_else_even_below_a_folder_of_mode_700(home: Path) -> None:
+    (home / "private").mkdir(mode=0o700)
+    place = Place(home / "private" / "postgres")
+    with EmbeddedPostgres(place.directory) as postgres:
+        store(postgres, 1)
+        assert place.server().uids().real != 0
+    wait_until(place.is_idle, "the server stops")
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root has folders that the server's account cannot pass")
+def test_root_runs_it_from_a_wheel_below_a_folder_of_mode_700(home: Path) -> None:
+    packages = home / "private"
+    packages.mkdir(mode=0o700)
+    wheel = find_programs(18).parents[1]
+    for part in (wheel, wheel.with_name(f"{wheel.name}.libs")):
+        shutil.copytree(part, packages / part.name, ignore=shutil.ignore_patterns("include", "pginstall", "*.a"))
+    place = Place(packages / "postgres")
+    user = place.user(packages=packages)
+    assert Path(place.server().cmdline()[0]).is_relative_to(packages.resolve())
+    user.leave()
+    wait_until(place.is_idle, "the server stops")
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root needs another account")
+def test_root_without_a_way_in_is_told_what_to_do(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "private").mkdir(mode=0o700)
+    monkeypatch.setattr(privileges.shutil, "which", lambda *_, **__: None)
+    with pytest.raises(EmbeddedPostgresError, match="Run as an ordinary user, or set STAGING_DB_URL"):
+        launcher_for(Layout(home / "private"), find_programs(18))
+
+
+@pytest.mark.skipif(IS_ROOT, reason="root may enter any folder")
+def test_a_folder_of_somebody_else_is_refused_with_advice(home: Path) -> None:
+    (home / "postgres").mkdir(mode=0o500)
+    with pytest.raises(EmbeddedPostgresError, match="no permission.*set UNDE_HOME"):
+        EmbeddedPostgres(home / "postgres").acquire()

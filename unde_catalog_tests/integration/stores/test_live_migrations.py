@@ -1,0 +1,103 @@
+"""Migrations on a database that is at work: workers take, finish and merge on, and nothing is lost."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import psycopg
+import pytest
+
+from unde_catalog.stores.db import migrate
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
+from unde_catalog_tests.support.concurrent_writers import LEAST, Storm
+from unde_catalog_tests.support.due import BRAND, STAGE, add_products, execute, poll
+from unde_catalog_tests.support.migrations import database_at
+from unde_catalog_tests.support.servers import Server
+from unde_catalog_tests.support.workers import prepare, report_of, worker
+
+
+@pytest.fixture
+def old(each_server: Server) -> Iterator[str]:
+    """A database at the first migration with which the present loop can work."""
+    url = database_at(each_server, "0010")
+    yield url
+    each_server.drop(url)
+
+
+def test_writers_of_all_kinds_go_on_while_the_database_is_migrated(server: Server) -> None:
+    old = database_at(server, "0003")
+    direct = server.direct_url(old)
+    with Database(old) as db:
+        add_products(db, 200)
+        storm = Storm(old)
+        poll(direct, "SELECT sum(wanted) > 600 FROM due_work")
+        assert migrate.upgrade(old)[0] == "0004"
+        at_once = execute(db, "SELECT sum(wanted) AS n FROM due_work")[0]["n"]
+        poll(direct, f"SELECT sum(wanted) > {at_once} + 600 FROM due_work", seconds=60)  # they go on
+        assert min(storm.end()) >= LEAST
+        assert migrate.revision(db) == migrate.newest_revision()
+        assert execute(
+            db,
+            "SELECT p.id FROM raw_products p LEFT JOIN due_work w ON w.product_id = p.id AND w.stage = 'originals'"
+            " WHERE p.active AND p.image_status = 'pending' AND w.due_at IS NULL AND w.given_up IS DISTINCT FROM true"
+            " UNION ALL SELECT p.id FROM raw_products p JOIN due_work w ON w.product_id = p.id"
+            " WHERE NOT p.active AND w.stage = 'originals' AND w.due_at IS NOT NULL",
+        ) == []  # fmt: skip
+        assert execute(db, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == [
+            {"deadlocks": 0}
+        ]
+    server.drop(old)
+
+
+def test_workers_get_everything_done_once_while_the_database_is_migrated(each_server: Server, old: str) -> None:
+    direct = each_server.direct_url(old)
+    with Database(old) as db, ExitStack() as stack:
+        prepare(db)
+        add_products(db, 600)
+        workers = [stack.enter_context(worker(old, f"w{n}", take_limit=3)) for n in range(4)]
+        poll(direct, "SELECT count(*) > 40 FROM handled")
+        migrate.upgrade(old)
+        done_before = execute(db, "SELECT count(*) AS n FROM handled")[0]["n"]
+        reports = [report_of(one, seconds=60) for one in workers]
+        assert done_before < 600, "it was not migrated among them"
+        assert [report["stopped"] for report in reports] == [None] * 4
+        assert sum(report["done"] for report in reports) == 600
+        assert execute(db, "SELECT count(*) AS n, count(DISTINCT product_id) AS products FROM handled") == [
+            {"n": 600, "products": 600}
+        ]
+        assert execute(db, "SELECT 1 FROM due_work WHERE stage = %s AND (due_at IS NOT NULL OR lease_token"
+                       " IS NOT NULL)", STAGE) == []  # fmt: skip
+
+
+def test_a_migration_that_gets_no_locks_says_so_leaves_all_as_it_was_and_holds_nobody_up(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = database_at(server, "0003")
+    monkeypatch.setattr(migrate, "_LOCK_SECONDS", 2)
+    with Database(url) as db:
+        add_products(db, 1)
+        with psycopg.connect(server.direct_url(url)) as reading:
+            reading.execute("SELECT 1 FROM due_work")  # a report, or a dump, that takes for ever
+            told: list[DatabaseUnavailable] = []
+
+            def try_it() -> None:
+                with pytest.raises(DatabaseUnavailable) as down:
+                    migrate.upgrade(url)
+                told.append(down.value)
+
+            trying = threading.Thread(target=try_it)
+            trying.start()
+            writes = 0
+            while trying.is_alive():
+                with db.transaction() as cursor:
+                    cursor.execute("SET LOCAL lock_timeout = '900ms'")
+                    cursor.execute("UPDATE raw_products SET name = 'x' WHERE brand = %s", (BRAND,))
+                writes += 1
+            trying.join()
+        assert "others held its tables for 2 s, so it is as it was: end long queries and dumps" in str(told[0])
+        assert writes > 5
+        assert migrate.revision(db) == "0003"
+        assert execute(db, "SELECT to_regclass('photo_intents') AS t") == [{"t": None}]
+        migrate.upgrade(url)
+        assert migrate.revision(db) == migrate.newest_revision()
+    server.drop(url)

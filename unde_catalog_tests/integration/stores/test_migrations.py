@@ -1,0 +1,162 @@
+"""Numbered migrations: on empty and filled databases, twice, and by several processes at once."""
+
+import re
+import subprocess
+import sys
+
+import psycopg
+import pytest
+
+from unde_catalog.stores.db import migrate
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
+from unde_catalog.stores.staging.due_work import leases
+from unde_catalog_tests.support.due import BRAND, STAGE, execute
+from unde_catalog_tests.support.servers import PROJECT, Server
+
+VERSIONS = migrate.FOLDER / "versions"
+
+# What other systems filled before any of this was here; the columns are spec 1's.
+OLD_TABLE = """
+CREATE TABLE raw_products (
+    id bigserial PRIMARY KEY, source varchar(50) NOT NULL, external_id varchar(100) NOT NULL,
+    brand varchar(50) NOT NULL, name text, description text, price decimal(10,2), currency varchar(10) DEFAULT 'AED',
+    category text, colour varchar(100), sizes jsonb, composition text, original_image_urls jsonb, image_urls jsonb,
+    collage_url text, raw_data jsonb, scraped_at timestamptz NOT NULL, image_status varchar(20) DEFAULT 'pending',
+    sync_status varchar(20) DEFAULT 'pending', ximilar_status varchar(20) DEFAULT 'pending',
+    ximilar_synced_at timestamptz, index_scope text DEFAULT 'off', ximilar_synced_urls jsonb DEFAULT '[]',
+    ximilar_target_count smallint DEFAULT 2, synced_at timestamptz, error_message text,
+    created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(), UNIQUE (source, external_id)
+);
+INSERT INTO raw_products (source, external_id, brand, price, scraped_at, image_status)
+SELECT 'apify_zara', n, 'zara', nullif(n, 3), '2026-01-01+00',
+       (ARRAY['pending', 'uploaded', 'collage_ready', 'error'])[n]
+FROM generate_series(1, 4) AS n;
+"""
+
+
+@pytest.fixture(params=["empty", "filled"])
+def url(request: pytest.FixtureRequest, each_server: Server):
+    url = each_server.new_database(migrated=False)
+    if request.param == "filled":
+        with psycopg.connect(url) as connection:
+            connection.execute(OLD_TABLE)
+    yield url
+    each_server.drop(url)
+
+
+def everything(url: str) -> str:
+    """The whole of a database as text: columns, indexes, functions, triggers, rows."""
+    queries = [
+        "SELECT table_name, column_name, data_type, column_default, is_nullable FROM information_schema.columns"
+        " WHERE table_schema = 'public' ORDER BY table_name, ordinal_position",
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname",
+        "SELECT proname, prosrc, prosecdef, proconfig, proacl FROM pg_proc"
+        " WHERE pronamespace = 'public'::regnamespace ORDER BY oid::regprocedure::text",
+        "SELECT grantee, table_name, column_name, privilege_type FROM information_schema.column_privileges"
+        " WHERE table_schema = 'public' ORDER BY 1, 2, 3, 4",
+        "SELECT grantee, table_name, privilege_type FROM information_schema.table_privileges"
+        " WHERE table_schema = 'public' ORDER BY 1, 2, 3",
+        "SELECT tablename, policyname, roles, cmd, qual, with_check FROM pg_policies ORDER BY 1, 2",
+        "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname",
+        "SELECT * FROM raw_products ORDER BY id",
+        "SELECT * FROM due_work ORDER BY product_id",
+        "SELECT * FROM price_history ORDER BY product_id",
+    ]
+    with psycopg.connect(url) as connection:
+        return "\n".join(str(row) for query in queries for row in connection.execute(query.encode()))
+
+
+def test_migrations_run_once_and_may_be_repeated(url: str) -> None:
+    assert migrate.upgrade(url)[-1] == migrate.newest_revision()
+    before = everything(url)
+    assert migrate.upgrade(url) == []
+    with psycopg.connect(url) as connection:
+        connection.execute("DELETE FROM alembic_version")  # a backup put back, or a migration cut short by hand
+    migrate.upgrade(url)
+    assert everything(url) == before
+    with Database(url) as db:
+        assert migrate.revision(db) == migrate.newest_revision()
+
+
+def test_two_processes_that_migrate_at_once_both_succeed(url: str) -> None:
+    code = "import sys; from unde_catalog.stores.db import migrate; print(migrate.upgrade(sys.argv[1]))"
+    command = [sys.executable, "-c", code, url]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT) for _ in range(2)]
+    answers = sorted(process.communicate(timeout=60)[0].strip() for process in both)
+    assert [process.returncode for process in both] == [0, 0]
+    assert answers[0].startswith("['0001', ")
+    assert answers[1] == "[]"
+
+
+def test_products_that_were_there_before_are_due_by_their_status(each_server: Server) -> None:
+    url = each_server.new_database(migrated=False)
+    with psycopg.connect(url) as connection:
+        connection.execute(OLD_TABLE)
+    migrate.upgrade(url)
+    with Database(url) as db:
+        query = "SELECT product_id, stage, due_at IS NOT NULL AS due, given_up FROM due_work ORDER BY stage, product_id"
+        assert [tuple(row.values()) for row in execute(db, query)] == [
+            (1, STAGE, True, False), (2, STAGE, True, False), (3, STAGE, False, False), (4, STAGE, False, True),
+            (2, "production_catalog", True, False), (3, "production_catalog", True, False),
+            (4, "production_catalog", True, False),
+        ]  # fmt: skip
+        prices = execute(db, "SELECT product_id, price FROM price_history ORDER BY product_id")
+        assert [(row["product_id"], row["price"]) for row in prices] == [(1, 1), (2, 2), (4, 4)]
+        execute(db, "UPDATE raw_products SET active = false")
+        execute(db, "UPDATE raw_products SET active = true")
+        assert len(execute(db, "SELECT 1 FROM due_work WHERE due_at IS NOT NULL AND stage = %s", STAGE)) == 3
+        assert len(db.run(leases.take, STAGE, BRAND, 10, leases.timedelta(minutes=1))) == 3
+    each_server.drop(url)
+
+
+def test_an_unmigrated_database_has_no_revision(server: Server) -> None:
+    url = server.new_database(migrated=False)
+    with Database(url) as db:
+        assert migrate.revision(db) is None
+    server.drop(url)
+
+
+def test_a_database_that_is_newer_than_the_program_is_left_alone(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(
+        DatabaseUnavailable, match="is at migration 9999, which this program does not know: it is older"
+    ):
+        migrate.upgrade(database_url)
+
+
+def test_a_database_that_is_away_is_told_in_a_sentence() -> None:
+    with pytest.raises(DatabaseUnavailable, match="the database none at 127.0.0.1:9 can't be migrated: .*") as down:
+        migrate.upgrade("postgresql://nobody:secret@127.0.0.1:9/none")
+    assert "secret" not in str(down.value)
+
+
+# Each with the version that brought it; spec 5 wants PostgreSQL 12.
+NEWER_THAN_12 = {
+    r"\bMERGE INTO\b": 15,
+    r"NULLS NOT DISTINCT": 15,
+    r"\bdate_bin\b": 14,
+    r"CREATE OR REPLACE TRIGGER": 14,
+    r"\bBEGIN ATOMIC\b": 14,
+    r"\bgen_random_uuid\b": 13,
+    r"FETCH FIRST .* WITH TIES": 13,
+    r"\bmultirange\b": 14,
+    r"\bJSON_TABLE\b|\bJSON_VALUE\b": 17,
+    r"RETURNING (OLD|NEW)\.": 18,
+    r"\buuidv7\b": 18,
+    r"\brandom_normal\b|\bany_value\b": 16,
+    r"DROP EXPRESSION": 13,
+    r"\btrim_array\b|\bstring_to_table\b|\bbit_count\b": 14,
+}
+
+
+def test_the_sql_wants_nothing_that_postgresql_12_lacks() -> None:
+    sources = list(VERSIONS.parents[1].rglob("*.py"))
+    assert len(sources) > 10
+    found = [
+        f"{source.name}: {match[0]} came with PostgreSQL {version}"
+        for source in sources
+        for pattern, version in NEWER_THAN_12.items()
+        for match in re.finditer(pattern, source.read_text())
+    ]
+    assert not found

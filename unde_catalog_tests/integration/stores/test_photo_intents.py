@@ -1,0 +1,185 @@
+"""A worker that dies between an object and its row: what the next one makes of it, without asking for a photo twice."""
+
+import asyncio
+import contextlib
+from asyncio import StreamWriter
+from collections.abc import Callable
+
+import pytest
+
+from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.photo_catalogue import BLUE, COLOURS, GREEN, RED, Catalogue, stored
+from unde_catalog_tests.support.upstream import reply
+
+NAMES = dict(zip("abcde", COLOURS, strict=True))
+
+
+class Died(BaseException):
+    """The worker, at this very moment."""
+
+
+@pytest.fixture
+def dies(catalogue: Catalogue) -> Callable[[str, int], None]:
+    """Run a worker that dies `before` or `after` its n-th change of the store, so that no outcome is written."""
+
+    def run(when: str, number: int) -> None:
+        put, delete, changes = catalogue.store.put, catalogue.store.delete, 0
+
+        def dying(change: Callable[..., None]) -> Callable[..., None]:
+            def call(*arguments: object) -> None:
+                nonlocal changes
+                changes += 1
+                if changes > number or (when == "before" and changes == number):
+                    raise Died
+                change(*arguments)
+                if changes == number:
+                    raise Died
+
+            return call
+
+        catalogue.store.put, catalogue.store.delete = dying(put), dying(delete)  # type: ignore[method-assign]
+        try:
+            with pytest.raises(Died):
+                catalogue.run()
+        finally:
+            catalogue.store.put, catalogue.store.delete = put, delete  # type: ignore[method-assign]
+
+    return run
+
+
+def intents(catalogue: Catalogue) -> list[int]:
+    return [row["n"] for row in execute(catalogue.db, "SELECT n FROM photo_intents ORDER BY n")]
+
+
+def test_a_photo_that_is_stored_is_not_asked_for_again(catalogue: Catalogue, dies: Callable[..., None]) -> None:
+    product = catalogue.add("a")
+    dies("after", 1)
+    assert catalogue.asked() == ["a"] and catalogue.rows(product) == [] and intents(catalogue) == [1]
+    assert catalogue.run().done == 1
+    assert catalogue.asked() == []
+    assert catalogue.objects() == {"1/1": RED} and catalogue.rows(product) == stored(1)
+    assert catalogue.status(product) == ("uploaded", None) and intents(catalogue) == []
+
+
+def test_a_photo_that_was_only_going_to_be_stored_is_asked_for_again(
+    catalogue: Catalogue, dies: Callable[..., None]
+) -> None:
+    product = catalogue.add("a")
+    dies("before", 1)
+    assert intents(catalogue) == [1]
+    assert catalogue.run().done == 1
+    assert catalogue.asked() == ["a", "a"]
+    assert catalogue.objects() == {"1/1": RED} and catalogue.rows(product) == stored(1)
+
+
+def test_other_content_under_a_key_is_not_taken_for_what_the_row_says(
+    catalogue: Catalogue, dies: Callable[..., None]
+) -> None:
+    product = catalogue.add("a")
+    catalogue.run()
+    catalogue.now_has(product, "b")
+    dies("after", 1)
+    assert catalogue.objects() == {"1/1": GREEN}
+    catalogue.now_has(product, "a")  # and the list goes back to its old state before anybody looks
+    catalogue.asked()
+    assert catalogue.run().done == 1
+    assert catalogue.asked() == ["a"]
+    assert catalogue.objects() == {"1/1": RED} and catalogue.rows(product) == stored(1)
+
+
+def test_a_photo_that_was_deleted_is_not_taken_for_one_that_is_there(
+    catalogue: Catalogue, dies: Callable[..., None]
+) -> None:
+    product = catalogue.add("a", "b")
+    catalogue.run()
+    catalogue.now_has(product, "a")
+    dies("after", 1)
+    assert catalogue.objects() == {"1/1": RED} and catalogue.rows(product) == stored(1, 2)
+    catalogue.now_has(product, "a", "b")
+    catalogue.asked()
+    assert catalogue.run().done == 1
+    assert catalogue.asked() == ["b"]
+    assert catalogue.objects() == {"1/1": RED, "1/2": GREEN} and catalogue.rows(product) == stored(1, 2)
+
+
+def test_forced_photos_are_what_their_addresses_give_now(catalogue: Catalogue, dies: Callable[..., None]) -> None:
+    product = catalogue.add("a")
+    catalogue.run()
+    catalogue.host.answer("/a", reply(BLUE))
+    execute(catalogue.db, "UPDATE due_work SET due_at = unde_now(), wanted = wanted + 1, forced_at = unde_now()")
+    dies("after", 1)
+    catalogue.asked()
+    assert catalogue.run().done == 1
+    assert catalogue.asked() == []
+    assert catalogue.objects() == {"1/1": BLUE} and catalogue.rows(product) == stored(1)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("order", ["ba", "bca", "badce", "edcba", "bcdea", "eabcd", "bb", "cadb"])
+def test_photos_that_change_places_survive_a_death_at_every_step(
+    catalogue: Catalogue, dies: Callable[..., None], order: str, when: str
+) -> None:
+    product = catalogue.add(*"abcde")
+    catalogue.run()
+    catalogue.asked()
+    catalogue.now_has(product, *order)
+    number = 0
+    while True:  # each worker gets one step further than the one before
+        number += 1
+        try:
+            dies(when, number)
+        except pytest.fail.Exception:  # it did not die any more
+            break
+    assert number > 1
+    assert catalogue.asked() == []
+    assert catalogue.objects() == {f"1/{n}": NAMES[name] for n, name in enumerate(order, 1)}
+    assert catalogue.rows(product) == stored(*range(1, len(order) + 1)) and intents(catalogue) == []
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_lists_that_change_again_after_each_death_end_as_they_should(
+    catalogue: Catalogue, dies: Callable[..., None], number: int
+) -> None:
+    product = catalogue.add(*"abcde")
+    catalogue.run()
+    catalogue.asked()
+    for order in ("edcba", "badce", "abcde", "bcdea"):
+        catalogue.now_has(product, *order)
+        with contextlib.suppress(pytest.fail.Exception):  # a list that takes fewer changes: nobody dies
+            dies("after", number)
+    catalogue.now_has(product, *"cba")
+    assert catalogue.run().done == 1
+    assert catalogue.asked() == []
+    assert catalogue.objects() == {"1/1": BLUE, "1/2": GREEN, "1/3": RED}
+    assert catalogue.rows(product) == stored(1, 2, 3)
+
+
+def test_a_copy_that_was_put_aside_is_found_also_when_its_intent_was_overwritten(
+    catalogue: Catalogue, dies: Callable[..., None]
+) -> None:
+    product = catalogue.add("a", "b")
+    catalogue.run()
+    catalogue.now_has(product, "b", "a")
+    dies("after", 2)  # one lies only aside
+    assert len(catalogue.objects()) == 3
+    catalogue.now_has(product, "c", "d")
+    dies("after", 2)
+    catalogue.asked()
+    catalogue.now_has(product, "b", "a")
+    assert catalogue.run().done == 1
+    assert len(catalogue.asked()) < 2, "what lay aside was asked for again"
+    assert catalogue.objects() == {"1/1": GREEN, "1/2": RED} and catalogue.rows(product) == stored(1, 2)
+
+
+def test_whoever_lost_the_lease_stores_nothing(catalogue: Catalogue) -> None:
+    product = catalogue.add("a")
+
+    async def answer(writer: StreamWriter) -> None:
+        query = "UPDATE due_work SET lease_token = 'another' WHERE product_id = %s"
+        await asyncio.to_thread(execute, catalogue.db, query, product)
+        writer.write(reply(RED))
+
+    catalogue.host.answer("/a", answer)
+    report = catalogue.run()
+    assert (report.done, report.superseded) == (0, 1)
+    assert catalogue.objects() == {} and intents(catalogue) == []

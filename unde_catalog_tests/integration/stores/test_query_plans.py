@@ -1,0 +1,59 @@
+"""Whether the database itself says that due work is looked for by indexes, at 100,000 due rows."""
+
+import pytest
+
+from unde_catalog.brands import BRANDS
+from unde_catalog.stages.run import DUE_STAGES
+from unde_catalog.stores.db.database import Cursor, Database
+from unde_catalog.stores.staging.due_work import query_plans
+from unde_catalog_tests.support.due import BRAND, add_products, execute
+from unde_catalog_tests.support.many_products import many_due_rows
+
+
+@pytest.fixture
+def hundred_thousand(db: Database, direct: str) -> Database:
+    many_due_rows(direct, products=20_000, stages=DUE_STAGES, brands=tuple(BRANDS))
+    return db
+
+
+def test_no_query_of_due_work_reads_a_table_whole_at_100_000_rows(hundred_thousand: Database) -> None:
+    assert hundred_thousand.run(query_plans.sequential_scans, DUE_STAGES, tuple(BRANDS)) == []
+
+
+def test_nor_where_one_brand_is_all_there_is(db: Database, direct: str) -> None:
+    many_due_rows(direct, products=15_000, stages=DUE_STAGES, brands=(BRAND,))
+    assert db.run(query_plans.sequential_scans, DUE_STAGES, tuple(BRANDS)) == []
+
+
+def test_what_is_explained_is_not_run(hundred_thousand: Database) -> None:
+    before = execute(hundred_thousand, "SELECT sum(hashtext(w::text)) AS rows FROM due_work w")
+    found = hundred_thousand.run(lambda cursor: list(query_plans.plans(cursor, "availability", BRAND)))
+    assert {name for name, _ in found} == {
+        "take", "take by id", "finish", "still_open", "due_brands", "product_ids_of", "without_place", "changed",
+    }  # fmt: skip
+    assert "ModifyTable" in {plan["Node Type"] for name, plan in found if name == "take"}
+    assert execute(hundred_thousand, "SELECT sum(hashtext(w::text)) AS rows FROM due_work w") == before
+
+
+def test_a_lost_index_is_found_and_named(hundred_thousand: Database) -> None:
+    execute(hundred_thousand, "DROP INDEX idx_due_work_due")
+    found = hundred_thousand.run(query_plans.sequential_scans, ("originals",), (BRAND,))
+    assert {one.table for one in found} == {"due_work"}
+    taking = next(one for one in found if one.query == "take")
+    assert not taking.small
+    assert taking.sentence().startswith("take of originals in zara reads due_work whole (")
+
+
+def test_a_small_table_may_be_read_whole(db: Database) -> None:
+    add_products(db, 30)
+    execute(db, "ANALYZE raw_products, due_work")
+
+    def without_indexes(cursor: Cursor) -> list[query_plans.SequentialScan]:
+        cursor.execute("SET LOCAL enable_indexscan = off")
+        cursor.execute("SET LOCAL enable_indexonlyscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        return query_plans.sequential_scans(cursor, ("originals",), (BRAND,))
+
+    found = db.run(without_indexes)
+    assert found and all(one.small for one in found)
+    assert found[0].sentence().endswith("which is quick while it is small")

@@ -1,0 +1,203 @@
+"""How roles come into being: once a cluster, by whoever may, and under workers that go on."""
+
+import shutil
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from unde_catalog.stores.db import migrate
+from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
+from unde_catalog.stores.staging.due_work import leases as due_work
+from unde_catalog_tests.support.due import BRAND, LEASE, STAGE, add_products, execute, finish, poll, take
+from unde_catalog_tests.support.roles import ROLES, acting_as, url_as
+from unde_catalog_tests.support.servers import PROJECT, Server
+
+MIGRATE = "import sys; from unde_catalog.stores.db import migrate; migrate.upgrade(sys.argv[1])"
+
+
+@pytest.fixture
+def admin(server: Server) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(server.admin_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def empty_url(server: Server) -> Iterator[str]:
+    url = server.new_database(migrated=False)
+    yield url
+    server.drop(url)
+
+
+@contextmanager
+def without_roles(admin: psycopg.Connection, server: Server, url: str) -> Iterator[None]:
+    """The cluster as if no roles had been made; afterwards those that the other databases know are back.
+
+    The database at `url`, which may know others by these names, is emptied.
+    """
+    for role in ROLES:
+        admin.execute(f"ALTER ROLE {role} RENAME TO {role}_before".encode())
+    try:
+        yield
+    finally:
+        with psycopg.connect(server.direct_url(url), autocommit=True) as connection:
+            for role in set(ROLES) & set(roles(admin)):
+                connection.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
+        for role in ROLES:
+            admin.execute(f"ALTER ROLE {role}_before RENAME TO {role}".encode())
+
+
+def roles(admin: psycopg.Connection) -> list[str]:
+    rows = admin.execute("SELECT rolname FROM pg_roles WHERE rolcanlogin ORDER BY 1").fetchall()
+    return [row[0] for row in rows]
+
+
+def up_to(revision: str, folder: Path, url: str) -> None:
+    """Migrate as a program did that knew nothing later."""
+    older = folder / "migrations"
+    shutil.copytree(migrate.FOLDER, older, ignore=shutil.ignore_patterns("__pycache__"))
+    for version in (older / "versions").glob("*.py"):
+        if version.name[:4] > revision:
+            version.unlink()
+    assert migrate.upgrade(url, migrate.Series(older))[-1] == revision
+
+
+@pytest.mark.parametrize("outcome", ["COMMIT", "ROLLBACK"])
+def test_roles_that_another_database_makes_at_this_moment_are_waited_for(
+    server: Server, admin: psycopg.Connection, empty_url: str, outcome: str
+) -> None:
+    with without_roles(admin, server, empty_url):
+        with psycopg.connect(server.admin_url) as other:
+            other.execute("CREATE ROLE collage LOGIN")
+            command = [sys.executable, "-c", MIGRATE, empty_url]
+            migrating = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=PROJECT)
+            try:
+                poll(server.admin_url, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'transactionid'")
+                other.execute(outcome.encode())
+                _, said = migrating.communicate(timeout=60)
+            finally:
+                migrating.kill()
+        assert (migrating.returncode, said) == (0, "")
+        assert set(ROLES) <= set(roles(admin))
+
+
+def test_databases_of_one_server_that_are_migrated_at_once_all_succeed(
+    server: Server, admin: psycopg.Connection
+) -> None:
+    urls = [server.new_database(migrated=False) for _ in range(4)]
+    with without_roles(admin, server, urls[0]):
+        migrating = [subprocess.Popen([sys.executable, "-c", MIGRATE, url], cwd=PROJECT) for url in urls]
+        assert [process.wait(60) for process in migrating] == [0, 0, 0, 0]
+        for url in urls[1:]:
+            server.drop(url)
+    server.drop(urls[0])
+
+
+def test_roles_have_no_password_until_an_operator_sets_one(
+    server: Server, admin: psycopg.Connection, empty_url: str
+) -> None:
+    with without_roles(admin, server, empty_url):
+        migrate.upgrade(empty_url)
+        rows = admin.execute("SELECT rolname FROM pg_authid WHERE rolpassword IS NULL AND rolcanlogin").fetchall()
+        assert set(ROLES) <= {row[0] for row in rows}
+        made = admin.execute("SELECT bool_or(rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls) FROM pg_roles"
+                             " WHERE rolname = ANY(%s)", (list(ROLES),)).fetchone()  # fmt: skip
+        assert made == (False,)
+
+
+@pytest.fixture
+def owner(server: Server, admin: psycopg.Connection, empty_url: str) -> Iterator[str]:
+    """The URL of an unmigrated database as its owner, who may do nothing else."""
+    role = f"owner_{uuid.uuid4().hex}"
+    hand_over = sql.SQL("ALTER DATABASE {} OWNER TO {}")
+    database = sql.Identifier(empty_url.partition("?")[0].rpartition("/")[2])
+    admin.execute(f"CREATE ROLE {role} LOGIN".encode())
+    admin.execute(hand_over.format(database, sql.Identifier(role)))
+    yield url_as(server, empty_url, role)
+    admin.execute(hand_over.format(database, sql.Identifier("unde")))
+    with psycopg.connect(server.direct_url(empty_url), autocommit=True) as connection:
+        connection.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}".encode())
+
+
+def test_an_owner_who_may_not_make_roles_is_told_who_has_to(
+    server: Server, admin: psycopg.Connection, empty_url: str, owner: str
+) -> None:
+    sentence = (
+        r"^the database .* can't be migrated: the roles apify, collage, downloader, scraper, ximilar are missing and "
+        r"owner_\w+ may not make roles; let an administrator run CREATE ROLE \.\.\. LOGIN for each of them, then "
+        r"migrate again$"
+    )
+    with without_roles(admin, server, empty_url):
+        with pytest.raises(DatabaseUnavailable, match=sentence):
+            migrate.upgrade(owner)
+        with Database(owner) as db:
+            assert migrate.revision(db) is None
+
+
+def test_an_owner_who_may_not_make_roles_goes_on_where_they_are(server: Server, empty_url: str, owner: str) -> None:
+    migrate.upgrade(owner)
+    with Database(owner) as db, Database(url_as(server, empty_url, "downloader")) as worker:
+        add_products(db, 2)
+        assert len(finish(worker, take(worker))) == 2
+        with pytest.raises(DatabaseUnavailable, match="permission denied for table raw_products"):
+            execute(worker, "UPDATE raw_products SET price = 1")
+
+
+def test_rights_from_before_are_taken_back_and_scraper_gets_later_tables(empty_url: str) -> None:
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        connection.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
+    migrate.upgrade(empty_url)
+    with Database(empty_url) as db:
+        execute(db, "GRANT ALL ON raw_products, due_work TO downloader")
+        execute(db, "DELETE FROM alembic_version")
+        migrate.upgrade(empty_url)
+        for statement in ("UPDATE raw_products SET price = 1", "UPDATE due_work SET stage = 'originals'",
+                          "CREATE TABLE mine ()"):  # fmt: skip
+            with pytest.raises(DatabaseUnavailable, match="permission denied"), acting_as(db, "downloader") as cursor:
+                cursor.execute(statement.encode())
+        execute(db, "CREATE TABLE later (id bigserial)")
+        with acting_as(db, "scraper") as cursor:
+            cursor.execute("INSERT INTO later DEFAULT VALUES")
+
+
+def settle(cursor: Cursor, leases: Sequence[due_work.Lease]) -> int:
+    """What a run does again and again after it took something: settle, and write in the products."""
+    due_work.finish(cursor, STAGE, [due_work.LeaseOutcome(lease, "released") for lease in leases])
+    ids = [lease.product_id for lease in leases]
+    cursor.execute("UPDATE raw_products SET updated_at = now() WHERE id = ANY(%s)", (ids,))
+    return len(leases)
+
+
+@pytest.mark.parametrize("revision", ["0003", "0004"])
+def test_a_database_in_use_is_migrated_under_its_workers(empty_url: str, revision: str, tmp_path: Path) -> None:
+    up_to(revision, tmp_path, empty_url)
+    done, enough = [0], threading.Event()
+
+    def worker() -> None:
+        with Database(empty_url) as own:
+            while not enough.is_set():
+                done[0] += own.run(settle, own.run(due_work.take, STAGE, BRAND, 50, LEASE))
+
+    with Database(empty_url) as db, ThreadPoolExecutor(3) as threads:
+        add_products(db, 500)
+        before = execute(db, "SELECT product_id, stage, due_at FROM due_work ORDER BY product_id")
+        workers = [threads.submit(worker) for _ in range(3)]
+        try:
+            poll(empty_url, "SELECT count(*) FILTER (WHERE taken <> 0) > 100 FROM due_work")
+            assert migrate.upgrade(empty_url)[-1] == migrate.newest_revision()
+            after_it = done[0]
+            poll(empty_url, "SELECT pg_sleep(0.2) IS NOT NULL")
+        finally:
+            enough.set()
+        for one in workers:
+            one.result(30)
+        assert done[0] > after_it > 0
+        assert execute(db, "SELECT product_id, stage, due_at FROM due_work ORDER BY product_id") == before

@@ -1,0 +1,247 @@
+"""What only a bucket does: its requests on the wire, its public URLs, its settings."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from unde_catalog.backends import Backends
+from unde_catalog.settings.environment import Settings, SettingsError, load_settings
+from unde_catalog.stores.objects.directory import DirectoryStore
+from unde_catalog.stores.objects.objects import ObjectMissing, StorageUnavailable
+from unde_catalog.stores.objects.s3 import IN_FLIGHT, s3_store
+from unde_catalog_tests.support.s3_servers import (
+    BUCKET,
+    OddS3,
+    bucket_at,
+    odd_s3,
+    running_moto,
+    running_rclone,
+    s3_environment,
+)
+
+KEY = "originals/zara/495689099/1.jpg"
+JPEG = "image/jpeg"
+BIG = b"x" * 12_000_000  # above obstore's threshold for multipart uploads
+HETZNER = "https://hel1.your-objectstorage.com"
+
+
+@pytest.fixture
+def odd() -> Iterator[OddS3]:
+    with odd_s3() as running:
+        yield running
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    return monkeypatch
+
+
+def test_a_put_is_one_request_with_its_type_and_cache_control_and_without_checksum_headers(odd: OddS3):
+    store = s3_store(bucket_at(odd.url))
+    for data in (b"small", BIG):
+        odd.asked.clear()
+        store.put(KEY, data, JPEG)
+        (asked,) = odd.asked
+        assert (asked.method, asked.path, asked.size) == ("PUT", f"/unde-images/{KEY}", len(data))
+        assert asked.headers["content-type"] == JPEG and asked.headers["cache-control"] == "max-age=300"
+        assert "/us-east-1/s3/aws4_request" in asked.headers["authorization"]
+        amazon = {name for name in asked.headers if name.startswith("x-amz-")}
+        assert amazon == {"x-amz-date", "x-amz-content-sha256"} and "if-none-match" not in asked.headers
+    assert odd.objects[KEY] == BIG
+
+
+def test_objects_are_deleted_one_by_one_without_checksum_headers(odd: OddS3):
+    s3_store(bucket_at(odd.url)).delete(["a/1", "a/2"])
+    assert [(asked.method, asked.path) for asked in odd.asked] == [
+        ("DELETE", "/unde-images/a/1"),
+        ("DELETE", "/unde-images/a/2"),
+    ]
+    assert not [name for asked in odd.asked for name in asked.headers if "checksum" in name]
+
+
+def test_a_reader_gets_the_type_and_cache_control_back():
+    with running_moto() as server:
+        store = s3_store(bucket_at(server.url))
+        store.put(KEY, BIG, JPEG)
+        answer = server.client.get_object(Bucket=BUCKET, Key=KEY)
+        assert (answer["ContentType"], answer["CacheControl"]) == (JPEG, "max-age=300")
+        assert answer["Body"].read() == BIG
+
+
+def test_variables_meant_for_other_programs_are_not_taken(odd: OddS3, monkeypatch: pytest.MonkeyPatch):
+    for name, value in {
+        "AWS_SESSION_TOKEN": "t", "AWS_ACCESS_KEY_ID": "other", "AWS_REGION": "other", "AWS_SKIP_SIGNATURE": "true",
+        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1", "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+        "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": "true", "AWS_UNSIGNED_PAYLOAD": "true",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    s3_store(bucket_at(odd.url)).put(KEY, b"x", JPEG)
+    (asked,) = odd.asked
+    assert "Credential=planted-access/" in asked.headers["authorization"]
+    assert "/us-east-1/" in asked.headers["authorization"] and "x-amz-security-token" not in asked.headers
+    assert asked.headers["x-amz-content-sha256"] != "UNSIGNED-PAYLOAD"
+
+
+_PUT_THROUGH_PROXY = """
+from unde_catalog.stores.objects.s3 import s3_store
+from unde_catalog_tests.support.s3_servers import bucket_at
+s3_store(bucket_at("http://fsn1.store.internal", addressing="virtual")).put("a/1.jpg", b"x", "image/jpeg")
+"""
+
+
+def test_a_bucket_in_the_hosts_name_is_asked_for_by_that_name(odd: OddS3):
+    # The one way to see a name that nobody resolves here: a standard proxy variable, with us as the proxy.
+    run = subprocess.run([sys.executable, "-c", _PUT_THROUGH_PROXY], env={"http_proxy": odd.url}, timeout=60)
+    assert run.returncode == 0
+    (asked,) = odd.asked
+    assert asked.path == "http://unde-images.fsn1.store.internal/a/1.jpg"
+    assert asked.headers["host"] == "unde-images.fsn1.store.internal"
+
+
+@pytest.mark.parametrize(
+    ("changes", "base_url", "region"),
+    [
+        ({}, "https://unde-images.hel1.your-objectstorage.com", "hel1"),
+        ({"addressing": "path"}, f"{HETZNER}/unde-images", "hel1"),
+        ({"bucket": "with.dots"}, f"{HETZNER}/with.dots", "hel1"),
+        ({"region": "eu"}, "https://unde-images.hel1.your-objectstorage.com", "eu"),
+        ({"endpoint": "https://s3.eu-west-1.aws.com/"}, "https://unde-images.s3.eu-west-1.aws.com", "eu-west-1"),
+        ({"endpoint": "https://s3.example.com:9000"}, "https://unde-images.s3.example.com:9000", "us-east-1"),
+        ({"endpoint": "http://127.0.0.1:9000"}, "http://127.0.0.1:9000/unde-images", "us-east-1"),
+        ({"endpoint": "http://[::1]:9000"}, "http://[::1]:9000/unde-images", "us-east-1"),
+        ({"endpoint": "http://minio:9000"}, "http://minio:9000/unde-images", "us-east-1"),
+        ({"endpoint": "http://minio:9000", "addressing": "virtual"}, "http://unde-images.minio:9000", "us-east-1"),
+        ({"endpoint": "https://10.0.0.7"}, "https://10.0.0.7/unde-images", "us-east-1"),
+    ],
+)  # fmt: skip
+def test_addresses_and_regions_follow_from_the_endpoint(changes: dict[str, str], base_url: str, region: str):
+    s3 = bucket_at(**{"endpoint": HETZNER, **changes})
+    assert (s3.base_url, s3.region) == (base_url, region)
+    assert s3_store(s3).public_url(KEY) == f"{base_url}/{KEY}"
+    assert s3_store(s3, "https://cdn.example/media/").public_url(KEY) == f"https://cdn.example/media/{KEY}"
+    assert "planted" not in f"{s3!r} {s3_store(s3)._backend!r}"
+
+
+def test_the_settings_alone_decide_where_objects_go(environment: pytest.MonkeyPatch, odd: OddS3):
+    with Backends(load_settings()) as backends:
+        assert isinstance(backends.store, DirectoryStore)
+    for name, value in s3_environment(odd.url).items():
+        environment.setenv(name, value)
+    with Backends(load_settings()) as backends:
+        backends.store.put(KEY, b"x", JPEG)
+        assert odd.objects == {KEY: b"x"} and backends.store.public_url(KEY) == f"{odd.url}/unde-images/{KEY}"
+    environment.setenv("OBJECT_BASE_URL", "https://cdn.example/")
+    with Backends(load_settings()) as backends:
+        assert backends.store.public_url(KEY) == f"https://cdn.example/{KEY}"
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"S3_ENDPOINT": HETZNER}, "S3_ACCESS_KEY, S3_SECRET_KEY: wanted beside S3_ENDPOINT"),
+        ({"S3_ENDPOINT": HETZNER, "S3_ACCESS_KEY": "planted"}, "S3_SECRET_KEY: wanted beside S3_ENDPOINT and S3_ACC"),
+        ({"S3_ACCESS_KEY": "planted", "S3_SECRET_KEY": "planted"}, "S3_ENDPOINT: wanted beside"),
+        ({"S3_ENDPOINT": "http://hel1.your-objectstorage.com"}, "S3_ENDPOINT.*http is for private addresses"),
+        ({"S3_ENDPOINT": "http://8.8.8.8"}, "S3_ENDPOINT.*http is for private addresses"),
+        ({"S3_ENDPOINT": f"{HETZNER}/unde-images"}, "S3_ENDPOINT.*more than a scheme, a host and a port"),
+        (
+            s3_environment("https://unde-images.hel1.your-objectstorage.com"),
+            "S3_ENDPOINT: wants the host without the bucket, hel1.your-objectstorage.com",
+        ),
+        ({"S3_BUCKET": "Not A Bucket"}, "S3_BUCKET: wants the name of a bucket"),
+        ({"S3_ADDRESSING": "host"}, "S3_ADDRESSING: wants auto, virtual"),
+    ],
+)
+def test_a_half_or_wrong_configuration_is_told(environment: pytest.MonkeyPatch, values: dict[str, str], told: str):
+    for name, value in values.items():
+        environment.setenv(name, value)
+    with pytest.raises(SettingsError, match=told) as caught:
+        load_settings()
+    assert "planted" not in str(caught.value)
+
+
+def test_no_more_requests_are_on_their_way_than_a_process_may_have(odd: OddS3):
+    store = s3_store(bucket_at(odd.url))
+    odd.hold.clear()
+
+    async def put_all() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(100))
+        puts = asyncio.gather(*(store.put_async(f"a/{number}", b"x", JPEG) for number in range(500)))
+        while len(odd.asked) < IN_FLIGHT:
+            await asyncio.sleep(0.01)
+        odd.hold.set()
+        await puts
+
+    asyncio.run(put_all())
+    assert len(odd.objects) == 500
+    assert odd.most_asked == IN_FLIGHT and odd.most_open < 2 * IN_FLIGHT
+
+
+def test_a_list_is_read_page_by_page(odd: OddS3):
+    odd.objects |= {f"many/{number:04}": b"" for number in range(2_500)}
+    listed = s3_store(bucket_at(odd.url)).list("many")
+    next(listed)
+    looks = len(odd.asked)
+    assert looks == 2  # is the bucket there at all, and the first page
+    assert sum(1 for _ in listed) == 2_499
+    assert len(odd.asked) == looks + 2
+
+
+def test_a_stopped_store_is_down_and_goes_on_when_it_is_started_again(tmp_path: Path):
+    with running_rclone(tmp_path) as rclone:
+        store = s3_store(bucket_at(rclone.url))
+        store.put("a/1", b"1", JPEG)
+        rclone.stop()
+        answered = threading.Event()
+
+        def write() -> None:
+            store.put("a/2", b"2", JPEG)
+            answered.set()
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        assert not answered.wait(0.5)
+        rclone.start()
+        writer.join(30)
+        assert answered.is_set() and store.get("a/1") + store.get("a/2") == b"12"
+
+
+def test_a_missing_object_is_told_from_a_missing_bucket(tmp_path: Path):
+    with running_rclone(tmp_path) as rclone:
+        store = s3_store(bucket_at(rclone.url))
+        with pytest.raises(ObjectMissing):
+            store.get(KEY)
+        assert store.head(KEY) is None
+        store = s3_store(bucket_at(rclone.url, bucket="nobodys"))
+        uses = [
+            lambda: store.get(KEY),
+            lambda: store.head(KEY),
+            lambda: store.delete([KEY]),
+            lambda: list(store.list("")),
+        ]
+        for use in uses:
+            with pytest.raises(StorageUnavailable, match="there is no bucket nobodys: create it, or set S3_BUCKET"):
+                use()
+
+
+def test_no_secret_is_in_a_process_that_failed(tmp_path: Path):
+    code = "from unde_catalog.backends import Backends\nfrom unde_catalog.settings.environment import load_settings\n"
+    code += "Backends(load_settings()).store.put('a', b'', 'image/jpeg')"
+    with running_rclone(tmp_path) as rclone:
+        environment = s3_environment(rclone.url) | {"S3_SECRET_KEY": "planted-wrong"}
+        run = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, cwd=tmp_path
+        )
+    assert "StorageUnavailable" in run.stderr and "S3_SECRET_KEY" in run.stderr and "planted" not in run.stderr
+    assert json.dumps(run.stdout) == '""'

@@ -1,0 +1,155 @@
+"""Every service that `unde-catalog doctor` asks, running and healthy, for tests that take one of them away."""
+
+import json
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from dagster_postgres import DagsterPostgresStorage
+
+from unde_catalog.backends import Backends
+from unde_catalog.operations.doctor.result import Line
+from unde_catalog.operations.doctor.run import SECONDS, Diagnosis, run_checks
+from unde_catalog.operations.doctor.services import all_checks
+from unde_catalog.settings.environment import load_settings, load_user_media_settings
+from unde_catalog.settings.redaction import Secrets
+from unde_catalog.stores.db import migrate
+from unde_catalog.stores.production.migrate import PRODUCTION
+from unde_catalog_tests.support.nats_servers import running_nats
+from unde_catalog_tests.support.proxies import running_proxy
+from unde_catalog_tests.support.s3_servers import BUCKET, running_rclone, s3_environment
+from unde_catalog_tests.support.servers import PROJECT, Server, missing, running_sandbox
+from unde_catalog_tests.support.upstream import far_side, reply
+from unde_catalog_tests.support.user_media import PRIVATE_BUCKET, private_environment
+
+REDIS_PASSWORD = "redis-planted-password"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The environment for them all, and the photo host behind the proxy."""
+
+    environment: dict[str, str]
+    photo_url: str
+
+
+@contextmanager
+def healthy_services(server: Server, folder: Path) -> Iterator[Services]:
+    """All of them but the staging database, which every test has of its own."""
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(running_sandbox(folder / "sandbox"))
+        (folder / "s3" / PRIVATE_BUCKET).mkdir(parents=True)
+        rclone = stack.enter_context(running_rclone(folder / "s3"))
+        nats = stack.enter_context(running_nats(folder / "nats"))
+        public = stack.enter_context(_public(folder / "s3" / BUCKET))
+        proxy = stack.enter_context(running_proxy(folder / "proxy"))
+        redis = stack.enter_context(_redis(folder / "redis"))
+        photos = stack.enter_context(far_side())
+        photos.answer("/", reply(b"a shop", "403 Forbidden"))
+        production, dagster = (server.new_database(migrated=False) for _ in range(2))
+        dagster = server.past_poolers(dagster)
+        migrate.upgrade(production, PRODUCTION)
+        stack.callback(server.drop, production)
+        stack.callback(server.drop, dagster)
+        DagsterPostgresStorage(dagster)  # makes its tables
+        home = folder / "dagster"
+        home.mkdir()
+        (home / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")
+        environment = {
+            **sandbox.environment, **s3_environment(rclone.url), "OBJECT_BASE_URL": public,
+            "NATS_URL": nats.url, **private_environment(rclone.url),
+            "PROXY_URL": proxy, "ZARA_USE_PROXY": "true", "ZARA_PHOTO_HOSTS": f"localhost:{photos.port}",
+            "REDIS_URL": redis, "PRODUCTION_DB_URL": production, "DAGSTER_DB_URL": dagster,
+            "DAGSTER_HOME": str(home), "NOTICE_WEBHOOK_URL": "http://127.0.0.1:1/notices",
+            "UNDE_HOME": str(folder / "home"),
+        }  # fmt: skip
+        yield Services(environment, photos.url("/a.jpg", "localhost"))
+
+
+def diagnose(seconds: float = SECONDS) -> Diagnosis:
+    """What doctor finds of the services in the environment."""
+    settings, people = load_settings(), load_user_media_settings()
+    with Backends(settings) as backends:
+        return run_checks(all_checks(settings, people, backends), Secrets(settings, people), seconds)
+
+
+def of(diagnosis: Diagnosis, state: str) -> set[str]:
+    """The services of that colour."""
+    return {line.service for line in diagnosis.lines if line.state == state}
+
+
+def line_of(diagnosis: Diagnosis, service: str) -> Line:
+    return next(line for line in diagnosis.lines if line.service == service)
+
+
+def told(diagnosis: Diagnosis) -> str:
+    """Everything that is shown, for programs."""
+    return json.dumps([line.as_dict() for line in diagnosis.lines], indent=1)
+
+
+def closed_port() -> int:
+    """A port of this machine where nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
+
+
+@contextmanager
+def silent_port() -> Iterator[int]:
+    """A port where everybody is let in and nobody is ever answered."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listening:
+        yield listening.getsockname()[1]
+
+
+def has_events(url: str) -> int:
+    """How many events Dagster's database holds."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT count(*) FROM event_logs").fetchone()
+        assert row is not None
+        return row[0]
+
+
+@contextmanager
+def _public(folder: Path) -> Iterator[str]:
+    """A web server over a folder: what a CDN shows of a bucket."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{running.server_port}"
+        finally:
+            running.shutdown()
+
+
+@contextmanager
+def _redis(folder: Path) -> Iterator[str]:
+    program = shutil.which("redis-server")
+    if program is None:
+        missing("Redis is not installed: apt-get install redis-server")
+    folder.mkdir()
+    port = closed_port()
+    command = [
+        program, "--port", str(port), "--bind", "127.0.0.1", "--requirepass", REDIS_PASSWORD, "--save", "",
+        "--dir", str(folder),
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert any("Ready to accept connections" in line for line in process.stdout), "Redis did not start"
+        yield f"redis://:{REDIS_PASSWORD}@127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        process.wait(20)
