@@ -12,6 +12,7 @@ from typing import Literal
 import aiohttp
 
 from unde_catalog.net.resolver import RefusedAddress
+from unde_catalog.text import printable
 
 Fault = Literal["gone", "item", "far_side"]
 
@@ -67,21 +68,21 @@ def of_headers(
     wall: float,
 ) -> DownloadFailed | Redirect | None:
     """What status and headers mean; None for a body worth reading. `wall` is the time, for dates in Retry-After."""
-    said = words(next((headers[name] for name in _PROXY_ERRORS if name in headers), "")) if proxied != "no" else ""
+    said = printable(next((headers[name] for name in _PROXY_ERRORS if name in headers), "")) if proxied != "no" else ""
     by_proxy = bool(said) or (proxied == "plain" and status in (402, 407)) or "Proxy-Authenticate" in headers
     if proxied != "no" and by_proxy:
-        return of_proxy(status, said or words(reason))
+        return of_proxy(status, said or printable(reason))
     if status == 200:
         encoding = headers.get("Content-Encoding", "").strip().lower()
         if encoding not in ("", "identity"):  # we ask for identity; unpacking could make gigabytes of it
-            return DownloadFailed("encoded", f"sent as {words(encoding)} though we asked for none", "item")
+            return DownloadFailed("encoded", f"sent as {printable(encoding)} though we asked for none", "item")
         return None
     if status in _REDIRECTS and headers.get("Location"):
         return Redirect(headers["Location"])
     fault: Fault = "gone" if status in _GONE else "item" if status in _OF_THE_URL or status < 400 else "far_side"
     asks = status in _ASK_AGAIN
     after = retry_after(headers.get("Retry-After"), wall) if asks else None
-    return DownloadFailed(f"http_{status}", words(reason), fault, asks, after)
+    return DownloadFailed(f"http_{status}", printable(reason), fault, asks, after)
 
 
 def of_proxy(status: int, said: str) -> DownloadFailed:
@@ -89,7 +90,7 @@ def of_proxy(status: int, said: str) -> DownloadFailed:
     if status == 407:
         return DownloadFailed(PROXY_REFUSED, "the proxy refuses our credentials (407): check PROXY_URL", "far_side")
     reason = "proxy_error" if status == 200 else f"proxy_{status}"
-    return DownloadFailed(reason, f"the proxy answered {status} {words(said)}".strip(), "far_side")
+    return DownloadFailed(reason, f"the proxy answered {status} {printable(said)}".strip(), "far_side")
 
 
 def of_body(body: bytes) -> Downloaded | DownloadFailed:
@@ -109,18 +110,18 @@ def of_error(error: aiohttp.ClientError) -> DownloadFailed:
             said = next((headers[name] for name in _PROXY_ERRORS if name in headers), error.message)
             return of_proxy(error.status, said)
         case aiohttp.ClientProxyConnectionError():
-            return DownloadFailed("proxy_unreachable", words(error.os_error.strerror), "far_side")
+            return DownloadFailed("proxy_unreachable", printable(error.os_error.strerror), "far_side")
         case aiohttp.ClientConnectorCertificateError():
             problem = getattr(error.certificate_error, "verify_message", "") or "not valid"
-            return DownloadFailed("tls_certificate", f"certificate: {words(problem)}", "far_side")
+            return DownloadFailed("tls_certificate", f"certificate: {printable(problem)}", "far_side")
         case aiohttp.ClientConnectorDNSError():
             return DownloadFailed("no_such_host", "the name does not resolve", "far_side")
         case aiohttp.ClientSSLError():
-            return DownloadFailed("tls", words(error.os_error.strerror), "far_side")
+            return DownloadFailed("tls", printable(error.os_error.strerror), "far_side")
         case aiohttp.ClientConnectorError():
             if isinstance(error.os_error, RefusedAddress):
                 return DownloadFailed("refused_address", str(error.os_error), "item")
-            return DownloadFailed("no_connection", words(error.os_error.strerror), "far_side")
+            return DownloadFailed("no_connection", printable(error.os_error.strerror), "far_side")
         case aiohttp.ClientPayloadError():
             return DownloadFailed("truncated", "the answer broke off before its end", "item")
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
@@ -140,8 +141,3 @@ def retry_after(value: str | None, wall: float) -> float | None:
         return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - wall)
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-def words(text: str | None) -> str:
-    """What another party wrote, fit for a log line and a text column."""
-    return "".join(char if char.isprintable() else " " for char in text or "")[:200].strip()

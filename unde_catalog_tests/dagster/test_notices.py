@@ -102,7 +102,7 @@ def test_six_brands_that_fail_for_one_reason_are_one_notice_and_one_when_it_is_o
     assert desk.tick(140).endswith("0 causes open; 1 sent")
     over = desk.receiver.told()[1]
     assert (over["what"], over["count"], over["causes"][0]["over"]) == ("over", 12, True)
-    assert over["text"].startswith("originals works again, over after 2 h: 12 runs, 6 brands")
+    assert over["text"].startswith("originals works again, over after 2 hours: 12 runs, 6 brands")
     assert desk.tick(150).endswith("; 0 sent")
 
 

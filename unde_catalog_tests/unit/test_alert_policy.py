@@ -98,7 +98,7 @@ def test_six_brands_are_one_notice_that_names_them_all() -> None:
         (cause(), "originals fails: 1 run, zara"),
         (cause(failing=()), "originals failed and works again: 1 run, zara"),
         (cause(told=HOUR, ago=2 * HOUR, failing=(), runs=14, brands=ALL[:2]),
-         "originals works again, over after 2 h: 14 runs, 2 brands (bershka, massimodutti)"),
+         "originals works again, over after 2 hours: 14 runs, 2 brands (bershka, massimodutti)"),
         (cause(told=DAY, ago=3 * DAY, runs=9), "originals still fails after 3 days: 9 runs, zara"),
         (cause(returned=1), "originals fails again: 1 run, zara"),
         (cause(kind="check", check="valid_share", brands=("",)), "the check valid_share of originals fails: 1 run"),

@@ -7,7 +7,6 @@ import pytest
 
 from unde_catalog.operations.quality.collection import counted_from
 from unde_catalog.operations.quality.freshness import FRESHNESS_RULES, fresh
-from unde_catalog.operations.quality.result import in_words
 from unde_catalog.operations.quality.system import (
     FreeSpace,
     backup_age,
@@ -101,11 +100,3 @@ def test_records_are_counted_by_asking_for_places(there: int, guess: int) -> Non
 
     assert counted_from(guess, has_place) == there
     assert len(asked) <= (2 if guess == there else 30) and 0 not in asked
-
-
-@pytest.mark.parametrize(
-    ("age", "words"),
-    [(timedelta(minutes=1), "1 minute"), (HOUR, "60 minutes"), (5 * HOUR, "5 hours"), (80 * HOUR, "3 days")],
-)
-def test_ages_are_told_as_people_say_them(age: timedelta, words: str) -> None:
-    assert in_words(age) == words

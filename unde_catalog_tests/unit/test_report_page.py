@@ -99,7 +99,7 @@ def test_what_is_worth_a_look_comes_first_the_worst_of_it_before_all() -> None:
     assert [one.weight for one in found] == sorted(one.weight for one in found)  # bad before warn
     told = [one.sentence for one in found]
     assert "Collecting: no success lately for Bershka (12 minutes ago)" in told
-    assert "A host has been asked more slowly for 1 hour, 4.0 s between two requests" in told
+    assert "A host has been asked more slowly for 60 minutes, 4.0 s between two requests" in told
     assert "95 % of this month's 10,000 Ximilar credits are used" in told
     calm = replace(report(), freshness={}, pauses=[], slow_hosts=[], failing=[], credits_month=0)
     assert notes(calm) == [] and headline(calm, []) == "All is well."

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from unde_catalog.operations.alerts.message import Message, ago, plain
+from unde_catalog.operations.alerts.message import Message, plain
 from unde_catalog.operations.alerts.policy import GATHER
 from unde_catalog.operations.alerts.sanitize import Sanitizer
 from unde_catalog.stores.staging.alerts.incidents import FailureEvent, Recovery
+from unde_catalog.text import duration
 
 EVERY = timedelta(hours=1)
 
@@ -77,14 +78,14 @@ def outage_message(
     )
     meanwhile = f"Meanwhile {runs} run{'s' * (runs != 1)} failed: {stages}." if runs else "No run failed meanwhile."
     detail = f"{word(trouble)}\n{meanwhile} Notices of single causes follow when it is back."
-    subject = f"the staging database can't be used for {ago(now - since)}"
+    subject = f"the staging database can't be used for {duration(now - since)}"
     return plain(f"{_id(since)}-{int((now - since) / EVERY)}", "unwritten", subject, detail, now, ui)
 
 
 def recovery_message(memory: SensorState, now: datetime, ui: str) -> Message:
     """That it is over."""
     since = memory.down_since or now
-    subject = f"the staging database can be used again, over after {ago(now - since)}"
+    subject = f"the staging database can be used again, over after {duration(now - since)}"
     return plain(f"{_id(since)}-over", "over", subject, "What failed meanwhile is told now.", now, ui)
 
 

@@ -4,13 +4,14 @@ When there is one is decided in `policy.py`; channels send what is made here as 
 """
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from unde_catalog.operations.alerts.policy import Alert, What
-from unde_catalog.operations.alerts.sanitize import harmless, shortened
+from unde_catalog.operations.alerts.sanitize import harmless
 from unde_catalog.stores.staging.alerts.incidents import Incident
+from unde_catalog.text import duration, shorten
 
 _LONGEST_SUBJECT = 150  # characters
 _LONGEST_TEXT = 3_500  # Slack's and Mattermost's own limits are 4,000
@@ -47,9 +48,9 @@ def message(notice: Alert, ui: str) -> Message:
     chats = [entry.block(len(entries) > 1, chat=True) for entry in entries]
     head = [subject] if len(entries) > 1 or notice.what == "digest" else []
     return Message(
-        shortened(subject, _LONGEST_SUBJECT),
-        shortened("\n".join([*head, *blocks, *more]), _LONGEST_TEXT),
-        shortened("\n".join([*map(harmless, head), *chats, *more]), _LONGEST_TEXT),
+        shorten(subject, _LONGEST_SUBJECT),
+        shorten("\n".join([*head, *blocks, *more]), _LONGEST_TEXT),
+        shorten("\n".join([*map(harmless, head), *chats, *more]), _LONGEST_TEXT),
         fields,
     )
 
@@ -63,20 +64,8 @@ def plain(notice_id: str, what: What, subject: str, detail: str, at: datetime, u
     chat = f"{harmless(subject)}\n{harmless(detail)}\n{_link(ui, '')}"
     text = f"{subject}\n{detail}\n{_link(ui, '')}"
     return Message(
-        shortened(subject, _LONGEST_SUBJECT), shortened(text, _LONGEST_TEXT), shortened(chat, _LONGEST_TEXT), fields
+        shorten(subject, _LONGEST_SUBJECT), shorten(text, _LONGEST_TEXT), shorten(chat, _LONGEST_TEXT), fields
     )
-
-
-def ago(span: timedelta) -> str:
-    """A span of time in its biggest unit: `40 s`, `12 min`, `2 h`, `3 days`."""
-    seconds = max(0, int(span.total_seconds()))
-    if seconds < 90:
-        return f"{seconds} s"
-    if seconds < 90 * 60:
-        return f"{round(seconds / 60)} min"
-    if seconds < 36 * 3600:
-        return f"{round(seconds / 3600)} h"
-    return f"{round(seconds / 86_400)} days"
 
 
 # Where a receiver looks that knows of one cause.
@@ -119,12 +108,12 @@ def _subject(notice: Alert) -> str:
 def _headline(notice: Alert, cause: Incident) -> str:
     named, counted = _named(cause), _counted(cause)
     if notice.what == "over" and cause.failing:
-        return f"{named} has not failed for {ago(notice.at - cause.last_at)}, and not worked either: {counted}"
+        return f"{named} has not failed for {duration(notice.at - cause.last_at)}, and not worked either: {counted}"
     if notice.what == "over":
-        return f"{named} works again, over after {ago(notice.at - cause.first_at)}: {counted}"
+        return f"{named} works again, over after {duration(notice.at - cause.first_at)}: {counted}"
     if cause.id in notice.ended:
         return f"{named} failed and works again: {counted}"
-    said = {"again": "fails again", "reminder": f"still fails after {ago(notice.at - cause.first_at)}"}
+    said = {"again": "fails again", "reminder": f"still fails after {duration(notice.at - cause.first_at)}"}
     return f"{named} {said.get(notice.what, 'fails')}: {counted}"
 
 

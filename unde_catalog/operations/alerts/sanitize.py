@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from unde_catalog.settings.environment import Settings
 from unde_catalog.settings.redaction import HIDDEN, Secrets
+from unde_catalog.text import shorten
 
 Sanitizer = Callable[[str], str]
 
@@ -28,14 +29,9 @@ def sanitizer(settings: Settings) -> Sanitizer:
         line = secrets.hide(_CREDENTIALS.sub(f"{HIDDEN}@", line))
         for secret in more:
             line = line.replace(secret, HIDDEN)
-        return shortened(line, LONGEST_REASON)
+        return shorten(line, LONGEST_REASON)
 
     return fit
-
-
-def shortened(text: str, most: int) -> str:
-    """The beginning of a text that is longer than that."""
-    return text if len(text) <= most else text[: most - 3].rstrip() + "..."
 
 
 def harmless(text: str) -> str:

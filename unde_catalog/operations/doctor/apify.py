@@ -8,9 +8,10 @@ import impit
 from apify_client import ApifyClient
 from apify_client.errors import ApifyApiError, ApifyClientError
 
-from unde_catalog.operations.doctor.result import Finding, first_line, green, host_of, not_configured, red
+from unde_catalog.operations.doctor.result import Finding, green, host_of, not_configured, red
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stages.raw_products.apify import printable_token
+from unde_catalog.text import first_line
 
 _ONE_ANSWER = timedelta(seconds=8)
 

@@ -9,8 +9,7 @@ from datetime import timedelta
 
 import requests
 
-from unde_catalog.net.responses import words
-from unde_catalog.operations.doctor.result import Finding, first_line, green, host_of, not_configured, red, yellow
+from unde_catalog.operations.doctor.result import Finding, green, host_of, not_configured, red, yellow
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stages.raw_products.bakai import open_bakai
 from unde_catalog.stages.raw_products.bakai_api import BakaiApi
@@ -18,6 +17,7 @@ from unde_catalog.stages.raw_products.bakai_bucket import BakaiBucket
 from unde_catalog.stages.raw_products.bakai_item import read_item
 from unde_catalog.stages.raw_products.errors import SourceUnusable
 from unde_catalog.stores.staging.products.product import RejectedItem
+from unde_catalog.text import first_line, printable
 
 _ASKED_AGAIN = timedelta(seconds=1)  # a worker would ask for much longer than a look may take
 _SECONDS = (3, 4)  # to connect, and to wait for a photo
@@ -42,9 +42,10 @@ def look_at_api(settings: Settings) -> Finding:
         return yellow(f"{told}; but it lists none")
     example = read_item(page.items[0])
     if isinstance(example, RejectedItem):
-        return yellow(f"{told}; but the first can't be read: {words(example.detail)}")
+        return yellow(f"{told}; but the first can't be read: {printable(example.detail)}")
     photos = len(example.original_image_urls)
-    return green(f"{told}, for example {words(example.external_id)} ({words(example.name)[:60]}, {photos} photos)")
+    name, external_id = printable(example.name, 60), printable(example.external_id)
+    return green(f"{told}, for example {external_id} ({name}, {photos} photos)")
 
 
 def look_at_bucket(settings: Settings) -> Finding:
@@ -64,10 +65,10 @@ def look_at_bucket(settings: Settings) -> Finding:
     if key is None:
         return yellow(f"{told}; but it is empty", "BAKAI_S3_BUCKET")
     url = bucket.photo_url(key)
-    refused = _photo(url)
+    refused, shown = _photo(url), printable(key)
     if refused is not None:
-        return yellow(f"{told}; but {words(key)} can't be read at {host_of(url)}: {refused}", "BAKAI_IMAGE_BASE_URL")
-    return green(f"{told}, and photos be read, for example {words(key)}")
+        return yellow(f"{told}; but {shown} can't be read at {host_of(url)}: {refused}", "BAKAI_IMAGE_BASE_URL")
+    return green(f"{told}, and photos be read, for example {shown}")
 
 
 def _base_url(settings: Settings) -> str | None:

@@ -13,9 +13,10 @@ from dagster_postgres import PostgresEventLogStorage
 
 from unde_catalog.local.processes import PROJECT
 from unde_catalog.operations.doctor.databases import PATIENCE, Databases
-from unde_catalog.operations.doctor.result import Finding, first_line, green, not_configured, red, yellow
+from unde_catalog.operations.doctor.result import Finding, green, not_configured, red, yellow
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
+from unde_catalog.text import first_line
 
 _DRIVER = "psycopg2"  # dagster-postgres's own; with another one its first event fails
 

@@ -5,13 +5,14 @@ import threading
 import psycopg
 
 from unde_catalog.backends import Backends
-from unde_catalog.operations.doctor.result import Finding, first_line, green, not_configured, red, yellow
+from unde_catalog.operations.doctor.result import Finding, green, not_configured, red, yellow
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stores.db import migrate
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
 from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog.stores.staging.admin import privileges
+from unde_catalog.text import first_line
 
 PATIENCE = 8.0  # seconds: less than a look may take, so that the database's own sentence is heard
 

@@ -6,10 +6,11 @@ from unde_catalog.operations.alerts.channel import SendFailed
 from unde_catalog.operations.alerts.mail import Mail
 from unde_catalog.operations.alerts.sender import channels, missing_setting
 from unde_catalog.operations.doctor.databases import Databases
-from unde_catalog.operations.doctor.result import Finding, first_line, green, not_configured, red, yellow
+from unde_catalog.operations.doctor.result import Finding, green, not_configured, red, yellow
 from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
 from unde_catalog.stores.staging.alerts import outbox
+from unde_catalog.text import first_line
 
 _MAIL_SECONDS = 8.0  # less than a look may take
 

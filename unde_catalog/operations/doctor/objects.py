@@ -7,13 +7,14 @@ from datetime import timedelta
 import requests
 
 from unde_catalog.operations.doctor.databases import Databases
-from unde_catalog.operations.doctor.result import Finding, first_line, green, not_configured, red, yellow
+from unde_catalog.operations.doctor.result import Finding, green, not_configured, red, yellow
 from unde_catalog.operations.doctor.run import within
 from unde_catalog.stores.objects.directory import is_store, not_mounted
 from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, StorageUnavailable
 from unde_catalog.stores.objects.open import configured_store
 from unde_catalog.stores.objects.s3 import s3_store
 from unde_catalog.stores.staging.photos import originals
+from unde_catalog.text import first_line
 
 _SECONDS = (3, 4)  # to connect, and to wait for a public answer
 _LOOK_SECONDS = 3.0  # for whether there should be objects

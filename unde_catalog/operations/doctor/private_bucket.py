@@ -7,12 +7,13 @@ from datetime import timedelta
 
 import requests
 
-from unde_catalog.operations.doctor.result import Finding, first_line, green, not_configured, red, yellow
+from unde_catalog.operations.doctor.result import Finding, green, not_configured, red, yellow
 from unde_catalog.services.user_media.bucket import FOLDER, PrivateBucket, WrongBucket, private_bucket
 from unde_catalog.settings.environment import Settings
 from unde_catalog.settings.user_media import UserMediaSettings
 from unde_catalog.stores.objects.directory import is_store
 from unde_catalog.stores.objects.objects import ObjectMissing, StorageUnavailable
+from unde_catalog.text import first_line
 
 _SECONDS = (3, 4)  # to connect, and to wait for a public answer
 _ASKED_AGAIN = timedelta(seconds=1)  # the service would ask for much longer than a look may take

@@ -9,10 +9,11 @@ from unde_catalog.net.responses import Downloaded, DownloadFailed
 from unde_catalog.net.tls import UnusableBundle
 from unde_catalog.net.url_policy import UrlPolicy
 from unde_catalog.operations.doctor.databases import Databases
-from unde_catalog.operations.doctor.result import Finding, first_line, green, host_of, not_configured, red, yellow
+from unde_catalog.operations.doctor.result import Finding, green, host_of, not_configured, red, yellow
 from unde_catalog.operations.doctor.run import within
 from unde_catalog.settings.environment import BrandSettings, Settings
 from unde_catalog.stores.staging.admin import privileges
+from unde_catalog.text import first_line
 
 _SECONDS = 8.0
 _LOOK_SECONDS = 1.5  # for the newest product's photo host

@@ -4,7 +4,8 @@ import socket
 from urllib.parse import unquote, urlsplit
 
 from unde_catalog.net.tls import tls_context
-from unde_catalog.operations.doctor.result import Finding, first_line, green, host_of, red
+from unde_catalog.operations.doctor.result import Finding, green, host_of, red
+from unde_catalog.text import first_line
 
 _SECONDS = 8.0
 _PORT = 6379

@@ -91,9 +91,3 @@ def host_of(url: str) -> str:
         return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
     except ValueError:
         return "an unreadable address"
-
-
-def first_line(error: object) -> str:
-    """The first line of what an error says, at most 300 letters; its type where it says nothing."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from unde_catalog.operations.doctor.result import Finding, Line, first_line, red, wanted, yellow
+from unde_catalog.operations.doctor.result import Finding, Line, red, wanted, yellow
 from unde_catalog.settings.redaction import Secrets
+from unde_catalog.text import first_line
 
 SECONDS = 10.0  # for each service, and so for all
 

@@ -2,13 +2,14 @@
 
 import asyncio
 
-from unde_catalog.operations.doctor.result import Finding, first_line, green, host_of, not_configured, red, yellow
+from unde_catalog.operations.doctor.result import Finding, green, host_of, not_configured, red, yellow
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stages.availability.configured import missing_settings
 from unde_catalog.stages.availability.item import read_stock_item
 from unde_catalog.stages.availability.protocols import protocol_for
 from unde_catalog.stages.availability.shop_api import NoResponse, StockApi
 from unde_catalog.stages.availability.shop_finder import StoreFinderUnavailable, find_stores
+from unde_catalog.text import first_line
 
 _SECONDS = 8.0
 # A product that nobody sells: it is not the answer that counts, but that there is one.

@@ -2,9 +2,9 @@
 
 import requests
 
-from unde_catalog.net.responses import words
 from unde_catalog.operations.doctor.result import Finding, green, host_of, not_configured, red, yellow
 from unde_catalog.settings.user_media import UserMediaSettings
+from unde_catalog.text import printable
 
 _SECONDS = (3, 8)  # to connect, and to wait for an answer
 
@@ -24,7 +24,7 @@ def look_at_bot(people: UserMediaSettings) -> Finding:
         return red(f"{host} can't be reached: {type(error).__name__}", "TELEGRAM_API_URL")
     me = said.get("result")
     if said.get("ok") is True and isinstance(me, dict):
-        return green(f"{host} knows the bot @{words(str(me.get('username', '')))}")
+        return green(f"{host} knows the bot @{printable(str(me.get('username', '')))}")
     if status == 429:
         return yellow(f"{host} asks this bot to wait (429)")
     if status in (401, 403, 404) and said.get("ok") is False:

@@ -1,13 +1,14 @@
 """Ximilar: a ping of the collection, which costs nothing, and what of the month's credits is used."""
 
 from unde_catalog.operations.doctor.databases import Databases
-from unde_catalog.operations.doctor.result import Finding, first_line, green, host_of, not_configured, red, yellow
+from unde_catalog.operations.doctor.result import Finding, green, host_of, not_configured, red, yellow
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stages.ximilar_index.client import LocalPace, Ximilar, XimilarRefused, XimilarUnavailable
 from unde_catalog.stores.db.database import Cursor, DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
 from unde_catalog.stores.staging.admin import privileges
 from unde_catalog.stores.staging.index.ximilar import credits_used
+from unde_catalog.text import first_line
 
 _NAMES = ("XIMILAR_API_TOKEN", "XIMILAR_COLLECTION_ID", "XIMILAR_PREFIX")
 _ALMOST = 0.9  # of the budget

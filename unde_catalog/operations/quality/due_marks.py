@@ -3,8 +3,9 @@
 The rule that keeps them together is a set of triggers (migration 0007); where they disagree, somebody went round it.
 """
 
-from unde_catalog.operations.quality.result import CheckResult, counted, named
+from unde_catalog.operations.quality.result import CheckResult, named
 from unde_catalog.stores.staging.reports.quality import MOST_COUNTED, MarkFigures
+from unde_catalog.text import quantity
 
 
 def due_marks(stage: str, brand: str, now: MarkFigures) -> CheckResult:
@@ -31,4 +32,4 @@ def due_marks(stage: str, brand: str, now: MarkFigures) -> CheckResult:
 
 
 def _at_least(number: int) -> str:
-    return f"{counted(number, 'product')} wait" if number < MOST_COUNTED else f"{MOST_COUNTED} products or more wait"
+    return f"{quantity(number, 'product')} wait" if number < MOST_COUNTED else f"{MOST_COUNTED} products or more wait"

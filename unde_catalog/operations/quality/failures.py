@@ -6,9 +6,10 @@ it lasts (spec 1).
 
 from datetime import UTC, timedelta
 
-from unde_catalog.operations.quality.result import CheckResult, counted, in_words, named
+from unde_catalog.operations.quality.result import CheckResult, named
 from unde_catalog.settings.checks import CheckFields
 from unde_catalog.stores.staging.reports.quality import FailureFigures, FailureReason
+from unde_catalog.text import duration, quantity
 
 LASTING = timedelta(days=3)  # spec 1
 _FEW = 10  # products that may fail in any brand
@@ -20,13 +21,13 @@ def failures(stage: str, brand: str, now: FailureFigures, limits: CheckFields) -
     given_up = sum(one.given_up for one in now.reasons)
     failing = sum(one.failing for one in now.reasons)
     stuck = sum(one.lasting for one in now.reasons)
-    told = f"{given_up} given up, {failing} to be tried again, of {counted(now.products, 'product')}"
+    told = f"{given_up} given up, {failing} to be tried again, of {quantity(now.products, 'product')}"
     figures = {"products": now.products, "given_up": given_up, "failing": failing, "failing_for_3_days": stuck}
     table = [_row(one) for one in now.reasons]
     if stuck:
         worst = max(now.reasons, key=lambda one: one.lasting)
         todo = (
-            f"{counted(stuck, 'product')} failed for longer than {in_words(LASTING)}, {worst.lasting} of them with "
+            f"{quantity(stuck, 'product')} failed for longer than {duration(LASTING)}, {worst.lasting} of them with "
             f"{worst.reason} since {_day(worst)}{named(worst.examples)}: look whether the far side has changed or bars "
             f"us (unde-catalog doctor); when it is well again, run {stage} of {brand} with retry_failed"
         )

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.operations.quality.result import CheckResult, in_words
+from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.stores.staging.reports.freshness import StageTimes
+from unde_catalog.text import duration
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -52,7 +53,7 @@ def fresh(stage: str, brand: str, now: StageTimes, stands_still: str | None) -> 
     rhythm = rhythm_of(stage, brand)
     told = f"no run of {stage} for {brand} has ended well yet"
     if now.succeeded is not None:
-        told = f"{stage} of {brand} was through {in_words(now.succeeded)} ago"
+        told = f"{stage} of {brand} was through {duration(now.succeeded)} ago"
     figures: dict[str, int | float] = {"in_hand": now.in_hand}
     if now.succeeded is not None:
         figures["hours_since_success"] = _hours(now.succeeded)
@@ -63,9 +64,9 @@ def fresh(stage: str, brand: str, now: StageTimes, stands_still: str | None) -> 
     late = _late(rhythm, now)
     if late is None or late <= rhythm.longest:
         return CheckResult(True, told, figures=figures)
-    told += f", where {in_words(rhythm.longest)} is the longest"
+    told += f", where {duration(rhythm.longest)} is the longest"
     if now.waiting is not None:
-        told += f", and something has been due for {in_words(now.waiting)}"
+        told += f", and something has been due for {duration(now.waiting)}"
     todo = "look whether its schedule or sensor is switched on (AUTOMATION) and the daemon runs, then run it"
     if now.error:
         todo = f"its last run failed: {now.error}"

@@ -6,9 +6,10 @@ see it.
 
 from decimal import Decimal
 
-from unde_catalog.operations.quality.result import CheckResult, counted
+from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.settings.checks import CheckFields
 from unde_catalog.stores.staging.reports.price_changes import PriceChange, PriceChanges
+from unde_catalog.text import quantity
 
 _FEW = 10
 _OTHER_UNIT = 0.05  # of the brand a hundredfold: the source changed its unit, not the shop its prices
@@ -16,7 +17,7 @@ _OTHER_UNIT = 0.05  # of the brand a hundredfold: the source changed its unit, n
 
 def prices(brand: str, now: PriceChanges, limits: CheckFields) -> CheckResult:
     """No price moved lately by more than a factor against the median of its former ones."""
-    told = f"{counted(now.changed, 'price')} of {now.products} changed in the last {now.days} days"
+    told = f"{quantity(now.changed, 'price')} of {now.products} changed in the last {now.days} days"
     figures = {
         "products": now.products, "changed": now.changed, "outliers": now.outliers, "hundredfold": now.hundredfold,
     }  # fmt: skip

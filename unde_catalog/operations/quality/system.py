@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from unde_catalog.operations.quality.result import CheckResult, counted, in_words
+from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.stores.staging.due_work.host_pace import HostState
+from unde_catalog.text import duration, quantity
 
 _LITTLE, _VERY_LITTLE = 0.15, 0.05  # of a disk
 _WAKES_AFTER = timedelta(days=3)  # without a backup, where the server keeps no archive of its own (spec 1)
@@ -76,10 +77,10 @@ def backup_age(folder: Path | None, made_at: datetime | None, now: datetime, lon
         return CheckResult(False, f"there is no backup in {folder}: {todo}")
     age = now - made_at
     figures = {"hours": round(age / timedelta(hours=1), 1)}
-    told = f"the newest backup in {folder} is {in_words(age)} old"
+    told = f"the newest backup in {folder} is {duration(age)} old"
     if age <= longest:
         return CheckResult(True, told, figures=figures)
-    told += f", where {in_words(longest)} is the longest (BACKUP_MAX_AGE_HOURS)"
+    told += f", where {duration(longest)} is the longest (BACKUP_MAX_AGE_HOURS)"
     return CheckResult(False, f"{told}: {todo}", "wake" if age > _WAKES_AFTER else "look", figures)
 
 
@@ -87,17 +88,17 @@ def hosts_not_throttled(states: Sequence[HostState], now: datetime) -> CheckResu
     """No shop's host has been asked more slowly than usual for more than an hour."""
     slowed = [(one, now - one.slowed_at) for one in states if one.slowed_at is not None]
     table = [
-        {"host": one.host, "seconds between requests": round(one.pause, 1), "for": in_words(since),
+        {"host": one.host, "seconds between requests": round(one.pause, 1), "for": duration(since),
          "reason": one.reason or "", "troubles ever": one.troubles}
         for one, since in slowed
     ]  # fmt: skip
     told = "; ".join(
-        f"{one.host} has been slowed down for {in_words(since)} (last: {one.reason})" for one, since in slowed
+        f"{one.host} has been slowed down for {duration(since)} (last: {one.reason})" for one, since in slowed
     )
     figures = {"hosts": len(states), "slowed": len(slowed)}
     if not any(since > _SLOWED_FOR for _, since in slowed):
         return CheckResult(
-            True, told or f"{counted(len(states), 'host')} at ease, none slowed down", figures=figures, table=table
+            True, told or f"{quantity(len(states), 'host')} at ease, none slowed down", figures=figures, table=table
         )
     todo = (
         "it speeds up by itself when the host is well; a 403 that stays wants another User-Agent (<BRAND>_USER_AGENT) "

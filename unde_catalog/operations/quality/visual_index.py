@@ -1,8 +1,9 @@
 """Whether the visual index holds just the photos that the catalogue has, and can be searched."""
 
-from unde_catalog.operations.quality.result import CheckResult, counted
+from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.stages.visual_index.vector_store import NO_PGVECTOR
 from unde_catalog.stores.staging.index.counts import EmbeddedCounts
+from unde_catalog.text import quantity
 
 
 def index_agrees(brand: str, now: EmbeddedCounts, mirrored: int | None) -> CheckResult:
@@ -15,7 +16,7 @@ def index_agrees(brand: str, now: EmbeddedCounts, mirrored: int | None) -> Check
         return CheckResult(True, f"nothing of {brand} is in the index's scope yet", figures=figures)
     told = f"{now.embedded} of {now.photos} photos of {brand} are in the index, by {now.serving}"
     if now.waiting:
-        told += f", {counted(now.waiting, 'product')} {'waits or fails' if now.waiting == 1 else 'wait or fail'}"
+        told += f", {quantity(now.waiting, 'product')} {'waits or fails' if now.waiting == 1 else 'wait or fail'}"
     if now.building is not None:
         told += f"; {now.building} is being built beside it"
     if mirrored is None and not now.searchable:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from unde_catalog.operations.report.numbers import CatalogReport, StageFreshness
-from unde_catalog.operations.report.words import ago, count, counted, duration, harmless, share, stage_name
+from unde_catalog.operations.report.words import ago, count, harmless, share, stage_name
 from unde_catalog.stores.staging.due_work.pauses import ALL
+from unde_catalog.text import duration, quantity
 
 _FEW_CREDITS = 0.9  # of the budget are used
 _LONGEST = 240  # characters of what a run or an operator said
@@ -63,7 +64,7 @@ def _given_up(report: CatalogReport) -> Iterator[Note]:
     given_up = sum(one.given_up for one in report.failing)
     if given_up:
         were = "was" if given_up == 1 else "were"
-        yield Note("warn", f"{counted(given_up, 'product')} {were} given up; the reasons are below")
+        yield Note("warn", f"{quantity(given_up, 'product')} {were} given up; the reasons are below")
 
 
 def _credits(report: CatalogReport) -> Iterator[Note]:
@@ -83,4 +84,4 @@ def headline(report: CatalogReport, found: Sequence[Note]) -> str:
     if not found:
         return "All is well."
     worst = sum(one.weight == "bad" for one in found)
-    return f"{counted(len(found), 'thing')} to look at" + (f", {worst} of them failing." if worst else ".")
+    return f"{quantity(len(found), 'thing')} to look at" + (f", {worst} of them failing." if worst else ".")

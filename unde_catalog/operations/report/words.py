@@ -4,6 +4,8 @@ import re
 import unicodedata
 from datetime import datetime, timedelta
 
+from unde_catalog.text import duration
+
 LONGEST = 80  # characters of a name that are shown
 
 _STAGES = {
@@ -16,7 +18,6 @@ _STAGES = {
     "availability": "Stock",
     "production_catalog": "Publishing",
 }
-_UNITS = ((60, 60, "minute"), (3_600, 48, "hour"), (86_400, None, "day"))  # seconds, how many are too many, name
 
 
 def stage_name(stage: str) -> str:
@@ -27,11 +28,6 @@ def stage_name(stage: str) -> str:
 def count(number: int) -> str:
     """E.g. `12,345`."""
     return f"{number:,}"
-
-
-def counted(number: int, noun: str) -> str:
-    """E.g. `1 product`, `2,000 products`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def share(part: int, whole: int) -> str:
@@ -53,16 +49,6 @@ def change(now: int, before: int | None) -> str:
     return f"+{now - before:,}" if now > before else f"{now - before:,}".replace("-", "−")
 
 
-def duration(seconds: float) -> str:
-    """E.g. `12 minutes`, `3 hours`, `2 days`; less than a minute is just that."""
-    if seconds >= 60:
-        for unit, too_many, name in _UNITS:
-            number = round(seconds / unit)
-            if too_many is None or number < too_many:
-                return counted(number, name)
-    return "less than a minute"
-
-
 def ago(moment: datetime | None, now: datetime) -> str:
     """E.g. `12 minutes ago`; `never` where there is none."""
     if moment is None:
@@ -79,9 +65,8 @@ def done_in(seconds: float | None, *, going: bool, paused: bool) -> str:
         return "not at this rate"
     if timedelta(seconds=seconds) > timedelta(days=365):
         return "not at this rate"
-    told = duration(seconds)
-    told = told if told.startswith("less") else f"about {told}"
-    return f"in {told}" if going else f"nobody is at it; it takes {told}"
+    length = f"about {duration(seconds)}"
+    return f"in {length}" if going else f"nobody is at it; it takes {length}"
 
 
 def rate(per_second: float) -> str:

@@ -21,6 +21,7 @@ from unde_catalog.stores.embedded.locks import FileLock
 from unde_catalog.stores.objects.copying import CopyReport, copy_objects
 from unde_catalog.stores.objects.directory import directory_store
 from unde_catalog.stores.objects.objects import ObjectStore
+from unde_catalog.text import first_line
 
 DUMP, MANIFEST, OBJECTS = "staging.dump", "manifest.json", "objects"
 _UNFINISHED, _LOCK = ".unfinished-", ".lock"
@@ -117,7 +118,7 @@ def _dump(url: str, dump: Path) -> dict[str, Any]:
                 "roles": dumps.roles(database.connection),
             }
         except psycopg.errors.InsufficientPrivilege as error:
-            raise ToolFailed(_may_not(database, str(error).partition("\n")[0])) from error
+            raise ToolFailed(_may_not(database, first_line(error))) from error
         _run_pg_dump(database, moment, dump)
     return {**known, "dump_sha256": _sha256(dump), "dump_bytes": dump.stat().st_size}
 

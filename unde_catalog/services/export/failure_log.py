@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-from unde_catalog.net.responses import words
 from unde_catalog.services.export.encode import EncodeProblem
 from unde_catalog.services.export.folder import CopyStopped
 from unde_catalog.services.export.listing import CopyJob
 from unde_catalog.stores.objects.objects import explain
+from unde_catalog.text import printable
 
 
 class FailureLog:
@@ -33,8 +33,8 @@ class FailureLog:
     def failed(self, job: CopyJob, problem: EncodeProblem) -> None:
         """An image did not get through."""
         what = "invalid image" if problem.kind == "invalid" else "download failed"
-        place = words(job.place.partition("?")[0])  # what follows may be a signature
-        said = f"{what}: {job.category}/{job.file}: {problem.reason}: {words(problem.detail)} ({place})"
+        place = printable(job.place.partition("?")[0])  # what follows may be a signature
+        said = f"{what}: {job.category}/{job.file}: {problem.reason}: {printable(problem.detail)} ({place})"
         self.write("WARNING", said)
 
     def write(self, level: str, sentence: str) -> None:

@@ -21,6 +21,7 @@ from nats.errors import Error as NatsError
 from unde_catalog.services.user_media.metrics import UserMediaMetrics
 from unde_catalog.services.user_media.streams import StreamsError, declare
 from unde_catalog.services.user_media.subjects import Queue
+from unde_catalog.text import first_line
 
 NATS_ERRORS = (NatsError, TimeoutError, ConnectionError)
 RETRY_SECONDS = 2.0
@@ -191,4 +192,4 @@ def _pull(broker: NatsBroker, queue: Queue, stream: str, seconds: float) -> Pull
 
 
 def _words(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    return first_line(error)

@@ -26,6 +26,7 @@ import aiohttp
 from unde_catalog.net import responses
 from unde_catalog.services.user_media.fetch_result import ErrorCode
 from unde_catalog.stages.photos.decode import Refused
+from unde_catalog.text import printable
 
 MAX_BYTES = 20_000_000  # Telegram serves no larger file to a bot
 _UNSAID_PAUSE = 5.0  # seconds, where a 429 doesn't say how long
@@ -79,7 +80,7 @@ def of_file(status: int, headers: Mapping[str, str], body: bytes = b"") -> Teleg
         if encoding in ("", "identity"):
             return None
         return TelegramError(
-            "DOWNLOAD_HTTP_ERROR", f"the file is sent as {responses.words(encoding)}", repeat=True, again=True
+            "DOWNLOAD_HTTP_ERROR", f"the file is sent as {printable(encoding)}", repeat=True, again=True
         )
     if 300 <= status < 400:  # it would take the token along, in the referrer or in the new path
         return TelegramError("INVALID_TELEGRAM_URL", f"the file's address redirects ({status}), which is not followed")
@@ -123,7 +124,7 @@ def no_time(seconds: float) -> TelegramError:
 
 
 def _refusal(code: int, said: dict[str, Any], headers: Mapping[str, str]) -> TelegramError:
-    words = responses.words(str(said.get("description") or "no reason given"))
+    words = printable(str(said.get("description") or "no reason given"))
     detail = f"Telegram answers {code}: {words}"
     if code == 429:
         pause = _pause(headers, _retry_after(said))

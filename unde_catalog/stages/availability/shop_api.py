@@ -13,6 +13,7 @@ from yarl import URL
 
 from unde_catalog.net import responses
 from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
+from unde_catalog.text import printable
 
 _LONGEST_ANSWER = 2_000_000  # bytes; a real one has some thousand
 _DISTRESS = (403, 429)  # beside 5xx: the host wants fewer requests, or none
@@ -78,5 +79,5 @@ class StockApi:
     def _of_status(self, response: aiohttp.ClientResponse) -> NoResponse:
         status = response.status
         after = responses.retry_after(response.headers.get("Retry-After"), self._clock.wall())
-        detail = responses.words(response.reason)
+        detail = printable(response.reason)
         return NoResponse(f"http_{status}", detail, status in _DISTRESS or status >= 500, after or 0.0)

@@ -10,11 +10,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.net import responses
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stages.availability.item import whole_number
 from unde_catalog.stages.availability.shop_api import NoResponse, StockApi
 from unde_catalog.stores.staging.stock.stores import Store
+from unde_catalog.text import printable
 
 RADIUS_KM = 100
 _COUNTRY, _CITY = "AE", "Dubai"
@@ -94,7 +94,7 @@ def _mall(texts: Sequence[str]) -> str | None:
 
 
 def _text(value: Any) -> str | None:
-    return responses.words(value) or None if isinstance(value, str) else None
+    return printable(value) or None if isinstance(value, str) else None
 
 
 def _degrees(value: Any, most: int) -> Decimal | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from unde_catalog.stages.raw_products.clean import TooDeep
 from unde_catalog.stages.raw_products.errors import SourceUnusable
+from unde_catalog.text import first_line
 
 PAGE = 1_000  # items a request
 _FIRST_RETRY = timedelta(milliseconds=500)  # then twice as long each time, four times: 429, 5xx and lost answers
@@ -124,17 +125,17 @@ class ApifyTask:
             yield
         except ApifyApiError as error:
             advice = _ADVICE.get(error.status_code, "it may pass: run it again later")
-            said = _short(error.type or error.message)
+            said = first_line(error.type or error.message)
             unusable = ApifyUnusable(f"Apify answered {error.status_code} ({said}) to {asked}: {advice}")
             unusable.refused = error.status_code < 500
             raise unusable from error
         except (InvalidResponseBodyError, ValueError) as error:
-            said = _short(error)
+            said = first_line(error)
             raise ApifyUnusable(
                 f"Apify's answer to {asked} can't be understood ({said}): is APIFY_API_URL right? If so, {_AGAIN}"
             ) from error
         except (ApifyClientError, impit.HTTPError, impit.InvalidURL) as error:
-            raise ApifyUnusable(f"{asked} failed: {type(error).__name__}, {_short(error)}; {_AGAIN}") from error
+            raise ApifyUnusable(f"{asked} failed: {type(error).__name__}, {first_line(error)}; {_AGAIN}") from error
 
 
 def printable_token(token: str) -> bool:
@@ -149,8 +150,3 @@ def _record(run: Any) -> TaskRun:
 
 def _whole_number(digits: str) -> int | str:
     return int(digits) if len(digits) <= _LONGEST_NUMBER else digits
-
-
-def _short(said: object) -> str:
-    lines = str(said).strip().splitlines()
-    return lines[0][:200] if lines else type(said).__name__

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from unde_catalog.stages.visual_index.model import ModelMissing, Numbers, TextUnsupported
+from unde_catalog.text import first_line
 
 if TYPE_CHECKING:
     from fastembed import ImageEmbedding, TextEmbedding
@@ -48,7 +49,7 @@ def load(folder: Path | None, home: Path, *, may_fetch: bool) -> "Clip":
         vision = ImageEmbedding(_VISION, **options)
     except Exception as error:  # the hub's, requests', ONNX Runtime's and fastembed's own have nothing in common
         where = "can't be read" if folder is not None else "can't be fetched" if may_fetch else "was not fetched yet"
-        raise ModelMissing(f"CLIP {where} ({_first_line(error)}): {_OTHERWISE}") from error
+        raise ModelMissing(f"CLIP {where} ({first_line(error)}): {_OTHERWISE}") from error
     return Clip(vision, folder, options)
 
 
@@ -83,7 +84,7 @@ class Clip:
         try:
             return TextEmbedding(_TEXT, **options)
         except Exception as error:  # as above
-            raise TextUnsupported(f"CLIP's text half can't be had ({_first_line(error)}): {_OTHERWISE}") from error
+            raise TextUnsupported(f"CLIP's text half can't be had ({first_line(error)}): {_OTHERWISE}") from error
 
 
 def _rows(vectors: Sequence[Any]) -> Numbers:
@@ -110,7 +111,3 @@ def _digest(files: Sequence[Path]) -> str:
         with file.open("rb") as stream:
             hashed.update(hashlib.file_digest(stream, "sha256").digest())
     return hashed.hexdigest()[:12]
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().partition("\n")[0] or type(error).__name__)[:300]

@@ -29,6 +29,7 @@ from unde_catalog.stages.visual_index.vector_store import (
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.index import embeddings, models, vectors
 from unde_catalog.stores.staging.photos.originals import PHOTOS_A_PRODUCT
+from unde_catalog.text import first_line
 
 ALIAS = "product_embeddings"
 _POINTS = uuid.UUID("6f1d3a52-8a0e-5c0b-9c39-1b6f0d6a1f57")  # any that only our photos use
@@ -244,7 +245,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except ApiException as error:
-        said = str(error).strip().partition("\n")[0] or type(error).__name__
+        said = first_line(error)
         raise VectorStoreUnavailable(
             f"Qdrant (QDRANT_URL) can't be used: {said[:300]}; it goes on when the server is back"
         ) from error

@@ -6,7 +6,6 @@ What is done to a product is `stage.py`'s, what a model is `model.py`'s.
 import logging
 
 from unde_catalog.backends import Backends
-from unde_catalog.operations.quality.result import counted
 from unde_catalog.stages.visual_index.model import EmbeddingModel, ModelMissing, kind_of, open_model
 from unde_catalog.stages.visual_index.open_store import open_mirror
 from unde_catalog.stages.visual_index.stage import STAGE, VisualIndexStage
@@ -15,6 +14,7 @@ from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import leases
 from unde_catalog.stores.staging.index import models, vectors
 from unde_catalog.stores.staging.index.models import Models
+from unde_catalog.text import quantity
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import RunOptions, StageReport
@@ -99,5 +99,5 @@ def _begin(db: Database, model: EmbeddingModel) -> Models:
 def _said_of(standing: Models, lacking: int | None = None) -> str:
     if standing.building is None:
         return f"embedded by {standing.serving}"
-    still = f", which {counted(lacking, 'product')} still {'lacks' if lacking == 1 else 'lack'}" if lacking else ""
+    still = f", which {quantity(lacking, 'product')} still {'lacks' if lacking == 1 else 'lack'}" if lacking else ""
     return f"embedded by {standing.building}{still}; until it is through, {standing.serving} answers"

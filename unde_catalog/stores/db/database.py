@@ -14,6 +14,8 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from unde_catalog.text import first_line
+
 Cursor = psycopg.Cursor[DictRow]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -172,7 +174,7 @@ class Database:
         return self._down(error if isinstance(error, _NOT_OURS) else "the connection was lost", cut=True)
 
     def _down(self, cause: BaseException | str, *, cut: bool = False) -> DatabaseUnavailable:
-        said = str(cause).strip().partition("\n")[0] or type(cause).__name__
+        said = first_line(cause)
         if isinstance(cause, errors.InsufficientPrivilege):
             said += f" (connected as {self._role})"
         advice = next((advice for kind, advice in _WHAT_TO_DO.items() if isinstance(cause, kind)), None)

@@ -16,6 +16,7 @@ import psycopg
 from psycopg import errors, sql
 
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
+from unde_catalog.text import first_line
 
 FOLDER = Path(__file__).parents[1] / "staging" / "migrations"
 
@@ -114,7 +115,7 @@ def upgrade(url: str, series: Series = STAGING) -> list[str]:
     except sqlalchemy.exc.DBAPIError as error:
         if not isinstance(error.orig, psycopg.OperationalError | errors.InsufficientPrivilege):
             raise
-        said = str(error.orig).strip().partition("\n")[0]
+        said = first_line(error.orig)
         raise DatabaseUnavailable(f"the database {name} can't be migrated: {said}") from error
     finally:
         engine.dispose()

@@ -17,6 +17,8 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore as Backend
 
+from unde_catalog.text import first_line
+
 PUT_SECONDS = 60.0  # the longest one put may take: less lease than that left, and it must not begin
 
 # What a directory, S3 and a URL all keep as it is; obstore decodes a "%" and hides names that end in "#1".
@@ -167,7 +169,7 @@ def explain(error: BaseException, doing: str, where: str) -> str:
     """A sentence for an operator: what failed, where, why, and what to do about it."""
     number = error.errno if isinstance(error, OSError) else _os_error(str(error))
     reason = _WHAT_TO_DO.get(number or 0)
-    said = str(error).strip().partition("\n")[0]  # obstore appends a debug dump
+    said = first_line(error)  # obstore appends a debug dump
     return f"{doing} {where} failed: {reason} ({said})" if reason else f"{doing} {where} failed: {said}"
 
 

@@ -20,6 +20,7 @@ from obstore.store import S3Store as Bucket
 
 from unde_catalog.settings.s3 import S3Settings
 from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, StorageUnavailable, checked
+from unde_catalog.text import first_line
 
 if TYPE_CHECKING:
     from obstore.store import S3Credential
@@ -168,7 +169,7 @@ def explain_s3(dump: str, s3: S3Settings) -> str:
         return f"no answer within {_TRY.total_seconds():g} s: look at the store and the line to it, or set S3_ENDPOINT"
     if "kind: Connect" in dump:
         return "nothing accepts connections there: start the store, or set S3_ENDPOINT"
-    return f"the connection broke again and again ({_first_line(dump)})"
+    return f"the connection broke again and again ({first_line(dump).rpartition(' - ')[2][:200]})"
 
 
 def _of_answer(status: int, code: str, s3: S3Settings) -> str:
@@ -194,7 +195,3 @@ def _of_answer(status: int, code: str, s3: S3Settings) -> str:
     if status >= 500:
         return "the store is in trouble itself"
     return "set S3_ENDPOINT, S3_BUCKET and S3_REGION to what the store's provider names"
-
-
-def _first_line(dump: str) -> str:
-    return dump.partition("\n")[0].rpartition(" - ")[2][:200]
