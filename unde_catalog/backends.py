@@ -9,13 +9,14 @@ from typing import Self
 
 from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
 from unde_catalog.settings.environment import Settings
-from unde_catalog.stores.db import migrate
-from unde_catalog.stores.db.database import Database, DatabaseUnavailable
+from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.db.migrate import MigrationSeries
 from unde_catalog.stores.embedded.postgres import EmbeddedPostgres
 from unde_catalog.stores.objects.directory import is_store, not_mounted
 from unde_catalog.stores.objects.objects import ObjectStore
 from unde_catalog.stores.objects.open import configured_store
 from unde_catalog.stores.production.migrate import PRODUCTION
+from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog.stores.staging.photos import originals
 
 DATABASES = ("staging", "production", "dagster")
@@ -35,17 +36,8 @@ class Backends:
     @cached_property
     def db(self) -> Database:
         """The staging database at the newest migration; `DatabaseUnavailable` says what to do where it is not."""
-        db = Database(self.staging_url(), max_connections=self._connections, patience=self._patience)
-        at, newest = migrate.revision(db), migrate.newest_revision()
-        if at != newest:
-            if self.settings.staging_db_url is not None:
-                db.close()  # whoever asks again opens another one
-                raise DatabaseUnavailable(
-                    f"the database {db.name} is at migration {at}, this program wants {newest}: "
-                    "run unde-catalog migrate"
-                )
-            migrate.upgrade(db.url)  # the embedded one is nobody else's
-        return db
+        db = Database(self.staging_url(), label="staging", max_connections=self._connections, patience=self._patience)
+        return _at_newest_migration(db, STAGING, embedded=self.settings.staging_db_url is None)
 
     @cached_property
     def production(self) -> Database | None:
@@ -56,17 +48,8 @@ class Backends:
         url = self.production_url()
         if url is None:
             return None
-        db = Database(url)
-        at, newest = migrate.revision(db, PRODUCTION), migrate.newest_revision(PRODUCTION)
-        if at != newest:
-            if self.settings.production_db_url is not None:
-                db.close()
-                raise DatabaseUnavailable(
-                    f"the production database {db.name} is at migration {at}, this program wants {newest}: "
-                    "run unde-catalog migrate"
-                )
-            migrate.upgrade(db.url, PRODUCTION)  # the embedded one is nobody else's
-        return db
+        embedded = self.settings.production_db_url is None
+        return _at_newest_migration(Database(url, label="production"), PRODUCTION, embedded=embedded)
 
     @cached_property
     def store(self) -> ObjectStore:
@@ -128,3 +111,15 @@ class Backends:
             self._embedded = EmbeddedPostgres(folder, self.settings.embedded_postgres_major).acquire()
             self._embedded.ensure_databases(*DATABASES)
         return self._embedded.url(database)
+
+
+def _at_newest_migration(db: Database, series: MigrationSeries, *, embedded: bool) -> Database:
+    """The database, once it is at the newest migration; an embedded one is migrated here, as nobody else uses it."""
+    try:
+        if embedded and series.revision(db) != series.newest_revision():
+            series.upgrade(db.url)
+        series.require_newest(db)
+    except BaseException:
+        db.close()  # the next use opens another one
+        raise
+    return db

@@ -9,7 +9,6 @@ import pytest
 
 from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import load_settings
-from unde_catalog.stores.db import migrate
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog_tests.support import pgbouncer
@@ -78,7 +77,7 @@ def db(database_url: str) -> Iterator[Database]:
 def production_url(server: Server) -> Iterator[str]:
     """A migrated production database of this test's own."""
     url = server.new_database(migrated=False)
-    migrate.upgrade(url, PRODUCTION)
+    PRODUCTION.upgrade(url)
     yield url
     left = server.session_state(url)
     server.drop(url)

@@ -36,13 +36,13 @@ from unde_catalog.settings.search import SEARCH_PORT
 from unde_catalog.stages import run as pipeline
 from unde_catalog.stages.availability import recurring
 from unde_catalog.stages.visual_index.vector_store import VectorStoreUnavailable
-from unde_catalog.stores.db import migrate
 from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog.stores.db.postgres_tools import ToolFailed
 from unde_catalog.stores.embedded.errors import EmbeddedNatsError, EmbeddedPostgresError
 from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog.stores.staging.due_work import requeue as due_marks
+from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.report import RunOptions
 
@@ -124,12 +124,12 @@ def up(
 def migrate_command() -> None:
     """Bring the staging and the production database to the newest migration. Safe to run twice."""
     with _open_backends() as backends:
-        _tell("staging", migrate.upgrade(backends.staging_url()), migrate.newest_revision())
+        _tell("staging", STAGING.upgrade(backends.staging_url()), STAGING.newest_revision())
         url = backends.production_url()
         if url is None:
             _console.print("production: not configured, set PRODUCTION_DB_URL.")
         else:
-            _tell("production", migrate.upgrade(url, PRODUCTION), migrate.newest_revision(PRODUCTION))
+            _tell("production", PRODUCTION.upgrade(url), PRODUCTION.newest_revision())
 
 
 def _tell(database: str, ran: list[str], newest: str) -> None:

@@ -12,7 +12,6 @@ import sys
 
 from unde_catalog.settings.publishing import PublishFields
 from unde_catalog.stages.production_catalog import brand_gate
-from unde_catalog.stores.db import migrate
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog_tests.benchmarks.bench_collect import peak_kilobytes
@@ -50,7 +49,7 @@ def main() -> None:
         return
     with wheel_server(18) as server:
         url, production_url = server.new_database(), server.new_database(migrated=False)
-        migrate.upgrade(production_url, PRODUCTION)
+        PRODUCTION.upgrade(production_url)
         with Database(url) as db:
             add_good(db, options.products, description="Of cotton. " * 20, sizes=["S", "M", "L"])
             execute(

@@ -22,7 +22,6 @@ from unde_catalog.operations.doctor.run import SECONDS, Diagnosis, run_checks
 from unde_catalog.operations.doctor.services import all_checks
 from unde_catalog.settings.environment import load_settings, load_user_media_settings
 from unde_catalog.settings.redaction import Secrets
-from unde_catalog.stores.db import migrate
 from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog_tests.support.nats_servers import running_nats
 from unde_catalog_tests.support.proxies import running_proxy
@@ -57,7 +56,7 @@ def healthy_services(server: Server, folder: Path) -> Iterator[Services]:
         photos.answer("/", reply(b"a shop", "403 Forbidden"))
         production, dagster = (server.new_database(migrated=False) for _ in range(2))
         dagster = server.past_poolers(dagster)
-        migrate.upgrade(production, PRODUCTION)
+        PRODUCTION.upgrade(production)
         stack.callback(server.drop, production)
         stack.callback(server.drop, dagster)
         DagsterPostgresStorage(dagster)  # makes its tables

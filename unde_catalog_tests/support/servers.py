@@ -18,8 +18,8 @@ import pytest
 from psycopg import sql
 
 from unde_catalog.sandbox.serve import environment
-from unde_catalog.stores.db import migrate
 from unde_catalog.stores.embedded.postgres import EmbeddedPostgres
+from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog_tests.support.pgbouncer import PgBouncer, ordinary_user, session_state
 
 PROJECT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ class Server:
             role = sql.SQL("CREATE ROLE {} SUPERUSER LOGIN PASSWORD {}")
             connection.execute(role.format(sql.Identifier(_ROLE), sql.Literal(_PASSWORD)))
             connection.execute(f"CREATE DATABASE {_TEMPLATE} OWNER {_ROLE}".encode())
-        migrate.upgrade(self.url(_TEMPLATE))
+        STAGING.upgrade(self.url(_TEMPLATE))
 
     def stands_behind(self, pgbouncer: PgBouncer) -> None:
         """From now on its URLs lead through that PgBouncer."""

@@ -26,10 +26,10 @@ from unde_catalog.brands import BRANDS
 from unde_catalog.definitions import build_definitions
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.settings.environment import Settings, load_settings, publish
-from unde_catalog.stores.db import migrate
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog.stores.staging.due_work import pauses
+from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog_tests.support.days_compared import compare
 from unde_catalog_tests.support.servers import PROJECT, REAL_DATA, Sandbox, Server, running_sandbox, wheel_server
 from unde_catalog_tests.support.simulated_time import SharedTime
@@ -174,8 +174,8 @@ def _moments(cron: str, begin: datetime) -> Iterator[datetime]:
 def environment(sandbox: Sandbox, server: Server, folder: Path, brands: frozenset[str] | None) -> dict[str, str]:
     """Every client at the sandbox, all databases on the server; only these brands are configured, None for all."""
     staging, production, dagster = (server.new_database(migrated=False) for _ in range(3))
-    migrate.upgrade(staging)
-    migrate.upgrade(production, PRODUCTION)
+    STAGING.upgrade(staging)
+    PRODUCTION.upgrade(production)
     home = folder / "dagster"
     home.mkdir()
     (home / "dagster.yaml").write_text((PROJECT / "dagster.yaml").read_text() + _NO_COMPUTE_LOGS)

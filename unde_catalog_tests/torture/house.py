@@ -21,7 +21,7 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 
 from unde_catalog.brands import BRANDS as ALL_BRANDS
-from unde_catalog.stores.db import migrate
+from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog_tests.support.servers import PROJECT, Sandbox, Server, running_sandbox
 from unde_catalog_tests.torture.assortment import BRANDS, Assortment
 
@@ -210,7 +210,7 @@ def house(
     folder.mkdir(parents=True)
     # Not from the template: at wal_level minimal a copied database loses its unlogged tables' indexes in a crash.
     url = server.new_database(migrated=False)
-    migrate.upgrade(url)
+    STAGING.upgrade(url)
     arguments = ("--data", str(assortment.folder), "--run-seconds", "0.2")
     assortment.sell(0)
     with running_sandbox(folder / "sandbox", *arguments) as sandbox:

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import sqlalchemy
-from alembic import command
-from alembic.config import Config
 
-from unde_catalog.stores.db import migrate
+from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog_tests.support.servers import Server
 from unde_catalog_tests.torture.house import PROGRAM, environment_of, kill_group, pause
 from unde_catalog_tests.torture.trials import Figures
@@ -114,14 +111,9 @@ def _at_work(connection: psycopg.Connection[Any]) -> bool:
 
 def _old_database(server: Server) -> str:
     url = server.new_database(migrated=False)
-    engine = sqlalchemy.create_engine(server.direct_url(url).replace("postgresql://", "postgresql+psycopg://", 1))
-    config = Config()
-    config.set_main_option("script_location", str(migrate.FOLDER))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, _OLD)
-        connection.exec_driver_sql(_FILL.format(_PRODUCTS))
-    engine.dispose()
+    STAGING.upgrade(server.direct_url(url), _OLD)
+    with psycopg.connect(server.direct_url(url)) as connection:
+        connection.execute(_FILL.format(_PRODUCTS).encode())
     return url
 
 

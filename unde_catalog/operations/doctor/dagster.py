@@ -28,7 +28,7 @@ def look_at_database(databases: Databases) -> Finding:
         return not_configured(f"{databases.stand_in()} stands in, made at the first use", "DAGSTER_DB_URL")
     try:
         url = databases.dagster_url()
-        with Database(url, max_connections=1, patience=PATIENCE) as db, db.transaction():
+        with Database(url, label="Dagster", max_connections=1, patience=PATIENCE) as db, db.transaction():
             pass  # says why not, where Dagster tries again and again
         driver = sqlalchemy.make_url(url).get_dialect().driver
         if driver != _DRIVER:

@@ -7,11 +7,11 @@ import psycopg
 from unde_catalog.backends import Backends
 from unde_catalog.operations.doctor.result import Finding, green, not_configured, red, yellow
 from unde_catalog.settings.environment import Settings
-from unde_catalog.stores.db import migrate
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
 from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog.stores.staging.admin import privileges
+from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog.text import first_line
 
 PATIENCE = 8.0  # seconds: less than a look may take, so that the database's own sentence is heard
@@ -42,7 +42,7 @@ class Databases:
         else:
             with self._starting:
                 url = self._open_backends.staging_url()
-        return Database(url, max_connections=1, patience=patience)
+        return Database(url, label="staging", max_connections=1, patience=patience)
 
     def dagster_url(self) -> str:
         """The address of Dagster's database, configured or embedded; `EmbeddedPostgresError`."""
@@ -59,7 +59,7 @@ def look_at_staging(databases: Databases) -> Finding:
         return not_configured(f"{databases.stand_in()} stands in, made at the first use", "STAGING_DB_URL")
     try:
         with databases.staging() as db:
-            at, newest = migrate.revision(db), migrate.newest_revision()
+            at, newest = STAGING.revision(db), STAGING.newest_revision()
             told = db.run(_standing)
             if not configured:
                 later = "" if at == newest else ", which is migrated at the first use"
@@ -83,11 +83,12 @@ def look_at_production(databases: Databases) -> Finding:
     if url is None:
         return not_configured(f"{databases.stand_in()} stands in", "PRODUCTION_DB_URL")
     try:
-        with Database(url.get_secret_value(), max_connections=1, patience=PATIENCE) as db:
+        address = url.get_secret_value()
+        with Database(address, label="production", max_connections=1, patience=PATIENCE) as db:
             told = db.run(_standing)
-            at, newest = migrate.revision(db, PRODUCTION), migrate.newest_revision(PRODUCTION)
+            at, newest = PRODUCTION.revision(db), PRODUCTION.newest_revision()
             if at != newest:
-                older = at is None or at in migrate.revisions(PRODUCTION)
+                older = at is None or at in PRODUCTION.revisions()
                 advice = "run unde-catalog migrate" if older else "the program is older: install the newer one"
                 return red(f"{told}: at migration {at or 'none'}, and this program wants {newest}: {advice}")
             if db.run(privileges.session).read_only:
@@ -126,4 +127,4 @@ def _rights(cursor: Cursor, told: str) -> Finding:
 
 
 def _is_older(at: str | None) -> bool:
-    return at is None or at in migrate.revisions()
+    return at is None or at in STAGING.revisions()

@@ -106,7 +106,7 @@ def copy_back(backup: Path, store: ObjectStore, tell: Tell = lambda report: None
 
 def _dump(url: str, dump: Path) -> dict[str, Any]:
     """Write the dump; the manifest's facts of the same moment."""
-    with direct(url) as database:
+    with direct(url, label="staging") as database:
         try:
             moment = dumps.snapshot(database.connection)
             known = {

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unde_catalog.operations.upkeep.backup import DUMP, BackupManifest, check_dump, read_manifest
-from unde_catalog.stores.db import dumps, migrate
+from unde_catalog.stores.db import dumps
 from unde_catalog.stores.db.postgres_tools import Direct, ToolFailed, direct, run, running
+from unde_catalog.stores.staging.migrate import STAGING
 
 _DEFAULT_RIGHTS = re.compile(r'^(ALTER DEFAULT PRIVILEGES FOR ROLE) (?:"(?:[^"]|"")*"|\S+) (.*;)$', re.MULTILINE)
 
@@ -24,17 +25,17 @@ def restore(url: str, backup: Path, *, replace: bool = False) -> BackupManifest:
     touched.
     """
     manifest = read_manifest(backup)
-    known = migrate.revisions()
+    known = STAGING.revisions()
     if manifest.migration is not None and manifest.migration not in known:
         raise ValueError(
             f"{backup} was made at migration {manifest.migration}, this program knows none later than {known[-1]}: "
             "install the newer program"
         )
     check_dump(backup, manifest)
-    with direct(url) as database:
+    with direct(url, label="staging") as database:
         _must_fit(database, manifest, replace)
         _pour(database, backup / DUMP, manifest)
-    migrate.upgrade(url)
+    STAGING.upgrade(url)
     return manifest
 
 

@@ -54,7 +54,7 @@ def maintain(url: str, limits: UpkeepLimits = UpkeepLimits()) -> UpkeepReport:
     `ToolFailed` where it does not; what fails for one index holds up no other.
     """
     report, began = UpkeepReport(), time.monotonic()
-    with direct(url) as database:
+    with direct(url, label="staging") as database:
         connection = database.connection
         if foreign := [one for one in bloat.tables(connection, HOT) if not one.ours]:
             raise ToolFailed(

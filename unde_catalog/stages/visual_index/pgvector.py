@@ -54,7 +54,7 @@ class PgvectorStore:
 
         `VectorStoreUnavailable` where the server has no pgvector.
         """
-        with direct(self._owner_url or self._db.url) as owner:
+        with direct(self._owner_url or self._db.url, label="staging") as owner:
             try:
                 _build(owner.connection)
             except DiskFull:  # of shared memory, which containers often give 64 MB: several processes build in that

@@ -1,6 +1,6 @@
 """Connections to a PostgreSQL database: a small pool, short transactions, errors in one sentence.
 
-No SQL of the catalogue here, and nothing that lives in a session: it works behind PgBouncer's transaction pooling.
+No SQL of the catalogue here, and no session state: everything works behind PgBouncer's transaction pooling.
 """
 
 import select
@@ -20,24 +20,24 @@ Cursor = psycopg.Cursor[DictRow]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-_TRIES = 5  # deadlocks and serialization failures are another transaction's luck, a cut connection is nobody's fault
+_ATTEMPTS = 5  # after a deadlock, a serialization failure or a lost connection the same work may succeed
 _CONNECT_SECONDS = 10
 
-_WHAT_TO_DO = {
-    errors.ReadOnlySqlTransaction: "let it take writes again, or set the address of the server that does",
+_ADVICE_BY_ERROR = {
+    errors.ReadOnlySqlTransaction: "make it accept writes again, or set the address of the server that does",
     errors.InsufficientPrivilege: "grant it, or let the owner run unde-catalog migrate",
     errors.DiskFull: "free space on its disk",
-    errors.TooManyConnections: "raise its max_connections, or put a pooler before it",
+    errors.TooManyConnections: "raise its max_connections, or put a pooler in front of it",
 }
-_WHAT_IS_SAID = {
-    "authentication failed": "set the present password in its address",
-    "server login has been failing": "does its server run, and has the pooler's own file the present password?",
-    "no connection within": "all are taken: run less at once",
+_ADVICE_BY_TEXT = {
+    "authentication failed": "set the current password in its address",
+    "server login has been failing": "check that its server runs and that the pooler's own file has its password",
+    "no connection within": "all connections are in use: run less at once",
 }
-_AWAY = "it goes on when the server is back; look at the server and at the address that is set"
+_DEFAULT_ADVICE = "work resumes when the server is back; check the server and the configured address"
 
-# The database, not our SQL: it is gone, full, read-only after a failover, or the role has no rights.
-_NOT_OURS = (
+# Errors of the database, not of a statement: it is down, full, read-only after a failover, or the role lacks rights.
+_UNAVAILABLE = (
     psycopg.OperationalError,
     errors.ReadOnlySqlTransaction,
     errors.IdleInTransactionSessionTimeout,
@@ -46,22 +46,26 @@ _NOT_OURS = (
 
 
 class DatabaseUnavailable(RuntimeError):
-    """The staging database can't be used now; the sentence says which and why, without the password.
+    """A database cannot be used now; the message says which one and why, without the password.
 
-    `cut`: an open connection was lost, so that another one may well do. `refused`: it is there and said no.
+    `database`: its label (staging, production, Dagster), empty where the caller set none. `connection_lost`: an open
+    connection broke, so another one may work. `refused`: the server is there and rejected the statement.
     """
 
-    def __init__(self, sentence: str, *, cut: bool = False, refused: bool = False) -> None:
-        super().__init__(sentence)
-        self.cut, self.refused = cut, refused
+    def __init__(
+        self, message: str, *, database: str = "", connection_lost: bool = False, refused: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.database, self.connection_lost, self.refused = database, connection_lost, refused
 
 
 class Database:
-    """A PostgreSQL database. Opens its pool at the first use; close it, or use it as a context manager."""
+    """A PostgreSQL database. Opens its pool at first use; close it, or use it as a context manager."""
 
-    def __init__(self, url: str, *, max_connections: int = 4, patience: float = 30) -> None:
-        """`patience`: seconds to wait for a free connection, or for a server that restarts."""
+    def __init__(self, url: str, *, label: str = "", max_connections: int = 4, patience: float = 30) -> None:
+        """`label`: what error messages call it. `patience`: seconds to wait for a connection or a restarting server."""
         parts = conninfo_to_dict(url)
+        self.label = label
         self.name = f"{parts.get('dbname')} at {parts.get('host', 'localhost')}:{parts.get('port', 5432)}"
         self._role = parts.get("user")
         self._url = url
@@ -73,7 +77,7 @@ class Database:
             max_idle=60,
             timeout=patience,
             open=False,
-            check=lambda connection: _ping(connection, patience),  # a restarted server costs that, not a failure
+            check=lambda connection: _ping(connection, patience),  # after a server restart: a ping, not a failure
             kwargs={"row_factory": dict_row, "prepare_threshold": None, "connect_timeout": _CONNECT_SECONDS},
         )
 
@@ -81,71 +85,77 @@ class Database:
         return f"Database({self.name})"
 
     @property
+    def title(self) -> str:
+        """How messages name it, e.g. `the staging database unde at db:5432`."""
+        return f"the {self.label} database {self.name}" if self.label else f"the database {self.name}"
+
+    @property
     def url(self) -> str:
         """The address with its password: for tools that connect themselves, never for a log."""
         return self._url
 
     def transaction(self) -> AbstractContextManager[Cursor]:
-        """One short transaction; `DatabaseUnavailable` when the database does not answer."""
-        return self._cursor(whole=True)
+        """One short transaction; `DatabaseUnavailable` when the database cannot be used."""
+        return self._cursor(in_transaction=True)
 
     def statements(self) -> AbstractContextManager[Cursor]:
-        """Statements of which each is a transaction of its own: two round trips less, for reading. As above else."""
-        return self._cursor(whole=False)
+        """Statements, each in its own transaction: saves two round trips for reading. Errors as `transaction`."""
+        return self._cursor(in_transaction=False)
 
     @contextmanager
-    def _cursor(self, *, whole: bool) -> Iterator[Cursor]:
+    def _cursor(self, *, in_transaction: bool) -> Iterator[Cursor]:
         try:
             if not self._reached:
                 self._reach()
             with self._pool.connection() as connection:
                 try:
-                    connection.autocommit = not whole  # of a connection that goes back clean, so it asks nothing
-                    with connection.transaction() if whole else nullcontext(), connection.cursor() as cursor:
+                    connection.autocommit = not in_transaction  # pooled connections are idle, so this sends nothing
+                    with connection.transaction() if in_transaction else nullcontext(), connection.cursor() as cursor:
                         yield cursor
                 except psycopg.Error as error:
                     if connection.closed:
-                        raise self._cut(error) from error
+                        raise self._connection_lost(error) from error
                     raise
         except (errors.SerializationFailure, errors.DeadlockDetected):
             raise
         except PoolTimeout as error:
-            self._reach()  # says why, where the pool only says that it waited
-            raise self._down(f"no connection within {self._pool.timeout:g} s") from error
-        except _NOT_OURS as error:
-            raise self._down(error) from error
+            self._reach()  # gives the reason; the pool only says that it waited
+            raise self._unavailable(f"no connection within {self._pool.timeout:g} s") from error
+        except _UNAVAILABLE as error:
+            raise self._unavailable(error) from error
 
     def run(self, work: Callable[Concatenate[Cursor, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """`work(cursor, *args, **kwargs)` in a transaction of its own.
+        """Call `work(cursor, *args, **kwargs)` in its own transaction.
 
-        Again when it lost against another one, or when the connection was cut before the end of it.
+        Repeats it after a deadlock, a serialization failure, or a connection lost before the end of `work`.
         """
-        for left in reversed(range(_TRIES)):
-            ended = False
+        for attempts_left in reversed(range(_ATTEMPTS)):
+            work_ended = False
             try:
                 with self.transaction() as cursor:
                     result = work(cursor, *args, **kwargs)
-                    ended = True
+                    work_ended = True
                 return result
             except (errors.SerializationFailure, errors.DeadlockDetected):
-                if not left:
+                if not attempts_left:
                     raise
-            except DatabaseUnavailable as down:
-                if ended or not down.cut or not left:  # ended: it may be committed, so it must not be done twice
+            except DatabaseUnavailable as error:
+                # After the end of `work` the transaction may be committed, so it must not be repeated.
+                if work_ended or not error.connection_lost or not attempts_left:
                     raise
         raise AssertionError("unreachable")
 
     def read(self, work: Callable[Concatenate[Cursor, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """`work(cursor, *args, **kwargs)`, which only reads, and minds no change between two of its statements.
+        """Call `work(cursor, *args, **kwargs)`, which only reads and needs no common snapshot for its statements.
 
-        Again when the connection was cut.
+        Repeats it after a lost connection.
         """
-        for left in reversed(range(_TRIES)):
+        for attempts_left in reversed(range(_ATTEMPTS)):
             try:
                 with self.statements() as cursor:
                     return work(cursor, *args, **kwargs)
-            except DatabaseUnavailable as down:
-                if not down.cut or not left:
+            except DatabaseUnavailable as error:
+                if not error.connection_lost or not attempts_left:
                     raise
         raise AssertionError("unreachable")
 
@@ -160,44 +170,47 @@ class Database:
         self.close()
 
     def _reach(self) -> None:
-        """Connect without the pool: it would try again and again, and hide a wrong password for its whole patience."""
+        """Connect without the pool, which would retry for its whole patience and hide a wrong password."""
         try:
             with psycopg.connect(self._url, autocommit=True, connect_timeout=_CONNECT_SECONDS) as connection:
                 _ping(connection, min(self._pool.timeout, _CONNECT_SECONDS))
         except psycopg.OperationalError as error:
-            raise self._down(error) from error
+            raise self._unavailable(error) from error
         self._pool.open()
         self._reached = True
 
-    def _cut(self, error: psycopg.Error) -> DatabaseUnavailable:
-        # A pooler adds an answer of its own to the server's last one, which psycopg calls an error of its own.
-        return self._down(error if isinstance(error, _NOT_OURS) else "the connection was lost", cut=True)
+    def _connection_lost(self, error: psycopg.Error) -> DatabaseUnavailable:
+        # A pooler may append a message to the server's last one, which psycopg reports as an error of its own.
+        cause = error if isinstance(error, _UNAVAILABLE) else "the connection was lost"
+        return self._unavailable(cause, connection_lost=True)
 
-    def _down(self, cause: BaseException | str, *, cut: bool = False) -> DatabaseUnavailable:
-        said = first_line(cause)
+    def _unavailable(self, cause: BaseException | str, *, connection_lost: bool = False) -> DatabaseUnavailable:
+        reason = first_line(cause)
         if isinstance(cause, errors.InsufficientPrivilege):
-            said += f" (connected as {self._role})"
-        advice = next((advice for kind, advice in _WHAT_TO_DO.items() if isinstance(cause, kind)), None)
+            reason += f" (connected as {self._role})"
+        advice = next((advice for kind, advice in _ADVICE_BY_ERROR.items() if isinstance(cause, kind)), None)
         if advice is None:
-            advice = next((advice for part, advice in _WHAT_IS_SAID.items() if part in said), _AWAY)
-        refused = isinstance(cause, psycopg.Error) and cause.sqlstate is not None and not cut
+            advice = next((advice for part, advice in _ADVICE_BY_TEXT.items() if part in reason), _DEFAULT_ADVICE)
+        refused = isinstance(cause, psycopg.Error) and cause.sqlstate is not None and not connection_lost
         return DatabaseUnavailable(
-            f"the database {self.name} can't be used: {said}; {advice}", cut=cut, refused=refused
+            f"{self.title} can't be used: {reason}; {advice}",
+            database=self.label,
+            connection_lost=connection_lost,
+            refused=refused,
         )
 
 
 def _ping(connection: psycopg.Connection[Any], seconds: float) -> None:
-    """Ask a connection for a sign of life.
+    """Send an empty query, with a time limit, which psycopg lacks.
 
-    With a time limit, which psycopg has not: a pooler whose server is away, or whose connections are all taken, lets
-    a query wait for minutes.
+    A pooler whose server is down, or whose connections are all in use, keeps a query waiting for minutes.
     """
     libpq = connection.pgconn
-    answer = select.poll()
-    answer.register(libpq.socket, select.POLLIN)
+    readable = select.poll()
+    readable.register(libpq.socket, select.POLLIN)
     try:
         libpq.send_query(b"")
-        if not answer.poll(seconds * 1000):
+        if not readable.poll(seconds * 1000):
             raise psycopg.OperationalError(f"no answer within {seconds:g} s")
         while (result := libpq.get_result()) is not None:
             if result.status != pq.ExecStatus.EMPTY_QUERY:

@@ -1,10 +1,12 @@
-"""Brings a database to the newest migration; safe to run twice, by several processes, and beside workers.
+"""Runs numbered migrations; safe to run twice, by several processes, and beside workers.
 
-A migration is one transaction in which nobody else writes, so none may take as long as a table is big. On
-raw_products, due_work, product_photos and raw_availability that means: columns without a default that has to be
-computed, constraints NOT VALID, and no CREATE INDEX, no rewriting ALTER and no UPDATE of all rows. An index for such a
-table is built by hand before (CREATE INDEX CONCURRENTLY IF NOT EXISTS, past any pooler), and the migration's own
-CREATE INDEX IF NOT EXISTS finds it there; rows are filled in chunks by whoever works on them.
+Each database's package defines its own series: `stores/staging/migrate.py`, `stores/production/migrate.py`.
+
+A migration is one transaction during which nobody else writes, so its duration must not depend on the size of a table.
+On a big table that means: no column whose default must be computed per row, constraints only as NOT VALID, and no
+CREATE INDEX, no rewriting ALTER and no UPDATE of all rows. Build an index for such a table by hand first (CREATE INDEX
+CONCURRENTLY IF NOT EXISTS, past any pooler); the migration's own CREATE INDEX IF NOT EXISTS then finds it. Workers fill
+new columns in chunks.
 """
 
 import random
@@ -18,34 +20,19 @@ from psycopg import errors, sql
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.text import first_line
 
-FOLDER = Path(__file__).parents[1] / "staging" / "migrations"
+_ENVIRONMENT = Path(__file__).parent / "alembic_environment"
+_LOCK = 0x756E6465  # advisory lock of migrations; an arbitrary number
+_LOCK_SECONDS = 30  # how long to try to lock all tables
+_LOCK_TRY = "500ms"  # one try: short, so that writers hardly wait and the deadlock detector does not fire
+_PAUSE = (0.1, 0.5)  # seconds between two tries, so that writers get on
 
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """The migrations of one kind of database: their folder (in `versions`), where it keeps which it is at, its tables.
-
-    `tables` is what the names of its tables begin with: in a database that others use, too, theirs are left alone.
-    """
-
-    folder: Path
-    version_table: str = "alembic_version"
-    tables: str = ""
-
-
-STAGING = Series(FOLDER)
-_LOCK = 0x756E6465  # any number that only our migrations use
-_LOCK_SECONDS = 30  # it tries to have the tables to itself for so long, ...
-_LOCK_TRY = "500ms"  # ... each time so short that others hardly wait, and no deadlock is found before it gives way
-_PAUSE = (0.1, 0.5)  # seconds between two tries, in which the others get on
-
-# All tables before anything else, in the order of workers (products before their photos before due rows), so that
-# waiting is mostly done before working. Everything can still be read.
+# Lock all tables first, in the order that workers use, so that waiting is over before the migration changes anything.
+# Reading stays possible.
 _LOCK_ALL = """
 DO $$
 DECLARE
     tables text := (SELECT string_agg(c.oid::regclass::text, ', ' ORDER BY
-                           CASE c.relname WHEN 'raw_products' THEN 1 WHEN 'due_work' THEN 3 ELSE 2 END, c.relname)
+                           c.relname = '{last}', c.relname <> '{first}', c.relname)
                     FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace
                         AND starts_with(c.relname, '{prefix}'));
 BEGIN
@@ -56,92 +43,118 @@ END $$;
 """
 
 
-def upgrade(url: str, series: Series = STAGING) -> list[str]:
-    """Run what is missing on the database at `url`; the revisions that ran, oldest first."""
-    # Here, as SQLAlchemy and alembic take half a second to import and are wanted only now.
-    import sqlalchemy
-    import sqlalchemy.exc
-    from alembic import command
-    from alembic.config import Config
-    from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
-    from sqlalchemy.pool import NullPool
+@dataclass(frozen=True, slots=True)
+class MigrationSeries:
+    """The migrations of one database, which is called `database` in error messages.
 
-    config = Config()
-    config.set_main_option("script_location", str(FOLDER))
-    config.set_main_option("path_separator", "newline")
-    config.set_main_option("version_locations", str(series.folder / "versions"))
-    config.attributes["version_table"] = series.version_table
-    script = ScriptDirectory.from_config(config)
-    known = [revision.revision for revision in script.walk_revisions()]
-    name = Database(url).name
-    engine = sqlalchemy.create_engine(_with_driver(url), poolclass=NullPool, connect_args={"prepare_threshold": None})
+    `versions`: the folder of the migrations. `version_table`: where the database keeps its revision. `table_prefix`:
+    only tables with this prefix are locked; others in the same database belong to somebody else. `first_locked` and
+    `last_locked`: the tables that workers lock first and last.
+    """
 
-    def run() -> str | None:
-        with engine.begin() as connection:
-            # A transaction's lock, not a session's: it works behind PgBouncer, and a killed migration lets go of it.
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-            opts = {"version_table": series.version_table}
-            before = MigrationContext.configure(connection, opts=opts).get_current_revision()
-            if before is not None and before not in known:
-                raise DatabaseUnavailable(
-                    f"the database {name} is at migration {before}, which this program does not know: "
-                    "it is older than the database, so install the newer one"
-                )
-            if before != known[0]:
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_TRY}'")
-                connection.exec_driver_sql(_LOCK_ALL.replace("{prefix}", series.tables))
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            return before
+    database: str
+    versions: Path
+    version_table: str = "alembic_version"
+    table_prefix: str = ""
+    first_locked: str = ""
+    last_locked: str = ""
 
-    def run_among_workers() -> str | None:
-        ends = time.monotonic() + _LOCK_SECONDS
-        while True:
-            try:
-                return run()
-            except sqlalchemy.exc.DBAPIError as error:
-                if not isinstance(error.orig, errors.LockNotAvailable | errors.DeadlockDetected):
-                    raise
-                if time.monotonic() > ends:
-                    raise DatabaseUnavailable(
-                        f"the database {name} can't be migrated: others held its tables for {_LOCK_SECONDS} s, so it "
-                        "is as it was: end long queries and dumps, then migrate again"
-                    ) from error
-            time.sleep(random.uniform(*_PAUSE))
+    def upgrade(self, url: str, target: str | None = None) -> list[str]:
+        """Run the missing migrations up to `target` (the newest by default); returns those that ran, oldest first."""
+        # Imported here: SQLAlchemy and Alembic take half a second, which other commands need not pay.
+        import sqlalchemy
+        import sqlalchemy.exc
+        from alembic import command
+        from alembic.config import Config
+        from alembic.runtime.migration import MigrationContext
+        from sqlalchemy.pool import NullPool
 
-    try:
-        before = run_among_workers()
-    except sqlalchemy.exc.DBAPIError as error:
-        if not isinstance(error.orig, psycopg.OperationalError | errors.InsufficientPrivilege):
-            raise
-        said = first_line(error.orig)
-        raise DatabaseUnavailable(f"the database {name} can't be migrated: {said}") from error
-    finally:
-        engine.dispose()
-    return list(reversed(known[: known.index(before)] if before else known))
+        config = Config()
+        config.set_main_option("script_location", str(_ENVIRONMENT))
+        config.set_main_option("path_separator", "newline")
+        config.set_main_option("version_locations", str(self.versions))
+        config.attributes["version_table"] = self.version_table
+        known = self.revisions()
+        target = target or known[-1]
+        title = Database(url, label=self.database).title
+        engine = sqlalchemy.create_engine(
+            _with_driver(url), poolclass=NullPool, connect_args={"prepare_threshold": None}
+        )
 
+        def run() -> str | None:
+            with engine.begin() as connection:
+                # Held by the transaction, not the session: works behind PgBouncer, and a killed migration releases it.
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+                options = {"version_table": self.version_table}
+                current = MigrationContext.configure(connection, opts=options).get_current_revision()
+                if current is not None and current not in known:
+                    raise self._unavailable(
+                        f"{title} is at migration {current}, which this program does not know: "
+                        "it is older than the database, so install the newer one"
+                    )
+                if current is None or current < target:
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_TRY}'")
+                    connection.exec_driver_sql(
+                        _LOCK_ALL.format(prefix=self.table_prefix, first=self.first_locked, last=self.last_locked)
+                    )
+                    config.attributes["connection"] = connection
+                    command.upgrade(config, target)
+                return current
 
-def revisions(series: Series = STAGING) -> list[str]:
-    """All migrations there are, oldest first, e.g. `0003`."""
-    return sorted(file.name.split("_")[0] for file in (series.folder / "versions").glob("[0-9]*.py"))
+        def run_beside_workers() -> str | None:
+            deadline = time.monotonic() + _LOCK_SECONDS
+            while True:
+                try:
+                    return run()
+                except sqlalchemy.exc.DBAPIError as error:
+                    if not isinstance(error.orig, errors.LockNotAvailable | errors.DeadlockDetected):
+                        raise
+                    if time.monotonic() > deadline:
+                        raise self._unavailable(
+                            f"{title} can't be migrated: other sessions locked its tables for {_LOCK_SECONDS} s. "
+                            "Nothing was changed; end long queries and dumps, then migrate again"
+                        ) from error
+                time.sleep(random.uniform(*_PAUSE))
 
+        try:
+            before = run_beside_workers()
+        except sqlalchemy.exc.DBAPIError as error:
+            if not isinstance(error.orig, psycopg.OperationalError | errors.InsufficientPrivilege):
+                raise
+            raise self._unavailable(f"{title} can't be migrated: {first_line(error.orig)}") from error
+        finally:
+            engine.dispose()
+        return [revision for revision in known if (before or "") < revision <= target]
 
-def newest_revision(series: Series = STAGING) -> str:
-    """The newest of them."""
-    return revisions(series)[-1]
+    def revisions(self) -> list[str]:
+        """All migrations of this program, oldest first, e.g. `0003`."""
+        return sorted(file.name.split("_")[0] for file in self.versions.glob("[0-9]*.py"))
 
+    def newest_revision(self) -> str:
+        """The newest migration of this program."""
+        return self.revisions()[-1]
 
-def revision(db: Database, series: Series = STAGING) -> str | None:
-    """The migration a database is at; None before the first."""
-    with db.transaction() as cursor:
-        cursor.execute("SELECT to_regclass(%s) AS versions", (series.version_table,))
-        row = cursor.fetchone()
-        if row is None or row["versions"] is None:
-            return None
-        cursor.execute(sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(series.version_table)))
-        row = cursor.fetchone()
-        return row["version_num"] if row else None
+    def revision(self, db: Database) -> str | None:
+        """The migration that the database is at; None before the first."""
+        with db.transaction() as cursor:
+            cursor.execute("SELECT to_regclass(%s) AS versions", (self.version_table,))
+            row = cursor.fetchone()
+            if row is None or row["versions"] is None:
+                return None
+            cursor.execute(sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(self.version_table)))
+            row = cursor.fetchone()
+            return row["version_num"] if row else None
+
+    def require_newest(self, db: Database) -> None:
+        """`DatabaseUnavailable` unless the database is at the newest migration."""
+        current, newest = self.revision(db), self.newest_revision()
+        if current != newest:
+            raise self._unavailable(
+                f"{db.title} is at migration {current}, this program needs {newest}: run unde-catalog migrate"
+            )
+
+    def _unavailable(self, message: str) -> DatabaseUnavailable:
+        return DatabaseUnavailable(message, database=self.database)
 
 
 def _with_driver(url: str) -> str:

@@ -20,6 +20,7 @@ from psycopg.rows import DictRow, dict_row
 
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.embedded.binaries import find_programs
+from unde_catalog.text import first_line
 
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 _CONNECT_SECONDS = 10
@@ -65,27 +66,27 @@ class Direct:
 
 
 @contextmanager
-def direct(url: str) -> Iterator[Direct]:
+def direct(url: str, *, label: str = "") -> Iterator[Direct]:
     """A connection past any pooler.
 
     `DatabaseUnavailable` where the server is away, ValueError where a pooler answers.
     """
-    name = Database(url).name
+    database = Database(url, label=label)
     try:
         connection = psycopg.Connection[DictRow].connect(
             url, autocommit=True, connect_timeout=_CONNECT_SECONDS, row_factory=dict_row
         )
     except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(f"the database {name} can't be used: {str(error).partition(chr(10))[0]}") from error
+        raise DatabaseUnavailable(f"{database.title} can't be used: {first_line(error)}", database=label) from error
     try:
         row = connection.execute("SELECT pg_backend_pid() AS pid, current_user AS role").fetchone()
         assert row is not None  # it always answers
         if row["pid"] != connection.info.backend_pid:  # a pooler answers for itself, and hands us on to a server
             raise ValueError(
-                f"a pooler answers at {name}, and this needs a session of its own: set BACKUP_DB_URL to the "
+                f"a pooler answers at {database.name}, and this needs a session of its own: set BACKUP_DB_URL to the "
                 "database's own address (PostgreSQL's port, often 5432)"
             )
-        yield Direct(connection, name, connection.info.server_version // 10_000, row["role"])
+        yield Direct(connection, database.name, connection.info.server_version // 10_000, row["role"])
     finally:
         connection.close()
 

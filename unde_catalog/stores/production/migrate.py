@@ -1,8 +1,13 @@
-"""The production database's own migrations; how they are run is `stores/db/migrate.py`'s."""
+"""The migrations of the production database. How they run is in `stores/db/migrate.py`."""
 
 from pathlib import Path
 
-from unde_catalog.stores.db.migrate import Series
+from unde_catalog.stores.db.migrate import MigrationSeries
 
 # The app may keep tables, and an alembic_version, of its own in the same database.
-PRODUCTION = Series(Path(__file__).parent / "migrations", "catalog_alembic_version", "catalog_")
+PRODUCTION = MigrationSeries(
+    database="production",
+    versions=Path(__file__).parent / "migrations" / "versions",
+    version_table="catalog_alembic_version",
+    table_prefix="catalog_",
+)

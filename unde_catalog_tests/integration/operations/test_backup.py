@@ -21,10 +21,10 @@ from unde_catalog.operations.upkeep.restore import restore
 from unde_catalog.operations.upkeep.verify import verify
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages import run as pipeline
-from unde_catalog.stores.db import migrate
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.db.postgres_tools import ToolFailed
 from unde_catalog.stores.embedded.locks import FileLock
+from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog.worker.report import RunOptions, StageReport
 from unde_catalog_tests.support.due import BRAND, add_products, due_row, execute, finish, poll, take
 from unde_catalog_tests.support.migrations import database_at
@@ -70,7 +70,7 @@ def test_everything_is_lost_and_comes_back_from_a_backup(
     (made,) = (tmp_path / "backups").glob("2*")
     assert f"{len(objects):,} objects" in saved.stdout
     manifest = read_manifest(made)
-    assert manifest.migration == migrate.newest_revision()
+    assert manifest.migration == STAGING.newest_revision()
     assert manifest.rows["public.product_photos"] == len(rows["product_photos"]) > 20
     assert (made.stat().st_mode & 0o777, "not-a-secret" in (made / "manifest.json").read_text()) == (0o700, False)
 
@@ -190,7 +190,7 @@ def test_a_dump_of_an_older_migration_is_brought_to_the_newest(server: Server, f
     server.drop(old)
     assert restore(fresh, made).migration == "0002"
     with Database(fresh) as restored:
-        assert migrate.revision(restored) == migrate.newest_revision()
+        assert STAGING.revision(restored) == STAGING.newest_revision()
         assert len(take(restored)) == 1
 
 

@@ -3,8 +3,12 @@
 import psycopg
 import pytest
 
+from unde_catalog.backends import Backends
+from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog_tests.support.due import execute
+
+AWAY = "postgresql://nobody:secret@127.0.0.1:9/none"
 
 
 def count(cursor: Cursor) -> int:
@@ -107,7 +111,7 @@ def _always_loses(cursor: Cursor) -> None:
 
 @pytest.mark.timeout(20)
 def test_a_database_that_is_not_there_is_told_at_once_and_without_the_password() -> None:
-    with Database("postgresql://nobody:secret@127.0.0.1:9/none", patience=600) as away:
+    with Database(AWAY, patience=600) as away:
         with pytest.raises(
             DatabaseUnavailable, match="the database none at 127.0.0.1:9 can't be used: .*refused"
         ) as down:
@@ -152,3 +156,23 @@ def test_when_all_connections_are_taken_the_sentence_says_so(database_url: str) 
         pytest.raises(DatabaseUnavailable, match="no connection within 0.2 s"),
     ):
         db.run(count)
+
+
+@pytest.mark.parametrize("label", ["staging", "production", "Dagster"])
+def test_an_error_says_which_database_is_unavailable(label: str) -> None:
+    with Database(AWAY, label=label) as database, pytest.raises(DatabaseUnavailable) as error:
+        database.run(count)
+    assert error.value.database == label
+    assert str(error.value).startswith(f"the {label} database none at 127.0.0.1:9 can't be used: ")
+
+
+def test_production_being_down_does_not_read_as_if_staging_were(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAGING_DB_URL", database_url)
+    monkeypatch.setenv("PRODUCTION_DB_URL", AWAY)
+    with Backends(load_settings()) as backends:
+        with pytest.raises(DatabaseUnavailable, match="the production database none at") as error:
+            _ = backends.production
+        assert error.value.database == "production"
+        assert backends.db.run(count) == 0

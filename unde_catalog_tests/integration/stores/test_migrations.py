@@ -7,13 +7,13 @@ import sys
 import psycopg
 import pytest
 
-from unde_catalog.stores.db import migrate
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.staging.due_work import leases
+from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog_tests.support.due import BRAND, STAGE, execute
 from unde_catalog_tests.support.servers import PROJECT, Server
 
-VERSIONS = migrate.FOLDER / "versions"
+VERSIONS = STAGING.versions
 
 # What other systems filled before any of this was here; the columns are spec 1's.
 OLD_TABLE = """
@@ -67,19 +67,19 @@ def everything(url: str) -> str:
 
 
 def test_migrations_run_once_and_may_be_repeated(url: str) -> None:
-    assert migrate.upgrade(url)[-1] == migrate.newest_revision()
+    assert STAGING.upgrade(url)[-1] == STAGING.newest_revision()
     before = everything(url)
-    assert migrate.upgrade(url) == []
+    assert STAGING.upgrade(url) == []
     with psycopg.connect(url) as connection:
         connection.execute("DELETE FROM alembic_version")  # a backup put back, or a migration cut short by hand
-    migrate.upgrade(url)
+    STAGING.upgrade(url)
     assert everything(url) == before
     with Database(url) as db:
-        assert migrate.revision(db) == migrate.newest_revision()
+        assert STAGING.revision(db) == STAGING.newest_revision()
 
 
 def test_two_processes_that_migrate_at_once_both_succeed(url: str) -> None:
-    code = "import sys; from unde_catalog.stores.db import migrate; print(migrate.upgrade(sys.argv[1]))"
+    code = "import sys; from unde_catalog.stores.staging.migrate import STAGING; print(STAGING.upgrade(sys.argv[1]))"
     command = [sys.executable, "-c", code, url]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT) for _ in range(2)]
     answers = sorted(process.communicate(timeout=60)[0].strip() for process in both)
@@ -92,7 +92,7 @@ def test_products_that_were_there_before_are_due_by_their_status(each_server: Se
     url = each_server.new_database(migrated=False)
     with psycopg.connect(url) as connection:
         connection.execute(OLD_TABLE)
-    migrate.upgrade(url)
+    STAGING.upgrade(url)
     with Database(url) as db:
         query = "SELECT product_id, stage, due_at IS NOT NULL AS due, given_up FROM due_work ORDER BY stage, product_id"
         assert [tuple(row.values()) for row in execute(db, query)] == [
@@ -112,7 +112,7 @@ def test_products_that_were_there_before_are_due_by_their_status(each_server: Se
 def test_an_unmigrated_database_has_no_revision(server: Server) -> None:
     url = server.new_database(migrated=False)
     with Database(url) as db:
-        assert migrate.revision(db) is None
+        assert STAGING.revision(db) is None
     server.drop(url)
 
 
@@ -122,12 +122,14 @@ def test_a_database_that_is_newer_than_the_program_is_left_alone(database_url: s
     with pytest.raises(
         DatabaseUnavailable, match="is at migration 9999, which this program does not know: it is older"
     ):
-        migrate.upgrade(database_url)
+        STAGING.upgrade(database_url)
 
 
 def test_a_database_that_is_away_is_told_in_a_sentence() -> None:
-    with pytest.raises(DatabaseUnavailable, match="the database none at 127.0.0.1:9 can't be migrated: .*") as down:
-        migrate.upgrade("postgresql://nobody:secret@127.0.0.1:9/none")
+    with pytest.raises(
+        DatabaseUnavailable, match="the staging database none at 127.0.0.1:9 can't be migrated: .*"
+    ) as down:
+        STAGING.upgrade("postgresql://nobody:secret@127.0.0.1:9/none")
     assert "secret" not in str(down.value)
 
 

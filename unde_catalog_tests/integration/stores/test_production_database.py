@@ -6,9 +6,9 @@ from typer.testing import CliRunner
 from unde_catalog.backends import Backends
 from unde_catalog.cli.app import app
 from unde_catalog.settings.environment import load_settings
-from unde_catalog.stores.db import migrate
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.production.migrate import PRODUCTION
+from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.publishing import add_good, publish, shown
 from unde_catalog_tests.support.servers import Server
@@ -19,11 +19,11 @@ def test_it_is_migrated_beside_the_tables_and_migrations_of_an_app(server: Serve
     with Database(url) as production:
         execute(production, "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
         execute(production, "INSERT INTO alembic_version VALUES ('of_the_app')")
-        assert migrate.upgrade(url, PRODUCTION) == ["0001"]
-        assert migrate.upgrade(url, PRODUCTION) == []
+        assert PRODUCTION.upgrade(url) == ["0001"]
+        assert PRODUCTION.upgrade(url) == []
         execute(production, "DELETE FROM catalog_alembic_version")
-        assert migrate.upgrade(url, PRODUCTION) == ["0001"]
-        assert migrate.revision(production, PRODUCTION) == migrate.newest_revision(PRODUCTION)
+        assert PRODUCTION.upgrade(url) == ["0001"]
+        assert PRODUCTION.revision(production) == PRODUCTION.newest_revision()
         assert execute(production, "SELECT version_num FROM alembic_version") == [{"version_num": "of_the_app"}]
         rows = execute(production, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
                        " AND relkind = 'r'")  # fmt: skip
@@ -32,15 +32,15 @@ def test_it_is_migrated_beside_the_tables_and_migrations_of_an_app(server: Serve
 
 
 def test_both_may_live_in_one_database(db: Database, database_url: str) -> None:
-    migrate.upgrade(database_url, PRODUCTION)
-    assert migrate.revision(db) == migrate.newest_revision()
+    PRODUCTION.upgrade(database_url)
+    assert STAGING.revision(db) == STAGING.newest_revision()
     add_good(db, 3)
     assert publish(db, db).done == 3
     assert len(shown(db)) == 3
 
 
 def test_it_works_on_every_postgresql(each_url: str, each_db: Database) -> None:
-    migrate.upgrade(each_url, PRODUCTION)
+    PRODUCTION.upgrade(each_url)
     add_good(each_db, 3)
     execute(each_db, "INSERT INTO raw_availability (brand, store_id, product_id, sizes_in_stock, fetched_at)"
             " VALUES ('zara', 1, '1', '[\"S\"]', now())")  # fmt: skip
@@ -68,11 +68,11 @@ def test_migrate_says_what_it_did_for_each_database(
         monkeypatch.setenv("PRODUCTION_DB_URL", url)
         with (
             Backends(load_settings()) as backends,
-            pytest.raises(DatabaseUnavailable, match="at migration None, .* wants 0001"),
+            pytest.raises(DatabaseUnavailable, match="at migration None, .* needs 0001"),
         ):
             _ = backends.production
     said = CliRunner().invoke(app, ["migrate"]).stdout
-    assert f"staging: already at {migrate.newest_revision()}." in said
+    assert f"staging: already at {STAGING.newest_revision()}." in said
     assert ("production: ran 0001." in said) == production
     assert ("production: not configured, set PRODUCTION_DB_URL." in said) == (not production)
     server.drop(url)

@@ -1,6 +1,5 @@
 """How roles come into being: once a cluster, by whoever may, and under workers that go on."""
 
-import shutil
 import subprocess
 import sys
 import threading
@@ -8,20 +7,19 @@ import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from unde_catalog.stores.db import migrate
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.staging.due_work import leases as due_work
+from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog_tests.support.due import BRAND, LEASE, STAGE, add_products, execute, finish, poll, take
 from unde_catalog_tests.support.roles import ROLES, acting_as, url_as
 from unde_catalog_tests.support.servers import PROJECT, Server
 
-MIGRATE = "import sys; from unde_catalog.stores.db import migrate; migrate.upgrade(sys.argv[1])"
+MIGRATE = "import sys; from unde_catalog.stores.staging.migrate import STAGING; STAGING.upgrade(sys.argv[1])"
 
 
 @pytest.fixture
@@ -60,16 +58,6 @@ def roles(admin: psycopg.Connection) -> list[str]:
     return [row[0] for row in rows]
 
 
-def up_to(revision: str, folder: Path, url: str) -> None:
-    """Migrate as a program did that knew nothing later."""
-    older = folder / "migrations"
-    shutil.copytree(migrate.FOLDER, older, ignore=shutil.ignore_patterns("__pycache__"))
-    for version in (older / "versions").glob("*.py"):
-        if version.name[:4] > revision:
-            version.unlink()
-    assert migrate.upgrade(url, migrate.Series(older))[-1] == revision
-
-
 @pytest.mark.parametrize("outcome", ["COMMIT", "ROLLBACK"])
 def test_roles_that_another_database_makes_at_this_moment_are_waited_for(
     server: Server, admin: psycopg.Connection, empty_url: str, outcome: str
@@ -105,7 +93,7 @@ def test_roles_have_no_password_until_an_operator_sets_one(
     server: Server, admin: psycopg.Connection, empty_url: str
 ) -> None:
     with without_roles(admin, server, empty_url):
-        migrate.upgrade(empty_url)
+        STAGING.upgrade(empty_url)
         rows = admin.execute("SELECT rolname FROM pg_authid WHERE rolpassword IS NULL AND rolcanlogin").fetchall()
         assert set(ROLES) <= {row[0] for row in rows}
         made = admin.execute("SELECT bool_or(rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls) FROM pg_roles"
@@ -131,19 +119,20 @@ def test_an_owner_who_may_not_make_roles_is_told_who_has_to(
     server: Server, admin: psycopg.Connection, empty_url: str, owner: str
 ) -> None:
     sentence = (
-        r"^the database .* can't be migrated: the roles apify, collage, downloader, scraper, ximilar are missing and "
+        r"^the staging database .* can't be migrated: "
+        r"the roles apify, collage, downloader, scraper, ximilar are missing and "
         r"owner_\w+ may not make roles; let an administrator run CREATE ROLE \.\.\. LOGIN for each of them, then "
         r"migrate again$"
     )
     with without_roles(admin, server, empty_url):
         with pytest.raises(DatabaseUnavailable, match=sentence):
-            migrate.upgrade(owner)
+            STAGING.upgrade(owner)
         with Database(owner) as db:
-            assert migrate.revision(db) is None
+            assert STAGING.revision(db) is None
 
 
 def test_an_owner_who_may_not_make_roles_goes_on_where_they_are(server: Server, empty_url: str, owner: str) -> None:
-    migrate.upgrade(owner)
+    STAGING.upgrade(owner)
     with Database(owner) as db, Database(url_as(server, empty_url, "downloader")) as worker:
         add_products(db, 2)
         assert len(finish(worker, take(worker))) == 2
@@ -154,11 +143,11 @@ def test_an_owner_who_may_not_make_roles_goes_on_where_they_are(server: Server, 
 def test_rights_from_before_are_taken_back_and_scraper_gets_later_tables(empty_url: str) -> None:
     with psycopg.connect(empty_url, autocommit=True) as connection:
         connection.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
-    migrate.upgrade(empty_url)
+    STAGING.upgrade(empty_url)
     with Database(empty_url) as db:
         execute(db, "GRANT ALL ON raw_products, due_work TO downloader")
         execute(db, "DELETE FROM alembic_version")
-        migrate.upgrade(empty_url)
+        STAGING.upgrade(empty_url)
         for statement in ("UPDATE raw_products SET price = 1", "UPDATE due_work SET stage = 'originals'",
                           "CREATE TABLE mine ()"):  # fmt: skip
             with pytest.raises(DatabaseUnavailable, match="permission denied"), acting_as(db, "downloader") as cursor:
@@ -177,8 +166,8 @@ def settle(cursor: Cursor, leases: Sequence[due_work.Lease]) -> int:
 
 
 @pytest.mark.parametrize("revision", ["0003", "0004"])
-def test_a_database_in_use_is_migrated_under_its_workers(empty_url: str, revision: str, tmp_path: Path) -> None:
-    up_to(revision, tmp_path, empty_url)
+def test_a_database_in_use_is_migrated_under_its_workers(empty_url: str, revision: str) -> None:
+    assert STAGING.upgrade(empty_url, revision)[-1] == revision
     done, enough = [0], threading.Event()
 
     def worker() -> None:
@@ -192,7 +181,7 @@ def test_a_database_in_use_is_migrated_under_its_workers(empty_url: str, revisio
         workers = [threads.submit(worker) for _ in range(3)]
         try:
             poll(empty_url, "SELECT count(*) FILTER (WHERE taken <> 0) > 100 FROM due_work")
-            assert migrate.upgrade(empty_url)[-1] == migrate.newest_revision()
+            assert STAGING.upgrade(empty_url)[-1] == STAGING.newest_revision()
             after_it = done[0]
             poll(empty_url, "SELECT pg_sleep(0.2) IS NOT NULL")
         finally:

@@ -159,7 +159,7 @@ def test_a_database_that_becomes_read_only_stops_the_stages(
         administer(own_server, f"ALTER SYSTEM SET default_transaction_read_only = {value}", "SELECT pg_reload_conf()")
         poll(own_server.admin_url, f"SELECT current_setting('default_transaction_read_only') = '{value}'")
 
-    said = ["in a read-only transaction; let it take writes again, or set the address of the server that does"]
+    said = ["in a read-only transaction; make it accept writes again, or set the address of the server that does"]
     try:
         line.at_log("Apify run", lambda: read_only("on"))
         line.stopped("raw_products", *said, logged=False)
@@ -182,7 +182,7 @@ def test_a_password_that_is_changed_stops_the_stages_and_is_not_told(
     own_server: Server, open_line: Callable[..., Line], undisturbed: Undisturbed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go("direct", own_server, monkeypatch)
-    said = 'authentication failed for user "undeuser"; set the present password in its address'
+    said = 'authentication failed for user "undeuser"; set the current password in its address'
 
     def set_password(password: str) -> None:
         administer(own_server, f"ALTER ROLE undeuser PASSWORD '{password}'")

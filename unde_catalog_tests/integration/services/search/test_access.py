@@ -7,7 +7,7 @@ import pytest
 
 from unde_catalog.services.search.middleware import api_keys
 from unde_catalog.settings.redaction import Secrets
-from unde_catalog.stores.db import migrate
+from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.served_api import Api, OpenApi
 from unde_catalog_tests.support.servers import Server
@@ -264,7 +264,7 @@ def test_a_database_that_is_not_migrated_is_told_of_until_it_is(open_api: OpenAp
     answer = api.get(FILTERS)
     assert answer.json()["code"] == "staging_down"
     assert "run unde-catalog migrate" in api.logged(answer)["error"]
-    migrate.upgrade(url)
+    STAGING.upgrade(url)
     assert api.get(FILTERS).status_code == 200
     api.place.close()
     server.drop(url)
