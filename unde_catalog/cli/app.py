@@ -33,8 +33,9 @@ from unde_catalog.local.processes import CannotStart
 from unde_catalog.sandbox.serve import DEFAULT_PORT
 from unde_catalog.settings.environment import SettingsError, load_settings
 from unde_catalog.settings.search import SEARCH_PORT
-from unde_catalog.stages import run as pipeline
+from unde_catalog.stage_specs import DUE_STAGES, STAGES
 from unde_catalog.stages.availability import recurring
+from unde_catalog.stages.run import run_stage
 from unde_catalog.stages.visual_index.vector_store import VectorStoreUnavailable
 from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog.stores.db.postgres_tools import ToolFailed
@@ -161,13 +162,13 @@ def show(product: Annotated[str, typer.Argument(metavar="BRAND/EXTERNAL_ID", hel
 
 @app.command()
 def requeue(
-    stage: Annotated[str, typer.Option(help=f"One of {', '.join(pipeline.DUE_STAGES)}.")],
+    stage: Annotated[str, typer.Option(help=f"One of {', '.join(DUE_STAGES)}.")],
     brand: Brand = None,
     reason: Annotated[str | None, typer.Option(help="Only what failed for this reason, as status names it.")] = None,
 ) -> None:
     """Make due now what was given up or waits for a later try."""
-    if stage not in pipeline.DUE_STAGES:
-        raise ValueError(f"unknown stage {stage!r}: --stage wants one of {', '.join(pipeline.DUE_STAGES)}")
+    if stage not in DUE_STAGES:
+        raise ValueError(f"unknown stage {stage!r}: --stage wants one of {', '.join(DUE_STAGES)}")
     if brand is not None and brand not in BRANDS:
         raise ValueError(f"unknown brand {brand!r}: --brand wants one of {', '.join(BRANDS)}")
     with _open_backends() as backends:
@@ -177,7 +178,7 @@ def requeue(
 
 @app.command()
 def run(
-    stage: Annotated[str, typer.Argument(help=f"One of {', '.join(pipeline.STAGES)}.")],
+    stage: Annotated[str, typer.Argument(help=f"One of {', '.join(STAGES)}.")],
     brand: Brand = None,
     limit: Annotated[int | None, typer.Option(min=1, help="So many products at the most.")] = None,
     max_minutes: Annotated[float | None, typer.Option(min=0, help="Begin nothing new after so many minutes.")] = None,
@@ -195,7 +196,7 @@ def run(
     with _open_backends() as backends:
         for one in [brand] if brand else BRANDS:
             try:
-                report = pipeline.run_stage(stage, one, backends, options, logging.getLogger("unde_catalog"))
+                report = run_stage(stage, one, backends, options, logging.getLogger("unde_catalog"))
             except StageStopped as error:  # one brand's trouble holds up no other
                 stopped = True
                 _say(error)

@@ -10,7 +10,7 @@ from unde_catalog.backends import Backends
 from unde_catalog.brands import BRANDS
 from unde_catalog.operations.upkeep import pause
 from unde_catalog.settings.environment import load_settings
-from unde_catalog.stages.run import STAGES
+from unde_catalog.stage_specs import STAGES
 
 _console = Console()
 

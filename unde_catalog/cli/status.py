@@ -11,9 +11,9 @@ from typing import Any
 from rich.text import Text
 
 from unde_catalog.brands import BRANDS
+from unde_catalog.stage_specs import DUE_STAGES
 from unde_catalog.stages.availability import recurring as due_state
 from unde_catalog.stages.availability.availability import STAGE as AVAILABILITY
-from unde_catalog.stages.run import DUE_STAGES
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.objects import ObjectStore
 from unde_catalog.stores.staging.due_work import host_pace, pauses

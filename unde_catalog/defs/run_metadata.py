@@ -10,26 +10,13 @@ from urllib.request import url2pathname
 
 import dagster as dg
 
+from unde_catalog.stage_specs import STAGE_SPECS
 from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
 from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.loop import UnknownProducts
 from unde_catalog.worker.report import StageReport
-
-# What each stage counts itself: always told, also as 0, or the UI's plots would have holes.
-COUNTED = {
-    "raw_products": (
-        "items", "new", "changed", "unchanged", "returned", "vanished", "repeated", "rejected", "prices_not_understood",
-    ),
-    "originals": ("photos_stored", "photos_kept", "photos_failed", "bytes"),
-    "collages": ("collages_stored", "bytes"),
-    "ximilar_index": ("records_inserted", "records_updated", "records_deleted"),
-    "visual_index": ("photos_embedded", "photos_reused", "photos_removed"),
-    "raw_stores": ("shops", "new", "changed", "unreadable"),
-    "availability": ("in_stock", "sold_out", "unknown"),
-    "production_catalog": ("new", "changed", "unchanged", "hidden", "left", "availability", "stores"),
-}  # fmt: skip
 
 _LONGEST_DETAIL = 300  # characters: some answers of the far side are a page long
 
@@ -45,7 +32,7 @@ def metadata_of(report: StageReport) -> dict[str, Any]:
         "leased_elsewhere": report.leased_elsewhere,
         "released": report.released,
         "superseded": report.superseded,
-        **dict.fromkeys(COUNTED.get(report.stage, ()), 0),
+        **dict.fromkeys(STAGE_SPECS[report.stage].counters, 0),  # without the zeros the plots would have holes
         **report.counts,
         "seconds": round(report.seconds, 2),
         "products_per_second": round(report.per_second, 2),

@@ -19,7 +19,7 @@ from unde_catalog.local.progress import ProgressView, table
 from unde_catalog.sandbox.serve import environment
 from unde_catalog.settings.environment import SettingsError, load_settings, publish
 from unde_catalog.settings.search import SEARCH_PORT
-from unde_catalog.stages.run import DUE_STAGES
+from unde_catalog.stage_specs import DUE_STAGES
 from unde_catalog.stores.staging.reports import status as reports
 from unde_catalog.stores.staging.stock import read as stock_rows
 

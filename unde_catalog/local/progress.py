@@ -11,7 +11,7 @@ from datetime import timedelta
 from rich.table import Table
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.stages.run import DUE_STAGES
+from unde_catalog.stage_specs import DUE_STAGES
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.reports import status as reports
 

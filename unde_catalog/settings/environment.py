@@ -34,6 +34,7 @@ from unde_catalog.settings.stock import StockFields, StockOfBrand, StockProtocol
 from unde_catalog.settings.user_media import UserMediaSettings
 from unde_catalog.settings.webhooks import WebhookFields
 from unde_catalog.settings.ximilar import XimilarFields
+from unde_catalog.stage_specs import STAGE_SPECS
 
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
@@ -43,8 +44,6 @@ PhotoHost = Annotated[
     str, StringConstraints(pattern=r"(?i)^(\*\.)?([a-z0-9_-]+\.)*[a-z][a-z0-9-]*(:[1-9]\d{0,4})?$", to_lower=True)
 ]
 BatchSize = Annotated[int, Field(ge=1, le=10_000)]
-
-_BATCH_DEFAULTS = {"originals": 200, "collages": 100, "ximilar_index": 1000, "visual_index": 200, "availability": 200}
 
 _SOURCES = SettingsConfigDict(
     env_file=".env",
@@ -168,8 +167,14 @@ class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES
         return {key: _brand_settings(self, key) for key in BRANDS}
 
     def batch_size_of(self, stage: str) -> int:
-        """The most products one take may bring: `<STAGE>_BATCH_SIZE`, else `BATCH_SIZE`, else spec 1's."""
-        return getattr(self, f"{stage}_batch_size", None) or self.batch_size or _BATCH_DEFAULTS[stage]
+        """How many products one take leases at most: `<STAGE>_BATCH_SIZE`, else `BATCH_SIZE`, else the stage's default.
+
+        `ValueError` for a stage that leases none.
+        """
+        size = getattr(self, f"{stage}_batch_size", None) or self.batch_size or STAGE_SPECS[stage].batch_size
+        if size is None:
+            raise ValueError(f"{stage} leases no products")
+        return size
 
 
 class BrandSettings(StockOfBrand, WebhookFields):

@@ -5,12 +5,15 @@ What a stage does without them, when somebody launches it, is its own to say.
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.settings.environment import Settings
-from unde_catalog.stages.availability.configured import STORE_STAGES, missing_settings
+from unde_catalog.stage_specs import STAGE_SPECS
+from unde_catalog.stages.availability.configured import missing_settings
 
 
 def not_configured(stage: str, settings: Settings) -> dict[str, str]:
     """Brands that can't be worked on in the stage, each with the settings it wants, or that it has no shops."""
-    without = {brand: none for brand in BRANDS if stage in STORE_STAGES and (none := BRANDS[brand].why_no_stores)}
+    without = {
+        brand: none for brand in BRANDS if STAGE_SPECS[stage].needs_stores and (none := BRANDS[brand].why_no_stores)
+    }
     return {
         brand: without.get(brand) or f"not configured: set {', '.join(names)}"
         for brand in BRANDS

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from unde_catalog.backends import Backends
 from unde_catalog.brands import brand_for
+from unde_catalog.stage_specs import STAGES
 from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog.stores.staging.due_work import pauses, stage_runs
@@ -17,11 +18,6 @@ from unde_catalog.worker.report import RunOptions, StageReport
 
 if TYPE_CHECKING:
     from unde_catalog.stages.raw_products.collect import ProductStream
-
-DUE_STAGES = (  # work off due work
-    "originals", "collages", "ximilar_index", "visual_index", "availability", "production_catalog",
-)  # fmt: skip
-STAGES = ("raw_products", "raw_stores", *DUE_STAGES)
 
 
 def run_stage(

@@ -25,7 +25,7 @@ from PIL import Image
 from unde_catalog.backends import Backends
 from unde_catalog.sandbox.photos import garments
 from unde_catalog.settings.environment import load_settings
-from unde_catalog.stages import run as pipeline
+from unde_catalog.stages.run import run_stage
 from unde_catalog.stores.db.database import Database
 from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.support.due import add_products, execute
@@ -93,7 +93,7 @@ def _filled(backends: Backends, few: bool) -> list[str]:
     with ThreadPoolExecutor(1) as apart:  # Playwright's event loop may be running in this thread
         for brand in BRANDS:
             options, log = RunOptions(root_run="1"), logging.getLogger("test")
-            apart.submit(pipeline.run_stage, "visual_index", brand, backends, options, log).result()
+            apart.submit(run_stage, "visual_index", brand, backends, options, log).result()
     execute(
         backends.db,
         "INSERT INTO raw_stores (brand, store_id, name) SELECT 'zara', n, 'Mall ' || n FROM generate_series(1, %s) n",

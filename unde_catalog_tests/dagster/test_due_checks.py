@@ -8,7 +8,7 @@ import pytest
 
 from unde_catalog.definitions import build_definitions
 from unde_catalog.settings.environment import load_settings
-from unde_catalog.stages.run import DUE_STAGES
+from unde_catalog.stage_specs import DUE_STAGES
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import spreading
 from unde_catalog_tests.support.due import BRAND, add_products, execute

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.stages.run import DUE_STAGES
+from unde_catalog.stage_specs import DUE_STAGES
 from unde_catalog.stores.db.database import Cursor, Database
 from unde_catalog.stores.staging.due_work import leases as due_work
 from unde_catalog.stores.staging.due_work import query_plans, slots, spreading, statistics

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.operations.report.numbers import BrandReport, CatalogReport, DueWork, Growth, StageFreshness
-from unde_catalog.stages.run import STAGES
+from unde_catalog.stage_specs import STAGES
 from unde_catalog.stores.staging.due_work.host_pace import HostState
 from unde_catalog.stores.staging.due_work.pauses import PausedWork
 from unde_catalog.stores.staging.reports.days import CatalogDay

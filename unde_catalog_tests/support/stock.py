@@ -6,7 +6,7 @@ import urllib.request
 from typing import Any
 
 from unde_catalog.backends import Backends
-from unde_catalog.stages import run as pipeline
+from unde_catalog.stages.run import run_stage
 from unde_catalog.worker.report import RunOptions, StageReport
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.servers import Sandbox
@@ -16,7 +16,7 @@ Stock = dict[str, dict[int, list[str]]]  # sizes in stock by product and shop
 
 
 def run(backends: Backends, stage: str, brand: str = "zara", **options: Any) -> StageReport:
-    return pipeline.run_stage(stage, brand, backends, RunOptions(**options), LOG)
+    return run_stage(stage, brand, backends, RunOptions(**options), LOG)
 
 
 def truth(sandbox: Sandbox, backends: Backends, brand: str = "zara") -> Stock:

@@ -8,6 +8,9 @@ from pydantic import Field
 from unde_catalog.defs.assets.stage_asset import StageConfig, tell_others
 from unde_catalog.defs.partitions import AVAILABILITY_PARTITIONS
 from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.stage_specs import STAGE_SPECS
+
+_SPEC = STAGE_SPECS["availability"]
 
 
 class AvailabilityConfig(StageConfig):
@@ -20,11 +23,11 @@ class AvailabilityConfig(StageConfig):
 
 @dg.asset(
     partitions_def=AVAILABILITY_PARTITIONS,
-    group_name="shops",
+    group_name=_SPEC.group,
     kinds={"postgres"},
     tags={"rhythm": "hourly"},
     code_version="1",  # raise it when the same input gives another result
-    deps=["raw_products", "raw_stores", "shops_api"],
+    deps=[*_SPEC.upstream, "shops_api"],
 )
 def availability(
     context: dg.AssetExecutionContext, config: AvailabilityConfig, backends: dg.ResourceParam[BackendsResource]

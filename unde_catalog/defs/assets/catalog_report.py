@@ -6,16 +6,14 @@ from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.run_metadata import first_sentence, location_of
 from unde_catalog.operations.report.catalog import render, store
 from unde_catalog.operations.report.gather import counted
+from unde_catalog.stage_specs import STAGES
 
 
 @dg.asset(
     group_name="home",
     kinds={"html"},
-    deps=[
-        "raw_products", "raw_stores", "originals", "collages", "ximilar_index", "visual_index", "availability",
-        "production_catalog",
-    ],
-)  # fmt: skip
+    deps=STAGES,
+)
 def catalog_report(
     context: dg.AssetExecutionContext, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.MaterializeResult:

@@ -5,17 +5,20 @@ import dagster as dg
 from unde_catalog.defs.assets.stage_asset import StageConfig, StoredByRun, work_off
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
 from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.stage_specs import STAGE_SPECS
+
+_SPEC = STAGE_SPECS["originals"]
 
 
 @dg.asset(
     partitions_def=BRAND_PARTITIONS,
     io_manager_key="manifest_io_manager",
-    group_name="photos",
+    group_name=_SPEC.group,
     kinds={"jpeg", "s3", "postgres"},
     tags={"rhythm": "quarter-hourly", "costs": "proxy"},
     code_version="1",  # raise it when the same input gives another result
-    pool="photo_hosts",
-    deps=["raw_products", "brand_cdn"],
+    pool=_SPEC.pool,
+    deps=[*_SPEC.upstream, "brand_cdn"],
 )
 def originals(
     context: dg.AssetExecutionContext, config: StageConfig, backends: dg.ResourceParam[BackendsResource]

@@ -5,16 +5,19 @@ import dagster as dg
 from unde_catalog.defs.assets.stage_asset import StageConfig, tell_others
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
 from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.stage_specs import STAGE_SPECS
+
+_SPEC = STAGE_SPECS["production_catalog"]
 
 
 @dg.asset(
     partitions_def=BRAND_PARTITIONS,
-    group_name="publish",
+    group_name=_SPEC.group,
     kinds={"postgres"},
     tags={"rhythm": "hourly"},
     code_version="1",  # raise it when the same input gives another result
-    pool="production",
-    deps=["raw_products", "originals", "collages", "availability", "raw_stores"],
+    pool=_SPEC.pool,
+    deps=_SPEC.upstream,
 )
 def production_catalog(
     context: dg.AssetExecutionContext, config: StageConfig, backends: dg.ResourceParam[BackendsResource]

@@ -5,17 +5,20 @@ import dagster as dg
 from unde_catalog.defs.assets.stage_asset import StageConfig, options_of
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
 from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.stage_specs import STAGE_SPECS
 from unde_catalog.stages.raw_products.collect import ProductStream
+
+_SPEC = STAGE_SPECS["raw_products"]
 
 
 @dg.asset(
     partitions_def=BRAND_PARTITIONS,
     io_manager_key="postgres_io_manager",
-    group_name="collect",
+    group_name=_SPEC.group,
     kinds={"apify", "postgres"},
     tags={"rhythm": "weekly", "costs": "apify"},
     code_version="1",  # raise it when the same input gives another result
-    pool="apify",
+    pool=_SPEC.pool,
     deps=["apify_task", "bakai_list"],
 )
 def raw_products(

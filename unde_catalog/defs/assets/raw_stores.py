@@ -5,11 +5,14 @@ import dagster as dg
 from unde_catalog.defs.assets.stage_asset import StageConfig, tell_others
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
 from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.stage_specs import STAGE_SPECS
+
+_SPEC = STAGE_SPECS["raw_stores"]
 
 
 @dg.asset(
     partitions_def=BRAND_PARTITIONS,
-    group_name="shops",
+    group_name=_SPEC.group,
     kinds={"postgres"},
     tags={"rhythm": "daily"},
     code_version="1",  # raise it when the same input gives another result

@@ -5,16 +5,19 @@ import dagster as dg
 from unde_catalog.defs.assets.stage_asset import StageConfig, tell_others
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
 from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.stage_specs import STAGE_SPECS
+
+_SPEC = STAGE_SPECS["visual_index"]
 
 
 @dg.asset(
     partitions_def=BRAND_PARTITIONS,
-    group_name="search",
+    group_name=_SPEC.group,
     kinds={"postgres"},
     tags={"rhythm": "quarter-hourly", "costs": "processor"},
     code_version="1",  # raise it when the same input gives another result
-    pool="visual_index",
-    deps=["raw_products", "originals"],
+    pool=_SPEC.pool,
+    deps=_SPEC.upstream,
 )
 def visual_index(
     context: dg.AssetExecutionContext, config: StageConfig, backends: dg.ResourceParam[BackendsResource]

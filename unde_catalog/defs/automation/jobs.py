@@ -5,16 +5,13 @@ import dagster as dg
 from unde_catalog.defs.checks.brand_checks import BRAND_CHECKS
 from unde_catalog.defs.checks.freshness import FRESHNESS_CHECKS
 from unde_catalog.defs.checks.system import SYSTEM_CHECKS
-from unde_catalog.stages.run import STAGES
+from unde_catalog.stage_specs import STAGE_SPECS, STAGES
 
 CHECKS_DAILY, CHECKS_HOURLY, CHECKS_OF_THE_HOUSE = "checks_daily", "checks_hourly", "checks_of_the_house"
 
 # `raw_stores` and `availability` have a clock of their own.
-CATALOGUE_STAGES = (
-    "raw_products", "originals", "collages", "ximilar_index", "visual_index", "production_catalog",
-)  # fmt: skip
-# Whenever something is due; what goes outward has hours of its own (spec 1).
-SENSOR_STAGES = ("originals", "collages", "visual_index")
+CATALOGUE_STAGES = tuple(name for name, spec in STAGE_SPECS.items() if not spec.needs_stores)
+SENSOR_STAGES = tuple(name for name, spec in STAGE_SPECS.items() if spec.trigger == "sensor")
 
 
 def work_off_name(stage: str) -> str:

@@ -13,7 +13,7 @@ from unde_catalog.brands import BRANDS
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.run_metadata import first_sentence
 from unde_catalog.operations.upkeep import pause
-from unde_catalog.stages.run import STAGES
+from unde_catalog.stage_specs import STAGES
 
 EVERYTHING = "all"
 

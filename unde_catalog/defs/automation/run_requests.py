@@ -6,15 +6,13 @@ What is due, in flight or paused is found out by whoever calls; nothing here loo
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import dagster as dg
 
 from unde_catalog.defs.automation.in_flight import BRAND_TAG, STAGE_TAG
+from unde_catalog.stage_specs import STAGE_SPECS, Trigger
 from unde_catalog.stores.staging.due_work.pauses import PausedWork, why_paused
-
-Trigger = Literal["schedule", "sensor"]
-Lane = Literal["stock", "work"]  # see dagster.yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,6 @@ class RequestedRuns:
     stage: str
     moment: datetime
     trigger: Trigger
-    lane: Lane = "work"
     config: Mapping[str, Any] | None = None
     tags: Mapping[str, str] | None = None
 
@@ -37,7 +34,7 @@ class RequestedRuns:
             run_key=f"{self.stage}:{brand}:{self.moment.astimezone(UTC):%Y-%m-%dT%H:%M}",
             partition_key=partition or brand,
             tags={
-                BRAND_TAG: brand, STAGE_TAG: self.stage, "trigger": self.trigger, "lane": self.lane,
+                BRAND_TAG: brand, STAGE_TAG: self.stage, "trigger": self.trigger, "lane": STAGE_SPECS[self.stage].lane,
                 **(self.tags or {}),
             },
             run_config={"ops": {self.stage: {"config": dict(self.config)}}} if self.config else {},

@@ -61,7 +61,7 @@ def runs_for_stock(tick: Tick) -> RunRequestPlan:
     poll_minutes = ceil((HOUR - late) / timedelta(minutes=1))
     hour = f"{tick.moment.astimezone(UTC):%Y-%m-%dT%H:00Z}"
     wanted = RequestedRuns(
-        "availability", tick.moment, "schedule", "stock", {"poll_minutes": poll_minutes}, {HOUR_TAG: hour, **FIRST}
+        "availability", tick.moment, "schedule", {"poll_minutes": poll_minutes}, {HOUR_TAG: hour, **FIRST}
     )
     if poll_minutes <= 0:
         return RunRequestPlan([], dict.fromkeys(BRANDS, f"the hour of {hour} is over"))

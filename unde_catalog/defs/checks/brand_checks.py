@@ -14,11 +14,12 @@ from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.run_metadata import first_sentence
 from unde_catalog.operations.quality import coverage, due_marks, failures, prices, same_photo, scrape
 from unde_catalog.operations.quality.result import CheckResult
+from unde_catalog.stage_specs import DUE_STAGES, STAGE_SPECS
 from unde_catalog.stores.staging.index import counts
 from unde_catalog.stores.staging.photos import duplicates
 from unde_catalog.stores.staging.reports import freshness, price_changes, quality
 
-_FAILING_STAGES = ("originals", "collages", "ximilar_index", "visual_index", "production_catalog")
+_FAILING_STAGES = [stage for stage in DUE_STAGES if not STAGE_SPECS[stage].recurs]  # those that recur: `system.py`
 Look = Callable[[Backends, str], CheckResult]
 
 

@@ -5,8 +5,8 @@ import dagster as dg
 from unde_catalog.brands import BRANDS
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.run_metadata import first_sentence
+from unde_catalog.stage_specs import DUE_STAGES
 from unde_catalog.stages.availability import recurring
-from unde_catalog.stages.run import DUE_STAGES
 from unde_catalog.stores.staging.due_work.query_plans import sequential_scans
 from unde_catalog.stores.staging.due_work.statistics import DueFigures, alarms
 

@@ -14,11 +14,12 @@ from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.run_metadata import first_sentence
 from unde_catalog.operations.quality import freshness
 from unde_catalog.operations.quality.result import CheckResult
+from unde_catalog.stage_specs import STAGE_SPECS, STAGES
 from unde_catalog.stages.configured import not_configured
 from unde_catalog.stores.staging.due_work import pauses
 from unde_catalog.stores.staging.reports.freshness import stage_times
 
-_STAGES = tuple(stage for stage in freshness.FRESHNESS_RULES if stage != "availability")
+_STAGES = tuple(stage for stage in STAGES if not STAGE_SPECS[stage].recurs)
 
 FRESHNESS_CHECKS = [
     brand_check(

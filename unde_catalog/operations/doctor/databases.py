@@ -7,6 +7,7 @@ import psycopg
 from unde_catalog.backends import Backends
 from unde_catalog.operations.doctor.result import Finding, green, not_configured, red, yellow
 from unde_catalog.settings.environment import Settings
+from unde_catalog.stage_specs import STAGES_BY_ROLE
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
 from unde_catalog.stores.production.migrate import PRODUCTION
@@ -114,14 +115,14 @@ def _rights(cursor: Cursor, told: str) -> Finding:
         return red(f"{told}: it takes no writes (default_transaction_read_only, or a standby)", "STAGING_DB_URL")
     missing = privileges.missing_rights(cursor)
     able = [stage for stage, lacking in missing.items() if not lacking]
-    own = privileges.ROLES_STAGE.get(session.role)
+    own = STAGES_BY_ROLE.get(session.role)
     wanted = [own] if own else list(missing) if session.role == "scraper" else []
     lacking = [f"{right} for {stage}" for stage in wanted for right in missing[stage]]
     if lacking:
         advice = "let the owner of its tables run unde-catalog migrate"
         return red(f"{told}: the role lacks {', '.join(lacking)}; {advice}", "STAGING_DB_URL")
     if not able:
-        roles = ", ".join([*privileges.ROLES_STAGE, "scraper"])
+        roles = ", ".join([*STAGES_BY_ROLE, "scraper"])
         return red(f"{told}: the role may write for no stage, as {roles} may", "STAGING_DB_URL")
     return green(f"{told}, writes for {'all stages' if len(able) == len(missing) else ', '.join(able)}")
 

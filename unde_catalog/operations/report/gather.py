@@ -16,10 +16,9 @@ from unde_catalog.operations.report.numbers import (
     StageFreshness,
 )
 from unde_catalog.settings.environment import Settings
+from unde_catalog.stage_specs import DUE_STAGES, STAGE_SPECS, STAGES, lateness_of
 from unde_catalog.stages.availability import recurring as due_state
 from unde_catalog.stages.availability.configured import STAGE as AVAILABILITY
-from unde_catalog.stages.availability.configured import STORE_STAGES
-from unde_catalog.stages.run import DUE_STAGES, STAGES
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import host_pace, pauses
 from unde_catalog.stores.staging.due_work.pauses import PausedWork
@@ -33,29 +32,6 @@ REASONS = 12  # shown; the others are in `status`
 DAYS = 38  # a month, and a week of slack for what nobody looked at
 _BIG = 200_000  # products: the objects of a smaller catalogue are counted in a second ...
 _COUNT_AGAIN = timedelta(days=1)  # ... and those of a bigger one once a day
-
-# A stage whose last success is older than this is late, what is due in it only while something is due.
-_LATE = {
-    "raw_products": timedelta(days=8),
-    "raw_stores": timedelta(days=2),
-    "originals": timedelta(hours=2),
-    "collages": timedelta(hours=2),
-    "ximilar_index": timedelta(days=8),
-    "visual_index": timedelta(hours=2),
-    "availability": timedelta(hours=3),
-    "production_catalog": timedelta(hours=3),
-}
-_LATE_DAILY = timedelta(days=2)  # raw_products of a brand that is collected every day
-_ONLY_WHILE_DUE = ("originals", "collages", "ximilar_index", "visual_index")
-# Somebody is at it while a run of it ended so lately: the next one comes soon. Ximilar's come once a week.
-_GOING = {
-    "originals": timedelta(minutes=20),
-    "collages": timedelta(minutes=20),
-    "ximilar_index": timedelta(minutes=2),
-    "visual_index": timedelta(minutes=20),
-    "availability": timedelta(minutes=70),
-    "production_catalog": timedelta(minutes=70),
-}
 
 
 def gather(db: Database, settings: Settings) -> CatalogReport:
@@ -124,7 +100,7 @@ def _work(db: Database, now: datetime, held_up: Sequence[PausedWork]) -> list[Du
     found = []
     for one in due:
         rate = rates.get((one.stage, one.brand))
-        going = one.in_hand > 0 or (rate is not None and now - rate.ended_at < _GOING[one.stage])
+        going = one.in_hand > 0 or (rate is not None and now - rate.ended_at < STAGE_SPECS[one.stage].active_for)
         paused = pauses.why_paused(held_up, one.stage, one.brand) is not None
         per_second = rate.per_second if rate is not None else 0.0
         found.append(DueWork(one.stage, one.brand, one.products, one.in_hand, per_second, going, paused))
@@ -136,7 +112,7 @@ def _fresh(run: LastRun, now: datetime, work: Sequence[DueWork], held_up: Sequen
 
 
 def _state(run: LastRun, now: datetime, work: Sequence[DueWork], held_up: Sequence[PausedWork]) -> FreshnessState:
-    if run.stage in STORE_STAGES and not BRANDS[run.brand].has_stores:
+    if STAGE_SPECS[run.stage].needs_stores and not BRANDS[run.brand].has_stores:
         return "no shops"
     is_due = any((one.stage, one.brand) == (run.stage, run.brand) for one in work)
     if pauses.why_paused(held_up, run.stage, run.brand) is not None:
@@ -147,10 +123,8 @@ def _state(run: LastRun, now: datetime, work: Sequence[DueWork], held_up: Sequen
         return "not configured"
     if run.succeeded_at is None:
         return "late" if is_due else "never"
-    daily = run.stage == "raw_products" and BRANDS[run.brand].collected == "daily"
-    if now - run.succeeded_at > (_LATE_DAILY if daily else _LATE[run.stage]) and (
-        is_due or run.stage not in _ONLY_WHILE_DUE
-    ):
+    lateness = lateness_of(run.stage, run.brand)
+    if now - run.succeeded_at > lateness.report and (is_due or not lateness.only_while_due):
         return "late"
     return "fine"
 

@@ -4,25 +4,15 @@ import re
 import unicodedata
 from datetime import datetime, timedelta
 
+from unde_catalog.stage_specs import STAGE_SPECS
 from unde_catalog.text import duration
 
 LONGEST = 80  # characters of a name that are shown
 
-_STAGES = {
-    "raw_products": "Collecting",
-    "raw_stores": "Shops",
-    "originals": "Photos",
-    "collages": "Collages",
-    "ximilar_index": "Ximilar",
-    "visual_index": "Visual index",
-    "availability": "Stock",
-    "production_catalog": "Publishing",
-}
-
 
 def stage_name(stage: str) -> str:
     """What people call a stage."""
-    return _STAGES.get(stage) or harmless(stage)
+    return STAGE_SPECS[stage].label if stage in STAGE_SPECS else harmless(stage)
 
 
 def count(number: int) -> str:

@@ -4,7 +4,7 @@ How a pause is kept is in `stores/staging/due_work/pauses.py`.
 """
 
 from unde_catalog.brands import brand_for
-from unde_catalog.stages.run import STAGES
+from unde_catalog.stage_specs import STAGES
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import pauses
 from unde_catalog.stores.staging.due_work.pauses import ALL

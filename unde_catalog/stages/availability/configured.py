@@ -7,7 +7,6 @@ from unde_catalog.brands import BRANDS
 from unde_catalog.settings.environment import BrandSettings
 
 STAGE = "availability"
-STORE_STAGES = ("raw_stores", STAGE)
 
 
 def why_not(brand: str, own: BrandSettings) -> str | None:

@@ -13,7 +13,7 @@ from unde_catalog.operations.report.catalog import key_of, render, store
 from unde_catalog.operations.report.gather import gather
 from unde_catalog.operations.report.numbers import CatalogReport, DueWork
 from unde_catalog.settings.environment import load_settings
-from unde_catalog.stages import run as pipeline
+from unde_catalog.stages.run import run_stage
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import pauses
 from unde_catalog.stores.staging.reports import days as catalog_days
@@ -219,7 +219,7 @@ def test_an_empty_catalogue_has_a_report(db: Database) -> None:
 def test_the_report_of_the_sandbox_s_catalogue_tells_what_is_there(backends: Backends) -> None:
     for stage in ("raw_products", "raw_stores", "originals", "collages", "availability"):
         options = RunOptions(limit=15 if stage == "originals" else None, force=stage == "availability")
-        pipeline.run_stage(stage, "zara", backends, options, logging.getLogger("test"))
+        run_stage(stage, "zara", backends, options, logging.getLogger("test"))
     made = render(backends)
     zara = made.report.brands[0]
     photos = len(list(backends.store.list("originals/zara")))

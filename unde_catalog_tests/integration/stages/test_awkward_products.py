@@ -8,7 +8,8 @@ from pathlib import Path
 
 from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import load_settings
-from unde_catalog.stages import run as pipeline
+from unde_catalog.stage_specs import STAGES
+from unde_catalog.stages.run import run_stage
 from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.integration.stages.test_awkward_images import CONVERTED, KEPT, REFUSED
 from unde_catalog_tests.support.servers import Sandbox
@@ -33,8 +34,8 @@ def test_each_odd_image_ends_as_a_collage_or_with_its_reason(
     (served / "apify_items" / "zara.json").write_text(json.dumps(items))
     configured(start_sandbox("--data", str(served)))
     with Backends(load_settings()) as backends:
-        for stage in pipeline.STAGES:
-            pipeline.run_stage(stage, "zara", backends, RunOptions(), LOG)
+        for stage in STAGES:
+            run_stage(stage, "zara", backends, RunOptions(), LOG)
         with backends.db.transaction() as cursor:
             cursor.execute(
                 "SELECT p.name, p.image_status, p.error_message, f.state, f.reason FROM raw_products p"

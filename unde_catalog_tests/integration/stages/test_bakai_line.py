@@ -8,9 +8,10 @@ from unde_catalog.cli.status import status, status_view
 from unde_catalog.operations.report.gather import gather
 from unde_catalog.operations.report.sections import shops
 from unde_catalog.settings.environment import load_settings
-from unde_catalog.stages import run as pipeline
+from unde_catalog.stage_specs import STAGES
 from unde_catalog.stages.availability import recurring as due_state
 from unde_catalog.stages.configured import not_configured
+from unde_catalog.stages.run import run_stage
 from unde_catalog.stores.db.database import Database
 from unde_catalog.worker.report import RunOptions, StageReport
 from unde_catalog_tests.support.due import execute
@@ -21,7 +22,7 @@ NO_SHOPS = "BakaiMarket has no shops"
 
 
 def run(backends: Backends, stage: str) -> StageReport:
-    return pipeline.run_stage(stage, "bakai", backends, RunOptions(), logging.getLogger("test"))
+    return run_stage(stage, "bakai", backends, RunOptions(), logging.getLogger("test"))
 
 
 def test_it_goes_from_its_list_to_production_by_the_same_stages(
@@ -30,8 +31,8 @@ def test_it_goes_from_its_list_to_production_by_the_same_stages(
     configured(sandbox, PRODUCTION_DB_URL=production_url)
     sandbox.control(bakai={"size": 12, "categories": ["electronics", None]})
     with Backends(load_settings()) as backends:
-        reports = {stage: run(backends, stage) for stage in pipeline.STAGES}
-    assert {stage: one.failed for stage, one in reports.items()} == dict.fromkeys(pipeline.STAGES, 0)
+        reports = {stage: run(backends, stage) for stage in STAGES}
+    assert {stage: one.failed for stage, one in reports.items()} == dict.fromkeys(STAGES, 0)
     assert [reports[stage].done for stage in ("raw_products", "originals", "collages", "production_catalog")] == [
         12
     ] * 4

@@ -12,7 +12,7 @@ import pytest
 
 from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import load_settings
-from unde_catalog.stages import run as pipeline
+from unde_catalog.stages.run import run_stage
 from unde_catalog.stages.ximilar_index.client import LocalPace, Ximilar
 from unde_catalog.stores.db.database import Database
 from unde_catalog.worker.report import RunOptions
@@ -37,7 +37,7 @@ class Line:
         for stage in stages:
             for brand in BRANDS:
                 asked = RunOptions(root_run=str(self._runs), **options)
-                report = pipeline.run_stage(stage, brand, self.place, asked, logging.getLogger("test"))
+                report = run_stage(stage, brand, self.place, asked, logging.getLogger("test"))
                 assert report.still_due == 0 and not report.note.startswith("not configured"), report.sentence()
 
     def items(self, brand: str) -> dict[str, dict[str, Any]]:

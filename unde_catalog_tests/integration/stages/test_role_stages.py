@@ -11,7 +11,8 @@ from pydantic import SecretStr
 from unde_catalog.backends import Backends
 from unde_catalog.cli import status as reading
 from unde_catalog.settings.environment import load_settings
-from unde_catalog.stages import run as pipeline
+from unde_catalog.stage_specs import DUE_STAGES, STAGES
+from unde_catalog.stages.run import run_stage
 from unde_catalog.stores.db.database import Cursor, Database
 from unde_catalog.stores.staging.due_work import requeue
 from unde_catalog.worker.handler import StageStopped
@@ -55,7 +56,7 @@ def run(at: At) -> Run:
 
     def run(stage: str, role: str | None = None, **options: Any) -> StageReport:
         place = at(role or ROLE_OF[stage])
-        return pipeline.run_stage(stage, "zara", place, RunOptions(**options), logging.getLogger("test"))
+        return run_stage(stage, "zara", place, RunOptions(**options), logging.getLogger("test"))
 
     return run
 
@@ -129,7 +130,7 @@ def test_collecting_in_parts_and_reading_rejected_items_again_work_as_apify(shop
 
 
 def test_scraper_runs_all_stages_and_sees_all_reports(run: Run, at: At) -> None:
-    for stage in pipeline.STAGES:
+    for stage in STAGES:
         report = run(stage, "scraper")
         if stage == "raw_stores":
             assert report.counts["new"] == report.handled > 0
@@ -137,7 +138,7 @@ def test_scraper_runs_all_stages_and_sees_all_reports(run: Run, at: At) -> None:
             assert report.handled < 20
         else:
             assert report.handled == 20
-    for stage in pipeline.DUE_STAGES:
+    for stage in DUE_STAGES:
         assert run(stage, "scraper", force=True).done == (
             19 if stage == "production_catalog" else 20
         )  # one has no price

@@ -3,7 +3,7 @@
 import pytest
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.stages.run import DUE_STAGES
+from unde_catalog.stage_specs import DUE_STAGES
 from unde_catalog.stores.db.database import Cursor, Database
 from unde_catalog.stores.staging.due_work import query_plans
 from unde_catalog_tests.support.due import BRAND, add_products, execute

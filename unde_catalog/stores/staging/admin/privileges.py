@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 from unde_catalog.stores.db.database import Cursor
 
-ROLES_STAGE = {"apify": "raw_products", "downloader": "originals", "collage": "collages", "ximilar": "ximilar_index"}
-
 
 @dataclass(frozen=True, slots=True)
 class Session:

@@ -13,16 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from unde_catalog.stage_specs import STAGE_SPECS
 from unde_catalog.stores.db.database import Cursor
 
 _LONGEST_TEXT = 2000  # characters of a reason's detail
 _LONGEST_LEASE = timedelta(hours=1)  # what a lease may be after the server's clock was turned back, if not longer
-
-_TELLS_OTHERS = (
-    "ximilar_index",
-    "visual_index",
-    "production_catalog",
-)  # also that a product left: due while it is not on sale
 
 Settlement = Literal["done", "later", "given_up", "released"]
 
@@ -155,7 +150,8 @@ def finish(
     }
     cursor.execute("SELECT id, active FROM raw_products WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE", values)
     active = {row["id"]: row["active"] for row in cursor.fetchall()}
-    values["active"] = [stage in _TELLS_OTHERS or active.get(product_id, False) for product_id in values["ids"]]
+    syncs_removals = STAGE_SPECS[stage].syncs_removals  # such work stays due for products that are no longer on sale
+    values["active"] = [syncs_removals or active.get(product_id, False) for product_id in values["ids"]]
     cursor.execute(
         """
         WITH given AS (

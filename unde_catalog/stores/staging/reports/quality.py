@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
+from unde_catalog.stage_specs import STAGE_SPECS
 from unde_catalog.stores.db.database import Cursor
 
 MOST_COUNTED = 1_000  # disagreements: more of them have the same cause
@@ -180,7 +181,7 @@ def mark_figures(cursor: Cursor, stage: str, brand: str) -> MarkFigures:
     )
     without = cursor.fetchall()
     though_inactive = 0
-    if stage not in ("ximilar_index", "visual_index", "production_catalog"):  # these tell others that a product left
+    if not STAGE_SPECS[stage].syncs_removals:
         cursor.execute(
             """
             SELECT count(*) AS n FROM (
