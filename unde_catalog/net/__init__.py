@@ -1,1 +1,1 @@
-"""DownloadPolicy: how we talk to other people's servers."""
+"""Requests to remote hosts: rate limits, retries, URL and address policy, TLS. No client of a service is here."""

@@ -1,48 +1,49 @@
-"""A breaker for one host: it tells a host that is down from products that are, and stops asking the former.
+"""A circuit breaker for one host. It separates a host that is down from single products that fail.
 
-Twenty failures in a row, of three products or more, and the host is left alone for half a minute (a single bad
-product has five photos and may repeat each: it never gets there alone). If it then fails five times in a row, for
-two products, it is down. One good answer forgives everything.
+The first limit is 20 failures in a row from at least 3 products: one product has five photos and may retry each, so a
+broken product cannot trip the breaker alone. The host then gets a cooldown of 30 seconds. After that, 5 more failures
+in a row from at least 2 products open the breaker for good. One success resets everything.
 """
 
 from collections.abc import Callable, Hashable
 
 FAILURES, OWNERS = 20, 3
-REST_SECONDS = 30.0
-FAILURES_AFTER_REST, OWNERS_AFTER_REST = 5, 2
+COOLDOWN_SECONDS = 30.0
+FAILURES_AFTER_COOLDOWN, OWNERS_AFTER_COOLDOWN = 5, 2
 
 
 class Breaker:
-    """Counts a host's failures; `down` holds the last one's cause once it is open, for good."""
+    """Counts a host's consecutive failures. Once open it stays open, and `down_cause` holds the last failure."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._rested_at: float | None = None  # when its rest is over, if it has one
+        self._cooldown_ends: float | None = None
         self._failures = 0
         self._owners: set[Hashable] = set()
-        self.down: str | None = None
+        self.down_cause: str | None = None
 
     def succeeded(self) -> None:
-        """The host answered as it should."""
-        self._forget()
-        self._rested_at = None
+        """Record a valid response."""
+        self._reset()
+        self._cooldown_ends = None
 
-    def failed(self, owner: Hashable, cause: str, began: float) -> float | None:
-        """A request of `owner` (a product), begun at `began`, failed; the moment until which the host rests, if so."""
-        if self._rested_at is not None and began < self._rested_at:
-            return None  # it was under way when the rest began: no news
+    def failed(self, owner: Hashable, cause: str, started_at: float) -> float | None:
+        """Record a failed request of `owner` (a product). Returns the end of a cooldown that begins with it."""
+        if self._cooldown_ends is not None and started_at < self._cooldown_ends:
+            return None  # the request started before the cooldown and says nothing about the host after it
         self._failures += 1
         self._owners.add(owner)
-        failures, owners = (FAILURES, OWNERS) if self._rested_at is None else (FAILURES_AFTER_REST, OWNERS_AFTER_REST)
+        cooled_down = self._cooldown_ends is not None
+        failures, owners = (FAILURES_AFTER_COOLDOWN, OWNERS_AFTER_COOLDOWN) if cooled_down else (FAILURES, OWNERS)
         if self._failures < failures or len(self._owners) < owners:
             return None
-        if self._rested_at is not None:
-            self.down = cause
+        if cooled_down:
+            self.down_cause = cause
             return None
-        self._forget()
-        self._rested_at = self._now() + REST_SECONDS
-        return self._rested_at
+        self._reset()
+        self._cooldown_ends = self._now() + COOLDOWN_SECONDS
+        return self._cooldown_ends
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._failures = 0
         self._owners.clear()

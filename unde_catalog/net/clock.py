@@ -1,4 +1,4 @@
-"""Clocks and sleep as arguments, so that a test can let hours pass in no time."""
+"""Clock functions and sleep as one argument, so that a test can simulate hours without waiting."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """`now`: seconds of a clock that only goes forward; `sleep`: for so many of them; `wall`: seconds since 1970."""
+    """`now`: monotonic seconds; `sleep`: waits for a number of seconds; `wall`: seconds since 1970."""
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep

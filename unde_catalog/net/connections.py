@@ -1,6 +1,6 @@
-"""Connections that are kept open between requests, and used again only where that is safe.
+"""An aiohttp connector that reuses a connection only where that is safe.
 
-Who is asked, and how often, is `download.py`'s and the clients'.
+What is requested, and how often, is decided in `download.py` and by the clients.
 """
 
 from typing import Any
@@ -8,8 +8,8 @@ from typing import Any
 import aiohttp
 
 
-class CleanConnections(aiohttp.TCPConnector):
-    """Connections are used again only where nothing came that nobody asked for: it would pass as the next answer."""
+class CleanConnector(aiohttp.TCPConnector):
+    """Closes idle connections that received unsolicited data, which aiohttp would read as the next response."""
 
     async def _get(self, key: Any, traces: Any) -> Any:
         while (connection := await super()._get(key, traces)) is not None:

@@ -1,6 +1,7 @@
-"""Downloads a file from somebody else's server: gently, within limits, and with a reason when it fails.
+"""Downloads files from remote hosts within a rate limit, and gives each failure a reason.
 
-What an answer means is `responses.py`'s, what may be asked `url_policy.py`'s; retries over hours are due work's.
+What a response means is decided in `responses.py`, which URLs are allowed in `url_policy.py`. Retries over hours
+belong to due work.
 """
 
 import asyncio
@@ -18,27 +19,27 @@ from yarl import URL
 from unde_catalog.net import responses
 from unde_catalog.net.breaker import Breaker
 from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
-from unde_catalog.net.connections import CleanConnections
+from unde_catalog.net.connections import CleanConnector
 from unde_catalog.net.host_limiter import HostLimiter
-from unde_catalog.net.resolver import near_socket, public_socket
+from unde_catalog.net.resolver import public_socket, sandbox_socket
 from unde_catalog.net.responses import Downloaded, DownloadFailed, Redirect
 from unde_catalog.net.tls import tls_context
 from unde_catalog.net.url_policy import RefusedUrl, UrlPolicy
 from unde_catalog.net.user_agents import USER_AGENTS
 
-WAITS = (5.0, 15.0, 45.0)  # seconds before a repeat on 429 and 503, unless the host says Retry-After (spec 1)
-LONGEST_PAUSE = 60.0  # seconds for which one answer can hold up the whole host: half of a product's time
-MOST_REDIRECTS = 5
-_MOST_HEADERS, _LONGEST_HEADER = 100, 8_000
+RETRY_DELAYS = (5.0, 15.0, 45.0)  # seconds before each retry of a 429 or 503 without Retry-After
+MAX_HOST_PAUSE = 60.0  # seconds that one response can pause the whole host: half of a product's time
+MAX_REDIRECTS = 5
+_MAX_HEADERS, _MAX_HEADER_BYTES = 100, 8_000
 
 
 class UpstreamUnavailable(RuntimeError):
-    """Nothing will get through for now, whatever is asked: one sentence that names the host and the cause."""
+    """No request to this host can succeed for now. The message names the host and the cause."""
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadPolicy:
-    """How we behave towards one host; times in seconds, sizes in bytes."""
+    """Rate limits and time-outs towards one host; times in seconds, sizes in bytes."""
 
     slots: int
     delay_min: float
@@ -50,59 +51,59 @@ class DownloadPolicy:
 
 @dataclass(slots=True)
 class _Host:
-    """A host as we know it: its name for people, its gate and its breaker."""
+    """A host's name, for messages, with its limiter and its breaker."""
 
     name: str
-    gate: HostLimiter
+    limiter: HostLimiter
     breaker: Breaker
 
 
 class Downloader:
-    """Downloads with one gate and one breaker per host; an async context manager.
+    """Downloads with one limiter and one breaker per host; an async context manager.
 
-    `targets` says which URLs are asked for. With a proxy it has to list hosts, as it is the proxy that resolves
-    names. `proxy_ca_bundle`: certificate authorities beside the system's. A test brings `clock` and `resolver`.
+    `url_policy` must list hosts when there is a proxy, since the proxy resolves the names. `proxy_ca_bundle` holds
+    certificate authorities in addition to the system's. `clock` and `resolver` are for tests.
     """
 
     def __init__(
         self,
-        manners: DownloadPolicy,
-        targets: UrlPolicy,
+        policy: DownloadPolicy,
+        url_policy: UrlPolicy,
         *,
         proxy_url: str | None = None,
         proxy_ca_bundle: Path | None = None,
         clock: Clock = SYSTEM_CLOCK,
         resolver: AbstractResolver | None = None,
     ) -> None:
-        if proxy_url and targets.hosts is None and not targets.anywhere:
-            raise ValueError("behind a proxy the hosts have to be listed")
-        self._manners, self._targets, self._clock, self._resolver = manners, targets, clock, resolver
-        # The password stays out of the URL: aiohttp names the URL in errors and warnings.
+        if proxy_url and url_policy.hosts is None and not url_policy.any_host:
+            raise ValueError("downloads through a proxy need a list of allowed hosts")
+        self._policy, self._url_policy, self._clock, self._resolver = policy, url_policy, clock, resolver
+        # The password stays out of the URL: aiohttp shows the URL in errors and warnings.
         proxy = URL(proxy_url) if proxy_url else None
         self._proxy = proxy.with_user(None) if proxy else None
-        self._credentials = _credentials(proxy)
+        self._proxy_headers = _proxy_authorization(proxy)
         self._tls = tls_context(proxy_ca_bundle if proxy else None)
         self._hosts: dict[str, _Host] = {}
         self._agents = itertools.cycle(USER_AGENTS)
 
     async def __aenter__(self) -> Self:
-        # Behind a proxy the address we see is the proxy's own.
-        near = near_socket if self._targets.anywhere else public_socket
-        check: Callable[..., object] | None = None if self._proxy else near
-        connector = CleanConnections(
+        # With a proxy the only address connected to is the proxy's own, so it is not checked.
+        direct_socket = sandbox_socket if self._url_policy.any_host else public_socket
+        socket_factory: Callable[..., object] | None = None if self._proxy else direct_socket
+        connector = CleanConnector(
             limit=0,
             ssl=self._tls,
-            socket_factory=check,  # type: ignore[arg-type]
+            socket_factory=socket_factory,  # type: ignore[arg-type]
             resolver=self._resolver,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None),  # ours is around the whole of it
+            timeout=aiohttp.ClientTimeout(total=None),  # `_request` has its own, around the whole exchange
             auto_decompress=False,
-            max_headers=_MOST_HEADERS,
-            max_field_size=_LONGEST_HEADER,
-            max_line_size=_LONGEST_HEADER,
+            max_headers=_MAX_HEADERS,
+            max_field_size=_MAX_HEADER_BYTES,
+            max_line_size=_MAX_HEADER_BYTES,
         )
         return self
 
@@ -110,131 +111,139 @@ class Downloader:
         await self._session.close()
 
     def now(self) -> float:
-        """The clock that deadlines are told in."""
+        """The time on the clock that deadlines refer to."""
         return self._clock.now()
 
     async def download(self, url: str, deadline: float, owner: Hashable = None) -> Downloaded | DownloadFailed:
-        """Fetch a URL, repeated in good manners until `deadline`, on behalf of `owner` (a product).
+        """Fetch a URL for `owner` (a product), with polite retries until `deadline`.
 
-        What fails is a `DownloadFailed`; only `UpstreamUnavailable` is raised.
+        A failure of this file is returned as `DownloadFailed`; only `UpstreamUnavailable` is raised.
         """
         try:
-            target = self._targets.parse(url)
+            target = self._url_policy.parse(url)
         except RefusedUrl as refused:
             return DownloadFailed(refused.reason, refused.detail, "item")
         for attempt in itertools.count():
-            answer, host = await self._follow(target, deadline, owner)
-            if isinstance(answer, Downloaded) or not answer.ask_again:
-                return answer
-            asked = answer.retry_after
-            pause = WAITS[min(attempt, len(WAITS) - 1)] if asked is None else asked
-            if asked is not None or answer.reason == "http_429":
-                host.gate.pause(self.now() + min(pause, LONGEST_PAUSE))
-            if attempt == self._manners.max_retries or self.now() + pause >= deadline:
-                return answer  # what does not fit is tried later
-            await self._clock.sleep(pause)
+            result, host = await self._follow_redirects(target, deadline, owner)
+            if isinstance(result, Downloaded) or not result.retryable:
+                return result
+            delay = RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)]
+            if result.retry_after is not None:
+                delay = result.retry_after
+            if result.retry_after is not None or result.reason == "http_429":
+                host.limiter.pause(self.now() + min(delay, MAX_HOST_PAUSE))
+            if attempt == self._policy.max_retries or self.now() + delay >= deadline:
+                return result  # due work retries it later
+            await self._clock.sleep(delay)
         raise AssertionError("unreachable")
 
-    async def _follow(self, url: URL, deadline: float, owner: Hashable) -> tuple[Downloaded | DownloadFailed, _Host]:
-        """One try: a request, and those that redirects lead to, each checked as the first was. Also: who answered."""
-        seconds = self._manners.timeout
+    async def _follow_redirects(
+        self, url: URL, deadline: float, owner: Hashable
+    ) -> tuple[Downloaded | DownloadFailed, _Host]:
+        """One attempt: a request and its redirects, each checked against the URL policy. Returns the last host, too."""
+        seconds = self._policy.timeout
         host = self._host(url)
-        for _ in range(MOST_REDIRECTS + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             host = self._host(url)
-            async with host.gate.slot(deadline) as in_time:
-                if host.breaker.down:
-                    raise UpstreamUnavailable(_sentence(host))
+            async with host.limiter.slot(deadline) as in_time:
+                if host.breaker.down_cause:
+                    raise UpstreamUnavailable(_unavailable(host))
                 if not in_time:
-                    return DownloadFailed("out_of_time", "the product's time was over", "far_side"), host
-                began = self.now()
-                answer = await self._once(url, min(seconds, deadline - began), whole=deadline - began >= seconds)
-                self._judge(host, answer, owner, began)  # before the slot's rest, which depends on it
-            if not isinstance(answer, Redirect):
-                return answer, host
+                    return _out_of_time(), host
+                started_at = self.now()
+                remaining = deadline - started_at
+                result = await self._request(url, min(seconds, remaining), full_timeout=remaining >= seconds)
+                self._record(host, result, owner, started_at)  # inside the slot: the slot's next delay depends on it
+            if not isinstance(result, Redirect):
+                return result, host
             try:
-                url = self._targets.parse(answer.location, base=url)
+                url = self._url_policy.parse(result.location, base=url)
             except RefusedUrl as refused:
                 return DownloadFailed(refused.reason, f"redirected: {refused.detail}", "item"), host
-            seconds -= self.now() - began
-        return DownloadFailed("too_many_redirects", f"over {MOST_REDIRECTS}", "item"), host
+            seconds -= self.now() - started_at
+        return DownloadFailed("too_many_redirects", f"more than {MAX_REDIRECTS} redirects", "item"), host
 
     def _host(self, url: URL) -> _Host:
-        name = f"{url.host}:{url.port}"
-        if name not in self._hosts:
-            manners = self._manners
-            gate = HostLimiter(manners.slots, manners.delay_min, manners.delay_max, clock=self._clock)
-            self._hosts[name] = _Host(url.host or "", gate, Breaker(self._clock.now))
-        return self._hosts[name]
+        key = f"{url.host}:{url.port}"
+        if key not in self._hosts:
+            policy = self._policy
+            limiter = HostLimiter(policy.slots, policy.delay_min, policy.delay_max, clock=self._clock)
+            self._hosts[key] = _Host(url.host or "", limiter, Breaker(self._clock.now))
+        return self._hosts[key]
 
-    def _judge(
-        self, host: _Host, answer: Downloaded | DownloadFailed | Redirect, owner: Hashable, began: float
+    def _record(
+        self, host: _Host, result: Downloaded | DownloadFailed | Redirect, owner: Hashable, started_at: float
     ) -> None:
-        """Tell the host's gate and breaker how it went; `UpstreamUnavailable` when that was enough."""
-        if not isinstance(answer, DownloadFailed) or not answer.against_host:
-            if not (isinstance(answer, DownloadFailed) and answer.reason in ("refused_address", "bad_url")):
+        """Pass the result to the host's limiter and breaker; raises `UpstreamUnavailable` if the breaker opens."""
+        if not isinstance(result, DownloadFailed) or not result.counts_against_host:
+            if not (isinstance(result, DownloadFailed) and result.reason in ("refused_address", "bad_url")):
                 host.breaker.succeeded()
-                host.gate.answered()
+                host.limiter.succeeded()
             return
-        if answer.reason == responses.PROXY_REFUSED:
-            host.breaker.down = f"{answer.detail} ({answer.reason})"
-            raise UpstreamUnavailable(_sentence(host))
-        if answer.reason == "out_of_time":
+        if result.reason == responses.PROXY_REFUSED:
+            host.breaker.down_cause = f"{result.detail} ({result.reason})"
+            raise UpstreamUnavailable(_unavailable(host))
+        if result.reason == "out_of_time":
             return
-        if answer.ask_again:
-            host.gate.refused(began)
-        elif answer.reason == "timeout":
-            host.gate.timed_out(began)
-        rests_until = host.breaker.failed(owner, f"{answer.detail} ({answer.reason})", began)
-        if rests_until is not None:
-            host.gate.pause(rests_until)
-        if host.breaker.down:
-            raise UpstreamUnavailable(_sentence(host))
+        if result.retryable:
+            host.limiter.throttled(started_at)
+        elif result.reason == "timeout":
+            host.limiter.timed_out(started_at)
+        cooldown_ends = host.breaker.failed(owner, f"{result.detail} ({result.reason})", started_at)
+        if cooldown_ends is not None:
+            host.limiter.pause(cooldown_ends)
+        if host.breaker.down_cause:
+            raise UpstreamUnavailable(_unavailable(host))
 
-    async def _once(self, url: URL, seconds: float, *, whole: bool) -> Downloaded | DownloadFailed | Redirect:
-        """One request, of which a redirect is not followed; `whole`: it has all the time a photo may take."""
+    async def _request(self, url: URL, seconds: float, *, full_timeout: bool) -> Downloaded | DownloadFailed | Redirect:
+        """One request without following redirects. `full_timeout`: `seconds` is not cut short by the deadline."""
         headers = {"User-Agent": next(self._agents), "Accept": "image/*,*/*;q=0.8", "Accept-Encoding": "identity"}
-        if url.scheme == "http":  # through a tunnel they would reach the host
-            headers |= self._credentials
+        if url.scheme == "http":  # only then does the proxy read them; inside a tunnel they would reach the host
+            headers |= self._proxy_headers
         try:
             async with (
                 asyncio.timeout(seconds),
                 self._session.get(
-                    url, headers=headers, allow_redirects=False, proxy=self._proxy, proxy_headers=self._credentials
+                    url, headers=headers, allow_redirects=False, proxy=self._proxy, proxy_headers=self._proxy_headers
                 ) as response,
             ):
                 return await self._read(response, url.scheme)
         except TimeoutError:
-            if not whole:
-                return DownloadFailed("out_of_time", "the product's time was over", "far_side")
-            return DownloadFailed("timeout", f"no whole answer within {self._manners.timeout:g} s", "far_side")
+            if not full_timeout:
+                return _out_of_time()
+            return DownloadFailed("timeout", f"no complete response within {self._policy.timeout:g} s", "upstream")
         except aiohttp.ClientError as error:
-            return responses.of_error(error)
+            return responses.interpret_error(error)
 
     async def _read(self, response: aiohttp.ClientResponse, scheme: str) -> Downloaded | DownloadFailed | Redirect:
         proxied = "no" if self._proxy is None else "plain" if scheme == "http" else "tunnel"
-        meant = responses.of_headers(
+        result = responses.interpret_headers(
             response.status, response.reason, response.headers, proxied=proxied, wall=self._clock.wall()
         )
-        if meant is not None:
-            return meant
-        most = self._manners.max_bytes
+        if result is not None:
+            return result
+        max_bytes = self._policy.max_bytes
         body = bytearray()
-        if (response.content_length or 0) <= most:
+        if (response.content_length or 0) <= max_bytes:
             async for chunk in response.content.iter_any():
                 body += chunk
-                if len(body) > most:
+                if len(body) > max_bytes:
                     break
             else:
-                return responses.of_body(bytes(body))
-        response.close()  # not drained: the rest may be endless
-        return DownloadFailed("too_large", f"over {most} bytes", "item")
+                return responses.interpret_body(bytes(body))
+        response.close()  # not drained: the rest may never end
+        return DownloadFailed("too_large", f"more than {max_bytes} bytes", "item")
 
 
-def _sentence(host: _Host) -> str:
-    return f"photos of {host.name} don't get through: {host.breaker.down}"
+def _out_of_time() -> DownloadFailed:
+    return DownloadFailed("out_of_time", "the product's time ran out", "upstream")
 
 
-def _credentials(proxy: URL | None) -> dict[str, str]:
+def _unavailable(host: _Host) -> str:
+    return f"photos cannot be downloaded from {host.name}: {host.breaker.down_cause}"
+
+
+def _proxy_authorization(proxy: URL | None) -> dict[str, str]:
     if proxy is None or proxy.user is None:
         return {}
     basic = base64.b64encode(f"{proxy.user}:{proxy.password or ''}".encode())

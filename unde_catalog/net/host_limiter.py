@@ -1,9 +1,8 @@
-"""A gate before one host: so many requests at once, a pause between two requests of a slot (spec 1's manners).
+"""A rate limiter for one host: a number of concurrent requests, and a delay between two requests of a slot.
 
-When a host asks to be left alone, all of its slots wait. What counts as asking is `download.py`'s.
-How many slots there are adapts to the host, as TCP's congestion control does (AIMD, additive increase and
-multiplicative decrease): a refusal halves them, a row of good answers opens one more. One slot is left at least,
-which rests longer and longer instead.
+When the host asks for a pause, all its slots wait; `download.py` decides which responses mean that.
+Concurrency adapts as TCP's congestion control does (AIMD: additive increase, multiplicative decrease): a throttling
+response halves it, a run of successes adds one slot. At least one slot remains, with a growing delay instead.
 """
 
 import asyncio
@@ -13,14 +12,14 @@ from contextlib import asynccontextmanager
 
 from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
 
-GOOD_ANSWERS = 5  # of each slot since the last change of pace, for one step back towards the full one
-TIMEOUTS = 3  # in a row, that count as a refusal: a single one may be the photo's own
-NARROWED_REST = 0.1  # seconds that a slot of a narrowed gate rests at least: without, one slot may ask 1,000 a second
-_LEAST_WIDTH = 1 / 8  # of a slot: it rests eight times as long
+SUCCESSES_PER_SLOT = 5  # before one more slot opens
+CONSECUTIVE_TIMEOUTS = 3  # count as throttling; a single time-out may be the photo's fault
+THROTTLED_DELAY = 0.1  # seconds, the minimum delay of a throttled host; without one a slot may send 1,000 requests/s
+_MIN_WIDTH = 1 / 8  # of a slot: its delay is eight times as long
 
 
 class HostLimiter:
-    """`slots` requests at once at most; a slot rests `delay_min` to `delay_max` seconds after each."""
+    """At most `slots` concurrent requests; after each request its slot waits `delay_min` to `delay_max` seconds."""
 
     def __init__(
         self,
@@ -31,92 +30,92 @@ class HostLimiter:
         clock: Clock = SYSTEM_CLOCK,
         rng: random.Random | None = None,
     ) -> None:
-        self._most = slots
+        self._max_slots = slots
         self._delay = (delay_min, delay_max)
         self._clock = clock
         self._rng = rng or random.Random()
-        self._paused_until = self._narrowed_at = float("-inf")
-        self._width = float(slots)
-        self._good_answers = self._timeouts = 0
-        self._slots = 0  # there are, free or taken: more than `at_once` until those above it come back
-        self._rested_at: asyncio.PriorityQueue[float] = asyncio.PriorityQueue()
+        self._paused_until = self._throttled_at = float("-inf")
+        self._width = float(slots)  # below 1: one slot with a longer delay
+        self._successes = self._timeouts = 0
+        self._slots = 0  # open, free or taken; above `concurrency` until the excess ones are released
+        self._ready_at: asyncio.PriorityQueue[float] = asyncio.PriorityQueue()
         self._open_slots()
 
     @property
-    def at_once(self) -> int:
-        """How many requests may be under way at once, as the host has answered so far."""
+    def concurrency(self) -> int:
+        """How many requests may run at once, given the host's responses so far."""
         return max(1, int(self._width))
 
     def pause(self, until: float) -> None:
-        """Let nobody in before `until` (in the clock's time)."""
+        """Start no request before `until` (in the clock's time)."""
         self._paused_until = max(self._paused_until, until)
 
-    def answered(self) -> None:
-        """The host answered as it should."""
+    def succeeded(self) -> None:
+        """Record a valid response."""
         self._timeouts = 0
-        self._good_answers += 1
-        if self._width < self._most and self._good_answers >= GOOD_ANSWERS * self.at_once:
+        self._successes += 1
+        if self._width < self._max_slots and self._successes >= SUCCESSES_PER_SLOT * self.concurrency:
             wider = self._width + 1 if self._width >= 1 else self._width * 2
-            self._width = min(wider, float(self._most))
-            self._good_answers = 0
+            self._width = min(wider, float(self._max_slots))
+            self._successes = 0
             self._open_slots()
 
-    def refused(self, began: float) -> None:
-        """To a request begun at `began` the host said that it is too much."""
-        if began <= self._narrowed_at:
-            return  # it was under way when the gate was narrowed: no news
-        self._narrowed_at = self._clock.now()
-        self._width = max(self._width / 2, _LEAST_WIDTH)
-        self._good_answers = self._timeouts = 0
+    def throttled(self, started_at: float) -> None:
+        """Record that the host rejected a request, started at `started_at`, as one too many."""
+        if started_at <= self._throttled_at:
+            return  # it was already running when the concurrency was reduced
+        self._throttled_at = self._clock.now()
+        self._width = max(self._width / 2, _MIN_WIDTH)
+        self._successes = self._timeouts = 0
 
-    def timed_out(self, began: float) -> None:
-        """A request begun at `began` got no whole answer in its time."""
-        if began <= self._narrowed_at:
+    def timed_out(self, started_at: float) -> None:
+        """Record that a request, started at `started_at`, got no complete response in time."""
+        if started_at <= self._throttled_at:
             return
         self._timeouts += 1
-        if self._timeouts >= TIMEOUTS:
-            self.refused(began)
+        if self._timeouts >= CONSECUTIVE_TIMEOUTS:
+            self.throttled(started_at)
 
     @asynccontextmanager
     async def slot(self, deadline: float = float("inf")) -> AsyncIterator[bool]:
-        """Wait for a slot, its rest and the host's pause; False, without waiting longer, if that is over too late."""
-        rested_at, in_time = await self._take(deadline)
+        """Wait for a slot, its delay and the host's pause. Yields False at once if those end after `deadline`."""
+        ready_at, in_time = await self._acquire(deadline)
         try:
             yield in_time
         finally:
-            self._give_back(self._clock.now() + self._rest() if in_time else rested_at)
+            self._release(self._clock.now() + self._next_delay() if in_time else ready_at)
 
-    async def _take(self, deadline: float) -> tuple[float, bool]:
-        """A slot: until when it had to rest, and whether that and the host's pause were over in time."""
+    async def _acquire(self, deadline: float) -> tuple[float, bool]:
+        """A slot: when its delay ends, and whether that and the host's pause end before the deadline."""
         while True:
-            rested_at = await self._rested_at.get()
+            ready_at = await self._ready_at.get()
             try:
-                in_time = await self._wait(rested_at, deadline)
+                in_time = await self._wait(ready_at, deadline)
             except asyncio.CancelledError:
-                self._give_back(rested_at)
+                self._release(ready_at)
                 raise
-            if not in_time or self._slots <= self.at_once:
-                return rested_at, in_time
-            self._slots -= 1  # one too many since the gate was narrowed: wait for another
+            if not in_time or self._slots <= self.concurrency:
+                return ready_at, in_time
+            self._slots -= 1  # the concurrency was reduced meanwhile: drop this slot and wait for another
 
-    async def _wait(self, rested_at: float, deadline: float) -> bool:
-        while (begins := max(rested_at, self._paused_until)) > (now := self._clock.now()):
-            if begins >= deadline:
+    async def _wait(self, ready_at: float, deadline: float) -> bool:
+        while (start := max(ready_at, self._paused_until)) > (now := self._clock.now()):
+            if start >= deadline:
                 return False
-            await self._clock.sleep(begins - now)  # the host may be paused meanwhile: look again
+            await self._clock.sleep(start - now)  # a pause may begin meanwhile: check again
         return now < deadline
 
-    def _rest(self) -> float:
-        rest = self._rng.uniform(*self._delay)
-        return rest if self._width == self._most else max(rest, NARROWED_REST) / min(self._width, 1.0)
+    def _next_delay(self) -> float:
+        delay = self._rng.uniform(*self._delay)
+        return delay if self._width == self._max_slots else max(delay, THROTTLED_DELAY) / min(self._width, 1.0)
 
-    def _give_back(self, rested_at: float) -> None:
-        if self._slots > self.at_once:
+    def _release(self, ready_at: float) -> None:
+        if self._slots > self.concurrency:
             self._slots -= 1
         else:
-            self._rested_at.put_nowait(rested_at)
+            self._ready_at.put_nowait(ready_at)
 
     def _open_slots(self) -> None:
-        while self._slots < self.at_once:
+        while self._slots < self.concurrency:
             self._slots += 1
-            self._rested_at.put_nowait(float("-inf"))
+            self._ready_at.put_nowait(float("-inf"))

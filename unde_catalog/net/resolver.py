@@ -1,7 +1,7 @@
-"""Which addresses we connect to: the one check that a hostile URL can't talk its way around.
+"""Which IP addresses may be connected to. A hostile URL cannot get around this check.
 
-It looks at the address really connected to, after name resolution and at every redirect, not at how a URL spells it
-(that is `url_policy.py`).
+It sees the address of the actual connection, after name resolution and for every redirect; how a URL spells its host
+is checked in `url_policy.py`.
 """
 
 import ipaddress
@@ -17,42 +17,42 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class RefusedAddress(OSError):
-    """The URL leads to an address that we don't connect to.
+    """The URL resolves to an address that is not allowed.
 
-    One sentence for all: only errors that read alike keep their type where a name has several addresses.
+    The message is always the same: where a name has several addresses, only errors with equal texts keep their type.
     """
 
     def __init__(self) -> None:
-        super().__init__("the host's address is not one that photos may come from")
+        super().__init__("the host resolves to an address that photos must not come from")
 
 
 def public_socket(address: AddressInfo) -> socket.socket:
     """A socket for an address of the public internet; `RefusedAddress` for any other (an aiohttp socket factory)."""
-    family, kind, protocol, _, where = address
-    if not is_public(str(where[0])):
+    family, kind, protocol, _, endpoint = address
+    if not is_public(str(endpoint[0])):
         raise RefusedAddress
     return socket.socket(family, kind, protocol)
 
 
-def near_socket(address: AddressInfo) -> socket.socket:
-    """A socket for the sandbox: also for this machine and private networks, never for link-local (cloud secrets)."""
-    family, kind, protocol, _, where = address
-    ip = _unwrapped(ipaddress.ip_address(str(where[0]).split("%")[0]))
+def sandbox_socket(address: AddressInfo) -> socket.socket:
+    """Like `public_socket`, but loopback and private addresses are allowed; link-local ones (cloud secrets) are not."""
+    family, kind, protocol, _, endpoint = address
+    ip = _unwrap(ipaddress.ip_address(str(endpoint[0]).split("%")[0]))
     if ip.is_link_local or ip.is_unspecified or ip.is_multicast:
         raise RefusedAddress
     return socket.socket(family, kind, protocol)
 
 
 def is_public(address: str) -> bool:
-    """Whether the address belongs to the public internet, whatever it is wrapped in. ValueError if it is none."""
-    ip = _unwrapped(ipaddress.ip_address(address.split("%")[0]))
+    """Whether the address, or the IPv4 address embedded in it, is on the public internet; ValueError for no address."""
+    ip = _unwrap(ipaddress.ip_address(address.split("%")[0]))
     if isinstance(ip, ipaddress.IPv6Address) and (ip not in _GLOBAL_UNICAST or ip in _TEREDO or ip in _DOCUMENTATION):
         return False
     return ip.is_global and not ip.is_multicast
 
 
-def _unwrapped(ip: IPAddress) -> IPAddress:
-    """The IPv4 address that an IPv6 one leads to (mapped, 6to4, NAT64), else itself."""
+def _unwrap(ip: IPAddress) -> IPAddress:
+    """The IPv4 address embedded in an IPv6 one (mapped, 6to4, NAT64), else the address itself."""
     if isinstance(ip, ipaddress.IPv4Address):
         return ip
     if ip in _NAT64:

@@ -1,6 +1,6 @@
-"""What an answer to a download means: a body, or a reason and whose fault it is.
+"""What the response to a download means: a body, or a reason with its fault.
 
-Nothing is sent or read here; how often one asks again is `download.py`'s.
+Nothing is sent or read here; `download.py` decides about retries.
 """
 
 import email.utils
@@ -14,52 +14,53 @@ import aiohttp
 from unde_catalog.net.resolver import RefusedAddress
 from unde_catalog.text import printable
 
-Fault = Literal["gone", "item", "far_side"]
+Fault = Literal["gone", "item", "upstream"]
 
 _GONE = (404, 410)
-_OF_THE_URL = (400, 405, 406, 414, 451)  # the host is fine, and will say the same tomorrow
-_ASK_AGAIN = (429, 503)
+_URL_FAULTS = (400, 405, 406, 414, 451)  # the host is fine, and will answer the same tomorrow
+_RETRYABLE = (429, 503)
 _REDIRECTS = (301, 302, 303, 307, 308)
-_PROXY_ERRORS = ("x-brd-error", "x-brd-err-code", "x-brd-err-msg", "x-luminati-error")  # spec 6, Bright Data
-# The file's own fault as far as a product goes, but from a whole row of products it is the host's (a wall, a cut).
+_PROXY_ERROR_HEADERS = ("x-brd-error", "x-brd-err-code", "x-brd-err-msg", "x-luminati-error")  # Bright Data's
+# A fault of one file, as far as its product is concerned. A run of them over several products points to the host:
+# it blocks the client, or something cuts its connections.
 _SUSPICIOUS = ("truncated", "empty", "not_an_image", "broken_answer")
 PROXY_REFUSED = "proxy_refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """The whole body."""
+    """The complete body."""
 
     body: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadFailed:
-    """Why there is no body; `gone`: for good, `item`: this file's own fault, `far_side`: will pass.
+    """Why there is no body. Fault `gone` is permanent, `item` lies in this file, `upstream` is likely to pass.
 
-    `ask_again`: whether the same try may ask again (429, 503), after `retry_after` seconds where the host says so.
+    `retryable`: the same attempt may retry (429, 503), after `retry_after` seconds if the host names them.
     """
 
     reason: str
     detail: str
     fault: Fault
-    ask_again: bool = False
+    retryable: bool = False
     retry_after: float | None = None
 
     @property
-    def against_host(self) -> bool:
-        """Whether a row of these says that the host is down."""
-        return self.fault == "far_side" or self.reason in _SUSPICIOUS
+    def counts_against_host(self) -> bool:
+        """Whether a run of such failures means that the host is down."""
+        return self.fault == "upstream" or self.reason in _SUSPICIOUS
 
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Where the host sends us, as it wrote it: not checked yet."""
+    """The Location header as the host sent it, not checked yet."""
 
     location: str
 
 
-def of_headers(
+def interpret_headers(
     status: int,
     reason: str | None,
     headers: Mapping[str, str],
@@ -67,72 +68,74 @@ def of_headers(
     proxied: Literal["no", "plain", "tunnel"],
     wall: float,
 ) -> DownloadFailed | Redirect | None:
-    """What status and headers mean; None for a body worth reading. `wall` is the time, for dates in Retry-After."""
-    said = printable(next((headers[name] for name in _PROXY_ERRORS if name in headers), "")) if proxied != "no" else ""
-    by_proxy = bool(said) or (proxied == "plain" and status in (402, 407)) or "Proxy-Authenticate" in headers
-    if proxied != "no" and by_proxy:
-        return of_proxy(status, said or printable(reason))
+    """What status and headers mean; None if the body should be read. `wall` is the time that Retry-After dates need."""
+    proxy_error = ""
+    if proxied != "no":
+        proxy_error = printable(next((headers[name] for name in _PROXY_ERROR_HEADERS if name in headers), ""))
+        refused = proxied == "plain" and status in (402, 407)
+        if proxy_error or refused or "Proxy-Authenticate" in headers:
+            return proxy_failure(status, proxy_error or printable(reason))
     if status == 200:
         encoding = headers.get("Content-Encoding", "").strip().lower()
-        if encoding not in ("", "identity"):  # we ask for identity; unpacking could make gigabytes of it
-            return DownloadFailed("encoded", f"sent as {printable(encoding)} though we asked for none", "item")
+        if encoding not in ("", "identity"):  # a small compressed body could expand to gigabytes
+            return DownloadFailed("encoded", f"sent as {printable(encoding)}, though identity was requested", "item")
         return None
     if status in _REDIRECTS and headers.get("Location"):
         return Redirect(headers["Location"])
-    fault: Fault = "gone" if status in _GONE else "item" if status in _OF_THE_URL or status < 400 else "far_side"
-    asks = status in _ASK_AGAIN
-    after = retry_after(headers.get("Retry-After"), wall) if asks else None
-    return DownloadFailed(f"http_{status}", printable(reason), fault, asks, after)
+    fault: Fault = "gone" if status in _GONE else "item" if status in _URL_FAULTS or status < 400 else "upstream"
+    retryable = status in _RETRYABLE
+    delay = parse_retry_after(headers.get("Retry-After"), wall) if retryable else None
+    return DownloadFailed(f"http_{status}", printable(reason), fault, retryable, delay)
 
 
-def of_proxy(status: int, said: str) -> DownloadFailed:
-    """What the proxy itself answers. 407 concerns all requests: `PROXY_REFUSED`."""
+def proxy_failure(status: int, message: str) -> DownloadFailed:
+    """A response of the proxy itself. 407 affects every request: `PROXY_REFUSED`."""
     if status == 407:
-        return DownloadFailed(PROXY_REFUSED, "the proxy refuses our credentials (407): check PROXY_URL", "far_side")
+        return DownloadFailed(PROXY_REFUSED, "the proxy rejects the credentials (407): check PROXY_URL", "upstream")
     reason = "proxy_error" if status == 200 else f"proxy_{status}"
-    return DownloadFailed(reason, f"the proxy answered {status} {printable(said)}".strip(), "far_side")
+    return DownloadFailed(reason, f"the proxy responded {status} {printable(message)}".strip(), "upstream")
 
 
-def of_body(body: bytes) -> Downloaded | DownloadFailed:
-    """A body, unless it can't be a file: walls and proxies in trouble answer 200 with a page, or with nothing."""
+def interpret_body(body: bytes) -> Downloaded | DownloadFailed:
+    """A body, unless it cannot be a file: blocking pages and failing proxies send 200 with HTML or with nothing."""
     if not body:
-        return DownloadFailed("empty", "200 without a body", "item")
+        return DownloadFailed("empty", "status 200 with an empty body", "item")
     if body[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html")):
-        return DownloadFailed("not_an_image", "a page of HTML instead of a photo", "item")
+        return DownloadFailed("not_an_image", "an HTML page instead of a photo", "item")
     return Downloaded(body)
 
 
-def of_error(error: aiohttp.ClientError) -> DownloadFailed:
-    """What went wrong underneath HTTP. Only chosen words of the error are kept: it may hold the proxy's password."""
+def interpret_error(error: aiohttp.ClientError) -> DownloadFailed:
+    """What failed below HTTP. Only selected parts of the error are kept: it may contain the proxy's password."""
     match error:
         case aiohttp.ClientHttpProxyError():  # at CONNECT
             headers = error.headers or {}
-            said = next((headers[name] for name in _PROXY_ERRORS if name in headers), error.message)
-            return of_proxy(error.status, said)
+            message = next((headers[name] for name in _PROXY_ERROR_HEADERS if name in headers), error.message)
+            return proxy_failure(error.status, message)
         case aiohttp.ClientProxyConnectionError():
-            return DownloadFailed("proxy_unreachable", printable(error.os_error.strerror), "far_side")
+            return DownloadFailed("proxy_unreachable", printable(error.os_error.strerror), "upstream")
         case aiohttp.ClientConnectorCertificateError():
             problem = getattr(error.certificate_error, "verify_message", "") or "not valid"
-            return DownloadFailed("tls_certificate", f"certificate: {printable(problem)}", "far_side")
+            return DownloadFailed("tls_certificate", f"certificate: {printable(problem)}", "upstream")
         case aiohttp.ClientConnectorDNSError():
-            return DownloadFailed("no_such_host", "the name does not resolve", "far_side")
+            return DownloadFailed("no_such_host", "the host name does not resolve", "upstream")
         case aiohttp.ClientSSLError():
-            return DownloadFailed("tls", printable(error.os_error.strerror), "far_side")
+            return DownloadFailed("tls", printable(error.os_error.strerror), "upstream")
         case aiohttp.ClientConnectorError():
             if isinstance(error.os_error, RefusedAddress):
                 return DownloadFailed("refused_address", str(error.os_error), "item")
-            return DownloadFailed("no_connection", printable(error.os_error.strerror), "far_side")
+            return DownloadFailed("no_connection", printable(error.os_error.strerror), "upstream")
         case aiohttp.ClientPayloadError():
-            return DownloadFailed("truncated", "the answer broke off before its end", "item")
+            return DownloadFailed("truncated", "the response ended early", "item")
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
-            return DownloadFailed("reset", "the connection was cut before an answer", "far_side")
+            return DownloadFailed("reset", "the connection closed before a response", "upstream")
         case aiohttp.InvalidURL():
             return DownloadFailed("bad_url", "not a URL", "item")
-    return DownloadFailed("broken_answer", f"not HTTP as we know it ({type(error).__name__})", "item")
+    return DownloadFailed("broken_answer", f"not a valid HTTP response ({type(error).__name__})", "item")
 
 
-def retry_after(value: str | None, wall: float) -> float | None:
-    """Seconds that a Retry-After header asks for, as a number or as a date; None where it says nothing usable."""
+def parse_retry_after(value: str | None, wall: float) -> float | None:
+    """The delay in seconds that a Retry-After header asks for, as a number or a date; None if it is unusable."""
     text = (value or "").strip()
     if text.isascii() and text.isdigit():
         return float(text)

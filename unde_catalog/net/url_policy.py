@@ -1,6 +1,6 @@
-"""Which URLs we ask for: http(s) without credentials, on a web port, and behind a proxy only of listed hosts.
+"""Which URLs may be requested: http(s) without credentials, on a web port, and behind a proxy only on listed hosts.
 
-What a name resolves to is not known here: without a proxy the address is checked at the socket (`resolver.py`).
+Name resolution is not checked here: without a proxy, `resolver.py` checks the address at the socket.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _WEB_PORTS = (80, 443)
 
 
 class RefusedUrl(ValueError):
-    """A URL that we don't ask for: a reason code and a sentence."""
+    """A URL that the policy refuses: a reason code and a message."""
 
     def __init__(self, reason: Literal["bad_url", "refused_host"], detail: str) -> None:
         super().__init__(detail)
@@ -21,42 +21,42 @@ class RefusedUrl(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class UrlPolicy:
-    """What may be asked for.
+    """The URLs that may be requested.
 
-    `hosts`: the only ones, None for any; each as `static.zara.net`, `*.zara.net` (all below it) or either with
-    `:port` (without, 80 and 443 are meant). `anywhere`: any host, name or address, on any port, for the sandbox.
+    `hosts`: the allowed hosts, None for any. An entry is `static.zara.net`, `*.zara.net` (all subdomains) or either
+    with `:port`; without a port, 80 and 443 are allowed. `any_host`: any host, name or address, on any port (sandbox).
     """
 
     hosts: tuple[str, ...] | None = None
-    anywhere: bool = False
+    any_host: bool = False
 
     def parse(self, text: str, base: URL | None = None) -> URL:
-        """The URL in `text`, which a redirect may give relative to `base`; `RefusedUrl` says why not."""
+        """Parse a URL, relative to `base` for a redirect; `RefusedUrl` says why it is refused."""
         try:
             url = base.join(URL(text)) if base else URL(text)
             scheme, host, port = url.scheme, (url.host or "").lower(), url.port
         except (ValueError, TypeError):
             raise RefusedUrl("bad_url", "not a URL") from None
-        if scheme not in ("http", "https") or not _could_be_a_host(host):
+        if scheme not in ("http", "https") or not _is_plausible_host(host):
             raise RefusedUrl("bad_url", "not an http or https URL")
         if url.user is not None or url.password is not None:
-            raise RefusedUrl("bad_url", "the URL carries credentials")
-        if self.anywhere:
+            raise RefusedUrl("bad_url", "the URL contains credentials")
+        if self.any_host:
             return url
         if self.hosts is None:
             if port not in _WEB_PORTS:
-                raise RefusedUrl("refused_host", f"port {port} is not a web server's")
+                raise RefusedUrl("refused_host", f"port {port} is not a web server's port")
         elif not any(_matches(entry, host, port) for entry in self.hosts):
-            raise RefusedUrl("refused_host", f"{host[:100]} (port {port}) is not in the list of photo hosts")
+            raise RefusedUrl("refused_host", f"{host[:100]} (port {port}) is not a listed photo host")
         return url
 
 
-def _could_be_a_host(host: str) -> bool:
-    """Whether resolving it is worth a try: Python's resolver raises odd errors where a label is empty or too long."""
+def _is_plausible_host(host: str) -> bool:
+    """Whether to try resolving it: Python's resolver raises odd errors for labels that are empty or too long."""
     return 0 < len(host) <= 253 and all(0 < len(label) <= 63 for label in host.removesuffix(".").split("."))
 
 
 def _matches(entry: str, host: str, port: int | None) -> bool:
-    name, _, own_port = entry.partition(":")
-    named = host.endswith(name[1:]) if name.startswith("*.") else host == name
-    return named and (port == int(own_port) if own_port else port in _WEB_PORTS)
+    name, _, entry_port = entry.partition(":")
+    host_matches = host.endswith(name[1:]) if name.startswith("*.") else host == name
+    return host_matches and (port == int(entry_port) if entry_port else port in _WEB_PORTS)

@@ -1,4 +1,4 @@
-"""The User-Agents that photo downloads rotate over (spec 1: eight real browser strings)."""
+"""The eight browser User-Agents that photo downloads rotate over (docs/reference/external-services.md)."""
 
 USER_AGENTS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",

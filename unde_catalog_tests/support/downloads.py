@@ -10,7 +10,7 @@ from unde_catalog.net.url_policy import UrlPolicy
 from unde_catalog_tests.support.fake_time import FakeTime
 
 MANNERS = DownloadPolicy(slots=10, delay_min=0, delay_max=0, timeout=5, max_retries=3, max_bytes=200_000)
-ANYWHERE = UrlPolicy(anywhere=True)
+ANYWHERE = UrlPolicy(any_host=True)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n"
 PHOTO = b"\xff\xd8\xff" + bytes(range(256)) * 40
 T = TypeVar("T")

@@ -2,258 +2,258 @@ import asyncio
 import random
 from dataclasses import dataclass, field
 
-from unde_catalog.net.host_limiter import GOOD_ANSWERS, NARROWED_REST, TIMEOUTS, HostLimiter
+from unde_catalog.net.host_limiter import CONSECUTIVE_TIMEOUTS, SUCCESSES_PER_SLOT, THROTTLED_DELAY, HostLimiter
 from unde_catalog_tests.support.fake_time import FakeTime
 
 
 @dataclass
-class Visits:
-    """Visitors that stay for some turns of the loop each: when they came in, and the most at once."""
+class Requests:
+    """Requests that each last one turn of the event loop: when they started, and the highest concurrency."""
 
     time: FakeTime
-    inside: int = 0
-    most: int = 0
-    came_in: list[float] = field(default_factory=list)
+    running: int = 0
+    peak: int = 0
+    started_at: list[float] = field(default_factory=list)
 
-    async def visit(self, gate: HostLimiter, deadline: float = float("inf")) -> bool:
-        async with gate.slot(deadline) as in_time:
+    async def send(self, limiter: HostLimiter, deadline: float = float("inf")) -> bool:
+        async with limiter.slot(deadline) as in_time:
             if in_time:
-                self.came_in.append(self.time.time)
-                self.inside += 1
-                self.most = max(self.most, self.inside)
+                self.started_at.append(self.time.time)
+                self.running += 1
+                self.peak = max(self.peak, self.running)
                 await asyncio.sleep(0)
-                self.inside -= 1
+                self.running -= 1
             return in_time
 
 
-async def visits(gate: HostLimiter, time: FakeTime, count: int) -> Visits:
-    seen = Visits(time)
-    await asyncio.gather(*(seen.visit(gate) for _ in range(count)))
+async def send_many(limiter: HostLimiter, time: FakeTime, count: int) -> Requests:
+    seen = Requests(time)
+    await asyncio.gather(*(seen.send(limiter) for _ in range(count)))
     return seen
 
 
-def test_no_more_than_its_slots_are_inside_at_once() -> None:
+def test_concurrency_never_exceeds_the_slots() -> None:
     time = FakeTime()
-    seen = asyncio.run(visits(HostLimiter(3, 0, 0, clock=time.clock), time, 10))
-    assert (seen.most, len(seen.came_in)) == (3, 10)
+    seen = asyncio.run(send_many(HostLimiter(3, 0, 0, clock=time.clock), time, 10))
+    assert (seen.peak, len(seen.started_at)) == (3, 10)
 
 
-def test_a_slot_rests_between_two_requests_for_a_time_within_its_bounds() -> None:
+def test_the_delay_between_two_requests_of_a_slot_is_within_its_bounds() -> None:
     time = FakeTime()
-    seen = asyncio.run(visits(HostLimiter(1, 0.5, 2.0, clock=time.clock, rng=random.Random(1)), time, 50))
-    rests = [after - before for before, after in zip(seen.came_in, seen.came_in[1:], strict=False)]
-    assert all(0.5 <= rest <= 2.0 for rest in rests)
-    assert max(rests) - min(rests) > 1
+    seen = asyncio.run(send_many(HostLimiter(1, 0.5, 2.0, clock=time.clock, rng=random.Random(1)), time, 50))
+    delays = [after - before for before, after in zip(seen.started_at, seen.started_at[1:], strict=False)]
+    assert all(0.5 <= delay <= 2.0 for delay in delays)
+    assert max(delays) - min(delays) > 1
 
 
-def test_a_slot_that_has_rested_long_enough_is_taken_without_waiting() -> None:
+def test_a_slot_whose_delay_has_passed_is_free_at_once() -> None:
     async def twice() -> None:
-        gate = HostLimiter(2, 1, 1, clock=time.clock)
-        await Visits(time).visit(gate)
-        await Visits(time).visit(gate)
+        limiter = HostLimiter(2, 1, 1, clock=time.clock)
+        await Requests(time).send(limiter)
+        await Requests(time).send(limiter)
 
     time = FakeTime()
     asyncio.run(twice())
     assert time.slept == []
 
 
-def test_a_pause_holds_up_all_slots_also_those_whose_rest_is_nearly_over() -> None:
+def test_a_pause_holds_back_all_slots() -> None:
     async def paused() -> list[float]:
-        gate, seen = HostLimiter(2, 1, 1, clock=time.clock), Visits(time)
-        await asyncio.gather(seen.visit(gate), seen.visit(gate))
-        gate.pause(time.time + 30)
-        gate.pause(time.time + 5)  # the longer one stays
-        await asyncio.gather(seen.visit(gate), seen.visit(gate))
-        return seen.came_in
+        limiter, seen = HostLimiter(2, 1, 1, clock=time.clock), Requests(time)
+        await asyncio.gather(seen.send(limiter), seen.send(limiter))
+        limiter.pause(time.time + 30)
+        limiter.pause(time.time + 5)  # the longer one stays
+        await asyncio.gather(seen.send(limiter), seen.send(limiter))
+        return seen.started_at
 
     time = FakeTime()
     assert asyncio.run(paused()) == [1000, 1000, 1030, 1030]
 
 
-def test_a_pause_that_begins_while_a_slot_rests_is_kept() -> None:
+def test_a_pause_that_begins_during_a_slots_delay_is_kept() -> None:
     async def paused() -> list[float]:
-        gate, seen = HostLimiter(1, 1, 1, clock=time.clock), Visits(time)
-        await seen.visit(gate)
-        resting = asyncio.create_task(seen.visit(gate))
+        limiter, seen = HostLimiter(1, 1, 1, clock=time.clock), Requests(time)
+        await seen.send(limiter)
+        resting = asyncio.create_task(seen.send(limiter))
         await asyncio.sleep(0)
-        gate.pause(time.time + 30)
+        limiter.pause(time.time + 30)
         await resting
-        return seen.came_in
+        return seen.started_at
 
     time = FakeTime()
     assert asyncio.run(paused()) == [1000, 1030]
 
 
-def test_who_could_only_come_in_after_his_deadline_is_told_at_once_and_costs_no_rest() -> None:
+def test_a_deadline_that_cannot_be_met_fails_at_once_without_a_delay() -> None:
     async def late() -> tuple[bool, bool]:
-        gate, seen = HostLimiter(1, 60, 60, clock=time.clock), Visits(time)
-        gate.pause(time.time + 30)
-        too_late = await seen.visit(gate, deadline=time.time + 20)
+        limiter, seen = HostLimiter(1, 60, 60, clock=time.clock), Requests(time)
+        limiter.pause(time.time + 30)
+        too_late = await seen.send(limiter, deadline=time.time + 20)
         assert time.slept == []
-        return too_late, await seen.visit(gate, deadline=time.time + 31)
+        return too_late, await seen.send(limiter, deadline=time.time + 31)
 
     time = FakeTime()
     assert asyncio.run(late()) == (False, True)
 
 
-def test_a_cancelled_visitor_gives_his_slot_back() -> None:
+def test_a_cancelled_request_releases_its_slot() -> None:
     async def cancelled() -> bool:
-        gate, seen = HostLimiter(1, 0, 0, clock=time.clock), Visits(time)
-        async with gate.slot():
-            waiting = asyncio.create_task(seen.visit(gate))
+        limiter, seen = HostLimiter(1, 0, 0, clock=time.clock), Requests(time)
+        async with limiter.slot():
+            waiting = asyncio.create_task(seen.send(limiter))
             await asyncio.sleep(0)
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
-        inside = asyncio.create_task(seen.visit(gate))
+        next_request = asyncio.create_task(seen.send(limiter))
         await asyncio.sleep(0)
-        inside.cancel()
-        await asyncio.gather(inside, return_exceptions=True)
-        return await asyncio.wait_for(seen.visit(gate), 1)
+        next_request.cancel()
+        await asyncio.gather(next_request, return_exceptions=True)
+        return await asyncio.wait_for(seen.send(limiter), 1)
 
     time = FakeTime()
     assert asyncio.run(cancelled())
 
 
-# ---------------------------------------------------------------- as many at once as the host can bear
+# ---------------------------------------------------------------- adapting to the host
 
 
-def told(gate: HostLimiter, time: FakeTime, at_once: int, good: int = 0) -> None:
-    """Refuse until the gate is that narrow, then give so many good answers."""
-    while gate.at_once > at_once:
+def adjust(limiter: HostLimiter, time: FakeTime, concurrency: int, successes: int = 0) -> None:
+    """Throttle down to this concurrency, then record successes."""
+    while limiter.concurrency > concurrency:
         time.time += 1
-        gate.refused(began=time.time)
+        limiter.throttled(started_at=time.time)
         time.time += 1
-    for _ in range(good):
-        gate.answered()
+    for _ in range(successes):
+        limiter.succeeded()
 
 
-def test_each_refusal_halves_what_is_let_in_at_once_and_one_slot_is_left_at_least() -> None:
+def test_throttling_halves_the_concurrency_down_to_one_slot() -> None:
     time, widths = FakeTime(), []
-    gate = HostLimiter(10, 0, 0, clock=time.clock)
+    limiter = HostLimiter(10, 0, 0, clock=time.clock)
     for _ in range(6):
         time.time += 1
-        gate.refused(began=time.time)
-        widths.append(gate.at_once)
+        limiter.throttled(started_at=time.time)
+        widths.append(limiter.concurrency)
     assert widths == [5, 2, 1, 1, 1, 1]
 
 
-def test_refusals_of_requests_that_were_under_way_together_count_once() -> None:
+def test_throttling_of_concurrent_requests_counts_once() -> None:
     time = FakeTime()
-    gate, began = HostLimiter(10, 0, 0, clock=time.clock), time.time
+    limiter, started_at = HostLimiter(10, 0, 0, clock=time.clock), time.time
     for _ in range(10):
         time.time += 0.01
-        gate.refused(began)
-    assert gate.at_once == 5
+        limiter.throttled(started_at)
+    assert limiter.concurrency == 5
 
 
-def test_a_narrowed_gate_lets_fewer_in_at_once() -> None:
-    async def narrowed() -> tuple[int, int]:
-        gate = HostLimiter(10, 0, 0, clock=time.clock)
-        wide = (await visits(gate, time, 30)).most
-        told(gate, time, at_once=2)
-        return wide, (await visits(gate, time, 30)).most
+def test_a_throttled_limiter_runs_fewer_requests_at_once() -> None:
+    async def throttled() -> tuple[int, int]:
+        limiter = HostLimiter(10, 0, 0, clock=time.clock)
+        wide = (await send_many(limiter, time, 30)).peak
+        adjust(limiter, time, concurrency=2)
+        return wide, (await send_many(limiter, time, 30)).peak
 
     time = FakeTime()
-    assert asyncio.run(narrowed()) == (10, 2)
+    assert asyncio.run(throttled()) == (10, 2)
 
 
-def test_those_who_waited_for_a_pause_to_end_are_not_let_in_all_at_once_after_it() -> None:
-    async def paused() -> Visits:
-        gate, seen = HostLimiter(10, 0, 0, clock=time.clock), Visits(time)
-        gate.pause(time.time + 30)
-        waiting = [asyncio.create_task(seen.visit(gate)) for _ in range(20)]
+def test_after_a_pause_the_reduced_concurrency_holds() -> None:
+    async def paused() -> Requests:
+        limiter, seen = HostLimiter(10, 0, 0, clock=time.clock), Requests(time)
+        limiter.pause(time.time + 30)
+        waiting = [asyncio.create_task(seen.send(limiter)) for _ in range(20)]
         await asyncio.sleep(0)
-        gate.refused(began=time.time)
+        limiter.throttled(started_at=time.time)
         await asyncio.gather(*waiting)
         return seen
 
     time = FakeTime()
     seen = asyncio.run(paused())
-    assert (seen.most, len(seen.came_in), seen.came_in[0]) == (5, 20, 1030)
+    assert (seen.peak, len(seen.started_at), seen.started_at[0]) == (5, 20, 1030)
 
 
-def test_a_slot_opens_again_after_so_many_good_answers_of_each_that_is_open() -> None:
+def test_a_slot_opens_after_enough_successes_of_each_open_slot() -> None:
     async def recovered() -> tuple[list[int], int]:
-        gate, widths = HostLimiter(4, 0, 0, clock=time.clock), []
-        told(gate, time, at_once=1)
+        limiter, widths = HostLimiter(4, 0, 0, clock=time.clock), []
+        adjust(limiter, time, concurrency=1)
         for slots in (1, 2, 3, 4):
-            told(gate, time, 1_000, good=slots * GOOD_ANSWERS - 1)
-            widths.append(gate.at_once)
-            gate.answered()
-            widths.append(gate.at_once)
-        return widths, (await visits(gate, time, 20)).most
+            adjust(limiter, time, 1_000, successes=slots * SUCCESSES_PER_SLOT - 1)
+            widths.append(limiter.concurrency)
+            limiter.succeeded()
+            widths.append(limiter.concurrency)
+        return widths, (await send_many(limiter, time, 20)).peak
 
     time = FakeTime()
     assert asyncio.run(recovered()) == ([1, 2, 2, 3, 3, 4, 4, 4], 4)
 
 
-def test_good_answers_before_a_refusal_do_not_help_afterwards() -> None:
-    async def refused_again() -> int:
-        gate = HostLimiter(4, 0, 0, clock=time.clock)
-        told(gate, time, at_once=2, good=2 * GOOD_ANSWERS - 1)
-        told(gate, time, at_once=1, good=GOOD_ANSWERS - 1)
-        return gate.at_once
+def test_successes_before_throttling_do_not_count_after_it() -> None:
+    async def throttled_again() -> int:
+        limiter = HostLimiter(4, 0, 0, clock=time.clock)
+        adjust(limiter, time, concurrency=2, successes=2 * SUCCESSES_PER_SLOT - 1)
+        adjust(limiter, time, concurrency=1, successes=SUCCESSES_PER_SLOT - 1)
+        return limiter.concurrency
 
     time = FakeTime()
-    assert asyncio.run(refused_again()) == 1
+    assert asyncio.run(throttled_again()) == 1
 
 
-def test_a_narrowed_gate_has_rests_though_none_are_set_and_the_last_slot_longer_ones_at_each_refusal() -> None:
-    async def paces() -> list[float]:
-        gate, rests = HostLimiter(4, 0, 0, clock=time.clock), []
+def test_throttling_adds_a_delay_and_doubles_that_of_the_last_slot() -> None:
+    async def delays_by_step() -> list[float]:
+        limiter, delays = HostLimiter(4, 0, 0, clock=time.clock), []
         for _ in range(7):
-            seen = await visits(gate, time, 2 * gate.at_once)
-            rests.append(seen.came_in[-1] - seen.came_in[0])
+            seen = await send_many(limiter, time, 2 * limiter.concurrency)
+            delays.append(seen.started_at[-1] - seen.started_at[0])
             time.time += 100
-            gate.refused(began=time.time)
+            limiter.throttled(started_at=time.time)
             time.time += 100
-        return rests
+        return delays
 
     time = FakeTime()
-    expected = [times * NARROWED_REST for times in (0, 1, 1, 2, 4, 8, 8)]
-    assert [round(rest, 6) for rest in asyncio.run(paces())] == [round(rest, 6) for rest in expected]
+    expected = [times * THROTTLED_DELAY for times in (0, 1, 1, 2, 4, 8, 8)]
+    assert [round(delay, 6) for delay in asyncio.run(delays_by_step())] == [round(delay, 6) for delay in expected]
 
 
-def test_the_last_slots_rests_get_shorter_before_a_second_slot_opens() -> None:
+def test_the_last_slots_delay_shrinks_before_a_second_slot_opens() -> None:
     async def recovered() -> list[tuple[int, float]]:
-        gate, seen_so_far = HostLimiter(2, 1, 1, clock=time.clock), []
+        limiter, steps = HostLimiter(2, 1, 1, clock=time.clock), []
         for _ in range(4):
             time.time += 1
-            gate.refused(began=time.time)
+            limiter.throttled(started_at=time.time)
         for _ in range(4):
             time.time += 100
-            seen = await visits(gate, time, 2)
-            seen_so_far.append((gate.at_once, seen.came_in[-1] - seen.came_in[0]))
-            told(gate, time, 10, good=GOOD_ANSWERS)
-        return seen_so_far
+            seen = await send_many(limiter, time, 2)
+            steps.append((limiter.concurrency, seen.started_at[-1] - seen.started_at[0]))
+            adjust(limiter, time, 10, successes=SUCCESSES_PER_SLOT)
+        return steps
 
     time = FakeTime()
     assert asyncio.run(recovered()) == [(1, 8), (1, 4), (1, 2), (1, 1)]
 
 
-def test_time_outs_count_as_a_refusal_when_they_come_in_a_row() -> None:
+def test_consecutive_timeouts_count_as_throttling() -> None:
     time, widths = FakeTime(), []
-    gate = HostLimiter(8, 0, 0, clock=time.clock)
-    for row in (TIMEOUTS - 1, TIMEOUTS - 1, TIMEOUTS):
+    limiter = HostLimiter(8, 0, 0, clock=time.clock)
+    for row in (CONSECUTIVE_TIMEOUTS - 1, CONSECUTIVE_TIMEOUTS - 1, CONSECUTIVE_TIMEOUTS):
         for _ in range(row):
             time.time += 1
-            gate.timed_out(began=time.time)
-        widths.append(gate.at_once)
-        gate.answered()
+            limiter.timed_out(started_at=time.time)
+        widths.append(limiter.concurrency)
+        limiter.succeeded()
     assert widths == [8, 8, 4]
 
 
-def test_a_cancelled_visitor_of_a_narrowed_gate_leaves_as_many_slots_as_there_should_be() -> None:
+def test_a_cancelled_request_of_a_throttled_limiter_keeps_the_slot_count() -> None:
     async def cancelled() -> int:
-        gate, seen = HostLimiter(4, 0, 0, clock=time.clock), Visits(time)
-        gate.pause(time.time + 30)
-        waiting = [asyncio.create_task(seen.visit(gate)) for _ in range(4)]
+        limiter, seen = HostLimiter(4, 0, 0, clock=time.clock), Requests(time)
+        limiter.pause(time.time + 30)
+        waiting = [asyncio.create_task(seen.send(limiter)) for _ in range(4)]
         await asyncio.sleep(0)
-        gate.refused(began=time.time)
+        limiter.throttled(started_at=time.time)
         for one in waiting:
             one.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
-        return (await visits(gate, time, 10)).most
+        return (await send_many(limiter, time, 10)).peak
 
     time = FakeTime()
     assert asyncio.run(cancelled()) == 2

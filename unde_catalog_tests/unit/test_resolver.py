@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.net.resolver import RefusedAddress, is_public, near_socket, public_socket
+from unde_catalog.net.resolver import RefusedAddress, is_public, public_socket, sandbox_socket
 
-INSIDE = {
+INTERNAL = {
     "loopback": "127.0.0.1",
     "all of loopback": "127.255.0.9",
     "unspecified, which connects to loopback": "0.0.0.0",
@@ -33,32 +33,32 @@ INSIDE = {
     "6to4 of loopback": "2002:7f00:0001::",
     "Teredo": "2001:0:4136:e378:8000:63bf:3fff:fdd2",
 }
-OUTSIDE = ["8.8.8.8", "23.40.1.2", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:0808:0808::1"]
+PUBLIC = ["8.8.8.8", "23.40.1.2", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:0808:0808::1"]
 
 
-@pytest.mark.parametrize("address", INSIDE.values(), ids=INSIDE.keys())
-def test_no_socket_is_made_for_an_address_inside(address: str) -> None:
+@pytest.mark.parametrize("address", INTERNAL.values(), ids=INTERNAL.keys())
+def test_no_socket_is_created_for_an_internal_address(address: str) -> None:
     assert not is_public(address)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with pytest.raises(RefusedAddress):
         public_socket((family, socket.SOCK_STREAM, 6, "", (address, 80)))
 
 
-@pytest.mark.parametrize("address", OUTSIDE)
-def test_a_socket_is_made_for_an_address_of_the_public_internet(address: str) -> None:
+@pytest.mark.parametrize("address", PUBLIC)
+def test_a_socket_is_created_for_a_public_address(address: str) -> None:
     assert is_public(address)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with public_socket((family, socket.SOCK_STREAM, 6, "", (address, 80))) as made:
-        assert made.family == family
+    with public_socket((family, socket.SOCK_STREAM, 6, "", (address, 80))) as created:
+        assert created.family == family
 
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "::ffff:169.254.169.254", "0.0.0.0", "fe80::1"])
-def test_the_sandbox_does_not_open_the_way_to_the_secrets_of_a_cloud(address: str) -> None:
+def test_the_sandbox_cannot_reach_a_clouds_metadata_address(address: str) -> None:
     info: Any = (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80))
     with pytest.raises(RefusedAddress):
-        near_socket(info)
+        sandbox_socket(info)
 
 
-def test_the_sandbox_may_be_on_this_machine_or_in_a_private_network() -> None:
+def test_the_sandbox_may_use_loopback_and_private_networks() -> None:
     for address in ("127.0.0.1", "10.0.0.1", "8.8.8.8"):
-        near_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80))).close()
+        sandbox_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80))).close()

@@ -1,6 +1,6 @@
 import pytest
 
-from unde_catalog.net.responses import DownloadFailed, Redirect, of_body, of_headers, retry_after
+from unde_catalog.net.responses import DownloadFailed, Redirect, interpret_body, interpret_headers, parse_retry_after
 
 NOON = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 
@@ -27,61 +27,59 @@ NOON = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
         ("9" * 400, float("inf")),
     ],
 )
-def test_retry_after_is_read_as_seconds_or_as_a_date_and_nonsense_is_nothing(
-    value: str | None, seconds: float | None
-) -> None:
-    assert retry_after(value, NOON) == seconds
+def test_retry_after_is_read_as_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(value, NOON) == seconds
 
 
 @pytest.mark.parametrize(
     ("status", "fault"),
     [
         (404, "gone"), (410, "gone"), (400, "item"), (414, "item"), (451, "item"), (204, "item"), (206, "item"),
-        (304, "item"), (401, "far_side"), (403, "far_side"), (408, "far_side"), (429, "far_side"), (500, "far_side"),
-        (502, "far_side"), (503, "far_side"), (504, "far_side"), (520, "far_side"),
+        (304, "item"), (401, "upstream"), (403, "upstream"), (408, "upstream"), (429, "upstream"), (500, "upstream"),
+        (502, "upstream"), (503, "upstream"), (504, "upstream"), (520, "upstream"),
     ],
 )  # fmt: skip
-def test_a_status_says_whose_fault_it_is(status: int, fault: str) -> None:
-    answer = of_headers(status, "why", {}, proxied="no", wall=NOON)
-    assert isinstance(answer, DownloadFailed)
-    assert (answer.reason, answer.detail, answer.fault) == (f"http_{status}", "why", fault)
-    assert answer.ask_again == (status in (429, 503))
+def test_a_status_maps_to_its_fault(status: int, fault: str) -> None:
+    result = interpret_headers(status, "why", {}, proxied="no", wall=NOON)
+    assert isinstance(result, DownloadFailed)
+    assert (result.reason, result.detail, result.fault) == (f"http_{status}", "why", fault)
+    assert result.retryable == (status in (429, 503))
 
 
-def test_a_redirect_needs_somewhere_to_go() -> None:
-    assert of_headers(302, "", {"Location": "/b"}, proxied="no", wall=NOON) == Redirect("/b")
-    assert isinstance(of_headers(302, "", {}, proxied="no", wall=NOON), DownloadFailed)
+def test_a_redirect_needs_a_location() -> None:
+    assert interpret_headers(302, "", {"Location": "/b"}, proxied="no", wall=NOON) == Redirect("/b")
+    assert isinstance(interpret_headers(302, "", {}, proxied="no", wall=NOON), DownloadFailed)
 
 
-def test_only_a_proxy_can_speak_for_the_proxy() -> None:
-    says = {"x-brd-error": "Auth failed", "Proxy-Authenticate": "Basic"}
-    direct = of_headers(407, "", says, proxied="no", wall=NOON)
+def test_proxy_errors_are_only_accepted_from_a_proxy() -> None:
+    proxy_headers = {"x-brd-error": "Auth failed", "Proxy-Authenticate": "Basic"}
+    direct = interpret_headers(407, "", proxy_headers, proxied="no", wall=NOON)
     assert isinstance(direct, DownloadFailed) and direct.reason == "http_407"
-    tunnelled = of_headers(407, "", {}, proxied="tunnel", wall=NOON)
+    tunnelled = interpret_headers(407, "", {}, proxied="tunnel", wall=NOON)
     assert isinstance(tunnelled, DownloadFailed) and tunnelled.reason == "http_407"
-    for kind, headers in (("plain", {}), ("plain", says), ("tunnel", says)):
-        proxied = of_headers(407, "", headers, proxied=kind, wall=NOON)  # type: ignore[arg-type]
+    for kind, headers in (("plain", {}), ("plain", proxy_headers), ("tunnel", proxy_headers)):
+        proxied = interpret_headers(407, "", headers, proxied=kind, wall=NOON)  # type: ignore[arg-type]
         assert isinstance(proxied, DownloadFailed) and proxied.reason == "proxy_refused"
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "zstd", "gzip, gzip"])
-def test_a_packed_answer_is_refused_as_unpacking_it_could_make_gigabytes(encoding: str) -> None:
-    answer = of_headers(200, "OK", {"Content-Encoding": encoding}, proxied="no", wall=NOON)
-    assert isinstance(answer, DownloadFailed) and answer.reason == "encoded"
-    assert of_headers(200, "OK", {"Content-Encoding": "Identity"}, proxied="no", wall=NOON) is None
+def test_a_compressed_body_is_refused(encoding: str) -> None:
+    result = interpret_headers(200, "OK", {"Content-Encoding": encoding}, proxied="no", wall=NOON)
+    assert isinstance(result, DownloadFailed) and result.reason == "encoded"
+    assert interpret_headers(200, "OK", {"Content-Encoding": "Identity"}, proxied="no", wall=NOON) is None
 
 
-def test_a_page_or_nothing_in_place_of_a_file_is_told_apart_from_a_file() -> None:
+def test_an_html_page_or_an_empty_body_is_not_a_file() -> None:
     for page in (b"<!DOCTYPE html><html>", b"\xef\xbb\xbf\n <HTML lang=en>"):
-        answer = of_body(page)
-        assert isinstance(answer, DownloadFailed)
-        assert (answer.reason, answer.fault, answer.against_host) == ("not_an_image", "item", True)
-    empty = of_body(b"")
-    assert isinstance(empty, DownloadFailed) and empty.reason == "empty" and empty.against_host
-    assert not isinstance(of_body(b"\xff\xd8\xff"), DownloadFailed)
+        result = interpret_body(page)
+        assert isinstance(result, DownloadFailed)
+        assert (result.reason, result.fault, result.counts_against_host) == ("not_an_image", "item", True)
+    empty = interpret_body(b"")
+    assert isinstance(empty, DownloadFailed) and empty.reason == "empty" and empty.counts_against_host
+    assert not isinstance(interpret_body(b"\xff\xd8\xff"), DownloadFailed)
 
 
-def test_what_others_write_is_made_fit_for_a_log_line_and_a_text_column() -> None:
-    answer = of_headers(500, "a\x00b\nc\x1b[31m" + "x" * 1000, {}, proxied="no", wall=NOON)
-    assert isinstance(answer, DownloadFailed)
-    assert answer.detail.isprintable() and len(answer.detail) <= 200
+def test_remote_text_is_made_safe_for_logs_and_text_columns() -> None:
+    result = interpret_headers(500, "a\x00b\nc\x1b[31m" + "x" * 1000, {}, proxied="no", wall=NOON)
+    assert isinstance(result, DownloadFailed)
+    assert result.detail.isprintable() and len(result.detail) <= 200

@@ -19,7 +19,7 @@ LISTED = UrlPolicy(hosts=("*.zara.net", "photos.example", "odd.example:8443"))
         "https://odd.example:8443/a.jpg",
     ],
 )
-def test_a_listed_host_is_asked(url: str) -> None:
+def test_a_listed_host_is_allowed(url: str) -> None:
     assert LISTED.parse(url).host
 
 
@@ -46,7 +46,7 @@ def test_a_listed_host_is_asked(url: str) -> None:
         "https://127.0.0.1?@static.zara.net/a.jpg",
     ],
 )
-def test_behind_a_proxy_no_other_host_and_no_bare_address_is_asked_however_it_is_spelled(url: str) -> None:
+def test_an_unlisted_host_or_address_is_refused_in_every_spelling(url: str) -> None:
     with pytest.raises(RefusedUrl):
         LISTED.parse(url)
 
@@ -73,21 +73,21 @@ def test_behind_a_proxy_no_other_host_and_no_bare_address_is_asked_however_it_is
         f"https://{'a.' * 130}zara.net/a.jpg",
     ],
 )
-def test_what_is_no_plain_http_url_is_refused_with_a_reason_not_an_error(url: str) -> None:
-    for targets in (LISTED, UrlPolicy(), UrlPolicy(anywhere=True)):
+def test_a_malformed_or_non_http_url_is_refused_with_a_reason(url: str) -> None:
+    for policy in (LISTED, UrlPolicy(), UrlPolicy(any_host=True)):
         with pytest.raises(RefusedUrl) as refused:
-            targets.parse(url)
+            policy.parse(url)
         assert refused.value.reason == "bad_url"
 
 
 @pytest.mark.parametrize("port", [22, 25, 6379, 8080])
-def test_without_a_list_only_web_ports_are_asked(port: int) -> None:
+def test_without_a_list_only_web_ports_are_allowed(port: int) -> None:
     UrlPolicy().parse("https://static.zara.net/a.jpg")
     with pytest.raises(RefusedUrl):
         UrlPolicy().parse(f"http://static.zara.net:{port}/a.jpg")
 
 
-def test_a_redirect_is_read_relative_to_where_it_came_from() -> None:
+def test_a_redirect_is_resolved_relative_to_its_source() -> None:
     base = URL("https://static.zara.net/x/a.jpg?w=1")
     assert str(LISTED.parse("../b.jpg", base)) == "https://static.zara.net/b.jpg"
     assert str(LISTED.parse("//photos.example/b.jpg", base)) == "https://photos.example/b.jpg"
@@ -95,11 +95,11 @@ def test_a_redirect_is_read_relative_to_where_it_came_from() -> None:
         LISTED.parse("//10.0.0.1/b.jpg", base)
 
 
-def test_the_sandbox_may_be_anywhere() -> None:
-    assert UrlPolicy(anywhere=True).parse("http://127.0.0.1:8790/cdn/a.jpg").port == 8790
+def test_the_sandbox_may_use_any_host_and_port() -> None:
+    assert UrlPolicy(any_host=True).parse("http://127.0.0.1:8790/cdn/a.jpg").port == 8790
 
 
-def test_each_brand_lists_its_own_photo_host_and_an_operator_can_list_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_brand_lists_its_photo_hosts_and_a_setting_replaces_them(monkeypatch: pytest.MonkeyPatch) -> None:
     for key, domain in {"zara": "zara.net", "stradivarius": "e-stradivarius.net", "oysho": "oysho.net"}.items():
         listed = UrlPolicy(hosts=BRANDS[key].photo_hosts)
         listed.parse(f"https://static.{domain}/a.jpg")
@@ -112,7 +112,7 @@ def test_each_brand_lists_its_own_photo_host_and_an_operator_can_list_others(mon
 
 
 @pytest.mark.parametrize("entry", ["127.0.0.1", "*", "[::1]", "0x7f.1", "https://static.zara.net", "a b", "*.*.net"])
-def test_a_list_of_photo_hosts_takes_names_only(monkeypatch: pytest.MonkeyPatch, entry: str) -> None:
+def test_the_list_of_photo_hosts_accepts_names_only(monkeypatch: pytest.MonkeyPatch, entry: str) -> None:
     monkeypatch.setenv("ZARA_PHOTO_HOSTS", f"static.zara.net,{entry}")
     with pytest.raises(ValueError, match="ZARA_PHOTO_HOSTS"):
         load_settings()

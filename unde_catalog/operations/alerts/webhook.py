@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from unde_catalog.net.responses import DownloadFailed, of_error
+from unde_catalog.net.responses import DownloadFailed, interpret_error
 from unde_catalog.net.tls import tls_context
 from unde_catalog.operations.alerts.channel import SendFailed
 from unde_catalog.operations.alerts.message import Message
@@ -76,5 +76,5 @@ def _said(error: Exception) -> str:
     """Chosen words: an error of aiohttp's may hold the whole address."""
     if not isinstance(error, aiohttp.ClientError):
         return f"can't be reached ({type(error).__name__})"
-    failed: DownloadFailed = of_error(error)
+    failed: DownloadFailed = interpret_error(error)
     return f"{failed.reason}, {failed.detail}" if failed.detail else failed.reason

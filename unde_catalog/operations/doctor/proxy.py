@@ -59,7 +59,7 @@ def _meaning(answer: Downloaded | DownloadFailed, proxy: str, host: str, brand: 
 
 async def _ask(url: str, brand: BrandSettings, settings: Settings) -> Downloaded | DownloadFailed:
     manners = DownloadPolicy(1, 0, 0, timeout=_SECONDS, max_retries=0, max_bytes=_FEW_BYTES)
-    targets = UrlPolicy(hosts=brand.photo_hosts, anywhere=settings.photo_allow_private_hosts)
+    targets = UrlPolicy(hosts=brand.photo_hosts, any_host=settings.photo_allow_private_hosts)
     assert brand.proxy_url is not None  # the caller chose among those
     async with Downloader(
         manners,

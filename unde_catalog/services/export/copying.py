@@ -167,7 +167,7 @@ class Copying:
         deadline = time.monotonic() + _SECONDS
         answer = await self._fetch(job.place, deadline, job.product.external_id)
         if isinstance(answer, DownloadFailed):
-            may_heal = answer.against_host and not answer.ask_again
+            may_heal = answer.counts_against_host and not answer.retryable
             kind = "invalid" if answer.reason in _SEEN_EARLY else "download"
             return EncodeProblem(kind, answer.reason, answer.detail, may_heal)
         self._hold(len(answer.body))

@@ -20,7 +20,7 @@ def downloader(settings: Settings, brand: BrandSettings, parallel: int) -> Downl
     proxy = brand.proxy_url
     return Downloader(
         _manners(settings, brand, parallel),
-        UrlPolicy(hosts=brand.photo_hosts if proxy else None, anywhere=settings.photo_allow_private_hosts),
+        UrlPolicy(hosts=brand.photo_hosts if proxy else None, any_host=settings.photo_allow_private_hosts),
         proxy_url=proxy.get_secret_value() if proxy else None,
         proxy_ca_bundle=settings.proxy_ca_bundle,
     )
@@ -30,7 +30,7 @@ def bucket_downloader(settings: Settings, brand: BrandSettings, parallel: int, s
     """Downloads from one bucket, which may be in a private network; no proxy, as for its list."""
     where = urlsplit(s3.base_url)
     near = settings.photo_allow_private_hosts or is_private(where.hostname or "")
-    return Downloader(_manners(settings, brand, parallel), UrlPolicy(hosts=(where.netloc.lower(),), anywhere=near))
+    return Downloader(_manners(settings, brand, parallel), UrlPolicy(hosts=(where.netloc.lower(),), any_host=near))
 
 
 def stored(store: ObjectStore, parallel: int) -> Fetch:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from yarl import URL
 
 from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
-from unde_catalog.net.connections import CleanConnections
+from unde_catalog.net.connections import CleanConnector
 from unde_catalog.net.host_limiter import HostLimiter
 from unde_catalog.net.tls import tls_context
 from unde_catalog.services.user_media import telegram_errors as meaning
@@ -50,7 +50,7 @@ class Telegram:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=CleanConnections(limit=0, ssl=tls_context()),
+            connector=CleanConnector(limit=0, ssl=tls_context()),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),  # ours is around the whole of it
             auto_decompress=False,

@@ -95,7 +95,7 @@ def of_file(status: int, headers: Mapping[str, str], body: bytes = b"") -> Teleg
 
 def of_error(error: aiohttp.ClientError, code: ErrorCode) -> TelegramError:
     """What went wrong underneath HTTP, in chosen words: the error itself may hold the URL, and so the token."""
-    return TelegramError(code, responses.of_error(error).detail, repeat=True, again=True)
+    return TelegramError(code, responses.interpret_error(error).detail, repeat=True, again=True)
 
 
 def of_content(refused: Refused, size: int, told: int | None) -> TelegramError:

@@ -66,7 +66,7 @@ class StockApi:
         except TimeoutError:
             return NoResponse("timeout", f"no whole answer within {self._timeout:g} s")
         except aiohttp.ClientError as error:
-            failed = responses.of_error(error)
+            failed = responses.interpret_error(error)
             return NoResponse(failed.reason, failed.detail)
         if len(content) > _LONGEST_ANSWER:
             return NoResponse("too_large", f"over {_LONGEST_ANSWER} bytes")
@@ -78,6 +78,6 @@ class StockApi:
 
     def _of_status(self, response: aiohttp.ClientResponse) -> NoResponse:
         status = response.status
-        after = responses.retry_after(response.headers.get("Retry-After"), self._clock.wall())
+        after = responses.parse_retry_after(response.headers.get("Retry-After"), self._clock.wall())
         detail = printable(response.reason)
         return NoResponse(f"http_{status}", detail, status in _DISTRESS or status >= 500, after or 0.0)

@@ -82,7 +82,7 @@ class OriginalsStage:
                 max_retries=brand_settings.max_retries,
                 max_bytes=settings.photo_max_bytes,
             ),
-            UrlPolicy(hosts=brand_settings.photo_hosts if proxy else None, anywhere=everywhere),
+            UrlPolicy(hosts=brand_settings.photo_hosts if proxy else None, any_host=everywhere),
             proxy_url=proxy.get_secret_value() if proxy else None,
             proxy_ca_bundle=settings.proxy_ca_bundle,
             clock=clock,

@@ -26,7 +26,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import requests
 from requests import RequestException
 
-from unde_catalog.net.responses import retry_after
+from unde_catalog.net.responses import parse_retry_after
 from unde_catalog.stages.raw_products.errors import CursorLost, ListingBroken, SourceUnusable
 from unde_catalog.stages.raw_products.page import SourcePage
 
@@ -187,7 +187,7 @@ class BakaiApi:
             else:
                 if answer.status != 429 and answer.status < 500:
                     return answer, body
-                wanted = retry_after(answer.headers.get("Retry-After"), time.time())
+                wanted = parse_retry_after(answer.headers.get("Retry-After"), time.time())
                 trouble, pause = self._unusable(answer, asked), wait if wanted is None else wanted
                 if pause > _PATIENCE:
                     raise SourceUnusable(

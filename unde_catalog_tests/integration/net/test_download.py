@@ -1,4 +1,4 @@
-"""The downloader's manners: waiting, asking again, leaving a host alone. Only time-outs wait for real."""
+"""The downloader's politeness: delays, retries, pauses and the breaker. Only time-outs wait in real time."""
 
 import asyncio
 import socket
@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.net.breaker import FAILURES, FAILURES_AFTER_REST, REST_SECONDS
-from unde_catalog.net.download import LONGEST_PAUSE, Downloader, DownloadPolicy, UpstreamUnavailable
-from unde_catalog.net.host_limiter import NARROWED_REST, TIMEOUTS
+from unde_catalog.net.breaker import COOLDOWN_SECONDS, FAILURES, FAILURES_AFTER_COOLDOWN
+from unde_catalog.net.download import MAX_HOST_PAUSE, Downloader, DownloadPolicy, UpstreamUnavailable
+from unde_catalog.net.host_limiter import CONSECUTIVE_TIMEOUTS, THROTTLED_DELAY
 from unde_catalog.net.responses import Downloaded, DownloadFailed
 from unde_catalog.net.user_agents import USER_AGENTS
 from unde_catalog_tests.support.downloads import ANYWHERE, HEAD, MANNERS, PHOTO, fetch, reason, using
@@ -18,40 +18,38 @@ from unde_catalog_tests.support.fake_time import FakeTime
 from unde_catalog_tests.support.upstream import FarSide, cut_after, far_side, hang, reply
 
 
-def test_a_whole_body_arrives_as_it_was_sent(host: FarSide, time: FakeTime) -> None:
+def test_a_complete_body_arrives_unchanged(host: FarSide, time: FakeTime) -> None:
     assert fetch(host.answer("/a", reply(PHOTO)), time) == Downloaded(PHOTO)
     chunked = b"3\r\n\xff\xd8\xff\r\n2\r\nab\r\n0\r\n\r\n"
     url = host.answer("/b", reply(chunked, Transfer_Encoding="chunked"))
     assert fetch(url, time) == Downloaded(b"\xff\xd8\xffab")
 
 
-def test_eight_user_agents_take_turns_and_nothing_packed_is_asked_for(host: FarSide, time: FakeTime) -> None:
-    async def ten(downloader: Downloader) -> None:
+def test_user_agents_rotate_and_no_compression_is_requested(host: FarSide, time: FakeTime) -> None:
+    async def sixteen(downloader: Downloader) -> None:
         for _ in range(16):
             await downloader.download(url, time.time + 10)
 
     url = host.answer("/a", reply(PHOTO))
-    using(ten, time)
+    using(sixteen, time)
     assert [one.headers["user-agent"] for one in host.asked] == [*USER_AGENTS, *USER_AGENTS]
     assert len(set(USER_AGENTS)) == 8
     assert {one.headers["accept-encoding"] for one in host.asked} == {"identity"}
     assert not any({"cookie", "authorization", "proxy-authorization"} & set(one.headers) for one in host.asked)
 
 
-# ---------------------------------------------------------------- waiting and asking again
+# ---------------------------------------------------------------- retries and pauses
 
 
 @pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
-def test_a_busy_host_is_asked_again_after_5_15_and_45_seconds_and_no_more(
-    host: FarSide, time: FakeTime, status: str
-) -> None:
-    answer = fetch(host.answer("/a", reply(b"", status)), time)
-    assert reason(answer) == f"http_{status[:3]}"
+def test_429_and_503_are_retried_after_5_15_and_45_seconds(host: FarSide, time: FakeTime, status: str) -> None:
+    result = fetch(host.answer("/a", reply(b"", status)), time)
+    assert reason(result) == f"http_{status[:3]}"
     assert len(host.asked) == 4
     assert time.time == 1000 + 5 + 15 + 45
 
 
-def test_what_the_host_says_in_retry_after_wins_over_our_own_waits(host: FarSide, time: FakeTime) -> None:
+def test_retry_after_overrides_the_default_delays(host: FarSide, time: FakeTime) -> None:
     date = formatdate(time.clock.wall() + 7 + 20, usegmt=True)
     url = host.answer(
         "/a",
@@ -64,64 +62,62 @@ def test_what_the_host_says_in_retry_after_wins_over_our_own_waits(host: FarSide
     assert time.time == 1000 + 7 + 20 + 45
 
 
-def test_a_wait_that_does_not_fit_into_the_products_time_is_not_begun(host: FarSide, time: FakeTime) -> None:
+def test_a_retry_that_exceeds_the_deadline_is_not_started(host: FarSide, time: FakeTime) -> None:
     assert reason(fetch(host.answer("/a", reply(b"", "429 Busy", Retry_After="3600")), time)) == "http_429"
     assert (len(host.asked), time.time) == (1, 1000)
     assert reason(fetch(host.answer("/b", reply(b"", "503 Busy")), time, seconds=21)) == "http_503"
-    assert host.paths() == ["/a", "/b", "/b", "/b"]  # 5 and 15 seconds fit, 45 don't
+    assert host.paths() == ["/a", "/b", "/b", "/b"]  # delays of 5 and 15 seconds fit, 45 does not
 
 
-def test_other_faults_are_left_to_a_later_try(host: FarSide, time: FakeTime) -> None:
+def test_other_failures_are_not_retried_at_once(host: FarSide, time: FakeTime) -> None:
     for status in (404, 403, 500, 502):
         assert reason(fetch(host.answer(f"/{status}", reply(b"", f"{status} Because")), time)) == f"http_{status}"
     assert (len(host.asked), time.slept) == (4, [])
 
 
-def test_one_429_holds_up_the_whole_host_but_no_other(host: FarSide, time: FakeTime) -> None:
+def test_one_429_pauses_the_whole_host_and_no_other(host: FarSide, time: FakeTime) -> None:
     async def three(downloader: Downloader) -> list[float]:
-        async def when(url: str) -> float:
+        async def finished_at(url: str) -> float:
             assert isinstance(await downloader.download(url, time.time + 120), Downloaded)
             return time.time
 
-        busy = asyncio.create_task(when(busy_url))
+        busy = asyncio.create_task(finished_at(busy_url))
         while not host.asked:
             await asyncio.sleep(0.001)
-        await asyncio.sleep(0.05)  # let its answer arrive
-        other = await when(elsewhere.answer("/c", reply(PHOTO)))
-        return [other, await when(calm_url), await busy]
+        await asyncio.sleep(0.05)  # let its response arrive
+        on_other_host = await finished_at(other_host.answer("/c", reply(PHOTO)))
+        return [on_other_host, await finished_at(calm_url), await busy]
 
     busy_url = host.answer("/a", reply(b"", "429 Busy", Retry_After="30"), reply(PHOTO))
     calm_url = host.answer("/b", reply(PHOTO))
-    time_of: list[float] = []
 
-    async def held_sleep(seconds: float) -> None:
-        """Time passes only when all three had their chance to go on."""
+    async def slow_sleep(seconds: float) -> None:
+        """Let time pass only after all three tasks could run."""
         until = time.time + seconds
         await asyncio.sleep(0.2)
         time.time = max(time.time, until)
-        time_of.append(time.time)
 
-    with far_side() as elsewhere:
-        waiting = replace(time.clock, sleep=held_sleep)
+    with far_side() as other_host:
+        clock = replace(time.clock, sleep=slow_sleep)
 
         async def run() -> list[float]:
-            async with Downloader(MANNERS, ANYWHERE, clock=waiting) as downloader:
+            async with Downloader(MANNERS, ANYWHERE, clock=clock) as downloader:
                 return await three(downloader)
 
         assert asyncio.run(run()) == [1000, 1030, 1030]
 
 
-def test_a_host_can_hold_itself_up_for_a_minute_at_most_by_one_answer(host: FarSide, time: FakeTime) -> None:
+def test_one_response_pauses_a_host_for_at_most_a_minute(host: FarSide, time: FakeTime) -> None:
     async def two(downloader: Downloader) -> Downloaded | DownloadFailed:
         await downloader.download(host.answer("/a", reply(b"", "429 Busy", Retry_After="86400")), time.time + 120)
         return await downloader.download(host.answer("/b", reply(PHOTO)), time.time + 120)
 
     assert using(two, time) == Downloaded(PHOTO)
-    assert time.time == 1000 + LONGEST_PAUSE
+    assert time.time == 1000 + MAX_HOST_PAUSE
 
 
 @pytest.mark.parametrize(
-    ("troubles", "at_once"),
+    ("responses", "concurrency"),
     [
         ([reply(b"", "429 Busy", Retry_After="1")], 5),
         ([reply(b"", "503 Busy")] * 2, 2),
@@ -129,46 +125,44 @@ def test_a_host_can_hold_itself_up_for_a_minute_at_most_by_one_answer(host: FarS
         ([reply(b"", "404 Not Found")] * 5, 10),
     ],
 )
-def test_a_host_that_is_asked_too_much_is_asked_by_fewer_at_once(
-    host: FarSide, time: FakeTime, troubles: list[Any], at_once: int
+def test_throttling_responses_reduce_the_concurrency(
+    host: FarSide, time: FakeTime, responses: list[Any], concurrency: int
 ) -> None:
-    inside, seen = 0, []
+    running, seen = 0, []
     expected = asyncio.Event()
 
-    async def counted(writer: asyncio.StreamWriter) -> None:
-        """Answer when as many as expected came in, and others had a chance to."""
-        nonlocal inside
-        inside += 1
-        seen.append(inside)
-        if inside >= at_once:
+    async def count_and_reply(writer: asyncio.StreamWriter) -> None:
+        """Respond once the expected number of requests is running and more could have started."""
+        nonlocal running
+        running += 1
+        seen.append(running)
+        if running >= concurrency:
             expected.set()
         await expected.wait()
         await asyncio.sleep(0.05)
-        inside -= 1
+        running -= 1
         writer.write(reply(PHOTO))
 
     async def many(downloader: Downloader) -> None:
-        for _ in troubles:
-            await downloader.download(trouble, time.time + 120)
-        await asyncio.gather(*(downloader.download(calm, time.time + 120) for _ in range(10)))
+        for _ in responses:
+            await downloader.download(busy_url, time.time + 120)
+        await asyncio.gather(*(downloader.download(calm_url, time.time + 120) for _ in range(10)))
 
-    trouble = host.answer("/a", *troubles, reply(PHOTO))
-    calm = host.answer("/b", counted)
+    busy_url = host.answer("/a", *responses, reply(PHOTO))
+    calm_url = host.answer("/b", count_and_reply)
     using(many, time)
-    assert max(seen) == at_once
+    assert max(seen) == concurrency
 
 
-def test_a_host_that_does_not_answer_in_time_again_and_again_is_asked_at_a_slower_pace(
-    host: FarSide, time: FakeTime
-) -> None:
+def test_consecutive_timeouts_slow_the_requests_down(host: FarSide, time: FakeTime) -> None:
     async def three_and_two(downloader: Downloader) -> None:
-        for url in (*[slow] * TIMEOUTS, calm, calm):
+        for url in (*[slow] * CONSECUTIVE_TIMEOUTS, calm_url, calm_url):
             await downloader.download(url, time.time + 120)
 
-    slow, calm = host.answer("/a", hang), host.answer("/b", reply(PHOTO))
+    slow, calm_url = host.answer("/a", hang), host.answer("/b", reply(PHOTO))
     using(three_and_two, time, replace(MANNERS, slots=1, timeout=0.02))
-    assert host.paths().count("/a") == TIMEOUTS
-    assert time.slept == pytest.approx([2 * NARROWED_REST] * 2)
+    assert host.paths().count("/a") == CONSECUTIVE_TIMEOUTS
+    assert time.slept == pytest.approx([2 * THROTTLED_DELAY] * 2)
 
 
 # ---------------------------------------------------------------- a host that is down
@@ -181,9 +175,9 @@ def closed_port() -> int:
 
 
 def until_down(
-    url: str, time: FakeTime, owners: int = 5, manners: DownloadPolicy = MANNERS
+    url: str, time: FakeTime, owners: int = 5, policy: DownloadPolicy = MANNERS
 ) -> tuple[int, UpstreamUnavailable | None]:
-    """How many downloads of several products it takes until the far side counts as down."""
+    """How many downloads of several products it takes until the host counts as down."""
 
     async def many(downloader: Downloader) -> tuple[int, UpstreamUnavailable | None]:
         for i in range(200):
@@ -195,53 +189,53 @@ def until_down(
                 return i + 1, error
         return 200, None
 
-    return using(many, time, manners)
+    return using(many, time, policy)
 
 
-def test_a_host_that_refuses_connections_gets_a_rest_and_then_stops_the_stage(time: FakeTime) -> None:
-    asked, error = until_down(f"http://127.0.0.1:{closed_port()}/a", time)
-    assert asked == FAILURES + FAILURES_AFTER_REST
-    assert time.time == 1000 + REST_SECONDS
-    assert str(error).startswith("photos of 127.0.0.1 don't get through: ")
+def test_a_host_that_refuses_connections_cools_down_then_is_down(time: FakeTime) -> None:
+    downloads, error = until_down(f"http://127.0.0.1:{closed_port()}/a", time)
+    assert downloads == FAILURES + FAILURES_AFTER_COOLDOWN
+    assert time.time == 1000 + COOLDOWN_SECONDS
+    assert str(error).startswith("photos cannot be downloaded from 127.0.0.1: ")
     assert "no_connection" in str(error)
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("response", "message"),
     [
         (reply(b"", "500 Oops"), "Oops (http_500)"),
         (reply(b"", "403 Forbidden"), "Forbidden (http_403)"),
         (cut_after(b""), "(reset)"),
         (cut_after(HEAD + b"Content-Length: 9999\r\n\r\nabc"), "(truncated)"),
-        (reply(b"<html>Access Denied</html>"), "a page of HTML instead of a photo (not_an_image)"),
+        (reply(b"<html>Access Denied</html>"), "an HTML page instead of a photo (not_an_image)"),
         (reply(b""), "(empty)"),
-        (hang, "no whole answer within 0.02 s (timeout)"),
+        (hang, "no complete response within 0.02 s (timeout)"),
     ],
 )
-def test_a_host_that_fails_for_all_products_stops_the_stage_with_the_cause(
-    host: FarSide, time: FakeTime, answer: Any, said: str
+def test_a_host_that_fails_for_all_products_is_down_with_the_cause(
+    host: FarSide, time: FakeTime, response: Any, message: str
 ) -> None:
-    asked, error = until_down(host.answer("/a", answer), time, manners=replace(MANNERS, timeout=0.02))
-    assert error is not None and said in str(error)
-    assert asked == FAILURES + FAILURES_AFTER_REST
+    downloads, error = until_down(host.answer("/a", response), time, policy=replace(MANNERS, timeout=0.02))
+    assert error is not None and message in str(error)
+    assert downloads == FAILURES + FAILURES_AFTER_COOLDOWN
 
 
-def test_a_host_that_only_says_429_is_not_asked_by_thousands_of_products(host: FarSide, time: FakeTime) -> None:
-    asked, error = until_down(host.answer("/a", reply(b"", "429 Slow Down", Retry_After="3600")), time)
+def test_a_host_that_only_responds_429_is_soon_down(host: FarSide, time: FakeTime) -> None:
+    downloads, error = until_down(host.answer("/a", reply(b"", "429 Slow Down", Retry_After="3600")), time)
     assert error is not None and "Slow Down (http_429)" in str(error)
-    assert len(host.asked) == asked == FAILURES + FAILURES_AFTER_REST
+    assert len(host.asked) == downloads == FAILURES + FAILURES_AFTER_COOLDOWN
 
 
 @pytest.mark.parametrize("status", ["404 Not Found", "410 Gone"])
-def test_photos_that_are_gone_do_not_make_a_host_down(host: FarSide, time: FakeTime, status: str) -> None:
+def test_missing_photos_never_open_the_breaker(host: FarSide, time: FakeTime, status: str) -> None:
     assert until_down(host.answer("/a", reply(b"", status)), time) == (200, None)
 
 
-def test_one_product_alone_never_makes_a_host_down(host: FarSide, time: FakeTime) -> None:
+def test_one_product_alone_never_opens_the_breaker(host: FarSide, time: FakeTime) -> None:
     assert until_down(host.answer("/a", reply(b"", "500 Oops")), time, owners=1) == (200, None)
 
 
-def test_a_host_that_comes_back_during_its_rest_is_asked_on(host: FarSide, time: FakeTime) -> None:
+def test_a_host_that_recovers_during_its_cooldown_is_used_again(host: FarSide, time: FakeTime) -> None:
     url = host.answer("/a", *[reply(b"", "500 Oops")] * (FAILURES + 1), reply(PHOTO))
     assert until_down(url, time) == (200, None)
-    assert time.time == 1000 + REST_SECONDS
+    assert time.time == 1000 + COOLDOWN_SECONDS

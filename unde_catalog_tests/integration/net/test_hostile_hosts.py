@@ -1,4 +1,4 @@
-"""Broken and hostile answers byte by byte, and where we don't connect. Only time-outs wait for real."""
+"""Malformed and hostile responses, byte by byte, and refused addresses. Only time-outs wait in real time."""
 
 import asyncio
 import socket
@@ -24,11 +24,11 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "a chunked body without its end": (cut_after(HEAD + CHUNKED + b"3\r\nabc\r\n"), "truncated"),
     "chunks that are garbage": (cut_after(HEAD + CHUNKED + b"ZZ\r\nabc\r\n"), "broken_answer"),
     "a negative chunk": (cut_after(HEAD + CHUNKED + b"-5\r\nabc\r\n"), "broken_answer"),
-    "a cut before any answer": (cut_after(b""), "reset"),
+    "a cut before any response": (cut_after(b""), "reset"),
     "a cut inside the headers": (cut_after(HEAD[:20]), "reset"),
-    "no HTTP at all": (cut_after(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), "broken_answer"),
-    "two lengths": (cut_after(HEAD + b"Content-Length: 3\r\nContent-Length: 5\r\n\r\nabcde"), "broken_answer"),
-    "a length that is none": (cut_after(HEAD + b"Content-Length: many\r\n\r\nabc"), "broken_answer"),
+    "not HTTP": (cut_after(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), "broken_answer"),
+    "two content lengths": (cut_after(HEAD + b"Content-Length: 3\r\nContent-Length: 5\r\n\r\nabcde"), "broken_answer"),
+    "a length that is not a number": (cut_after(HEAD + b"Content-Length: many\r\n\r\nabc"), "broken_answer"),
     "a header of 20 KB": (cut_after(HEAD + b"X-Long: " + b"a" * 20_000 + b"\r\n\r\n"), "broken_answer"),
     "a thousand headers": (cut_after(HEAD + b"X-A: b\r\n" * 1000 + b"\r\n"), "broken_answer"),
     "headers without an end": (for_ever(HEAD, b"X-A: b\r\n" * 100), "broken_answer"),
@@ -36,38 +36,36 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "a length over the limit": (for_ever(HEAD + b"Content-Length: 200001\r\n\r\n", b"", 0.01), "too_large"),
     "a body without an end": (for_ever(HEAD + b"\r\n", bytes(65_536)), "too_large"),
     "chunks without an end": (for_ever(HEAD + CHUNKED, b"1000\r\n" + bytes(4096) + b"\r\n"), "too_large"),
-    "a packed body": (reply(PHOTO, Content_Encoding="gzip"), "encoded"),
-    "nothing": (reply(b""), "empty"),
-    "a page": (reply(b"<html>Access Denied</html>", Content_Type="image/jpeg"), "not_an_image"),
-    "no answer": (hang, "timeout"),
+    "a compressed body": (reply(PHOTO, Content_Encoding="gzip"), "encoded"),
+    "an empty body": (reply(b""), "empty"),
+    "an HTML page": (reply(b"<html>Access Denied</html>", Content_Type="image/jpeg"), "not_an_image"),
+    "no response": (hang, "timeout"),
     "a body that drips": (for_ever(HEAD + b"Content-Length: 9999\r\n\r\n", b"a", 0.02), "timeout"),
     "headers that drip": (for_ever(HEAD, b"X", 0.02), "timeout"),
     "a redirect to itself": (reply(b"", "302 Found", Location="/broken"), "too_many_redirects"),
-    "a redirect to nowhere": (reply(b"", "302 Found"), "http_302"),
-    "a redirect to no URL": (reply(b"", "302 Found", Location="http://[::1"), "bad_url"),
+    "a redirect without a location": (reply(b"", "302 Found"), "http_302"),
+    "a redirect to a malformed URL": (reply(b"", "302 Found", Location="http://[::1"), "bad_url"),
     "a redirect to a file": (reply(b"", "302 Found", Location="file:///etc/passwd"), "bad_url"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_answer_has_its_reason_and_the_next_photo_arrives_whole(
-    host: FarSide, time: FakeTime, name: str
-) -> None:
+def test_a_broken_response_has_its_reason_and_the_next_photo_arrives(host: FarSide, time: FakeTime, name: str) -> None:
     async def broken_then_good(downloader: Downloader) -> tuple[str, list[Downloaded | DownloadFailed]]:
         first = await downloader.download(url, time.time + 120)
         return reason(first), [await downloader.download(good, time.time + 120) for _ in range(2)]
 
-    answer, expected = BROKEN[name]
-    url, good = host.answer("/broken", answer), host.answer("/good", reply(PHOTO))
-    manners = replace(MANNERS, timeout=0.3 if expected == "timeout" else 5)
-    assert using(broken_then_good, time, manners) == (expected, [Downloaded(PHOTO)] * 2)
+    response, expected = BROKEN[name]
+    url, good = host.answer("/broken", response), host.answer("/good", reply(PHOTO))
+    policy = replace(MANNERS, timeout=0.3 if expected == "timeout" else 5)
+    assert using(broken_then_good, time, policy) == (expected, [Downloaded(PHOTO)] * 2)
 
 
-def test_an_answer_that_nobody_asked_for_never_becomes_the_next_photos(host: FarSide, time: FakeTime) -> None:
-    async def long(writer: asyncio.StreamWriter) -> None:
+def test_an_unsolicited_response_is_never_read_as_the_next_one(host: FarSide, time: FakeTime) -> None:
+    async def reply_too_much(writer: asyncio.StreamWriter) -> None:
         writer.write(reply(PHOTO[:100]))
         await writer.drain()
-        await asyncio.sleep(0.05)  # the first is whole, and its connection waits for its next use
+        await asyncio.sleep(0.05)  # the first response is complete, and its connection is idle
         writer.write(reply(b"\xff\xd8\xffsmuggled") * 3)
         await writer.drain()
         sent.set()
@@ -79,11 +77,11 @@ def test_an_answer_that_nobody_asked_for_never_becomes_the_next_photos(host: Far
         return [first, *[await downloader.download(good, time.time + 120) for _ in range(3)]]
 
     sent = threading.Event()
-    url, good = host.answer("/long", long), host.answer("/good", reply(PHOTO))
+    url, good = host.answer("/long", reply_too_much), host.answer("/good", reply(PHOTO))
     assert using(several, time) == [Downloaded(PHOTO[:100]), *[Downloaded(PHOTO)] * 3]
 
 
-def test_a_connection_is_used_again_after_an_answer_in_order(host: FarSide, time: FakeTime) -> None:
+def test_a_connection_is_reused_after_a_complete_response(host: FarSide, time: FakeTime) -> None:
     async def five(downloader: Downloader) -> None:
         for _ in range(5):
             await downloader.download(url, time.time + 120)
@@ -93,20 +91,20 @@ def test_a_connection_is_used_again_after_an_answer_in_order(host: FarSide, time
     assert host.connections == 1
 
 
-def test_a_limit_holds_to_the_byte(host: FarSide, time: FakeTime) -> None:
+def test_the_size_limit_holds_to_the_byte(host: FarSide, time: FakeTime) -> None:
     body = b"\xff\xd8\xff" + bytes(MANNERS.max_bytes - 3)
     assert fetch(host.answer("/a", reply(body)), time) == Downloaded(body)
     assert reason(fetch(host.answer("/b", cut_after(HEAD + b"\r\n" + body + b"x")), time)) == "too_large"
 
 
-def test_a_time_out_for_want_of_the_products_time_is_not_the_hosts(host: FarSide, time: FakeTime) -> None:
+def test_running_out_of_the_products_time_is_not_the_hosts_fault(host: FarSide, time: FakeTime) -> None:
     url = host.answer("/a", hang)
     assert reason(fetch(url, time, replace(MANNERS, timeout=30), seconds=0.2)) == "out_of_time"
     assert reason(fetch(url, time, seconds=0)) == "out_of_time"
     assert len(host.asked) == 1
 
 
-def test_redirects_are_followed_five_times_and_not_six(host: FarSide, time: FakeTime) -> None:
+def test_five_redirects_are_followed_and_a_sixth_is_not(host: FarSide, time: FakeTime) -> None:
     for i in range(7):
         host.answer(f"/{i}", reply(b"", "302 Found", Location=f"/{i + 1}"))
     host.answer("/7", reply(PHOTO))
@@ -114,11 +112,11 @@ def test_redirects_are_followed_five_times_and_not_six(host: FarSide, time: Fake
     assert reason(fetch(host.url("/1"), time)) == "too_many_redirects"
 
 
-# ---------------------------------------------------------------- where we connect
+# ---------------------------------------------------------------- refused addresses
 
 
-class Names(AbstractResolver):
-    """A name server that a test holds."""
+class FixedResolver(AbstractResolver):
+    """A name server with fixed answers."""
 
     def __init__(self, *addresses: str) -> None:
         self.addresses = addresses
@@ -145,27 +143,25 @@ class Names(AbstractResolver):
         "http://[fe80::1%25lo]/", "http://[fd00::1]/",
     ],
 )  # fmt: skip
-def test_no_spelling_of_an_address_inside_is_connected_to(time: FakeTime, url: str) -> None:
+def test_no_spelling_of_an_internal_address_is_connected_to(time: FakeTime, url: str) -> None:
     assert reason(fetch(url, time, targets=UrlPolicy())) in ("refused_address", "bad_url", "no_such_host")
 
 
 @pytest.mark.parametrize(
     "addresses", [["127.0.0.1"], ["127.0.0.1", "::1"], ["10.0.0.1", "::ffff:127.0.0.1", "169.254.169.254"]]
 )
-def test_a_public_name_that_resolves_to_the_inside_is_refused_whatever_it_says_first(
-    time: FakeTime, addresses: list[str]
-) -> None:
-    answer = fetch("http://photos.example/a.jpg", time, targets=UrlPolicy(), resolver=Names(*addresses))
-    assert reason(answer) == "refused_address"
-    assert isinstance(answer, DownloadFailed) and answer.fault == "item"
+def test_a_name_that_resolves_to_an_internal_address_is_refused(time: FakeTime, addresses: list[str]) -> None:
+    result = fetch("http://photos.example/a.jpg", time, targets=UrlPolicy(), resolver=FixedResolver(*addresses))
+    assert reason(result) == "refused_address"
+    assert isinstance(result, DownloadFailed) and result.fault == "item"
 
 
-def test_a_redirect_inside_is_refused_also_where_the_sandbox_may_be_anywhere(host: FarSide, time: FakeTime) -> None:
+def test_a_redirect_to_the_metadata_address_is_refused_in_the_sandbox(host: FarSide, time: FakeTime) -> None:
     url = host.answer("/a", reply(b"", "302 Found", Location="http://169.254.169.254/latest/meta-data/"))
     assert reason(fetch(url, time)) == "refused_address"
 
 
-def test_refused_hosts_never_count_against_the_host(time: FakeTime) -> None:
+def test_refused_addresses_never_count_against_the_host(time: FakeTime) -> None:
     async def many(downloader: Downloader) -> set[str]:
         return {
             reason(await downloader.download("http://127.0.0.1/", time.time + 9, owner=i)) for i in range(FAILURES * 2)

@@ -99,7 +99,7 @@ def fetch_all(photos: str, *names: str, time: FakeTime | None = None, timeout: f
     async def run() -> list[str]:
         waiting = (time or FakeTime()).clock
         manners = replace(MANNERS, timeout=timeout)
-        async with Downloader(manners, UrlPolicy(anywhere=True), clock=waiting) as downloader:
+        async with Downloader(manners, UrlPolicy(any_host=True), clock=waiting) as downloader:
             return [_seen(await downloader.download(f"{photos}/{name}", waiting.now() + 120)) for name in names]
 
     return asyncio.run(run())

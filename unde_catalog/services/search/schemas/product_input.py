@@ -17,7 +17,7 @@ from unde_catalog.stores.staging.products.product import CollectedProduct
 MOST_PHOTOS = 100
 _LARGEST_SIZES = 10_000  # characters of JSON
 # What a URL looks like. Which hosts a brand's photos may come from is asked when they are fetched, by the stage.
-_LOOKS_RIGHT = UrlPolicy(anywhere=True)
+_LOOKS_RIGHT = UrlPolicy(any_host=True)
 
 
 def _cleaned(value: Any) -> Any:
