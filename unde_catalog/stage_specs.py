@@ -21,12 +21,10 @@ class Lateness:
     """How long a stage may go without a successful run: it is late after `warn`, urgent after `alert` (None: never).
 
     `only_while_due`: the stage is late only while a product has been due for that long.
-    `report`: the limit that the catalogue report applies.
     """
 
     warn: timedelta
     alert: timedelta | None
-    report: timedelta
     only_while_due: bool = False
 
 
@@ -69,8 +67,8 @@ class StageSpec:
 
 # The limits of lateness leave each schedule an hour or a day of slack. Collecting alerts before PUBLISH_MAX_AGE_DAYS
 # takes a brand off sale; stock and prices, which shoppers see, after half a working day; photos can wait until morning.
-_PHOTO_WORK = Lateness(_HOUR, 12 * _HOUR, 2 * _HOUR, only_while_due=True)
-_HOURLY = Lateness(2 * _HOUR, 6 * _HOUR, 3 * _HOUR)
+_PHOTO_WORK = Lateness(_HOUR, 12 * _HOUR, only_while_due=True)
+_HOURLY = Lateness(2 * _HOUR, 6 * _HOUR)
 
 STAGE_SPECS: Mapping[str, StageSpec] = {
     spec.name: spec
@@ -79,13 +77,13 @@ STAGE_SPECS: Mapping[str, StageSpec] = {
             "raw_products", "Collecting", job="collect_products", group="collect",
             counters=("items", "new", "changed", "unchanged", "returned", "vanished", "repeated", "rejected",
                       "prices_not_understood"),
-            interval=7 * _DAY, lateness=Lateness(8 * _DAY, 16 * _DAY, 8 * _DAY),
+            interval=7 * _DAY, lateness=Lateness(8 * _DAY, 16 * _DAY),
             pool="apify", role="apify", due_work=False,
         ),
         StageSpec(
             "raw_stores", "Shops", job="find_stores", group="shops",
             counters=("shops", "new", "changed", "unreadable"),
-            interval=_DAY, lateness=Lateness(2 * _DAY, None, 2 * _DAY), due_work=False, needs_stores=True,
+            interval=_DAY, lateness=Lateness(2 * _DAY, None), due_work=False, needs_stores=True,
         ),
         StageSpec(
             "originals", "Photos", job="download_originals", group="photos", upstream=("raw_products",),
@@ -102,14 +100,14 @@ STAGE_SPECS: Mapping[str, StageSpec] = {
         StageSpec(
             "ximilar_index", "Ximilar", job="sync_ximilar", group="search", upstream=("raw_products", "originals"),
             counters=("records_inserted", "records_updated", "records_deleted"),
-            interval=7 * _DAY, active_for=2 * _MINUTE, lateness=Lateness(8 * _DAY, None, 8 * _DAY, only_while_due=True),
+            interval=7 * _DAY, active_for=2 * _MINUTE, lateness=Lateness(8 * _DAY, None, only_while_due=True),
             pool="ximilar", role="ximilar", batch_size=1000, syncs_removals=True,
         ),
         StageSpec(
             "visual_index", "Visual index", job="embed_photos", group="search", upstream=("raw_products", "originals"),
             counters=("photos_embedded", "photos_reused", "photos_removed"),
             interval=15 * _MINUTE, trigger="sensor", active_for=20 * _MINUTE,
-            lateness=Lateness(_HOUR, None, 2 * _HOUR, only_while_due=True),
+            lateness=Lateness(_HOUR, None, only_while_due=True),
             pool="visual_index", batch_size=200, syncs_removals=True,
         ),
         StageSpec(
@@ -127,7 +125,7 @@ STAGE_SPECS: Mapping[str, StageSpec] = {
     )
 }  # fmt: skip
 
-_DAILY_COLLECTION = Lateness(2 * _DAY, 8 * _DAY, 2 * _DAY)
+_DAILY_COLLECTION = Lateness(2 * _DAY, 8 * _DAY)
 
 STAGES: tuple[str, ...] = tuple(STAGE_SPECS)
 DUE_STAGES: tuple[str, ...] = tuple(name for name, spec in STAGE_SPECS.items() if spec.due_work)

@@ -26,8 +26,8 @@ def fresh(stage: str, brand: str, now: StageTimes, stands_still: str | None) -> 
         figures["oldest_due_hours"] = _hours(now.waiting)
     if stands_still is not None:
         return CheckResult(True, f"{told}; {stands_still}", figures=figures)
-    late = _late(lateness, now)
-    if late is None or late <= lateness.warn:
+    late = late_for(lateness, now)
+    if late is None:
         return CheckResult(True, told, figures=figures)
     told += f", where {duration(lateness.warn)} is the longest"
     if now.waiting is not None:
@@ -40,8 +40,13 @@ def fresh(stage: str, brand: str, now: StageTimes, stands_still: str | None) -> 
     return CheckResult(False, f"{told}; {todo}", urgency, figures)
 
 
-def _late(lateness: Lateness, now: StageTimes) -> timedelta | None:
-    """For how long nothing came of it; None where that is as it should be."""
+def late_for(lateness: Lateness, now: StageTimes) -> timedelta | None:
+    """How long a late stage has made no progress; None for a stage that is on time."""
+    age = _without_progress(lateness, now)
+    return age if age is not None and age > lateness.warn else None
+
+
+def _without_progress(lateness: Lateness, now: StageTimes) -> timedelta | None:
     if now.in_hand:  # a long run, or a backfill
         return None
     if lateness.only_while_due:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from unde_catalog.brands import BRANDS
+from unde_catalog.operations.quality.freshness import late_for
 from unde_catalog.operations.report.numbers import (
     BrandReport,
     CatalogReport,
@@ -25,6 +26,7 @@ from unde_catalog.stores.staging.due_work.pauses import PausedWork
 from unde_catalog.stores.staging.index import ximilar
 from unde_catalog.stores.staging.reports import days as catalog_days
 from unde_catalog.stores.staging.reports import runs, totals
+from unde_catalog.stores.staging.reports.freshness import stage_times
 from unde_catalog.stores.staging.reports.runs import Changes, LastRun
 from unde_catalog.stores.staging.reports.totals import BrandTotals, StockTotals, StorageTotals
 
@@ -46,7 +48,7 @@ def gather(db: Database, settings: Settings) -> CatalogReport:
         at=now,
         brands=_brands(db, settings, now),
         stages=STAGES,
-        freshness={key: _fresh(run, now, work, held_up) for key, run in last.items()},
+        freshness={key: _fresh(db, run, now, work, held_up) for key, run in last.items()},
         failing=failing,
         failing_products=failing_products,
         rejected=db.run(totals.rejected, list(BRANDS)),
@@ -107,11 +109,15 @@ def _work(db: Database, now: datetime, held_up: Sequence[PausedWork]) -> list[Du
     return found
 
 
-def _fresh(run: LastRun, now: datetime, work: Sequence[DueWork], held_up: Sequence[PausedWork]) -> StageFreshness:
-    return StageFreshness(run.stage, run.brand, run.succeeded_at, _state(run, now, work, held_up), run.said)
+def _fresh(
+    db: Database, run: LastRun, now: datetime, work: Sequence[DueWork], held_up: Sequence[PausedWork]
+) -> StageFreshness:
+    return StageFreshness(run.stage, run.brand, run.succeeded_at, _state(db, run, now, work, held_up), run.said)
 
 
-def _state(run: LastRun, now: datetime, work: Sequence[DueWork], held_up: Sequence[PausedWork]) -> FreshnessState:
+def _state(
+    db: Database, run: LastRun, now: datetime, work: Sequence[DueWork], held_up: Sequence[PausedWork]
+) -> FreshnessState:
     if STAGE_SPECS[run.stage].needs_stores and not BRANDS[run.brand].has_stores:
         return "no shops"
     is_due = any((one.stage, one.brand) == (run.stage, run.brand) for one in work)
@@ -124,9 +130,9 @@ def _state(run: LastRun, now: datetime, work: Sequence[DueWork], held_up: Sequen
     if run.succeeded_at is None:
         return "late" if is_due else "never"
     lateness = lateness_of(run.stage, run.brand)
-    if now - run.succeeded_at > lateness.report and (is_due or not lateness.only_while_due):
-        return "late"
-    return "fine"
+    if now - run.succeeded_at <= lateness.warn:
+        return "fine"
+    return "late" if late_for(lateness, db.run(stage_times, run.stage, run.brand)) is not None else "fine"
 
 
 def counted(report: CatalogReport) -> Mapping[str, int]:

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from unde_catalog.backends import Backends
+from unde_catalog.operations.quality.freshness import fresh
 from unde_catalog.operations.report.catalog import key_of, render, store
 from unde_catalog.operations.report.gather import gather
 from unde_catalog.operations.report.numbers import CatalogReport, DueWork
@@ -18,6 +19,7 @@ from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import pauses
 from unde_catalog.stores.staging.reports import days as catalog_days
 from unde_catalog.stores.staging.reports import runs, totals
+from unde_catalog.stores.staging.reports.freshness import stage_times
 from unde_catalog.stores.staging.reports.runs import Changes
 from unde_catalog.stores.staging.reports.totals import (
     BrandTotals,
@@ -162,8 +164,13 @@ def test_how_fresh_a_stage_is_follows_from_its_runs_and_from_what_is_due(db: Dat
     assert state() == "never"
     ran(db, "3 hours")
     assert state() == "fine"  # nothing is due
-    add_products(db, 1)
+    (due,) = add_products(db, 1)
+    assert state() == "fine"  # it is due since a moment ago
+    execute(db, "UPDATE due_work SET due_at = now() - interval '61 minutes' WHERE product_id = %s", due)
     assert state() == "late"
+    execute(db, "UPDATE due_work SET leased_until = now() + interval '1 hour' WHERE product_id = %s", due)
+    assert state() == "fine"  # a run that takes this long is at work
+    execute(db, "UPDATE due_work SET leased_until = NULL WHERE product_id = %s", due)
     ran(db, "1 minute", "error")
     one = look(db).freshness[ZARA]
     assert (one.state, one.said) == ("failing", "it stopped")
@@ -174,6 +181,21 @@ def test_how_fresh_a_stage_is_follows_from_its_runs_and_from_what_is_due(db: Dat
     assert look(db).freshness["ximilar_index", "zara"].succeeded_at is None
     db.run(pauses.pause, "*", "originals", "")
     assert state() == "paused"
+
+
+@pytest.mark.parametrize(("stage", "hours"), [("originals", 1), ("availability", 2)])
+def test_report_and_check_call_a_stage_late_at_the_same_age(db: Database, stage: str, hours: int) -> None:
+    (due,) = add_products(db, 1)
+    execute(
+        db, "INSERT INTO due_work (product_id, stage, brand) VALUES (%s, %s, 'zara') ON CONFLICT DO NOTHING", due, stage
+    )
+    for minutes, state in ((-2, "fine"), (2, "late")):
+        age = f"{60 * hours + minutes} minutes"
+        execute(db, "DELETE FROM scraper_logs")
+        ran(db, age, name=f"{stage}_zara")
+        execute(db, "UPDATE due_work SET due_at = now() - %s::interval WHERE stage = %s", age, stage)
+        assert look(db).freshness[stage, "zara"].state == state
+        assert fresh(stage, "zara", db.run(stage_times, stage, "zara"), None).holds == (state == "fine")
 
 
 def test_a_week_and_a_month_ago_are_known_from_the_days_before(db: Database) -> None:
