@@ -13,6 +13,7 @@ from unde_catalog.operations.doctor.services import all_checks, chosen
 from unde_catalog.settings.environment import load_settings, load_user_media_settings
 from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.dagster.runs import metadata
+from unde_catalog_tests.support.doc_pages import anchors
 from unde_catalog_tests.support.servers import PROJECT
 
 _SHORT = {"character varying": "varchar", "timestamp with time zone": "timestamptz"}
@@ -135,9 +136,9 @@ def test_lineage_runs_from_the_scrape_to_the_shop() -> None:
 
 
 def test_what_descriptions_send_people_to_is_there(tmp_path: Path) -> None:
-    readme = (PROJECT / "README.md").read_text().splitlines()
     for asset, section in READ_ON.items():
-        assert f"## {section}" in readme, asset
+        page, _, anchor = section.partition("#")
+        assert not anchor or anchor in anchors(PROJECT / page), asset
     settings = load_settings()
     checks = all_checks(settings, load_user_media_settings(), Backends(settings))
     for name, spec in specs().items():

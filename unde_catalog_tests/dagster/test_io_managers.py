@@ -266,14 +266,14 @@ def test_what_was_new_is_shown_on_a_contact_sheet_and_kept_once(materialize) -> 
 
 
 def notebook_lines() -> str:
-    """What the README says to type."""
-    text = (PROJECT / "README.md").read_text()
+    """What the documentation says to type."""
+    text = (PROJECT / "docs/ui.md").read_text()
     (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     return block
 
 
 @pytest.mark.parametrize("dagster_home", [True, False])
-def test_the_readme_s_lines_read_products_in_a_process_of_their_own(
+def test_the_documented_lines_read_products_in_a_process_of_their_own(
     materialize, configured: Callable[..., dict[str, str]], sandbox: Sandbox, tmp_path: Path, dagster_home: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip

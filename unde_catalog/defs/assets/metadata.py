@@ -33,16 +33,16 @@ TABLES: Mapping[str, Table] = {
     "production_catalog": CATALOG_PRODUCTS,
 }
 
-# Sections of the README, which a test looks for.
+# Sections of the documentation; a test checks that they exist.
 READ_ON: Mapping[str, str] = {
-    "raw_products": "What runs when",
-    "raw_stores": "With real services",
-    "originals": "How it works",
-    "collages": "How it works",
-    "ximilar_index": "What is indexed and what is published",
-    "visual_index": "The visual index",
-    "availability": "What runs when",
-    "production_catalog": "What is indexed and what is published",
+    "raw_products": "docs/reference/rules.md#collecting",
+    "raw_stores": "docs/reference/external-services.md#stores-stock-and-locations",
+    "originals": "docs/reference/rules.md#photos",
+    "collages": "docs/reference/rules.md#photos",
+    "ximilar_index": "docs/reference/rules.md#indexing",
+    "visual_index": "docs/search.md",
+    "availability": "docs/reference/rules.md#recurring-checks",
+    "production_catalog": "docs/reference/rules.md#publishing",
 }
 
 
@@ -72,7 +72,7 @@ def _metadata(asset: str, settings: Settings) -> dict[str, Any]:
         told["dagster/table_name"] = f"{_database(table, settings)}.public.{table.name}"
         told["dagster/column_schema"] = table.schema()
     if asset in READ_ON:
-        told["read_on"] = f'README.md, "{READ_ON[asset]}"'
+        told["read_on"] = READ_ON[asset]
     return told
 
 
