@@ -1,0 +1,36 @@
+"""The documentation against the definitions: every check and asset is named on its page."""
+
+import re
+
+import dagster as dg
+import pytest
+
+from unde_catalog.definitions import build_definitions
+from unde_catalog.settings.environment import load_settings
+from unde_catalog_tests.support.doc_pages import inline_code
+from unde_catalog_tests.support.reference_pages import PROJECT
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    return build_definitions(load_settings())
+
+
+def named(section: str) -> set[str]:
+    """What stands in backticks in the first column of the tables of a section of `automation.md`."""
+    text = (PROJECT / "docs/automation.md").read_text()
+    part = re.search(rf"^## {section}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert part is not None
+    cells = [line.split("|")[1] for line in part[1].splitlines() if line.startswith("| `")]
+    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+
+def test_every_check_is_documented(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    assert {key.name for key in graph.asset_check_keys} == named("Checks")
+
+
+def test_the_readme_names_every_asset_of_a_stage(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    assets = {key.to_user_string() for key in graph.executable_asset_keys} - {"catalog_report", "user_media_days"}
+    assert assets <= set(inline_code(PROJECT / "README.md"))
