@@ -6,11 +6,10 @@ No secrets and nothing that an operator sets here: that is `settings/environment
 from dataclasses import dataclass
 from typing import Literal
 
-from unde_catalog.settings.stock import StockProtocolName
-
 IndexScope = Literal["pilot", "pgvector", "off"]
 SourceKind = Literal["apify", "bakai"]
 Collected = Literal["weekly", "daily"]
+StockProtocolName = Literal["campaign", "available-sizes", "skus", "zara"]  # how a brand's stock API responds
 
 
 @dataclass(frozen=True, slots=True)

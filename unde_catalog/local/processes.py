@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from unde_catalog.settings.environment import Settings, child_environment
+from unde_catalog.settings.project import project_file
 
-PROJECT = Path(__file__).parents[2]  # where workspace.yaml and dagster.yaml are
 _STOP_SECONDS = 20.0
 
 
@@ -25,10 +25,11 @@ def dagster_home(settings: Settings) -> Path:
     home = settings.home / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     link = home / "dagster.yaml"
-    if link.is_symlink() and link.resolve() != PROJECT / "dagster.yaml":
+    target = project_file("dagster.yaml")
+    if link.is_symlink() and link.resolve() != target.resolve():
         link.unlink()  # the project was moved
     if not link.exists():
-        link.symlink_to(PROJECT / "dagster.yaml")
+        link.symlink_to(target)
     return home
 
 

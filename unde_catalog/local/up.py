@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from unde_catalog.backends import Backends
-from unde_catalog.local.processes import PROJECT, CannotStart, dagster_environment, dagster_home, sandbox
+from unde_catalog.local.processes import CannotStart, dagster_environment, dagster_home, sandbox
 from unde_catalog.local.service import LocalService, must_be_free
 from unde_catalog.sandbox.serve import environment
 from unde_catalog.settings.environment import (
@@ -22,6 +22,7 @@ from unde_catalog.settings.environment import (
     load_user_media_settings,
     publish,
 )
+from unde_catalog.settings.project import project_file
 from unde_catalog.stores.embedded import nats
 
 _PROGRAMS = Path(sys.executable).parent
@@ -92,8 +93,8 @@ def _watch(
 def _dagster(settings: Settings, port: int) -> LocalService:
     return LocalService(
         "Dagster",
-        [str(_PROGRAMS / "dagster"), "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port),
-         "--log-level", "warning"],
+        [str(_PROGRAMS / "dagster"), "dev", "-w", str(project_file("workspace.yaml")), "-h", "127.0.0.1",
+         "-p", str(port), "--log-level", "warning"],
         settings.home / "logs" / "dagster.log",
         dagster_environment(settings, {"PYTHONWARNINGS": "ignore::FutureWarning"}),
         dagster_home(settings),

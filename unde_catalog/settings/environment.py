@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from unde_catalog.brands import BRANDS, IndexScope
+from unde_catalog.brands import BRANDS, IndexScope, StockProtocolName
 from unde_catalog.settings.bakai import BakaiFields
 from unde_catalog.settings.notices import NoticeFields
 from unde_catalog.settings.orchestration import DagsterFields
@@ -30,7 +30,7 @@ from unde_catalog.settings.publishing import Currency, PublishFields
 from unde_catalog.settings.retention import UpkeepFields
 from unde_catalog.settings.s3 import S3Fields, S3Settings
 from unde_catalog.settings.search import SearchFields
-from unde_catalog.settings.stock import StockFields, StockOfBrand, StockProtocolName
+from unde_catalog.settings.stock import StockFields, StockOfBrand
 from unde_catalog.settings.user_media import UserMediaSettings
 from unde_catalog.settings.webhooks import WebhookFields
 from unde_catalog.settings.ximilar import XimilarFields

@@ -5,13 +5,11 @@ Read from the environment by `environment.py` alone.
 What the answers of the shops' APIs mean is in `stages/availability/protocols.py`.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AnyHttpUrl, BaseModel, Field, StringConstraints, field_validator
 from pydantic_settings import NoDecode
 
-# Spec 6's shapes A, B, C and D, by the word that tells them apart.
-StockProtocolName = Literal["campaign", "available-sizes", "skus", "zara"]
 Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}/[a-z]{2}$")]
 Digits = Annotated[str, StringConstraints(pattern=r"^\d{1,20}$")]
 

@@ -11,9 +11,9 @@ import sqlalchemy.exc
 from dagster import DagsterInstance, DagsterRunStatus, EventLogEntry, RunsFilter
 from dagster_postgres import PostgresEventLogStorage
 
-from unde_catalog.local.processes import PROJECT
 from unde_catalog.operations.doctor.databases import PATIENCE, Databases
 from unde_catalog.operations.doctor.result import Finding, green, not_configured, red, yellow
+from unde_catalog.settings.project import project_file
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
 from unde_catalog.text import first_line
@@ -99,5 +99,5 @@ def _store_an_event(events: PostgresEventLogStorage) -> None:
 
 def _differs(config: Path) -> bool:
     """Whether it is another than the project's, as far as the project's files lie beside the installed package."""
-    ours = PROJECT / "dagster.yaml"
+    ours = project_file("dagster.yaml")
     return ours.exists() and config.read_bytes() != ours.read_bytes()

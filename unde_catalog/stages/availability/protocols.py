@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from unde_catalog.settings.stock import StockProtocolName
+from unde_catalog.brands import StockProtocolName
 from unde_catalog.stages.availability.item import StockItem, size_name, whole_number
 
 Sizes = Mapping[int, frozenset[str]]  # by shop: the sizes in stock; a shop that is missing is unknown
