@@ -1,54 +1,100 @@
-# make demo: the whole line on this machine.  make up: Dagster's UI.  make test, make check, make bench: for developers.
+# `make` alone prints what there is.
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+PORT ?= 3000
+# In the order of the folders: sorted by their number of tests, as xdist does, the slowest files would come last.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo up test test-failed test-large torture check bench lock clean
+.DEFAULT_GOAL := help
+.PHONY: help install setup demo up run dev test test-all test-rest test-large torture coverage check lint format bench \
+	build lock clean reset
 
-demo: $(INSTALLED)
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## Install everything into .venv
+
+setup: ## Create .env from .env.example, readable by you alone
+	@if [ -e .env ]; then echo ".env exists already; it is left as it is"; else \
+		(umask 077 && cp .env.example .env && chmod 600 .env) && echo "created .env: fill in what you need"; fi
+
+demo: $(INSTALLED) ## Run the whole pipeline on this machine, on embedded databases and a sandbox of the outside services
 	@$(BIN)/unde-catalog demo
 
-up: $(INSTALLED)
-	@$(BIN)/unde-catalog up
+up: $(INSTALLED) ## Serve Dagster's UI, the search page and user media on the demo's state (PORT=3000)
+	@$(BIN)/unde-catalog up --port $(PORT)
 
-# In the order of the tree: by the number of their tests, as it would be else, the slowest files came last.
-test: $(INSTALLED)
-	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+run: up ## The same as up
 
-# What failed the last time, one after the other.
-test-failed: $(INSTALLED)
-	@$(BIN)/python -m pytest -n 0 --last-failed --last-failed-no-failures none
+dev: $(INSTALLED) ## Serve Dagster's UI alone and reload the definitions on request (dg dev)
+	@mkdir -p .unde/dagster && ln -sf "$(CURDIR)/dagster.yaml" .unde/dagster/dagster.yaml
+	@DAGSTER_HOME="$(CURDIR)/.unde/dagster" $(BIN)/dg dev --port $(PORT)
 
-# At 1,000,000 due rows, and 50,000 products checked by eight processes; two or three minutes.
-test-large: $(INSTALLED)
+test: $(INSTALLED) ## Run the tests that every change should pass (under 8 minutes on 2 cores)
+	@$(PYTEST) -m "not slow"
+
+test-all: $(INSTALLED) ## Run all tests but the large ones (about half an hour)
+	@$(PYTEST)
+
+test-rest: $(INSTALLED) ## Run what test-all has and test has not
+	@$(PYTEST) -m slow
+
+test-large: $(INSTALLED) ## Run the tests at 1,000,000 due rows and 50,000 products (3 minutes)
 	@$(BIN)/python -m pytest unde_catalog_tests/large
 
-# Everything killed in turn, at seeded moments; about ten minutes.
-torture: $(INSTALLED)
+torture: $(INSTALLED) ## Kill every process in turn at seeded moments and compare what is left (10 minutes)
 	@$(BIN)/python -m unde_catalog_tests.torture
 
-check: $(INSTALLED)
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
+coverage: $(INSTALLED) ## Run the tests of make test and report which lines they reach
+	@$(BIN)/python -m coverage erase
+	@$(PYTEST) -m "not slow" --cov=unde_catalog --cov-report=term:skip-covered --cov-report=html:.coverage-html
+
+check: lint ## Check format, lint, types and the Dagster definitions
 	@$(BIN)/pyright
 	@$(BIN)/dagster definitions validate -w workspace.yaml --log-level warning
 
-bench: $(INSTALLED)
+lint: $(INSTALLED) ## Check format and lint
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+format: $(INSTALLED) ## Format the code and fix what the linter can
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+bench: $(INSTALLED) ## Run the benchmarks
 	@$(BIN)/python -m unde_catalog_tests.benchmarks
 
-# After a change of pyproject.toml's dependencies. Names no host, so that it installs from anywhere.
-lock:
+build: $(INSTALLED) ## Build the wheel into dist/
+	@rm -rf dist
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist
+
+# The lock names no host, so that it installs from anywhere.
+lock: ## Renew requirements.lock after a change of the dependencies in pyproject.toml
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
 	@$(BIN)/python -m uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate --no-strip-extras --extra dev --extra search --extra user-media pyproject.toml -o requirements.lock
 
-# .venv is made anew when the lock changes; the stamp comes last, so that an interrupted install starts over.
-# Without looking for dependencies: the lock names all of them, and pip takes a newer pydantic than that for what asks
-# for pydantic where the lock says pydantic[email], and then misses its hash.
+clean: ## Remove .venv, caches and builds; data stays
+	@rm -rf .venv dist build .pytest_cache .ruff_cache .hypothesis .coverage .coverage-html
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+reset: ## Remove .unde, the demo's databases and objects, after asking (FORCE=1 does not ask)
+	@if [ ! -d .unde ]; then echo "there is no .unde here"; exit 0; fi; \
+	if [ "$(FORCE)" != 1 ]; then \
+		printf 'Remove .unde with its databases, photos and collages? [y/N] '; read -r reply; [ "$$reply" = y ] || exit 1; fi; \
+	if pgrep -f "unde_catalog.stores.embedded.supervisor $(CURDIR)/.unde" >/dev/null; then \
+		echo ".unde is in use: stop make up first"; exit 1; fi; \
+	rm -rf .unde && echo "removed .unde"
+
+# .venv is created anew when the lock changes; the stamp comes last, so that an interrupted installation starts over.
+# --no-deps: the lock names every dependency, and pip would otherwise look for pydantic where the lock says
+# pydantic[email], take a newer one and miss its hash.
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "unde_catalog wants Python 3.11 or newer; say which with: make PYTHON=/path/to/python3 ..."; exit 1; }
+		{ echo "unde_catalog needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3 ..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "$(PYTHON) has no venv: on Debian, apt-get install python3-venv"; exit 1; }
 	@echo "Installing into .venv (a minute or two) ..."
@@ -56,6 +102,3 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
-
-clean:
-	@rm -rf .venv .unde

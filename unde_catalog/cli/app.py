@@ -1,4 +1,7 @@
-"""`unde-catalog`: what people do from a terminal. Every command is a few lines around a call that others make, too."""
+"""`unde-catalog`: the command line. A command is a few lines around a call that an asset or a server makes as well.
+
+Longer commands have a file each beside this one.
+"""
 
 import json
 import logging
@@ -48,9 +51,9 @@ from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.report import RunOptions
 
 app = typer.Typer(
-    help="The catalogue of a fashion retailer, run from a terminal.", no_args_is_help=True, add_completion=False
+    help="Operate the catalogue of a fashion retailer from a terminal.", no_args_is_help=True, add_completion=False
 )
-sandbox_app = typer.Typer(help="Stand-ins of the outside services on this machine.", no_args_is_help=True)
+sandbox_app = typer.Typer(help="Run stand-ins for the external services on this machine.", no_args_is_help=True)
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(objects_app, name="objects")
 app.add_typer(notices_app, name="notices")
@@ -70,27 +73,27 @@ app.command("export")(export_command)
 _console = Console()
 _errors = Console(stderr=True)
 
-# What is told in one sentence; anything else is a bug and shows where.
+# Printed as one sentence; any other exception is a bug and keeps its traceback.
 _EXPECTED = (
     SettingsError, StageStopped, DatabaseUnavailable, StorageUnavailable, EmbeddedPostgresError,
     EmbeddedNatsError, CannotStart,
     ToolFailed, VectorStoreUnavailable, ValueError,
 )  # fmt: skip
 
-Brand = Annotated[str | None, typer.Option("--brand", "-b", help=f"One of {', '.join(BRANDS)}; all if not given.")]
-SandboxPort = Annotated[int, typer.Option(help="Where the sandbox serves.")]
+Brand = Annotated[str | None, typer.Option("--brand", "-b", help=f"One of {', '.join(BRANDS)}. Default: all.")]
+SandboxPort = Annotated[int, typer.Option(help="Port of the sandbox.")]
 
 
 def main() -> None:
-    """The command; 1 after an expected fault, told in one sentence."""
+    """Run the command; exit with 1 and one sentence after an expected error."""
     try:
         app()
     except _EXPECTED as error:
-        _say(error)
+        _print_error(error)
         sys.exit(1)
 
 
-def _say(error: Exception) -> None:
+def _print_error(error: Exception) -> None:
     _errors.print(f"[red]{escape(str(error))}[/red]", soft_wrap=True, highlight=False)
 
 
@@ -102,7 +105,7 @@ def _open_backends() -> Iterator[Backends]:
 
 @app.command()
 def demo(sandbox_port: SandboxPort = DEFAULT_PORT) -> None:
-    """Run the pipeline for all brands on embedded defaults and the sandbox, and show what came of it."""
+    """Run the pipeline for all brands on embedded databases and the sandbox, and show the result."""
     from unde_catalog.local.demo import demo as run_demo
 
     raise typer.Exit(run_demo(_console, sandbox_port))
@@ -110,12 +113,14 @@ def demo(sandbox_port: SandboxPort = DEFAULT_PORT) -> None:
 
 @app.command()
 def up(
-    port: Annotated[int, typer.Option(help="Where Dagster's UI serves.")] = 3000,
-    search_port: Annotated[int, typer.Option(help="Where the search page serves.")] = SEARCH_PORT,
-    nats_port: Annotated[int, typer.Option(help="Where a NATS server listens, while NATS_URL is not set.")] = 4222,
+    port: Annotated[int, typer.Option(help="Port of Dagster's UI.")] = 3000,
+    search_port: Annotated[int, typer.Option(help="Port of the search page.")] = SEARCH_PORT,
+    nats_port: Annotated[
+        int, typer.Option(help="Port of the NATS server that is started if NATS_URL is not set.")
+    ] = 4222,
     sandbox_port: SandboxPort = DEFAULT_PORT,
 ) -> None:
-    """Serve Dagster's UI, the search page and people's photos until Ctrl-C; the sandbox too without APIFY_TOKEN."""
+    """Serve Dagster's UI, the search page and user media until Ctrl-C; the sandbox, too, without APIFY_TOKEN."""
     from unde_catalog.local.up import up as serve
 
     raise typer.Exit(serve(_console, port, search_port, nats_port, sandbox_port))
@@ -123,25 +128,25 @@ def up(
 
 @app.command("migrate")
 def migrate_command() -> None:
-    """Bring the staging and the production database to the newest migration. Safe to run twice."""
+    """Migrate the staging and the production database to the newest revision. Safe to repeat."""
     with _open_backends() as backends:
-        _tell("staging", STAGING.upgrade(backends.staging_url()), STAGING.newest_revision())
+        _print_migrations("staging", STAGING.upgrade(backends.staging_url()), STAGING.newest_revision())
         url = backends.production_url()
         if url is None:
-            _console.print("production: not configured, set PRODUCTION_DB_URL.")
+            _console.print("production: not configured; set PRODUCTION_DB_URL.")
         else:
-            _tell("production", PRODUCTION.upgrade(url), PRODUCTION.newest_revision())
+            _print_migrations("production", PRODUCTION.upgrade(url), PRODUCTION.newest_revision())
 
 
-def _tell(database: str, ran: list[str], newest: str) -> None:
+def _print_migrations(database: str, ran: list[str], newest: str) -> None:
     _console.print(f"{database}: ran {', '.join(ran)}." if ran else f"{database}: already at {newest}.")
 
 
 @app.command()
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="For programs: one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """How every brand and stage stands: counts by status, failures by reason."""
+    """Show counts by status and failures by reason for every brand and stage."""
     with _open_backends() as backends:
         state = reading.status(backends.db, recurring.recurring_intervals(backends.settings))
     if as_json:
@@ -152,7 +157,7 @@ def status(
 
 @app.command()
 def show(product: Annotated[str, typer.Argument(metavar="BRAND/EXTERNAL_ID", help="E.g. zara/495689099.")]) -> None:
-    """Everything known of one product: statuses, attempts, reasons, photos, objects, last runs."""
+    """Show one product: statuses, attempts, reasons, photos, objects, last runs."""
     brand, _, external_id = product.partition("/")
     if brand not in BRANDS or not external_id:
         raise ValueError(f"{product!r} is not BRAND/EXTERNAL_ID, e.g. zara/495689099; the brands: {', '.join(BRANDS)}")
@@ -164,13 +169,13 @@ def show(product: Annotated[str, typer.Argument(metavar="BRAND/EXTERNAL_ID", hel
 def requeue(
     stage: Annotated[str, typer.Option(help=f"One of {', '.join(DUE_STAGES)}.")],
     brand: Brand = None,
-    reason: Annotated[str | None, typer.Option(help="Only what failed for this reason, as status names it.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Only failures with this reason, as status prints it.")] = None,
 ) -> None:
-    """Make due now what was given up or waits for a later try."""
+    """Make failed products due again now: those given up and those waiting for a retry."""
     if stage not in DUE_STAGES:
-        raise ValueError(f"unknown stage {stage!r}: --stage wants one of {', '.join(DUE_STAGES)}")
+        raise ValueError(f"unknown stage {stage!r}: --stage must be one of {', '.join(DUE_STAGES)}")
     if brand is not None and brand not in BRANDS:
-        raise ValueError(f"unknown brand {brand!r}: --brand wants one of {', '.join(BRANDS)}")
+        raise ValueError(f"unknown brand {brand!r}: --brand must be one of {', '.join(BRANDS)}")
     with _open_backends() as backends:
         count = backends.db.run(due_marks.requeue, stage, brand, reason)
     _console.print(f"{count} products are due for {stage}.")
@@ -180,13 +185,13 @@ def requeue(
 def run(
     stage: Annotated[str, typer.Argument(help=f"One of {', '.join(STAGES)}.")],
     brand: Brand = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="So many products at the most.")] = None,
-    max_minutes: Annotated[float | None, typer.Option(min=0, help="Begin nothing new after so many minutes.")] = None,
-    product_ids: Annotated[str | None, typer.Option(help="Only these external ids, with commas between.")] = None,
-    retry_failed: Annotated[bool, typer.Option(help="What was given up or waits for a later try is due now.")] = False,
-    force: Annotated[bool, typer.Option(help="Everything is due again.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Process at most this many products.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(min=0, help="Start no new work after this many minutes.")] = None,
+    product_ids: Annotated[str | None, typer.Option(help="Process only these external ids (comma-separated).")] = None,
+    retry_failed: Annotated[bool, typer.Option(help="Also process failed products now.")] = False,
+    force: Annotated[bool, typer.Option(help="Process every product again.")] = False,
 ) -> None:
-    """Work off what is due in a stage: the same call as the asset makes."""
+    """Process the products that are due for a stage, as its asset does."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=_errors)])
     logging.getLogger("httpx").setLevel(logging.WARNING)
     run_id = f"cli-{uuid.uuid4()}"
@@ -197,9 +202,9 @@ def run(
         for one in [brand] if brand else BRANDS:
             try:
                 report = run_stage(stage, one, backends, options, logging.getLogger("unde_catalog"))
-            except StageStopped as error:  # one brand's trouble holds up no other
+            except StageStopped as error:  # the other brands still run
                 stopped = True
-                _say(error)
+                _print_error(error)
             else:
                 _console.print(report.sentence(), soft_wrap=True, highlight=False)
     raise typer.Exit(1 if stopped else 0)
@@ -207,12 +212,12 @@ def run(
 
 @sandbox_app.command("serve")
 def sandbox_serve(
-    data: Annotated[Path | None, typer.Option(help="Serve this folder (apify_items/<brand>.json, photos).")] = None,
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = DEFAULT_PORT,
-    faults: Annotated[str | None, typer.Option(help="Faults by kind and rate, e.g. photo:503=0.1.")] = None,
-    seed: Annotated[int, typer.Option(help="Which requests the faults strike.")] = 0,
+    data: Annotated[Path | None, typer.Option(help="Serve this folder (apify_items/<brand>.json and photos).")] = None,
+    port: Annotated[int, typer.Option(help="0 chooses a free port.")] = DEFAULT_PORT,
+    faults: Annotated[str | None, typer.Option(help="Faults to inject, by kind and rate, e.g. photo:503=0.1.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed that decides which requests fail.")] = 0,
 ) -> None:
-    """Serve until Ctrl-C: by default a catalogue that the project draws itself."""
+    """Serve until Ctrl-C; by default a generated sample catalogue."""
     from unde_catalog.sandbox.serve import PortBusyError, serve
 
     try:
@@ -224,8 +229,8 @@ def sandbox_serve(
 
 
 @sandbox_app.command("env")
-def sandbox_env(port: Annotated[int, typer.Option(help="Where the sandbox serves.")] = DEFAULT_PORT) -> None:
-    """Print the environment for a running sandbox: set -a; eval "$(unde-catalog sandbox env)"; set +a"""
+def sandbox_env(port: Annotated[int, typer.Option(help="Port of the sandbox.")] = DEFAULT_PORT) -> None:
+    """Print the settings for a running sandbox: set -a; eval "$(unde-catalog sandbox env)"; set +a"""
     from unde_catalog.sandbox.serve import environment
 
     for name, value in environment(port).items():

@@ -1,4 +1,4 @@
-"""`unde-catalog objects`: what operators do with the object store as a whole."""
+"""`unde-catalog objects`: commands about the whole object store."""
 
 from typing import Annotated
 
@@ -14,35 +14,35 @@ from unde_catalog.stores.objects.copying import CopyReport, copy_objects
 from unde_catalog.stores.objects.open import CONFIGURED, named_store
 from unde_catalog.stores.staging.photos import object_urls
 
-objects_app = typer.Typer(help="The object store: copy all of it elsewhere, and follow it there.", no_args_is_help=True)
+objects_app = typer.Typer(help="Copy the object store, and switch the database to the copy.", no_args_is_help=True)
 
 _console = Console()
 
 
 @objects_app.callback()
 def _objects() -> None:
-    """The object store: copy all of it elsewhere, and follow it there."""
+    """Copy the object store, and switch the database to the copy."""
 
 
 @objects_app.command("copy")
 def copy_command(
-    to: Annotated[str, typer.Option(help="A folder, s3://bucket, or 'configured'.")],
-    from_: Annotated[str, typer.Option("--from", help="The same.")] = CONFIGURED,
-    prefix: Annotated[str, typer.Option(help="Only what is below, e.g. originals/zara.")] = "",
-    sizes_only: Annotated[bool, typer.Option(help="Compare sizes and times, and read nothing back.")] = False,
+    to: Annotated[str, typer.Option(help="Target: a folder, s3://bucket, or 'configured'.")],
+    from_: Annotated[str, typer.Option("--from", help="Source, in the same form.")] = CONFIGURED,
+    prefix: Annotated[str, typer.Option(help="Copy only keys with this prefix, e.g. originals/zara.")] = "",
+    sizes_only: Annotated[bool, typer.Option(help="Compare sizes and times only; read nothing back.")] = False,
 ) -> None:
-    """Copy all objects to another store and check that they are there and right; 0 only if all are.
+    """Copy all objects to another store and verify them there; exit code 0 only if all are correct.
 
-    Run it again after anything: what is there and right is left alone. An s3://bucket is at S3_ENDPOINT, or where
-    COPY_TO_S3_... (COPY_FROM_S3_...) name another store.
+    Safe to repeat: correct objects are not copied again. An s3://bucket is at S3_ENDPOINT, unless COPY_TO_S3_...
+    (COPY_FROM_S3_...) name another endpoint.
     """
     settings = load_settings()
     source, target = named_store(settings, from_, "from"), named_store(settings, to, "to")
     if source.where == target.where:
-        raise ValueError(f"{source.where} can't be copied to itself: name another store with --to or --from")
+        raise ValueError(f"{source.where} is source and target: name another store with --to or --from")
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
     with Progress(*columns, console=_console, transient=True) as progress:
-        task = progress.add_task("looking", total=None)
+        task = progress.add_task("listing", total=None)
         report = copy_objects(
             source,
             target,
@@ -55,26 +55,26 @@ def copy_command(
     if len(report.failures) < report.failed:
         _console.print(f"... and {report.failed - len(report.failures)} more failed")
     if report.stopped:
-        _console.print("Stopped: nothing but faults of a store in a row.")
+        _console.print("Stopped after repeated errors of a store.")
     _console.print(f"{source.where} to {target.where}: {_counts(report)}", soft_wrap=True, highlight=False)
     if prefix and not report.seen:
-        raise ValueError(f"there is nothing below {prefix} in {source.where}")
+        raise ValueError(f"no object in {source.where} has the prefix {prefix}")
     raise typer.Exit(0 if report.complete else 1)
 
 
 @objects_app.command("relink")
 def relink_command() -> None:
-    """Let the URLs in the database name the store in force, after a move to another one. Safe to run twice."""
+    """Rewrite the URLs in the database after a move to another store. Safe to repeat."""
     changed = after = 0
     with Backends(load_settings()) as backends:
         base = backends.store.public_url("x").removesuffix("x")
         while (done := backends.db.run(object_urls.relink, base, after)) is not None:
             changed, after = changed + done[0], done[1]
-    _console.print(f"{changed:,} products had other URLs than those below {base}", soft_wrap=True, highlight=False)
+    _console.print(f"{changed:,} products now have URLs below {base}", soft_wrap=True, highlight=False)
 
 
 def _counts(report: CopyReport) -> str:
-    counts = [f"{report.copied:,} copied ({decimal(report.bytes_copied)})", f"{report.there:,} there already"]
+    counts = [f"{report.copied:,} copied ({decimal(report.bytes_copied)})", f"{report.there:,} unchanged"]
     if report.gone:
-        counts.append(f"{report.gone:,} left meanwhile")
+        counts.append(f"{report.gone:,} deleted meanwhile")
     return ", ".join([*counts, f"{report.failed:,} failed"])

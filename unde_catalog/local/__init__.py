@@ -1,1 +1,1 @@
-"""Running all of it on this machine: the demo, and Dagster's UI beside the sandbox."""
+"""Everything on one machine: the demo, and the servers of `unde-catalog up`."""

@@ -1,4 +1,7 @@
-"""`unde-catalog demo`: the whole line on embedded defaults and the sandbox, with progress to watch."""
+"""`unde-catalog demo`: run the pipeline on embedded databases and the sandbox, and show progress and results.
+
+The Dagster runs themselves are in `demo_runs.py`.
+"""
 
 import signal
 import subprocess
@@ -24,47 +27,47 @@ from unde_catalog.stores.staging.reports import status as reports
 from unde_catalog.stores.staging.stock import read as stock_rows
 
 SEARCH_PAGE = f"http://127.0.0.1:{SEARCH_PORT}"  # where `up` serves it
-_LOOK_SECONDS = 0.5
-_LINE_SECONDS = 5.0  # without a terminal: a line now and then
-_SHOWN = 2  # products of a brand, and ...
-_SHOPS = 3  # ... shops of each
-_PHOTOS = ("photo", "bakai.photo")  # as the sandbox's log calls them
-_REAL = ("staging_db_url", "production_db_url", "dagster_db_url", "s3_endpoint")
+_POLL_SECONDS = 0.5
+_LINE_SECONDS = 5.0  # between two lines of progress where the output is not a terminal
+_PRODUCTS_SHOWN = 2  # of each brand
+_STORES_SHOWN = 3  # of each product
+_PHOTO_KINDS = ("photo", "bakai.photo")  # of requests in the sandbox's log
+_EXTERNAL_STORES = ("staging_db_url", "production_db_url", "dagster_db_url", "s3_endpoint")
 
 
 def demo(console: Console, port: int) -> int:
-    """Run it; 0 when every run succeeded. `SettingsError` where real services are configured."""
+    """Run the demo; 0 if every run succeeded. `SettingsError` if a database or bucket of your own is configured."""
     started = time.monotonic()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what it started is stopped
-    configured = [name.upper() for name in _REAL if getattr(load_settings(), name) is not None]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that child processes are stopped
+    configured = [name.upper() for name in _EXTERNAL_STORES if getattr(load_settings(), name) is not None]
     if configured:
-        raise SettingsError(f"the demo fills embedded stores only: unset {', '.join(configured)} (also in .env)")
-    publish({**environment(port), "ZARA_INDEX_SCOPE": "pilot"})  # so that Ximilar has something to do
+        raise SettingsError(f"the demo writes to embedded databases only: unset {', '.join(configured)} (also in .env)")
+    publish({**environment(port), "ZARA_INDEX_SCOPE": "pilot"})  # so that ximilar_index has work
     settings = load_settings()
     console.print(f"State: {settings.home}")
     with sandbox(settings, port) as base_url, Backends(settings) as backends:
-        console.print(f"Sandbox of the outside services: {base_url}")
+        console.print(f"Sandbox: {base_url}")
         _, position = requests_logged(base_url)
         log = settings.home / "logs" / "demo.log"
         status = _run(console, backends, log)
-        requested = sum(requests_logged(base_url, kind, position)[0] for kind in _PHOTOS)
-        wide = Console(width=max(console.width, 120))  # where it goes to a file, a table must not be cut
+        requested = sum(requests_logged(base_url, kind, position)[0] for kind in _PHOTO_KINDS)
+        wide = Console(width=max(console.width, 120))  # a table in a file must not be cut
         wide.print(_summary(backends))
-        wide.print(_in_shops(backends))
+        wide.print(_stock(backends))
         example_search(wide, backends, SEARCH_PAGE)
-        console.print(f"{requested} photos were requested; all of it took {time.monotonic() - started:.0f} s.")
+        console.print(f"{requested} photos were requested. The demo took {time.monotonic() - started:.0f} s.")
         console.print(f"Collages: {backends.objects_folder / 'collages'}")
         console.print(f"Photos:   {backends.objects_folder / 'originals'}")
-        console.print(f"Next: make up, for Dagster's UI and the search page ({SEARCH_PAGE}) on the same state.")
+        console.print(f"Next: make up serves Dagster's UI and the search page ({SEARCH_PAGE}) on the same state.")
         if status:
-            console.print(f"[red]A run failed:[/red] make up shows which and why; the log is {log}")
+            console.print(f"[red]A run failed.[/red] make up shows which one and why. Log: {log}")
     return status
 
 
 def _run(console: Console, backends: Backends, log: Path) -> int:
-    """The Dagster runs, watched until they end; the exit status."""
+    """Start the Dagster runs, show their progress until they end, and return their exit status."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    watch, db = ProgressView(backends.db), backends.db
+    progress, db = ProgressView(backends.db), backends.db
     with log.open("a") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "unde_catalog.local.demo_runs"],
@@ -78,10 +81,10 @@ def _run(console: Console, backends: Backends, log: Path) -> int:
             if console.is_terminal:
                 with Live(console=console, refresh_per_second=4) as live:
                     while _still_running(process):
-                        live.update(table(watch.look(), db.run(reports.product_counts)))
+                        live.update(table(progress.read(), db.run(reports.product_counts)))
                     live.update(Table())
             else:
-                _plain_lines(console, process, watch)
+                _plain_lines(console, process, progress)
             return process.wait()
         finally:
             stop(process)
@@ -89,26 +92,26 @@ def _run(console: Console, backends: Backends, log: Path) -> int:
 
 def _still_running(process: subprocess.Popen[str]) -> bool:
     try:
-        process.wait(_LOOK_SECONDS)
+        process.wait(_POLL_SECONDS)
     except subprocess.TimeoutExpired:
         return True
     return False
 
 
-def _plain_lines(console: Console, process: subprocess.Popen[str], watch: ProgressView) -> None:
-    said: dict[tuple[str, str], str] = {}
+def _plain_lines(console: Console, process: subprocess.Popen[str], view: ProgressView) -> None:
+    printed: dict[tuple[str, str], str] = {}
     last = 0.0
     running = True
     while running:
         running = _still_running(process)
-        progress = watch.look()
+        progress = view.read()
         if running and time.monotonic() - last < _LINE_SECONDS:
             continue
         last = time.monotonic()
         for brand, stages in progress.items():
             for stage, state in stages.items():
-                if said.get((brand, stage)) != str(state):
-                    said[brand, stage] = str(state)
+                if printed.get((brand, stage)) != str(state):
+                    printed[brand, stage] = str(state)
                     console.print(f"{brand} {stage}: {state}", highlight=False)
 
 
@@ -117,7 +120,7 @@ def _summary(backends: Backends) -> Table:
     products = backends.db.run(reports.product_counts)
     failures = backends.db.run(reports.failures)
     names = [brand.name for brand in BRANDS.values()]
-    result = Table("products through", *names, "failed", title="The catalogue")
+    result = Table("products done", *names, "failed", title="Catalogue")
     for stage in ("raw_products", *DUE_STAGES):
         reasons: Counter[str] = Counter()
         for brand in BRANDS:
@@ -131,15 +134,15 @@ def _summary(backends: Backends) -> Table:
     return result
 
 
-def _in_shops(backends: Backends) -> Table:
-    """A few products by shop, in which sizes."""
-    result = Table("product", "in", "sizes", title="In the shops now")
+def _stock(backends: Backends) -> Table:
+    """A few products with the stores that have them, and the sizes."""
+    result = Table("product", "store", "sizes in stock", title="Stock")
     for brand in BRANDS:
         shown: dict[str, int] = {}
-        for row in backends.db.run(stock_rows.some_products, brand, _SHOWN):
+        for row in backends.db.run(stock_rows.some_products, brand, _PRODUCTS_SHOWN):
             name = f"{BRANDS[brand].name}: {row['name']}"
             shown[name] = shown.get(name, 0) + 1
-            if shown[name] <= _SHOPS:
+            if shown[name] <= _STORES_SHOWN:
                 first = name if shown[name] == 1 else ""
                 result.add_row(first, row["shop"], ", ".join(row["sizes"]) or "none")
     return result

@@ -1,6 +1,6 @@
-"""The demo's Dagster runs, brand by brand, in a process of their own: `python -m unde_catalog.local.demo_runs`.
+"""The demo's Dagster runs: `python -m unde_catalog.local.demo_runs`.
 
-Apart from the terminal's process, as Dagster redirects the output of what it runs.
+A process of its own, since Dagster redirects the output of the process that executes a run.
 """
 
 import sys
@@ -16,7 +16,7 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
 
 
 def main() -> int:
-    """From the scrape to what is published of it, then the shops and their stock, for every brand; 1 if any failed."""
+    """Collect and publish every brand, then find its stores and check their stock; 1 if a run failed."""
     definitions = build_definitions()
     failed = []
     with dg.DagsterInstance.get() as instance:
@@ -33,17 +33,17 @@ def main() -> int:
             if not result.success:
                 failed.append(f"{brand} {' '.join(assets)}".strip())
 
-        catalogue = definitions.resolve_job_def("catalogue")
-        shops = definitions.resolve_implicit_global_asset_job_def()
+        pipeline = definitions.resolve_job_def("catalogue")
+        all_assets = definitions.resolve_implicit_global_asset_job_def()
         for brand in BRANDS:
-            run(catalogue, brand, brand)
+            run(pipeline, brand, brand)
         for brand in (key for key, one in BRANDS.items() if one.has_stores):
-            run(shops, brand, brand, "raw_stores")
+            run(all_assets, brand, brand, "raw_stores")
             day = f"{datetime.now(UTC):%Y-%m-%d}"
-            # All at once: by themselves products come due over the hour.
-            run(shops, brand, dg.MultiPartitionKey({"brand": brand, "date": day}), "availability", force=True)
+            # force: without it, products come due spread over the hour.
+            run(all_assets, brand, dg.MultiPartitionKey({"brand": brand, "date": day}), "availability", force=True)
         for brand in BRANDS:
-            run(shops, brand, brand, "production_catalog")  # their stock
+            run(all_assets, brand, brand, "production_catalog")  # now with their stock
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

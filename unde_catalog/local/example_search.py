@@ -1,4 +1,4 @@
-"""The search that the demo ends with: what looks like the first product that is embedded."""
+"""The search at the end of the demo: products that look like the first one with an embedding."""
 
 from rich.console import Console
 from rich.table import Table
@@ -16,20 +16,20 @@ _FOUND = 5
 
 
 def example_search(console: Console, backends: Backends, page: str) -> None:
-    """Search as the API does, and name the address below `page` where the same is seen in pictures."""
+    """Search as the API does, and print the URL below `page` that shows the same results with photos."""
     serving = backends.db.run(models.models).serving
     photos = backends.db.run(embeddings.page, serving, _SCOPE, 0, 1) if serving else []
     if not photos:
-        console.print("Search: nothing is embedded, so nothing can be found.")
+        console.print("Search: no photo has an embedding yet, so there is nothing to find.")
         return
     external_id, brand = photos[0].external_id, photos[0].brand
     name = backends.db.run(catalogue_api.by_ids, [photos[0].product_id])[photos[0].product_id].name or external_id
-    answer = SearchService(Context(backends)).like(external_id, brand, None, SearchQuery(EVERYTHING, _FOUND, None))
-    table = Table("score", "product", "price", "in stock at", title=f"What looks like {BRANDS[brand].name}: {name}")
-    for one in answer.results:
+    response = SearchService(Context(backends)).like(external_id, brand, None, SearchQuery(EVERYTHING, _FOUND, None))
+    table = Table("score", "product", "price", "in stock at", title=f"Similar to {BRANDS[brand].name}: {name}")
+    for one in response.results:
         named = BRANDS[one.product.product_metadata.brand].name
         price = f"{one.product.price} {one.product.currency}" if one.product.price is not None else ""
-        table.add_row(f"{one.score:.2f}", f"{named}: {one.product.title}", price, f"{len(one.in_stock)} shops")
+        table.add_row(f"{one.score:.2f}", f"{named}: {one.product.title}", price, f"{len(one.in_stock)} stores")
     console.print(table)
-    console.print(f"By {answer.model}, {answer.took_ms.total:.0f} ms. In pictures, with make up:")
+    console.print(f"Model {response.model}, {response.took_ms.total:.0f} ms. With make up, see the photos at:")
     console.print(f"  {page}/?like={external_id}&of_brand={brand}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The processes that the demo and `up` start and stop: the sandbox and Dagster; and where Dagster finds its home."""
+"""Processes that `demo` and `up` start and stop: the sandbox and Dagster, and Dagster's home folder."""
 
 import json
 import signal
@@ -17,11 +17,11 @@ _STOP_SECONDS = 20.0
 
 
 class CannotStart(RuntimeError):
-    """A process of ours did not come up; the message holds what it said."""
+    """A child process did not start; the message holds its output."""
 
 
 def dagster_home(settings: Settings) -> Path:
-    """`UNDE_HOME/dagster`, made if missing, with the project's dagster.yaml linked into it."""
+    """`UNDE_HOME/dagster`, created if missing, with a link to the project's dagster.yaml."""
     home = settings.home / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     link = home / "dagster.yaml"
@@ -35,9 +35,9 @@ def dagster_home(settings: Settings) -> Path:
 
 @contextmanager
 def sandbox(settings: Settings, port: int) -> Iterator[str]:
-    """A sandbox on this machine while the context lasts; its base URL. One that runs already is shared.
+    """The base URL of a sandbox that runs while the context lasts; one that already runs on the port is shared.
 
-    It keeps its port, as the photo URLs it hands out hold it.
+    The port is fixed, since the photo URLs in its items contain it.
     """
     base_url = f"http://127.0.0.1:{port}"
     if _is_sandbox(base_url):
@@ -46,7 +46,7 @@ def sandbox(settings: Settings, port: int) -> Iterator[str]:
     state = settings.home / "sandbox"
     state.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "unde_catalog.sandbox", "--port", str(port), "--state-dir", str(state)]
-    # In a session of its own: Ctrl-C reaches us first, and we stop it when nobody needs it any more.
+    # A session of its own: Ctrl-C reaches the parent first, which stops the sandbox last.
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
@@ -55,7 +55,7 @@ def sandbox(settings: Settings, port: int) -> Iterator[str]:
         line = process.stdout.readline()
         if "ready" not in line:
             raise CannotStart(
-                f"{line.strip() or 'the sandbox ended without a word'}; --sandbox-port names another port"
+                f"{line.strip() or 'the sandbox ended without output'}; choose another port with --sandbox-port"
             )
         yield base_url
     finally:
@@ -63,19 +63,19 @@ def sandbox(settings: Settings, port: int) -> Iterator[str]:
 
 
 def requests_logged(base_url: str, kind: str = "photo", since: int = 0) -> tuple[int, int]:
-    """How many requests of a kind the sandbox logged since a position, and the position to go on from."""
-    with urllib.request.urlopen(f"{base_url}/_log?kind={kind}&since={since}", timeout=10) as answer:
-        log = json.load(answer)
+    """The number of requests of a kind that the sandbox logged after a position, and the new position."""
+    with urllib.request.urlopen(f"{base_url}/_log?kind={kind}&since={since}", timeout=10) as response:
+        log = json.load(response)
     return len(log["requests"]), log["next"]
 
 
 def dagster_environment(settings: Settings, extra: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a Dagster process of ours."""
+    """The environment for a Dagster process that uses this state."""
     return child_environment({"DAGSTER_HOME": str(dagster_home(settings)), "UNDE_HOME": str(settings.home), **extra})
 
 
 def stop(process: subprocess.Popen[str]) -> None:
-    """Ask a process that leads its own group to end, and see to it."""
+    """Interrupt a child process, and kill it if it does not end in time."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
         try:
@@ -87,7 +87,7 @@ def stop(process: subprocess.Popen[str]) -> None:
 
 def _is_sandbox(base_url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{base_url}/_health", timeout=2) as answer:
-            return bool(json.load(answer).get("sandbox"))
+        with urllib.request.urlopen(f"{base_url}/_health", timeout=2) as response:
+            return bool(json.load(response).get("sandbox"))
     except (OSError, ValueError, urllib.error.URLError):
         return False

@@ -1,7 +1,4 @@
-"""How far the stages are, read from the database while somebody else works: for people who watch.
-
-Plain numbers from `staging.reports` become rows here; nothing is decided by them.
-"""
+"""The progress of the stages, read from the staging database while runs work, as a table for the terminal."""
 
 import time
 from collections.abc import Callable
@@ -18,7 +15,7 @@ from unde_catalog.stores.staging.reports import status as reports
 
 @dataclass(frozen=True, slots=True)
 class StageProgress:
-    """One brand's stage: products done, failed and still to do, the present rate, and seconds left (None: unknown)."""
+    """One stage of a brand: products done, failed and to do, the current rate, and seconds left (None: unknown)."""
 
     done: int
     failed: int
@@ -40,14 +37,14 @@ class StageProgress:
 
 @dataclass(slots=True)
 class ProgressView:
-    """Looks at the database again and again; rates are those since the stage began to move."""
+    """Reads progress repeatedly; rates count from the first read at which a stage had leased products."""
 
     db: Database
     clock: Callable[[], float] = time.monotonic
     _began: dict[tuple[str, str], tuple[float, int]] = field(default_factory=dict)
 
-    def look(self) -> dict[str, dict[str, StageProgress]]:
-        """Progress by brand and stage, for those that have begun."""
+    def read(self) -> dict[str, dict[str, StageProgress]]:
+        """Progress by brand and stage, for stages that have begun."""
         counts = self.db.run(reports.stage_counts)
         found: dict[str, dict[str, StageProgress]] = {}
         for brand in BRANDS:
@@ -68,7 +65,7 @@ class ProgressView:
 
 
 def table(progress: dict[str, dict[str, StageProgress]], products: dict[str, dict[str, int]]) -> Table:
-    """Brands down, stages across."""
+    """A row for each brand, a column for each stage."""
     result = Table("brand", "raw_products", *DUE_STAGES, title="unde_catalog")
     for brand in BRANDS:
         stages = progress.get(brand, {})

@@ -1,6 +1,6 @@
-"""One server that `up` starts beside others: its log, when it answers, what it said when it ended by itself.
+"""A server that `up` starts: its process, its log, and whether it responds.
 
-Which servers there are is in `up.py`.
+The list of servers is in `up.py`.
 """
 
 import contextlib
@@ -14,17 +14,17 @@ from typing import Self
 
 from unde_catalog.local.processes import CannotStart, stop
 
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 _LAST_LINES = 15
 
 
 class LocalService:
-    """A running server, in a session of its own: Ctrl-C reaches whoever started it, who stops it. A context manager."""
+    """A running server, stopped when the context ends. Its own session: Ctrl-C reaches only the parent."""
 
     def __init__(
         self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str], folder: Path | None = None
     ) -> None:
-        """`log`: all it says, written anew; `folder`: where it runs."""
+        """`log`: the file for its output, overwritten; `folder`: its working directory."""
         self.name, self.log = name, log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("w") as output:
@@ -41,26 +41,26 @@ class LocalService:
 
     @property
     def ended(self) -> str | None:
-        """While it runs None; else how it ended and the last it said."""
+        """None while it runs; then its exit status and the last lines of its output."""
         status = self._process.poll()
         if status is None:
             return None
         last = "\n".join(self.log.read_text(errors="replace").splitlines()[-_LAST_LINES:])
-        return f"{self.name} ended by itself with status {status}; all it said is in {self.log}\n{last}"
+        return f"{self.name} ended with status {status}. Log: {self.log}\n{last}"
 
-    def answers(self, url: str, stop_requested: threading.Event) -> bool:
-        """Whether a browser finds something at `url`, when it does; False when it ended before, or we are to stop."""
-        while not stop_requested.wait(_LOOK_SECONDS) and self.ended is None:
+    def wait_for_response(self, url: str, stop_requested: threading.Event) -> bool:
+        """Wait until `url` responds; False if the server ended first or a stop was requested."""
+        while not stop_requested.wait(_POLL_SECONDS) and self.ended is None:
             with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2):
                 return True
         return False
 
 
 def must_be_free(port: int, option: str) -> None:
-    """`CannotStart` names where another port is chosen, which some servers would do silently."""
+    """Raise `CannotStart` if the port is taken: some servers would silently choose another one."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise CannotStart(f"port {port} can't be had ({error.strerror}); {option} names another") from error
+            raise CannotStart(f"port {port} is in use ({error.strerror}): choose another one with {option}") from error

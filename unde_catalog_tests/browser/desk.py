@@ -118,7 +118,7 @@ def open_desk(home: Path) -> Iterator[Desk]:
             said = ""
             for line in process.stdout:
                 said += line
-                if f"Dagster: http://127.0.0.1:{port}" in line:
+                if f"Dagster's UI: http://127.0.0.1:{port}" in line:
                     break
             else:
                 raise AssertionError(f"up ended without serving: {said}")

@@ -1,3 +1,5 @@
+"""`unde-catalog` as a process, with the sandbox as the outside world."""
+
 import json
 import os
 import subprocess
@@ -37,46 +39,46 @@ def test_status_counts_by_brand_stage_and_status(cli, db: Database) -> None:
     }  # fmt: skip
     assert brands["zara"]["image_status"] == {"pending": 16, "uploaded": 4}
     assert brands["oysho"]["originals"]["done"] == 0
-    people = cli("status").stdout
-    assert "4 done, 16 due" in people
-    assert "last scrape complete, 20 active" in people
+    table = cli("status").stdout
+    assert "4 done, 16 due" in table
+    assert "last scrape complete, 20 active" in table
 
 
-def test_show_tells_everything_of_one_product(cli, db: Database) -> None:
+def test_show_prints_everything_about_one_product(cli, db: Database) -> None:
     for stage in ("raw_products", "originals", "collages"):
         assert cli("run", stage, "--brand", "oysho").returncode == 0
     with db.transaction() as cursor:
         cursor.execute("SELECT external_id, name FROM raw_products ORDER BY id LIMIT 1")
         product = cursor.fetchone()
     assert product is not None
-    told = cli("show", f"oysho/{product['external_id']}").stdout
+    shown = cli("show", f"oysho/{product['external_id']}").stdout
     key = f"originals/oysho/{product['external_id']}/1.jpg"
     for fact in (product["name"], "collage_ready", key, "stage originals: done", "collages_oysho  success", "sha256"):
-        assert fact in told
+        assert fact in shown
     Path(os.environ["UNDE_HOME"], "objects", key).unlink()
     assert "missing" in cli("show", f"oysho/{product['external_id']}").stdout
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("show", "zara"), "'zara' is not BRAND/EXTERNAL_ID"),
         (("show", "zara/none"), "zara has no product none"),
         (("run", "nothing"), "unknown stage 'nothing'; the stages are raw_products, raw_stores, originals, collages"),
         (("run", "originals", "--brand", "gap"), "unknown brand 'gap'; the brands are zara"),
         (("run", "originals", "--brand", "zara", "--product-ids", "7"), "zara has no product 7"),
-        (("requeue", "--stage", "raw_products"), "--stage wants one of originals, collages"),
-        (("requeue", "--stage", "originals", "--brand", "gap"), "--brand wants one of zara"),
+        (("requeue", "--stage", "raw_products"), "--stage must be one of originals, collages"),
+        (("requeue", "--stage", "originals", "--brand", "gap"), "--brand must be one of zara"),
     ],
 )
-def test_a_wrong_argument_is_told_in_a_sentence(cli, arguments: tuple[str, ...], told: str) -> None:
+def test_a_wrong_argument_is_explained_in_one_sentence(cli, arguments: tuple[str, ...], message: str) -> None:
     done = cli(*arguments)
     assert done.returncode == 1
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_wrong_setting_is_told_by_name(cli) -> None:
+def test_an_invalid_setting_is_named(cli) -> None:
     done = cli("status", DOWNLOAD_TIMEOUT="soon")
     assert done.returncode == 1
     assert done.stderr.startswith("DOWNLOAD_TIMEOUT: wants seconds for one photo")
@@ -93,7 +95,7 @@ def test_an_unmigrated_database_says_what_to_do(cli, server, monkeypatch: pytest
     server.drop(empty)
 
 
-def test_requeue_takes_up_what_was_given_up_for_a_reason(cli, db: Database) -> None:
+def test_requeue_makes_products_due_by_their_reason(cli, db: Database) -> None:
     assert cli("run", "raw_products", "--brand", "zara").returncode == 0
     with db.transaction() as cursor:
         cursor.execute(
@@ -108,7 +110,7 @@ def test_requeue_takes_up_what_was_given_up_for_a_reason(cli, db: Database) -> N
     assert state["image_status"]["pending"] == 2
 
 
-def test_a_brand_in_trouble_holds_up_no_other(cli) -> None:
+def test_a_failing_brand_does_not_stop_the_others(cli) -> None:
     done = cli("run", "raw_products", APIFY_TASK_ZARA="no-such-task")
     assert done.returncode == 1
     assert "raw_products of zara stopped: Apify answered 404" in done.stderr
@@ -116,7 +118,7 @@ def test_a_brand_in_trouble_holds_up_no_other(cli) -> None:
     assert "raw_products oysho: 20 done" in done.stdout
 
 
-def test_sandbox_env_is_all_it_takes(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_sandbox_env_prints_all_settings_that_a_run_needs(sandbox: Sandbox, tmp_path: Path) -> None:
     script = (
         f'set -a; eval "$({PROGRAM} sandbox env --port {sandbox.port})"; set +a; {PROGRAM} run raw_products -b zara'
     )

@@ -1,4 +1,4 @@
-"""`demo` and `up` as a newcomer runs them: processes of their own on a home of their own."""
+"""`demo` and `up` as a new user runs them: as processes, with an UNDE_HOME of their own."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from nats.js.errors import NoStreamResponseError
 from unde_catalog.stores.embedded import nats
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
-PHOTOS = ("photo", "bakai.photo")  # as the sandbox calls requests for them
+PHOTOS = ("photo", "bakai.photo")  # kinds of requests in the sandbox's log
 
 
 def free_port() -> int:
@@ -66,8 +66,8 @@ def logged(home: Path, kind: str) -> list[dict[str, Any]]:
     return [line for line in map(json.loads, lines) if line["kind"] == kind]
 
 
-def ours(home: Path) -> list[psutil.Process]:
-    """Processes that name this test's home or run with it."""
+def processes_of(home: Path) -> list[psutil.Process]:
+    """Processes whose command line or UNDE_HOME names this test's folder."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -79,7 +79,7 @@ def ours(home: Path) -> list[psutil.Process]:
 
 
 @pytest.mark.timeout(500)
-def test_the_demo_ends_with_every_product_glued_and_says_where_the_pictures_are(first_demo: str, home: Path) -> None:
+def test_the_demo_makes_every_collage_and_prints_where_they_are(first_demo: str, home: Path) -> None:
     for stage in ("raw_products", "originals", "collages"):
         assert re.search(rf"{stage} +(│ 20 +){{6}}│ 40 +│ +│", first_demo), stage
     requested = re.search(r"(\d+) photos were requested", first_demo)
@@ -93,8 +93,8 @@ def test_the_demo_ends_with_every_product_glued_and_says_where_the_pictures_are(
 
 
 @pytest.mark.timeout(500)
-def test_the_demo_ends_with_some_products_of_every_brand_by_shop(first_demo: str) -> None:
-    shown = first_demo.partition("In the shops now")[2]
+def test_the_demo_shows_stock_by_store_for_every_brand(first_demo: str) -> None:
+    shown = first_demo.partition("Stock")[2]
     rows = [line.split("│")[1] for line in shown.splitlines() if line.startswith("│")]
     assert {row.split(":")[0].strip() for row in rows if ":" in row} == {
         "Zara", "Bershka", "Pull&Bear", "Stradivarius", "Massimo Dutti", "Oysho",
@@ -104,7 +104,7 @@ def test_the_demo_ends_with_some_products_of_every_brand_by_shop(first_demo: str
 
 
 @pytest.mark.timeout(500)
-def test_a_second_demo_asks_for_no_photo_and_pays_for_no_scrape(
+def test_a_second_demo_requests_no_photo_and_no_scrape(
     first_demo: str, home: Path, environment: dict[str, str], sandbox_port: int
 ) -> None:
     before = [len(logged(home, kind)) for kind in (*PHOTOS, "apify.start", "bakai.products")]
@@ -114,8 +114,8 @@ def test_a_second_demo_asks_for_no_photo_and_pays_for_no_scrape(
 
 
 @pytest.mark.timeout(500)
-def test_nothing_runs_on_after_the_demo(first_demo: str, home: Path) -> None:
-    gone, alive = psutil.wait_procs(ours(home), timeout=20)
+def test_no_process_is_left_after_the_demo(first_demo: str, home: Path) -> None:
+    gone, alive = psutil.wait_procs(processes_of(home), timeout=20)
     assert not alive, [process.cmdline() for process in alive]
 
 
@@ -127,8 +127,8 @@ def ask_dagster(port: int, query: str, **variables: Any) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(500)
-def test_the_demo_ends_with_a_search_and_where_it_is_seen_in_pictures(first_demo: str) -> None:
-    shown = first_demo.partition("What looks like Zara: ")[2]
+def test_the_demo_ends_with_a_search_and_its_url(first_demo: str) -> None:
+    shown = first_demo.partition("Similar to Zara: ")[2]
     rows = [line.split("│")[1].strip() for line in shown.splitlines() if line.startswith("│")]
     scores = [float(score) for score in rows]
     assert len(scores) == 5 and scores == sorted(scores, reverse=True)
@@ -139,19 +139,19 @@ def test_the_demo_ends_with_a_search_and_where_it_is_seen_in_pictures(first_demo
 def dagster(
     first_demo: str, home: Path, environment: dict[str, str], sandbox_port: int
 ) -> Iterator[tuple[int, subprocess.Popen[str], int]]:
-    """`unde-catalog up`, serving; its port, its process, and where it searches."""
-    port, search_port, nats_port, people_port = (free_port() for _ in range(4))
+    """A running `unde-catalog up`: its port, its process and the search page's port."""
+    port, search_port, nats_port, media_port = (free_port() for _ in range(4))
     command = [
         PROGRAM, "up", "--port", str(port), "--search-port", str(search_port), "--nats-port", str(nats_port),
         "--sandbox-port", str(sandbox_port),
     ]  # fmt: skip
     process = subprocess.Popen(
-        command, cwd=home, env={**environment, "USER_MEDIA_PORT": str(people_port)}, stdout=subprocess.PIPE, text=True
+        command, cwd=home, env={**environment, "USER_MEDIA_PORT": str(media_port)}, stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None
         for line in process.stdout:
-            if f"Dagster: http://127.0.0.1:{port}" in line:
+            if f"Dagster's UI: http://127.0.0.1:{port}" in line:
                 break
         else:
             pytest.fail("up ended without serving")
@@ -179,7 +179,7 @@ def search(port: int, external_id: str) -> dict[str, Any]:
 
 
 async def send_a_photo(url: str) -> dict[str, Any]:
-    """What the service for people's photos answers to a request for one."""
+    """The response of the user media service to a request for one photo."""
     connection = await connect(url)
     try:
         answers = await connection.subscribe("inference_result")
@@ -198,7 +198,7 @@ async def send_a_photo(url: str) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(500)
-def test_up_serves_materializations_and_searches_and_peoples_photos_and_stops_cleanly(
+def test_up_serves_dagster_search_and_user_media_and_stops_cleanly(
     dagster: tuple[int, subprocess.Popen[str], int], home: Path, first_demo: str
 ) -> None:
     port, process, search_port = dagster
@@ -213,7 +213,7 @@ def test_up_serves_materializations_and_searches_and_peoples_photos_and_stops_cl
     (serving,) = [one for one in family if one.cmdline()[-4:-1] == ["search", "serve", "--port"]]
     serving.kill()
     assert process.stdout is not None
-    assert any("Everything else goes on." in line for line in process.stdout)
+    assert any("The other servers keep running." in line for line in process.stdout)
     photos = len(logged(home, "photo"))
     selector = {
         "repositoryLocationName": "unde_catalog", "repositoryName": "__repository__", "jobName": "__ASSET_JOB",
@@ -233,16 +233,16 @@ def test_up_serves_materializations_and_searches_and_peoples_photos_and_stops_cl
         status = ask_dagster(port, WAIT, id=launched["run"]["runId"])["runOrError"]["status"]
         if status in ("SUCCESS", "FAILURE", "CANCELED"):
             break
-        threading.Event().wait(0.2)  # between two looks at a run of another process
+        threading.Event().wait(0.2)  # polls a run of another process
     assert status == "SUCCESS", (home / ".unde" / "logs" / "dagster.log").read_text()[-3000:]
     assert len(logged(home, "photo")) > photos
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
-    gone, alive = psutil.wait_procs(ours(home), timeout=20)
+    gone, alive = psutil.wait_procs(processes_of(home), timeout=20)
     assert not alive, [one.cmdline() for one in alive]
 
 
-def test_a_busy_port_is_told_at_once(home: Path, environment: dict[str, str]) -> None:
+def test_a_port_in_use_is_reported_at_once(home: Path, environment: dict[str, str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -250,15 +250,15 @@ def test_a_busy_port_is_told_at_once(home: Path, environment: dict[str, str]) ->
         up = subprocess.run(
             [PROGRAM, "up", "--port", str(port)], cwd=home, env=environment, capture_output=True, text=True
         )
-        assert (up.returncode, "--port names another" in up.stderr) == (1, True)
+        assert (up.returncode, "choose another one with --port" in up.stderr) == (1, True)
         demo = subprocess.run(
             [PROGRAM, "demo", "--sandbox-port", str(port)], cwd=home, env=environment, capture_output=True, text=True
         )
-        assert (demo.returncode, "--sandbox-port names another" in demo.stderr) == (1, True)
+        assert (demo.returncode, "choose another port with --sandbox-port" in demo.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path, number: signal.Signals) -> None:
+def test_an_interrupted_demo_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     command = [PROGRAM, "demo", "--sandbox-port", str(free_port())]
     process = subprocess.Popen(
@@ -269,11 +269,11 @@ def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path, number: sign
     process.send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode != 0
-    gone, alive = psutil.wait_procs(ours(tmp_path), timeout=20)
+    gone, alive = psutil.wait_procs(processes_of(tmp_path), timeout=20)
     assert not alive, [one.cmdline() for one in alive]
 
 
-def test_the_demo_refuses_to_fill_a_real_database(home: Path, environment: dict[str, str]) -> None:
+def test_the_demo_refuses_a_configured_database(home: Path, environment: dict[str, str]) -> None:
     real = {**environment, "STAGING_DB_URL": "postgresql://role:planted@127.0.0.1:1/unde_staging"}
     done = subprocess.run([PROGRAM, "demo"], cwd=home, env=real, capture_output=True, text=True)
     assert done.returncode == 1

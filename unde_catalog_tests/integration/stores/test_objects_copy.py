@@ -193,7 +193,7 @@ def test_the_command_copies_from_the_folder_to_a_bucket_and_on_to_another_store(
     assert run.returncode == 0 and wanted in run.stdout, run.stderr
     assert contents(directory_store(tmp_path / "back")) == OBJECTS
     run = command(tmp_path, "--to", str(tmp_path / "back"), **s3_environment(rclone.url))
-    assert run.returncode == 0 and f"{len(OBJECTS)} there already" in run.stdout
+    assert run.returncode == 0 and f"{len(OBJECTS)} unchanged" in run.stdout
     (tmp_path / "back" / "collages" / "zara" / "1.jpg").unlink()
     (tmp_path / "back" / "collages" / "zara" / "1.jpg").mkdir()
     run = command(tmp_path, "--to", str(tmp_path / "back"), **s3_environment(rclone.url))
@@ -206,9 +206,9 @@ def test_the_command_copies_from_the_folder_to_a_bucket_and_on_to_another_store(
         (("--to", "s3://other"), "S3_ENDPOINT or COPY_TO_S3_ENDPOINT: wanted for s3://other"),
         (("--to", "https://host/bucket"), "is no store: wants configured, s3://bucket or a folder"),
         (("--to", "s3://bucket/folder"), "is no store"),
-        (("--to", "configured"), "can't be copied to itself"),
+        (("--to", "configured"), "is source and target"),
         (("--to", "there", "--from", "nowhere"), "there is no folder nowhere"),
-        (("--to", "there", "--prefix", "originals/zarra"), "there is nothing below originals/zarra"),
+        (("--to", "there", "--prefix", "originals/zarra"), "has the prefix originals/zarra"),
     ],
 )
 def test_a_store_that_is_none_is_told_in_a_sentence(tmp_path: Path, arguments: tuple[str, ...], told: str):
