@@ -136,7 +136,7 @@ def _option_name(option: Any) -> str:
 
 
 def _option_default(option: Any) -> str:
-    if option.default is None or option.required:
+    if option.default in (None, "") or option.required:
         return ""
     return {True: "on", False: "off"}[option.default] if option.is_bool_flag else f"`{option.default}`"
 
