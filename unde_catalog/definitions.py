@@ -1,4 +1,4 @@
-"""The one Definitions of the project; importing it reads settings and does nothing else."""
+"""The one `Definitions` of the project. Importing this module reads settings and does no other I/O."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,35 +17,43 @@ from unde_catalog.defs.assets.raw_stores import raw_stores
 from unde_catalog.defs.assets.user_media_days import user_media_days
 from unde_catalog.defs.assets.visual_index import visual_index
 from unde_catalog.defs.assets.ximilar_index import ximilar_index
+from unde_catalog.defs.automation.alert_sensor import alert_sensor
 from unde_catalog.defs.automation.check_jobs import CHECK_JOBS, check_schedules
-from unde_catalog.defs.automation.due_sensors import due_sensor
-from unde_catalog.defs.automation.jobs import CATALOGUE_JOB, SENSOR_STAGES, STAGE_JOBS
-from unde_catalog.defs.automation.notice_sensors import notice_sensor
+from unde_catalog.defs.automation.due_sensors import SENSOR_STAGES, due_sensor
+from unde_catalog.defs.automation.jobs import (
+    STAGE_JOBS,
+    build_report_job,
+    record_user_media_days_job,
+    update_catalog_job,
+)
+from unde_catalog.defs.automation.maintenance_jobs import (
+    clean_up_collages_job,
+    clean_up_downloads_job,
+    maintain_tables_job,
+    prune_history_job,
+)
+from unde_catalog.defs.automation.operations_schedules import operations_schedules
 from unde_catalog.defs.automation.pause_jobs import pause_job, resume_job
-from unde_catalog.defs.automation.report_schedule import REPORT_JOB, report_schedule
-from unde_catalog.defs.automation.stage_schedules import shop_schedules, stage_schedules
-from unde_catalog.defs.automation.upkeep_jobs import clean_up_job, pruning_job, upkeep_job
-from unde_catalog.defs.automation.upkeep_schedules import upkeep_schedules
-from unde_catalog.defs.automation.user_media_schedule import USER_MEDIA_JOB, user_media_schedule
+from unde_catalog.defs.automation.stage_schedules import catalog_schedules, store_schedules
 from unde_catalog.defs.checks.brand_checks import brand_checks
-from unde_catalog.defs.checks.due_checks import checked_in_time, index_in_use
+from unde_catalog.defs.checks.due_checks import checked_on_time, index_in_use
 from unde_catalog.defs.checks.freshness import fresh
-from unde_catalog.defs.checks.indexing import credits_left, nothing_held_back
+from unde_catalog.defs.checks.indexing import credits_left, no_work_deferred
 from unde_catalog.defs.checks.publishing import publishable, published
 from unde_catalog.defs.checks.system import system_checks
-from unde_catalog.defs.checks.user_media import people_are_answered
+from unde_catalog.defs.checks.user_media import requests_answered
 from unde_catalog.defs.io_managers import ObjectManifestIOManager, PostgresProductIOManager
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.settings.environment import Settings, load_settings
 
 
 def build_definitions(settings: Settings | None = None, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """Everything Dagster knows of; `resources` replaces those of the same key, for tests."""
+    """Everything that Dagster loads; tests pass `resources` to replace those of the same key."""
     settings = settings or load_settings()
     is_on = settings.automation == "on"
     sensors = dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
     schedules = dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED
-    given = {"backends": BackendsResource(settings), **(resources or {})}
+    own = {"backends": BackendsResource(settings), **(resources or {})}
     return dg.Definitions(
         assets=asset_metadata(
             [
@@ -65,41 +73,40 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
         ),
         asset_checks=[
             credits_left,
-            nothing_held_back,
+            no_work_deferred,
             publishable,
             published,
-            checked_in_time,
+            checked_on_time,
             index_in_use,
             brand_checks,
             fresh,
             system_checks,
-            people_are_answered,
+            requests_answered,
         ],  # fmt: skip
         jobs=[
-            CATALOGUE_JOB,
+            update_catalog_job,
             *STAGE_JOBS.values(),
             *CHECK_JOBS,
-            REPORT_JOB,
-            USER_MEDIA_JOB,
+            build_report_job,
+            record_user_media_days_job,
             pause_job,
             resume_job,
-            upkeep_job,
-            pruning_job,
-            clean_up_job,
+            maintain_tables_job,
+            prune_history_job,
+            clean_up_collages_job,
+            clean_up_downloads_job,
         ],
         schedules=[
-            *stage_schedules(settings, schedules),
-            *shop_schedules(settings, schedules),
-            *upkeep_schedules(settings, schedules),
+            *catalog_schedules(settings, schedules),
+            *store_schedules(settings, schedules),
             *check_schedules(settings, schedules),
-            report_schedule(settings, schedules),
-            user_media_schedule(settings, schedules),
+            *operations_schedules(settings, schedules),
         ],
-        sensors=[*(due_sensor(stage, sensors) for stage in SENSOR_STAGES), notice_sensor(sensors)],
+        sensors=[*(due_sensor(stage, sensors) for stage in SENSOR_STAGES), alert_sensor(sensors)],
         resources={
-            "postgres_io_manager": PostgresProductIOManager(given["backends"]),
-            "manifest_io_manager": ObjectManifestIOManager(given["backends"]),
-            **given,
+            "postgres_io_manager": PostgresProductIOManager(own["backends"]),
+            "manifest_io_manager": ObjectManifestIOManager(own["backends"]),
+            **own,
         },
     )
 

@@ -81,7 +81,7 @@ STAGE_SPECS: Mapping[str, StageSpec] = {
             pool="apify", role="apify", due_work=False,
         ),
         StageSpec(
-            "raw_stores", "Shops", job="find_stores", group="shops",
+            "raw_stores", "Shops", job="find_stores", group="stores",
             counters=("shops", "new", "changed", "unreadable"),
             interval=_DAY, lateness=Lateness(2 * _DAY, None), due_work=False, needs_stores=True,
         ),
@@ -111,7 +111,7 @@ STAGE_SPECS: Mapping[str, StageSpec] = {
             pool="visual_index", batch_size=200, syncs_removals=True,
         ),
         StageSpec(
-            "availability", "Stock", job="check_availability", group="shops", upstream=("raw_products", "raw_stores"),
+            "availability", "Stock", job="check_availability", group="stores", upstream=("raw_products", "raw_stores"),
             counters=("in_stock", "sold_out", "unknown"),
             interval=_HOUR, lane="stock", active_for=70 * _MINUTE, lateness=_HOURLY,
             batch_size=200, recurs=True, needs_stores=True,

@@ -1,4 +1,4 @@
-"""`unde-catalog upkeep`: what schedules do at night, now."""
+"""`unde-catalog upkeep`: runs the daily maintenance now."""
 
 import typer
 from rich.console import Console
@@ -14,23 +14,21 @@ _console = Console()
 
 
 def upkeep_command() -> None:
-    """Look after the hot tables and their indexes, and delete what is old; 1 where an index could not be mended.
+    """Maintain the busiest tables and their indexes, and delete data that is past its retention time.
 
-    Dagster's old runs are pruned by its own job, `pruning`.
+    The exit code is 1 when an index could not be rebuilt. The job prune_history deletes Dagster's old runs.
     """
     with Backends(load_settings()) as backends:
         report = maintain(backends.backup_url())
-        table = Table("what", "found", "done", "before", "after", box=None)
+        table = Table("name", "state", "action", "before", "after", box=None)
         for one in [*report.tables, *report.indexes]:
-            table.add_row(one.name, one.found, one.done, decimal(one.before), decimal(one.after))
+            table.add_row(one.name, one.state, one.action, decimal(one.bytes_before), decimal(one.bytes_after))
         _console.print(table)
-        rows = retention.old_rows(backends.db, backends.settings)
-        manifests, files = (
-            retention.old_manifests(backends.store, backends.settings),
-            retention.leftovers(backends.store),
-        )
-    deleted = {**rows, "manifests": manifests, "temporary files": files}
+        deleted = retention.delete_old_rows(backends.db, backends.settings) | {
+            "manifests": retention.delete_old_manifests(backends.store, backends.settings),
+            "temporary files": retention.remove_unfinished_files(backends.store),
+        }
     _console.print("deleted: " + ", ".join(f"{count:,} {name}" for name, count in deleted.items()), highlight=False)
-    for sentence in report.trouble:
+    for sentence in report.failures:
         _console.print(sentence, soft_wrap=True, highlight=False, markup=False)
-    raise typer.Exit(1 if report.trouble else 0)
+    raise typer.Exit(1 if report.failures else 0)

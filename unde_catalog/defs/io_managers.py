@@ -13,7 +13,7 @@ from unde_catalog.defs.assets.row_counts import rows_of
 from unde_catalog.defs.assets.stage_asset import StoredByRun
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
 from unde_catalog.defs.resources import BackendsResource
-from unde_catalog.defs.run_metadata import first_sentence, location_of, metadata_of
+from unde_catalog.defs.run_metadata import fail_in_one_sentence, location_of, metadata_of
 from unde_catalog.stages.photos import manifest
 from unde_catalog.stages.raw_products.collect import ProductStream
 from unde_catalog.stages.run import merge
@@ -53,7 +53,10 @@ class PostgresProductIOManager(dg.IOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: ProductStream) -> None:
         """Read the stream and merge it; only now is anything asked of the source."""
-        with first_sentence(f"raw_products of {obj.brand} could not begin"), self._open_backends.open() as backends:
+        with (
+            fail_in_one_sentence(f"raw_products of {obj.brand} could not begin"),
+            self._open_backends.open() as backends,
+        ):
             report = merge(obj, backends)
             rows = rows_of("raw_products", obj.brand, backends, context.log)
         context.log.info(report.sentence())
@@ -62,7 +65,7 @@ class PostgresProductIOManager(dg.IOManager):
     def load_input(self, context: dg.InputContext) -> "pd.DataFrame":
         """The products of the input's partitions, by id."""
         asked = context.definition_metadata or {}
-        with first_sentence("raw_products can't be read"), self._open_backends.open() as backends:
+        with fail_in_one_sentence("raw_products can't be read"), self._open_backends.open() as backends:
             names = asked.get("columns", PRODUCT_COLUMNS)
             return read_products(backends.db, _brands(context), names, inactive=bool(asked.get("inactive")))
 
@@ -77,7 +80,11 @@ class ObjectManifestIOManager(dg.IOManager):
         """Write the run's manifest; where the stage had to stop, this is also where the step fails."""
         report = obj.report
         told = metadata_of(report)
-        with obj.manifest, first_sentence(f"{report.stage} of {report.brand}"), self._open_backends.open() as backends:
+        with (
+            obj.manifest,
+            fail_in_one_sentence(f"{report.stage} of {report.brand}"),
+            self._open_backends.open() as backends,
+        ):
             try:
                 key = obj.manifest.store(backends.store, report.stage, report.brand, context.run_id)
             except StorageUnavailable as down:
@@ -102,7 +109,7 @@ class ObjectManifestIOManager(dg.IOManager):
     def load_input(self, context: dg.InputContext) -> "pd.DataFrame":
         """The newest manifest of each of the input's partitions, one after the other."""
         asset = context.asset_key.path[-1]
-        with first_sentence(f"the manifests of {asset} can't be read"), self._open_backends.open() as backends:
+        with fail_in_one_sentence(f"the manifests of {asset} can't be read"), self._open_backends.open() as backends:
             return manifest.newest(backends.store, asset, _brands(context))
 
 

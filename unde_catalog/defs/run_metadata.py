@@ -77,7 +77,7 @@ def location_of(public_url: str) -> dg.MetadataValue:
 
 
 @contextmanager
-def first_sentence(what: str) -> Iterator[None]:
+def fail_in_one_sentence(what: str) -> Iterator[None]:
     """What no product is to blame for fails the step with one sentence; `what` begins it where the stage did not."""
     try:
         yield

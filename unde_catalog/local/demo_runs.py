@@ -33,7 +33,7 @@ def main() -> int:
             if not result.success:
                 failed.append(f"{brand} {' '.join(assets)}".strip())
 
-        pipeline = definitions.resolve_job_def("catalogue")
+        pipeline = definitions.resolve_job_def("update_catalog")
         all_assets = definitions.resolve_implicit_global_asset_job_def()
         for brand in BRANDS:
             run(pipeline, brand, brand)

@@ -92,7 +92,7 @@ def test_failed_products_are_counted_by_reason_with_examples(
     configured(start_sandbox("--faults", "photo:404=1"))
     result = (
         build_definitions(load_settings())
-        .resolve_job_def("catalogue")
+        .resolve_job_def("update_catalog")
         .execute_in_process(partition_key="zara", instance=instance)
     )
     numbers = metadata(result, "originals")

@@ -56,15 +56,15 @@ def test_the_report_is_made_hourly_and_never_beside_itself(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     definitions = build_definitions(load_settings())
-    schedule: Any = next(one for one in definitions.schedules or [] if one.name == "report_hourly")
-    assert (schedule.cron_schedule, schedule.job_name) == ("20 * * * *", "report")
+    schedule: Any = next(one for one in definitions.schedules or [] if one.name == "build_report_hourly")
+    assert (schedule.cron_schedule, schedule.job_name) == ("20 * * * *", "build_report")
 
     def tick() -> Any:
         at = datetime(2026, 3, 1, 4, 20, tzinfo=UTC)
         return schedule(dg.build_schedule_context(instance=instance, scheduled_execution_time=at))
 
     assert tick().tags["lane"] == "work"
-    instance.create_run_for_job(definitions.resolve_job_def("report"), status=dg.DagsterRunStatus.STARTED)
+    instance.create_run_for_job(definitions.resolve_job_def("build_report"), status=dg.DagsterRunStatus.STARTED)
     assert isinstance(tick(), dg.SkipReason)
 
 

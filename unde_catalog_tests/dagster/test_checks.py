@@ -11,12 +11,13 @@ import pytest
 from unde_catalog.brands import BRANDS
 from unde_catalog.definitions import build_definitions
 from unde_catalog.defs.automation.check_jobs import CHECK_JOBS
-from unde_catalog.defs.automation.in_flight import flights
-from unde_catalog.defs.automation.jobs import SENSOR_STAGES
+from unde_catalog.defs.automation.due_sensors import SENSOR_STAGES
+from unde_catalog.defs.automation.in_flight import runs_in_flight
 from unde_catalog.defs.checks.brand_checks import BRAND_CHECKS
 from unde_catalog.defs.checks.freshness import FRESHNESS_CHECKS
 from unde_catalog.defs.checks.system import SYSTEM_CHECKS
 from unde_catalog.settings.environment import load_settings
+from unde_catalog.stage_specs import STAGE_SPECS
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import host_pace
 from unde_catalog.stores.staging.due_work.host_pace import RequestSlot
@@ -64,16 +65,16 @@ def test_each_brand_has_its_own_answer_to_each_check(db: Database, tick: Run) ->
     reprice(db, ids[:30], "100")
     fail(db, add_products(db, 20, first=100), "originals", days=5)
     scraped(db, "zara", "partial", "too_few_products", 3)
-    well = tick("checks_of_brands", "oysho")
+    well = tick("brand_checks_daily", "oysho")
     assert set(well) == {(spec.asset_key.to_user_string(), spec.name) for spec in BRAND_CHECKS}
     assert {one.partition for one in well.values()} == {"oysho"}
     assert red(well) == {}
-    sick = tick("checks_of_brands", "zara")
+    sick = tick("brand_checks_daily", "zara")
     assert red(sick) == {
         ("raw_products", "vanished_products"): "ERROR", ("raw_products", "price_outliers"): "ERROR",
         ("originals", "coverage"): "WARN", ("originals", "failures"): "ERROR", ("originals", "same_photo"): "WARN",
     }  # fmt: skip
-    assert red(tick("checks_of_brands", "oysho")) == {}
+    assert red(tick("brand_checks_daily", "oysho")) == {}
     told = sick["originals", "failures"]
     assert (told.metadata["failing_for_3_days"].value, told.metadata["products"].value) == (20, 60)
     table: Any = told.metadata["table"]
@@ -86,7 +87,7 @@ def test_each_brand_has_its_own_answer_to_each_check(db: Database, tick: Run) ->
 def test_what_is_not_configured_is_not_late_and_says_what_to_set(db: Database, tick: Run) -> None:
     add_whole(db, 3)
     ran(db, "raw_products", "zara", 24 * 30)
-    found = tick("checks_of_freshness", "zara")
+    found = tick("freshness_checks_hourly", "zara")
     assert set(found) == {(spec.asset_key.to_user_string(), spec.name) for spec in FRESHNESS_CHECKS}
     assert "not configured: set APIFY_TOKEN" in (found["raw_products", "fresh"].description or "")
     assert red(found) == {}
@@ -100,14 +101,14 @@ def test_a_brand_that_is_collected_from_somewhere_is_late_after_eight_days(
     for brand, days in (("zara", 20), ("oysho", 2)):
         add_whole(db, 3, brand)
         ran(db, "raw_products", brand, 24 * days)
-    assert red(tick("checks_of_freshness", "zara")) == {("raw_products", "fresh"): "ERROR"}
-    assert red(tick("checks_of_freshness", "oysho")) == {}
+    assert red(tick("freshness_checks_hourly", "zara")) == {("raw_products", "fresh"): "ERROR"}
+    assert red(tick("freshness_checks_hourly", "oysho")) == {}
 
 
 def test_the_house_is_looked_at_hourly(
     db: Database, tick: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = tick("checks_of_the_house_hourly")
+    found = tick("system_checks_hourly")
     expected = {(spec.asset_key.to_user_string(), spec.name) for spec in SYSTEM_CHECKS}
     assert set(found) == expected | {("raw_products", "index_in_use")}
     assert found["originals", "disk_space"].passed == (found["originals", "disk_space"].metadata["free_share"].value
@@ -119,11 +120,11 @@ def test_the_house_is_looked_at_hourly(
     db.run(host_pace.distress, "shop.test", "http_403", RequestSlot(0, 0))
     execute(db, "UPDATE host_pace SET slowed_at = now() - interval '2 hours'")
     fail(db, add_products(db, 20), "availability", days=4)
-    found = tick("checks_of_the_house_hourly")
+    found = tick("system_checks_hourly")
     assert {key for key in red(found) if key[1] != "disk_space"} == {
-        ("raw_products", "backup_age"), ("availability", "hosts_at_ease"), ("availability", "failures"),
+        ("raw_products", "backup_age"), ("availability", "hosts_not_throttled"), ("availability", "failures"),
     }  # fmt: skip
-    assert "shop.test has been slowed down" in (found["availability", "hosts_at_ease"].description or "")
+    assert "shop.test has been slowed down" in (found["availability", "hosts_not_throttled"].description or "")
     assert "20 products failed for longer than 3 days" in (found["availability", "failures"].description or "")
     table: Any = found["availability", "failures"].metadata["table"]
     assert [row.data["brand"] for row in table.records if row.data["well"] == "no"] == ["zara"]
@@ -134,28 +135,28 @@ def test_a_stage_runs_without_the_checks_that_have_a_clock_of_their_own() -> Non
     apart = {spec.key for spec in (*BRAND_CHECKS, *FRESHNESS_CHECKS, *SYSTEM_CHECKS)}
     graph = definitions.resolve_asset_graph()
     assert apart < set(graph.asset_check_keys)
-    of_stages = {f"{stage}_due" for stage in SENSOR_STAGES}
+    of_stages = {f"{STAGE_SPECS[stage].job}_due" for stage in SENSOR_STAGES}
     clocks: Any = [*(definitions.schedules or []), *(definitions.sensors or [])]
     jobs = [str(one.job_name) for one in clocks if not isinstance(one, dg.SensorDefinition) or one.name in of_stages]
     names = set(jobs) - {job.name for job in CHECK_JOBS}
     assert len(names) > 10
-    names.add("catalogue")
+    names.add("update_catalog")
     for name in names:
         assert not definitions.resolve_job_def(name).asset_layer.asset_graph.asset_check_keys & apart, name
 
 
 @pytest.mark.usefixtures("tick")
 def test_a_run_by_hand_without_a_brand_says_how_to_name_one(instance: dg.DagsterInstance) -> None:
-    job = build_definitions(load_settings()).resolve_job_def("checks_daily")
+    job = build_definitions(load_settings()).resolve_job_def("brand_checks")
     told = failure(job.execute_in_process(instance=instance, raise_on_error=False))
     assert "which brand? Launch it with the tag dagster/partition" in told and "Traceback" not in told
 
 
 def test_no_stage_waits_for_a_run_of_checks(instance: dg.DagsterInstance) -> None:
-    job = build_definitions(load_settings()).resolve_job_def("checks_daily")
+    job = build_definitions(load_settings()).resolve_job_def("brand_checks")
     tags = {"brand": "zara", "dagster/partition": "zara"}
     instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
-    (flight,) = flights(instance)
+    (flight,) = runs_in_flight(instance)
     assert not any(flight.works_on(stage) for stage in ("raw_products", "originals", "production_catalog"))
 
 

@@ -69,19 +69,19 @@ def work_off(evaluate: Tick, instance: dg.DagsterInstance) -> Callable[[str, int
 def test_a_brand_goes_from_its_sunday_to_production(
     work_off, evaluate: Tick, materialize, db: Database, production: Database
 ) -> None:
-    assert work_off("collect_zara", 2) == ["zara"]
-    assert work_off("collect_oysho", 7) == ["oysho"]
+    assert work_off("collect_products_zara", 2) == ["zara"]
+    assert work_off("collect_products_oysho", 7) == ["oysho"]
     for stage in ("originals", "collages"):
         assert materialize(stage).success
-    assert work_off("ximilar_weekly", 10) == list(BRANDS)
+    assert work_off("sync_ximilar_weekly", 10) == list(BRANDS)
     execute(
         db,
         "UPDATE due_work SET due_at = unde_now(), attempts = 1 WHERE stage = 'ximilar_index' AND product_id ="
         " (SELECT min(product_id) FROM due_work WHERE stage = 'ximilar_index' AND brand = 'zara')",
     )
-    assert work_off("ximilar_retries", 12) == ["zara"]
-    assert str(evaluate("ximilar_retries", 12)).startswith("zara, ")
-    assert work_off("production_hourly", 12) == list(BRANDS)
+    assert work_off("sync_ximilar_retries", 12) == ["zara"]
+    assert str(evaluate("sync_ximilar_retries", 12)).startswith("zara, ")
+    assert work_off("publish_catalog_hourly", 12) == list(BRANDS)
     (row,) = execute(db, "SELECT count(*) AS n FROM raw_products WHERE ximilar_status = 'synced'")
     assert row["n"] == 20
     (row,) = execute(db, "SELECT count(*) AS n FROM raw_products WHERE sync_status = 'synced'")
@@ -94,27 +94,29 @@ def test_what_is_given_up_is_not_asked_again_at_noon(evaluate: Tick, db: Databas
         "INSERT INTO raw_products (source, external_id, brand, scraped_at, index_scope, image_status)"
         " VALUES ('apify_zara', '1', 'zara', now(), 'pilot', 'uploaded')",
     )
-    assert "nothing that failed is to be tried again" in str(evaluate("ximilar_retries", 12))  # it is new, and Sunday's
+    assert "there is no failed work to retry" in str(evaluate("sync_ximilar_retries", 12))  # it is new, and Sunday's
     execute(db, "UPDATE due_work SET due_at = NULL, given_up = true, attempts = 3 WHERE stage = 'ximilar_index'")
-    assert "nothing that failed is to be tried again" in str(evaluate("ximilar_retries", 12))
+    assert "there is no failed work to retry" in str(evaluate("sync_ximilar_retries", 12))
     execute(db, "UPDATE due_work SET due_at = now(), given_up = false, attempts = 0, taken = -1")  # handed back
-    assert [one.partition_key for one in evaluate("ximilar_retries", 12) if isinstance(one, dg.RunRequest)] == ["zara"]
+    assert [one.partition_key for one in evaluate("sync_ximilar_retries", 12) if isinstance(one, dg.RunRequest)] == [
+        "zara"
+    ]
 
 
 def test_what_is_paused_or_not_configured_is_skipped_by_name(
     evaluate: Tick, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     db.run(pauses.pause, "*", "production_catalog", "a new schema there")
-    told = str(evaluate("production_hourly"))
+    told = str(evaluate("publish_catalog_hourly"))
     assert "oysho, bakai: paused since " in told and "(a new schema there)" in told
     monkeypatch.setenv("APIFY_TASK_ZARA", "")
-    assert evaluate("collect_zara", 2) == "zara: not configured: set APIFY_TASK_ZARA"
+    assert evaluate("collect_products_zara", 2) == "zara: not configured: set APIFY_TASK_ZARA"
     monkeypatch.delenv("PRODUCTION_DB_URL")
     db.run(pauses.resume, "*", "*")
-    assert str(evaluate("production_hourly")).endswith("bakai: not configured: set PRODUCTION_DB_URL")
-    assert "bakai" not in [one.tags["brand"] for one in evaluate("stores_daily", 1)]  # type: ignore[union-attr]
+    assert str(evaluate("publish_catalog_hourly")).endswith("bakai: not configured: set PRODUCTION_DB_URL")
+    assert "bakai" not in [one.tags["brand"] for one in evaluate("find_stores_daily", 1)]  # type: ignore[union-attr]
     monkeypatch.setenv("BAKAI_CDN_SECRET_KEY", "")
-    assert evaluate("collect_bakai", 2) == "bakai: not configured: set BAKAI_CDN_SECRET_KEY"
+    assert evaluate("collect_products_bakai", 2) == "bakai: not configured: set BAKAI_CDN_SECRET_KEY"
 
 
 def test_the_clock_has_one_hand_for_each_hour_in_the_zone_that_is_set(
@@ -124,16 +126,17 @@ def test_the_clock_has_one_hand_for_each_hour_in_the_zone_that_is_set(
     monkeypatch.setenv("AUTOMATION", "on")
     schedules: list[Any] = list(build_definitions(load_settings()).schedules or [])
     assert {one.name: one.cron_schedule for one in schedules} == {
-        "collect_zara": "0 2 * * 0", "collect_bershka": "0 3 * * 0", "collect_pullandbear": "0 4 * * 0",
-        "collect_stradivarius": "0 5 * * 0", "collect_massimodutti": "0 6 * * 0", "collect_oysho": "0 7 * * 0",
-        "collect_bakai": "0 2 * * *",
-        "collect_retries": "30 * * * *", "ximilar_weekly": "0 10 * * 0", "ximilar_retries": "0 12 * * *",
-        "production_hourly": "10 * * * *",
-        "stores_daily": "0 1 * * *", "availability_hourly": "0 * * * *", "upkeep_daily": "0 3 * * *",
-        "pruning_daily": "30 3 * * *", "clean_up_collages": "0 4 * * *", "clean_up_downloads": "0 5 * * *",
-        "checks_of_brands": "30 7 * * *", "checks_of_freshness": "40 * * * *",
-        "checks_of_the_house_hourly": "45 * * * *", "report_hourly": "20 * * * *",
-        "people_photos_daily": "15 0 * * *",
+        "collect_products_zara": "0 2 * * 0", "collect_products_bershka": "0 3 * * 0",
+        "collect_products_pullandbear": "0 4 * * 0", "collect_products_stradivarius": "0 5 * * 0",
+        "collect_products_massimodutti": "0 6 * * 0", "collect_products_oysho": "0 7 * * 0",
+        "collect_products_bakai": "0 2 * * *", "collect_products_retries": "30 * * * *",
+        "sync_ximilar_weekly": "0 10 * * 0", "sync_ximilar_retries": "0 12 * * *",
+        "publish_catalog_hourly": "10 * * * *", "find_stores_daily": "0 1 * * *",
+        "check_availability_hourly": "0 * * * *", "maintain_tables_daily": "0 3 * * *",
+        "prune_history_daily": "30 3 * * *", "clean_up_collages_daily": "0 4 * * *",
+        "clean_up_downloads_daily": "0 5 * * *", "brand_checks_daily": "30 7 * * *",
+        "freshness_checks_hourly": "40 * * * *", "system_checks_hourly": "45 * * * *",
+        "build_report_hourly": "20 * * * *", "record_user_media_days_daily": "15 0 * * *",
     }  # fmt: skip
     assert {one.execution_timezone for one in schedules} == {"Asia/Dubai"}
     assert {one.default_status for one in schedules} == {dg.DefaultScheduleStatus.RUNNING}
@@ -145,7 +148,7 @@ def test_the_clock_has_one_hand_for_each_hour_in_the_zone_that_is_set(
 def test_a_collection_that_failed_is_asked_for_again_within_the_hour_and_not_for_ever(
     evaluate: Tick, work_off, sandbox: Sandbox, db: Database
 ) -> None:
-    assert "nothing that failed is to be tried again" in str(evaluate("collect_retries", 3, 30))
+    assert "there is no failed work to retry" in str(evaluate("collect_products_retries", 3, 30))
     for tries in range(1, 5):
         execute(
             db,
@@ -153,12 +156,12 @@ def test_a_collection_that_failed_is_asked_for_again_within_the_hour_and_not_for
             " VALUES ('raw_products_zara', %s, 'error', unde_now())",
             str(tries),
         )
-        asked = evaluate("collect_retries", 3, 30)
+        asked = evaluate("collect_products_retries", 3, 30)
         if tries < 4:
             assert [request.tags["brand"] for request in asked] == ["zara"], tries  # type: ignore[union-attr]
         else:
             assert "zara" in str(asked)
     execute(db, "DELETE FROM scraper_logs WHERE run_id = '4'")
-    assert work_off("collect_retries", 3) == ["zara"]
+    assert work_off("collect_products_retries", 3) == ["zara"]
     assert len(sandbox.log("apify.start")) == 1
-    assert "nothing that failed is to be tried again" in str(evaluate("collect_retries", 4, 30))
+    assert "there is no failed work to retry" in str(evaluate("collect_products_retries", 4, 30))

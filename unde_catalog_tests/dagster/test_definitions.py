@@ -19,6 +19,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNDE_HOME", str(tmp_path / "home"))
 
 
+INTERVALS = {"download_originals_due": 900, "make_collages_due": 900, "embed_photos_due": 900, "send_alerts": 60}
 OPTIONS = {"limit", "max_minutes", "product_ids", "retry_failed", "force"}
 
 
@@ -71,10 +72,10 @@ def test_sensors_run_only_when_somebody_said_on(
 ) -> None:
     monkeypatch.setenv("AUTOMATION", automation)
     sensors = list(build_definitions(load_settings()).sensors or [])
-    assert {sensor.name for sensor in sensors} == {"originals_due", "collages_due", "visual_index_due", "notices"}
+    assert {sensor.name for sensor in sensors} == set(INTERVALS)
     assert all(sensor.default_status == status for sensor in sensors)
     every = {sensor.name: sensor.minimum_interval_seconds for sensor in sensors}
-    assert every == {"originals_due": 900, "collages_due": 900, "visual_index_due": 900, "notices": 60}
+    assert every == INTERVALS
 
 
 def test_importing_the_definitions_touches_nothing(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def check(sandbox: Sandbox, configured: Callable[..., dict[str, str]], instance:
     configured(sandbox, DUBAI_ZARA_STORES="1,2", ZARA_STOCK_API_URL="http://127.0.0.1:1")
 
     def run(name: str) -> dg.AssetCheckEvaluation:
-        asset = "availability" if name == "checked_in_time" else "raw_products"
+        asset = "availability" if name == "checked_on_time" else "raw_products"
         selection = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey(asset), name))
         job = dg.define_asset_job("of_this_test", selection)
         definitions = dg.Definitions.merge(build_definitions(load_settings()), dg.Definitions(jobs=[job]))
@@ -37,11 +37,11 @@ def check(sandbox: Sandbox, configured: Callable[..., dict[str, str]], instance:
 
 def test_products_that_were_never_checked_are_an_alarm_until_they_have_a_place(db: Database, check: Check) -> None:
     add_products(db, 150)
-    found = check("checked_in_time")
+    found = check("checked_on_time")
     assert not found.passed and found.severity == dg.AssetCheckSeverity.WARN
     assert "150 active products of zara were never checked" in (found.description or "")
     spreading.spread(db, "availability", BRAND, timedelta(hours=1))
-    found = check("checked_in_time")
+    found = check("checked_on_time")
     assert (found.passed, found.description) == (True, "100.0% of 150 products are checked in time")
     assert found.metadata["never_checked"].value == 0
     assert "| zara | 150 | 0 | 0 | 0 | 100.0% | 0 | 2 to 3, share 2.5 |" in str(found.metadata["brands"].value)

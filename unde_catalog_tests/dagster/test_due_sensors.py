@@ -5,10 +5,11 @@ import dagster as dg
 import pytest
 
 from unde_catalog.definitions import build_definitions
-from unde_catalog.defs.automation.due_sensors import runs_for_due_work
+from unde_catalog.defs.automation.due_sensors import due_work_runs
 from unde_catalog.defs.automation.in_flight import RunInFlight
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.settings.environment import load_settings
+from unde_catalog.stage_specs import STAGE_SPECS
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import pauses
 from unde_catalog.stores.staging.due_work.pauses import PausedWork
@@ -19,10 +20,10 @@ NOON = datetime(2026, 3, 1, 12, 7, tzinfo=UTC)
 
 def test_a_run_is_asked_for_each_due_brand_that_has_none_in_flight() -> None:
     busy = [
-        RunInFlight("oysho", frozenset({"originals"}), begun=True),
-        RunInFlight("zara", frozenset({"collages"}), begun=True),
+        RunInFlight("oysho", frozenset({"originals"}), started=True),
+        RunInFlight("zara", frozenset({"collages"}), started=True),
     ]
-    asked = runs_for_due_work("originals", ["zara", "oysho"], busy, [], NOON)
+    asked = due_work_runs("originals", ["zara", "oysho"], busy, [], NOON)
     (only,) = asked.requests
     assert (only.partition_key, only.run_key) == ("zara", "originals:zara:2026-03-01T12:00")
     assert only.run_config["ops"]["originals"]["config"]["max_minutes"] == 15
@@ -32,7 +33,7 @@ def test_a_run_is_asked_for_each_due_brand_that_has_none_in_flight() -> None:
 
 def test_what_is_paused_is_left_out_and_named() -> None:
     held_up = [PausedWork("*", "collages", "", NOON), PausedWork("zara", "*", "a new proxy", NOON)]
-    asked = runs_for_due_work("originals", ["zara", "oysho"], [], held_up, NOON)
+    asked = due_work_runs("originals", ["zara", "oysho"], [], held_up, NOON)
     assert [one.partition_key for one in asked.requests] == ["oysho"]
     assert asked.reasons() == (
         "zara: paused since 2026-03-01 12:07 UTC (a new proxy): unde-catalog resume --brand zara"
@@ -41,7 +42,7 @@ def test_what_is_paused_is_left_out_and_named() -> None:
 
 def test_the_run_key_changes_with_the_quarter_so_that_dagster_never_drops_a_later_run() -> None:
     def key(minute: int) -> str | None:
-        return runs_for_due_work("originals", ["zara"], [], [], NOON.replace(minute=minute)).requests[0].run_key
+        return due_work_runs("originals", ["zara"], [], [], NOON.replace(minute=minute)).requests[0].run_key
 
     assert key(0) == key(14)
     assert key(14) != key(15)
@@ -64,8 +65,8 @@ def test_what_the_sensor_asks_for_does_the_work(
         assert job.execute_in_process(
             asset_selection=[dg.AssetKey("raw_products")], partition_key=brand, instance=instance
         ).success
-    assert isinstance(evaluate("collages_due", instance), dg.SkipReason)
-    asked = evaluate("originals_due", instance)
+    assert isinstance(evaluate("make_collages_due", instance), dg.SkipReason)
+    asked = evaluate("download_originals_due", instance)
     assert isinstance(asked, dg.SensorResult)
     assert [request.partition_key for request in asked.run_requests or []] == ["zara", "oysho"]
     for request in asked.run_requests or []:
@@ -76,16 +77,16 @@ def test_what_the_sensor_asks_for_does_the_work(
             tags=request.tags,
             instance=instance,
         ).success
-    assert isinstance(evaluate("originals_due", instance), dg.SkipReason)
+    assert isinstance(evaluate("download_originals_due", instance), dg.SkipReason)
     with db.transaction() as cursor:
         cursor.execute("SELECT brand, count(*) AS n FROM raw_products WHERE image_status = 'uploaded' GROUP BY brand")
         assert {row["brand"]: row["n"] for row in cursor.fetchall()} == {"zara": 20, "oysho": 20}
     db.run(pauses.pause, "zara", "collages", "")
-    collages = evaluate("collages_due", instance)
+    collages = evaluate("make_collages_due", instance)
     assert isinstance(collages, dg.SensorResult)
     assert [request.partition_key for request in collages.run_requests or []] == ["oysho"]
     db.run(pauses.pause, "*", "*", "the night of the move")
-    told = evaluate("collages_due", instance)
+    told = evaluate("make_collages_due", instance)
     assert isinstance(told, dg.SkipReason)
     assert (told.skip_message or "").startswith("zara, oysho: paused since ")
 
@@ -111,11 +112,11 @@ def test_a_brand_is_not_asked_for_while_a_run_works_on_the_same_stage(
     stage = "collages" if launched == "by another stage's sensor" else "originals"
     # A sensor's own run has no selection: it is of the job that was made for its target.
     selection = frozenset({dg.AssetKey(stage)}) if launched == "by hand" else None
-    named = "catalogue" if "whole job" in launched else f"work_off_{stage}" if "sensor" in launched else None
+    named = "update_catalog" if "whole job" in launched else STAGE_SPECS[stage].job if "sensor" in launched else None
     instance.create_run_for_job(
         definitions.resolve_job_def(named) if named else job,
         status=dg.DagsterRunStatus.STARTED,
         tags={"dagster/partition": brand, **({"stage": stage, "brand": brand} if "sensor" in launched else {})},
         asset_selection=selection,
     )
-    assert isinstance(evaluate("originals_due", instance), dg.SkipReason) == skipped
+    assert isinstance(evaluate("download_originals_due", instance), dg.SkipReason) == skipped

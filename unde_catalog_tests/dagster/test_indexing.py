@@ -55,7 +55,7 @@ def test_a_brand_is_indexed_and_its_checks_are_green(index: Index, run: Run) -> 
     assert (told["done"], told["records_inserted"], told["records_updated"], told["records_deleted"]) == (4, 8, 0, 0)
     assert checks(result) == {
         "credits_left": (True, "WARN", "8 of the month's 20 credits are used, 8 of them today"),
-        "nothing_held_back": (True, "WARN", "0 products are due"),
+        "no_work_deferred": (True, "WARN", "0 products are due"),
     }
 
 
@@ -66,7 +66,7 @@ def test_at_the_budget_the_run_is_green_and_the_checks_are_not(index: Index, run
     assert result.success and "XIMILAR_MONTHLY_CREDITS" in metadata(result, ASSET)["note"]
     found = checks(result)
     assert found["credits_left"][:2] == (False, "ERROR") and "raise XIMILAR_MONTHLY_CREDITS" in found["credits_left"][2]
-    passed, severity, why = found["nothing_held_back"]
+    passed, severity, why = found["no_work_deferred"]
     assert (passed, severity) == (False, "WARN") and "2 products wait" in why and "XIMILAR_MONTHLY_CREDITS" in why
 
 
@@ -75,10 +75,10 @@ def test_a_full_collection_is_told_by_the_check(index: Index, run: Run) -> None:
     for _ in range(3):
         index.add("red", "green")
     found = checks(run())
-    assert "full" in found["nothing_held_back"][2] and not found["nothing_held_back"][0]
+    assert "full" in found["no_work_deferred"][2] and not found["no_work_deferred"][0]
     index.sandbox.control(ximilar={"size": 100})
     execute(index.db, "UPDATE due_work SET due_at = unde_now() WHERE due_at IS NOT NULL")
-    assert checks(run())["nothing_held_back"][0]
+    assert checks(run())["no_work_deferred"][0]
 
 
 def test_a_revoked_token_fails_with_one_sentence(index: Index, run: Run) -> None:

@@ -4,12 +4,13 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from unde_catalog.defs.automation.notice_sensors import notice_sensor
+from unde_catalog.defs.automation.alert_sensor import alert_sensor
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.operations.alerts.fallback import SensorState
@@ -36,7 +37,7 @@ class Desk:
         self._server.set_now(self._url, moment.isoformat())
         resources = {"backends": BackendsResource(load_settings())}
         context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, resources=resources)
-        result: Any = notice_sensor(dg.DefaultSensorStatus.RUNNING)(context)
+        result: Any = alert_sensor(dg.DefaultSensorStatus.RUNNING)(context)
         assert not result.run_requests
         self.cursor = result.cursor
         return result.skip_reason.skip_message
@@ -80,15 +81,15 @@ def desk(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STAGING_DB_URL", database_url)
     made = Desk(instance, receiver, server, database_url)
-    assert made.tick() == "listening from now on"
+    assert made.tick() == "Alerts start with the next run."
     return made
 
 
 def test_six_brands_that_fail_for_one_reason_are_one_notice_and_one_when_it_is_over(desk: Desk) -> None:
     desk.run(PROXY_SAYS_NO, *ALL[:3])
-    assert desk.tick() == "0 notices written, 1 causes open; 0 sent"
+    assert desk.tick() == "0 alerts written, 1 incidents open; 0 sent"
     desk.run(PROXY_SAYS_NO, *ALL[3:])
-    assert desk.tick(3) == "1 notices written, 1 causes open; 1 sent"
+    assert desk.tick(3) == "1 alerts written, 1 incidents open; 1 sent"
     (told,) = desk.receiver.told()
     assert (told["what"], told["stage"], told["count"], told["brands"]) == ("first", "originals", 6, ALL)
     assert "the proxy refuses our credentials (407): check PROXY_URL" in told["text"]
@@ -99,7 +100,7 @@ def test_six_brands_that_fail_for_one_reason_are_one_notice_and_one_when_it_is_o
     desk.run(None, *ALL[1:])
     assert desk.tick(130).endswith("; 0 sent")
     desk.run(None, ALL[0])
-    assert desk.tick(140).endswith("0 causes open; 1 sent")
+    assert desk.tick(140).endswith("0 incidents open; 1 sent")
     over = desk.receiver.told()[1]
     assert (over["what"], over["count"], over["causes"][0]["over"]) == ("over", 12, True)
     assert over["text"].startswith("originals works again, over after 2 hours: 12 runs, 6 brands")
@@ -132,15 +133,41 @@ def test_a_cursor_that_was_not_kept_sends_nothing_twice(desk: Desk) -> None:
 def test_what_failed_before_anybody_listened_is_told_to_nobody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTICE_WEBHOOK_URL")
     desk.run(PROXY_SAYS_NO, "zara")
-    assert "not configured: set NOTICE_WEBHOOK_URL" in desk.tick()
+    assert "Not configured: set NOTICE_WEBHOOK_URL" in desk.tick()
     monkeypatch.setenv("NOTICE_WEBHOOK_URL", desk.receiver.url)
-    assert desk.tick(3).startswith("0 notices written, 0 causes open")
+    assert desk.tick(3).startswith("0 alerts written, 0 incidents open")
     desk.cursor = replace(SensorState.of(desk.cursor), after=10**9).as_text()  # of another database of Dagster's
     desk.tick(4)
     desk.run(PROXY_SAYS_NO, "oysho")
     desk.tick(5)
     desk.tick(8)
     assert [one["brand"] for one in desk.receiver.told()] == ["oysho"]
+
+
+def test_the_sensor_takes_over_the_cursor_of_its_former_name(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, desk.cursor = desk.cursor, None
+    former = SimpleNamespace(instigator_name="notices", instigator_data=SimpleNamespace(cursor=before))
+    monkeypatch.setattr(type(desk.instance), "all_instigator_state", lambda self: [former])
+    desk.run(PROXY_SAYS_NO, "zara")
+    desk.tick()
+    assert desk.tick(3) == "1 alerts written, 1 incidents open; 1 sent"
+
+
+def test_a_success_resolves_what_failed_under_a_former_name(desk: Desk, db: Database) -> None:
+    desk.run(PROXY_SAYS_NO, "zara")
+    desk.tick()
+    assert desk.tick(3) == "1 alerts written, 1 incidents open; 1 sent"
+    execute(db, "UPDATE notice_causes SET stage = 'house'")
+
+    @dg.op
+    def check_system() -> None: ...
+
+    @dg.job
+    def job() -> None:
+        check_system()
+
+    job.execute_in_process(instance=desk.instance, tags={"brand": "zara"})
+    assert desk.tick(4) == "1 alerts written, 0 incidents open; 1 sent"
 
 
 def test_a_failed_check_is_told_at_once_and_a_warning_in_the_morning(desk: Desk) -> None:
@@ -151,7 +178,7 @@ def test_a_failed_check_is_told_at_once_and_a_warning_in_the_morning(desk: Desk)
     desk.run(None, "zara", check=error)
     desk.run(None, "oysho", check=warning)
     desk.tick()
-    assert desk.tick(3).endswith("1 notices written, 2 causes open; 1 sent")
+    assert desk.tick(3).endswith("1 alerts written, 2 incidents open; 1 sent")
     told = desk.receiver.told()[0]
     assert (told["kind"], told["stage"], told["check"], told["brand"]) == ("check", "originals", "sharp", "zara")
     assert told["text"].startswith("the check sharp of originals fails: 1 run, zara\n2 of 9 photos are blurred")
@@ -164,7 +191,7 @@ def test_a_failed_check_is_told_at_once_and_a_warning_in_the_morning(desk: Desk)
     assert (morning["what"], morning["brand"]) == ("digest", "oysho")
     assert morning["text"].startswith("1 warning\n") and "8 of 9 photos are sharp" in morning["text"]
     desk.run(None, "zara", "oysho")
-    assert desk.tick(until + 6).endswith("0 causes open; 1 sent")  # of the error; a warning just ends
+    assert desk.tick(until + 6).endswith("0 incidents open; 1 sent")  # of the error; a warning just ends
     assert desk.receiver.told()[2]["text"].startswith("the check sharp of originals works again")
 
 

@@ -54,7 +54,7 @@ def test_a_launchpad_that_nobody_filled_in_does_nothing(
 ) -> None:
     db.run(pauses.pause, "zara", "originals", "")
     before = db.run(pauses.all_pauses)
-    assert "fill in a brand or a stage" in failure(launch(job))
+    assert "set a brand or a stage" in failure(launch(job))
     assert db.run(pauses.all_pauses) == before
 
 

@@ -7,7 +7,7 @@ import pytest
 from dagster._serdes import deserialize_value
 
 from unde_catalog.defs.automation.in_flight import stages_of
-from unde_catalog.defs.automation.jobs import CATALOGUE_STAGES
+from unde_catalog.defs.automation.job_names import UPDATE_CATALOG_STAGES
 from unde_catalog.defs.automation.run_tags import missing_tags
 from unde_catalog_tests.support.dagster_processes import WORKSPACE, DagsterProcesses
 from unde_catalog_tests.support.servers import Sandbox, Server
@@ -35,12 +35,16 @@ def a_run(*assets: str, job: str = "__ASSET_JOB", **tags: str) -> dg.DagsterRun:
             a_run("originals", "collages", dagster__partition="zara", dagster__backfill="abc"),
             {"brand": "zara", "stage": "several", "trigger": "backfill"},
         ),
-        (a_run(job="catalogue", dagster__partition="zara"), {"brand": "zara", "trigger": "hand"}),
+        (a_run(job="update_catalog", dagster__partition="zara"), {"brand": "zara", "trigger": "hand"}),
         (
+            a_run(job="download_originals", dagster__partition="zara"),
+            {"brand": "zara", "stage": "originals", "trigger": "hand"},
+        ),
+        (a_run(job="maintain_tables", dagster__schedule_name="maintain_tables_daily"), {"trigger": "schedule"}),
+        (  # launched under a former name of the job
             a_run(job="work_off_originals", dagster__partition="zara"),
             {"brand": "zara", "stage": "originals", "trigger": "hand"},
         ),
-        (a_run(job="upkeep", dagster__schedule_name="upkeep_daily"), {"trigger": "schedule"}),
         (a_run("catalog_report"), {"stage": "catalog_report", "trigger": "hand"}),
         (
             a_run("originals", dagster__partition="zara", brand="zara", stage="originals", trigger="sensor"),
@@ -59,12 +63,12 @@ def test_runs_launched_by_hand_are_queued_with_their_tags_and_count_for_all_thei
     url = server.direct_url(database)
     processes = DagsterProcesses(configured(sandbox), tmp_path, url, tmp_path / "output")
     tags = json.dumps({"dagster/partition": "zara"})
-    launched = processes.command("dagster", "job", "launch", "-w", WORKSPACE, "-j", "catalogue", "--tags", tags)
+    launched = processes.command("dagster", "job", "launch", "-w", WORKSPACE, "-j", "update_catalog", "--tags", tags)
     assert launched.wait() == 0, (tmp_path / "output").read_text()[-3000:]
     (row,) = processes.query("SELECT run_body, status FROM runs")
     run = deserialize_value(row["run_body"], dg.DagsterRun)
     assert row["status"] == "QUEUED"
     found = {row["key"]: row["value"] for row in processes.query("SELECT key, value FROM run_tags")}
     assert (found["brand"], found["trigger"]) == ("zara", "hand")
-    assert stages_of(run) == frozenset(CATALOGUE_STAGES)
+    assert stages_of(run) == frozenset(UPDATE_CATALOG_STAGES)
     server.drop(database)

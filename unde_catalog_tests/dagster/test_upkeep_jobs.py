@@ -70,16 +70,19 @@ def test_a_night_of_upkeep_tells_what_it_did(db: Database, instance: dg.DagsterI
         "INSERT INTO raw_availability (brand, store_id, product_id, sizes_in_stock, fetched_at)"
         " VALUES ('zara', 1, '1', '[]', now() - interval '31 days')",
     )
-    upkeep = run("upkeep_daily", instance)
+    upkeep = run("maintain_tables_daily", instance)
     assert upkeep.success
     rows = [record.data for record in told(upkeep)["tables"].records]
-    assert [(row["name"], row["done"]) for row in rows][:2] == [("raw_products", "analyzed"), ("due_work", "analyzed")]
-    pruning = run("pruning_daily", instance)
+    assert [(row["name"], row["action"]) for row in rows][:2] == [
+        ("raw_products", "analyzed"),
+        ("due_work", "analyzed"),
+    ]
+    pruning = run("prune_history_daily", instance)
     assert pruning.success
     assert {name: told(pruning)[name] for name in ("raw_availability", "scrapes", "manifests", "deleted")} == {
         "raw_availability": 1, "scrapes": 0, "manifests": 0, "deleted": 0,
     }  # fmt: skip
-    for schedule in ("clean_up_collages", "clean_up_downloads"):
+    for schedule in ("clean_up_collages_daily", "clean_up_downloads_daily"):
         assert told(run(schedule, instance)) == {"files": 0}
 
 
@@ -97,19 +100,19 @@ def test_who_may_not_look_after_tables_reads_what_to_set(
     server: Server, database_url: str, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BACKUP_DB_URL", url_as(server, server.past_poolers(database_url), "scraper"))
-    result = run("upkeep_daily", instance)
+    result = run("maintain_tables_daily", instance)
     assert not result.success
-    assert "scraper may not look after raw_products" in failure(result) and "set BACKUP_DB_URL" in failure(result)
+    assert "scraper may not maintain raw_products" in failure(result) and "set BACKUP_DB_URL" in failure(result)
     assert "Traceback" not in failure(result)
 
 
 @pytest.mark.usefixtures("at_home")
 def test_upkeep_is_not_asked_for_beside_itself(instance: dg.DagsterInstance) -> None:
     definitions = build_definitions(load_settings())
-    instance.create_run_for_job(definitions.resolve_job_def("clean_up"), status=dg.DagsterRunStatus.STARTED)
-    _, asked = tick("clean_up_downloads", instance)
+    instance.create_run_for_job(definitions.resolve_job_def("clean_up_downloads"), status=dg.DagsterRunStatus.STARTED)
+    _, asked = tick("clean_up_downloads_daily", instance)
     assert isinstance(asked, dg.SkipReason)
-    _, asked = tick("upkeep_daily", instance)
+    _, asked = tick("maintain_tables_daily", instance)
     assert isinstance(asked, dg.RunRequest)
 
 
@@ -135,7 +138,7 @@ def test_the_last_run_that_made_a_brand_stays_and_all_else_that_is_old_goes(inst
     of_a_day = dg.materialize([stock], partition_key=day, instance=instance).run_id
     before = datetime.now(UTC) + timedelta(seconds=1)
     assert prune_runs(instance, before - timedelta(days=1)).deleted == 0
-    pruned = prune_runs(instance, before, most=1)
+    pruned = prune_runs(instance, before, limit=1)
     assert (pruned.deleted, instance.has_run(first)) == (1, False), "the oldest goes first"
     pruned = prune_runs(instance, before)
     assert (pruned.deleted, pruned.kept) == (1, 2)

@@ -42,7 +42,7 @@ def test_its_sensor_asks_for_the_brands_with_something_due_and_the_run_does_it(
     visual.add("red")
     settings = load_settings()
     definitions = build_definitions(settings)
-    sensor: Any = next(one for one in definitions.sensors or [] if one.name == f"{ASSET}_due")
+    sensor: Any = next(one for one in definitions.sensors or [] if one.name == "embed_photos_due")
     context = dg.build_sensor_context(instance=instance, resources={"backends": BackendsResource(settings)})
     asked = sensor(context)
     (request,) = asked.run_requests
@@ -58,7 +58,7 @@ def test_its_sensor_asks_for_the_brands_with_something_due_and_the_run_does_it(
 def test_the_daily_checks_look_at_the_index(visual: Visual, instance: dg.DagsterInstance) -> None:
     visual.add("red", "green")
     visual.run()
-    job = build_definitions(load_settings()).resolve_job_def("checks_daily")
+    job = build_definitions(load_settings()).resolve_job_def("brand_checks")
     result = job.execute_in_process(tags={"dagster/partition": "zara"}, instance=instance)
     found = {one.check_name: one for one in result.get_asset_check_evaluations() if one.asset_key.path == [ASSET]}
     assert {name: one.passed for name, one in found.items()} == {

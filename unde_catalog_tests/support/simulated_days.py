@@ -43,8 +43,8 @@ FAULTS = (
 )
 SENSOR_MINUTES = 15
 LOOKS_ONLY = {
-    "checks_of_brands", "checks_of_freshness", "checks_of_the_house_hourly", "report_hourly", "people_photos_daily",
-    "notices",
+    "brand_checks_daily", "freshness_checks_hourly", "system_checks_hourly", "build_report_hourly",
+    "record_user_media_days_daily", "send_alerts",
 }  # fmt: skip
 # Several runs in one process would take each other's standard output away.
 _NO_COMPUTE_LOGS = """

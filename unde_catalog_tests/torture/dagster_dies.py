@@ -38,7 +38,7 @@ class Dagster(DagsterProcesses):
     def launch(self, brand: str) -> None:
         """Queue a run of all stages."""
         tags = json.dumps({"dagster/partition": brand, "brand": brand})
-        launching = self.command("dagster", "job", "launch", "-w", WORKSPACE, "-j", "catalogue", "--tags", tags)
+        launching = self.command("dagster", "job", "launch", "-w", WORKSPACE, "-j", "update_catalog", "--tags", tags)
         if self._house.ended(launching):
             raise Broken(f"no run could be launched, see {self._house.output}")
 

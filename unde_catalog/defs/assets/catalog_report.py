@@ -3,14 +3,14 @@
 import dagster as dg
 
 from unde_catalog.defs.resources import BackendsResource
-from unde_catalog.defs.run_metadata import first_sentence, location_of
+from unde_catalog.defs.run_metadata import fail_in_one_sentence, location_of
 from unde_catalog.operations.report.catalog import render, store
 from unde_catalog.operations.report.gather import counted
 from unde_catalog.stage_specs import STAGES
 
 
 @dg.asset(
-    group_name="home",
+    group_name="operations",
     kinds={"html"},
     deps=STAGES,
 )
@@ -25,7 +25,7 @@ def catalog_report(
     When red: the database or the storage could not be used, as the message says; run it again. What the report itself
     says is never red here: each stage and check is red for itself.
     """
-    with first_sentence("the report could not be made"), backends.open() as opened:
+    with fail_in_one_sentence("the report could not be made"), backends.open() as opened:
         made = render(opened)
         url = store(opened, made)
     return dg.MaterializeResult(

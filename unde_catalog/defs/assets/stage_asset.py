@@ -10,7 +10,7 @@ from pydantic import Field
 from unde_catalog.defs.assets.metadata import lineage_of
 from unde_catalog.defs.assets.row_counts import rows_of
 from unde_catalog.defs.resources import BackendsResource
-from unde_catalog.defs.run_metadata import first_sentence, metadata_of
+from unde_catalog.defs.run_metadata import fail_in_one_sentence, metadata_of
 from unde_catalog.stages.photos.manifest import ManifestWriter
 from unde_catalog.stages.run import run_stage
 from unde_catalog.worker.handler import StageStopped, StoredObject
@@ -69,7 +69,7 @@ def work_off(
         sample.keep(stored)
 
     stopped = None
-    with first_sentence(f"{stage} of {brand} could not begin"), backends.open() as opened:
+    with fail_in_one_sentence(f"{stage} of {brand} could not begin"), backends.open() as opened:
         try:
             report = run_stage(stage, brand, opened, options_of(context, config), context.log, keep)
         except StageStopped as cause:
@@ -97,7 +97,7 @@ def tell_others(
     """
     brand = brand or context.partition_key
     options = replace(options_of(context, config), day=day, poll_minutes=poll_minutes)
-    with first_sentence(f"{stage} of {brand} could not begin"), backends.open() as opened:
+    with fail_in_one_sentence(f"{stage} of {brand} could not begin"), backends.open() as opened:
         report = run_stage(stage, brand, opened, options, context.log)
         rows = rows_of(stage, brand, opened, context.log)
     context.log.info(report.sentence())

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from unde_catalog.defs.resources import BackendsResource
-from unde_catalog.defs.run_metadata import first_sentence
+from unde_catalog.defs.run_metadata import fail_in_one_sentence
 from unde_catalog.stores.staging.user_media import days as rows
 from unde_catalog.stores.staging.user_media.days import MediaDay
 
@@ -14,7 +14,7 @@ _HEAD = (
 )
 
 
-@dg.asset(group_name="home", kinds={"postgres", "nats"}, tags={"rhythm": "daily", "costs": "nothing"})
+@dg.asset(group_name="operations", kinds={"postgres", "nats"}, tags={"rhythm": "daily", "costs": "nothing"})
 def user_media_days(
     context: dg.AssetExecutionContext, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.MaterializeResult:
@@ -25,7 +25,7 @@ def user_media_days(
 
     When red: the database could not be read, as the message says; run it again.
     """
-    with first_sentence("the days could not be counted"), backends.open() as opened:
+    with fail_in_one_sentence("the days could not be counted"), backends.open() as opened:
         days = opened.db.run(rows.days, _DAYS)
     newest = days[0] if days else None
     counts: dict[str, int] = {}

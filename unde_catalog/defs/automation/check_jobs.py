@@ -1,6 +1,6 @@
-"""When checks run that do not go with a run of their asset: jobs of checks alone, and the clock that asks for them.
+"""Jobs made of checks alone, and their schedules.
 
-What they look at is in `checks/`. A run of a stage takes along only the checks that are about that very run; a step
+What each check means is in `checks/`. A run of a stage takes along only the checks that are about that run: a step
 costs seconds, and stages run up to four times an hour.
 """
 
@@ -12,14 +12,14 @@ import dagster as dg
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.defs.automation.in_flight import BRAND_TAG
-from unde_catalog.defs.automation.jobs import CHECKS_DAILY, CHECKS_HOURLY, CHECKS_OF_THE_HOUSE
+from unde_catalog.defs.automation.job_names import BRAND_CHECKS_JOB, FRESHNESS_CHECKS_JOB, SYSTEM_CHECKS_JOB
 from unde_catalog.defs.checks.brand_checks import BRAND_CHECKS
 from unde_catalog.defs.checks.due_checks import index_in_use
 from unde_catalog.defs.checks.freshness import FRESHNESS_CHECKS
 from unde_catalog.defs.checks.system import SYSTEM_CHECKS
 from unde_catalog.settings.environment import Settings
 
-_PARTITION = "dagster/partition"  # a job of checks alone has no partitions: its runs name theirs by the tag
+_PARTITION = "dagster/partition"  # a job of checks alone has no partitions: its runs name theirs by this tag
 
 
 def _job(name: str, keys: Iterable[dg.AssetCheckKey], description: str) -> Any:  # Dagster's type has no public name
@@ -31,25 +31,27 @@ def _job(name: str, keys: Iterable[dg.AssetCheckKey], description: str) -> Any: 
     )
 
 
-checks_daily_job = _job(
-    CHECKS_DAILY, (one.key for one in BRAND_CHECKS), "What must hold of a brand's data; of the brand in its tags."
+brand_checks_job = _job(
+    BRAND_CHECKS_JOB,
+    (spec.key for spec in BRAND_CHECKS),
+    "Checks the data of one brand. The tag dagster/partition names the brand.",
 )
-checks_hourly_job = _job(
-    CHECKS_HOURLY,
-    (one.key for one in FRESHNESS_CHECKS),
-    "Whether the stages of a brand go on; of the brand in its tags.",
+freshness_checks_job = _job(
+    FRESHNESS_CHECKS_JOB,
+    (spec.key for spec in FRESHNESS_CHECKS),
+    "Checks that every stage of one brand still runs on time. The tag dagster/partition names the brand.",
 )
-house_job = _job(
-    CHECKS_OF_THE_HOUSE,
-    (*(one.key for one in SYSTEM_CHECKS), *index_in_use.check_keys),
-    "Disk, backups, indexes, the shops' hosts, and stock of all brands.",
+system_checks_job = _job(
+    SYSTEM_CHECKS_JOB,
+    (*(spec.key for spec in SYSTEM_CHECKS), *index_in_use.check_keys),
+    "Checks what all brands share: disk space, backups, database indexes, hosts of the store APIs, availability.",
 )
 
-CHECK_JOBS = (checks_daily_job, checks_hourly_job, house_job)
+CHECK_JOBS = (brand_checks_job, freshness_checks_job, system_checks_job)
 
 
-def runs_of_checks(job: str, moment: datetime, brands: Sequence[str]) -> list[dg.RunRequest]:
-    """A run for each brand, or one for none of them."""
+def check_runs(job: str, moment: datetime, brands: Sequence[str]) -> list[dg.RunRequest]:
+    """One run for each brand; a single run where `brands` is empty."""
     at = f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M}"
     tags = {"trigger": "schedule", "lane": "work"}
     if not brands:
@@ -61,17 +63,11 @@ def runs_of_checks(job: str, moment: datetime, brands: Sequence[str]) -> list[dg
 
 
 def check_schedules(settings: Settings, status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
-    """All of them, in `SCHEDULE_TIMEZONE`."""
+    """The schedules of the check jobs, in `SCHEDULE_TIMEZONE`."""
 
-    def schedule(
-        job: Any,
-        name: str,
-        cron: str,
-        brands: Sequence[str],
-        description: str,
-    ) -> dg.ScheduleDefinition:
+    def schedule(name: str, cron: str, job: Any, brands: Sequence[str], description: str) -> dg.ScheduleDefinition:
         def evaluate(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
-            return runs_of_checks(job.name, context.scheduled_execution_time, brands)
+            return check_runs(job.name, context.scheduled_execution_time, brands)
 
         decorated: Callable[..., dg.ScheduleDefinition] = dg.schedule(
             name=name,
@@ -86,15 +82,15 @@ def check_schedules(settings: Settings, status: dg.DefaultScheduleStatus) -> lis
     brands = list(BRANDS)
     return [
         schedule(
-            checks_daily_job, "checks_of_brands", "30 7 * * *", brands,
-            "Daily at 07:30, when all is collected and before people come: what must hold of each brand's data.",
+            "brand_checks_daily", "30 7 * * *", brand_checks_job, brands,
+            "Daily at 07:30, after the night's collection: checks the data of each brand.",
         ),
         schedule(
-            checks_hourly_job, "checks_of_freshness", "40 * * * *", brands,
-            "Hourly at :40, when the hour's runs had their time: does every stage of every brand go on.",
+            "freshness_checks_hourly", "40 * * * *", freshness_checks_job, brands,
+            "Hourly at :40, after the runs of that hour: checks that every stage of every brand still runs on time.",
         ),
         schedule(
-            house_job, "checks_of_the_house_hourly", "45 * * * *", [],
-            "Hourly at :45: disk, backups, the shops' hosts and stock.",
+            "system_checks_hourly", "45 * * * *", system_checks_job, [],
+            "Hourly at :45: checks disk space, backups, database indexes, hosts of the store APIs and availability.",
         ),
     ]  # fmt: skip

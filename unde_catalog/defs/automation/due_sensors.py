@@ -1,6 +1,6 @@
-"""The due-work sensors: every 15 minutes, a run for each brand that has something due in a stage.
+"""Sensors for due work: every 15 minutes, one run for each brand that has due work in a stage.
 
-What is due is decided in the database, which runs to ask for in `run_requests.py`; here the two are put together.
+The database decides what is due, `run_requests.py` which runs to request.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,48 +9,53 @@ from datetime import datetime, timedelta
 import dagster as dg
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.defs.automation.in_flight import RunInFlight, brands_in_flight, flights
+from unde_catalog.defs.automation.in_flight import RunInFlight, brands_in_flight, runs_in_flight
 from unde_catalog.defs.automation.jobs import STAGE_JOBS
-from unde_catalog.defs.automation.run_requests import RequestedRuns, RunRequestPlan, ask
+from unde_catalog.defs.automation.run_requests import RunRequestPlan, RunTemplate, plan_runs
 from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.stage_specs import STAGE_SPECS
 from unde_catalog.stores.staging.due_work import pauses, ticks
 from unde_catalog.stores.staging.due_work.pauses import PausedWork
 from unde_catalog.stores.staging.reports import status as reports
 
-EVERY = timedelta(minutes=15)
+# These stages run whenever they have due work. Stages that call paid or external services run on a schedule.
+SENSOR_STAGES = tuple(name for name, spec in STAGE_SPECS.items() if spec.trigger == "sensor")
+INTERVAL = timedelta(minutes=15)
 MAX_MINUTES = 15  # so that one brand never holds a pool for hours
 
 
-def runs_for_due_work(
-    stage: str, due: Sequence[str], in_flight: Iterable[RunInFlight], held_up: Sequence[PausedWork], now: datetime
+def due_work_runs(
+    stage: str, due: Sequence[str], in_flight: Iterable[RunInFlight], paused: Sequence[PausedWork], now: datetime
 ) -> RunRequestPlan:
-    """One run for each due brand whose last one has ended, once a quarter of an hour."""
+    """One run for each due brand that has none in flight, at most one in a quarter of an hour."""
     quarter = now.replace(minute=now.minute - now.minute % 15, second=0, microsecond=0)
-    wanted = RequestedRuns(stage, quarter, "sensor", config={"max_minutes": MAX_MINUTES})
-    return ask(wanted, due, held_up, brands_in_flight(in_flight, stage))
+    template = RunTemplate(stage, quarter, "sensor", config={"max_minutes": MAX_MINUTES})
+    return plan_runs(template, due, paused, brands_in_flight(in_flight, stage))
 
 
 def due_sensor(stage: str, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     """The sensor of one stage."""
 
     @dg.sensor(
-        name=f"{stage}_due",
+        name=f"{STAGE_SPECS[stage].job}_due",
         job=STAGE_JOBS[stage],
-        minimum_interval_seconds=int(EVERY.total_seconds()),
+        minimum_interval_seconds=int(INTERVAL.total_seconds()),
         default_status=status,
-        description=f"Every 15 minutes: a run of {stage} for each brand with something due and no run in flight.",
+        description=(
+            f"Every 15 minutes: requests a run of {stage} for each brand that has due work and no run in flight."
+        ),
     )
     def sensor(
         context: dg.SensorEvaluationContext, backends: dg.ResourceParam[BackendsResource]
     ) -> dg.SensorResult | dg.SkipReason:
         with backends.open() as opened:
             due = opened.db.run(reports.due_brands, stage, list(BRANDS))
-            held_up, now = opened.db.run(pauses.all_pauses), opened.db.run(ticks.now)
-        asked = runs_for_due_work(stage, due, flights(context.instance), held_up, now)
-        if not asked.requests:
-            return dg.SkipReason(asked.reasons() or "nothing is due")
-        if asked.left_out:
-            context.log.info("left out: %s", asked.reasons())
-        return dg.SensorResult(run_requests=asked.requests)
+            paused, now = opened.db.run(pauses.all_pauses), opened.db.run(ticks.now)
+        plan = due_work_runs(stage, due, runs_in_flight(context.instance), paused, now)
+        if not plan.requests:
+            return dg.SkipReason(plan.reasons() or "Nothing is due.")
+        if plan.skipped:
+            context.log.info("skipped: %s", plan.reasons())
+        return dg.SensorResult(run_requests=plan.requests)
 
     return sensor

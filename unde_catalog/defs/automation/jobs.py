@@ -1,50 +1,62 @@
-"""Jobs: what can be launched as one run."""
+"""Jobs that materialize assets: the whole pipeline of a brand, one stage of it, and the assets of operations.
+
+Jobs of checks alone are in `check_jobs.py`, jobs made of ops in `maintenance_jobs.py` and `pause_jobs.py`.
+"""
 
 import dagster as dg
 
+from unde_catalog.defs.automation.job_names import (
+    BUILD_REPORT,
+    RECORD_USER_MEDIA_DAYS,
+    UPDATE_CATALOG,
+    UPDATE_CATALOG_STAGES,
+)
 from unde_catalog.defs.checks.brand_checks import BRAND_CHECKS
 from unde_catalog.defs.checks.freshness import FRESHNESS_CHECKS
 from unde_catalog.defs.checks.system import SYSTEM_CHECKS
-from unde_catalog.stage_specs import STAGE_SPECS, STAGES
+from unde_catalog.stage_specs import STAGE_SPECS
 
-CHECKS_DAILY, CHECKS_HOURLY, CHECKS_OF_THE_HOUSE = "checks_daily", "checks_hourly", "checks_of_the_house"
-
-# `raw_stores` and `availability` have a clock of their own.
-CATALOGUE_STAGES = tuple(name for name, spec in STAGE_SPECS.items() if not spec.needs_stores)
-SENSOR_STAGES = tuple(name for name, spec in STAGE_SPECS.items() if spec.trigger == "sensor")
-
-
-def work_off_name(stage: str) -> str:
-    """The job of one stage alone, as the UI shows it wherever a sensor's or a schedule's runs are listed."""
-    return f"work_off_{stage}"
-
-
-STAGES_OF_JOB = {
-    "catalogue": frozenset(CATALOGUE_STAGES),
-    **{work_off_name(stage): frozenset({stage}) for stage in STAGES},
-    # They work on no product, so that no stage has to wait for them.
-    **dict.fromkeys((CHECKS_DAILY, CHECKS_HOURLY, CHECKS_OF_THE_HOUSE), frozenset[str]()),
+_DESCRIPTIONS = {
+    "raw_products": "Collects the products of a brand from its source.",
+    "raw_stores": "Finds the stores of a brand.",
+    "originals": "Downloads the photos of a brand's products.",
+    "collages": "Makes the collages of a brand's products.",
+    "ximilar_index": "Sends new and changed photos of a brand to Ximilar and removes those that left the index.",
+    "visual_index": "Embeds the photos of a brand for visual search.",
+    "availability": "Checks the availability of a brand's products in its stores.",
+    "production_catalog": "Publishes a brand to the production database.",
 }
 
 
 def stage_selection(*stages: str) -> dg.AssetSelection:
-    """Stages with the checks that are about their very runs; what looks at a whole brand or at the house has a clock
-    of its own (`check_jobs.py`)."""
-    on_their_own = dg.AssetSelection.checks(*(one.key for one in (*BRAND_CHECKS, *FRESHNESS_CHECKS, *SYSTEM_CHECKS)))
-    return dg.AssetSelection.assets(*stages) - on_their_own
+    """The stages with the checks of their own runs; the checks of `check_jobs.py` have schedules of their own."""
+    scheduled = dg.AssetSelection.checks(*(spec.key for spec in (*BRAND_CHECKS, *FRESHNESS_CHECKS, *SYSTEM_CHECKS)))
+    return dg.AssetSelection.assets(*stages) - scheduled
 
 
-CATALOGUE_JOB = dg.define_asset_job(
-    "catalogue",
-    selection=stage_selection(*CATALOGUE_STAGES),
-    description="A brand from its scrape to what is published of it.",
+update_catalog_job = dg.define_asset_job(
+    UPDATE_CATALOG,
+    selection=stage_selection(*UPDATE_CATALOG_STAGES),
+    description="Takes a brand through the whole pipeline, from collecting its products to publishing them.",
 )
 
 STAGE_JOBS = {
     stage: dg.define_asset_job(
-        work_off_name(stage),
+        spec.job,
         selection=stage_selection(stage),
-        description=f"What is due in {stage} of a brand, without the checks that have a clock of their own.",
+        description=f"{_DESCRIPTIONS[stage]} Checks that have a schedule of their own are not part of it.",
     )
-    for stage in STAGES
+    for stage, spec in STAGE_SPECS.items()
 }
+
+build_report_job = dg.define_asset_job(
+    BUILD_REPORT,
+    selection=dg.AssetSelection.assets("catalog_report"),
+    description="Builds the report on the state of the catalogue.",
+)
+
+record_user_media_days_job = dg.define_asset_job(
+    RECORD_USER_MEDIA_DAYS,
+    selection=dg.AssetSelection.assets("user_media_days"),
+    description="Records what the user media service did on each day and checks that every request was answered.",
+)

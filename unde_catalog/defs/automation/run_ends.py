@@ -1,6 +1,6 @@
-"""What runs that ended tell: which of their steps and checks failed, for which reason, and which work.
+"""Reads the runs that ended from Dagster's event log: which steps and checks failed, why, and which succeeded.
 
-Read from Dagster's events, a few each time. What follows from it is decided in `notices/`.
+A tick reads a limited number of events. Which alerts follow is decided in `operations/alerts/`.
 """
 
 from collections.abc import Sequence
@@ -11,19 +11,20 @@ import dagster as dg
 from dagster import DagsterEvent, DagsterEventType
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.defs.automation.in_flight import BRAND_TAG, STAGE_TAG
+from unde_catalog.defs.automation.in_flight import STAGE_TAG, brand_of
+from unde_catalog.defs.automation.job_names import all_names
 from unde_catalog.operations.alerts.grouping import failed_check, failed_step
 from unde_catalog.operations.alerts.sanitize import Sanitizer
-from unde_catalog.stores.staging.alerts.incidents import FailureEvent, Recovery
+from unde_catalog.stores.staging.alerts.incidents import FailureEvent, Kind, Recovery
 
-MOST = 100  # ends of runs of each kind at one go
-# Two events can be written in another order than they are numbered, so that many are read again; they count once.
-_AGAIN = 200
-_MOST_OF_A_RUN = 300  # events of a run that are looked at
-_WILL_RETRY = "dagster/will_retry"  # a run whose worker died, and that Dagster starts once more
-_TOLD_BY_ITS_CHECK = "DagsterAssetCheckFailedError"
+LIMIT = 100  # run ends of each kind in one tick
+# Two events can be stored in another order than they are numbered in, so the last ones are read again; they count once.
+_OVERLAP = 200
+_EVENTS_OF_A_RUN = 300  # how many events of a run are read
+_WILL_RETRY = "dagster/will_retry"  # the tag of a run whose worker died and that Dagster starts again
+_CHECK_FAILED = "DagsterAssetCheckFailedError"  # the check's own event says more than this error
 
-_LOOKED_AT = {
+_EVENT_TYPES = {
     DagsterEventType.STEP_FAILURE,
     DagsterEventType.STEP_SUCCESS,
     DagsterEventType.ASSET_CHECK_EVALUATION,
@@ -32,39 +33,36 @@ _LOOKED_AT = {
 
 @dataclass(frozen=True, slots=True)
 class RunEnds:
-    """What happened, in its order, and the last event that was read."""
+    """Failures and recoveries in the order in which they happened, and the last event that was read."""
 
-    happened: list[FailureEvent | Recovery]
+    events: list[FailureEvent | Recovery]
     after: int
 
 
 def newest(instance: dg.DagsterInstance) -> int:
-    """The number of the last end of a run so far, 0 for none: what was before somebody listened is told to nobody."""
-    found = [
+    """The number of the latest event that ended a run, 0 for none."""
+    numbers = [
         record.storage_id
-        for ends in (DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_SUCCESS)
-        for record in instance.fetch_run_status_changes(ends, limit=1).records
+        for ending in (DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_SUCCESS)
+        for record in instance.fetch_run_status_changes(ending, limit=1).records
     ]
-    return max(found, default=0)
+    return max(numbers, default=0)
 
 
-def run_ends(instance: dg.DagsterInstance, after: int, since: int, word: Sanitizer) -> RunEnds:
-    """What runs tell that ended after that event, and once more of those a little before it, but after `since`.
+def run_ends(instance: dg.DagsterInstance, after: int, since: int, sanitize: Sanitizer) -> RunEnds:
+    """What runs report that ended after the event `after`, and again those shortly before it but after `since`.
 
-    `word` makes their sentences fit to be kept and sent.
+    `sanitize` makes their messages fit to be stored and sent.
     """
-    ends, last = _ended(instance, after, max(after - _AGAIN, since))
-    runs = (
-        {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=[one.run_id for one in ends]))}
-        if ends
-        else {}
-    )
-    happened: list[FailureEvent | Recovery] = []
+    ends, last = _ended(instance, after, max(after - _OVERLAP, since))
+    run_ids = [end.run_id for end in ends]
+    runs = {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=run_ids))} if run_ids else {}
+    events: list[FailureEvent | Recovery] = []
     for end in ends:
         run = runs.get(end.run_id)
         if run is not None:  # else somebody deleted it
-            happened += _told_by(instance, run, end, word)
-    return RunEnds(happened, last)
+            events += _events_of(instance, run, end, sanitize)
+    return RunEnds(events, last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,93 +70,87 @@ class _End:
     number: int
     run_id: str
     failed: bool
-    said: str
+    message: str
     at: datetime
 
 
 def _ended(instance: dg.DagsterInstance, after: int, begin: int) -> tuple[list[_End], int]:
     ends, horizon = [], None
     for ending in (DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_SUCCESS):
-        wanted = dg.RunStatusChangeRecordsFilter(ending, after_storage_id=begin)
-        records = instance.fetch_run_status_changes(wanted, limit=MOST + _AGAIN, ascending=True).records
-        if len(records) == MOST + _AGAIN:  # of the other kind no more than up to here, or the order would be lost
+        filters = dg.RunStatusChangeRecordsFilter(ending, after_storage_id=begin)
+        records = instance.fetch_run_status_changes(filters, limit=LIMIT + _OVERLAP, ascending=True).records
+        if len(records) == LIMIT + _OVERLAP:  # read the other kind only up to here, or the order would be lost
             horizon = min(horizon or records[-1].storage_id, records[-1].storage_id)
         for record in records:
             entry = record.event_log_entry
             failed = ending == DagsterEventType.RUN_FAILURE
-            said = _of_run(entry.dagster_event) if failed else ""
-            ends.append(_End(record.storage_id, entry.run_id, failed, said, _moment(entry.timestamp)))
-    ends = sorted((one for one in ends if horizon is None or one.number <= horizon), key=lambda one: one.number)
-    return ends, max((one.number for one in ends), default=after)
+            message = _run_message(entry.dagster_event) if failed else ""
+            ends.append(_End(record.storage_id, entry.run_id, failed, message, _moment(entry.timestamp)))
+    ends = sorted((end for end in ends if horizon is None or end.number <= horizon), key=lambda end: end.number)
+    return ends, max((end.number for end in ends), default=after)
 
 
-def _told_by(
-    instance: dg.DagsterInstance, run: dg.DagsterRun, end: _End, word: Sanitizer
+def _events_of(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, end: _End, sanitize: Sanitizer
 ) -> list[FailureEvent | Recovery]:
-    brand = brand_of(run)
-    told: list[FailureEvent | Recovery] = []
-    steps_failed = False
-    for record in instance.get_records_for_run(run.run_id, of_type=_LOOKED_AT, limit=_MOST_OF_A_RUN).records:
+    brand = brand_of(run) or ""
+    events: list[FailureEvent | Recovery] = []
+    a_step_failed = False
+    for record in instance.get_records_for_run(run.run_id, of_type=_EVENT_TYPES, limit=_EVENTS_OF_A_RUN).records:
         entry = record.event_log_entry
         event, at = entry.dagster_event, _moment(entry.timestamp)
         if event is None:
             continue
         step = event.step_key or ""
         if event.event_type == DagsterEventType.STEP_SUCCESS:
-            told.append(Recovery(("run",), step, "", brand, at))
+            events += _recovered(step, brand, at)
         elif event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
-            told += _of_check(event, run.run_id, brand, at, word)
+            events += _check_events(event, run.run_id, brand, at, sanitize)
         elif end.failed:
-            steps_failed = True
-            if _TOLD_BY_ITS_CHECK not in _classes(event):
-                told.append(failed_step(run.run_id, step, brand, _of_step(event), at, word))
+            a_step_failed = True
+            if _CHECK_FAILED not in _error_classes(event):
+                events.append(failed_step(run.run_id, step, brand, _step_message(event), at, sanitize))
     stage = _stage_of(run)
     if not end.failed:
-        told.append(Recovery(("run",), stage, "", brand, end.at))
-    elif not steps_failed and run.tags.get(_WILL_RETRY) != "true":
-        told.append(failed_step(run.run_id, stage, brand, end.said, end.at, word))
-    return told
+        events += _recovered(stage, brand, end.at)
+    elif not a_step_failed and run.tags.get(_WILL_RETRY) != "true":
+        events.append(failed_step(run.run_id, stage, brand, end.message, end.at, sanitize))
+    return events
 
 
-def _of_check(
-    event: DagsterEvent, run_id: str, brand: str, at: datetime, word: Sanitizer
+def _recovered(stage: str, brand: str, at: datetime) -> list[Recovery]:
+    """Also under the stage's former names, which open alerts may still have."""
+    return [Recovery(("run",), name, "", brand, at) for name in all_names(stage)]
+
+
+def _check_events(
+    event: DagsterEvent, run_id: str, brand: str, at: datetime, sanitize: Sanitizer
 ) -> list[FailureEvent | Recovery]:
-    found = event.asset_check_evaluation_data
-    asset = found.asset_key.to_user_string()
-    brand = next((part for part in (found.partition or "").split("|") if part in BRANDS), brand)
-    if found.passed:
-        return [Recovery(("check", "warning"), asset, found.check_name, brand, at)]
-    is_error = found.severity == dg.AssetCheckSeverity.ERROR
-    return [
-        # What was a warning is now an error, or the other way round: it is one of both.
-        Recovery(("warning" if is_error else "check",), asset, found.check_name, brand, at),
-        failed_check(
-            "check" if is_error else "warning",
-            run_id,
-            asset,
-            found.check_name,
-            brand,
-            found.description or "",
-            at,
-            word,
-        ),
-    ]
+    evaluation = event.asset_check_evaluation_data
+    asset, check = evaluation.asset_key.to_user_string(), evaluation.check_name
+    brand = next((part for part in (evaluation.partition or "").split("|") if part in BRANDS), brand)
 
+    def recovered(*kinds: Kind) -> list[Recovery]:
+        names = [name.rpartition(":")[2] for name in all_names(f"{asset}:{check}")]
+        return [Recovery(kinds, asset, name, brand, at) for name in names]
 
-def brand_of(run: dg.DagsterRun) -> str:
-    """The brand of a run, "" for none: partitions of one dimension are brands, those of two have one among them."""
-    named = (run.tags.get(tag) for tag in ("dagster/partition/brand", "dagster/partition", BRAND_TAG))
-    return next((brand for brand in named if brand in BRANDS), "")
+    if evaluation.passed:
+        return [*recovered("check", "warning")]
+    is_error = evaluation.severity == dg.AssetCheckSeverity.ERROR
+    kind, other = ("check", "warning") if is_error else ("warning", "check")
+    # A warning that has become an error is no longer a warning, and the other way round.
+    message = evaluation.description or ""
+    return [*recovered(other), failed_check(kind, run_id, asset, check, brand, message, at, sanitize)]
 
 
 def _stage_of(run: dg.DagsterRun) -> str:
-    """What to call a run that failed outside of its steps."""
+    """The name under which a run appears in alerts when it fails outside of its steps."""
     assets = sorted(key.to_user_string() for key in run.asset_selection or ())
     return run.tags.get(STAGE_TAG) or (assets[0] if len(assets) == 1 else run.job_name)
 
 
-def _of_step(event: DagsterEvent) -> str:
-    """The sentence of a step that failed: its own where it has one, else the innermost error's first line."""
+def _step_message(event: DagsterEvent) -> str:
+    """The description of a failed step where it has one, else the first line of the innermost error."""
     failure = event.step_failure_data
     if failure.user_failure_data is not None and failure.user_failure_data.description:
         return failure.user_failure_data.description
@@ -168,19 +160,19 @@ def _of_step(event: DagsterEvent) -> str:
     return _first_line(error.message if error else "")
 
 
-def _of_run(event: DagsterEvent | None) -> str:
+def _run_message(event: DagsterEvent | None) -> str:
     if event is None:
         return ""
     error = getattr(event.event_specific_data, "error", None)
     return _first_line(error.message if error else "") or event.message or ""
 
 
-def _classes(event: DagsterEvent) -> Sequence[str | None]:
-    found, error = [], event.step_failure_data.error
+def _error_classes(event: DagsterEvent) -> Sequence[str | None]:
+    classes, error = [], event.step_failure_data.error
     while error is not None:
-        found.append(error.cls_name)
+        classes.append(error.cls_name)
         error = error.cause
-    return found
+    return classes
 
 
 def _first_line(text: str) -> str:

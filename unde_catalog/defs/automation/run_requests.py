@@ -1,6 +1,6 @@
-"""Which runs to ask for: decided from plain values, for schedules and sensors alike.
+"""Decides which runs a tick requests, from plain values; used by schedules and sensors.
 
-What is due, in flight or paused is found out by whoever calls; nothing here looks anything up.
+The caller looks up what is due, in flight or paused. Nothing here reads a database.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,10 +16,10 @@ from unde_catalog.stores.staging.due_work.pauses import PausedWork, why_paused
 
 
 @dataclass(frozen=True, slots=True)
-class RequestedRuns:
-    """What a tick would have run. `moment` begins what it stands for (a quarter, an hour, a day), for the run keys.
+class RunTemplate:
+    """What the runs of one tick have in common. `moment` starts the period they stand for (quarter, hour, day).
 
-    `config` is the stage's run configuration, `tags` are more than every run has.
+    `config` is the stage's run configuration; `tags` are added to those that every run has.
     """
 
     stage: str
@@ -29,7 +29,7 @@ class RequestedRuns:
     tags: Mapping[str, str] | None = None
 
     def request(self, brand: str, partition: str | None = None) -> dg.RunRequest:
-        """The run of a brand. Dagster drops a run key that it has seen, for ever: so it holds the moment."""
+        """The run of a brand. The run key contains the moment, because Dagster never repeats a run key."""
         return dg.RunRequest(
             run_key=f"{self.stage}:{brand}:{self.moment.astimezone(UTC):%Y-%m-%dT%H:%M}",
             partition_key=partition or brand,
@@ -43,36 +43,36 @@ class RequestedRuns:
 
 @dataclass(frozen=True, slots=True)
 class RunRequestPlan:
-    """The runs to ask for, and of each brand that is left out the reason."""
+    """The runs to request, and the reason for each brand that gets none."""
 
     requests: list[dg.RunRequest]
-    left_out: dict[str, str]
+    skipped: dict[str, str]
 
     def reasons(self) -> str:
-        """Brands with the same reason together: `zara, oysho: nothing is due; bershka: a run is in flight`."""
+        """The skipped brands, grouped by reason: `zara, oysho: nothing is due; bershka: a run is in flight`."""
         brands: dict[str, list[str]] = {}
-        for brand, why in self.left_out.items():
-            brands.setdefault(why, []).append(brand)
-        return "; ".join(f"{', '.join(named)}: {why}" for why, named in brands.items())
+        for brand, reason in self.skipped.items():
+            brands.setdefault(reason, []).append(brand)
+        return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in brands.items())
 
 
-def ask(
-    wanted: RequestedRuns,
+def plan_runs(
+    template: RunTemplate,
     brands: Iterable[str],
     pauses: Sequence[PausedWork],
-    *reasons: Mapping[str, str],
-    partition: Mapping[str, str] | None = None,
+    *skip_reasons: Mapping[str, str],
+    partitions: Mapping[str, str] | None = None,
 ) -> RunRequestPlan:
-    """A run for each brand that is neither paused nor named by any of `reasons` (brand -> why not).
+    """A run for each brand that is not paused and has no entry in any of `skip_reasons` (brand -> reason).
 
-    `partition`: the partition key by brand, where it is not the brand.
+    `partitions`: the partition key by brand, where it is not the brand itself.
     """
-    requests, left_out = [], {}
+    requests, skipped = [], {}
     for brand in brands:
-        paused = why_paused(pauses, wanted.stage, brand)
-        why = paused or next((given[brand] for given in reasons if brand in given), None)
-        if why is not None:
-            left_out[brand] = why
+        reason = why_paused(pauses, template.stage, brand)
+        reason = reason or next((reasons[brand] for reasons in skip_reasons if brand in reasons), None)
+        if reason is not None:
+            skipped[brand] = reason
         else:
-            requests.append(wanted.request(brand, (partition or {}).get(brand)))
-    return RunRequestPlan(requests, left_out)
+            requests.append(template.request(brand, (partitions or {}).get(brand)))
+    return RunRequestPlan(requests, skipped)

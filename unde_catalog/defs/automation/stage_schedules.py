@@ -1,7 +1,7 @@
-"""The schedules of stages: which brands a tick is for, as plain functions and the thin definitions around them.
+"""Schedules of the stages: plain functions that decide which runs a tick requests, and thin definitions around them.
 
-Due work of originals, collages and the visual index has sensors, in `due_sensors.py`; upkeep has schedules in
-`upkeep_schedules.py`.
+Due work of originals, collages and the visual index has sensors (`due_sensors.py`); jobs of no brand are scheduled in
+`operations_schedules.py`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +12,15 @@ from math import ceil
 import dagster as dg
 
 from unde_catalog.brands import BRANDS, Brand
-from unde_catalog.defs.automation.in_flight import HOUR_TAG, RunInFlight, brands_in_flight, brands_of_the_hour, flights
+from unde_catalog.defs.automation.in_flight import (
+    HOUR_TAG,
+    RunInFlight,
+    brands_in_flight,
+    brands_in_flight_this_hour,
+    runs_in_flight,
+)
 from unde_catalog.defs.automation.jobs import STAGE_JOBS
-from unde_catalog.defs.automation.run_requests import RequestedRuns, RunRequestPlan, ask
+from unde_catalog.defs.automation.run_requests import RunRequestPlan, RunTemplate, plan_runs
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stages.configured import not_configured
@@ -23,108 +29,112 @@ from unde_catalog.stores.staging.due_work import pauses, ticks
 from unde_catalog.stores.staging.due_work.pauses import PausedWork
 
 HOUR = timedelta(hours=1)
-FIRST = {"dagster/priority": "10"}  # of all that waits in the queue
+HIGH_PRIORITY = {"dagster/priority": "10"}  # ahead of everything else in the queue
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """What a tick knows. `moment` is what it was meant for, `now` when it is evaluated, `unset` as `not_configured`."""
+    """The facts a tick decides by. `moment` is its scheduled time, `now` the time of its evaluation.
+
+    `not_configured`: brand -> reason. `to_retry`: brands with failed work that may be tried again.
+    """
 
     moment: datetime
     now: datetime
     in_flight: Sequence[RunInFlight] = ()
-    held_up: Sequence[PausedWork] = ()
-    unset: Mapping[str, str] = field(default_factory=dict)
-    to_retry: Sequence[str] = ()  # brands with something that failed and may be tried again
+    paused: Sequence[PausedWork] = ()
+    not_configured: Mapping[str, str] = field(default_factory=dict)
+    to_retry: Sequence[str] = ()
 
 
-def runs_of_stage(stage: str, brands: Sequence[str], tick: Tick) -> RunRequestPlan:
-    """A run for each of the brands that can be worked on and has none in flight."""
-    wanted = RequestedRuns(stage, tick.moment, "schedule")
-    return ask(wanted, brands, tick.held_up, tick.unset, brands_in_flight(tick.in_flight, stage))
+def stage_runs(stage: str, brands: Sequence[str], tick: Tick) -> RunRequestPlan:
+    """A run for each of the brands that is configured, not paused, and has none in flight."""
+    template = RunTemplate(stage, tick.moment, "schedule")
+    return plan_runs(template, brands, tick.paused, tick.not_configured, brands_in_flight(tick.in_flight, stage))
 
 
-def runs_for_retries(stage: str, tick: Tick) -> RunRequestPlan:
-    """The same for brands in which something failed, or was left for want of credits, and may be tried again."""
-    nothing = {brand: "nothing that failed is to be tried again" for brand in BRANDS if brand not in tick.to_retry}
-    wanted = RequestedRuns(stage, tick.moment, "schedule")
-    return ask(wanted, BRANDS, tick.held_up, tick.unset, nothing, brands_in_flight(tick.in_flight, stage))
+def retry_runs(stage: str, tick: Tick) -> RunRequestPlan:
+    """The same for brands in which work failed, or was left undone for lack of credits, and may be tried again."""
+    nothing = {brand: "there is no failed work to retry" for brand in BRANDS if brand not in tick.to_retry}
+    template = RunTemplate(stage, tick.moment, "schedule")
+    in_flight = brands_in_flight(tick.in_flight, stage)
+    return plan_runs(template, BRANDS, tick.paused, tick.not_configured, nothing, in_flight)
 
 
-def runs_for_stock(tick: Tick) -> RunRequestPlan:
-    """A run of each brand for today's UTC day, which lasts until the hour is over.
+def availability_runs(tick: Tick) -> RunRequestPlan:
+    """A run of each brand for the current UTC day, which lasts until the hour is over.
 
-    A run of the hour before is no reason to wait: it is about to end, and waiting would cost an hour. One of a past
-    day would fail, and one of a past hour would be in the way of the next: a tick that comes so late asks for none.
+    A run of the previous hour is no reason to wait: it is about to end, and waiting would cost an hour. A run of a
+    past day would fail and one of a past hour would delay the next, so a tick that is an hour late requests none.
     """
     late = max(tick.now - tick.moment, timedelta())
     poll_minutes = ceil((HOUR - late) / timedelta(minutes=1))
     hour = f"{tick.moment.astimezone(UTC):%Y-%m-%dT%H:00Z}"
-    wanted = RequestedRuns(
-        "availability", tick.moment, "schedule", {"poll_minutes": poll_minutes}, {HOUR_TAG: hour, **FIRST}
-    )
+    tags = {HOUR_TAG: hour, **HIGH_PRIORITY}
+    template = RunTemplate("availability", tick.moment, "schedule", {"poll_minutes": poll_minutes}, tags)
     if poll_minutes <= 0:
         return RunRequestPlan([], dict.fromkeys(BRANDS, f"the hour of {hour} is over"))
     day = f"{tick.moment.astimezone(UTC):%Y-%m-%d}"
-    partition = {brand: str(dg.MultiPartitionKey({"brand": brand, "date": day})) for brand in BRANDS}
-    busy = brands_of_the_hour(tick.in_flight, wanted.stage, hour)
-    return ask(wanted, BRANDS, tick.held_up, tick.unset, busy, partition=partition)
+    partitions = {brand: str(dg.MultiPartitionKey({"brand": brand, "date": day})) for brand in BRANDS}
+    in_flight = brands_in_flight_this_hour(tick.in_flight, template.stage, hour)
+    return plan_runs(template, BRANDS, tick.paused, tick.not_configured, in_flight, partitions=partitions)
 
 
-def stage_schedules(settings: Settings, status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
-    """Those of the catalogue, in `SCHEDULE_TIMEZONE`."""
+def catalog_schedules(settings: Settings, status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
+    """The schedules of products, in `SCHEDULE_TIMEZONE`."""
     return [
-        *(_collecting(brand, settings, status) for brand in BRANDS.values()),
-        _on_the_clock(
-            settings, status, "ximilar_weekly", "0 10 * * 0", "ximilar_index",
-            lambda tick: runs_of_stage("ximilar_index", list(BRANDS), tick),
-            "Sundays at 10:00, when all brands are collected: what is new or changed goes to Ximilar.",
-        ),
-        _on_the_clock(
-            settings, status, "ximilar_retries", "0 12 * * *", "ximilar_index",
-            lambda tick: runs_for_retries("ximilar_index", tick),
-            "Daily at 12:00: what failed at Ximilar, or waited for credits, and is due again. Not what was given up.",
-            retries=ticks.brands_to_retry,
-        ),
-        _on_the_clock(
-            settings, status, "collect_retries", "30 * * * *", "raw_products",
-            lambda tick: runs_for_retries("raw_products", tick),
-            "Hourly at :30: brands whose last collection failed in the last day, three times more at the most.",
+        *(_collect_schedule(brand, settings, status) for brand in BRANDS.values()),
+        _schedule(
+            settings, status, "collect_products_retries", "30 * * * *", "raw_products",
+            lambda tick: retry_runs("raw_products", tick),
+            "Hourly at :30: collects again the brands whose last collection failed within a day, at most three times.",
             retries=ticks.brands_to_collect_again,
         ),
-        _on_the_clock(
-            settings, status, "production_hourly", "10 * * * *", "production_catalog",
-            lambda tick: runs_of_stage("production_catalog", list(BRANDS), tick),
-            "Hourly at :10: verified products and their stock, to production.",
+        _schedule(
+            settings, status, "sync_ximilar_weekly", "0 10 * * 0", "ximilar_index",
+            lambda tick: stage_runs("ximilar_index", list(BRANDS), tick),
+            "Sundays at 10:00, after all brands are collected: sends new and changed photos of all brands to Ximilar.",
+        ),
+        _schedule(
+            settings, status, "sync_ximilar_retries", "0 12 * * *", "ximilar_index",
+            lambda tick: retry_runs("ximilar_index", tick),
+            "Daily at 12:00: retries products that failed at Ximilar or waited for credits. Products that were given "
+            "up are not retried.",
+            retries=ticks.brands_to_retry,
+        ),
+        _schedule(
+            settings, status, "publish_catalog_hourly", "10 * * * *", "production_catalog",
+            lambda tick: stage_runs("production_catalog", list(BRANDS), tick),
+            "Hourly at :10: publishes verified products and their availability to the production database.",
         ),
     ]  # fmt: skip
 
 
-def shop_schedules(settings: Settings, status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
-    """Those of the shops."""
+def store_schedules(settings: Settings, status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
+    """The schedules of the brands' stores, in `SCHEDULE_TIMEZONE`."""
     return [
-        _on_the_clock(
-            settings, status, "stores_daily", "0 1 * * *", "raw_stores",
-            lambda tick: runs_of_stage("raw_stores", list(BRANDS), tick),
-            "Daily at 01:00: which shops there are.",
+        _schedule(
+            settings, status, "find_stores_daily", "0 1 * * *", "raw_stores",
+            lambda tick: stage_runs("raw_stores", list(BRANDS), tick),
+            "Daily at 01:00: finds the stores of each brand.",
         ),
-        _on_the_clock(
-            settings, status, "availability_hourly", "0 * * * *", "availability", runs_for_stock,
-            "Hourly at :00: what is in stock in which shop, paced through the hour.",
+        _schedule(
+            settings, status, "check_availability_hourly", "0 * * * *", "availability", availability_runs,
+            "Hourly at :00: checks the availability of all products in the stores, spread over the hour.",
         ),
     ]  # fmt: skip
 
 
-def _collecting(brand: Brand, settings: Settings, status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:
-    days, named = ("*", "Daily") if brand.collected == "daily" else ("0", "Sundays")
-    return _on_the_clock(
-        settings, status, f"collect_{brand.key}", f"0 {brand.collect_hour} * * {days}", "raw_products",
-        lambda tick: runs_of_stage("raw_products", [brand.key], tick),
-        f"{named} at {brand.collect_hour:02}:00: the catalogue of {brand.name}.",
+def _collect_schedule(brand: Brand, settings: Settings, status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:
+    days, label = ("*", "Daily") if brand.collected == "daily" else ("0", "Sundays")
+    return _schedule(
+        settings, status, f"collect_products_{brand.key}", f"0 {brand.collect_hour} * * {days}", "raw_products",
+        lambda tick: stage_runs("raw_products", [brand.key], tick),
+        f"{label} at {brand.collect_hour:02}:00: collects the products of {brand.name}.",
     )  # fmt: skip
 
 
-def _on_the_clock(
+def _schedule(
     settings: Settings,
     status: dg.DefaultScheduleStatus,
     name: str,
@@ -150,16 +160,16 @@ def _on_the_clock(
             tick = Tick(
                 context.scheduled_execution_time,
                 opened.db.run(ticks.now),
-                flights(context.instance),
+                runs_in_flight(context.instance),
                 opened.db.run(pauses.all_pauses),
                 not_configured(stage, opened.settings),
                 opened.db.run(retries, stage, list(BRANDS)) if retries else (),
             )
-        asked = decide(tick)
-        if not asked.requests:
-            return dg.SkipReason(asked.reasons())
-        if asked.left_out:
-            context.log.info("left out: %s", asked.reasons())
-        return asked.requests
+        plan = decide(tick)
+        if not plan.requests:
+            return dg.SkipReason(plan.reasons())
+        if plan.skipped:
+            context.log.info("skipped: %s", plan.reasons())
+        return plan.requests
 
     return schedule

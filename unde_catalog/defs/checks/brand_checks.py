@@ -11,7 +11,7 @@ import dagster as dg
 from unde_catalog.backends import Backends
 from unde_catalog.defs.checks.results import brand_check, brand_of, result
 from unde_catalog.defs.resources import BackendsResource
-from unde_catalog.defs.run_metadata import first_sentence
+from unde_catalog.defs.run_metadata import fail_in_one_sentence
 from unde_catalog.operations.quality import coverage, due_marks, failures, prices, same_photo, scrape
 from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.stage_specs import DUE_STAGES, STAGE_SPECS
@@ -132,13 +132,13 @@ _CHECKS: Mapping[tuple[str, str], tuple[Look, str]] = {
 BRAND_CHECKS = [brand_check(name, asset, meaning) for (asset, name), (_, meaning) in _CHECKS.items()]
 
 
-@dg.multi_asset_check(name="brand_checks", specs=BRAND_CHECKS, can_subset=True)
+@dg.multi_asset_check(name="check_brand", specs=BRAND_CHECKS, can_subset=True)
 def brand_checks(
     context: dg.AssetCheckExecutionContext, backends: dg.ResourceParam[BackendsResource]
 ) -> Iterator[dg.AssetCheckResult]:
     """All that must hold of a brand's data; one step, as each costs more to start than to look."""
     brand = brand_of(context)
-    with first_sentence(f"the checks of {brand} could not begin"), backends.open() as opened:
+    with fail_in_one_sentence(f"the checks of {brand} could not begin"), backends.open() as opened:
         for key in sorted(context.selected_asset_check_keys, key=str):
             check, _ = _CHECKS[key.asset_key.to_user_string(), key.name]
             yield result(key, check(opened, brand))

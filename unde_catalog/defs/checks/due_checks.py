@@ -4,7 +4,7 @@ import dagster as dg
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.defs.resources import BackendsResource
-from unde_catalog.defs.run_metadata import first_sentence
+from unde_catalog.defs.run_metadata import fail_in_one_sentence
 from unde_catalog.stage_specs import DUE_STAGES
 from unde_catalog.stages.availability import recurring
 from unde_catalog.stores.staging.due_work.query_plans import sequential_scans
@@ -14,9 +14,9 @@ _ADVICE = "unde-catalog upkeep does ANALYZE; if it stays, REINDEX due_work and r
 
 
 @dg.asset_check(asset="availability")
-def checked_in_time(backends: dg.ResourceParam[BackendsResource]) -> dg.AssetCheckResult:
+def checked_on_time(backends: dg.ResourceParam[BackendsResource]) -> dg.AssetCheckResult:
     """Whether each brand's products have their places in the interval and are checked when they are due."""
-    with first_sentence("the check could not begin"), backends.open() as opened:
+    with fail_in_one_sentence("the check could not begin"), backends.open() as opened:
         found = recurring.due_figures(opened.db, recurring.recurring_intervals(opened.settings))
     wrong = [sentence for one in found.values() for sentence in alarms(one)]
     products = sum(one.active for one in found.values())
@@ -40,7 +40,7 @@ def checked_in_time(backends: dg.ResourceParam[BackendsResource]) -> dg.AssetChe
 @dg.asset_check(asset="raw_products")
 def index_in_use(backends: dg.ResourceParam[BackendsResource]) -> dg.AssetCheckResult:
     """Whether the database looks for due work by its indexes, in every stage: never by reading a big table whole."""
-    with first_sentence("the check could not begin"), backends.open() as opened:
+    with fail_in_one_sentence("the check could not begin"), backends.open() as opened:
         scans = opened.db.run(sequential_scans, DUE_STAGES, tuple(BRANDS))
     big = [one for one in scans if not one.small]
     tables = ", ".join(sorted({one.table for one in scans if one.small}))

@@ -11,7 +11,7 @@ import dagster as dg
 from unde_catalog.backends import Backends
 from unde_catalog.defs.checks.results import brand_check, brand_of, result
 from unde_catalog.defs.resources import BackendsResource
-from unde_catalog.defs.run_metadata import first_sentence
+from unde_catalog.defs.run_metadata import fail_in_one_sentence
 from unde_catalog.operations.quality import freshness
 from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.stage_specs import STAGE_SPECS, STAGES
@@ -31,13 +31,13 @@ FRESHNESS_CHECKS = [
 ]
 
 
-@dg.multi_asset_check(name="fresh", specs=FRESHNESS_CHECKS, can_subset=True)
+@dg.multi_asset_check(name="check_freshness", specs=FRESHNESS_CHECKS, can_subset=True)
 def fresh(
     context: dg.AssetCheckExecutionContext, backends: dg.ResourceParam[BackendsResource]
 ) -> Iterator[dg.AssetCheckResult]:
     """Whether each stage of the brand was through within its rhythm."""
     brand = brand_of(context)
-    with first_sentence(f"the checks of {brand} could not begin"), backends.open() as opened:
+    with fail_in_one_sentence(f"the checks of {brand} could not begin"), backends.open() as opened:
         for key in sorted(context.selected_asset_check_keys, key=str):
             yield result(key, look(opened, key.asset_key.to_user_string(), brand))
 

@@ -4,7 +4,7 @@ import dagster as dg
 
 from unde_catalog.defs.checks.results import brand_check, brand_of
 from unde_catalog.defs.resources import BackendsResource
-from unde_catalog.defs.run_metadata import first_sentence
+from unde_catalog.defs.run_metadata import fail_in_one_sentence
 from unde_catalog.stores.staging.due_work import leases, stage_runs
 from unde_catalog.stores.staging.index import ximilar
 
@@ -14,7 +14,7 @@ _NEARLY = 0.9  # of the month's credits
 @dg.asset_check(asset="ximilar_index")
 def credits_left(backends: dg.ResourceParam[BackendsResource]) -> dg.AssetCheckResult:
     """Whether less than nine tenths of the month's Ximilar credits are used; they are one account's, for all brands."""
-    with first_sentence("the check could not begin"), backends.open() as opened:
+    with fail_in_one_sentence("the check could not begin"), backends.open() as opened:
         today, month = opened.db.run(ximilar.credits_used)
         budget = opened.settings.ximilar_monthly_credits
     passed = month < _NEARLY * budget
@@ -28,19 +28,19 @@ def credits_left(backends: dg.ResourceParam[BackendsResource]) -> dg.AssetCheckR
 
 
 _HELD_BACK = brand_check(
-    "nothing_held_back",
+    "no_work_deferred",
     "ximilar_index",
     "The brand's last run could do all that was due, and did not pause for want of credits or room.",
 )
 
 
-@dg.multi_asset_check(name="nothing_held_back", specs=[_HELD_BACK])
-def nothing_held_back(
+@dg.multi_asset_check(name="no_work_deferred", specs=[_HELD_BACK])
+def no_work_deferred(
     context: dg.AssetCheckExecutionContext, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.AssetCheckResult:
     """Whether the brand's last run could do all that was due, or paused for want of credits or room."""
     brand = brand_of(context)
-    with first_sentence("the check could not begin"), backends.open() as opened:
+    with fail_in_one_sentence("the check could not begin"), backends.open() as opened:
         note = opened.db.run(stage_runs.last_note, "ximilar_index", brand)
         waiting = opened.db.run(leases.still_open, "ximilar_index", brand).due
     held_back = bool(waiting and note)

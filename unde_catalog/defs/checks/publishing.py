@@ -9,7 +9,7 @@ import dagster as dg
 
 from unde_catalog.defs.checks.results import brand_check, brand_of
 from unde_catalog.defs.resources import BackendsResource
-from unde_catalog.defs.run_metadata import first_sentence
+from unde_catalog.defs.run_metadata import fail_in_one_sentence
 from unde_catalog.stages.production_catalog import brand_gate, reconcile
 from unde_catalog.stages.production_catalog.brand_rules import RULES
 from unde_catalog.stages.production_catalog.limits import limits_of
@@ -31,7 +31,7 @@ def publishable(
 ) -> Iterator[dg.AssetCheckResult]:
     """What must hold of a brand as a whole; while one of these fails, production_catalog leaves it as it is."""
     brand = brand_of(context)
-    with first_sentence(f"the checks of {brand} could not begin"), backends.open() as opened:
+    with fail_in_one_sentence(f"the checks of {brand} could not begin"), backends.open() as opened:
         production = opened.production
         answers = (
             brand_gate.evaluate(brand, opened.db, production, limits_of(brand, opened.settings)) if production else []
@@ -53,7 +53,7 @@ def published(
 ) -> dg.AssetCheckResult:
     """Whether as many products of a brand are on sale in production as staging knows to be published."""
     brand = brand_of(context)
-    with first_sentence(f"the check of {brand} could not begin"), backends.open() as opened:
+    with fail_in_one_sentence(f"the check of {brand} could not begin"), backends.open() as opened:
         if opened.production is None:
             return dg.AssetCheckResult(passed=True, description=_NOT_CONFIGURED)
         answer = reconcile.compare(brand, opened.db, opened.production)

@@ -3,14 +3,14 @@
 import dagster as dg
 
 from unde_catalog.defs.resources import BackendsResource
-from unde_catalog.defs.run_metadata import first_sentence
+from unde_catalog.defs.run_metadata import fail_in_one_sentence
 from unde_catalog.stores.staging.user_media import days
 
 
 @dg.asset_check(asset="user_media_days")
-def people_are_answered(backends: dg.ResourceParam[BackendsResource]) -> dg.AssetCheckResult:
+def requests_answered(backends: dg.ResourceParam[BackendsResource]) -> dg.AssetCheckResult:
     """Whether every request for people's photos of the last day came to an end, and none was put aside."""
-    with first_sentence("the check could not begin"), backends.open() as opened:
+    with fail_in_one_sentence("the check could not begin"), backends.open() as opened:
         left = opened.db.run(days.unanswered)
     told = []
     if left.silent:

@@ -1,6 +1,6 @@
-"""What ages out: rows by `stores/staging/admin/retention.py`, manifests and unfinished files in the object store.
+"""Deletes what is past its retention time: database rows, manifests, and unfinished files in the object store.
 
-Dagster's own runs are pruned in `defs/automation/run_pruning.py`.
+The SQL is in `stores/staging/admin/retention.py`. Dagster's runs are pruned in `defs/automation/run_pruning.py`.
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.objects import ObjectInfo, ObjectStore
 from unde_catalog.stores.staging.admin import retention
 
-_UNFINISHED_FOR = timedelta(days=1)  # a put takes a minute at the most
+_UNFINISHED_AGE = timedelta(days=1)  # a put takes a minute at most
 
 
-def old_rows(db: Database, settings: Settings) -> dict[str, int]:
-    """Delete rows that are older than settings say; how many by table."""
+def delete_old_rows(db: Database, settings: Settings) -> dict[str, int]:
+    """Delete rows that are past their retention time; returns the number of deleted rows by table."""
     rules: Sequence[tuple[str, retention.MaximumAge, int]] = (
         ("raw_availability", retention.old_availability, settings.availability_keep_days),
         ("scraper_logs", retention.old_logs, settings.log_keep_days),
@@ -34,8 +34,8 @@ def old_rows(db: Database, settings: Settings) -> dict[str, int]:
     return deleted
 
 
-def old_manifests(store: ObjectStore, settings: Settings, now: datetime | None = None) -> int:
-    """Delete manifests that are older than `MANIFEST_KEEP_DAYS`, but the newest of each partition; how many."""
+def delete_old_manifests(store: ObjectStore, settings: Settings, now: datetime | None = None) -> int:
+    """Delete manifests older than `MANIFEST_KEEP_DAYS`, except the newest of each partition; returns their number."""
     before = (now or datetime.now(UTC)) - timedelta(days=settings.manifest_keep_days)
     deleted = 0
     for asset in store.folders("manifests"):
@@ -43,18 +43,18 @@ def old_manifests(store: ObjectStore, settings: Settings, now: datetime | None =
             newest = manifest.newest_key(store, asset, brand)
             for month in store.folders(f"manifests/{asset}/{brand}"):
                 if month <= f"{before:%Y-%m}":
-                    old = [one for one in store.list(f"manifests/{asset}/{brand}/{month}") if _is_old(one, before)]
-                    keys = [one.key for one in old if one.key != newest]
+                    old = [info for info in store.list(f"manifests/{asset}/{brand}/{month}") if _is_old(info, before)]
+                    keys = [info.key for info in old if info.key != newest]
                     store.delete(keys)
                     deleted += len(keys)
     return deleted
 
 
-def leftovers(store: ObjectStore, now: datetime | None = None) -> int:
-    """Remove files that killed writers of photos and collages left unfinished; how many."""
-    return store.remove_leftovers((now or datetime.now(UTC)) - _UNFINISHED_FOR)
+def remove_unfinished_files(store: ObjectStore, now: datetime | None = None) -> int:
+    """Remove files that interrupted writers of photos and collages left unfinished; returns their number."""
+    return store.remove_leftovers((now or datetime.now(UTC)) - _UNFINISHED_AGE)
 
 
-def _is_old(one: ObjectInfo, before: datetime) -> bool:
-    """By its name: a copy of a store is younger than what it holds."""
-    return one.key.rpartition("/")[2] < f"{before:%Y%m%dT%H%M%S}" and one.key.endswith(".parquet")
+def _is_old(info: ObjectInfo, before: datetime) -> bool:
+    """By the time in its name: in a copied store, modification times are those of the copy."""
+    return info.key.rpartition("/")[2] < f"{before:%Y%m%dT%H%M%S}" and info.key.endswith(".parquet")

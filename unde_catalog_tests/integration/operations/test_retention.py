@@ -57,7 +57,7 @@ def test_stock_and_logs_go_after_the_days_that_are_set_and_in_chunks(
         " UNION ALL SELECT 's', 100 + n, now(), 1, 'in_hand', 1, now() - n * interval '50 days', NULL"
         " FROM generate_series(0, 2) n",
     )
-    deleted = aging.old_rows(db, settings(AVAILABILITY_KEEP_DAYS="9"))
+    deleted = aging.delete_old_rows(db, settings(AVAILABILITY_KEEP_DAYS="9"))
     assert deleted == {
         "raw_availability": 2 * 31, "scraper_logs": 10, "rejected_items": 0, "scrapes": 0, "webhook_deliveries": 10,
         "user_media_requests": 9 + 1,
@@ -66,7 +66,7 @@ def test_stock_and_logs_go_after_the_days_that_are_set_and_in_chunks(
         db, "SELECT count(*) AS n, min(fetched_at) > now() - interval '9 days' AS young FROM raw_availability"
     )
     assert row == {"n": 18, "young": True}
-    assert sum(aging.old_rows(db, settings()).values()) == 0
+    assert sum(aging.delete_old_rows(db, settings()).values()) == 0
 
 
 def test_a_brand_keeps_its_newest_scrapes_however_old(db: Database, settings: Callable[..., Settings]) -> None:
@@ -84,7 +84,7 @@ def test_a_brand_keeps_its_newest_scrapes_however_old(db: Database, settings: Ca
             " FROM s, generate_series(1, 3) n",
             brand, state, days, state, days,
         )  # fmt: skip
-    deleted = aging.old_rows(db, settings())
+    deleted = aging.delete_old_rows(db, settings())
     assert (deleted["rejected_items"], deleted["scrapes"]) == (6, 2)
     left = execute(db, "SELECT s.brand, s.state, count(*) AS items FROM scrapes s JOIN rejected_items r"
                        " ON r.scrape_id = s.id GROUP BY s.id ORDER BY s.id")  # fmt: skip
@@ -105,10 +105,10 @@ def test_manifests_go_but_the_newest_of_each_partition(tmp_path: Path, settings:
             store.put(key, b"rows", "application/vnd.apache.parquet")
             (kept if days < 90 or days == ages[-1] else gone).add(key)
     store.put("originals/zara/1/1.jpg", b"photo", "image/jpeg")
-    assert aging.old_manifests(store, settings(), NOW) == len(gone) == 4
+    assert aging.delete_old_manifests(store, settings(), NOW) == len(gone) == 4
     assert {one.key for one in store.list("manifests")} == kept
     assert store.exists("originals/zara/1/1.jpg")
-    assert aging.old_manifests(store, settings(), NOW) == 0
+    assert aging.delete_old_manifests(store, settings(), NOW) == 0
 
 
 def test_a_run_of_today_leaves_the_newest_manifest_where_others_look_for_it(
@@ -118,7 +118,7 @@ def test_a_run_of_today_leaves_the_newest_manifest_where_others_look_for_it(
     with ManifestWriter() as manifest:
         key = manifest.store(store, "originals", "zara", "run")
     later = datetime.now(UTC) + timedelta(days=900)
-    assert aging.old_manifests(store, settings(), later) == 0
+    assert aging.delete_old_manifests(store, settings(), later) == 0
     assert newest_key(store, "originals", "zara") == key
 
 
@@ -129,7 +129,7 @@ def test_files_that_killed_writers_left_go_after_a_day(tmp_path: Path) -> None:
         (unfinished / name).write_bytes(b"half a photo")
         then = (NOW - timedelta(hours=hours)).timestamp()
         os.utime(unfinished / name, (then, then))
-    assert aging.leftovers(store, NOW) == 1
+    assert aging.remove_unfinished_files(store, NOW) == 1
     assert [one.name for one in unfinished.iterdir()] == ["young#0"]
 
 

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from unde_catalog.operations.upkeep.tables import HOT, UpkeepLimits, maintain
+from unde_catalog.operations.upkeep.tables import HOT_TABLES, MaintenanceLimits, maintain
 from unde_catalog.stores.db import bloat
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.db.postgres_tools import ToolFailed
@@ -12,7 +12,7 @@ from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.roles import url_as
 from unde_catalog_tests.support.servers import Server
 
-SMALL = UpkeepLimits(dead_rows=50, index_bytes=1 << 20)  # as if the tables of a test were big
+SMALL = MaintenanceLimits(dead_rows=50, index_bytes=1 << 20)  # as if the tables of a test were big
 
 
 def fill(db: Database, rows: int) -> None:
@@ -27,8 +27,8 @@ def fill(db: Database, rows: int) -> None:
 def test_all_hot_tables_get_statistics_and_nothing_else_is_touched_while_all_is_well(db: Database, direct: str) -> None:
     fill(db, 2_000)
     report = maintain(direct)
-    assert [(one.name, one.done) for one in report.tables] == [(name, "analyzed") for name in HOT]
-    assert (report.indexes, report.trouble) == ([], [])
+    assert [(one.name, one.action) for one in report.tables] == [(name, "analyzed") for name in HOT_TABLES]
+    assert (report.indexes, report.failures) == ([], [])
     (row,) = execute(db, "SELECT reltuples FROM pg_class WHERE relname = 'raw_availability'")
     assert row["reltuples"] == 2_000
 
@@ -38,10 +38,10 @@ def test_dead_rows_go_and_bloated_indexes_are_built_anew(db: Database, direct: s
     execute(db, "DELETE FROM raw_availability WHERE id % 20 <> 0")
     report = maintain(direct, SMALL)
     table = next(one for one in report.tables if one.name == "raw_availability")
-    assert (table.found, table.done) == ("38,000 of 40,000 rows dead", "vacuumed")
+    assert (table.state, table.action) == ("38,000 of 40,000 rows dead", "vacuumed")
     mended = {one.name: one for one in report.indexes}
     assert {"idx_raw_availability_unique_daily", "idx_raw_availability_product_id"} <= mended.keys()
-    assert all(one.done == "built anew" and one.after < one.before / 4 for one in mended.values())
+    assert all(one.action == "rebuilt" and one.bytes_after < one.bytes_before / 4 for one in mended.values())
     assert maintain(direct, SMALL).indexes == []
 
 
@@ -70,9 +70,9 @@ def test_an_invalid_index_is_built_anew_and_what_a_broken_reindex_left_is_droppe
             " 'idx_raw_availability_lookup_ccnew'::regclass)"
         )
     report = maintain(administrator)
-    assert {one.name: (one.found, one.done) for one in report.indexes} == {
-        "idx_raw_availability_lookup": ("invalid", "built anew"),
-        "idx_raw_availability_lookup_ccnew": ("left over by a REINDEX that did not end", "dropped"),
+    assert {one.name: (one.state, one.action) for one in report.indexes} == {
+        "idx_raw_availability_lookup": ("invalid", "rebuilt"),
+        "idx_raw_availability_lookup_ccnew": ("left over from an interrupted REINDEX", "dropped"),
     }
     rows = execute(db, "SELECT 1 FROM pg_index WHERE NOT indisvalid")
     assert rows == []
@@ -93,13 +93,13 @@ def test_an_index_that_cannot_be_built_holds_up_no_other_and_is_told(
         )
     report = maintain(administrator)
     assert [one.name for one in report.indexes] == ["idx_raw_availability_lookup"]
-    (told,) = report.trouble
-    assert told.startswith("idx_twice of raw_availability could not be built anew: could not create unique index")
+    (told,) = report.failures
+    assert told.startswith("idx_twice of raw_availability could not be rebuilt: could not create unique index")
 
 
 def test_who_may_not_is_told_whom_to_be(server: Server, database_url: str) -> None:
     as_scraper = url_as(server, server.past_poolers(database_url), "scraper")
-    with pytest.raises(ToolFailed, match="scraper may not look after raw_products, .*set BACKUP_DB_URL to connect as"):
+    with pytest.raises(ToolFailed, match="scraper may not maintain raw_products, .*set BACKUP_DB_URL to connect as"):
         maintain(as_scraper)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.defs.automation.stage_schedules import Tick, runs_for_stock
+from unde_catalog.defs.automation.stage_schedules import Tick, availability_runs
 from unde_catalog_tests.support.dagster_processes import WORKSPACE, DagsterProcesses
 from unde_catalog_tests.support.due import poll
 from unde_catalog_tests.support.servers import Sandbox, Server
@@ -40,7 +40,7 @@ def test_availability_starts_while_a_backfill_fills_its_lane_and_waits_in_the_qu
     tmp_path: Path,
 ) -> None:
     environment = configured(start_sandbox("--run-seconds", "86400"))  # a scrape ends tomorrow
-    (request, *_) = runs_for_stock(Tick(datetime.now(UTC), datetime.now(UTC))).requests
+    (request, *_) = availability_runs(Tick(datetime.now(UTC), datetime.now(UTC))).requests
     with dagster(server, environment, tmp_path) as (processes, url):
 
         def run(*arguments: str) -> None:
@@ -48,7 +48,7 @@ def test_availability_starts_while_a_backfill_fills_its_lane_and_waits_in_the_qu
             assert ended == 0, (tmp_path / "output").read_text()[-3000:]
 
         run(
-            "backfill", "-w", WORKSPACE, "-j", "catalogue", "--partitions", ",".join(BRANDS), "--noprompt",
+            "backfill", "-w", WORKSPACE, "-j", "update_catalog", "--partitions", ",".join(BRANDS), "--noprompt",
             "--tags", json.dumps({"lane": "work"}),  # as people do: it is one more limit, not a way around
         )  # fmt: skip
         poll(url, f"SELECT count(*) = 4 FROM runs WHERE status = 'STARTED' AND {_IN_A_BACKFILL}", _LONGEST)
@@ -58,7 +58,7 @@ def test_availability_starts_while_a_backfill_fills_its_lane_and_waits_in_the_qu
             "dagster/partition/date": day,
         }  # fmt: skip
         run(
-            "launch", "-w", WORKSPACE, "-j", "work_off_availability", "--tags", json.dumps(tags),
+            "launch", "-w", WORKSPACE, "-j", "check_availability", "--tags", json.dumps(tags),
             "--config-json", json.dumps(request.run_config),
         )  # fmt: skip
         begun = f"SELECT count(*) = 1 FROM runs WHERE status IN ('STARTED', 'SUCCESS') AND {_OF_THE_SHOPS}"
