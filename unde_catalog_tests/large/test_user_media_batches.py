@@ -14,7 +14,15 @@ from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.support.due import execute, poll
 from unde_catalog_tests.support.nats_servers import running_nats
 from unde_catalog_tests.support.servers import Sandbox
-from unde_catalog_tests.support.user_media_service import TAKING, Media, answers, dead, hashes, send, train
+from unde_catalog_tests.support.user_media_service import (
+    READY,
+    Media,
+    dead_letters,
+    expected_photos,
+    send,
+    train,
+    wait_for_results,
+)
 
 BATCHES = 1_000
 KILLS = 8  # services, one after the other
@@ -33,7 +41,7 @@ def test_a_thousand_batches_are_each_answered_once_whoever_is_killed_meanwhile(m
 
         def begin() -> None:
             services.append(stack.enter_context(media.service("--ack-wait", "3")))
-            services[-1].wait_for(TAKING)
+            services[-1].wait_for(READY)
 
         services = []
         begin()
@@ -48,12 +56,12 @@ def test_a_thousand_batches_are_each_answered_once_whoever_is_killed_meanwhile(m
                 media.nats.start()
             begin()
         poll(db.url, f"SELECT count(*) = {BATCHES} FROM user_media_requests WHERE state = 'answered'", PATIENCE)
-        found = answers(url, BATCHES, BATCH_RESULT)
+        found = wait_for_results(url, BATCHES, BATCH_RESULT)
         assert [one.end() for one in services[-2:]] == [0, 0]
 
     assert {one.json["user_id"] for one in found} == set(range(BATCHES)) and len(found) == BATCHES
     assert Counter(one.json["successful_files"] for one in found) == {2: BATCHES}
     rows = execute(db, "SELECT user_id, answer FROM user_media_requests")
     assert {row["user_id"]: bytes(row["answer"]) for row in rows} == {one.json["user_id"]: one.body for one in found}
-    assert media.photos() == hashes(found) and len(media.photos()) == 2 * BATCHES
-    assert (media.left(), dead(url)) == (0, [])
+    assert media.photos() == expected_photos(found) and len(media.photos()) == 2 * BATCHES
+    assert (media.unacknowledged(), dead_letters(url)) == (0, [])

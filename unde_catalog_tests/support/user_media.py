@@ -1,4 +1,4 @@
-"""What several tests of people's photos need: where the private bucket is, and that nothing else is set."""
+"""Settings for tests of user media: an environment with a private bucket, or with nothing set."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ PRIVATE_BUCKET = "unde-people"
 
 
 def private_environment(endpoint: str, bucket: str = PRIVATE_BUCKET) -> dict[str, str]:
-    """The environment of a service whose private bucket is at a server."""
+    """The environment of a service with a private bucket at this S3 server."""
     return {
         "S3_ENDPOINT_URL": endpoint, "S3_ACCESS_KEY_ID": ACCESS_KEY, "S3_SECRET_ACCESS_KEY": SECRET_KEY,
         "S3_BUCKET_NAME": bucket,
@@ -21,7 +21,7 @@ def private_environment(endpoint: str, bucket: str = PRIVATE_BUCKET) -> dict[str
 
 
 def nothing_set(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    """No .env and no variable of a developer's own; what is kept, is in `home`."""
+    """Unset the service's variables, ignore a developer's .env, and set UNDE_HOME to `home`."""
     monkeypatch.chdir(home)
     for name in UserMediaSettings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
@@ -29,5 +29,5 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
 
 
 def configured_bucket() -> PrivateBucket:
-    """The private bucket as the environment has it."""
+    """The private bucket that the environment names."""
     return private_bucket(load_user_media_settings(), load_settings())

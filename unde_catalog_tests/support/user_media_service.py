@@ -1,4 +1,4 @@
-"""The service for people's photos as a process of a test's own, and somebody who sends requests and reads answers."""
+"""The user media service as a child process, and functions that publish requests and read results."""
 
 import asyncio
 import hashlib
@@ -29,13 +29,13 @@ from unde_catalog_tests.support.nats_servers import NatsServer
 from unde_catalog_tests.support.servers import PROJECT, Sandbox
 
 T = TypeVar("T")
-PATIENCE = 90.0  # seconds: for a machine that does much else
-TAKING = "its streams are there"
-ANSWERS = (BATCH_RESULT, INFERENCE_RESULT, ERROR)
+TIMEOUT = 90.0  # seconds, for a busy machine
+READY = "streams declared"
+RESULT_SUBJECTS = (BATCH_RESULT, INFERENCE_RESULT, ERROR)
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class StoredMessage:
     """A message in a stream."""
 
     subject: str
@@ -49,7 +49,7 @@ class Said:
 
 
 class Service:
-    """`unde-catalog user-media serve`; `log` are its lines so far."""
+    """A running `unde-catalog user-media serve`. `log`: the lines read so far."""
 
     def __init__(self, process: subprocess.Popen[str], port: int) -> None:
         self.process, self.port = process, port
@@ -65,10 +65,10 @@ class Service:
         self._lines.put(None)
 
     def wait_for(self, *words: str) -> dict[str, Any]:
-        """The next line of the log that has all these words."""
+        """The next line of the log that contains all these words."""
         while True:
-            line = self._lines.get(timeout=PATIENCE)
-            assert line is not None, f"it ended ({self.process.wait()}) before it said {words}: {self.raw[-5:]}"
+            line = self._lines.get(timeout=TIMEOUT)
+            assert line is not None, f"it ended ({self.process.wait()}) before it logged {words}: {self.raw[-5:]}"
             self.raw.append(line)
             if line.startswith("{"):
                 self.log.append(json.loads(line))
@@ -76,31 +76,31 @@ class Service:
                     return self.log[-1]
 
     def rest(self) -> str:
-        """Everything it said, once it has ended."""
-        self.process.wait(PATIENCE)
-        while (line := self._lines.get(timeout=PATIENCE)) is not None:
+        """The whole log, once the process has ended."""
+        self.process.wait(TIMEOUT)
+        while (line := self._lines.get(timeout=TIMEOUT)) is not None:
             self.raw.append(line)
         self._lines.put(None)
         return "".join(self.raw)
 
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(PATIENCE)
+        return self.process.wait(TIMEOUT)
 
     def page(self, path: str) -> tuple[int, str]:
-        """Status and body of one of its pages."""
+        """Status and body of `/health` or `/metrics`."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE) as answer:
-                return answer.status, answer.read().decode()
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=TIMEOUT) as response:
+                return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
 
 @contextmanager
 def running_service(environment: Mapping[str, str], *arguments: str, program: Sequence[str] = ()) -> Iterator[Service]:
-    """A service with these settings beside those of this process; killed if it outlives the block."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    """A service with these settings in addition to this process's; killed if it outlives the block."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
     code = [*program] or ["-c", "from unde_catalog.cli.app import main; main()"]
     process = subprocess.Popen(
         [sys.executable, *code, "user-media", "serve", *arguments],
@@ -113,80 +113,81 @@ def running_service(environment: Mapping[str, str], *arguments: str, program: Se
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait(PATIENCE)
+            process.wait(TIMEOUT)
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """All that the service needs, on this machine; photos lie in a folder of the test's home."""
+    """NATS, the sandbox and the environment for a service; photos are stored in a folder of the test's UNDE_HOME."""
 
     nats: NatsServer
     sandbox: Sandbox
     environment: Mapping[str, str]
 
     def service(self, *arguments: str, program: Sequence[str] = (), **extra: str) -> AbstractContextManager[Service]:
-        """A service; `extra`: further settings."""
+        """A running service with `extra` settings."""
         return running_service({**self.environment, **extra}, *arguments, program=program)
 
     def photos(self) -> dict[str, str]:
-        """What is stored: key -> SHA-256."""
+        """The stored photos: key -> SHA-256."""
         folder = Path(self.environment["UNDE_HOME"]) / "people"
         return {
             file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
             for file in folder.rglob("*")
-            if file.is_file() and not file.relative_to(folder).as_posix().startswith(".")  # not what a kill cut short
+            if file.is_file()
+            and not file.relative_to(folder).as_posix().startswith(".")  # not what a killed process left behind
         }
 
-    def asked(self) -> Counter[str]:
-        """How often Telegram was asked for each file id."""
+    def requested(self) -> Counter[str]:
+        """The number of getFile requests for each file id."""
         return Counter(line["file_id"] for line in self.sandbox.log("telegram.getFile"))
 
-    def left(self) -> int:
-        """Requests that are not acknowledged."""
+    def unacknowledged(self) -> int:
+        """The number of requests in their stream."""
 
         async def work(js: JetStreamContext) -> int:
             return (await js.stream_info(STREAMS[0].name)).state.messages
 
-        return at(self.nats.url, work)
+        return with_jetstream(self.nats.url, work)
 
 
-def hashes(found: Sequence[Said]) -> dict[str, str]:
-    """What must be stored by what was answered: key -> SHA-256 of what the sandbox sends."""
+def expected_photos(results: Sequence[StoredMessage]) -> dict[str, str]:
+    """The photos that these results name: key -> SHA-256 of what the sandbox sends."""
     stored = {}
-    for one in found:
+    for one in results:
         uploads = one.json.get("successful_uploads") or [one.json["upload_result"]]
         stored |= {one["s3_key"]: hashlib.sha256(content(one["file_id"])).hexdigest() for one in uploads}
     return stored
 
 
-def at(url: str, work: Callable[[JetStreamContext], Awaitable[T]]) -> T:
-    """Do something at a NATS server."""
+def with_jetstream(url: str, work: Callable[[JetStreamContext], Awaitable[T]]) -> T:
+    """Call `work` with a JetStream context of a NATS server."""
 
-    async def done() -> T:
+    async def run() -> T:
         client = await nats.connect(url)
         try:
-            return await work(client.jetstream(timeout=PATIENCE))
+            return await work(client.jetstream(timeout=TIMEOUT))
         finally:
             await client.close()
 
-    return asyncio.run(done())
+    return asyncio.run(run())
 
 
 def send(url: str, subject: str, *bodies: Mapping[str, Any] | bytes, headers: Mapping[str, str] | None = None) -> None:
-    """Send requests, one after the other."""
+    """Publish requests, one after the other."""
 
     async def work(js: JetStreamContext) -> None:
         for body in bodies:
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
             await js.publish(subject, data, headers=dict(headers or {}))
 
-    at(url, work)
+    with_jetstream(url, work)
 
 
-def said(url: str, *subjects: str) -> list[Said]:
-    """All that is on these subjects now, in order of each one's stream."""
+def published(url: str, *subjects: str) -> list[StoredMessage]:
+    """The messages on these subjects, in the order of each stream."""
 
-    async def work(js: JetStreamContext) -> list[Said]:
+    async def work(js: JetStreamContext) -> list[StoredMessage]:
         found = []
         for subject in subjects:
             stream, sequence = await js.find_stream_name_by_subject(subject), 0
@@ -196,34 +197,34 @@ def said(url: str, *subjects: str) -> list[Said]:
                 except NotFoundError:
                     break
                 sequence = one.seq or 0
-                found.append(Said(subject, sequence, one.data or b"", one.headers or {}))
+                found.append(StoredMessage(subject, sequence, one.data or b"", one.headers or {}))
         return found
 
-    return at(url, work)
+    return with_jetstream(url, work)
 
 
-def answers(url: str, count: int, *subjects: str) -> list[Said]:
-    """The answers on these subjects (all of them), as soon as there are so many."""
+def wait_for_results(url: str, count: int, *subjects: str) -> list[StoredMessage]:
+    """The results on these subjects (default: all), as soon as there are `count` of them."""
 
     async def work(js: JetStreamContext) -> None:
-        """Wait for messages, not for time."""
+        """Wait until `count` messages have arrived."""
         seen: asyncio.Queue[object] = asyncio.Queue()
-        for subject in subjects or ANSWERS:
+        for subject in subjects or RESULT_SUBJECTS:
             await js.subscribe(subject, ordered_consumer=True, cb=seen.put)
         for _ in range(count):
-            await asyncio.wait_for(seen.get(), PATIENCE)
+            await asyncio.wait_for(seen.get(), TIMEOUT)
 
-    at(url, work)
-    return said(url, *(subjects or ANSWERS))
+    with_jetstream(url, work)
+    return published(url, *(subjects or RESULT_SUBJECTS))
 
 
-def dead(url: str) -> list[Said]:
-    """What is put aside."""
-    return said(url, DEAD)
+def dead_letters(url: str) -> list[StoredMessage]:
+    """The messages on the dead-letter subject."""
+    return published(url, DEAD)
 
 
 def train(*file_ids: str, user: int = 67890, **changes: Any) -> dict[str, Any]:
-    """A batch as spec 4 writes it."""
+    """A batch in the format of `docs/reference/messages.md`."""
     photos = [
         {
             "file_id": one,
@@ -242,7 +243,7 @@ def train(*file_ids: str, user: int = 67890, **changes: Any) -> dict[str, Any]:
 
 
 def single(file_id: str, user: int = 67890, **changes: Any) -> dict[str, Any]:
-    """A single photo as spec 4 writes it."""
+    """A single photo in the format of `docs/reference/messages.md`."""
     photo = {"file_id": file_id, "s3_key": "", "file_size": 1024000}
     return {
         "header": "inf", "photo": photo, "bot_id": 12345, "user_id": user, "avatar_id": "a", "priority": 5, **changes,

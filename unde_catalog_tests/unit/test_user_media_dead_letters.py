@@ -1,4 +1,4 @@
-"""Copies of requests that were put aside: their headers, and bodies that leave no room for any."""
+"""Dead letters: their headers, and bodies that leave no room for headers."""
 
 from datetime import UTC, datetime
 
@@ -8,11 +8,11 @@ from unde_catalog.stores.staging.user_media.requests import RequestKey
 KEY = RequestKey("PHOTO_REQUESTS", 7, datetime(2026, 11, 1, 12, 0, 0, 123456, tzinfo=UTC))
 
 
-def test_a_copy_tells_where_it_was_and_why_and_orders_the_server_nothing():
+def test_a_dead_letter_names_origin_and_reason_without_server_headers():
     headers = {"Nats-Msg-Id": "theirs", "Nats-TTL": "1", "name": "Zoë\r\nNats-Rollup: all"}
-    body, told = dead_letters.copy(KEY, "photo_upload_train", b"{}", headers, "no shape:\n ü", 1_048_576)
+    body, copied = dead_letters.copy(KEY, "photo_upload_train", b"{}", headers, "no shape:\n ü", 1_048_576)
     assert body == b"{}"
-    assert told == {
+    assert copied == {
         "Nats-Msg-Id": "dead.PHOTO_REQUESTS.7.1793534400123456",
         "Unde-Reason": "no shape:  \\xfc",
         "Unde-Subject": "photo_upload_train",
@@ -25,13 +25,13 @@ def test_a_copy_tells_where_it_was_and_why_and_orders_the_server_nothing():
     }
 
 
-def test_a_copy_is_never_more_than_the_server_takes():
+def test_a_dead_letter_never_exceeds_the_servers_limit():
     headers = {f"h{n}": "x" * 500 for n in range(100)}
-    body, told = dead_letters.copy(KEY, "photo_upload_train", b"x" * 65_536, headers, "y" * 10_000, 65_536)
-    assert told["Unde-Cut"] == "from 65536 bytes"
-    assert len(body) + sum(len(name) + len(value) + 4 for name, value in told.items()) < 65_536
+    body, copied = dead_letters.copy(KEY, "photo_upload_train", b"x" * 65_536, headers, "y" * 10_000, 65_536)
+    assert copied["Unde-Cut"] == "from 65536 bytes"
+    assert len(body) + sum(len(name) + len(value) + 4 for name, value in copied.items()) < 65_536
 
 
-def test_each_request_has_a_message_id_of_its_own_and_keeps_it():
+def test_each_request_has_its_own_stable_message_id():
     other = RequestKey("PHOTO_REQUESTS", 7, datetime(2026, 11, 2, tzinfo=UTC))
     assert dead_letters.message_id(KEY) == dead_letters.message_id(KEY) != dead_letters.message_id(other)

@@ -1,4 +1,4 @@
-"""What is accepted of people's photo requests, what is not, and what answers look like. Without any I/O."""
+"""User media messages: which requests are accepted, which are refused, and what results contain. Without I/O."""
 
 import json
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ import pytest
 
 from unde_catalog.services.user_media import responses, schemas
 from unde_catalog.services.user_media.messages import InferenceRequest, TrainRequest, stamp
-from unde_catalog.services.user_media.parsing import Request, Sender, UnreadableMessage, read
+from unde_catalog.services.user_media.parsing import Request, Sender, UnreadableMessage, parse
 from unde_catalog.services.user_media.responses import PhotoFailed
 from unde_catalog.services.user_media.subjects import QUEUES
 from unde_catalog.stores.staging.user_media.requests import StoredUserPhoto
@@ -16,7 +16,7 @@ from unde_catalog.stores.staging.user_media.requests import StoredUserPhoto
 NOW = datetime(2026, 11, 1, 12, 30, tzinfo=UTC)
 TRAIN_QUEUE, INFERENCE_QUEUE = QUEUES
 
-# Spec 4's own examples.
+# The examples of docs/reference/messages.md.
 TRAIN = {
     "header": "train",
     "photos": [
@@ -39,20 +39,20 @@ INFERENCE = {
 
 
 def train(**changes: Any) -> TrainRequest:
-    found = asked(TRAIN | changes)
-    assert isinstance(found, TrainRequest), found
-    return found
+    request = parse_train(TRAIN | changes)
+    assert isinstance(request, TrainRequest), request
+    return request
 
 
 def inference(**changes: Any) -> InferenceRequest:
-    found = read("inf", json.dumps(INFERENCE | changes).encode(), 100)
-    assert isinstance(found, InferenceRequest), found
-    return found
+    request = parse("inf", json.dumps(INFERENCE | changes).encode(), 100)
+    assert isinstance(request, InferenceRequest), request
+    return request
 
 
-def asked(message: Any) -> Request | UnreadableMessage:
+def parse_train(message: Any) -> Request | UnreadableMessage:
     body = message if isinstance(message, bytes) else json.dumps(message).encode()
-    return read("train", body, 100)
+    return parse("train", body, 100)
 
 
 def photo(**changes: Any) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def stored(n: int = 0, **changes: Any) -> StoredUserPhoto:
     return StoredUserPhoto(**(values | changes))
 
 
-def test_the_examples_of_the_spec_are_read():
+def test_the_documented_examples_are_accepted():
     request = train()
     assert (request.bot_id, request.user_id, request.avatar_id) == (12345, 67890, "avatar_abc123")
     assert (request.batch_id, request.priority) == ("batch_xyz789", 5)
@@ -94,7 +94,7 @@ def test_the_examples_of_the_spec_are_read():
         ({"something": "new"}, {}),
     ],
 )
-def test_a_sloppy_sender_is_understood(changes, expected):
+def test_a_request_with_loose_types_is_accepted(changes, expected):
     request = train(**changes)
     assert {name: getattr(request, name) for name in expected} == expected
 
@@ -114,12 +114,12 @@ def test_a_sloppy_sender_is_understood(changes, expected):
         (photo(status=None, reason=""), "", None, "ok"),
     ],
 )
-def test_a_photo_may_be_told_of_in_several_ways(sent, name, reason, status):
+def test_a_photo_can_be_described_in_several_ways(sent, name, reason, status):
     found = train(photos=[sent]).photos[0]
-    assert (found.name, found.told, found.status) == (name, reason, status)
+    assert (found.name, found.sender_reason, found.status) == (name, reason, status)
 
 
-def test_both_spellings_of_the_face_diagonal_are_read():
+def test_both_spellings_of_the_face_diagonal_are_accepted():
     both = train(photos=[photo(properties={"face_diagonal": "361"}), photo(properties={"face_diagoanl": 362})])
     assert [one.properties.face_diagonal for one in both.photos] == [361, 362]
 
@@ -127,15 +127,15 @@ def test_both_spellings_of_the_face_diagonal_are_read():
 @pytest.mark.parametrize(
     ("body", "reason", "known"),
     [
-        (b"", "not JSON", False),
-        (b"\xff\xfe{}", "not JSON", False),
-        (b"[" * 100_000, "not JSON", False),
-        (b"[1]", "no JSON object", False),
-        (b"{}", "the header here wants to be 'train', it is none", False),
+        (b"", "not valid JSON", False),
+        (b"\xff\xfe{}", "not valid JSON", False),
+        (b"[" * 100_000, "not valid JSON", False),
+        (b"[1]", "not a JSON object", False),
+        (b"{}", "the header must be 'train' on this subject, it is missing", False),
         (TRAIN | {"header": "delete"}, "it is 'delete'", True),
-        (TRAIN | {"header": "inf"}, "send it on the subject for inf", True),
-        (TRAIN | {"header": 3}, "it is no text", True),
-        (TRAIN | {"version": 2}, "version 2 is not known: this service reads version 1", True),
+        (TRAIN | {"header": "inf"}, "publish it on the subject for 'inf'", True),
+        (TRAIN | {"header": 3}, "it is not a string", True),
+        (TRAIN | {"version": 2}, "version 2 is not supported: this service reads version 1", True),
         (TRAIN | {"version": "next"}, "version", True),
         (TRAIN | {"bot_id": -1}, "bot_id", True),
         (TRAIN | {"user_id": 2**63}, "user_id", True),
@@ -145,19 +145,19 @@ def test_both_spellings_of_the_face_diagonal_are_read():
         (TRAIN | {"batch_id": "a\nb"}, "batch_id", True),
         (TRAIN | {"photos": {}}, "photos", True),
         (TRAIN | {"photos": [{}]}, "photos.0.file_id: Field required", True),
-        (TRAIN | {"photos": [photo()] * 101}, "the batch has 101 photos, at the most 100 are taken", True),
-        (json.dumps(TRAIN).encode().replace(b"avatar_abc123", b"\\ud800"), "not JSON", False),
+        (TRAIN | {"photos": [photo()] * 101}, "the batch has 101 photos, the maximum is 100", True),
+        (json.dumps(TRAIN).encode().replace(b"avatar_abc123", b"\\ud800"), "not valid JSON", False),
     ],
 )
-def test_what_is_no_request_is_told_with_its_place_and_without_its_value(body, reason, known):
-    found = asked(body)
+def test_a_refusal_names_the_field_and_never_its_value(body, reason, known):
+    found = parse_train(body)
     assert isinstance(found, UnreadableMessage)
     assert reason in found.reason and len(found.reason) < 400
     assert found.sender.known is known
 
 
-def test_the_sender_of_a_wrong_message_is_read_as_far_as_it_can_be():
-    found = asked({"header": "other", "bot_id": "5", "user_id": [], "avatar_id": 3, "photos": [1, 2]})
+def test_the_sender_of_an_invalid_message_is_read_as_far_as_possible():
+    found = parse_train({"header": "other", "bot_id": "5", "user_id": [], "avatar_id": 3, "photos": [1, 2]})
     assert isinstance(found, UnreadableMessage)
     assert found.sender == Sender("other", 5, None, "3", None)
     settled = responses.unreadable(found, TRAIN_QUEUE, NOW)
@@ -168,9 +168,9 @@ def test_the_sender_of_a_wrong_message_is_read_as_far_as_it_can_be():
     assert (settled.state, settled.reason) == ("dead", found.reason)
 
 
-def test_the_result_of_a_batch_has_the_fields_of_the_spec_and_no_others():
+def test_a_batch_result_has_exactly_the_documented_fields():
     request = train(photos=[photo(), photo(status="error", reason="NO_FACE"), photo()], batch_id=None)
-    outcomes = [stored(0), *responses.unwanted(request.photos).values(), PhotoFailed("DOWNLOAD_TIMEOUT", "late")]
+    outcomes = [stored(0), *responses.skipped(request.photos).values(), PhotoFailed("DOWNLOAD_TIMEOUT", "late")]
     settled = responses.batch(request, outcomes, lambda key: f"https://media.example/{key}", 2.25, NOW)
     assert settled.answer is not None and json.loads(settled.answer) == {
         "header": "train", "bot_id": 12345, "user_id": 67890, "avatar_id": "avatar_abc123", "batch_id": None,
@@ -183,7 +183,7 @@ def test_the_result_of_a_batch_has_the_fields_of_the_spec_and_no_others():
         ],
         "failed_uploads": [
             {
-                "file_id": "AgAC", "error": "not fetched: its sender gave it the status error (NO_FACE)",
+                "file_id": "AgAC", "error": "not fetched: the request gives its status as error (NO_FACE)",
                 "error_code": None, "reason": "NO_FACE",
             },
             {"file_id": "AgAC", "error": "late", "error_code": "DOWNLOAD_TIMEOUT", "reason": None},
@@ -195,13 +195,13 @@ def test_the_result_of_a_batch_has_the_fields_of_the_spec_and_no_others():
     assert isinstance(json.loads(settled.answer)["processing_time"], float)
 
 
-def test_a_batch_of_which_nothing_is_stored_has_a_result_all_the_same():
+def test_a_batch_with_no_stored_photo_still_has_a_result():
     settled = responses.batch(train(), [PhotoFailed("TELEGRAM_API_ERROR", "gone")], str, 1, NOW)
     assert (settled.state, settled.subject) == ("answered", "photo_upload_result")
     assert settled.answer is not None and b"completed: 0/1 files" in settled.answer
 
 
-def test_the_result_of_a_single_photo_has_the_fields_of_the_spec_and_no_others():
+def test_an_inference_result_has_exactly_the_documented_fields():
     settled = responses.single(inference(), stored(), lambda key: f"https://media.example/{key}", 2, NOW)
     assert settled.answer is not None and json.loads(settled.answer) == {
         "header": "inf", "bot_id": 1, "user_id": 2, "avatar_id": "a",
@@ -213,22 +213,25 @@ def test_the_result_of_a_single_photo_has_the_fields_of_the_spec_and_no_others()
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("again", "state"), [(False, "failed"), (True, "dead")])
-def test_a_single_photo_that_fails_is_an_error_and_put_aside_only_where_we_lost_patience(again, state):
-    settled = responses.single(inference(), PhotoFailed("DOWNLOAD_TIMEOUT", "late", again=again), str, 2, NOW)
+@pytest.mark.parametrize(("temporary", "state"), [(False, "failed"), (True, "dead")])
+def test_a_failed_single_photo_is_dead_only_after_a_temporary_error(temporary, state):
+    failed = PhotoFailed("DOWNLOAD_TIMEOUT", "late", temporary=temporary)
+    settled = responses.single(inference(), failed, str, 2, NOW)
     assert (settled.state, settled.subject) == (state, "photo_upload_error")
     assert settled.answer is not None and json.loads(settled.answer)["error_code"] == "DOWNLOAD_TIMEOUT"
 
 
-def test_two_photos_of_a_batch_never_get_one_name():
+def test_two_photos_of_a_batch_never_share_an_s3_key():
     photos = train(photos=[photo(file_id="A", s3_key="x.jpg"), photo(file_id="B", s3_key="x.jpg"), photo()]).photos
-    assert {n: one.code for n, one in responses.unwanted(photos).items()} == {1: "UNEXPECTED_ERROR"}
+    assert {n: one.code for n, one in responses.skipped(photos).items()} == {1: "UNEXPECTED_ERROR"}
 
 
-def test_times_are_told_in_utc_with_milliseconds():
+def test_timestamps_are_utc_with_milliseconds():
     assert stamp(datetime.fromisoformat("2026-11-01T16:30:00.123456+04:00")) == "2026-11-01T12:30:00.123Z"
 
 
-def test_the_committed_schemas_are_those_of_the_messages():
+def test_the_committed_schemas_match_the_models():
     kept = {file.stem: json.loads(file.read_text()) for file in schemas.FOLDER.glob("*.json")}
-    assert kept == schemas.schemas(), "run: unde-catalog user-media schema --out unde_catalog/user_media/schemas"
+    assert kept == schemas.schemas(), (
+        "run: unde-catalog user-media schema --out unde_catalog/services/user_media/schemas"
+    )

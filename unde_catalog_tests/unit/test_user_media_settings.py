@@ -20,7 +20,7 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     nothing_set(monkeypatch, tmp_path)
 
 
-def test_with_nothing_configured_the_numbers_are_spec_4s() -> None:
+def test_with_nothing_set_the_defaults_apply() -> None:
     settings = load_user_media_settings()
     assert settings.nats_url.get_secret_value() == "nats://localhost:4222"
     assert str(settings.telegram_api_url) == "https://api.telegram.org/"
@@ -32,7 +32,7 @@ def test_with_nothing_configured_the_numbers_are_spec_4s() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "wants"),
+    ("name", "value", "expected"),
     [
         ("NATS_URL", "planted:4222", "nats://host:4222"),
         ("NATS_URL", "nats://a:4222,http://planted", "nats://host:4222"),
@@ -51,16 +51,16 @@ def test_with_nothing_configured_the_numbers_are_spec_4s() -> None:
         ("USER_MEDIA_PORT", "70000", "the port on which"),
     ],
 )
-def test_a_value_that_cant_be_used_names_its_variable_and_what_it_wants(
-    name: str, value: str, wants: str, monkeypatch: pytest.MonkeyPatch
+def test_an_invalid_value_names_its_variable_and_what_it_expects(
+    name: str, value: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsError, match=f"^{name}: wants .*({wants})") as refused:
+    with pytest.raises(SettingsError, match=f"^{name}: wants .*({expected})") as refused:
         load_user_media_settings()
     assert "planted" not in str(refused.value)
 
 
-def test_no_secret_shows_in_any_form_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_secret_appears_in_any_form_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     everything = private_environment("https://hel1.example.com") | SECRETS
     for name, value in everything.items():
         monkeypatch.setenv(name, value)
@@ -80,7 +80,7 @@ def test_the_region_is_shared_and_each_bucket_has_its_own_default(monkeypatch: p
     assert regions == ["fsn1", "fsn1"]
 
 
-def test_a_public_store_is_addressed_by_the_buckets_host_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_public_endpoint_uses_the_buckets_host_name(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in private_environment("https://hel1.example.com").items():
         monkeypatch.setenv(name, value)
     bucket = load_user_media_settings().bucket()
@@ -88,7 +88,7 @@ def test_a_public_store_is_addressed_by_the_buckets_host_name(monkeypatch: pytes
     assert bucket.base_url == "https://unde-people.hel1.example.com"
 
 
-def test_an_endpoint_with_the_bucket_in_it_is_told_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endpoint_that_contains_the_bucket_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in private_environment("https://unde-people.hel1.example.com").items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=r"^S3_ENDPOINT_URL: wants the host without the bucket, hel1\.example\.com"):

@@ -26,7 +26,7 @@ def look_at_private_bucket(people: UserMediaSettings, settings: Settings) -> Fin
     if s3 is None and not is_store(folder):
         return not_configured(f"the folder {folder} stands in, made at the first use", "S3_ENDPOINT_URL")
     try:
-        bucket = private_bucket(people, settings, repeated_for=_ASKED_AGAIN)
+        bucket = private_bucket(people, settings, retry_time=_ASKED_AGAIN)
         bucket.refuse_catalogue()
         seen = _probe(bucket)
     except WrongBucket as error:

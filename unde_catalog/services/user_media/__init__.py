@@ -1,4 +1,4 @@
-"""People's photos: from Telegram to a private bucket of their own, asked for and answered through NATS.
+"""User media: photos that users send by Telegram, stored in a private bucket. NATS carries the requests and results.
 
-The catalogue's photos are no business of these rooms, nor is Dagster.
+The catalogue's photos and Dagster do not belong here.
 """

@@ -1,53 +1,69 @@
-"""The service as an AsyncAPI document: subjects, what comes and goes on them, who answers what.
+"""The service as an AsyncAPI 3.0 document: channels, messages and their JSON Schemas, made from the message models.
 
-These handlers only describe: requests are pulled in `connection.py` and handled in `handler.py`.
+`messages.py` defines the models, `subjects.py` the subjects.
 """
 
 import json
+from typing import Any
 
-from faststream.nats import JStream, NatsBroker, PullSub
-from faststream.specification import AsyncAPI
+from pydantic.json_schema import models_json_schema
 
-from unde_catalog.services.user_media.messages import (
-    BatchResult,
-    InferenceRequest,
-    InferenceResult,
-    TrainRequest,
-    UploadError,
+from unde_catalog.services.user_media.schemas import MESSAGES
+from unde_catalog.services.user_media.subjects import BATCH_RESULT, ERROR, INFERENCE, INFERENCE_RESULT, QUEUES, TRAIN
+
+_DESCRIPTION = (
+    "Stores photos from Telegram in a private bucket. Every request gets a result, or a message on "
+    f"{ERROR} if it failed as a whole. A result may arrive twice, with the same bytes and the same Nats-Msg-Id."
 )
-from unde_catalog.services.user_media.subjects import BATCH_RESULT, ERROR, INFERENCE_RESULT, QUEUES, STREAMS
-
-_ABOUT = (
-    "People's photos from Telegram to a private bucket. Every request is answered: with a result, or on "
-    f"{ERROR} where it failed as a whole. An answer may come twice, word for word and with the same Nats-Msg-Id."
-)
+_CHANNELS = {
+    TRAIN: "A batch of photos to store.",
+    INFERENCE: "One photo to store quickly.",
+    BATCH_RESULT: "The result of a batch, including the photos that failed.",
+    INFERENCE_RESULT: "The result of a single photo that is stored.",
+    ERROR: "A request that failed as a whole.",
+}
 
 
 def document() -> str:
     """The document as JSON."""
-    broker = NatsBroker("nats://localhost:4222", description="JetStream")
-    train, inference = QUEUES
-    requests = JStream(STREAMS[0].name, declare=False)
-    pull = PullSub(batch_size=1)
-    errors = broker.publisher(ERROR, schema=UploadError, title=ERROR, description="A request that failed as a whole.")
+    received = {queue.subject for queue in QUEUES}
+    _, schemas = models_json_schema(list(MESSAGES.values()), ref_template="#/components/schemas/{model}")
+    names = {subject: model.__name__ for subject, (model, _) in MESSAGES.items()}
+    found: dict[str, Any] = {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Unde user media", "version": "1.0.0", "description": _DESCRIPTION},
+        "defaultContentType": "application/json",
+        "servers": {"nats": {"host": "localhost:4222", "protocol": "nats", "description": "NATS with JetStream"}},
+        "channels": {
+            subject: {
+                "address": subject,
+                "description": _CHANNELS[subject],
+                "messages": {name: _ref("components", "messages", name)},
+            }
+            for subject, name in names.items()
+        },
+        "operations": {
+            subject: {
+                "action": "receive" if subject in received else "send",
+                "channel": _ref("channels", subject),
+                "messages": [_ref("channels", subject, "messages", name)],
+            }
+            for subject, name in names.items()
+        },
+        "components": {
+            "messages": {
+                name: {
+                    "name": name,
+                    "correlationId": {"location": "$message.header#/correlation_id"},
+                    "payload": _ref("components", "schemas", name),
+                }
+                for name in names.values()
+            },
+            "schemas": schemas["$defs"],
+        },
+    }
+    return json.dumps(found, indent=2)
 
-    @errors
-    @broker.publisher(BATCH_RESULT, schema=BatchResult, title=BATCH_RESULT, description="What became of a batch.")
-    @broker.subscriber(
-        train.subject, stream=requests, durable=train.durable, pull_sub=pull, title=train.subject,
-        description="A batch of photos.",
-    )  # fmt: skip
-    async def batch(request: TrainRequest) -> None: ...
 
-    @errors
-    @broker.publisher(
-        INFERENCE_RESULT, schema=InferenceResult, title=INFERENCE_RESULT, description="A photo that is stored."
-    )
-    @broker.subscriber(
-        inference.subject, stream=requests, durable=inference.durable, pull_sub=pull, title=inference.subject,
-        description="One photo that somebody waits for.",
-    )  # fmt: skip
-    async def single(request: InferenceRequest) -> None: ...
-
-    described = AsyncAPI(broker, title="People's photos", version="1.0.0", description=_ABOUT, schema_version="3.0.0")
-    return json.dumps(json.loads(described.to_specification().to_json()), indent=2)
+def _ref(*path: str) -> dict[str, str]:
+    return {"$ref": "/".join(("#", *path))}

@@ -1,7 +1,6 @@
-"""The private bucket that people's photos lie in, or a folder in UNDE_HOME while none is set.
+"""The private bucket for user media, or a folder in UNDE_HOME if no bucket is set.
 
-Never the catalogue's bucket, which anyone may read. Where in it a photo lies is `object_keys.py`; who may forget one is
-`erasure.py`.
+It is never the catalogue's bucket, which is public. `object_keys.py` builds the keys, `erasure.py` erases users.
 """
 
 import asyncio
@@ -23,43 +22,43 @@ from unde_catalog.stores.objects.objects import ObjectStore, StorageUnavailable,
 from unde_catalog.stores.objects.s3 import IN_FLIGHT, S3Store, open_s3
 
 FOLDER = "people"  # in UNDE_HOME
-LONGEST_LINK = timedelta(days=7)  # S3 signs for no longer
-REPEATED_FOR = timedelta(seconds=20)  # as the catalogue's
-_CATALOGUES_OWN = ("originals", "collages", "manifests")  # no folder of people's photos has such a name
+MAX_LINK_AGE = timedelta(days=7)  # the maximum of S3's signatures
+RETRY_TIME = timedelta(seconds=20)  # the same as for the catalogue's bucket
+_CATALOGUE_FOLDERS = ("originals", "collages", "manifests")  # user media never uses these names
 _CACHE_CONTROL = "private, max-age=3600"
-_LONGEST_VALUE = 200  # characters of a metadata value; S3 takes 2,000 bytes of all names and values
-_NAMES = {
+_MAX_VALUE_LENGTH = 200  # characters of a metadata value; S3 limits all names and values together to 2,000 bytes
+_SETTING_NAMES = {  # the catalogue's setting -> this service's
     "S3_ENDPOINT": "S3_ENDPOINT_URL",
     "S3_BUCKET": "S3_BUCKET_NAME",
     "S3_ACCESS_KEY": "S3_ACCESS_KEY_ID",
     "S3_SECRET_KEY": "S3_SECRET_ACCESS_KEY",
 }
-_A_NAME = re.compile(r"\bS3_(ENDPOINT|BUCKET|ACCESS_KEY|SECRET_KEY)\b")
+_CATALOGUE_SETTING = re.compile(r"\bS3_(ENDPOINT|BUCKET|ACCESS_KEY|SECRET_KEY)\b")
 
 
 class WrongBucket(ValueError):
-    """The bucket set for people's photos is the catalogue's; one sentence with what to do."""
+    """The bucket set for user media is the catalogue's; the message says what to set."""
 
 
 def private_bucket(
-    settings: UserMediaSettings, house: Settings, *, repeated_for: timedelta = REPEATED_FOR
+    settings: UserMediaSettings, catalogue: Settings, *, retry_time: timedelta = RETRY_TIME
 ) -> "PrivateBucket":
-    """The bucket in force; nothing is asked of it yet, and what fails then is asked again for so long.
+    """The bucket that the settings name; nothing is requested yet. Failed requests are retried for `retry_time`.
 
-    `WrongBucket` where it is the catalogue's, `StorageUnavailable` where the folder can't be made.
+    `WrongBucket` if it is the catalogue's, `StorageUnavailable` if the folder cannot be created.
     """
     s3 = settings.bucket()
     if s3 is None:
-        return PrivateBucket(directory_store(house.home / FOLDER))
-    if house.s3 is not None and (s3.endpoint, s3.bucket) == (house.s3.endpoint, house.s3.bucket):
-        raise _wrong(f"{s3.base_url} is the catalogue's bucket, which anyone may read")
-    return PrivateBucket(_PrivateS3(open_s3(s3, repeated_for), s3, None))
+        return PrivateBucket(directory_store(catalogue.home / FOLDER))
+    if catalogue.s3 is not None and (s3.endpoint, s3.bucket) == (catalogue.s3.endpoint, catalogue.s3.bucket):
+        raise _wrong(f"{s3.base_url} is the catalogue's bucket, which is public")
+    return PrivateBucket(_PrivateS3(open_s3(s3, retry_time), s3, None))
 
 
 class PrivateBucket:
-    """People's photos by key.
+    """User photos by key.
 
-    `store` is for listing and deleting; `StorageUnavailable` names the setting that mends it.
+    `store` lists and deletes; `StorageUnavailable` names the setting to check.
     """
 
     def __init__(self, store: ObjectStore) -> None:
@@ -69,51 +68,55 @@ class PrivateBucket:
         return f"PrivateBucket({self.store.where})"
 
     async def put(self, key: str, data: bytes, content_type: str, metadata: Mapping[str, str]) -> None:
-        """Store a photo whole or not at all, replacing the old one; a folder keeps no metadata."""
+        """Store a photo atomically, replacing an older one. A folder keeps no metadata."""
         if not isinstance(self.store, _PrivateS3):
             await self.store.put_async(key, data, content_type)
             return
-        kept = {name: quote(value[:_LONGEST_VALUE], safe=" @:+=,") for name, value in metadata.items() if value}
-        await self.store.put_private(key, data, {"Content-Type": content_type, "Cache-Control": _CACHE_CONTROL, **kept})
+        attributes = {
+            name: quote(value[:_MAX_VALUE_LENGTH], safe=" @:+=,") for name, value in metadata.items() if value
+        }
+        await self.store.put_private(
+            key, data, {"Content-Type": content_type, "Cache-Control": _CACHE_CONTROL, **attributes}
+        )
 
     async def delete(self, keys: Iterable[str]) -> None:
-        """Delete photos; those that are missing already are fine. `StorageUnavailable`."""
+        """Delete photos, ignoring missing ones. `StorageUnavailable`."""
         await asyncio.to_thread(self.store.delete, list(keys))
 
     def remove_empty(self, folder: str) -> None:
-        """Remove a folder on this machine that is empty: its name would still tell of a person. S3 has no folders."""
+        """Remove an empty folder on disk, because its name is the id of a user. S3 has no folders."""
         if not isinstance(self.store, _PrivateS3):
-            with suppress(OSError):  # not empty, or gone: both are fine
+            with suppress(OSError):  # not empty, or already removed
                 (Path(self.store.where) / checked(folder)).rmdir()
 
     def url(self, key: str) -> str:
-        """`https://<bucket host>/<key>`, which only a signed request may read; `file://` for a folder."""
+        """`https://<bucket host>/<key>`, which only signed requests can read; `file://` for a folder."""
         return self.store.public_url(key)
 
     def link(self, key: str, expires_in: timedelta) -> str:
-        """A link that lets anyone read the photo for so long; ValueError where there is no S3 to sign it for."""
-        if not timedelta(seconds=1) <= expires_in <= LONGEST_LINK:
-            raise ValueError("a link lasts from a second to seven days")
+        """A link with which anyone can read the photo until it expires; ValueError for a folder."""
+        if not timedelta(seconds=1) <= expires_in <= MAX_LINK_AGE:
+            raise ValueError("a link must expire after one second to seven days")
         if not isinstance(self.store, _PrivateS3):
-            raise ValueError(f"links are signed for an S3 bucket only; the photo is at {self.url(key)}")
+            raise ValueError(f"only an S3 bucket has signed links; the photo is at {self.url(key)}")
         return self.store.signed(key, expires_in)
 
     def refuse_catalogue(self) -> None:
-        """Check that no catalogue is stored there, also under another name: `WrongBucket`, `StorageUnavailable`."""
-        for folder in _CATALOGUES_OWN:
+        """Raise `WrongBucket` if the bucket contains a catalogue, also under another name. `StorageUnavailable`."""
+        for folder in _CATALOGUE_FOLDERS:
             if next(iter(self.store.list(folder)), None) is not None:
-                raise _wrong(f"{self.store.where} holds a catalogue's {folder}")
+                raise _wrong(f"{self.store.where} contains a catalogue's {folder}")
 
 
 class _PrivateS3(S3Store):
-    """A bucket whose objects carry metadata, told of in the names that this service's settings have."""
+    """A bucket whose objects carry metadata; its errors name this service's settings."""
 
     def __init__(self, backend: obstore.store.S3Store, s3: S3Settings, public_base_url: str | None) -> None:
         super().__init__(backend, s3, public_base_url)
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
 
     async def put_private(self, key: str, data: bytes, attributes: dict[str, str]) -> None:
-        """One request, without blocking the event loop."""
+        """Store an object with one request, without blocking the event loop."""
         try:
             async with self._in_flight:
                 await obstore.put_async(self._backend, checked(key), data, attributes=attributes, use_multipart=False)
@@ -125,9 +128,9 @@ class _PrivateS3(S3Store):
         return obstore.sign(self._backend, "GET", checked(key), expires_in)  # type: ignore[arg-type]
 
     def _down(self, error: Exception, doing: str, key: str) -> StorageUnavailable:
-        told = str(super()._down(error, doing, key)).partition(", or S3_ADDRESSING")[0]  # it is no setting here
-        return StorageUnavailable(_A_NAME.sub(lambda found: _NAMES[found[0]], told))
+        message = str(super()._down(error, doing, key)).partition(", or S3_ADDRESSING")[0]  # not a setting here
+        return StorageUnavailable(_CATALOGUE_SETTING.sub(lambda match: _SETTING_NAMES[match[0]], message))
 
 
-def _wrong(why: str) -> WrongBucket:
-    return WrongBucket(f"{why}: set S3_BUCKET_NAME to a private bucket of people's photos alone")
+def _wrong(reason: str) -> WrongBucket:
+    return WrongBucket(f"{reason}: set S3_BUCKET_NAME to a private bucket for user media only")

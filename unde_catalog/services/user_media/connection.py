@@ -1,8 +1,9 @@
-"""The connection to NATS: made, kept, and made sure of again after every break.
+"""The NATS connection: opens it, replaces a client that closed for good, and declares the streams after each reconnect.
 
-What is sent over it is `consumer.py`'s.
+`consumer.py` decides what is pulled and published.
 
-After a break the server may have lost its streams, so nothing is taken until they are declared again.
+A server may lose its streams in a restart, so nothing is pulled until they are declared again. This uses `nats-py`
+directly: one message is pulled at a time, and a handler of several minutes sends heartbeats.
 """
 
 import asyncio
@@ -12,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from faststream import AckPolicy
-from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
-from faststream.nats.subscriber.usecases import PullStreamSubscriber
+import nats
 from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import ConnectionClosedError
 from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
 
 from unde_catalog.services.user_media.metrics import UserMediaMetrics
 from unde_catalog.services.user_media.streams import StreamsError, declare
@@ -25,171 +27,149 @@ from unde_catalog.text import first_line
 
 NATS_ERRORS = (NatsError, TimeoutError, ConnectionError)
 RETRY_SECONDS = 2.0
-GIVE_UP_SECONDS = 30.0  # a client that is not connected for so long makes way for a new one
+REPLACE_SECONDS = 30.0  # a client that stays disconnected this long is replaced
 PUBLISH_SECONDS = 10.0
-_LEAST_PAYLOAD = 65_536
-_SAY_AGAIN_SECONDS = 60.0  # a trouble that stays is told so often
+_MIN_PAYLOAD = 65_536
+_REPEAT_WARNING_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
 
 
 class Connection:
-    """One connection with its streams and consumers. `ack_wait`: seconds a message in hand may be silent."""
+    """One NATS client with its pull subscriptions. `ack_wait`: seconds without a heartbeat before redelivery."""
 
     def __init__(self, servers: Sequence[str], ack_wait: float, metrics: UserMediaMetrics) -> None:
         self.ack_wait = ack_wait
-        self.where = ", ".join(f"{url.hostname}:{url.port or 4222}" for url in map(urlsplit, servers))
+        self.address = ", ".join(f"{url.hostname}:{url.port or 4222}" for url in map(urlsplit, servers))
         self._servers, self._metrics = list(servers), metrics
-        self._ready, self._unsure = asyncio.Event(), asyncio.Event()
-        self._broker, self._client = self._new_broker(), None
+        self._ready, self._declare_again = asyncio.Event(), asyncio.Event()
+        self._client: Client | None = None
         self._streams: Mapping[str, str] = {}
-        self._pulls: dict[str, PullStreamSubscriber] = {}
-        self._said, self._said_at, self._closing = "", 0.0, False
+        self._pulls: dict[str, JetStreamContext.PullSubscription] = {}
+        self._last_warning, self._warned_at, self._closing = "", 0.0, False
 
     @property
     def ready(self) -> bool:
-        """Whether requests can be taken now."""
+        """Whether requests can be pulled now."""
         return self._ready.is_set()
 
     @property
     def max_payload(self) -> int:
-        """Bytes a message may have."""
-        return self._client.max_payload if self._client is not None else _LEAST_PAYLOAD
+        """The server's limit for one message, in bytes."""
+        return self._client.max_payload if self._client is not None else _MIN_PAYLOAD
 
-    async def open(self) -> None:
-        """Connect, for as long as that takes, and keep streams and consumers declared from then on, until cancelled.
+    async def keep_open(self) -> None:
+        """Connect and keep the streams declared until cancelled.
 
-        FastStream ends a client's own reconnecting for good where a server says no, as it may in the middle of its
-        restart (wrong password, too many connections): such a client makes way for a new one.
+        A client reconnects by itself, but closes for good after some server errors, and a replacement starts over.
         """
         while True:
-            try:
-                self._client = await self._broker.connect()
-                await self._broker.start()
-            except NATS_ERRORS as error:
-                await self._on_error(error)
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                self._pulls.clear()
-                self._unsure.set()
-                await self._keep(self._client)
-                self._ready.clear()
-                with suppress(*NATS_ERRORS):
-                    await self._client.close()
-            self._broker = self._new_broker()
+            client = await nats.connect(
+                self._servers,
+                name="unde-catalog user-media",
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=int(RETRY_SECONDS),
+                error_cb=self._on_error,
+                disconnected_cb=self._on_disconnect,
+                reconnected_cb=self._on_reconnect,
+            )
+            self._client = client
+            self._pulls.clear()
+            self._declare_again.set()
+            await self._keep_streams(client)
+            self._ready.clear()
+            with suppress(*NATS_ERRORS):
+                await client.close()
 
-    async def _keep(self, client: Client) -> None:
-        """Declare the streams whenever they may have changed; returns when the client is of no more use."""
-        last_seen = time.monotonic()
-        while not client.is_closed and time.monotonic() < last_seen + GIVE_UP_SECONDS:
+    async def _keep_streams(self, client: Client) -> None:
+        """Declare the streams whenever they may have changed; return when the client must be replaced."""
+        last_connected = time.monotonic()
+        while not client.is_closed and time.monotonic() < last_connected + REPLACE_SECONDS:
             with suppress(TimeoutError):
                 async with asyncio.timeout(RETRY_SECONDS):
-                    await self._unsure.wait()
+                    await self._declare_again.wait()
             if not client.is_connected:
                 continue
-            last_seen = time.monotonic()
-            if not self._unsure.is_set():
+            last_connected = time.monotonic()
+            if not self._declare_again.is_set():
                 continue
-            self._unsure.clear()
+            self._declare_again.clear()
             try:
                 declared = await declare(client.jetstream(), self.ack_wait)
             except (StreamsError, *NATS_ERRORS) as error:
-                self._say(f"no requests are taken from NATS at {self.where}: {_words(error)}")
+                self._warn(f"cannot declare the streams at {self.address}: {first_line(error)}")
                 await asyncio.sleep(RETRY_SECONDS)
-                self._unsure.set()
+                self._declare_again.set()
             else:
                 if declared.streams != self._streams:
                     self._pulls.clear()
                 self._streams = declared.streams
                 self._ready.set()
                 self._metrics.connected(True)
-                self._said = ""
-                _log.info("connected to NATS at %s, its streams are there", self.where)
+                self._last_warning = ""
+                _log.info("connected to NATS at %s, streams declared", self.address)
 
-    async def next_message(self, queue: Queue, seconds: float) -> NatsMessage | None:
-        """The queue's next message within so many seconds; None for none, also while NATS is away."""
+    async def next_message(self, queue: Queue, seconds: float) -> Msg | None:
+        """The queue's next message, or None if there is none within `seconds`, also while NATS is unavailable."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._ready.wait()
-        if not self.ready:
+        if not self.ready or self._client is None:
             return None
+        started = time.monotonic()
         try:
             pull = self._pulls.get(queue.subject)
             if pull is None:
-                pull = _pull(self._broker, queue, self._streams[queue.subject], seconds)
-                await pull.start()
+                stream = self._streams[queue.subject]
+                pull = await self._client.jetstream().pull_subscribe_bind(queue.durable, stream)
                 self._pulls[queue.subject] = pull
-            asked = time.monotonic()
-            message = await pull.get_one(timeout=seconds)
-            if message is None and time.monotonic() < asked + seconds / 2:  # refused, and not yet said why
-                await asyncio.sleep(seconds / 2)
+            (message,) = await pull.fetch(1, timeout=seconds)
             return message
+        except TimeoutError:
+            if time.monotonic() < started + seconds / 2:  # the server refused the pull: do not ask again at once
+                await asyncio.sleep(seconds / 2)
         except NATS_ERRORS as error:
-            if self._ready.is_set():
-                self._lost(f"{queue.subject} can't be read: {_words(error)}")
-            return None
+            if self.ready:
+                self._warn(f"cannot pull from {queue.subject}: {first_line(error)}")
+                self._ready.clear()
+                self._metrics.connected(False)
+                self._declare_again.set()
+        return None
 
-    async def publish(self, subject: str, body: bytes, headers: dict[str, str], correlation_id: str) -> None:
-        """Put a message into its stream; one of NATS_ERRORS unless the stream says that it is there."""
-        await self._broker.publish(
-            body, subject, headers=headers, correlation_id=correlation_id, timeout=PUBLISH_SECONDS,
-            stream=self._streams[subject],
-        )  # fmt: skip
+    async def publish(self, subject: str, body: bytes, headers: dict[str, str]) -> None:
+        """Publish to the subject's stream and wait until the stream confirms it; raises one of NATS_ERRORS."""
+        if self._client is None:
+            raise ConnectionClosedError
+        stream = self._streams[subject]
+        await self._client.jetstream().publish(subject, body, timeout=PUBLISH_SECONDS, stream=stream, headers=headers)
 
     async def close(self) -> None:
-        """Send what is not sent yet, and disconnect."""
+        """Send what is still buffered, and disconnect."""
         self._closing = True
         self._ready.clear()
+        if self._client is None:
+            return
         with suppress(*NATS_ERRORS):
-            await self._broker.stop()
+            if self._client.is_connected:
+                await self._client.flush()
+        with suppress(*NATS_ERRORS):
+            await self._client.close()
 
-    def _lost(self, sentence: str) -> None:
-        self._say(sentence)
-        self._ready.clear()
-        self._metrics.connected(False)
-        self._unsure.set()
-
-    def _say(self, sentence: str) -> None:
+    def _warn(self, sentence: str) -> None:
+        """Log a warning; repeat the same one at most once a minute."""
         now = time.monotonic()
-        if sentence != self._said or now > self._said_at + _SAY_AGAIN_SECONDS:
+        if sentence != self._last_warning or now > self._warned_at + _REPEAT_WARNING_SECONDS:
             _log.warning("%s", sentence)
-            self._said, self._said_at = sentence, now
+            self._last_warning, self._warned_at = sentence, now
 
     async def _on_error(self, error: Exception) -> None:
-        self._say(f"NATS at {self.where} can't be used, and is tried again: {_words(error)}")
+        self._warn(f"NATS error at {self.address}, retrying: {first_line(error)}")
 
     async def _on_disconnect(self) -> None:
         self._ready.clear()
         self._metrics.connected(False)
         if not self._closing:
-            _log.warning("NATS at %s is gone: it goes on when it is back", self.where)
+            _log.warning("disconnected from NATS at %s, reconnecting", self.address)
 
     async def _on_reconnect(self) -> None:
-        self._unsure.set()
-
-    def _new_broker(self) -> NatsBroker:
-        return NatsBroker(
-            self._servers,
-            name="unde-catalog user-media",
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=int(RETRY_SECONDS),
-            logger=None,  # it would tell of every message, and of every try to reach a server
-            error_cb=self._on_error,
-            disconnected_cb=self._on_disconnect,
-            reconnected_cb=self._on_reconnect,
-        )
-
-
-def _pull(broker: NatsBroker, queue: Queue, stream: str, seconds: float) -> PullStreamSubscriber:
-    """Bound to the durable consumer that `streams.py` made; acknowledged by hand."""
-    return broker.subscriber(
-        queue.subject,
-        stream=JStream(stream, declare=False),
-        durable=queue.durable,
-        pull_sub=PullSub(batch_size=1, timeout=seconds),
-        ack_policy=AckPolicy.MANUAL,
-    )
-
-
-def _words(error: BaseException) -> str:
-    return first_line(error)
+        self._declare_again.set()

@@ -1,6 +1,6 @@
-"""What was sent as a photo, judged by its content alone: whether it is a whole image, and of which type.
+"""Checks by content whether bytes are a complete image, and of which type.
 
-Unlike a product's original it is stored as it came: nothing is turned, converted or taken out here.
+The image is stored as received: nothing here rotates or converts it or strips its metadata.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from unde_catalog.stages.photos.decode import Refused, Unusable, decode, open_photo
 from unde_catalog.stages.photos.image import DEFAULT_LIMITS, ImageLimits
 
-# Pillow's name of a format -> content type and extension. A JPEG with several pictures (MPO) is a JPEG to all others.
+# Pillow's format name -> content type and extension. Other programs read a multi-picture JPEG (MPO) as a JPEG.
 _TYPES = {
     "JPEG": ("image/jpeg", "jpg"),
     "MPO": ("image/jpeg", "jpg"),
@@ -30,7 +30,7 @@ class ImageType:
 
 
 def image_type(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> ImageType | Refused:
-    """The type of a whole image, or why the bytes are none; decodes all of it. `image.working_bytes`: the memory."""
+    """The type of a complete image, or why the bytes are not one. Decodes all of it: see `image.working_bytes`."""
     if len(data) > limits.max_bytes:
         return Refused("too_large", f"{len(data)} bytes are more than {limits.max_bytes}")
     try:

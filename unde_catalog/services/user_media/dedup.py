@@ -1,6 +1,6 @@
-"""Photos of one request that are the same file under other ids: the bucket gets the first, the others name it.
+"""Finds photos of one request that are the same file under different ids, so that the bucket stores the file once.
 
-By Telegram's `file_unique_id`. Not where the sender wants a name for one: then it lies under that name.
+Telegram's `file_unique_id` identifies the file. Photos with a name chosen by the sender are not deduplicated.
 """
 
 import asyncio
@@ -12,21 +12,21 @@ from unde_catalog.stores.staging.user_media.requests import StoredUserPhoto
 
 
 class Deduplicator:
-    """What a request has stored so far; `stored`: in earlier deliveries, under names of ours."""
+    """The photos a request has stored so far. `stored`: those of earlier deliveries, under generated names."""
 
     def __init__(self, stored: Iterable[StoredUserPhoto]) -> None:
         self._first = {one.file_unique_id: one for one in stored}
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @asynccontextmanager
-    async def in_turn(self, file_unique_id: str | None) -> AsyncIterator[StoredUserPhoto | None]:
-        """The stored photo of that id, None where there is none yet; whoever else has one of it waits for the end."""
+    async def lock(self, file_unique_id: str | None) -> AsyncIterator[StoredUserPhoto | None]:
+        """Lock a file and yield its stored photo, None if there is none yet. Without an id there is nothing to lock."""
         if file_unique_id is None:
             yield None
             return
-        async with self._turns[file_unique_id]:
+        async with self._locks[file_unique_id]:
             yield self._first.get(file_unique_id)
 
     def add(self, stored: StoredUserPhoto) -> None:
-        """One more that is in the bucket, within its turn."""
+        """Add a stored photo; call it while its file is locked."""
         self._first.setdefault(stored.file_unique_id, stored)

@@ -1,6 +1,6 @@
-"""Deletes all that is kept of a person: photos of all bots, the app's own media, rows and stored answers.
+"""Erases a user: photos stored by all bots, the app's own media, rows, and recorded results.
 
-Messages that NATS still holds go with their streams' age; backups of either store are not reached from here.
+Messages in NATS expire with their streams, and backups of the bucket and the database are not changed.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -13,13 +13,13 @@ from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.objects import ObjectInfo, ObjectStore
 from unde_catalog.stores.staging.user_media.erasure import erase_rows
 
-_AT_ONCE = 8  # requests to the store
-_LOOKS = 3
+_CONCURRENCY = 8  # requests to the object store
+_PASSES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class PersonObjects:
-    """What the bucket holds of a person: keys and bytes of photos to train on, for one search, and of the app's own."""
+class UserObjects:
+    """The objects of a user in the bucket: photos for training, photos for searches, and the app's own media."""
 
     training: tuple[ObjectInfo, ...] = ()
     inference: tuple[ObjectInfo, ...] = ()
@@ -33,9 +33,9 @@ class PersonObjects:
 
 @dataclass(frozen=True, slots=True)
 class ErasureResult:
-    """How many objects of each kind were deleted, their bytes, and the rows that named the person.
+    """The number of deleted objects of each kind, their bytes, and the requests and photo rows without the user now.
 
-    `arrived` of them came while it ran; `left` came even later and are still there.
+    `arrived`: deleted objects that were stored during the erasure. `left`: objects that were stored even later.
     """
 
     training: int = 0
@@ -48,22 +48,22 @@ class ErasureResult:
     left: int = 0
 
 
-def find(bucket: PrivateBucket, user_id: int, bot_id: int | None = None) -> PersonObjects:
-    """What there is; for one bot only what it stored, not the app's own. `StorageUnavailable`, `BadKey`.
+def find(bucket: PrivateBucket, user_id: int, bot_id: int | None = None) -> UserObjects:
+    """The user's objects; with a `bot_id` only those of that bot, without the app's. `StorageUnavailable`, `BadKey`.
 
-    Which bots have stored something of a person nobody but the bucket knows for sure: each of its folders is asked.
+    Only the bucket knows which bots have stored photos of a user, so this looks into every bot's folder.
     """
     store = bucket.store
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(_CONCURRENCY) as pool:
         training = [
-            object_keys.person_folders(bot, user_id)[0] for bot in _bots(store, object_keys.TRAINING_ROOT, bot_id)
+            object_keys.user_folders(bot, user_id)[0] for bot in _bots(store, object_keys.TRAINING_ROOT, bot_id)
         ]
         inference = [
-            object_keys.person_folders(bot, user_id)[1] for bot in _bots(store, object_keys.INFERENCE_ROOT, bot_id)
+            object_keys.user_folders(bot, user_id)[1] for bot in _bots(store, object_keys.INFERENCE_ROOT, bot_id)
         ]
         app = object_keys.app_folders(user_id) if bot_id is None else ()
         listed = [tuple(pool.map(lambda folder: list(store.list(folder)), of)) for of in (training, inference, app)]
-    return PersonObjects(*(tuple(info for found in folders for info in found) for folders in listed))
+    return UserObjects(*(tuple(info for objects in folders for info in objects) for folders in listed))
 
 
 def erase(
@@ -71,44 +71,45 @@ def erase(
     db: Database,
     user_id: int,
     bot_id: int | None = None,
-    tell: Callable[[ErasureResult], None] = lambda so_far: None,
+    progress: Callable[[ErasureResult], None] = lambda result: None,
 ) -> ErasureResult:
-    """Delete it, rows first: from then on whoever has a request of that person in hand takes away what he stores.
+    """Erase a user; idempotent, so run it again after an error. `progress` is called after each pass over the bucket.
 
-    Run it again after anything. `tell` hears of every look. `StorageUnavailable`, `DatabaseUnavailable`, `BadKey`.
+    The rows come first: a process that handles a request of this user then deletes what it stores meanwhile.
+    `StorageUnavailable`, `DatabaseUnavailable`, `BadKey`.
     """
-    so_far = _with_rows(db, ErasureResult(), user_id, bot_id)
-    for look in range(_LOOKS):
+    result = _erase_rows(db, ErasureResult(), user_id, bot_id)
+    for n in range(_PASSES):
         found = find(bucket, user_id, bot_id)
         if not found.objects:
             break
-        if look == _LOOKS - 1:
-            return replace(so_far, left=len(found.objects))
+        if n == _PASSES - 1:
+            return replace(result, left=len(found.objects))
         _delete(bucket, found.objects)
-        so_far = replace(
-            _with_rows(db, so_far, user_id, bot_id),  # what was begun in between
-            training=so_far.training + len(found.training),
-            inference=so_far.inference + len(found.inference),
-            app=so_far.app + len(found.app),
-            bytes=so_far.bytes + sum(info.size for info in found.objects),
-            arrived=so_far.arrived + (len(found.objects) if look else 0),
+        result = replace(
+            _erase_rows(db, result, user_id, bot_id),  # of requests that started meanwhile
+            training=result.training + len(found.training),
+            inference=result.inference + len(found.inference),
+            app=result.app + len(found.app),
+            bytes=result.bytes + sum(info.size for info in found.objects),
+            arrived=result.arrived + (len(found.objects) if n else 0),
         )
-        tell(so_far)
-    return so_far
+        progress(result)
+    return result
 
 
-def _with_rows(db: Database, so_far: ErasureResult, user_id: int, bot_id: int | None) -> ErasureResult:
-    rows = db.run(erase_rows, user_id, bot_id)
-    return replace(so_far, requests=so_far.requests + rows.requests, rows=so_far.rows + rows.photos)
+def _erase_rows(db: Database, result: ErasureResult, user_id: int, bot_id: int | None) -> ErasureResult:
+    erased = db.run(erase_rows, user_id, bot_id)
+    return replace(result, requests=result.requests + erased.requests, rows=result.rows + erased.photos)
 
 
 def _bots(store: ObjectStore, root: str, bot_id: int | None) -> Iterable[int | str]:
-    """The bots that may have stored something: all folders with a number for a name, which are people's, too."""
+    """The bots that may have stored photos: every folder named by a number, which includes the folders of users."""
     return [bot_id] if bot_id is not None else filter(object_keys.is_number, store.folders(root))
 
 
 def _delete(bucket: PrivateBucket, objects: Iterable[ObjectInfo]) -> None:
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(_CONCURRENCY) as pool:
         for _ in pool.map(lambda info: bucket.store.delete([info.key]), objects):
             pass
     for folder in _folders(objects):
@@ -116,9 +117,9 @@ def _delete(bucket: PrivateBucket, objects: Iterable[ObjectInfo]) -> None:
 
 
 def _folders(objects: Iterable[ObjectInfo]) -> Iterator[str]:
-    """The folders that were emptied, the deepest first; never the root."""
-    found = set()
+    """The folders of the objects, deepest first, without the root."""
+    folders = set()
     for info in objects:
         parts = info.key.split("/")[:-1]
-        found |= {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}
-    yield from sorted(found, key=lambda folder: -folder.count("/"))
+        folders |= {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}
+    yield from sorted(folders, key=lambda folder: -folder.count("/"))

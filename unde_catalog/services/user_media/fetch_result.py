@@ -1,6 +1,6 @@
-"""What fetching one photo comes to: its bytes, or a reason with one of spec 4's error codes.
+"""The result of fetching one photo: its bytes, or a reason with an error code.
 
-How it is fetched is in `telegram.py`, what becomes of the outcome in `handler.py`.
+`telegram.py` fetches it, `handler.py` decides what follows. `docs/reference/messages.md` lists the error codes.
 """
 
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ ErrorCode = Literal[
 
 @dataclass(frozen=True, slots=True)
 class FetchedPhoto:
-    """A whole, valid image. `content_type` and `extension` (without a dot) are the content's, not the sender's word.
+    """A complete, valid image. `content_type` and `extension` (without a dot) come from the content.
 
-    `file_unique_id`: Telegram's id of the content, the same for all bots; None where the answer had none.
+    `file_unique_id`: Telegram's id of the content, the same for all bots; None if Telegram sent none.
     """
 
     data: bytes
@@ -33,8 +33,8 @@ class FetchedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class FetchFailed:
-    """Why there is none. `detail`: a sentence without secrets; `again`: a later delivery may bring it."""
+    """Why there is no photo. `detail`: a sentence without secrets; `temporary`: a later delivery may succeed."""
 
     code: ErrorCode
     detail: str
-    again: bool = False
+    temporary: bool = False

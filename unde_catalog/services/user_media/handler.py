@@ -1,7 +1,9 @@
-"""One request, from its bytes to how it ended: fetch, store, write down. Knows no NATS and no FastStream.
+"""Handles one request, from its bytes to its result: fetch the photos, store them, record the outcome.
 
-The order is what makes it safe: the object, its row, the answer's row. Publishing and acknowledging come after it, in
-`consumer.py`; whoever is killed anywhere leaves what the next one goes on from.
+NATS does not appear here: `consumer.py` publishes the result and acknowledges the message afterwards.
+
+The order makes a crash safe at any point: first the object, then its row, then the row with the result. The next
+delivery continues from what is recorded.
 """
 
 import asyncio
@@ -18,7 +20,7 @@ from unde_catalog.services.user_media.dedup import Deduplicator
 from unde_catalog.services.user_media.fetch_result import FetchedPhoto, FetchFailed
 from unde_catalog.services.user_media.messages import InferencePhoto, TrainPhoto, TrainRequest
 from unde_catalog.services.user_media.object_keys import BadKey, inference_key, train_key
-from unde_catalog.services.user_media.parsing import Request, UnreadableMessage, read
+from unde_catalog.services.user_media.parsing import Request, UnreadableMessage, parse
 from unde_catalog.services.user_media.records import Records
 from unde_catalog.services.user_media.responses import Outcome, PhotoFailed
 from unde_catalog.services.user_media.subjects import Queue
@@ -26,38 +28,38 @@ from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog.stores.staging.user_media.requests import ClaimedRequest, RequestKey, SettledRequest, StoredUserPhoto
 
-WAITS = (2.0, 10.0, 30.0, 60.0)  # seconds before the tries after the first
+RETRY_DELAYS = (2.0, 10.0, 30.0, 60.0)  # seconds before the second try, the third, ...; the last one repeats
 
 _log = logging.getLogger(__name__)
 
 
 class PhotoFetcher(Protocol):
-    """Telegram, as far as a request wants it."""
+    """The part of `Telegram` that a request needs."""
 
     async def fetch(self, file_id: str, deadline_seconds: float) -> FetchedPhoto | FetchFailed:
-        """The photo of that id within so many seconds, or why it is not there."""
+        """The photo with that id within `deadline_seconds`, or why there is none."""
         ...
 
 
 class PhotoBucket(Protocol):
-    """The private bucket, as far as a request wants it."""
+    """The part of `PrivateBucket` that a request needs."""
 
     async def put(self, key: str, data: bytes, content_type: str, metadata: Mapping[str, str]) -> None:
         """Store a photo; `StorageUnavailable`."""
         ...
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """Delete photos, whether they are there or not; `StorageUnavailable`."""
+        """Delete photos, ignoring missing ones; `StorageUnavailable`."""
         ...
 
     def url(self, key: str) -> str:
-        """Where a photo is."""
+        """The URL of a photo."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message as it came. `key.sent_at` is the stream's time, which is the same in every delivery."""
+    """A delivered message. `key.sent_at` is the stream's timestamp, the same in every delivery."""
 
     key: RequestKey
     queue: Queue
@@ -66,15 +68,15 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class RetryAfter:
-    """Not ended: another delivery after so many seconds may end it."""
+    """The request did not end: redeliver it after `seconds`."""
 
-    after: float
+    seconds: float
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class RequestResult:
-    """How the request ended; `repeated`: in an earlier delivery, of which only the answer may not have gone out."""
+    """How the request ended. `repeated`: an earlier delivery ended it, but its result may not have been published."""
 
     request: Request | UnreadableMessage
     settled: SettledRequest
@@ -83,7 +85,7 @@ class RequestResult:
 
 @dataclass(frozen=True, slots=True)
 class HandlerLimits:
-    """The settings a request is bound by; seconds and photos."""
+    """Seconds for a photo and for a batch, photos in a batch, and photos of batches in progress at once."""
 
     photo_seconds: float
     batch_seconds: float
@@ -92,7 +94,7 @@ class HandlerLimits:
 
 
 class RequestHandler:
-    """Handles deliveries, any number at once; photos of batches share `limits.downloads` hands."""
+    """Handles any number of deliveries at once; photos of all batches share `limits.downloads` slots."""
 
     def __init__(
         self,
@@ -107,41 +109,44 @@ class RequestHandler:
         self._downloads = asyncio.Semaphore(limits.downloads)
 
     async def handle(self, delivery: Delivery) -> RequestResult | RetryAfter:
-        """How the request ended, now or in an earlier delivery.
+        """How the request ended, in this delivery or in an earlier one.
 
-        `DatabaseUnavailable` where that can't be written down.
+        `DatabaseUnavailable` if that cannot be recorded.
         """
-        request = read(delivery.queue.header, delivery.body, self._limits.batch_photos)
-        taken = await self._records.take(delivery.key, responses.about(request))
-        if isinstance(taken, SettledRequest):
-            return RequestResult(request, taken, repeated=True)
+        request = parse(delivery.queue.header, delivery.body, self._limits.batch_photos)
+        claimed = await self._records.take(delivery.key, responses.describe(request))
+        if isinstance(claimed, SettledRequest):
+            return RequestResult(request, claimed, repeated=True)
         if isinstance(request, UnreadableMessage):
             return await self._settle(delivery, request, responses.unreadable(request, delivery.queue, self._now()))
-        most = delivery.queue.tries
-        if taken.tries > most:  # it never came to an end, so it may well be what kills us
-            return await self._give_up(delivery, request, f"it was begun {most} times and never came to an end")
+        max_tries = delivery.queue.tries
+        if claimed.tries > max_tries:  # no earlier try ended, so the request may be what kills the process
+            return await self._give_up(delivery, request, f"no result after {max_tries} tries")
         try:
-            return await self._work(delivery, request, taken)
+            return await self._process(delivery, request, claimed)
         except (DatabaseUnavailable, StorageUnavailable):
             raise
         except Exception as error:
-            _log.exception("a request can't be handled, for a fault of ours", extra=responses.fields(request))
-            if taken.tries < most:
-                return RetryAfter(self.wait(taken.tries), _kind(error))
-            return await self._give_up(delivery, request, f"it can't be handled, for a fault of ours: {_kind(error)}")
+            _log.exception("unexpected error in a request", extra=responses.log_fields(request))
+            if claimed.tries < max_tries:
+                return RetryAfter(self.retry_delay(claimed.tries), _error_name(error))
+            return await self._give_up(delivery, request, f"internal error: {_error_name(error)}")
 
-    async def give_back(self, delivery: Delivery) -> None:
-        """Take back the try of a request that is left to others before its end."""
+    async def release(self, delivery: Delivery) -> None:
+        """Release a request for another process; this try does not count."""
         await self._records.release(delivery.key)
 
-    async def _work(self, delivery: Delivery, request: Request, taken: ClaimedRequest) -> RequestResult | RetryAfter:
-        began = self._clock.now()
+    async def _process(
+        self, delivery: Delivery, request: Request, claimed: ClaimedRequest
+    ) -> RequestResult | RetryAfter:
+        started = self._clock.now()
         photos = request.photos if isinstance(request, TrainRequest) else [request.photo]
-        outcomes = await self._photos(delivery.key, request, photos, taken)
-        to_come = [one for one in outcomes if isinstance(one, PhotoFailed) and one.again]
-        if to_come and taken.tries < delivery.queue.tries:
-            return RetryAfter(self.wait(taken.tries), f"{len(to_come)} photos may come yet: {to_come[0].detail}")
-        seconds = self._clock.now() - began
+        outcomes = await self._store_photos(delivery.key, request, photos, claimed)
+        temporary = [one for one in outcomes if isinstance(one, PhotoFailed) and one.temporary]
+        if temporary and claimed.tries < delivery.queue.tries:
+            reason = f"{len(temporary)} photos failed for now: {temporary[0].detail}"
+            return RetryAfter(self.retry_delay(claimed.tries), reason)
+        seconds = self._clock.now() - started
         if isinstance(request, TrainRequest):
             settled = responses.batch(request, outcomes, self._bucket.url, seconds, self._now())
         else:
@@ -150,92 +155,94 @@ class RequestHandler:
         return await self._settle(delivery, request, settled, stored)
 
     async def _give_up(self, delivery: Delivery, request: Request, reason: str) -> RequestResult:
-        return await self._settle(delivery, request, responses.gave_up(request, reason, self._now()))
+        return await self._settle(delivery, request, responses.given_up(request, reason, self._now()))
 
     @staticmethod
-    def wait(tries: int) -> float:
-        """Seconds before the next try after so many."""
-        return WAITS[min(tries, len(WAITS)) - 1]
+    def retry_delay(tries: int) -> float:
+        """Seconds to wait after that many tries."""
+        return RETRY_DELAYS[min(tries, len(RETRY_DELAYS)) - 1]
 
-    async def _photos(
-        self, key: RequestKey, request: Request, photos: Sequence[TrainPhoto | InferencePhoto], taken: ClaimedRequest
+    async def _store_photos(
+        self, key: RequestKey, request: Request, photos: Sequence[TrainPhoto | InferencePhoto], claimed: ClaimedRequest
     ) -> list[Outcome]:
-        """The outcome of each photo, in order; what is not done within the time-out has failed."""
-        outcomes: dict[int, Outcome] = {**responses.unwanted(photos), **taken.photos}
-        twins = Deduplicator(one for n, one in taken.photos.items() if n < len(photos) and not photos[n].name)
-        left = iter([n for n in range(len(photos)) if n not in outcomes])
-        down: list[DatabaseUnavailable] = []
+        """The outcome of each photo, in order; a photo that is not finished within the batch time-out has failed."""
+        outcomes: dict[int, Outcome] = {**responses.skipped(photos), **claimed.photos}
+        dedup = Deduplicator(one for n, one in claimed.photos.items() if n < len(photos) and not photos[n].name)
+        pending = iter([n for n in range(len(photos)) if n not in outcomes])
+        database_errors: list[DatabaseUnavailable] = []
 
-        async def hand() -> None:
-            for n in left:  # shared: each hand takes the next one
+        async def work() -> None:
+            for n in pending:  # all workers share the iterator
                 try:
-                    outcomes[n] = await self._photo_in_turn(key, request, n, photos[n], twins)
-                except DatabaseUnavailable as error:  # as for the whole batch: nothing more is begun
-                    down.append(error)
-                if down:
+                    outcomes[n] = await self._store_in_slot(key, request, n, photos[n], dedup)
+                except DatabaseUnavailable as error:  # it stops the whole batch: no further photo starts
+                    database_errors.append(error)
+                if database_errors:
                     return
 
-        hands = min(self._limits.downloads, len(photos) - len(outcomes))
+        workers = min(self._limits.downloads, len(photos) - len(outcomes))
         try:
             async with asyncio.timeout(self._limits.batch_seconds), asyncio.TaskGroup() as group:
-                for _ in range(hands):
-                    group.create_task(hand())
+                for _ in range(workers):
+                    group.create_task(work())
         except TimeoutError:
             _log.warning(
-                "a batch was not done within %g s", self._limits.batch_seconds, extra=responses.fields(request)
+                "a batch timed out after %g s", self._limits.batch_seconds, extra=responses.log_fields(request)
             )
-        if down:
-            raise down[0]
-        late = PhotoFailed("DOWNLOAD_TIMEOUT", f"the batch was not done within {self._limits.batch_seconds:g} s")
-        return [outcomes.get(n, late) for n in range(len(photos))]
+        if database_errors:
+            raise database_errors[0]
+        timed_out = PhotoFailed("DOWNLOAD_TIMEOUT", f"the batch timed out after {self._limits.batch_seconds:g} s")
+        return [outcomes.get(n, timed_out) for n in range(len(photos))]
 
-    async def _photo_in_turn(
-        self, key: RequestKey, request: Request, n: int, photo: TrainPhoto | InferencePhoto, twins: Deduplicator
+    async def _store_in_slot(
+        self, key: RequestKey, request: Request, n: int, photo: TrainPhoto | InferencePhoto, dedup: Deduplicator
     ) -> Outcome:
-        """A photo of a batch when one of the hands that all batches share is free; a single one at once."""
+        """A photo of a batch waits for one of the slots that all batches share; a single photo starts at once."""
         if not isinstance(request, TrainRequest):
-            return await self._photo(key, request, n, photo, twins)
+            return await self._store(key, request, n, photo, dedup)
         async with self._downloads:
-            return await self._photo(key, request, n, photo, twins)
+            return await self._store(key, request, n, photo, dedup)
 
-    async def _photo(
-        self, key: RequestKey, request: Request, n: int, photo: TrainPhoto | InferencePhoto, twins: Deduplicator
+    async def _store(
+        self, key: RequestKey, request: Request, n: int, photo: TrainPhoto | InferencePhoto, dedup: Deduplicator
     ) -> Outcome:
-        """Fetch one photo and store it, with its row."""
-        began = self._clock.now()
+        """Fetch one photo, store it, and record its row."""
+        started = self._clock.now()
         make_key = train_key if isinstance(request, TrainRequest) else inference_key
 
-        def name(extension: str) -> str:
+        def object_key(extension: str) -> str:
             return make_key(
                 request.bot_id, request.user_id, request.avatar_id, photo.name,
                 file_id=photo.file_id, at=key.sent_at, extension=extension,
             )  # fmt: skip
 
         try:
-            name("jpg")  # before anything is fetched for it
+            object_key("jpg")  # refuse a bad key before anything is downloaded
         except BadKey as error:
             return PhotoFailed(responses.refusal_code(request), str(error))
         fetched = await self._telegram.fetch(photo.file_id, self._limits.photo_seconds)
         if isinstance(fetched, FetchFailed):
-            return PhotoFailed(fetched.code, fetched.detail, again=fetched.again)
-        async with twins.in_turn(None if photo.name else fetched.file_unique_id) as twin:
-            place = twin.key if twin is not None else name(fetched.extension)
-            if twin is None:
+            return PhotoFailed(fetched.code, fetched.detail, temporary=fetched.temporary)
+        async with dedup.lock(None if photo.name else fetched.file_unique_id) as duplicate:
+            stored_key = duplicate.key if duplicate is not None else object_key(fetched.extension)
+            if duplicate is None:
+                metadata = _metadata(request, photo.file_id)
                 try:
-                    await self._bucket.put(place, fetched.data, fetched.content_type, _metadata(request, photo.file_id))
+                    await self._bucket.put(stored_key, fetched.data, fetched.content_type, metadata)
                 except StorageUnavailable as error:
-                    _log.warning("a photo can't be stored: %s", error, extra=responses.fields(request, photo.file_id))
-                    return PhotoFailed("S3_UPLOAD_ERROR", "the photo could not be stored", again=True)
+                    extra = responses.log_fields(request, photo.file_id)
+                    _log.warning("cannot store a photo: %s", error, extra=extra)
+                    return PhotoFailed("S3_UPLOAD_ERROR", "the photo could not be stored", temporary=True)
             stored = StoredUserPhoto(
-                n, photo.file_id, fetched.file_unique_id, place, len(fetched.data),
-                hashlib.sha256(fetched.data).hexdigest(), fetched.content_type, round(self._clock.now() - began, 3),
+                n, photo.file_id, fetched.file_unique_id, stored_key, len(fetched.data),
+                hashlib.sha256(fetched.data).hexdigest(), fetched.content_type, round(self._clock.now() - started, 3),
             )  # fmt: skip
             if not await self._records.photo_stored(key, stored):
-                await self._bucket.delete([place])  # its person was forgotten while it came
-                return PhotoFailed(responses.refusal_code(request), "its person was forgotten")
+                await self._bucket.delete([stored_key])  # the user was erased during the download
+                return PhotoFailed(responses.refusal_code(request), "the user's data was erased")
             if not photo.name:
-                twins.add(stored)
-        _log.debug("stored %s", place, extra=responses.fields(request, photo.file_id))
+                dedup.add(stored)
+        _log.debug("stored %s", stored_key, extra=responses.log_fields(request, photo.file_id))
         return stored
 
     async def _settle(
@@ -247,25 +254,25 @@ class RequestHandler:
     ) -> RequestResult:
         final = await self._records.settle(delivery.key, settled)
         if final.state == "forgotten" and stored:
-            # Its person was forgotten while it was in hand: what came after that goes, too.
+            # The user was erased while the request ran: delete what it stored since.
             await self._bucket.delete([one.key for one in stored])
-            _log.warning("a request was forgotten while it was in hand: its photos are deleted again")
+            _log.warning("the user of a running request was erased: deleted its %d photos", len(stored))
         return RequestResult(request, final, repeated=final is not settled)
 
     def _now(self) -> datetime:
-        return responses.moment(self._clock.wall())
+        return responses.utc(self._clock.wall())
 
 
-def _kind(error: Exception) -> str:
-    """What kind of error it was, of a group the first one's; its words may hold anything."""
+def _error_name(error: Exception) -> str:
+    """The error's class, of a group the first one's. Its message may contain secrets."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return type(error).__name__
 
 
 def _metadata(request: Request, file_id: str) -> dict[str, str]:
-    """What an object says of itself; values are ASCII, as headers are."""
-    told = {"bot": request.bot_id, "user": request.user_id, "avatar": request.avatar_id, "file-id": file_id}
+    """The object's metadata, in ASCII as HTTP headers require."""
+    values = {"bot": request.bot_id, "user": request.user_id, "avatar": request.avatar_id, "file-id": file_id}
     if isinstance(request, TrainRequest) and request.batch_id:
-        told["batch"] = request.batch_id
-    return {name: str(value).encode("ascii", "replace").decode() for name, value in told.items()}
+        values["batch"] = request.batch_id
+    return {name: str(value).encode("ascii", "replace").decode() for name, value in values.items()}

@@ -1,6 +1,6 @@
-"""The messages of people's photos (spec 4): tolerant models of what is accepted, strict ones of what is sent.
+"""The messages of user media: tolerant models of requests, strict models of results (`docs/reference/messages.md`).
 
-Reading bytes that may be anything is in `parsing.py`; which subject carries what, in `subjects.py`.
+`parsing.py` reads untrusted bytes; `subjects.py` says which subject carries which message.
 """
 
 import json
@@ -21,32 +21,32 @@ from unde_catalog.services.user_media.fetch_result import ErrorCode
 
 Header = Literal["train", "inf"]
 HEADERS: tuple[Header, ...] = ("train", "inf")
-VERSION = 1  # senders name none; one that does must mean this one
+VERSION = 1  # senders usually omit it; any other version is refused
 
-_BIGGEST = 2**63 - 1
+_MAX_ID = 2**63 - 1
 
 
 def _text(value: object) -> object:
-    """A number where a text is wanted is that text."""
+    """Accept a number as text."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _number_or_none(value: object) -> float | None:
-    """What nobody acts on refuses no message: a size that is no number is none."""
+    """A number, else None: an invalid size must not reject a message, because nothing depends on it."""
     try:
-        found = float(value)  # type: ignore[arg-type]
+        number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         return None
-    return found if abs(found) < _BIGGEST else None  # not NaN, which no JSON can tell
+    return number if abs(number) < _MAX_ID else None  # excludes NaN, which JSON cannot represent
 
 
 def _whole_number_or_none(value: object) -> int | None:
-    found = _number_or_none(value)
-    return None if found is None or abs(found) >= 2**31 else int(found)
+    number = _number_or_none(value)
+    return None if number is None or abs(number) >= 2**31 else int(number)
 
 
-def _words(value: object) -> str | None:
-    """Whatever stands where words are wanted, as words; empty is none."""
+def _text_or_none(value: object) -> str | None:
+    """Any value as text of at most 500 characters; empty is None."""
     if value is None or isinstance(value, str):
         return (value or "").strip()[:500] or None
     return json.dumps(value)[:500]
@@ -54,7 +54,7 @@ def _words(value: object) -> str | None:
 
 def _first_version(value: int | None) -> int | None:
     if value not in (None, VERSION):
-        raise ValueError(f"version {value} is not known: this service reads version {VERSION}")
+        raise ValueError(f"version {value} is not supported: this service reads version {VERSION}")
     return value
 
 
@@ -62,13 +62,13 @@ def _version_number(value: object) -> object:
     return value.strip().lower().removeprefix("v").removesuffix(".0") if isinstance(value, str) else value
 
 
-Id = Annotated[int, Field(ge=0, le=_BIGGEST)]
+Id = Annotated[int, Field(ge=0, le=_MAX_ID)]
 Text = Annotated[
     str, BeforeValidator(_text), StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f]+$")
 ]
 Name = Annotated[str, BeforeValidator(lambda value: "" if value is None else _text(value)), Field(max_length=512)]
-Sloppy = Annotated[float | None, BeforeValidator(_number_or_none)]
-Words = Annotated[str | None, BeforeValidator(_words)]
+LenientNumber = Annotated[float | None, BeforeValidator(_number_or_none)]
+LenientText = Annotated[str | None, BeforeValidator(_text_or_none)]
 Priority = Annotated[int | None, BeforeValidator(_whole_number_or_none)]
 Version = Annotated[int | None, BeforeValidator(_version_number), AfterValidator(_first_version)]
 Status = Annotated[Literal["ok", "error"], BeforeValidator(lambda value: "error" if _is_error(value) else "ok")]
@@ -83,58 +83,60 @@ class _Accepted(BaseModel):
 
 
 class Properties(_Accepted):
-    """What a sender knows of a photo. Only `s3_key` is acted on; the content says what else is true."""
+    """What the sender says about a photo. The service uses only `s3_key` and takes the rest from the content."""
 
     s3_key: Name = ""
-    file_size: Sloppy = None
-    width: Sloppy = None
-    height: Sloppy = None
-    face_diagonal: Sloppy = Field(
+    file_size: LenientNumber = None
+    width: LenientNumber = None
+    height: LenientNumber = None
+    face_diagonal: LenientNumber = Field(
         None,
         validation_alias=AliasChoices("face_diagoanl", "face_diagonal"),
-        description="senders misspell it; `face_diagonal` is accepted, too",
+        description="the name that senders use; `face_diagonal` is accepted as well",
     )
     bboxs: Any = None
-    num_face: Sloppy = None
+    num_face: LenientNumber = None
 
 
 class _Photo(_Accepted):
     file_id: Text
-    s3_key: Name = Field("", description="a bare file name; may stand in `properties` instead")
+    s3_key: Name = Field("", description="a bare file name; may be in `properties` instead")
     properties: Annotated[Properties, BeforeValidator(lambda value: {} if value is None else value)] = Field(
         default_factory=lambda: Properties.model_validate({})
     )
 
     @property
     def name(self) -> str:
-        """The bare name the sender wants; "" for none."""
+        """The file name the sender chose; "" for none."""
         return self.s3_key or self.properties.s3_key
 
 
 class TrainPhoto(_Photo):
-    """A photo of a batch; one whose status is `error` is not fetched, and is reported with its reason."""
+    """A photo of a batch. A photo with the status `error` is not fetched; the result reports it with its reason."""
 
     status: Status = "ok"
-    reason: Words = None
-    error_details: Words = Field(None, description="accepted in place of `reason`")
+    reason: LenientText = None
+    error_details: LenientText = Field(None, description="accepted instead of `reason`")
 
     @property
-    def told(self) -> str | None:
-        """Why the sender says it is no good."""
+    def sender_reason(self) -> str | None:
+        """Why the sender rejected the photo."""
         return self.reason or self.error_details
 
 
 class InferencePhoto(_Photo):
     """The one photo of an inference request."""
 
-    file_size: Sloppy = None
+    file_size: LenientNumber = None
 
 
 class _Request(_Accepted):
     bot_id: Id
     user_id: Id
     avatar_id: Text
-    priority: Priority = Field(None, description="carried through; JetStream has none")
+    priority: Priority = Field(
+        None, description="returned in the header Unde-Priority; the order of processing ignores it"
+    )
     version: Version = None
 
 
@@ -147,7 +149,7 @@ class TrainRequest(_Request):
 
 
 class InferenceRequest(_Request):
-    """One photo that somebody waits for, on `photo_upload_inf`."""
+    """One photo to store quickly, on `photo_upload_inf`."""
 
     header: Literal["inf"]
     photo: InferencePhoto
@@ -162,12 +164,12 @@ class _Sent(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     def body(self) -> bytes:
-        """The message as it goes out: JSON in UTF-8."""
+        """The message as JSON in UTF-8."""
         return self.model_dump_json().encode()
 
 
 class Upload(_Sent):
-    """A stored photo. `s3_key`: the whole key; `upload_time`: seconds from the first request to the store's word."""
+    """A stored photo. `s3_key`: the full key. `upload_time`: seconds from the first request until it is stored."""
 
     file_id: str
     s3_key: str
@@ -178,7 +180,7 @@ class Upload(_Sent):
 
 
 class FailedUpload(_Sent):
-    """A photo that is not stored. `reason` is the sender's own word for one that was not fetched at all."""
+    """A photo that is not stored. `reason`: the sender's own reason, for a photo that was not fetched at all."""
 
     file_id: str
     error: str
@@ -187,7 +189,7 @@ class FailedUpload(_Sent):
 
 
 class BatchResult(_Sent):
-    """The answer to a batch, on `photo_upload_result`, however many of its photos are stored."""
+    """The result of a batch, on `photo_upload_result`, also if some or all of its photos failed."""
 
     header: Literal["train"] = "train"
     bot_id: int
@@ -206,7 +208,7 @@ class BatchResult(_Sent):
 
 
 class InferenceResult(_Sent):
-    """The answer to a single photo that is stored, on `inference_result`."""
+    """The result of a single photo that is stored, on `inference_result`."""
 
     header: Literal["inf"] = "inf"
     bot_id: int
@@ -219,7 +221,7 @@ class InferenceResult(_Sent):
 
 
 class UploadError(_Sent):
-    """The answer to a request that failed as a whole, on `photo_upload_error`; null is what could not be read of it."""
+    """A request that failed as a whole, on `photo_upload_error`. Fields that could not be read are null."""
 
     header: str | None
     bot_id: int | None
@@ -233,5 +235,5 @@ class UploadError(_Sent):
 
 
 def stamp(at: datetime) -> str:
-    """A time as messages tell it: ISO 8601, UTC, milliseconds, Z."""
+    """A timestamp as messages carry it: ISO 8601, UTC, milliseconds, Z."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""The service's numbers for Prometheus. What is counted when, is said by `consumer.py`."""
+"""The service's metrics for Prometheus. `consumer.py` decides when each of them changes."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -10,29 +10,33 @@ _PHOTOS = (1, 2, 5, 10, 20, 50, 100)
 
 
 class UserMediaMetrics:
-    """Counters of one process, in a registry of their own."""
+    """The metrics of one process, in their own registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        one = self.registry
-        self._batches = Counter("user_media_batches", "Batches that ended", ["state"], registry=one)
-        self._batch_size = Histogram("user_media_batch_size", "Photos of a batch", buckets=_PHOTOS, registry=one)
+        registry = self.registry
+        self._batches = Counter("user_media_batches", "Batches that ended", ["state"], registry=registry)
+        self._batch_size = Histogram("user_media_batch_size", "Photos in a batch", buckets=_PHOTOS, registry=registry)
         self._batch_seconds = Histogram(
-            "user_media_batch_seconds", "Seconds of a batch", buckets=_SECONDS, registry=one
+            "user_media_batch_seconds", "Seconds to process a batch", buckets=_SECONDS, registry=registry
         )
-        self._files = Counter("user_media_batch_files", "Photos of batches", ["outcome"], registry=one)
-        self._singles = Counter("user_media_singles", "Single photos", ["outcome"], registry=one)
+        self._files = Counter("user_media_batch_files", "Photos in batches", ["outcome"], registry=registry)
+        self._singles = Counter("user_media_singles", "Single photos", ["outcome"], registry=registry)
         self._single_seconds = Histogram(
-            "user_media_single_seconds", "Seconds until a single photo is stored", buckets=_SECONDS, registry=one
+            "user_media_single_seconds", "Seconds until a single photo is stored", buckets=_SECONDS, registry=registry
         )
-        self._bytes = Counter("user_media_stored_bytes", "Bytes stored", ["header"], registry=one)
-        self._failures = Counter("user_media_failures", "Photos and requests that failed", ["code"], registry=one)
-        self._dead = Counter("user_media_dead_letters", "Requests put aside", registry=one)
-        self._repeats = Counter("user_media_answers_repeated", "Answers sent again, word for word", registry=one)
-        self._again = Counter("user_media_deliveries_put_off", "Deliveries left to a later one", ["why"], registry=one)
-        self._in_hand = Gauge("user_media_in_hand", "Requests in hand", ["header"], registry=one)
+        self._bytes = Counter("user_media_stored_bytes", "Bytes stored", ["header"], registry=registry)
+        self._failures = Counter("user_media_failures", "Photos and requests that failed", ["code"], registry=registry)
+        self._dead = Counter("user_media_dead_letters", "Requests moved to the dead-letter subject", registry=registry)
+        self._repeated = Counter(
+            "user_media_answers_repeated", "Results published again, with the same bytes", registry=registry
+        )
+        self._redelivered = Counter(
+            "user_media_deliveries_put_off", "Deliveries that did not end the request", ["why"], registry=registry
+        )
+        self._in_progress = Gauge("user_media_in_hand", "Requests being processed", ["header"], registry=registry)
         self._connected = Gauge(
-            "user_media_connected", "1 while NATS is connected and its streams are there", registry=one
+            "user_media_connected", "1 while NATS is connected and the streams are declared", registry=registry
         )
 
     def ended(self, header: Header, photos: int, settled: SettledRequest) -> None:
@@ -54,21 +58,21 @@ class UserMediaMetrics:
             self._dead.inc()
 
     def repeated(self) -> None:
-        """An answer went out again."""
-        self._repeats.inc()
+        """A result was published again."""
+        self._repeated.inc()
 
-    def put_off(self, why: str) -> None:
-        """A delivery was not ended; `why` is one of a few words."""
-        self._again.labels(why).inc()
+    def redelivered(self, why: str) -> None:
+        """A delivery did not end its request; `why`: to_come, database, store, nats or bug."""
+        self._redelivered.labels(why).inc()
 
-    def in_hand(self, header: Header, change: int) -> None:
-        """A request more or less in hand."""
-        self._in_hand.labels(header).inc(change)
+    def in_progress(self, header: Header, change: int) -> None:
+        """Add `change` to the requests being processed."""
+        self._in_progress.labels(header).inc(change)
 
     def connected(self, yes: bool) -> None:
-        """Whether requests can be taken."""
+        """Set whether requests can be pulled."""
         self._connected.set(yes)
 
     def text(self) -> bytes:
-        """All of them as Prometheus reads them."""
+        """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)

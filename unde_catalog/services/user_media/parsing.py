@@ -1,6 +1,6 @@
-"""Reads a request's bytes: a request, or why it is none and whom that is to be told.
+"""Parses a request from untrusted bytes: a request, or the reason why there is none and who should hear about it.
 
-What a well-formed request means is in `handler.py`.
+`handler.py` decides what a valid request means.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,12 @@ from unde_catalog.services.user_media.messages import HEADERS, Header, Inference
 Request = TrainRequest | InferenceRequest
 
 _MODELS: dict[Header, type[TrainRequest] | type[InferenceRequest]] = {"train": TrainRequest, "inf": InferenceRequest}
+_REPORTED_ERRORS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Whom an answer is for, as far as it could be read."""
+    """The ids that tell a sender which request a result belongs to, as far as they could be read."""
 
     header: str | None = None
     bot_id: int | None = None
@@ -28,73 +29,70 @@ class Sender:
 
     @property
     def known(self) -> bool:
-        """Whether anybody could tell that an answer is for him."""
+        """Whether a sender could recognize its result."""
         return not (self.bot_id is None and self.user_id is None and self.avatar_id is None)
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadableMessage:
-    """Bytes that are no request. `reason`: a sentence without what stood there; `files`: how many photos it names."""
+    """Bytes that are not a request. `reason`: a sentence without any of the content; `files`: photos it lists."""
 
     sender: Sender
     reason: str
     files: int
 
 
-def read(header: Header, body: bytes, most_photos: int) -> Request | UnreadableMessage:
-    """The request that a queue's subject promises, or why it is none."""
+def parse(header: Header, body: bytes, max_photos: int) -> Request | UnreadableMessage:
+    """The request with the header that belongs to the subject, or why the bytes are not one."""
     try:
         raw = from_json(body)
     except ValueError:
-        return UnreadableMessage(Sender(header), "the message is not JSON in UTF-8", 0)
+        return UnreadableMessage(Sender(header), "the message is not valid JSON in UTF-8", 0)
     if not isinstance(raw, dict):
-        return UnreadableMessage(Sender(header), "the message is no JSON object", 0)
+        return UnreadableMessage(Sender(header), "the message is not a JSON object", 0)
     sender = _sender(raw)
     if isinstance(raw.get("header"), str):
         raw["header"] = raw["header"].strip().lower()
     found = raw.get("header")
     files = len(raw["photos"]) if isinstance(raw.get("photos"), list) else int("photo" in raw)
     if found != header:
-        known = f"{found!r:.40}" if isinstance(found, str) else "none" if found is None else "no text"
-        hint = f": send it on the subject for {found}" if found in HEADERS else ""
-        return UnreadableMessage(sender, f"the header here wants to be {header!r}, it is {known}{hint}", files)
+        actual = f"{found!r:.40}" if isinstance(found, str) else "missing" if found is None else "not a string"
+        hint = f"; publish it on the subject for {found!r}" if found in HEADERS else ""
+        return UnreadableMessage(sender, f"the header must be {header!r} on this subject, it is {actual}{hint}", files)
     try:
         request = _MODELS[header].model_validate(raw)
     except ValidationError as error:
         return UnreadableMessage(sender, _sentence(error), files)
-    if isinstance(request, TrainRequest) and len(request.photos) > most_photos:
+    if isinstance(request, TrainRequest) and len(request.photos) > max_photos:
         return UnreadableMessage(
-            sender,
-            f"the batch has {len(request.photos)} photos, at the most {most_photos} are taken: send several",
-            files,
+            sender, f"the batch has {len(request.photos)} photos, the maximum is {max_photos}: split it", files
         )
     return request
 
 
 def _sentence(error: ValidationError) -> str:
-    """The first three things that are wrong, each with its place; never what stood there."""
-    wrong = error.errors(include_url=False, include_input=False, include_context=False)
-    told = [f"{'.'.join(str(part) for part in one['loc'])[:80]}: {one['msg']}" for one in wrong[:3]]
-    more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-    return f"the message has not the shape of its kind ({'; '.join(told)}{more})"
+    """The first errors with their paths, without any of the message's values."""
+    errors = error.errors(include_url=False, include_input=False, include_context=False)
+    parts = [f"{'.'.join(str(part) for part in one['loc'])[:80]}: {one['msg']}" for one in errors[:_REPORTED_ERRORS]]
+    more = f" and {len(errors) - _REPORTED_ERRORS} more" if len(errors) > _REPORTED_ERRORS else ""
+    return f"the message does not match its schema ({'; '.join(parts)}{more})"
 
 
 def _sender(raw: dict[Any, Any]) -> Sender:
-    header = raw.get("header")
     return Sender(
-        _short(header), _number(raw.get("bot_id")), _number(raw.get("user_id")), _short(raw.get("avatar_id")),
-        _short(raw.get("batch_id")),
+        _short_text(raw.get("header")), _id(raw.get("bot_id")), _id(raw.get("user_id")),
+        _short_text(raw.get("avatar_id")), _short_text(raw.get("batch_id")),
     )  # fmt: skip
 
 
-def _number(value: object) -> int | None:
+def _id(value: object) -> int | None:
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal() and len(value) < 20:
         value = int(value)
     return value if type(value) is int and 0 <= value < 2**63 else None
 
 
-def _short(value: object) -> str | None:
-    """A text that can be kept and told; anything else is not known."""
+def _short_text(value: object) -> str | None:
+    """A printable text of at most 512 characters, else None."""
     if type(value) is int:
         value = str(value)
     return value if isinstance(value, str) and 0 < len(value) <= 512 and value.isprintable() else None

@@ -1,4 +1,4 @@
-"""What is known of requests, from an event loop: each call is a short transaction in a thread.
+"""Async access to the user media rows: each call is one short transaction in a thread.
 
 The SQL is in `stores/staging/user_media/requests.py`.
 """
@@ -17,23 +17,23 @@ from unde_catalog.stores.staging.user_media.requests import (
 
 
 class Records:
-    """The rows of a staging database; all calls raise `DatabaseUnavailable` where it can't be used."""
+    """The rows in a staging database; every call may raise `DatabaseUnavailable`."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def take(self, key: RequestKey, about: RequestSubject) -> ClaimedRequest | SettledRequest:
-        """Begin a request, or learn how it ended."""
-        return await asyncio.to_thread(self._db.run, rows.take, key, about)
+    async def take(self, key: RequestKey, subject: RequestSubject) -> ClaimedRequest | SettledRequest:
+        """Claim a request, or return how it ended."""
+        return await asyncio.to_thread(self._db.run, rows.take, key, subject)
 
     async def photo_stored(self, key: RequestKey, photo: StoredUserPhoto) -> bool:
-        """Write that a photo is in the bucket; False where it is to be taken away again."""
+        """Record a stored photo; False if the user was erased and the object must be deleted."""
         return await asyncio.to_thread(self._db.run, rows.photo_stored, key, photo)
 
     async def settle(self, key: RequestKey, settled: SettledRequest) -> SettledRequest:
-        """End a request; what counts comes back."""
+        """Record how a request ended; returns the valid outcome, which another process may have recorded first."""
         return await asyncio.to_thread(self._db.run, rows.settle, key, settled)
 
     async def release(self, key: RequestKey) -> None:
-        """Take back the try that was begun."""
+        """Uncount the current try."""
         await asyncio.to_thread(self._db.run, rows.release, key)

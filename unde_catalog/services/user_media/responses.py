@@ -1,6 +1,6 @@
-"""What is answered to a request, and what is written down of it: pure functions of outcomes and the time.
+"""Builds results from outcomes: the messages to publish and the rows to record. Pure functions of their arguments.
 
-How outcomes come about is in `handler.py`, the messages' shapes are in `messages.py`.
+`handler.py` produces the outcomes, `messages.py` defines the messages.
 """
 
 from collections import Counter
@@ -25,40 +25,40 @@ from unde_catalog.services.user_media.parsing import Request, Sender, Unreadable
 from unde_catalog.services.user_media.subjects import BATCH_RESULT, ERROR, INFERENCE_RESULT, Queue
 from unde_catalog.stores.staging.user_media.requests import RequestSubject, SettledRequest, StoredUserPhoto
 
-NOT_FETCHED = "NOT_FETCHED"  # in counts by code: photos that their sender had marked as no good
+NOT_FETCHED = "NOT_FETCHED"  # the key in `codes` for photos that their sender rejected
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoFailed:
-    """Why a photo is not stored. `code` is None where it was not asked for, and `reason` is the sender's word then."""
+    """Why a photo is not stored. A photo that its sender rejected has no `code`; `reason` is the sender's then."""
 
     code: ErrorCode | None
     detail: str
-    again: bool = False
+    temporary: bool = False
     reason: str | None = None
 
 
 Outcome = StoredUserPhoto | PhotoFailed
 
 
-def unwanted(photos: Sequence[TrainPhoto | InferencePhoto]) -> dict[int, PhotoFailed]:
-    """By place, the photos that are not to be fetched: marked as no good, or named as another one of the batch is."""
-    found: dict[int, PhotoFailed] = {}
-    named: dict[str, str] = {}
+def skipped(photos: Sequence[TrainPhoto | InferencePhoto]) -> dict[int, PhotoFailed]:
+    """By index, the photos not to fetch: rejected by their sender, or with the s3_key of another photo."""
+    failed: dict[int, PhotoFailed] = {}
+    file_ids: dict[str, str] = {}
     for n, photo in enumerate(photos):
         if isinstance(photo, TrainPhoto) and photo.status == "error":
-            reason = photo.told
-            detail = "not fetched: its sender gave it the status error" + (f" ({reason})" if reason else "")
-            found[n] = PhotoFailed(None, detail, reason=reason)
-        elif photo.name and named.setdefault(photo.name, photo.file_id) != photo.file_id:
-            found[n] = PhotoFailed("UNEXPECTED_ERROR", "another photo of the batch has the same s3_key")
-    return found
+            reason = photo.sender_reason
+            detail = "not fetched: the request gives its status as error" + (f" ({reason})" if reason else "")
+            failed[n] = PhotoFailed(None, detail, reason=reason)
+        elif photo.name and file_ids.setdefault(photo.name, photo.file_id) != photo.file_id:
+            failed[n] = PhotoFailed("UNEXPECTED_ERROR", "another photo of the batch has the same s3_key")
+    return failed
 
 
 def batch(
     request: TrainRequest, outcomes: Sequence[Outcome], url: Callable[[str], str], seconds: float, now: datetime
 ) -> SettledRequest:
-    """The answer to a batch of which each photo has an outcome."""
+    """The result of a batch, with one outcome per photo."""
     stored = [one for one in outcomes if isinstance(one, StoredUserPhoto)]
     failed = [
         FailedUpload(file_id=photo.file_id, error=one.detail, error_code=one.code, reason=one.reason)
@@ -91,10 +91,10 @@ def batch(
 def single(
     request: InferenceRequest, outcome: Outcome, url: Callable[[str], str], seconds: float, now: datetime
 ) -> SettledRequest:
-    """The answer to a single photo: a result, or an error; put aside where only our patience was at an end."""
+    """The result of a single photo, or an error; also a dead letter if the last try failed for a temporary reason."""
     if isinstance(outcome, PhotoFailed):
         code = outcome.code or "INFERENCE_PROCESSING_ERROR"
-        reason = f"given up after the last try: {outcome.detail}" if outcome.again else None
+        reason = f"given up after the last try: {outcome.detail}" if outcome.temporary else None
         return _error(_sender(request), code, outcome.detail, 1, now, reason, seconds)
     result = InferenceResult(
         bot_id=request.bot_id,
@@ -111,25 +111,23 @@ def single(
 
 
 def refusal_code(request: Request) -> ErrorCode:
-    """The code of what a request asks for and can't have."""
+    """The error code of a photo that this service refuses to store."""
     return "UNEXPECTED_ERROR" if isinstance(request, TrainRequest) else "INFERENCE_PROCESSING_ERROR"
 
 
-def unreadable(found: UnreadableMessage, queue: Queue, now: datetime) -> SettledRequest:
-    """Bytes that are no request: put aside, and answered where the sender could be read."""
+def unreadable(message: UnreadableMessage, queue: Queue, now: datetime) -> SettledRequest:
+    """A message that is not a request: a dead letter, and an error if the sender is known."""
     code: ErrorCode = "INFERENCE_PROCESSING_ERROR" if queue.header == "inf" else "UNEXPECTED_ERROR"
-    return _error(found.sender, code, found.reason, found.files, now, found.reason)
+    return _error(message.sender, code, message.reason, message.files, now, message.reason)
 
 
-def gave_up(request: Request | UnreadableMessage, reason: str, now: datetime) -> SettledRequest:
-    """A request on which we failed, for no fault of its own that is known: answered, and put aside."""
-    if isinstance(request, UnreadableMessage):
-        return _error(request.sender, "INTERNAL_ERROR", reason, request.files, now, reason)
-    return _error(_sender(request), "INTERNAL_ERROR", reason, about(request).photos, now, reason)
+def given_up(request: Request, reason: str, now: datetime) -> SettledRequest:
+    """A request that this service could not handle: an error and a dead letter."""
+    return _error(_sender(request), "INTERNAL_ERROR", reason, describe(request).photos, now, reason)
 
 
-def about(request: Request | UnreadableMessage) -> RequestSubject:
-    """Whom and what a request is about, as it is written down."""
+def describe(request: Request | UnreadableMessage) -> RequestSubject:
+    """What is recorded about a request: its user, ids and number of photos."""
     if isinstance(request, UnreadableMessage):
         sender = request.sender
         return RequestSubject(
@@ -142,17 +140,19 @@ def about(request: Request | UnreadableMessage) -> RequestSubject:
     )
 
 
-def fields(request: Request | UnreadableMessage, file_id: str | None = None) -> dict[str, object]:
-    """What a line of the log says of a request, for `extra`."""
-    found = about(request)
+def log_fields(request: Request | UnreadableMessage, file_id: str | None = None) -> dict[str, object]:
+    """The fields of a log line about a request, for `extra`."""
+    subject = describe(request)
     if isinstance(request, InferenceRequest):
         file_id = request.photo.file_id
-    told = {"header": found.header, "avatar_id": found.avatar_id, "batch_size": found.photos, "file_id": file_id}
-    return {name: value for name, value in told.items() if value is not None}
+    values = {
+        "header": subject.header, "avatar_id": subject.avatar_id, "batch_size": subject.photos, "file_id": file_id
+    }  # fmt: skip
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def moment(wall: float) -> datetime:
-    """Seconds since 1970 as a time."""
+def utc(wall: float) -> datetime:
+    """Seconds since 1970 as an aware time."""
     return datetime.fromtimestamp(wall, UTC)
 
 
@@ -181,7 +181,7 @@ def _error(
     reason: str | None,
     seconds: float = 0,
 ) -> SettledRequest:
-    """A request that failed as a whole; with a `reason` it is put aside, too."""
+    """A request that failed as a whole; with a `reason` it also becomes a dead letter."""
     message = UploadError(
         header=sender.header,
         bot_id=sender.bot_id,
@@ -193,7 +193,7 @@ def _error(
         failed_files=files,
         timestamp=stamp(now),
     )
-    told = (ERROR, message.body()) if sender.known else (None, None)
+    subject, body = (ERROR, message.body()) if sender.known else (None, None)
     return SettledRequest(
-        "failed" if reason is None else "dead", *told, reason, 0, files, 0, round(seconds, 3), {code: 1}
+        "failed" if reason is None else "dead", subject, body, reason, 0, files, 0, round(seconds, 3), {code: 1}
     )

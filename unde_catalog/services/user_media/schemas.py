@@ -1,4 +1,7 @@
-"""The messages as JSON Schema, for whoever sends and reads them: one file a message. The models are `messages.py`'s."""
+"""The messages as JSON Schema, one file per message, for the systems that send and read them.
+
+`messages.py` defines the models; after a change there, `unde-catalog user-media schema --out` writes the files again.
+"""
 
 import json
 from pathlib import Path
@@ -19,7 +22,7 @@ FOLDER = Path(__file__).parent / "schemas"  # the committed copy
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _Mode = Literal["validation", "serialization"]
 
-# subject -> its messages; those that are accepted are described as what to send, the others as what comes
+# subject -> its message; requests are described as what to send, results as what to expect
 MESSAGES: dict[str, tuple[type[BaseModel], _Mode]] = {
     TRAIN: (TrainRequest, "validation"),
     INFERENCE: (InferenceRequest, "validation"),
@@ -30,7 +33,7 @@ MESSAGES: dict[str, tuple[type[BaseModel], _Mode]] = {
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """A schema for each subject."""
+    """The schema of each subject."""
     return {
         subject: {"$schema": _DRAFT, "$id": f"{subject}.json", **model.model_json_schema(mode=mode)}
         for subject, (model, mode) in MESSAGES.items()
@@ -38,7 +41,7 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 
 def write(folder: Path) -> list[Path]:
-    """Write them as `<subject>.json`; the files."""
+    """Write the schemas as `<subject>.json` and return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for subject, schema in schemas().items():

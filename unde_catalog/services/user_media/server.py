@@ -1,6 +1,6 @@
-"""The service as a process: what it is made of, health and metrics over HTTP, and how it ends.
+"""The service process: assembles its parts, serves health and metrics over HTTP, and shuts down cleanly.
 
-`unde-catalog user-media serve` calls it; what requests need is in `handler.py`.
+`unde-catalog user-media serve` calls `serve`; `handler.py` does the work of a request.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ from unde_catalog.services.user_media.records import Records
 from unde_catalog.services.user_media.telegram import Telegram
 from unde_catalog.settings.user_media import UserMediaSettings
 
-END_SECONDS = 30.0  # what is in hand may take so long to end
+SHUTDOWN_SECONDS = 30.0  # for requests that are being processed
 
 _log = logging.getLogger(__name__)
 
 
 async def serve(settings: UserMediaSettings, backends: Backends, bucket: PhotoBucket, ack_wait: float) -> None:
-    """Serve until SIGTERM or SIGINT; however NATS and the database fare, it waits for them."""
+    """Serve until SIGTERM or SIGINT. While NATS or the database is unavailable, the service waits for it."""
     metrics = UserMediaMetrics()
     servers = [part.strip() for part in settings.nats_url.get_secret_value().split(",")]
     connection = Connection(servers, ack_wait, metrics)
@@ -41,39 +41,41 @@ async def serve(settings: UserMediaSettings, backends: Backends, bucket: PhotoBu
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(_page(settings.user_media_host, settings.user_media_port, connection, metrics))
+        await stack.enter_async_context(_http(settings.user_media_host, settings.user_media_port, connection, metrics))
         telegram = await stack.enter_async_context(
             Telegram(settings.bot_token(), str(settings.telegram_api_url), settings.download_timeout_seconds)
         )
-        service = UserMediaConsumer(connection, RequestHandler(telegram, bucket, Records(backends.db), limits), metrics)
-        keeping = asyncio.create_task(connection.open())
-        running = asyncio.create_task(service.run())
-        told = asyncio.create_task(stop.wait())
-        await asyncio.wait([told, keeping, running], return_when=asyncio.FIRST_COMPLETED)
-        _log.info("ending: what is in hand has %g s", END_SECONDS)
-        await service.stop(END_SECONDS)
-        for task in (told, keeping):
+        consumer = UserMediaConsumer(
+            connection, RequestHandler(telegram, bucket, Records(backends.db), limits), metrics
+        )
+        connecting = asyncio.create_task(connection.keep_open())
+        consuming = asyncio.create_task(consumer.run())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([stopping, connecting, consuming], return_when=asyncio.FIRST_COMPLETED)
+        _log.info("shutting down, requests being processed have %g s", SHUTDOWN_SECONDS)
+        await consumer.stop(SHUTDOWN_SECONDS)
+        for task in (stopping, connecting):
             task.cancel()
-        ended = await asyncio.gather(keeping, running, told, return_exceptions=True)
+        ended = await asyncio.gather(connecting, consuming, stopping, return_exceptions=True)
         await connection.close()
     for error in ended:
-        if isinstance(error, Exception):  # a bug: not one of the faults that are waited out
+        if isinstance(error, Exception):  # a bug: outages are retried, not raised
             raise error
 
 
 @asynccontextmanager
-async def _page(host: str, port: int, connection: Connection, metrics: UserMediaMetrics) -> AsyncIterator[None]:
-    """`/health`: 200 while requests are taken, else 503; `/metrics` for Prometheus."""
+async def _http(host: str, port: int, connection: Connection, metrics: UserMediaMetrics) -> AsyncIterator[None]:
+    """`/health`: 200 while requests can be pulled, else 503. `/metrics`: for Prometheus."""
 
     async def health(_: web.Request) -> web.Response:
-        body = {"taking": connection.ready, "nats": connection.where}
+        body = {"taking": connection.ready, "nats": connection.address}
         return web.json_response(body, status=200 if connection.ready else 503)
 
-    async def numbers(_: web.Request) -> web.Response:
+    async def metrics_text(_: web.Request) -> web.Response:
         return web.Response(body=metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
     app = web.Application()
-    app.add_routes([web.get("/health", health), web.get("/metrics", numbers)])
+    app.add_routes([web.get("/health", health), web.get("/metrics", metrics_text)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
@@ -81,7 +83,7 @@ async def _page(host: str, port: int, connection: Connection, metrics: UserMedia
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
             raise ValueError(
-                f"health and metrics can't be served on {host}:{port}: {error.strerror}; set USER_MEDIA_PORT"
+                f"cannot serve health and metrics on {host}:{port}: {error.strerror}; set USER_MEDIA_PORT"
             ) from error
         yield
     finally:

@@ -1,7 +1,6 @@
-"""Declares streams and consumers at a NATS server, and brings older ones up to date. Nothing is taken or sent here.
+"""Declares the streams and consumers at a NATS server and updates older ones. Nothing is pulled or published here.
 
-FastStream would do it at its start, but makes a second stream where another one holds a subject fail with a line in
-the log, and leaves a durable consumer as it is however old its configuration: so this is nats-py's JetStream.
+A subject that another stream already holds is used there, and settings that an operator chose are kept.
 """
 
 import logging
@@ -23,91 +22,93 @@ from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from unde_catalog.services.user_media.subjects import QUEUES, STREAMS, Queue, Stream
 
-_SECONDS_A_DAY = 86_400
+_SECONDS_PER_DAY = 86_400
+_DESCRIPTION = "user media"
 _log = logging.getLogger(__name__)
 
 
 class StreamsError(RuntimeError):
-    """The server can't hold the streams: which one, what it said, and what to do."""
+    """The server cannot hold a stream or consumer: which one, the server's message, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredStreams:
-    """Which stream each subject is in."""
+    """The stream name of each subject."""
 
     streams: Mapping[str, str]
 
 
 async def declare(js: JetStreamContext, ack_wait: float, streams: Sequence[Stream] = STREAMS) -> DeclaredStreams:
-    """Make what is missing and change what is old; safe to call again, and by several processes at once.
+    """Create what is missing and update what is old; idempotent, and safe in several processes at once.
 
-    `ack_wait`: seconds after which a message that nobody speaks for is delivered again. `StreamsError`.
+    `ack_wait`: seconds after which an unacknowledged message without a heartbeat is redelivered. `StreamsError`.
     """
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     try:
         for stream in streams:
-            found |= await _declare_stream(js, stream)
+            names |= await _declare_stream(js, stream)
         for queue in QUEUES:
-            await _declare_consumer(js, found[queue.subject], queue, ack_wait)
+            await _declare_consumer(js, names[queue.subject], queue, ack_wait)
     except ServiceUnavailableError as error:
         raise StreamsError(
-            "JetStream does not answer: start the server with -js, or enable it for the account"
+            "JetStream does not respond: start the server with -js, or enable it for the account"
         ) from error
-    return DeclaredStreams(found)
+    return DeclaredStreams(names)
 
 
-async def _declare_stream(js: JetStreamContext, wanted: Stream) -> dict[str, str]:
-    """The stream of each of its subjects: ours, but where another one had the subject before."""
-    holders = {subject: await _holder(js, subject) for subject in wanted.subjects}
-    others = {subject: name for subject, name in holders.items() if name not in (None, wanted.name)}
+async def _declare_stream(js: JetStreamContext, stream: Stream) -> dict[str, str]:
+    """The stream name of each of its subjects: this stream, or the one that already holds the subject."""
+    holders = {subject: await _holder(js, subject) for subject in stream.subjects}
+    others = {subject: name for subject, name in holders.items() if name not in (None, stream.name)}
     for subject, name in others.items():
-        _log.info("%s is in the stream %s, which is used as it is", subject, name)
-    own = [subject for subject in wanted.subjects if subject not in others]
+        _log.info("subject %s belongs to the existing stream %s, using it unchanged", subject, name)
+    own = [subject for subject in stream.subjects if subject not in others]
     if own:
         try:
-            await _make_or_update(js, wanted, own)
+            await _create_or_update(js, stream, own)
         except ServiceUnavailableError:
             raise
         except APIError as error:
-            if await _held_meanwhile(js, wanted, own):  # another process was quicker
-                return await _declare_stream(js, wanted)
+            if await _declared_meanwhile(js, stream, own):  # another process was faster
+                return await _declare_stream(js, stream)
             raise StreamsError(
-                f"the stream {wanted.name} can't be made or changed: {error.description}; look at it with nats stream"
-                f" info {wanted.name}, and at the account's limits"
+                f"cannot create or update the stream {stream.name}: {error.description}; check nats stream info"
+                f" {stream.name} and the account's limits"
             ) from error
-    return {subject: others.get(subject) or wanted.name for subject in wanted.subjects}
+    return {subject: others.get(subject) or stream.name for subject in stream.subjects}
 
 
-async def _make_or_update(js: JetStreamContext, wanted: Stream, subjects: list[str]) -> None:
+async def _create_or_update(js: JetStreamContext, stream: Stream, subjects: list[str]) -> None:
     try:
-        config = (await js.stream_info(wanted.name)).config
+        config = (await js.stream_info(stream.name)).config
     except NotFoundError:
         config = None
     if config is None:
         await js.add_stream(
             StreamConfig(
-                name=wanted.name,
-                description="people's photos",
+                name=stream.name,
+                description=_DESCRIPTION,
                 subjects=subjects,
-                # A request is gone when it is acknowledged, and not before; the others age.
-                retention=RetentionPolicy.WORK_QUEUE if wanted.keep_days is None else RetentionPolicy.LIMITS,
-                discard=DiscardPolicy.NEW if wanted.keep_days is None else DiscardPolicy.OLD,
-                max_age=(wanted.keep_days or 0) * _SECONDS_A_DAY,
+                # A request stays until it is acknowledged; results and dead letters expire.
+                retention=RetentionPolicy.WORK_QUEUE if stream.keep_days is None else RetentionPolicy.LIMITS,
+                discard=DiscardPolicy.NEW if stream.keep_days is None else DiscardPolicy.OLD,
+                max_age=(stream.keep_days or 0) * _SECONDS_PER_DAY,
                 storage=StorageType.FILE,
-                duplicate_window=wanted.window,
+                duplicate_window=stream.window,
             )
         )
-        _log.info("made the stream %s", wanted.name)
+        _log.info("created the stream %s", stream.name)
         return
-    # What operators set (replicas, limits, ages) is theirs; an older program's stream lacks subjects or a window.
+    # Operators own replicas, limits and ages; a stream of an older version may lack subjects or a long enough window.
     missing = [subject for subject in subjects if subject not in (config.subjects or [])]
-    window = max(config.duplicate_window or 0, wanted.window)
+    window = max(config.duplicate_window or 0, stream.window)
     if config.max_age:
-        window = min(window, config.max_age)  # the server allows no longer one
+        window = min(window, config.max_age)  # the server's upper limit
     if missing or window != config.duplicate_window:
-        changed = config.evolve(subjects=[*(config.subjects or []), *missing], duplicate_window=window)
-        await js.update_stream(changed)
-        _log.info("brought the stream %s up to date", wanted.name)
+        await js.update_stream(
+            config.evolve(subjects=[*(config.subjects or []), *missing], duplicate_window=window),
+        )
+        _log.info("updated the stream %s", stream.name)
 
 
 async def _holder(js: JetStreamContext, subject: str) -> str | None:
@@ -117,25 +118,25 @@ async def _holder(js: JetStreamContext, subject: str) -> str | None:
         return None
 
 
-async def _held_meanwhile(js: JetStreamContext, wanted: Stream, subjects: list[str]) -> bool:
-    """Whether each of the subjects has a stream now, with the window wanted where it is ours."""
+async def _declared_meanwhile(js: JetStreamContext, stream: Stream, subjects: list[str]) -> bool:
+    """Whether each subject has a stream now, and this stream has its duplicate window."""
     for subject in subjects:
         holder = await _holder(js, subject)
         if holder is None:
             return False
-        if holder == wanted.name and (await js.stream_info(holder)).config.duplicate_window < wanted.window:
+        if holder == stream.name and (await js.stream_info(holder)).config.duplicate_window < stream.window:
             return False
     return True
 
 
 async def _declare_consumer(js: JetStreamContext, stream: str, queue: Queue, ack_wait: float) -> None:
-    wanted = ConsumerConfig(
+    config = ConsumerConfig(
         durable_name=queue.durable,
-        description="people's photos",
+        description=_DESCRIPTION,
         deliver_policy=DeliverPolicy.ALL,
         ack_policy=AckPolicy.EXPLICIT,
         ack_wait=ack_wait,
-        max_deliver=-1,  # tries are counted in the database: a server that is away is no try
+        max_deliver=-1,  # the database counts the tries, so that an outage does not use them up
         max_ack_pending=queue.ack_pending,
         filter_subject=queue.subject,
     )
@@ -143,53 +144,53 @@ async def _declare_consumer(js: JetStreamContext, stream: str, queue: Queue, ack
         try:
             info = await js.consumer_info(stream, queue.durable)
         except NotFoundError:
-            await js.add_consumer(stream, wanted)
-            _log.info("made the consumer %s of the stream %s", queue.durable, stream)
+            await js.add_consumer(stream, config)
+            _log.info("created the consumer %s of the stream %s", queue.durable, stream)
             return
-        if not _differs(info.config, wanted):
+        if not _differs(info.config, config):
             return
-        if _can_be_changed(info.config):
-            changed = info.config.evolve(
+        if _can_be_updated(info.config):
+            updated = info.config.evolve(
                 ack_wait=ack_wait, max_deliver=-1, backoff=None, max_ack_pending=queue.ack_pending,
                 filter_subject=queue.subject, filter_subjects=None,
             )  # fmt: skip
-            await js.add_consumer(stream, changed)
-            _log.info("brought the consumer %s up to date", queue.durable)
+            await js.add_consumer(stream, updated)
+            _log.info("updated the consumer %s", queue.durable)
         else:
-            await _make_anew(js, stream, info, wanted)
-            _log.warning("made the consumer %s anew: the one there was could not be used or changed", queue.durable)
+            await _recreate(js, stream, info, config)
+            _log.warning("recreated the consumer %s: its configuration could not be updated", queue.durable)
     except ServiceUnavailableError:
         raise
     except APIError as error:
         raise StreamsError(
-            f"the consumer {queue.durable} of the stream {stream} can't be made or changed: {error.description};"
-            f" look at it with nats consumer info {stream} {queue.durable}"
+            f"cannot create or update the consumer {queue.durable} of the stream {stream}: {error.description};"
+            f" check nats consumer info {stream} {queue.durable}"
         ) from error
 
 
-def _differs(found: ConsumerConfig, wanted: ConsumerConfig) -> bool:
+def _differs(existing: ConsumerConfig, config: ConsumerConfig) -> bool:
     names = ("ack_policy", "ack_wait", "max_deliver", "max_ack_pending", "filter_subject")
     return (
-        any(getattr(found, name) != getattr(wanted, name) for name in names)
-        or bool(found.backoff)
-        or bool(found.deliver_subject)
+        any(getattr(existing, name) != getattr(config, name) for name in names)
+        or bool(existing.backoff)
+        or bool(existing.deliver_subject)
     )
 
 
-def _can_be_changed(found: ConsumerConfig) -> bool:
-    """A server changes neither how a consumer is acknowledged nor whether it is pulled from."""
-    return found.ack_policy == AckPolicy.EXPLICIT and not found.deliver_subject
+def _can_be_updated(existing: ConsumerConfig) -> bool:
+    """A server changes neither a consumer's acknowledgement policy nor whether it is a pull consumer."""
+    return existing.ack_policy == AckPolicy.EXPLICIT and not existing.deliver_subject
 
 
-async def _make_anew(js: JetStreamContext, stream: str, info: ConsumerInfo, wanted: ConsumerConfig) -> None:
-    """Put ours in its place, from the first message on that is not acknowledged.
+async def _recreate(js: JetStreamContext, stream: str, info: ConsumerInfo, config: ConsumerConfig) -> None:
+    """Replace the consumer, starting at the first unacknowledged message.
 
-    What is delivered twice by that is answered out of the database.
+    Redelivered requests get their stored result from the database.
     """
     await js.delete_consumer(stream, info.name)
     retention = (await js.stream_info(stream)).config.retention
-    if retention != RetentionPolicy.WORK_QUEUE and info.ack_floor is not None:  # there it must be ALL, and does as well
-        wanted = wanted.evolve(
+    if retention != RetentionPolicy.WORK_QUEUE and info.ack_floor is not None:  # a work queue allows only ALL
+        config = config.evolve(
             deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=info.ack_floor.stream_seq + 1
         )
-    await js.add_consumer(stream, wanted)
+    await js.add_consumer(stream, config)

@@ -1,6 +1,6 @@
-"""The subjects of people's photos, which stream and consumer stand behind them, and their numbers.
+"""The NATS subjects of user media, with the stream and the consumer behind each of them.
 
-Declaring them at a server is in `streams.py`; what is in the messages, in `messages.py`.
+`streams.py` declares them at a server; `messages.py` defines what the messages contain.
 """
 
 from dataclasses import dataclass
@@ -14,16 +14,15 @@ DEAD = "photo_upload_dead"
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A subject that requests come on, with a durable consumer of its own, so that neither waits for the other.
+    """A request subject with its own durable consumer, so that batches and single photos do not wait for each other.
 
-    `in_hand`: requests at once in a process; `ack_pending`: in all processes together; `tries`: how often one is begun
-    before it is given up.
+    `concurrency`: requests at once in one process. `ack_pending`: unacknowledged requests in all processes together.
+    `tries`: attempts before a request is given up.
     """
 
     header: Header
     subject: str
-    result: str
-    in_hand: int
+    concurrency: int
     ack_pending: int
     tries: int
 
@@ -34,17 +33,17 @@ class Queue:
 
 
 QUEUES = (
-    Queue("train", TRAIN, BATCH_RESULT, in_hand=4, ack_pending=100, tries=5),
-    Queue("inf", INFERENCE, INFERENCE_RESULT, in_hand=10, ack_pending=500, tries=3),
+    Queue("train", TRAIN, concurrency=4, ack_pending=100, tries=5),
+    Queue("inf", INFERENCE, concurrency=10, ack_pending=500, tries=3),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream as it is made where no other one has its subjects.
+    """A stream to create for the subjects that no other stream holds.
 
-    `keep_days`: how long messages stay, None until they are acknowledged; `window`: seconds in which a message with an
-    id that was there already is not kept again.
+    `keep_days`: retention in days, None to delete a message when it is acknowledged. `window`: seconds in which a
+    second message with the same id is dropped.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""`user-media forget`: all of one person goes, in whatever layout it lies, and nothing of anybody else."""
+"""`user-media forget` erases everything of one user, in every layout, and nothing of anyone else."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ from unde_catalog_tests.support.s3_servers import Rclone, running_rclone
 from unde_catalog_tests.support.user_media import PRIVATE_BUCKET, configured_bucket, nothing_set, private_environment
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-HERS = [
+ERASED = [
     train_key(1, 77, "a", None, file_id="AgAD1", at=AT, extension="jpg"),
     train_key(1, 77, "b", "custom1.jpg", file_id="AgAD2", at=AT, extension="jpg"),
     train_key(2, 77, "a", None, file_id="AgAD3", at=AT, extension="jpg"),
@@ -33,7 +33,7 @@ HERS = [
     "77/tryon/t1/result.jpg",
     "77/saved/o1/original.jpg",
 ]
-OTHERS = [
+KEPT = [
     train_key(1, 777, "a", None, file_id="AgAD1", at=AT, extension="jpg"),
     train_key(77, 5, "a", "photo.jpg", file_id="AgAD1", at=AT, extension="jpg"),  # 77 is a bot here
     inference_key(1, 7, "77", None, file_id="AgAD1", at=AT, extension="jpg"),
@@ -55,108 +55,106 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
 def bucket(
     request: pytest.FixtureRequest, rclone: Rclone, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> PrivateBucket:
-    """A bucket with photos of one person and of others."""
+    """A bucket with photos of user 77 and of others."""
     nothing_set(monkeypatch, tmp_path)
     if request.param == "s3":
         for name, value in private_environment(rclone.url).items():
             monkeypatch.setenv(name, value)
     bucket = configured_bucket()
     bucket.store.delete([info.key for info in bucket.store.list("")])
-    for key in HERS + OTHERS:
+    for key in ERASED + KEPT:
         bucket.store.put(key, b"photo", "image/jpeg")
     return bucket
 
 
-def test_all_photos_of_a_person_go_and_nobody_elses(bucket: PrivateBucket, db: Database) -> None:
+def test_all_photos_of_a_user_are_deleted_and_no_others(bucket: PrivateBucket, db: Database) -> None:
     assert erasure.erase(bucket, db, 77) == ErasureResult(training=3, inference=2, app=4, bytes=45)
-    assert _keys(bucket) == sorted(OTHERS)
+    assert _keys(bucket) == sorted(KEPT)
     assert erasure.erase(bucket, db, 77) == ErasureResult()
 
 
-def test_for_one_bot_only_what_it_stored_goes(bucket: PrivateBucket, db: Database) -> None:
+def test_with_a_bot_only_its_photos_are_deleted(bucket: PrivateBucket, db: Database) -> None:
     assert erasure.erase(bucket, db, 77, 1) == ErasureResult(training=2, inference=1, bytes=15)
-    assert _keys(bucket) == sorted(HERS[2:3] + HERS[4:] + OTHERS)
+    assert _keys(bucket) == sorted(ERASED[2:3] + ERASED[4:] + KEPT)
 
 
-def test_rows_and_answers_name_the_person_no_more_and_days_keep_their_counts(
-    bucket: PrivateBucket, db: Database
-) -> None:
-    _answered(db, 1, bot=1, user=77, key=HERS[0])
-    _answered(db, 2, bot=2, user=77, key=HERS[2])
-    _answered(db, 3, bot=1, user=777, key=OTHERS[0])
+def test_rows_and_results_lose_the_user_and_days_keep_their_counts(bucket: PrivateBucket, db: Database) -> None:
+    _record(db, 1, bot=1, user=77, key=ERASED[0])
+    _record(db, 2, bot=2, user=77, key=ERASED[2])
+    _record(db, 3, bot=1, user=777, key=KEPT[0])
     before = db.run(days.days, 3)
-    done = erasure.erase(bucket, db, 77)
-    assert (done.requests, done.rows) == (2, 2)
+    result = erasure.erase(bucket, db, 77)
+    assert (result.requests, result.rows) == (2, 2)
     assert db.run(days.days, 3) == before
     with db.transaction() as cursor:
         cursor.execute("SELECT user_id, answer FROM user_media_requests ORDER BY sequence")
         assert [(row["user_id"], row["answer"]) for row in cursor.fetchall()] == [
-            (None, None), (None, None), (777, b"answer 3"),
+            (None, None), (None, None), (777, b"result 3"),
         ]  # fmt: skip
         cursor.execute("SELECT user_id FROM user_media_photos")
         assert [row["user_id"] for row in cursor.fetchall()] == [777]
 
 
-def test_a_photo_that_comes_meanwhile_goes_too_and_is_told(bucket: PrivateBucket, db: Database) -> None:
+def test_a_photo_that_arrives_meanwhile_is_deleted_and_counted(bucket: PrivateBucket, db: Database) -> None:
     late = train_key(9, 77, "a", None, file_id="AgAD9", at=AT, extension="jpg")
-    told: list[ErasureResult] = []
+    calls: list[ErasureResult] = []
 
-    def arrives(so_far: ErasureResult) -> None:
-        if not told:
+    def store_late(so_far: ErasureResult) -> None:
+        if not calls:
             bucket.store.put(late, b"late", "image/jpeg")
-        told.append(so_far)
+        calls.append(so_far)
 
-    done = erasure.erase(bucket, db, 77, tell=arrives)
-    assert (done.training, done.arrived, done.left) == (4, 1, 0)
-    assert _keys(bucket) == sorted(OTHERS)
+    result = erasure.erase(bucket, db, 77, progress=store_late)
+    assert (result.training, result.arrived, result.left) == (4, 1, 0)
+    assert _keys(bucket) == sorted(KEPT)
 
 
-def test_photos_that_come_again_and_again_are_told_as_left(bucket: PrivateBucket, db: Database) -> None:
-    done = erasure.erase(bucket, db, 77, tell=lambda _: bucket.store.put(HERS[0], b"again", "image/jpeg"))
-    assert (done.arrived, done.left) == (1, 1)
+def test_photos_that_keep_arriving_are_counted_as_left(bucket: PrivateBucket, db: Database) -> None:
+    result = erasure.erase(bucket, db, 77, progress=lambda _: bucket.store.put(ERASED[0], b"again", "image/jpeg"))
+    assert (result.arrived, result.left) == (1, 1)
     assert erasure.erase(bucket, db, 77) == ErasureResult(training=1, bytes=5)
 
 
-def test_after_a_kill_in_the_middle_the_rest_goes(
+def test_a_second_run_finishes_an_erasure_that_was_killed(
     bucket: PrivateBucket, db: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _answered(db, 1, bot=1, user=77, key=HERS[0])
+    _record(db, 1, bot=1, user=77, key=ERASED[0])
     monkeypatch.setenv("STAGING_DB_URL", database_url)
     killed = subprocess.run([sys.executable, "-c", _KILLED_AFTER_THREE], check=False, capture_output=True, text=True)
     assert killed.returncode == -9, killed.stderr
-    assert len(_keys(bucket)) < len(HERS + OTHERS)
-    done = erasure.erase(bucket, db, 77)
-    assert 0 < done.training + done.inference + done.app < len(HERS)
-    assert _keys(bucket) == sorted(OTHERS)
+    assert len(_keys(bucket)) < len(ERASED + KEPT)
+    result = erasure.erase(bucket, db, 77)
+    assert 0 < result.training + result.inference + result.app < len(ERASED)
+    assert _keys(bucket) == sorted(KEPT)
 
 
-def test_a_folder_keeps_no_names_of_a_person(bucket: PrivateBucket, db: Database, tmp_path: Path) -> None:
+def test_no_folder_keeps_the_users_id_as_its_name(bucket: PrivateBucket, db: Database, tmp_path: Path) -> None:
     erasure.erase(bucket, db, 77)
     left = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "people").rglob("*")}
-    assert not any(path.startswith("people/77/photos") or path.endswith("/77") for path in left - _parents(OTHERS))
+    assert not any(path.startswith("people/77/photos") or path.endswith("/77") for path in left - _parents(KEPT))
 
 
-def test_the_command_asks_before_it_deletes_and_says_what_it_deleted(
+def test_the_command_asks_for_confirmation_and_prints_what_it_deleted(
     bucket: PrivateBucket, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STAGING_DB_URL", database_url)
     command = ["user-media", "forget", "77"]
     refused = CliRunner().invoke(app, command, input="n\n")
     assert refused.exit_code == 1
-    assert "3 photos for training, 2 for searches, 4 of the app's own (45 bytes)" in refused.output
-    assert len(_keys(bucket)) == len(HERS + OTHERS)
+    assert "3 training photos, 2 search photos, 4 objects of the app (45 bytes)" in refused.output
+    assert len(_keys(bucket)) == len(ERASED + KEPT)
     done = CliRunner().invoke(app, [*command, "--yes"])
     assert done.exit_code == 0, done.output
-    assert "Deleted of 77: 3 photos for training, 2 for searches, 4 of the app's own (45 bytes)" in done.output
-    assert _keys(bucket) == sorted(OTHERS)
+    assert "Erased user 77: 3 training photos, 2 search photos, 4 objects of the app (45 bytes)" in done.output
+    assert _keys(bucket) == sorted(KEPT)
 
 
-def test_the_command_links_to_a_photo_that_is_there(bucket: PrivateBucket, request: pytest.FixtureRequest) -> None:
-    linked = CliRunner().invoke(app, ["user-media", "link", HERS[0]])
+def test_the_link_command_needs_an_existing_photo_in_s3(bucket: PrivateBucket, request: pytest.FixtureRequest) -> None:
+    linked = CliRunner().invoke(app, ["user-media", "link", ERASED[0]])
     if "s3" in request.node.callspec.id:
-        assert linked.output.startswith(bucket.url(HERS[0]) + "?X-Amz-")
+        assert linked.output.startswith(bucket.url(ERASED[0]) + "?X-Amz-")
     else:
-        assert "for an S3 bucket only" in str(linked.exception)
+        assert "only an S3 bucket has signed links" in str(linked.exception)
     missing = CliRunner().invoke(app, ["user-media", "link", "1/2/a/none.jpg"])
     assert "there is no photo 1/2/a/none.jpg" in str(missing.exception)
 
@@ -165,20 +163,20 @@ _KILLED_AFTER_THREE = """
 import os, signal
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.objects.objects import ObjectStore
-from unde_catalog.user_media import forgetting
+from unde_catalog.services.user_media import erasure
 from unde_catalog.backends import Backends
 from unde_catalog_tests.support.user_media import configured_bucket
 
 bucket, deleted = configured_bucket(), []
 delete = bucket.store.delete
-def counted(keys):
+def delete_until_killed(keys):
     if len(deleted) == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     deleted.append(keys)
     delete(keys)
-bucket.store.delete = counted
-with Backends(load_settings()) as place:
-    forgetting.forget(bucket, place.db, 77)
+bucket.store.delete = delete_until_killed
+with Backends(load_settings()) as backends:
+    erasure.erase(bucket, backends.db, 77)
 """
 
 
@@ -190,12 +188,12 @@ def _parents(keys: list[str]) -> set[str]:
     return {f"people/{'/'.join(key.split('/')[:n])}" for key in keys for n in range(1, key.count("/") + 2)}
 
 
-def _answered(db: Database, sequence: int, *, bot: int, user: int, key: str) -> None:
-    """A request of one photo, stored and answered."""
-    place = RequestKey("PHOTO_REQUESTS", sequence, AT)
-    db.run(rows.take, place, RequestSubject("train", bot, user, "a", "batch", 5, 1))
-    db.run(rows.photo_stored, place, StoredUserPhoto(0, "AgAD1", "unique", key, 5, "ab" * 32, "image/jpeg", 0.1))
-    answer = f"answer {sequence}".encode()
+def _record(db: Database, sequence: int, *, bot: int, user: int, key: str) -> None:
+    """Record a request with one stored photo and its result."""
+    request = RequestKey("PHOTO_REQUESTS", sequence, AT)
+    db.run(rows.take, request, RequestSubject("train", bot, user, "a", "batch", 5, 1))
+    db.run(rows.photo_stored, request, StoredUserPhoto(0, "AgAD1", "unique", key, 5, "ab" * 32, "image/jpeg", 0.1))
+    body = f"result {sequence}".encode()
     db.run(
-        rows.settle, place, SettledRequest("answered", "photo_upload_result", answer, stored=1, bytes=5, seconds=0.2)
+        rows.settle, request, SettledRequest("answered", "photo_upload_result", body, stored=1, bytes=5, seconds=0.2)
     )

@@ -1,4 +1,4 @@
-"""The private bucket of people's photos, on servers that look at signatures and on a folder."""
+"""The private bucket for user media, on S3 servers that check signatures and in a folder."""
 
 import asyncio
 import urllib.error
@@ -38,7 +38,7 @@ def moto() -> Iterator[Moto]:
         yield server
 
 
-def test_a_photo_is_stored_under_its_key_and_its_url_is_the_buckets(
+def test_a_photo_is_stored_under_its_key_with_a_url_of_the_bucket(
     rclone: Rclone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _set(monkeypatch, private_environment(rclone.url))
@@ -50,10 +50,10 @@ def test_a_photo_is_stored_under_its_key_and_its_url_is_the_buckets(
     assert not (rclone.folder / PRIVATE_BUCKET / KEY).exists()
 
 
-def test_an_object_carries_its_content_type_and_whose_it_is(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_carries_its_content_type_and_metadata(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
     _set(monkeypatch, private_environment(moto.url))
-    told = {"bot": "1", "user": "2", "avatar": "a", "file-id": "AgAD_-1", "batch": "пачка\r\n x", "none": ""}
-    asyncio.run(configured_bucket().put(KEY, b"photo", "image/png", told))
+    metadata = {"bot": "1", "user": "2", "avatar": "a", "file-id": "AgAD_-1", "batch": "пачка\r\n x", "none": ""}
+    asyncio.run(configured_bucket().put(KEY, b"photo", "image/png", metadata))
     head = moto.client.head_object(Bucket=PRIVATE_BUCKET, Key=KEY)
     assert head["ContentType"] == "image/png"
     assert head["CacheControl"].startswith("private")
@@ -63,18 +63,18 @@ def test_an_object_carries_its_content_type_and_whose_it_is(moto: Moto, monkeypa
     }  # fmt: skip
 
 
-def test_a_link_reads_the_photo_without_keys_and_no_other(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_reads_the_photo_without_credentials(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
     _set(monkeypatch, private_environment(moto.url))
     bucket = configured_bucket()
     asyncio.run(bucket.put(KEY, b"photo", "image/jpeg", {}))
     link = bucket.link(KEY, timedelta(minutes=5))
-    with urllib.request.urlopen(link, timeout=20) as answer:
-        assert answer.read() == b"photo"
+    with urllib.request.urlopen(link, timeout=20) as response:
+        assert response.read() == b"photo"
     with pytest.raises(ValueError, match="seven days"):
         bucket.link(KEY, timedelta(days=8))
 
 
-def test_a_changed_link_is_refused_by_a_server_that_looks_at_signatures(
+def test_a_server_that_checks_signatures_refuses_a_changed_link(
     rclone: Rclone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _set(monkeypatch, private_environment(rclone.url))
@@ -82,8 +82,8 @@ def test_a_changed_link_is_refused_by_a_server_that_looks_at_signatures(
     asyncio.run(bucket.put("1/2/a/mine.jpg", b"mine", "image/jpeg", {}))
     asyncio.run(bucket.put("1/3/a/other.jpg", b"other", "image/jpeg", {}))
     link = bucket.link("1/2/a/mine.jpg", timedelta(minutes=5))
-    with urllib.request.urlopen(link, timeout=20) as answer:
-        assert answer.read() == b"mine"
+    with urllib.request.urlopen(link, timeout=20) as response:
+        assert response.read() == b"mine"
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(link.replace("1/2/a/mine", "1/3/a/other"), timeout=20)
 
@@ -94,21 +94,17 @@ def test_the_catalogues_bucket_is_refused(rclone: Rclone, monkeypatch: pytest.Mo
         configured_bucket()
 
 
-def test_a_bucket_that_holds_a_catalogue_is_refused_whatever_it_is_called(
-    rclone: Rclone, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bucket_that_contains_a_catalogue_is_refused(rclone: Rclone, monkeypatch: pytest.MonkeyPatch) -> None:
     _set(monkeypatch, private_environment(rclone.url))
     bucket = configured_bucket()
     bucket.refuse_catalogue()
     bucket.store.put("originals/zara/1/1.jpg", b"x", "image/jpeg")
-    with pytest.raises(WrongBucket, match="holds a catalogue's originals"):
+    with pytest.raises(WrongBucket, match="contains a catalogue's originals"):
         bucket.refuse_catalogue()
     bucket.store.delete(["originals/zara/1/1.jpg"])
 
 
-def test_trouble_is_told_in_the_names_of_this_services_settings(
-    rclone: Rclone, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_errors_name_the_settings_of_this_service(rclone: Rclone, monkeypatch: pytest.MonkeyPatch) -> None:
     _set(monkeypatch, private_environment(rclone.url, "no-such-bucket"))
     with pytest.raises(StorageUnavailable, match="create it, or set S3_BUCKET_NAME"):
         asyncio.run(configured_bucket().put(KEY, b"photo", "image/jpeg", {}))
@@ -118,18 +114,18 @@ def test_trouble_is_told_in_the_names_of_this_services_settings(
     assert "planted" not in str(refused.value)
 
 
-def test_without_a_bucket_photos_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
+def test_without_a_bucket_photos_are_stored_in_their_own_folder(tmp_path: Path) -> None:
     bucket = configured_bucket()
     asyncio.run(bucket.put(KEY, b"photo", "image/jpeg", {"bot": "1"}))
     assert (tmp_path / "people" / KEY).read_bytes() == b"photo"
     assert bucket.url(KEY) == (tmp_path / "people" / KEY).as_uri()
-    with pytest.raises(ValueError, match="for an S3 bucket only"):
+    with pytest.raises(ValueError, match="only an S3 bucket has signed links"):
         bucket.link(KEY, timedelta(minutes=5))
 
 
-def test_half_a_bucket_is_told_with_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_incomplete_bucket_names_the_missing_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     _set(monkeypatch, {"S3_BUCKET_NAME": PRIVATE_BUCKET, "S3_ACCESS_KEY_ID": "planted"})
-    with pytest.raises(SettingsError, match="S3_ENDPOINT_URL, S3_SECRET_ACCESS_KEY: wanted beside") as refused:
+    with pytest.raises(SettingsError, match="S3_ENDPOINT_URL, S3_SECRET_ACCESS_KEY") as refused:
         load_user_media_settings()
     assert "planted" not in str(refused.value)
 

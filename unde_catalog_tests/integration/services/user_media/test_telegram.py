@@ -1,4 +1,4 @@
-"""The Telegram client against the sandbox's Bot API: what heals, what is final, and that the token stays inside."""
+"""The Telegram client against the sandbox's Bot API: retries, permanent errors, and that the token never leaks."""
 
 import asyncio
 import gc
@@ -34,21 +34,21 @@ def _no_faults(bot: Sandbox) -> None:
     bot.control(faults="", next_faults={"telegram.getFile": [], "telegram.file": []})
 
 
-def test_a_photo_comes_as_it_was_sent_with_the_id_of_its_content(bot: Sandbox) -> None:
-    photo, again = _with(bot, lambda telegram: _both(telegram, ID, f"{ID}-again"))
+def test_a_photo_has_its_original_bytes_and_the_id_of_its_content(bot: Sandbox) -> None:
+    photo, other = _with(bot, lambda telegram: _both(telegram, ID, f"{ID}-again"))
     assert photo == FetchedPhoto(content(ID), "image/jpeg", "jpg", sent(ID).unique_id)
-    assert again == photo  # another id of the same file
+    assert other == photo  # another id of the same file
 
 
 @pytest.mark.parametrize(("kind", "content_type"), [("png", "image/png"), ("webp", "image/webp"), ("gif", "image/gif")])
-def test_type_and_extension_are_the_contents(bot: Sandbox, kind: str, content_type: str) -> None:
+def test_type_and_extension_come_from_the_content(bot: Sandbox, kind: str, content_type: str) -> None:
     photo = _fetched(bot, f"{kind}-1")
     assert isinstance(photo, FetchedPhoto)
     assert (photo.content_type, photo.extension, photo.data) == (content_type, kind, content(f"{kind}-1"))
 
 
 @pytest.mark.parametrize(
-    ("file_id", "code", "said"),
+    ("file_id", "code", "detail"),
     [
         ("heic-1", "UNEXPECTED_ERROR", "HEIF is not read"),
         ("pdf-1", "UNEXPECTED_ERROR", "not_an_image"),
@@ -56,11 +56,11 @@ def test_type_and_extension_are_the_contents(bot: Sandbox, kind: str, content_ty
         ("", "TELEGRAM_API_ERROR", "invalid file_id"),
     ],
 )
-def test_what_is_no_photo_is_final_after_one_try(bot: Sandbox, file_id: str, code: str, said: str) -> None:
+def test_a_file_that_is_not_a_photo_is_not_retried(bot: Sandbox, file_id: str, code: str, detail: str) -> None:
     failed = _fetched(bot, file_id)
     assert isinstance(failed, FetchFailed)
-    assert (failed.code, failed.again) == (code, False)
-    assert said in failed.detail
+    assert (failed.code, failed.temporary) == (code, False)
+    assert detail in failed.detail
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_what_is_no_photo_is_final_after_one_try(bot: Sandbox, file_id: str, cod
         ("file", ["502", "truncated", "html", "503"]),
     ],
 )
-def test_what_passes_is_asked_again_until_the_photo_is_whole(bot: Sandbox, kind: str, faults: list[str]) -> None:
+def test_a_temporary_failure_is_retried_until_the_photo_is_complete(bot: Sandbox, kind: str, faults: list[str]) -> None:
     bot.control(next_faults={f"telegram.{kind}": faults})
     photo = _fetched(bot, ID)
     assert isinstance(photo, FetchedPhoto)
@@ -82,21 +82,21 @@ def test_what_passes_is_asked_again_until_the_photo_is_whole(bot: Sandbox, kind:
     assert photo.file_unique_id == (None if faults == ["no-unique-id"] else sent(ID).unique_id)
 
 
-def test_a_photo_after_bytes_that_nobody_asked_for_is_its_own(bot: Sandbox) -> None:
-    """What a server sends behind an answer's end would, on the same connection, pass as the next person's photo."""
+def test_excess_bytes_of_a_response_never_reach_the_next_photo(bot: Sandbox) -> None:
+    """On the same connection, bytes after a response would look like the photo of the next user."""
     bot.control(next_faults={"telegram.file": ["length-short"]})
 
-    async def one_after_the_other(telegram: Telegram) -> list[FetchedPhoto | FetchFailed]:
+    async def in_sequence(telegram: Telegram) -> list[FetchedPhoto | FetchFailed]:
         return [await telegram.fetch(file_id, 60) for file_id in (ID, "AgADother", "AgADthird")]
 
-    photos = _with(bot, one_after_the_other)
+    photos = _with(bot, in_sequence)
     assert [photo.data for photo in photos if isinstance(photo, FetchedPhoto)] == [
         content(ID), content("AgADother"), content("AgADthird"),
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("kind", "fault", "code", "again"),
+    ("kind", "fault", "code", "temporary"),
     [
         ("getFile", "invalid-file-id", "TELEGRAM_API_ERROR", False),
         ("getFile", "file-too-big", "TELEGRAM_API_ERROR", False),
@@ -119,21 +119,21 @@ def test_a_photo_after_bytes_that_nobody_asked_for_is_its_own(bot: Sandbox) -> N
         ("file", "bomb", "UNEXPECTED_ERROR", False),
     ],
 )
-def test_what_stays_wrong_is_told_by_its_code(bot: Sandbox, kind: str, fault: str, code: str, again: bool) -> None:
+def test_a_lasting_failure_has_its_code(bot: Sandbox, kind: str, fault: str, code: str, temporary: bool) -> None:
     bot.control(faults=f"telegram.{kind}:{fault}=1")
     failed = _fetched(bot, ID)
     assert isinstance(failed, FetchFailed)
-    assert (failed.code, failed.again) == (code, again)
+    assert (failed.code, failed.temporary) == (code, temporary)
 
 
-def test_an_expired_path_is_asked_for_anew_at_once(bot: Sandbox) -> None:
+def test_an_expired_path_is_requested_again_at_once(bot: Sandbox) -> None:
     time = FakeTime()
     bot.control(next_faults={"telegram.file": ["404"]})
     assert isinstance(_fetched(bot, ID, time=time), FetchedPhoto)
     assert time.slept == []
 
 
-def test_waits_grow_and_end_with_the_time_there_is(bot: Sandbox) -> None:
+def test_the_delays_between_tries_grow_and_respect_the_deadline(bot: Sandbox) -> None:
     time = FakeTime()
     bot.control(faults="telegram.getFile:502=1")
     assert isinstance(_fetched(bot, ID, time=time), FetchFailed)
@@ -143,54 +143,54 @@ def test_waits_grow_and_end_with_the_time_there_is(bot: Sandbox) -> None:
     assert len(time.slept) == 2
 
 
-def test_a_429_holds_up_every_fetch_of_the_bot_for_as_long_as_it_says(bot: Sandbox) -> None:
+def test_a_429_pauses_every_fetch_of_the_bot_for_its_retry_after(bot: Sandbox) -> None:
     time = FakeTime()
     bot.control(next_faults={"telegram.getFile": ["429-in-8"]})
-    began = time.time
+    started = time.time
 
-    async def first_and_others(telegram: Telegram) -> list[FetchedPhoto | FetchFailed]:
+    async def in_parallel(telegram: Telegram) -> list[FetchedPhoto | FetchFailed]:
         return list(await asyncio.gather(*(telegram.fetch(f"AgAD{n}", 60) for n in range(6))))
 
-    photos = _with(bot, first_and_others, time)
+    photos = _with(bot, in_parallel, time)
     assert all(isinstance(photo, FetchedPhoto) for photo in photos)
-    assert time.time == began + 8
+    assert time.time == started + 8
 
 
-def test_a_pause_longer_than_the_time_there_is_is_handed_back_at_once_by_all(bot: Sandbox) -> None:
+def test_a_pause_beyond_the_deadline_fails_every_fetch_at_once(bot: Sandbox) -> None:
     time = FakeTime()
     bot.control(next_faults={"telegram.getFile": ["429-in-3600"]})
 
-    async def one_after_the_other(telegram: Telegram) -> list[FetchedPhoto | FetchFailed]:
+    async def in_sequence(telegram: Telegram) -> list[FetchedPhoto | FetchFailed]:
         return [await telegram.fetch(f"AgAD{n}", 30) for n in range(3)]
 
-    asked = len(bot.log("telegram.getFile"))
-    failed = _with(bot, one_after_the_other, time)
-    assert [(one.code, one.again) for one in failed if isinstance(one, FetchFailed)] == [
+    before = len(bot.log("telegram.getFile"))
+    failed = _with(bot, in_sequence, time)
+    assert [(one.code, one.temporary) for one in failed if isinstance(one, FetchFailed)] == [
         ("TELEGRAM_API_ERROR", True)
     ] * 3
     assert time.slept == []
-    assert len(bot.log("telegram.getFile")) == asked + 1
+    assert len(bot.log("telegram.getFile")) == before + 1
 
 
 @pytest.mark.parametrize("fault", ["timeout", "drip"])
-def test_a_request_that_never_ends_is_a_timeout_and_worth_another_delivery(bot: Sandbox, fault: str) -> None:
+def test_a_request_that_never_ends_is_a_temporary_timeout(bot: Sandbox, fault: str) -> None:
     bot.control(faults=f"telegram.file:{fault}=1")
     failed = _fetched(bot, ID, seconds=0.5)
     assert isinstance(failed, FetchFailed)
-    assert (failed.code, failed.again) == ("DOWNLOAD_TIMEOUT", True)
+    assert (failed.code, failed.temporary) == ("DOWNLOAD_TIMEOUT", True)
 
 
-def test_a_bot_api_that_is_not_there_is_told_without_its_address(bot: Sandbox) -> None:
+def test_an_unreachable_bot_api_is_a_temporary_failure(bot: Sandbox) -> None:
     async def fetch() -> FetchedPhoto | FetchFailed:
         async with Telegram(SecretStr(TELEGRAM_TOKEN), "http://127.0.0.1:1", 5, clock=FakeTime().clock) as telegram:
             return await telegram.fetch(ID, 60)
 
     failed = asyncio.run(fetch())
     assert isinstance(failed, FetchFailed)
-    assert (failed.code, failed.again) == ("TELEGRAM_API_ERROR", True)
+    assert (failed.code, failed.temporary) == ("TELEGRAM_API_ERROR", True)
 
 
-def test_a_wrong_token_is_told_by_the_settings_to_look_at(bot: Sandbox) -> None:
+def test_a_wrong_token_names_the_settings_to_check(bot: Sandbox) -> None:
     async def fetch() -> FetchedPhoto | FetchFailed:
         async with Telegram(SecretStr("123:planted-token"), bot.url, 5) as telegram:
             return await telegram.fetch(ID, 60)
@@ -202,13 +202,13 @@ def test_a_wrong_token_is_told_by_the_settings_to_look_at(bot: Sandbox) -> None:
 
 
 @pytest.mark.filterwarnings("always")
-def test_the_token_is_nowhere_but_in_the_request(
+def test_the_token_appears_only_in_requests(
     bot: Sandbox, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
 ) -> None:
     caplog.set_level(logging.DEBUG)
     details: list[str] = []
 
-    async def through_all_faults(telegram: Telegram) -> None:
+    async def with_all_faults(telegram: Telegram) -> None:
         asyncio.get_running_loop().set_debug(True)
         details.append(repr(telegram) + str(telegram))
         for kind in ("getFile", "file"):
@@ -229,14 +229,14 @@ def test_the_token_is_nowhere_but_in_the_request(
         bot.control(faults="telegram.file:timeout=1")
         details.append(repr(await telegram.fetch(ID, 0.2)))
 
-    _with(bot, through_all_faults, FakeTime())
-    gc.collect()  # what was not closed would warn now
-    told = [*details, caplog.text, *(str(warning.message) for warning in recwarn)]
+    _with(bot, with_all_faults, FakeTime())
+    gc.collect()  # unclosed resources would warn now
+    texts = [*details, caplog.text, *(str(warning.message) for warning in recwarn)]
     assert len(details) == 22
-    assert not [text for text in told if _SECRET in text]
+    assert not [text for text in texts if _SECRET in text]
 
 
-def test_the_sandboxs_log_names_file_ids_and_no_token(bot: Sandbox, tmp_path: Path) -> None:
+def test_the_sandbox_logs_file_ids_without_the_token(bot: Sandbox, tmp_path: Path) -> None:
     _fetched(bot, "AgADlogged")
     lines = [line for line in bot.log("telegram") if line.get("file_id") == "AgADlogged"]
     assert [line["kind"] for line in lines] == ["telegram.getFile", "telegram.file"]
@@ -245,11 +245,11 @@ def test_the_sandboxs_log_names_file_ids_and_no_token(bot: Sandbox, tmp_path: Pa
 
 
 def _with(bot: Sandbox, work: Callable[[Telegram], Awaitable[T]], time: FakeTime | None = None) -> T:
-    """What `work` makes of a client of the sandbox, in whose time nobody really waits."""
+    """Call `work` with a client of the sandbox that sleeps in fake time."""
 
     async def run() -> T:
-        waiting = (time or FakeTime()).clock
-        async with Telegram(SecretStr(TELEGRAM_TOKEN), bot.url, 30, clock=waiting) as telegram:
+        clock = (time or FakeTime()).clock
+        async with Telegram(SecretStr(TELEGRAM_TOKEN), bot.url, 30, clock=clock) as telegram:
             return await work(telegram)
 
     return asyncio.run(run())
