@@ -1,4 +1,4 @@
-"""`unde-catalog vectors`: how the visual index stands, building it anew, taking back a new model."""
+"""`unde-catalog vectors`: show the state of the visual index, rebuild it, or stop building a new model."""
 
 import typer
 from rich.console import Console
@@ -9,42 +9,45 @@ from unde_catalog.stores.staging.index import models, vectors
 
 vectors_app = typer.Typer(help="The visual index: embeddings of photos.", no_args_is_help=True)
 _console = Console()
+_EMPTY = "the visual index is empty: run unde-catalog run visual_index"
 
 
 @vectors_app.command("status")
 def status_command() -> None:
-    """Which model answers, whether another one is being built, and how many photos each has."""
+    """Show the models of the index, their state and their number of photos."""
     with Backends(load_settings()) as backends:
-        now = backends.db.run(models.models)
-        for state, model in (("answers", now.serving), ("is being built", now.building), ("is being deleted", now.old)):
+        found = backends.db.run(models.models)
+        for model, state in (
+            (found.serving, "in use"), (found.building, "being built"), (found.old, "being deleted"),
+        ):  # fmt: skip
             if model is not None:
-                _say(f"{model} {state}: {backends.db.run(vectors.count, model):,} photos.")
-        if now.serving is None:
-            _say("nothing is embedded yet: unde-catalog run visual_index")
+                _print(f"{model}: {state}, {backends.db.run(vectors.count, model):,} photos")
+        if found.serving is None:
+            _print(_EMPTY)
 
 
 @vectors_app.command("rebuild")
 def rebuild_command() -> None:
-    """Build what is searched anew from the embeddings that are there: nothing is embedded. Searches go on meanwhile."""
+    """Rebuild the vector store from the stored embeddings. Nothing is embedded again, and searches keep working."""
     from unde_catalog.stages.visual_index.open_store import store_to_rebuild
 
     with Backends(load_settings()) as backends:
         serving = backends.db.run(models.models).serving
         if serving is None:
-            raise ValueError("nothing is embedded yet: unde-catalog run visual_index")
-        _say(f"{store_to_rebuild(backends).rebuild(serving):,} photos by {serving} are searched.")
+            raise ValueError(_EMPTY)
+        _print(f"The index has {store_to_rebuild(backends).rebuild(serving):,} photos of {serving}.")
 
 
 @vectors_app.command("stop")
 def stop_command() -> None:
-    """Take back that a new model is built: what it made is deleted, the one that answers stays."""
+    """Stop building a new model and delete its embeddings. The model in use stays."""
     from unde_catalog.stages.visual_index.run import clear_old
 
     with Backends(load_settings()) as backends:
         stopped = backends.db.run(models.stop_building)
         clear_old(backends.db)
-    _say(f"{stopped} is not built any more." if stopped else "no model is being built.")
+    _print(f"Stopped building {stopped}." if stopped else "No model is being built.")
 
 
-def _say(sentence: str) -> None:
-    _console.print(sentence, soft_wrap=True, highlight=False)
+def _print(message: str) -> None:
+    _console.print(message, soft_wrap=True, highlight=False)

@@ -24,7 +24,7 @@ def example_search(console: Console, backends: Backends, page: str) -> None:
         return
     external_id, brand = photos[0].external_id, photos[0].brand
     name = backends.db.run(catalogue_api.by_ids, [photos[0].product_id])[photos[0].product_id].name or external_id
-    response = SearchService(Context(backends)).like(external_id, brand, None, SearchQuery(EVERYTHING, _FOUND, None))
+    response = SearchService(Context(backends)).similar(external_id, brand, None, SearchQuery(EVERYTHING, _FOUND, None))
     table = Table("score", "product", "price", "in stock at", title=f"Similar to {BRANDS[brand].name}: {name}")
     for one in response.results:
         named = BRANDS[one.product.product_metadata.brand].name

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from unde_catalog_tests.browser.desk import Desk, open_desk
-from unde_catalog_tests.browser.shelf import Shelf, open_shelf
+from unde_catalog_tests.browser.search_site import SearchSite, open_search_site
 from unde_catalog_tests.support.servers import Server, missing
 from unde_catalog_tests.support.toy_clip import write_toy_clip
 
@@ -52,28 +52,28 @@ def page(desk: Desk, browser: Browser, tmp_path: Path, request: pytest.FixtureRe
 
 
 @pytest.fixture(scope="session")
-def shelf(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
-    """Searched by photos alone."""
-    with open_shelf(server, tmp_path_factory.mktemp("shelf"), EMBEDDING_MODEL="descriptor") as opened:
+def site(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchSite]:
+    """A search site for photos only."""
+    with open_search_site(server, tmp_path_factory.mktemp("site"), EMBEDDING_MODEL="descriptor") as opened:
         yield opened
 
 
 @pytest.fixture(scope="session")
-def clip_shelf(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
-    """Searched by words, too: red, green and blue are all that its model knows."""
-    home = tmp_path_factory.mktemp("clip_shelf")
+def clip_site(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchSite]:
+    """A search site with text search: its model knows only red, green and blue."""
+    home = tmp_path_factory.mktemp("clip_site")
     clip = {"EMBEDDING_MODEL": "clip", "CLIP_MODEL_DIR": str(write_toy_clip(home / "clip")), "HF_HUB_OFFLINE": "1"}
-    with open_shelf(server, home, few=True, **clip) as opened:
+    with open_search_site(server, home, few=True, **clip) as opened:
         yield opened
 
 
 @pytest.fixture
 def tab(browser: Browser, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
-    """Opens a page of a window of its own: of which shelf, at which address of it, and how the window is."""
+    """Opens a page of a search site in a new window. Keyword arguments configure the window."""
     with ExitStack() as stack:
 
-        def open_tab(shelf: Shelf, path: str = "/", **window: Any) -> Page:
-            opened = stack.enter_context(_tab(browser, shelf.url, tmp_path, request, **window))
+        def open_tab(site: SearchSite, path: str = "/", **window: Any) -> Page:
+            opened = stack.enter_context(_tab(browser, site.url, tmp_path, request, **window))
             opened.goto(path)
             return opened
 

@@ -1,4 +1,4 @@
-"""A client that writes products over a running API, and a source that signs what it announces."""
+"""A client that edits products through the API, and a sender of signed webhooks."""
 
 import hashlib
 import hmac
@@ -27,49 +27,49 @@ EDIT: dict[str, Any] = {
 
 
 class CatalogueClient:
-    """Asks with a key that may write, unless other headers are given for it."""
+    """Sends a write key, unless a call passes other headers."""
 
     def __init__(self, api: Api) -> None:
         self.api = api
-        self.db: Database = api.place.db
+        self.db: Database = api.backends.db
         self._key = api.key("write", "writer")
 
     def write(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
-        """One request with the key; `If_Match=` is the header If-Match."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.api.request(method, path, json=body, headers={**self._key, **named})
+        """Send a request with the key. `If_Match=` sets the header If-Match."""
+        extra = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.api.request(method, path, json=body, headers={**self._key, **extra})
 
     def post(self, body: bytes) -> httpx.Response:
-        """Post these very bytes as a product."""
+        """Post a product as raw bytes."""
         return self.api.post(PRODUCTS, content=body, headers={**self._key, "Content-Type": "application/json"})
 
     def add(self, **columns: Any) -> httpx.Response:
-        """Post the coat, with other values."""
+        """Post the coat with some fields changed."""
         return self.write("POST", PRODUCTS, {**COAT, **columns})
 
     def get(self, path: str) -> Any:
-        """What a GET without a key brings, as JSON."""
-        answer = self.api.get(path)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        """The JSON of a GET without a key."""
+        response = self.api.get(path)
+        assert response.status_code == 200, response.text
+        return response.json()
 
 
 def announce(
     api: Api, body: Any, secret: str, path: str = WEBHOOK, *, age: float = 0, headers: Mapping[str, str] | None = None
 ) -> httpx.Response:
-    """A webhook signed so many seconds ago; `body` is JSON's or bytes, `headers` are in place of the right ones."""
+    """Send a webhook signed `age` seconds ago. `body`: JSON or bytes. `headers`: override the correct ones."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    moment = str(int(time.time() - age))
-    signed = {"X-Unde-Timestamp": moment, "X-Unde-Signature": signature(secret, moment, data)}
+    timestamp = str(int(time.time() - age))
+    signed = {"X-Unde-Timestamp": timestamp, "X-Unde-Signature": signature(secret, timestamp, data)}
     return api.post(path, content=data, headers={**signed, **(headers or {})})
 
 
-def signature(secret: str, moment: str, data: bytes) -> str:
-    """As its description says it is made, not by the code that checks it."""
-    return "v1=" + hmac.new(secret.encode(), f"{moment}.".encode() + data, hashlib.sha256).hexdigest()
+def signature(secret: str, timestamp: str, data: bytes) -> str:
+    """A signature made from its specification, and not by the code under test."""
+    return "v1=" + hmac.new(secret.encode(), f"{timestamp}.".encode() + data, hashlib.sha256).hexdigest()
 
 
-def problem(answer: httpx.Response) -> tuple[int, str]:
-    """Status and code of a problem."""
-    assert answer.headers["Content-Type"] == "application/problem+json", answer.text
-    return answer.status_code, answer.json()["code"]
+def problem(response: httpx.Response) -> tuple[int, str]:
+    """The status and code of a problem."""
+    assert response.headers["Content-Type"] == "application/problem+json", response.text
+    return response.status_code, response.json()["code"]

@@ -1,4 +1,4 @@
-"""The search API over real HTTP: served by uvicorn in a thread, on a database and a store of the test's own."""
+"""Serves the search API over HTTP from a thread, with the test's own database and object store."""
 
 import json
 import logging
@@ -27,33 +27,33 @@ OpenApi = Callable[..., "Api"]
 
 
 class Api(httpx.Client):
-    """A client of a running API; `lines` are the log's, and `visual` adds products to what it searches."""
+    """A client of a running API. `lines`: its log. `visual`: adds products to its index."""
 
     def __init__(
         self, backends: Backends, app: FastAPI, url: str, lines: list[str], written: threading.Condition
     ) -> None:
         super().__init__(base_url=url, timeout=60)
-        self.place, self.app, self.lines, self.written = backends, app, lines, written
+        self.backends, self.app, self.lines, self.written = backends, app, lines, written
 
     @cached_property
     def visual(self) -> Visual:
-        return Visual(self.place)
+        return Visual(self.backends)
 
     def key(self, scope: Scope = "read", name: str = "somebody") -> dict[str, str]:
-        """A new key, as the header that it is sent in."""
-        made = keys.make()
-        assert self.place.db.run(api_keys.add, name, scope, keys.digest(made))
-        return {"Authorization": f"Bearer {made}"}
+        """The request header of a new API key."""
+        key = keys.generate()
+        assert self.backends.db.run(api_keys.add, name, scope, keys.digest(key))
+        return {"Authorization": f"Bearer {key}"}
 
-    def logged(self, answer: httpx.Response) -> dict[str, Any]:
-        """What the log tells of a request: it does so after the answer."""
-        request_id = answer.headers["X-Request-ID"]
+    def logged(self, response: httpx.Response) -> dict[str, Any]:
+        """The log line of a request, which is written after the response."""
+        request_id = response.headers["X-Request-ID"]
 
         def found() -> list[dict[str, Any]]:
-            return [told for told in map(json.loads, list(self.lines)) if told.get("request_id") == request_id]
+            return [line for line in map(json.loads, list(self.lines)) if line.get("request_id") == request_id]
 
         with self.written:
-            assert self.written.wait_for(found, 60), f"nothing is logged of {request_id}"
+            assert self.written.wait_for(found, 60), f"no log line for {request_id}"
         (line,) = found()
         return line
 
@@ -66,21 +66,21 @@ class Api(httpx.Client):
 
 @contextmanager
 def served(backends: Backends) -> Iterator[Api]:
-    """The API over these stores, for as long as the block lasts."""
+    """The API, until the context ends."""
     app = build_app(backends)
     lines: list[str] = []
     log = logging.getLogger("unde_catalog.services.search")
-    handler = _Kept(lines, written := threading.Condition(), JsonLogFormatter(app.state.context.secrets))
+    handler = _LineHandler(lines, written := threading.Condition(), JsonLogFormatter(app.state.context.secrets))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     ready = threading.Event()
 
-    class Announced(uvicorn.Server):
+    class NotifyingServer(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             ready.set()
 
-    server = Announced(uvicorn.Config(app, port=0, log_config=None, access_log=False, server_header=False))
+    server = NotifyingServer(uvicorn.Config(app, port=0, log_config=None, access_log=False, server_header=False))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -96,16 +96,16 @@ def served(backends: Backends) -> Iterator[Api]:
 
 @contextmanager
 def opened_api(database_url: str, home: Path, patch: pytest.MonkeyPatch, **environment: object) -> Iterator[Api]:
-    """The API on a database, with these variables in the environment; nobody is sent away for asking often."""
-    patch.chdir(home)  # no .env of a developer's here
-    given = {"SEARCH_RATE_PER_MINUTE": 0, "UNDE_HOME": home / "home", "STAGING_DB_URL": database_url, **environment}
-    for name, value in given.items():
+    """The API on a database, with these environment variables and without a rate limit."""
+    patch.chdir(home)  # no .env of the developer
+    variables = {"SEARCH_RATE_PER_MINUTE": 0, "UNDE_HOME": home / "home", "STAGING_DB_URL": database_url, **environment}
+    for name, value in variables.items():
         patch.setenv(name, str(value))
     with Backends(load_settings(), connections=4, patience=5) as backends, served(backends) as api:
         yield api
 
 
-class _Kept(logging.Handler):
+class _LineHandler(logging.Handler):
     def __init__(self, lines: list[str], written: threading.Condition, formatter: logging.Formatter) -> None:
         super().__init__()
         self.setFormatter(formatter)

@@ -1,1 +1,1 @@
-"""The search API and its page, for people and programs: a face of the catalogue."""
+"""The search API and the search page. They read and edit the catalogue; they run no stage."""

@@ -1,4 +1,7 @@
-"""The application: routers, what is around every request, and the page. Starting a server is `server.py`'s."""
+"""The ASGI application: routes, middleware and the static page.
+
+`server.py` starts a server for it.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,45 +16,43 @@ from unde_catalog.backends import Backends
 from unde_catalog.services.search.context import Context
 from unde_catalog.services.search.middleware.access import AccessMiddleware
 from unde_catalog.services.search.middleware.request_log import RequestLogMiddleware
-from unde_catalog.services.search.routes import docs, health, images, webhooks
-from unde_catalog.services.search.routes import product as products
-from unde_catalog.services.search.routes import products as product_list
-from unde_catalog.services.search.routes import search as searches
-from unde_catalog.services.search.routes.health import Health
+from unde_catalog.services.search.routes import docs, health, images, product_list, products, webhooks
+from unde_catalog.services.search.routes import search as search_routes
+from unde_catalog.services.search.routes.health import HealthChecker
 from unde_catalog.services.search.routes.page import PageFiles, PageMount
-from unde_catalog.services.search.routes.search import Searching
+from unde_catalog.services.search.routes.search import SearchRunner
 from unde_catalog.services.search.schemas import problems
 
 PAGE = Path(__file__).parent / "page"
 
 
 def build_app(backends: Backends) -> FastAPI:
-    """The API and its page over these stores, which are opened when they are first asked."""
+    """The API and its page. A backend is opened when a request first needs it."""
     context = Context(backends)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        first = asyncio.create_task(app.state.health.look())  # opens all of it, so that nobody waits for that later
+        warm_up = asyncio.create_task(app.state.health.check())  # opens every backend before the first request
         yield
-        first.cancel()
+        warm_up.cancel()
 
     app = FastAPI(
         title="Unde catalogue",
         version=version("unde-catalog"),
-        description="Find a garment by a photo or by words, and see in which shop it hangs.",
+        description="Search the catalogue by photo or text, and see which stores have a product in stock.",
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
         redirect_slashes=False,
         lifespan=lifespan,
         middleware=[Middleware(RequestLogMiddleware, context=context), Middleware(AccessMiddleware, context=context)],
-        responses={"default": {"description": "A problem (RFC 9457)", "model": problems.ProblemResponse}},
+        responses={"default": {"description": "An error (RFC 9457)", "model": problems.ProblemResponse}},
     )
     app.state.context = context
-    app.state.searching = searching = Searching(context)
-    app.state.health = Health(context, searching.finder)
+    app.state.search_runner = search_runner = SearchRunner(context)
+    app.state.health = HealthChecker(context, search_runner.service)
     problems.add_handlers(app)
-    app.include_router(searches.router)  # before products, as an external id may have slashes in it
+    app.include_router(search_routes.router)  # before products: an external id may contain slashes
     app.include_router(product_list.router)
     app.include_router(products.router)
     app.include_router(webhooks.router)

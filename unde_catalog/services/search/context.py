@@ -1,6 +1,6 @@
-"""What every request works with: the stores, opened at first use, and what is counted beside them.
+"""What the requests of one application share: settings, metrics and backends.
 
-It begins without a database and goes on when one comes. What requests do with it is in the routers.
+The application starts without a database and connects when a request needs one. Request handling is in `routes/`.
 """
 
 import threading
@@ -19,11 +19,11 @@ from unde_catalog.stages.visual_index.vector_store import VectorStore
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.objects.objects import ObjectStore
 
-_OPENING_SECONDS = 3
+_OPEN_TIMEOUT = 3  # seconds
 
 
 class Context:
-    """One of an application. Safe in several threads."""
+    """One per application. Thread-safe."""
 
     def __init__(self, backends: Backends) -> None:
         self.backends = backends
@@ -33,46 +33,47 @@ class Context:
         self._db: Database | None = None
         self._store: ObjectStore | None = None
         self._vectors: VectorStore | None = None
-        self._opening = threading.Lock()
+        self._open_lock = threading.Lock()
 
     @property
     def db(self) -> Database:
-        """The staging database; `DatabaseUnavailable` while it is away."""
+        """The staging database. Raises `DatabaseUnavailable`."""
         if self._db is None:
-            with self._alone():
+            with self._exclusive():
                 self._db = self.backends.db
         return self._db
 
     @property
     def store(self) -> ObjectStore:
-        """The store of photos; `StorageUnavailable` while it is away."""
+        """The object store. Raises `StorageUnavailable`."""
         if self._store is None:
-            _ = self.db  # which the backends asks
-            with self._alone():
+            _ = self.db  # the backends read it to open the store
+            with self._exclusive():
                 self._store = self.backends.store
         return self._store
 
     @property
     def vectors(self) -> VectorStore:
-        """What is searched; `VectorStoreUnavailable` while it is away."""
+        """The vector store. Raises `VectorStoreUnavailable`."""
         if self._vectors is None:
             _ = self.db
-            with self._alone():
+            with self._exclusive():
                 self._vectors = self._vectors or open_store(self.backends)
         return self._vectors
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        if not self._opening.acquire(timeout=_OPENING_SECONDS):  # a server that does not answer holds up one request
-            raise DatabaseUnavailable("the stores are being opened by another request, which takes long")
+    def _exclusive(self) -> Iterator[None]:
+        """Let one request open a backend. The others fail after a few seconds instead of queueing behind it."""
+        if not self._open_lock.acquire(timeout=_OPEN_TIMEOUT):
+            raise DatabaseUnavailable("another request is still opening the backends")
         try:
             yield
         finally:
-            self._opening.release()
+            self._open_lock.release()
 
 
-async def _context(request: Request) -> Context:  # async: it needs no thread
+async def _context(request: Request) -> Context:  # async: needs no thread
     return request.app.state.context
 
 
-InContext = Annotated[Context, Depends(_context)]
+ContextDep = Annotated[Context, Depends(_context)]

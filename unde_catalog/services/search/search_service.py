@@ -1,6 +1,6 @@
-"""A search from end to end: what it goes by, the nearest products, and all that is shown of them.
+"""Runs a search: embeds the query, finds the nearest products and adds what the response shows of them.
 
-HTTP is `services/search/routes/search.py`'s; comparing embeddings is the vector store's.
+HTTP is in `routes/search.py`. The vector store compares the embeddings.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from PIL import Image
 from unde_catalog.brands import BRANDS
 from unde_catalog.services.search.context import Context
 from unde_catalog.services.search.schemas.problems import Problem
-from unde_catalog.services.search.schemas.product_view import brand_name, photo_path, product_answer
+from unde_catalog.services.search.schemas.product_view import brand_name, photo_path, product_response
 from unde_catalog.services.search.schemas.search import (
     BrandResponse,
     FiltersResponse,
@@ -32,16 +32,17 @@ from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.index import models
 from unde_catalog.stores.staging.index import search as search_rows
 from unde_catalog.stores.staging.index.search import KnownStore, StoreStock
-from unde_catalog.stores.staging.products import edit as catalogue_api
+from unde_catalog.stores.staging.products import edit as product_rows
 from unde_catalog.stores.staging.products.edit import CatalogueProduct
 
-_REMEMBERED = 60  # seconds, of shops and of what can be filtered by
-_NOTHING = Problem(503, "nothing_embedded", "nothing is embedded yet, so nothing can be found")
+_CACHE_SECONDS = 60  # for stores and filter values
+_MIN_COSINE = -1.0
+_INDEX_EMPTY = Problem(503, "nothing_embedded", "The index is empty: no photo has been embedded yet.")
 
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """What a search is to find: filters, how many products, and the least score."""
+    """Filters, the maximum number of results, and the minimum score (None: any)."""
 
     filters: Filters
     top_k: int
@@ -50,166 +51,172 @@ class SearchQuery:
 
 @dataclass(frozen=True, slots=True)
 class QueryEmbedding:
-    """What a search goes by: an embedding, the model that made it, and the seconds that it took."""
+    """The embedding of a query, the model that made it, and the seconds that took."""
 
     model: str
     vector: Vector
     seconds: float
-    of_words: bool = False
+    from_text: bool = False
 
 
 class SearchService:
-    """Searches of an application. Its methods block; safe in several threads."""
+    """The searches of one application. Methods block. Thread-safe."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self.models = ServingModel(context.settings)
-        self._shops = TtlCache(self._find_shops, _REMEMBERED)
-        self._filters = TtlCache(self._find_filters, _REMEMBERED)
+        self._stores = TtlCache(self._load_stores, _CACHE_SECONDS)
+        self._filters = TtlCache(self._load_filters, _CACHE_SECONDS)
 
-    def serving(self) -> str:
-        """The model that the index is made of; a `Problem` while there is none."""
+    def serving_model(self) -> str:
+        """The name of the model that the index uses. Raises a `Problem` if the index is empty."""
         serving = self._context.db.read(models.models).serving
         if serving is None:
-            raise _NOTHING
+            raise _INDEX_EMPTY
         return serving
 
-    def embed_picture(self, image: Image.Image) -> QueryEmbedding:
-        """A picture by the model that serves; `ModelMissing` where it can't be had."""
-        began = perf_counter()
-        model = self.models.named(self.serving())
-        return QueryEmbedding(model.name, model.embed_images([image])[0].tolist(), perf_counter() - began)
+    def embed_image(self, image: Image.Image) -> QueryEmbedding:
+        """Embed an image with the serving model. Raises `ModelMissing`."""
+        started = perf_counter()
+        model = self.models.get(self.serving_model())
+        return QueryEmbedding(model.name, model.embed_images([image])[0].tolist(), perf_counter() - started)
 
-    def embed_words(self, words: str) -> QueryEmbedding:
-        """Words by the model that serves; a `Problem` where that knows none."""
-        began, serving = perf_counter(), self.serving()
-        if not _knows_words(serving):
+    def embed_text(self, text: str) -> QueryEmbedding:
+        """Embed text with the serving model. Raises a `Problem` if that model supports photos only."""
+        started, serving = perf_counter(), self.serving_model()
+        if not _supports_text(serving):
             raise Problem(
-                501, "words_need_clip", f"the index is made by {serving}, which knows photos only: words need CLIP"
+                501, "words_need_clip", f"The index uses {serving}, which supports photos only. Text search needs CLIP."
             )
-        model = self.models.named(serving)
+        model = self.models.get(serving)
         try:
-            vector = model.embed_words([words])[0].tolist()
+            vector = model.embed_words([text])[0].tolist()
         except TextUnsupported as error:
             raise Problem(
-                501, "words_need_clip", f"the half of {serving} that reads words can't be had here"
+                501, "words_need_clip", f"The text encoder of {serving} is not available on this server."
             ) from error
-        return QueryEmbedding(serving, vector, perf_counter() - began, of_words=True)
+        return QueryEmbedding(serving, vector, perf_counter() - started, from_text=True)
 
-    def find(self, embedded: QueryEmbedding, asked: SearchQuery, but: int | None = None) -> SearchResponse:
-        """The nearest products, without the one with the id `but`.
+    def search(
+        self, embedding: QueryEmbedding, query: SearchQuery, exclude_product: int | None = None
+    ) -> SearchResponse:
+        """The nearest products, without the one whose id is `exclude_product`.
 
-        `ModelReplaced` where another model serves by now.
+        Raises `ModelReplaced` if the index has switched to another model since the query was embedded.
         """
-        began = perf_counter()
-        least = -1.0 if asked.threshold is None else asked.threshold
-        more = 0 if but is None else 1
-        hits = self._context.vectors.search(embedded.model, embedded.vector, asked.filters, asked.top_k + more, least)
-        hits = [hit for hit in hits if hit.product_id != but][: asked.top_k]
-        found = perf_counter()
+        started = perf_counter()
+        threshold = _MIN_COSINE if query.threshold is None else query.threshold
+        count = query.top_k + (exclude_product is not None)
+        hits = self._context.vectors.search(embedding.model, embedding.vector, query.filters, count, threshold)
+        hits = [hit for hit in hits if hit.product_id != exclude_product][: query.top_k]
+        searched = perf_counter()
         results = self._results(hits)
         ended = perf_counter()
-        steps = {"embed": embedded.seconds, "search": found - began, "enrich": ended - found}
+        steps = {"embed": embedding.seconds, "search": searched - started, "enrich": ended - searched}
         for step, seconds in steps.items():
             self._context.metrics.steps.labels(step).observe(seconds)
-        took = {step: round(seconds * 1000, 1) for step, seconds in steps.items()}
+        milliseconds = {step: round(seconds * 1000, 1) for step, seconds in steps.items()}
         return SearchResponse.model_construct(
-            model=embedded.model,
-            answers_words=_knows_words(embedded.model),
-            score_meaning=[] if embedded.of_words else _meaning(embedded.model),
-            took_ms=Timings(**took, total=round((embedded.seconds + ended - began) * 1000, 1)),
+            model=embedding.model,
+            answers_words=_supports_text(embedding.model),
+            score_meaning=[] if embedding.from_text else _score_meaning(embedding.model),
+            took_ms=Timings(**milliseconds, total=round((embedding.seconds + ended - started) * 1000, 1)),
             count=len(results),
             results=results,
         )
 
-    def like(self, external_id: str, of_brand: str | None, n: int | None, asked: SearchQuery) -> SearchResponse:
-        """What looks like photo `n` (else the first) of a product that is embedded already; without the product."""
+    def similar(self, external_id: str, brand: str | None, n: int | None, query: SearchQuery) -> SearchResponse:
+        """Other products similar to photo `n` of a product (None: its first), by the stored embedding."""
         try:
-            return self._like(external_id, of_brand, n, asked)
+            return self._similar(external_id, brand, n, query)
         except ModelReplaced:
-            return self._like(external_id, of_brand, n, asked)
+            return self._similar(external_id, brand, n, query)
 
-    def _like(self, external_id: str, of_brand: str | None, n: int | None, asked: SearchQuery) -> SearchResponse:
-        began = perf_counter()
-        found = self._context.db.read(search_rows.examples, external_id, of_brand, n)
-        if not found:
-            raise Problem(404, "unknown_product", "there is no such product")
-        brands = list(dict.fromkeys(one.brand for one in found))
+    def _similar(self, external_id: str, brand: str | None, n: int | None, query: SearchQuery) -> SearchResponse:
+        started = perf_counter()
+        examples = self._context.db.read(search_rows.examples, external_id, brand, n)
+        if not examples:
+            raise Problem(404, "unknown_product", "There is no product with this external id.")
+        brands = list(dict.fromkeys(example.brand for example in examples))
         if len(brands) > 1:
-            said = f"{len(brands)} brands have a product of this id: say which with of_brand"
-            raise Problem(409, "ambiguous_product", said, brands=brands)
-        if found[0].model is None:
-            raise _NOTHING
-        for one in found:
-            if one.model is not None and one.embedding is not None:
-                return self.find(
-                    QueryEmbedding(one.model, one.embedding, perf_counter() - began), asked, one.product_id
-                )
-        raise Problem(404, "not_embedded", "this photo is not in the index" if n else "no photo of it is in the index")
+            detail = f"{len(brands)} brands have a product with this external id. Choose one with of_brand."
+            raise Problem(409, "ambiguous_product", detail, brands=brands)
+        if examples[0].model is None:
+            raise _INDEX_EMPTY
+        for example in examples:
+            if example.model is not None and example.embedding is not None:
+                embedding = QueryEmbedding(example.model, example.embedding, perf_counter() - started)
+                return self.search(embedding, query, exclude_product=example.product_id)
+        missing = "This photo is not in the index." if n else "The product has no photo in the index."
+        raise Problem(404, "not_embedded", missing)
 
     def filters(self) -> FiltersResponse:
-        """What can be searched by; up to a minute old."""
+        """The values to filter by, at most a minute old."""
         return self._filters.get()
 
     def _results(self, hits: Sequence[Hit]) -> list[Result]:
         ids = [hit.product_id for hit in hits]
-        products, stock = self._context.db.read(_shown, ids, self._shops.get()) if ids else ({}, {})
+        products, stock = self._context.db.read(_products_and_stock, ids, self._stores.get()) if ids else ({}, {})
         return [
             Result.model_construct(
                 score=round(hit.score, 4),
                 photo=hit.n,
                 photo_url=photo_path(hit.product_id, hit.n),
-                product=product_answer(products[hit.product_id]),
+                product=product_response(products[hit.product_id]),
                 in_stock=[
                     StockResponse(
-                        brand=one.shop.brand, store_id=one.shop.store_id, name=_name_of(one.shop), sizes=one.sizes
+                        brand=stocked.shop.brand,
+                        store_id=stocked.shop.store_id,
+                        name=_store_name(stocked.shop),
+                        sizes=stocked.sizes,
                     )
-                    for one in stock.get(hit.product_id, ())
+                    for stocked in stock.get(hit.product_id, ())
                 ],
             )
             for hit in hits
-            if hit.product_id in products  # one may be deleted just now
+            if hit.product_id in products  # a product may have been deleted since the search
         ]
 
-    def _find_shops(self) -> list[KnownStore]:
-        """Those that were looked for, and those that are set."""
-        found = {(shop.brand, shop.store_id): shop for shop in self._context.db.read(search_rows.known_stores)}
+    def _load_stores(self) -> list[KnownStore]:
+        """The stores in raw_stores and in the settings, in the order of the brands."""
+        stores = {(store.brand, store.store_id): store for store in self._context.db.read(search_rows.known_stores)}
         for key, brand in self._context.settings.brands.items():
             for store_id in brand.stores:
-                found.setdefault((key, store_id), KnownStore(key, store_id, None))
-        return sorted(found.values(), key=lambda shop: list(BRANDS).index(shop.brand) if shop.brand in BRANDS else 99)
+                stores.setdefault((key, store_id), KnownStore(key, store_id, None))
+        order = {key: position for position, key in enumerate(BRANDS)}
+        return sorted(stores.values(), key=lambda store: order.get(store.brand, len(order)))
 
-    def _find_filters(self) -> FiltersResponse:
+    def _load_filters(self) -> FiltersResponse:
         db = self._context.db
         model = db.read(models.models).serving
         currencies = self._context.settings.publish_currencies
         return FiltersResponse(
             model=model,
-            answers_words=model is not None and _knows_words(model),
+            answers_words=model is not None and _supports_text(model),
             photos=None if model is None else db.read(search_rows.photos, model),
             brands=[BrandResponse(key=key, name=brand.name) for key, brand in BRANDS.items()],
             categories=db.read(search_rows.categories, list(BRANDS)),
             shops=[
-                StoreResponse(brand=shop.brand, store_id=shop.store_id, name=_name_of(shop))
-                for shop in self._shops.get()
+                StoreResponse(brand=store.brand, store_id=store.store_id, name=_store_name(store))
+                for store in self._stores.get()
             ],
             currency=currencies[0] if currencies else "AED",
         )
 
 
-def _shown(
-    cursor: Cursor, ids: Sequence[int], shops: Sequence[KnownStore]
+def _products_and_stock(
+    cursor: Cursor, ids: Sequence[int], stores: Sequence[KnownStore]
 ) -> tuple[dict[int, CatalogueProduct], dict[int, list[StoreStock]]]:
-    return dict(catalogue_api.by_ids(cursor, ids)), dict(search_rows.in_stock(cursor, ids, shops))
+    return dict(product_rows.by_ids(cursor, ids)), dict(search_rows.in_stock(cursor, ids, stores))
 
 
-def _knows_words(model: str) -> bool:
+def _supports_text(model: str) -> bool:
     return kind_of(model) == "clip"
 
 
-def _meaning(model: str) -> list[ScoreMeaning]:
-    return [ScoreMeaning(at_least=one.at_least, same_garment=one.same_garment) for one in measured(model)]
+def _score_meaning(model: str) -> list[ScoreMeaning]:
+    return [ScoreMeaning(at_least=step.at_least, same_garment=step.same_garment) for step in measured(model)]
 
 
-def _name_of(shop: KnownStore) -> str:
-    return shop.name or f"{brand_name(shop.brand)} {shop.store_id}"
+def _store_name(store: KnownStore) -> str:
+    return store.name or f"{brand_name(store.brand)} {store.store_id}"

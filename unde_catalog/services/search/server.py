@@ -1,4 +1,7 @@
-"""Serving the API: one process, which logs lines of JSON to its standard output."""
+"""Runs the API in one process, with JSON log lines on standard output.
+
+`app.py` builds the application.
+"""
 
 import logging
 import signal
@@ -13,36 +16,36 @@ from unde_catalog.services.search.middleware.request_log import JsonLogFormatter
 from unde_catalog.settings.environment import Settings
 from unde_catalog.settings.redaction import Secrets
 
-CONNECTIONS = 8  # to the database: two for each core of a small machine are busy, the others wait for answers
-_PATIENCE = 5  # seconds for one of them: a client waits no longer, and asks again
-_MOST_CONNECTIONS = 1_000  # the gate lets fewer requests in, and tells the others so
+CONNECTIONS = 8  # database connections: about two per core of a small machine are busy at a time
+_POOL_TIMEOUT = 5  # seconds to wait for one of them; then the client gets 503 and retries
+_MAX_CONNECTIONS = 1_000  # HTTP connections; the access middleware admits fewer requests and answers 503 beyond that
 
 
 class AddressInUse(ValueError):
-    """Nothing can be served at this address."""
+    """The server can't listen on this address."""
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
-    """Serve until it is told to end (SIGINT, SIGTERM); what is in hand is answered. `AddressInUse` where it can't."""
-    listening = _listen(host, port)
+    """Serve until SIGINT or SIGTERM, then finish the requests in progress. Raises `AddressInUse`."""
+    listener = _listen(host, port)
     _log_json(settings)
-    with Backends(settings, connections=CONNECTIONS, patience=_PATIENCE) as backends, listening:
+    with Backends(settings, connections=CONNECTIONS, patience=_POOL_TIMEOUT) as backends, listener:
         config = uvicorn.Config(
             build_app(backends),
             log_config=None,
-            access_log=False,  # the journal writes one
+            access_log=False,  # RequestLogMiddleware writes it
             server_header=False,
             forwarded_allow_ips=list(settings.search_trusted_proxies),
-            limit_concurrency=_MOST_CONNECTIONS,
+            limit_concurrency=_MAX_CONNECTIONS,
             timeout_graceful_shutdown=20,
             ws="none",
         )
-        address, at = listening.getsockname()[:2]
-        shown = f"[{address}]" if ":" in address else address
-        logging.getLogger("unde_catalog.services.search").info("ready at http://%s:%s", shown, at)
-        for told in (signal.SIGINT, signal.SIGTERM):  # uvicorn sends itself what ended it once more, when it has ended
-            signal.signal(told, lambda *_: None)
-        uvicorn.Server(config).run(sockets=[listening])
+        address, bound_port = listener.getsockname()[:2]
+        url_host = f"[{address}]" if ":" in address else address
+        logging.getLogger("unde_catalog.services.search").info("ready at http://%s:%s", url_host, bound_port)
+        for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn re-raises the signal that stopped it: ignore that
+            signal.signal(number, lambda *_: None)
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -50,12 +53,14 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=256)
     except OSError as error:
-        raise AddressInUse(f"can't serve at {host}, port {port} ({error.strerror}): choose another --port") from error
+        raise AddressInUse(
+            f"can't listen on {host}, port {port} ({error.strerror}): choose another port with --port"
+        ) from error
 
 
 def _log_json(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLogFormatter(Secrets(settings)))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for chatty in ("httpx", "httpcore", "uvicorn.error", "PIL"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for verbose in ("httpx", "httpcore", "uvicorn.error", "PIL"):
+        logging.getLogger(verbose).setLevel(logging.WARNING)

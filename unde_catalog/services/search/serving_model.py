@@ -1,6 +1,6 @@
-"""The model that makes what is searched by: always the one that the index is made of, also while another one is built.
+"""Loads the embedding model that the index uses, also while the index is being rebuilt with another one.
 
-A model is opened once and kept. Which one that is says a row, which is read for each search that has to embed.
+`embedding_models` says which model that is. The model itself is in `stages/visual_index/model.py`.
 """
 
 import threading
@@ -10,36 +10,36 @@ from unde_catalog.settings.environment import Settings
 from unde_catalog.stages.visual_index.model import EmbeddingModel, ModelMissing, kind_of, open_model
 from unde_catalog.stores.staging.index.models import Models
 
-_KEPT = 2  # while the index changes from one to the other
+_MAX_LOADED = 2  # the old and the new model, while the index switches
 
 
 class ServingModel:
-    """Models by name. Safe in several threads; one opens a model, the others wait for it."""
+    """Loaded models by name. Thread-safe: one thread loads a model, the others wait for it."""
 
-    def __init__(self, settings: Settings, opened: Callable[[str], EmbeddingModel] | None = None) -> None:
+    def __init__(self, settings: Settings, load: Callable[[str], EmbeddingModel] | None = None) -> None:
         self._settings = settings
-        self._open = opened or self._open_kind
+        self._load = load or self._load_kind
         self._models: dict[str, EmbeddingModel] = {}
-        self._opening = threading.Lock()
+        self._load_lock = threading.Lock()
 
-    def named(self, model: str) -> EmbeddingModel:
-        """The model of that name; `ModelMissing` where this machine has another version of it, or none."""
-        found = self._models.get(model)
-        if found is not None:
-            return found
-        with self._opening:
-            found = self._models.get(model) or self._open(model)
-            if found.name != model:
-                raise ModelMissing(f"the index is made by {model}, and this machine has {found.name}")
-            self._models[model] = found
-            for old in list(self._models)[:-_KEPT]:
-                del self._models[old]
-        return found
+    def get(self, name: str) -> EmbeddingModel:
+        """The model of that name. Raises `ModelMissing` if this machine has another version of it, or none."""
+        model = self._models.get(name)
+        if model is not None:
+            return model
+        with self._load_lock:
+            model = self._models.get(name) or self._load(name)
+            if model.name != name:
+                raise ModelMissing(f"the index uses {name}, and this machine has {model.name}")
+            self._models[name] = model
+            for oldest in list(self._models)[:-_MAX_LOADED]:
+                del self._models[oldest]
+        return model
 
-    def _open_kind(self, model: str) -> EmbeddingModel:
-        # With another kind set, that one is being built: this one is only read from where it lies.
+    def _load_kind(self, name: str) -> EmbeddingModel:
+        # If another kind is configured, the index is being rebuilt with it: load this one without downloading it.
         setting = self._settings.embedding_model
         settings = self._settings.model_copy(
-            update={"embedding_model": setting if setting == kind_of(model) else "auto"}
+            update={"embedding_model": setting if setting == kind_of(name) else "auto"}
         )
-        return open_model(settings, self._settings.home, Models(serving=model))
+        return open_model(settings, self._settings.home, Models(serving=name))

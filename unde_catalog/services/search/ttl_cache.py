@@ -1,4 +1,4 @@
-"""A value that costs something to find out and may be a little old. Nothing is kept beside this process."""
+"""Caches one value in memory for a limited time."""
 
 import threading
 from collections.abc import Callable
@@ -9,25 +9,25 @@ T = TypeVar("T")
 
 
 class TtlCache(Generic[T]):
-    """What `find` said, for `seconds`. Safe in several threads: one asks again, the others go on with the old value."""
+    """The result of `load`, for `seconds`. Thread-safe: one thread refreshes it, the others use the old value."""
 
-    def __init__(self, find: Callable[[], T], seconds: float, now: Callable[[], float] = monotonic) -> None:
-        self._find, self._seconds, self._now = find, seconds, now
-        self._found: tuple[T, float] | None = None
-        self._finding = threading.Lock()
+    def __init__(self, load: Callable[[], T], seconds: float, now: Callable[[], float] = monotonic) -> None:
+        self._load, self._seconds, self._now = load, seconds, now
+        self._entry: tuple[T, float] | None = None  # value, expiry
+        self._refreshing = threading.Lock()
 
     def get(self) -> T:
-        """The value; whatever `find` raises where there is none yet, or it is too old."""
-        found = self._found
-        if found is not None and self._now() < found[1]:
-            return found[0]
-        if not self._finding.acquire(blocking=found is None):
-            assert found is not None  # else this one waits
-            return found[0]
+        """The value. Raises what `load` raises."""
+        entry = self._entry
+        if entry is not None and self._now() < entry[1]:
+            return entry[0]
+        if not self._refreshing.acquire(blocking=entry is None):
+            assert entry is not None  # without a value this thread waits for the lock
+            return entry[0]
         try:
-            now = self._found
-            if now is None or now is found:  # else another one was first
-                self._found = now = (self._find(), self._now() + self._seconds)
-            return now[0]
+            current = self._entry
+            if current is None or current is entry:  # no other thread has refreshed it
+                self._entry = current = (self._load(), self._now() + self._seconds)
+            return current[0]
         finally:
-            self._finding.release()
+            self._refreshing.release()

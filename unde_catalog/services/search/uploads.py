@@ -1,4 +1,7 @@
-"""A photo that somebody searches by: from bytes of unknown origin to a picture, within limits of memory and time."""
+"""Decodes an uploaded photo within limits of size, memory and time.
+
+Embedding and searching are in `search_service.py`.
+"""
 
 from typing import BinaryIO
 
@@ -13,8 +16,8 @@ from unde_catalog.stages.photos.image import ImageLimits, working_bytes
 from unde_catalog.stages.photos.memory import MemoryBudget
 from unde_catalog.stages.visual_index.model import picture
 
-_LEAST_SIDE = 16  # pixels a side: less shows no garment
-_MOST_RATIO = 20  # of the two sides: CLIP enlarges the shorter one to 224 pixels, and the other one with it
+_MIN_SIDE = 16  # pixels: smaller images show no garment
+_MAX_ASPECT_RATIO = 20  # CLIP scales the shorter side to 224 pixels, and the longer one with it
 _STATUS: dict[RefusalReason, int] = {
     "empty": 422,
     "not_an_image": 415,
@@ -26,49 +29,49 @@ _STATUS: dict[RefusalReason, int] = {
     "truncated": 422,
     "corrupt": 422,
 }
-_SAID: dict[RefusalReason, str] = {
-    "empty": "the file is empty: choose a photo",
-    "not_an_image": "this is no picture: send a JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF",
-    "unsupported_format": "pictures of this format are not read: send a JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF",
-    "too_large": "the file has more than {max_bytes} bytes: send a smaller one",
-    "too_many_pixels": "the picture has more than {megapixels:g} megapixels: send a smaller one",
-    "too_small": "the picture is smaller than {min_side} x {min_side} pixels: send a larger one",
-    "too_long": "the picture is far longer than it is wide, or the other way round: cut it",
-    "truncated": "the end of the picture is missing: send it again",
-    "corrupt": "the picture is damaged: send it again, or another one",
+_DETAIL: dict[RefusalReason, str] = {
+    "empty": "The file is empty. Choose another photo.",
+    "not_an_image": "The file is not an image. Send a JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF.",
+    "unsupported_format": "This image format is not supported. Send a JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF.",
+    "too_large": "The file is larger than {max_bytes} bytes. Send a smaller one.",
+    "too_many_pixels": "The image has more than {megapixels:g} megapixels. Send a smaller one.",
+    "too_small": "The image is smaller than {min_side} x {min_side} pixels. Send a larger one.",
+    "too_long": "One side of the image is much longer than the other. Crop it.",
+    "truncated": "The image file is incomplete. Send it again.",
+    "corrupt": "The image file is damaged. Send it again, or send another one.",
 }
 
 
 class Uploads:
-    """Reads photos, as many at once as fit into a budget of memory."""
+    """Reads photos concurrently, as far as the memory budget allows."""
 
     def __init__(self, settings: SearchFields, metrics: SearchMetrics) -> None:
-        self._limits = ImageLimits(settings.search_photo_max_bytes, settings.search_photo_max_pixels, _LEAST_SIDE)
+        self._limits = ImageLimits(settings.search_photo_max_bytes, settings.search_photo_max_pixels, _MIN_SIDE)
         self._budget = MemoryBudget(settings.search_memory_mb * 1_000_000)
         self._metrics = metrics
 
     async def read(self, file: BinaryIO, size: int | None) -> Image.Image:
-        """The picture in an open file, upright, sRGB; a `Problem` with the reason's code for what can't be used."""
+        """The image, upright and in sRGB. Raises a `Problem` with the reason as its code."""
         if size is not None and size > self._limits.max_bytes:
             raise self._problem("too_large")
         data = await run_in_threadpool(file.read, self._limits.max_bytes + 1)
         if len(data) > self._limits.max_bytes:
             raise self._problem("too_large")
-        needed = await run_in_threadpool(working_bytes, data, self._limits)
-        async with self._budget.reserve(needed):
-            found = await run_in_threadpool(picture, data, self._limits.max_pixels)
-        if isinstance(found, Refused):
-            raise self._problem(found.reason)
-        if min(found.size) < _LEAST_SIDE:
+        memory = await run_in_threadpool(working_bytes, data, self._limits)
+        async with self._budget.reserve(memory):
+            image = await run_in_threadpool(picture, data, self._limits.max_pixels)
+        if isinstance(image, Refused):
+            raise self._problem(image.reason)
+        if min(image.size) < _MIN_SIDE:
             raise self._problem("too_small")
-        if max(found.size) > _MOST_RATIO * min(found.size):
+        if max(image.size) > _MAX_ASPECT_RATIO * min(image.size):
             raise self._problem("too_long")
-        return found
+        return image
 
     def _problem(self, reason: RefusalReason) -> Problem:
         self._metrics.refused.labels(reason).inc()
         limits = self._limits
-        said = _SAID[reason].format(
+        detail = _DETAIL[reason].format(
             max_bytes=limits.max_bytes, megapixels=limits.max_pixels / 1e6, min_side=limits.min_side
         )
-        return Problem(_STATUS[reason], reason, said)
+        return Problem(_STATUS[reason], reason, detail)

@@ -1,1 +1,1 @@
-"""What every request to the search API passes: access, rate limits, logs, metrics."""
+"""Middleware around every request of the search API: access, rate limits, logs and metrics."""

@@ -1,7 +1,6 @@
-"""Who may ask, how often, and how much may be sent: decided before a byte of the body is read.
+"""Access control: API keys, rate limits and body limits, checked before the body is read.
 
-Keys are `api_keys.py`'s and `stores/staging/admin/api_keys.py`'s, the counting is `rate_limits.py`'s. Whether a
-photo can be used is not decided here.
+Keys are in `api_keys.py`, token buckets in `rate_limits.py`. `uploads.py` checks the photos themselves.
 """
 
 import asyncio
@@ -17,145 +16,142 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from unde_catalog.services.search.context import Context
 from unde_catalog.services.search.middleware import api_keys as keys
-from unde_catalog.services.search.middleware.rate_limits import Rates, of_address
+from unde_catalog.services.search.middleware.rate_limits import RateLimiter, address_bucket
 from unde_catalog.services.search.schemas import problems
 from unde_catalog.services.search.schemas.problems import Problem
 from unde_catalog.stores.staging.admin import api_keys
 
 _API = "/api/"
-_OPEN = ("/api/v1/health",)  # whoever watches over the server must not be sent away
-_SIGNED = "/api/v1/webhooks/"  # have signatures in place of keys
+_UNRESTRICTED = ("/api/v1/health",)  # monitoring must work under load and without a key
+_SIGNED = "/api/v1/webhooks/"  # authenticated by a signature instead of a key
 _UPLOAD = "/api/v1/search/by-image"
-_FIELDS = 64_000  # bytes of a form beside its photo
-_BODY = 1_000_000  # bytes of any other body
-_MOST_AT_ONCE = 200  # requests; a machine that does not get on with them is not helped by more
-_BODY_SECONDS = 60  # for all of a body, so that nobody holds a place by sending a byte a minute
+_FORM_BYTES = 64_000  # of an upload's form, beside the photo
+_MAX_BODY = 1_000_000  # bytes, of any other request
+_MAX_REQUESTS = 200  # in progress at a time
+_BODY_TIMEOUT = 60  # seconds for the whole body, so that a slow sender does not occupy a slot for longer
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
-_WRONG_KEY = Problem(401, "wrong_key", "this API key is not known, or was revoked", _CHALLENGE)
-_NO_KEY = Problem(401, "key_needed", "this needs an API key: Authorization: Bearer <key>", _CHALLENGE)
-_NO_WRITE_KEY = Problem(403, "write_key_needed", "this API key may only read: this needs one that may write")
-_BUSY = Problem(503, "busy", "too many requests are being answered: try again in a second", {"Retry-After": "1"})
+_WRONG_KEY = Problem(401, "wrong_key", "This API key is unknown or revoked.", _CHALLENGE)
+_NO_KEY = Problem(401, "key_needed", "This request needs an API key: Authorization: Bearer <key>.", _CHALLENGE)
+_NO_WRITE_KEY = Problem(403, "write_key_needed", "This API key is read-only. This request needs a key that can write.")
+_BUSY = Problem(503, "busy", "The server is busy. Try again in a second.", {"Retry-After": "1"})
 
 
 class AccessMiddleware:
-    """The middleware for requests to the API. `scope["state"]` has the key's name and scope, if there is a key."""
+    """Admits or rejects requests. Puts the key's name and scope into `scope["state"]` as `key` and `key_scope`."""
 
     def __init__(self, app: ASGIApp, context: Context, now: Callable[[], float] = monotonic) -> None:
         settings = context.settings
         self._app, self._context, self._now = app, context, now
-        self._by_address = Rates(settings.search_rate_per_minute)
-        self._by_key = Rates(settings.search_key_rate_per_minute)
-        self._wrong_keys = Rates(settings.search_rate_per_minute)
+        self._by_address = RateLimiter(settings.search_rate_per_minute)
+        self._by_key = RateLimiter(settings.search_key_rate_per_minute)
+        self._wrong_keys = RateLimiter(settings.search_rate_per_minute)
         self._needs_key = settings.search_needs_key
-        self._in_hand = 0
-        self._upload = settings.search_photo_max_bytes + _FIELDS
+        self._in_progress = 0
+        self._max_upload = settings.search_photo_max_bytes + _FORM_BYTES
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let one request through, or answer it."""
+        """Pass one request on, or answer it with a problem."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        self._in_hand += 1
+        self._in_progress += 1
         try:
-            await self._let_through(scope, receive, send)
+            await self._handle(scope, receive, send)
         finally:
-            self._in_hand -= 1
+            self._in_progress -= 1
 
-    async def _let_through(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            watched = scope["path"] in _OPEN
-            if self._in_hand > _MOST_AT_ONCE and not watched:
+            unrestricted = scope["path"] in _UNRESTRICTED
+            if self._in_progress > _MAX_REQUESTS and not unrestricted:
                 raise _BUSY
-            if scope["path"].startswith(_API) and not watched:
-                await self._admit(scope)
-            most = self._upload if scope["path"] == _UPLOAD else _BODY
-            _check_length(scope, most)
+            if scope["path"].startswith(_API) and not unrestricted:
+                await self._authorize(scope)
+            max_body = self._max_upload if scope["path"] == _UPLOAD else _MAX_BODY
+            _check_length(scope, max_body)
         except Exception as error:
             problem = problems.from_error(error)
             if problem is None:
                 raise
             if not isinstance(error, Problem):
                 scope["state"]["error"] = error
-            await problems.answer(problem, scope["state"]["request_id"])(scope, receive, send)
+            await problems.to_response(problem, scope["state"]["request_id"])(scope, receive, send)
             return
-        await self._app(scope, _Limited(receive, most), send)
+        await self._app(scope, _LimitedBody(receive, max_body), send)
 
-    async def _admit(self, scope: Scope) -> None:
+    async def _authorize(self, scope: Scope) -> None:
         client = scope.get("client")
-        address = of_address(client[0]) if client else ""
-        given = keys.given(scope["headers"])
-        if given is None:
+        address = address_bucket(client[0]) if client else ""
+        key = keys.from_headers(scope["headers"])
+        if key is None:
             if self._needs_key and not scope["path"].startswith(_SIGNED):
                 raise _NO_KEY
             self._limit(self._by_address, address, "address")
             return
-        self._limit(self._wrong_keys, address, "wrong_keys", tokens=0)  # before the database is asked for another one
-        found = None
-        if given:
-            found = await run_in_threadpool(self._look_up, given)
-        if found is None:
+        self._limit(self._wrong_keys, address, "wrong_keys", tokens=0)  # before another query for a wrong key
+        name_and_scope = await run_in_threadpool(self._look_up, key) if key else None
+        if name_and_scope is None:
             self._wrong_keys.take(address, self._now())
             raise _WRONG_KEY
-        scope["state"]["key"], scope["state"]["key_scope"] = found
-        self._limit(self._by_key, found[0], "key")
+        scope["state"]["key"], scope["state"]["key_scope"] = name_and_scope
+        self._limit(self._by_key, name_and_scope[0], "key")
 
     def _look_up(self, key: str) -> tuple[str, api_keys.Scope] | None:
         return self._context.db.run(api_keys.use, keys.digest(key))
 
-    def _limit(self, rates: Rates, who: str, by: str, tokens: int = 1) -> None:
-        wait = rates.take(who, self._now(), tokens)
+    def _limit(self, limiter: RateLimiter, client: str, by: str, tokens: int = 1) -> None:
+        wait = limiter.take(client, self._now(), tokens)
         if wait:
             self._context.metrics.limited.labels(by).inc()
             seconds = max(1, -int(-wait // 1))  # rounded up
             raise Problem(
-                429, "too_many_requests", f"too many requests: wait {seconds} s", {"Retry-After": str(seconds)}
+                429,
+                "too_many_requests",
+                f"Too many requests. Try again in {seconds} s.",
+                {"Retry-After": str(seconds)},
             )
 
 
-class _Limited:
-    """Receives a body up to a length, in a limited time."""
+class _LimitedBody:
+    """Receives a body up to a length, within a time limit."""
 
-    def __init__(self, receive: Receive, most: int) -> None:
-        self._receive, self._most = receive, most
-        self._ends: float | None = None
-        self._got, self._complete = 0, False
+    def __init__(self, receive: Receive, max_bytes: int) -> None:
+        self._receive, self._max_bytes = receive, max_bytes
+        self._deadline: float | None = None
+        self._received, self._complete = 0, False
 
     async def __call__(self) -> Message:
-        if self._complete:  # what comes now is that the client left
+        if self._complete:  # the next message says that the client disconnected
             return await self._receive()
         loop = asyncio.get_running_loop()
-        self._ends = self._ends or loop.time() + _BODY_SECONDS
+        self._deadline = self._deadline or loop.time() + _BODY_TIMEOUT
         try:
-            async with asyncio.timeout_at(self._ends):
+            async with asyncio.timeout_at(self._deadline):
                 message = await self._receive()
         except TimeoutError:
             raise HTTPException(408, headers={"Connection": "close"}) from None
         self._complete = not message.get("more_body", False)
-        self._got += len(message.get("body", b""))
-        if self._got > self._most:
-            raise HTTPException(413, str(self._most), {"Connection": "close"})
+        self._received += len(message.get("body", b""))
+        if self._received > self._max_bytes:
+            raise HTTPException(413, headers={"Connection": "close"})
         return message
 
 
-def _check_length(scope: Scope, most: int) -> None:
+def _check_length(scope: Scope, max_bytes: int) -> None:
     for name, value in scope["headers"]:
-        if name == b"content-length" and (not value.isdigit() or int(value[:20]) > most):
-            raise too_large(most)
+        if name == b"content-length" and (not value.isdigit() or int(value[:20]) > max_bytes):
+            detail = f"The request body is larger than {max_bytes} bytes."
+            raise Problem(413, "too_large", detail, {"Connection": "close"})  # the body is not read
 
 
-def too_large(most: int) -> Problem:
-    """What is told of a body of more than so many bytes; the rest of it is not read."""
-    return Problem(413, "too_large", f"more than {most} bytes are not taken", {"Connection": "close"})
+_BEARER = HTTPBearer(auto_error=False, description="A key from `unde-catalog search keys create`.")
 
 
-_BEARER = HTTPBearer(auto_error=False, description="a key of unde-catalog search keys create")
-
-
-async def _write_key(request: Request, _: Annotated[object, Depends(_BEARER)]) -> None:  # _: for the document only
+async def _require_write_key(request: Request, _: Annotated[object, Depends(_BEARER)]) -> None:  # _: for OpenAPI only
     scope = getattr(request.state, "key_scope", None)
     if scope != "write":
         raise _NO_WRITE_KEY if scope else _NO_KEY
 
 
-MayWrite = Depends(_write_key)  # for the dependencies of a router or route that changes anything
+RequiresWriteKey = Depends(_require_write_key)  # for every route that changes data

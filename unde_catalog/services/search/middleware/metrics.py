@@ -1,35 +1,35 @@
-"""What is counted of requests, in Prometheus' terms. By the route's template, never by what stood in its place."""
+"""Prometheus metrics of the search API. Labels contain the route's template, never a path."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-_SECONDS = (0.005, 0.01, 0.02, 0.04, 0.075, 0.15, 0.3, 0.6, 1.2, 2.5, 5, 10)
+_BUCKETS = (0.005, 0.01, 0.02, 0.04, 0.075, 0.15, 0.3, 0.6, 1.2, 2.5, 5, 10)  # seconds
 
 
 class SearchMetrics:
-    """The counters of one application, in a registry of their own."""
+    """The metrics of one application, in its own registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
-            "unde_search_requests", "Requests answered", ["method", "route", "status"], registry=self.registry
+            "unde_search_requests", "Completed requests", ["method", "route", "status"], registry=self.registry
         )
         self.seconds = Histogram(
-            "unde_search_request_seconds", "From the request to the end of the answer", ["route"],
-            buckets=_SECONDS, registry=self.registry,
+            "unde_search_request_seconds", "Time from the request to the end of the response", ["route"],
+            buckets=_BUCKETS, registry=self.registry,
         )  # fmt: skip
         self.steps = Histogram(
-            "unde_search_step_seconds", "What a search's time goes into: embed, search, enrich", ["step"],
-            buckets=_SECONDS, registry=self.registry,
+            "unde_search_step_seconds", "Time per step of a search: embed, search, enrich", ["step"],
+            buckets=_BUCKETS, registry=self.registry,
         )  # fmt: skip
-        self.in_hand = Gauge("unde_search_requests_in_hand", "Requests being answered", registry=self.registry)
+        self.in_progress = Gauge("unde_search_requests_in_hand", "Requests in progress", registry=self.registry)
         self.refused = Counter(
-            "unde_search_photos_refused", "Photos that can't be searched by", ["reason"], registry=self.registry
+            "unde_search_photos_refused", "Uploaded photos that were rejected", ["reason"], registry=self.registry
         )
         self.limited = Counter(
-            "unde_search_requests_limited", "Requests beyond the rate of their key or address", ["by"],
+            "unde_search_requests_limited", "Requests rejected by a rate limit, per kind of limit", ["by"],
             registry=self.registry,
         )  # fmt: skip
 
     def exposition(self) -> bytes:
-        """All of them as Prometheus reads them."""
+        """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)

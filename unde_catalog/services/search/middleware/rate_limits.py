@@ -1,40 +1,43 @@
-"""How many requests a key or an address may make: a bucket of tokens each, filled evenly. Of this process alone."""
+"""Token buckets that limit requests per API key or client address, within this process.
+
+`access.py` decides which requests are limited.
+"""
 
 from collections import OrderedDict
 from ipaddress import IPv6Address, ip_address
 
-_MOST = 20_000  # buckets; the one used longest ago goes, and whoever it was of begins with a full one
+_MAX_BUCKETS = 20_000  # beyond this the least recently used bucket is dropped, and its client starts with a full one
 
 
-class Rates:
-    """Buckets that hold a minute's tokens. Not for several threads: it belongs to the event loop's."""
+class RateLimiter:
+    """Buckets that hold one minute's tokens. Not thread-safe: use it from the event loop only."""
 
-    def __init__(self, per_minute: int, most: int = _MOST) -> None:
-        """`per_minute`: 0 lets everything pass."""
-        self._size, self._most = float(per_minute), most
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # who -> tokens, when they were counted
+    def __init__(self, per_minute: int, max_buckets: int = _MAX_BUCKETS) -> None:
+        """`per_minute`: 0 disables the limit."""
+        self._capacity, self._max_buckets = float(per_minute), max_buckets
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # client -> tokens, time of last use
 
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def take(self, who: str, now: float, tokens: int = 1) -> float:
-        """Take a token; the seconds to wait until there is one, 0.0 where it was taken. `now` in seconds, monotonic.
+    def take(self, client: str, now: float, tokens: int = 1) -> float:
+        """Take tokens and return 0.0, or take none and return the seconds until one is available.
 
-        With `tokens=0` nothing is taken.
+        `now`: monotonic seconds. `tokens=0` only checks.
         """
-        if not self._size:
+        if not self._capacity:
             return 0.0
-        left, at = self._buckets.pop(who, (self._size, now))
-        left = min(self._size, left + (now - at) * self._size / 60)
-        wait = 0.0 if left >= 1 else (1 - left) * 60 / self._size
-        self._buckets[who] = (left if wait else left - tokens, now)
-        if len(self._buckets) > self._most:
+        available, updated = self._buckets.pop(client, (self._capacity, now))
+        available = min(self._capacity, available + (now - updated) * self._capacity / 60)
+        wait = 0.0 if available >= 1 else (1 - available) * 60 / self._capacity
+        self._buckets[client] = (available if wait else available - tokens, now)
+        if len(self._buckets) > self._max_buckets:
             self._buckets.popitem(last=False)
         return wait
 
 
-def of_address(host: str) -> str:
-    """What an address is counted by: itself, of IPv6 the network of 64 bits that one customer has."""
+def address_bucket(host: str) -> str:
+    """The bucket of a client address: the IPv4 address, or the /64 network of an IPv6 address (one customer's)."""
     try:
         address = ip_address(host)
     except ValueError:

@@ -1,7 +1,5 @@
 /**
- * Elements made of words: whatever comes from the catalogue goes in as text, never as HTML.
- *
- * What is made of them is in results.js, notices.js and filters.js.
+ * Helpers to build elements. Strings are inserted as text, never as HTML.
  */
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -11,37 +9,37 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
-/** An element; null and false attributes and children are left out, strings become text. */
+/** An element. Null, undefined and false attributes and children are left out. */
 export function element(tag, attributes = {}, ...children) {
-  return filled(document.createElement(tag), attributes, children);
+  return fill(document.createElement(tag), attributes, children);
 }
 
-/** Words that only a screen reader says. */
-export function unseen(words) {
-  return element("span", { class: "unseen" }, words);
+/** Text for screen readers only. */
+export function hiddenText(text) {
+  return element("span", { class: "visually-hidden" }, text);
 }
 
-/** A drawn line on a grid of 24 by 24, for eyes alone. */
+/** An icon from an SVG path on a 24 by 24 grid, hidden from screen readers. */
 export function icon(path) {
-  const line = filled(document.createElementNS(SVG, "path"), { d: path }, []);
-  return filled(document.createElementNS(SVG, "svg"), { viewBox: "0 0 24 24", "aria-hidden": "true" }, [line]);
+  const line = fill(document.createElementNS(SVG, "path"), { d: path }, []);
+  return fill(document.createElementNS(SVG, "svg"), { viewBox: "0 0 24 24", "aria-hidden": "true" }, [line]);
 }
 
-/** The words with a capital to begin with. */
-export function capital(words) {
-  return words.charAt(0).toUpperCase() + words.slice(1);
+/** The text with its first letter in upper case. */
+export function capitalize(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** "1 shop", "2 shops". */
-export function count(number, one, many = `${one}s`) {
-  return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+/** "1 store", "2 stores". */
+export function count(number, singular, plural = `${singular}s`) {
+  return `${number.toLocaleString("en")} ${number === 1 ? singular : plural}`;
 }
 
-function filled(made, attributes, children) {
+function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
-    made.setAttribute(name, value === true ? "" : value);
+    node.setAttribute(name, value === true ? "" : value);
   }
-  made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
-  return made;
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return node;
 }

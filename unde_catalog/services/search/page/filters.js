@@ -1,127 +1,127 @@
 /**
- * The filters as a person sets them: brand chips, category, price and shop.
+ * The filter form: brand, category, price and store.
  *
- * What they mean is the API's; when a search is run again is page.js's.
+ * page.js runs the search when a filter changes.
  */
 
-import { byId, capital, element } from "./dom.js";
-import { everything, filtersSet } from "./address.js";
+import { byId, capitalize, element } from "./dom.js";
+import { countFilters, noFilters } from "./search-state.js";
 
-const SETTLED = 300; // milliseconds without a change, before the search is run again
+const DEBOUNCE = 300; // milliseconds without a change before the search runs again
 
-/** The filters' form; `changed(filters)` is called once a person has stopped changing them. */
+/** The form. Calls `onChange(filters)` when a change has settled. */
 export class FilterForm {
-  #form = byId("filter");
-  #offered = { brands: [], categories: [], shops: [], currency: "" };
+  #form = byId("filter-form");
+  #options = { brands: [], categories: [], shops: [], currency: "" };
   #timer = 0;
-  #unfolded = false; // from then on it is the person's to say
+  #expanded = false; // after the first time the user decides
 
-  constructor(changed) {
-    const settle = () => {
+  constructor(onChange) {
+    const schedule = () => {
       clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#pricesMakeSense() && changed(this.read()), SETTLED);
+      this.#timer = setTimeout(() => this.#validatePrices() && onChange(this.read()), DEBOUNCE);
     };
     this.#form.addEventListener("submit", (event) => event.preventDefault());
     this.#form.addEventListener("input", (event) => {
-      if (event.target.name === "brand") this.#offerShops();
-      this.#summarise();
-      settle();
+      if (event.target.name === "brand") this.#renderStores();
+      this.#renderCount();
+      schedule();
     });
     this.#form.addEventListener("reset", (event) => {
       event.preventDefault();
-      this.show(everything());
-      settle();
+      this.show(noFilters());
+      schedule();
     });
   }
 
-  /** Lay the filters open once there is something to filter; on a phone they wait behind one line. */
-  unfold() {
-    if (!this.#unfolded) byId("filters").open = matchMedia("(min-width: 48rem)").matches;
-    this.#unfolded = true;
+  /** Open the form once there are results to filter. On a phone it stays folded. */
+  expand() {
+    if (!this.#expanded) byId("filters").open = matchMedia("(min-width: 48rem)").matches;
+    this.#expanded = true;
   }
 
-  /** What the catalogue has to choose from, as GET /api/v1/filters says it; what is set stays so. */
-  offer(offered) {
-    const set = this.read();
-    this.#offered = offered;
-    byId("currency").textContent = offered.currency ? `, ${offered.currency}` : "";
-    this.show(set);
+  /** Set the options, which are the response of GET /api/v1/filters. The selection stays. */
+  setOptions(options) {
+    const filters = this.read();
+    this.#options = options;
+    byId("currency").textContent = options.currency ? `, ${options.currency}` : "";
+    this.show(filters);
   }
 
-  /** Set the filters, also to what the catalogue doesn't offer (any more): an address may say so. */
+  /** Select these filters. A URL can contain values that are not (or no longer) among the options: they are added. */
   show(filters) {
-    const brands = [...this.#offered.brands];
+    const brands = [...this.#options.brands];
     for (const key of filters.brands) if (!brands.some((brand) => brand.key === key)) brands.push({ key, name: key });
     this.#form.querySelector(".chips").replaceChildren(...brands.map((brand) => chip(brand, filters.brands)));
     byId("brands").hidden = brands.length === 0;
 
-    const categories = [...this.#offered.categories];
+    const categories = [...this.#options.categories];
     if (filters.category && !categories.includes(filters.category)) categories.push(filters.category);
-    const options = categories.map((name) => element("option", { value: name }, capital(name)));
+    const options = categories.map((name) => element("option", { value: name }, capitalize(name)));
     byId("category").replaceChildren(element("option", { value: "" }, "Any"), ...options);
     byId("category").value = filters.category;
 
     byId("price-from").value = filters.priceFrom;
     byId("price-to").value = filters.priceTo;
-    this.#offerShops(filters.shop);
-    this.#pricesMakeSense();
-    this.#summarise();
+    this.#renderStores(filters.store);
+    this.#validatePrices();
+    this.#renderCount();
   }
 
-  /** The filters as they are set now. */
+  /** The selected filters. */
   read() {
     return {
       brands: [...this.#form.querySelectorAll("[name=brand]:checked")].map((box) => box.value),
       category: byId("category").value,
       priceFrom: byId("price-from").value,
       priceTo: byId("price-to").value,
-      shop: byId("shop").value,
+      store: byId("store").value,
     };
   }
 
-  /** A change that hasn't settled is no longer waited for: another search begins. */
-  forget() {
+  /** Drop a change that has not settled: another search has started. */
+  cancel() {
     clearTimeout(this.#timer);
   }
 
-  // Shops of the chosen brands alone: any other would find nothing.
-  #offerShops(chosen = byId("shop").value) {
+  // Only stores of the selected brands: any other store would match nothing.
+  #renderStores(selected = byId("store").value) {
     const { brands } = this.read();
-    const of = (brand) => this.#offered.shops.filter((shop) => shop.brand === brand.key);
-    const groups = this.#offered.brands
-      .filter((brand) => (!brands.length || brands.includes(brand.key)) && of(brand).length)
-      .map((brand) => element("optgroup", { label: brand.name }, ...of(brand).map(shopOption)));
-    byId("shop").replaceChildren(element("option", { value: "" }, "Any shop, or none"), ...groups);
-    byId("shop").value = chosen;
-    const elsewhere = chosen && brands.length && !brands.includes(chosen.split(":")[0]);
-    if (byId("shop").value === chosen || elsewhere) return;
-    byId("shop").append(element("option", { value: chosen }, chosen));
-    byId("shop").value = chosen;
+    const storesOf = (brand) => this.#options.shops.filter((store) => store.brand === brand.key);
+    const groups = this.#options.brands
+      .filter((brand) => (!brands.length || brands.includes(brand.key)) && storesOf(brand).length)
+      .map((brand) => element("optgroup", { label: brand.name }, ...storesOf(brand).map(storeOption)));
+    byId("store").replaceChildren(element("option", { value: "" }, "No filter"), ...groups);
+    byId("store").value = selected;
+    const excluded = selected && brands.length && !brands.includes(selected.split(":")[0]);
+    if (byId("store").value === selected || excluded) return;
+    byId("store").append(element("option", { value: selected }, selected));
+    byId("store").value = selected;
   }
 
-  #pricesMakeSense() {
+  #validatePrices() {
     const [from, to] = [byId("price-from"), byId("price-to")];
-    const sense = !from.value || !to.value || Number(from.value) <= Number(to.value);
-    to.setCustomValidity(sense ? "" : "The highest price is below the lowest.");
-    if (sense) to.removeAttribute("aria-invalid");
+    const ordered = !from.value || !to.value || Number(from.value) <= Number(to.value);
+    to.setCustomValidity(ordered ? "" : byId("price-error").textContent);
+    if (ordered) to.removeAttribute("aria-invalid");
     else to.setAttribute("aria-invalid", "true");
-    byId("senseless").hidden = sense;
-    return sense && from.checkValidity() && to.checkValidity();
+    byId("price-error").hidden = ordered;
+    return ordered && from.checkValidity() && to.checkValidity();
   }
 
-  #summarise() {
-    const set = filtersSet(this.read());
-    byId("set").textContent = set ? ` (${set} set)` : "";
-    byId("reset").hidden = set === 0;
+  #renderCount() {
+    const number = countFilters(this.read());
+    byId("filter-count").textContent = number ? ` (${number} set)` : "";
+    byId("clear-filters").hidden = number === 0;
   }
 }
 
-function chip(brand, chosen) {
-  const box = element("input", { type: "checkbox", name: "brand", value: brand.key, class: "unseen" });
-  box.checked = chosen.includes(brand.key);
+function chip(brand, selected) {
+  const box = element("input", { type: "checkbox", name: "brand", value: brand.key, class: "visually-hidden" });
+  box.checked = selected.includes(brand.key);
   return element("label", { class: "chip" }, box, element("span", {}, brand.name));
 }
 
-function shopOption(shop) {
-  return element("option", { value: `${shop.brand}:${shop.store_id}` }, shop.name);
+function storeOption(store) {
+  return element("option", { value: `${store.brand}:${store.store_id}` }, store.name);
 }

@@ -1,252 +1,258 @@
 /**
- * The search page: a photo, words or a product come in, the API is asked, and what it says is shown.
+ * The search page: takes a photo, a text or a product, calls the API and shows the response.
  *
- * How each part looks is in the modules; an address is the whole memory, so Back is one more search.
+ * The other modules render the parts. The URL holds the whole state, so Back simply runs another search.
  */
 
-import {
-  FIRST_TOP, TOPS, addressOf, asks, everything, filtersSet, go, keepPhoto, ofAddress, photoOf, present, search,
-} from "./address.js";
-import { Problem, askFilters, askProducts, askSearch, useKey } from "./api.js";
+import { Problem, fetchFilters, fetchProducts, fetchResults, setApiKey } from "./api.js";
 import { byId, count, element } from "./dom.js";
 import { FilterForm } from "./filters.js";
-import { introduce, nameOf, showGiven } from "./given.js";
-import { failure, hint, nothing } from "./notices.js";
-import { shrunk, watchPhotos } from "./photo.js";
-import { examples, grid, likeOf, meaning, skeletons } from "./results.js";
+import { failure, hint, noResults } from "./messages.js";
+import { reducePhoto, watchPhotos } from "./photo-input.js";
+import { describeQuery, rememberProduct, showPreview } from "./preview.js";
+import { exampleGrid, productKey, resultGrid, scoreHelp, skeletonGrid } from "./results.js";
+import {
+  DEFAULT_LIMIT, LIMITS, addPhoto, countFilters, createSearch, currentSearch, hasQuery, noFilters, parseUrl, photoOf,
+  pushSearch, urlOf,
+} from "./search-state.js";
 
 const EXAMPLES = 8;
-const ANSWERS_KEPT = 20;
+const MAX_CACHED = 20;
 const results = byId("results");
-const words = byId("words");
-const answers = new Map(); // of searches in this page's history, so that Back is instant
-let wanted = search(); // what is shown
-let asking = new AbortController();
-let turn = 0; // counts what a person began: a photo that is being shrunk may come too late
+const textInput = byId("text");
+const responses = new Map(); // recent responses by search, so that Back is instant
+let shown = createSearch();
+let pending = new AbortController();
+let actions = 0; // counts the user's actions, so that a photo that took long to reduce does not replace a newer search
 let offline = false;
 
-const filterForm = new FilterForm((filters) => begin({ ...wanted, filters, top: FIRST_TOP }));
+const filterForm = new FilterForm((filters) => start({ ...shown, filters, limit: DEFAULT_LIMIT }));
 
-/** A search that a person began. */
-async function begin(next, { focus = false } = {}) {
-  turn += 1;
-  filterForm.forget();
-  go(next);
-  await show(next, { focus });
+/** Start a search and add it to the history. */
+async function start(search, { focus = false } = {}) {
+  actions += 1;
+  filterForm.cancel();
+  pushSearch(search);
+  await show(search, { focus });
 }
 
-/** Search, and show what comes of it; an answer at hand is shown as it was, at its place. */
-async function show(next, { focus = false, scroll = null } = {}) {
-  asking.abort();
-  asking = new AbortController();
-  const { signal } = asking;
-  const refined = asks(next) && ["words", "photo", "like"].every((by) => same(next[by], wanted[by]));
-  wanted = next;
+/** Run a search and show the response. With `scroll`, use a cached response and restore the scroll position. */
+async function show(search, { focus = false, scroll = null } = {}) {
+  pending.abort();
+  pending = new AbortController();
+  const { signal } = pending;
+  const sameQuery = hasQuery(search) && ["text", "photo", "product"].every((key) => equal(search[key], shown[key]));
+  shown = search;
   offline = false;
-  words.value = next.words;
-  document.body.dataset.state = asks(next) ? "search" : "start";
-  if (asks(next)) filterForm.unfold();
-  document.title = asks(next) ? `${nameOf(next)}, visual search` : "Visual search";
-  if (!refined) unlessReplaced(showGiven(next, signal, takeAway));
-  if (next.photo && !photoOf(next)) {
-    return fill(hint("That photo is no longer here", "A photo is not part of an address. Choose or drop it again."));
+  textInput.value = search.text;
+  document.body.dataset.state = hasQuery(search) ? "search" : "start";
+  if (hasQuery(search)) filterForm.expand();
+  document.title = hasQuery(search) ? `${describeQuery(search)}, visual search` : "Visual search";
+  if (!sameQuery) ignoreProblems(showPreview(search, signal, removeQuery));
+  if (search.photo && !photoOf(search)) {
+    return fill(hint("This photo is no longer available", "The URL does not contain the photo. Choose it again."));
   }
-  const kept = scroll === null ? null : answers.get(keyOf(next));
-  if (kept) {
-    showAnswer(kept, next);
+  const cached = scroll === null ? null : responses.get(cacheKey(search));
+  if (cached) {
+    showResponse(cached, search);
     return scrollTo(0, scroll);
   }
-  wait(refined, asks(next));
+  showLoading(sameQuery, hasQuery(search));
   try {
-    const answer = asks(next) ? await askSearch(next, photoOf(next), signal) : await someProducts(next, signal);
-    keep(keyOf(next), answer);
-    showAnswer(answer, next);
+    const response = hasQuery(search)
+      ? await fetchResults(search, photoOf(search), signal)
+      : await fetchExamples(search, signal);
+    cache(cacheKey(search), response);
+    showResponse(response, search);
     if (scroll !== null) scrollTo(0, scroll);
   } catch (problem) {
     if (problem.name === "AbortError") return;
     if (!(problem instanceof Problem)) throw problem;
     offline = problem.code === "offline";
-    fill(failure(problem, { again: () => begin(next), start: () => begin(search()), unlock }));
-    say(`${byId("found").textContent}. ${problem.message}`);
+    fill(failure(problem, { retry: () => start(search), startOver: () => start(createSearch()), submitKey }));
+    announce(`${byId("results-heading").textContent}. ${problem.message}`);
   }
-  if (focus) byId("found").focus({ preventScroll: true });
+  if (focus) byId("results-heading").focus({ preventScroll: true });
 }
 
-async function someProducts(next, signal) {
-  const products = await askProducts(next.filters, 3 * EXAMPLES, signal);
-  const pictured = products.filter(({ image_url: url }) => url.startsWith("/images/") && url !== "/images/none.svg");
-  return { products: mixed(pictured.length ? pictured : products).slice(0, EXAMPLES) };
+async function fetchExamples(search, signal) {
+  const products = await fetchProducts(search.filters, 3 * EXAMPLES, signal);
+  const withPhoto = products.filter(({ image_url: url }) => url.startsWith("/images/") && url !== "/images/none.svg");
+  return { products: alternateBrands(withPhoto.length ? withPhoto : products).slice(0, EXAMPLES) };
 }
 
-// One of each brand after the other: the catalogue's own order has them in a row.
-function mixed(products) {
-  const rank = new Map();
+// The first product of each brand, then the second of each: the API lists the products of a brand together.
+function alternateBrands(products) {
+  const counts = new Map();
   const ranked = products.map((product) => {
     const brand = product.product_metadata.brand;
-    rank.set(brand, (rank.get(brand) ?? 0) + 1);
-    return [rank.get(brand), product];
+    counts.set(brand, (counts.get(brand) ?? 0) + 1);
+    return [counts.get(brand), product];
   });
-  return ranked.sort(([one], [other]) => one - other).map(([, product]) => product);
+  return ranked.sort(([a], [b]) => a - b).map(([, product]) => product);
 }
 
-function showAnswer(answer, next) {
-  if (answer.products) return showExamples(answer.products, next);
-  if (!answer.results.length) {
-    fill(nothing(filtersSet(next.filters) > 0, clearFilters));
-    return say("Nothing found.");
+function showResponse(response, search) {
+  if (response.products) return showExamples(response.products, search);
+  if (!response.results.length) {
+    fill(noResults(countFilters(search.filters) > 0, clearFilters));
+    return announce("No results.");
   }
-  for (const { product, photo_url: image } of answer.results) introduce(likeOf(product), product.title, image);
-  const number = answer.results.length;
-  const preposition = next.words ? "for" : "like";
-  const took = element("p", { class: "quiet" }, `in ${Math.round(answer.took_ms.total)} ms`);
+  for (const { product, photo_url: image } of response.results) {
+    rememberProduct(productKey(product), product.title, image);
+  }
+  const number = response.results.length;
+  const relation = search.text ? "for" : "similar to";
+  const duration = element("p", { class: "muted" }, `in ${Math.round(response.took_ms.total)} ms`);
   fill(
-    element("div", { class: "head" }, heading(`${count(number, "product")} ${preposition} ${nameOf(next)}`), took,
-      meaning(answer, next)),
-    grid(answer, next.filters),
-    more(answer, next),
+    element("div", { class: "results-header" },
+      heading(`${count(number, "product")} ${relation} ${describeQuery(search)}`), duration,
+      scoreHelp(response, search)),
+    resultGrid(response, search.filters),
+    showMoreButton(response, search),
   );
-  if (offered && answer.model !== offered.model) loadOffered(); // the index has changed to another model
-  say(count(number, "result"));
+  if (options && response.model !== options.model) loadOptions(); // the index has switched to another model
+  announce(count(number, "result"));
 }
 
-function showExamples(products, next) {
+function showExamples(products, search) {
   if (!products.length) {
-    const filtered = filtersSet(next.filters) > 0;
+    const filtered = countFilters(search.filters) > 0;
     const empty = hint("The catalogue is empty", "There is nothing to search yet.");
-    return fill(filtered ? nothing(true, clearFilters) : empty);
+    return fill(filtered ? noResults(true, clearFilters) : empty);
   }
-  for (const product of products) introduce(likeOf(product), product.title, product.image_url);
-  fill(heading("Or try one of these"), examples(products, next.filters));
+  for (const product of products) rememberProduct(productKey(product), product.title, product.image_url);
+  fill(heading("Or try one of these"), exampleGrid(products, search.filters));
 }
 
-function more(answer, next) {
-  const top = TOPS.find((one) => one > next.top);
-  if (!top || answer.results.length < next.top) return null;
-  const button = element("button", { type: "button", class: "further" }, "Show more");
+function showMoreButton(response, search) {
+  const limit = LIMITS.find((value) => value > search.limit);
+  if (!limit || response.results.length < search.limit) return null;
+  const button = element("button", { type: "button", class: "show-more" }, "Show more");
   button.addEventListener("click", async () => {
-    await begin({ ...next, top });
-    results.querySelectorAll(".grid a.large")[answer.results.length]?.focus();
+    await start({ ...search, limit });
+    results.querySelectorAll(".grid a.photo-link")[response.results.length]?.focus();
   });
   return button;
 }
 
-function wait(refined, searched) {
+function showLoading(sameQuery, isSearch) {
   results.setAttribute("aria-busy", "true");
-  if (refined && results.querySelector(".grid:not(.skeleton)")) return; // what is there stays, dimmed
-  const title = searched ? "Searching…" : "Or try one of these";
-  results.replaceChildren(heading(title), skeletons(EXAMPLES, !searched));
-  if (searched) scrollTo(0, 0);
+  if (sameQuery && results.querySelector(".grid:not(.skeleton)")) return; // the old results stay visible, dimmed
+  const title = isSearch ? "Searching…" : "Or try one of these";
+  results.replaceChildren(heading(title), skeletonGrid(EXAMPLES, !isSearch));
+  if (isSearch) scrollTo(0, 0);
 }
 
-function fill(...parts) {
+function fill(...children) {
   results.removeAttribute("aria-busy");
-  results.replaceChildren(...parts.filter(Boolean));
+  results.replaceChildren(...children.filter(Boolean));
 }
 
 function heading(title) {
-  return element("h2", { id: "found", tabindex: -1 }, title);
+  return element("h2", { id: "results-heading", tabindex: -1 }, title);
 }
 
-function same(one, other) {
-  return JSON.stringify(one) === JSON.stringify(other);
+function equal(a, b) {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
-function say(sentence) {
-  byId("said").textContent = sentence;
+// For screen readers.
+function announce(text) {
+  byId("status").textContent = text;
 }
 
-function keyOf(search) {
-  return `${addressOf(search)} ${search.photo ?? ""}`;
+function cacheKey(search) {
+  return `${urlOf(search)} ${search.photo ?? ""}`;
 }
 
-function keep(key, answer) {
-  answers.delete(key);
-  answers.set(key, answer);
-  if (answers.size > ANSWERS_KEPT) answers.delete(answers.keys().next().value);
+function cache(key, response) {
+  responses.delete(key);
+  responses.set(key, response);
+  if (responses.size > MAX_CACHED) responses.delete(responses.keys().next().value);
 }
 
-function takeAway() {
-  begin(search({ filters: wanted.filters }));
-  focusField();
+function removeQuery() {
+  start(createSearch({ filters: shown.filters }));
+  focusInput();
 }
 
 function clearFilters() {
-  filterForm.show(everything());
-  begin({ ...wanted, filters: everything(), top: FIRST_TOP }, { focus: true });
+  filterForm.show(noFilters());
+  start({ ...shown, filters: noFilters(), limit: DEFAULT_LIMIT }, { focus: true });
 }
 
-function unlock(key) {
-  useKey(key);
-  loadOffered();
-  begin(wanted);
+function submitKey(key) {
+  setApiKey(key);
+  loadOptions();
+  start(shown);
 }
 
-function focusField() {
-  (words.hidden ? byId("choose") : words).focus();
+function focusInput() {
+  (textInput.hidden ? byId("choose-photo") : textInput).focus();
 }
 
-let offered = null; // what the catalogue has to choose from, and the model that answers
+let options = null; // the filter values and the model: the response of GET /api/v1/filters
 
-async function loadOffered() {
-  const first = offered === null;
-  offered = await askFilters();
-  const wordless = !offered.answers_words;
-  for (const part of [words, byId("go")]) part.hidden = wordless;
-  document.body.classList.toggle("wordless", wordless);
-  byId("wordless").hidden = !wordless;
-  byId("wordless").textContent = offered.model
-    ? `Search by photo: the model in use, ${offered.model}, has no words. Words need CLIP.`
-    : "Nothing can be found yet: no photo of the catalogue is in the index.";
-  const photos = offered.photos === null ? "" : `, ${count(offered.photos, "photo")}`;
-  byId("model").textContent = offered.model ? `Answered by ${offered.model}${photos}` : "The index is empty";
-  if (first) filterForm.offer(offered);
+async function loadOptions() {
+  const isFirst = options === null;
+  options = await fetchFilters();
+  const photosOnly = !options.answers_words;
+  for (const control of [textInput, byId("search-button")]) control.hidden = photosOnly;
+  document.body.classList.toggle("photos-only", photosOnly);
+  byId("photos-only-hint").hidden = !photosOnly;
+  byId("photos-only-hint").textContent = options.model
+    ? `Search by photo. The model ${options.model} does not support text (CLIP does).`
+    : "Search is not available yet: the index does not contain any photos.";
+  const photos = options.photos === null ? "" : `, ${count(options.photos, "photo")}`;
+  byId("model").textContent = options.model ? `Model ${options.model}${photos}` : "The index is empty";
+  if (isFirst) filterForm.setOptions(options);
 }
 
-// Where only the page's trimmings fail, the search says itself what is wrong.
-function unlessReplaced(promise) {
+// For requests beside the search: if they fail, the search itself reports the problem.
+function ignoreProblems(promise) {
   promise.catch((error) => {
     if (error.name !== "AbortError" && !(error instanceof Problem)) throw error;
   });
 }
 
 async function searchByPhoto(photo) {
-  turn += 1;
-  const mine = turn;
-  say("Photo received.");
-  const small = await shrunk(photo);
-  const id = await keepPhoto(small);
-  if (mine === turn) await begin(search({ photo: id, filters: filterForm.read() }), { focus: true });
+  actions += 1;
+  const action = actions;
+  announce("Photo received.");
+  const reduced = await reducePhoto(photo);
+  const id = await addPhoto(reduced);
+  if (action === actions) await start(createSearch({ photo: id, filters: filterForm.read() }), { focus: true });
 }
 
 watchPhotos({
-  inputs: [byId("choose"), byId("take")],
-  overlay: byId("drop"),
-  found: searchByPhoto,
-  refused: (sentence) => {
-    asking.abort();
-    fill(hint("That is no photo", sentence, () => show(wanted, { scroll: 0 })));
-    say(sentence);
+  inputs: [byId("choose-photo"), byId("take-photo")],
+  overlay: byId("drop-overlay"),
+  onPhoto: searchByPhoto,
+  onRejected: (reason) => {
+    pending.abort();
+    fill(hint("Not a photo", reason, () => show(shown, { scroll: 0 })));
+    announce(reason);
   },
 });
 
-byId("ask").addEventListener("submit", (event) => {
+byId("search-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  const asked = words.value.trim();
-  if (asked && !words.hidden) begin(search({ words: asked, filters: filterForm.read() }));
+  const text = textInput.value.trim();
+  if (text && !textInput.hidden) start(createSearch({ text, filters: filterForm.read() }));
 });
 
-// Links that stay on this page: a search more, without loading it anew. Another tab or window is the browser's affair.
+// Links to this page run a search without a page load. The browser opens them in another tab or window as usual.
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("a.more, a.example, #home");
+  const link = event.target.closest("a.more-like-this, a.example, #home");
   if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
-  const next = ofAddress(link.href);
-  if (link.id === "home") filterForm.show(everything());
-  begin(next, { focus: true });
+  if (link.id === "home") filterForm.show(noFilters());
+  start(parseUrl(link.href), { focus: true });
   scrollTo(0, 0);
 });
 
-// Not by its address: that would be an entry of the history without the photo.
+// Without following the link: that would add a history entry without the photo.
 byId("skip").addEventListener("click", (event) => {
   event.preventDefault();
   results.focus();
@@ -255,28 +261,28 @@ byId("skip").addEventListener("click", (event) => {
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-  const typing = event.target.matches("input:not([type=checkbox], [type=file]), select, textarea");
-  if (event.key === "/" && !typing) {
+  const isTyping = event.target.matches("input:not([type=checkbox], [type=file]), select, textarea");
+  if (event.key === "/" && !isTyping) {
     event.preventDefault();
-    focusField();
+    focusInput();
   } else if (event.key === "Escape" && !event.target.matches("select")) {
-    if (!asks(wanted) && !words.value) filterForm.show(everything());
-    words.value = "";
-    begin(search({ filters: filterForm.read() }));
-    focusField();
+    if (!hasQuery(shown) && !textInput.value) filterForm.show(noFilters());
+    textInput.value = "";
+    start(createSearch({ filters: filterForm.read() }));
+    focusInput();
   }
 });
 
 addEventListener("popstate", () => {
-  turn += 1;
-  filterForm.forget();
-  const next = present();
-  filterForm.show(next.filters);
-  show(next, { scroll: history.state?.scroll ?? 0 });
+  actions += 1;
+  filterForm.cancel();
+  const search = currentSearch();
+  filterForm.show(search.filters);
+  show(search, { scroll: history.state?.scroll ?? 0 });
 });
-addEventListener("online", () => offline && show(wanted));
+addEventListener("online", () => offline && show(shown));
 
 history.scrollRestoration = "manual";
-filterForm.show(present().filters);
-unlessReplaced(loadOffered());
-show(present());
+filterForm.show(currentSearch().filters);
+ignoreProblems(loadOptions());
+show(currentSearch());

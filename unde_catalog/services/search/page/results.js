@@ -1,56 +1,57 @@
 /**
- * Found products as a grid of pictures, and the place where they will be while they are searched.
+ * The result grid, the example products of the start page, and the placeholders while a search runs.
  *
- * What is told when there are none is in notices.js.
+ * messages.js shows what happens when there are no results.
  */
 
-import { addressOf, search } from "./address.js";
-import { count, element, icon, unseen } from "./dom.js";
+import { count, element, hiddenText, icon } from "./dom.js";
+import { createSearch, urlOf } from "./search-state.js";
 
-const SHOPS_SHOWN = 2;
+const STORES_SHOWN = 2;
 const SIZES_SHOWN = 8;
-const [NARROWEST, WIDEST] = [0.64, 0.84]; // width by height: near the frame's 3 by 4, so that it may be filled
-const LARGE_FIRST = 4; // pictures that are loaded at once: the first row is in sight
+const [MIN_RATIO, MAX_RATIO] = [0.64, 0.84]; // width by height: close enough to the frame's 3:4 to fill it
+const EAGER_IMAGES = 4; // the first row, which is visible at once
 
-/** A list of found products, as an answer of the API has them; `filters` go on in "more like this". */
-export function grid(answer, filters) {
-  const cards = answer.results.map((result, place) => card(result, place, filters));
+/** The grid of a search response. `filters` also apply to "More like this". */
+export function resultGrid(response, filters) {
+  const cards = response.results.map((result, position) => card(result, position, filters));
   return element("ol", { class: "grid" }, ...cards);
 }
 
-/** Products to begin with: each leads to a search for what is like it. */
-export function examples(products, filters) {
+/** Example products for the start page. Each links to a search for similar products. */
+export function exampleGrid(products, filters) {
   const cards = products.map((product) =>
     element(
       "li", {},
       element(
-        "a", { href: addressOf(search({ like: likeOf(product), filters })), class: "example" },
+        "a", { href: urlOf(createSearch({ product: productKey(product), filters })), class: "example" },
         picture(product.image_url, "", true),
-        unseen("More like "), element("span", { class: "title" }, product.title),
-        element("span", { class: "quiet" }, product.product_metadata.brand_name),
+        hiddenText("More like "), element("span", { class: "title" }, product.title),
+        element("span", { class: "muted" }, product.product_metadata.brand_name),
       ),
     ),
   );
   return element("ul", { class: "grid small" }, ...cards);
 }
 
-/** Empty places, so that nothing jumps when the pictures come. */
-export function skeletons(number, small = false) {
-  const place = () => element("li", {}, element("span", { class: "photo" }), element("span", { class: "words" }));
+/** Empty cards, which keep the layout stable until the results arrive. */
+export function skeletonGrid(number, small = false) {
+  const place = () => element("li", {}, element("span", { class: "photo" }), element("span", { class: "lines" }));
   const places = Array.from({ length: number }, place);
   return element("ul", { class: small ? "grid small skeleton" : "grid skeleton", "aria-hidden": "true" }, ...places);
 }
 
-/** What the percentages mean, said where they are seen. */
-export function meaning(answer, wanted) {
-  const said = wanted.words
-    ? "How well a photo fits your words to the model: compare them with each other, not with 100%."
-    : "How alike two photos look to the model: 100% is the same picture, 0% one that has nothing in common with it. "
-      + experience(answer.score_meaning);
-  const more = "Each product stands where its best photo does. Percentages of different models can't be compared.";
-  const model = `This search was answered by ${answer.model}.`;
-  return element("details", { class: "meaning" }, element("summary", {}, "What the percentage means"),
-    element("p", {}, `${said} ${more} ${model}`));
+/** An explanation of the scores of a response. */
+export function scoreHelp(response, search) {
+  const meaning = search.text
+    ? "The percentage says how well a photo matches your text, according to the model. "
+      + "Compare the percentages with each other, not with 100%."
+    : "The percentage says how similar two photos are, according to the model. 100% is the same photo, 0% means that "
+      + `they have nothing in common. ${measurements(response.score_meaning)}`;
+  const ranking = "Products are ranked by their best photo. Percentages of different models are not comparable.";
+  const model = `The model of this search is ${response.model}.`;
+  return element("details", { class: "score-help" }, element("summary", {}, "What the percentage means"),
+    element("p", {}, `${meaning} ${ranking} ${model}`));
 }
 
 /** A share from 0 to 1 as a whole percentage. */
@@ -58,91 +59,93 @@ function percent(share) {
   return `${Math.round(100 * share)}%`;
 }
 
-/** What is known of such scores from photos whose garments are known. */
-function experience(steps) {
-  if (!steps.length) return "What a good percentage is was not measured for this model.";
+/** What such scores meant for photos of known garments. */
+function measurements(steps) {
+  if (!steps.length) return "This model has not been measured.";
   const [first, ...others] = steps.map(({ at_least, same_garment }) => [percent(at_least), percent(same_garment)]);
   const rest = others.map(([score, share]) => `; at ${score} or more, ${share}`).join("");
   return `Measured on photos of known garments: of pairs at ${first[0]} or more, ${first[1]} show the same one${rest}.`;
 }
 
-/** A price with its currency, as this browser's language writes it. */
-export function price(amount, currency) {
+/** A price with its currency, in the format of the browser's language. */
+export function formatPrice(amount, currency) {
   if (amount === null || amount === undefined) return "Price unknown";
   try {
     return new Intl.NumberFormat(undefined, { style: "currency", currency }).format(amount);
-  } catch { // a currency that isn't three letters, or none
+  } catch { // no currency, or not three letters
     return [amount, currency].filter(Boolean).join(" ");
   }
 }
 
-/** What says of a product that others like it are wanted. */
-export function likeOf(product) {
+/** What identifies a product in a search for similar ones. */
+export function productKey(product) {
   return { id: product.external_id, brand: product.product_metadata.brand };
 }
 
-function card(result, place, filters) {
+function card(result, position, filters) {
   const { product } = result;
-  const about = product.product_metadata;
-  const name = `${product.title}, ${about.brand_name}`;
+  const metadata = product.product_metadata;
+  const name = `${product.title}, ${metadata.brand_name}`;
   return element(
     "li", {},
     element(
       "article", { "aria-label": name },
-      element("a", { class: "large", href: result.photo_url, target: "_blank", rel: "noopener noreferrer" },
-        picture(result.photo_url, `Photo of ${product.title}`, place < LARGE_FIRST), unseen(", large, in a new tab")),
+      element("a", { class: "photo-link", href: result.photo_url, target: "_blank", rel: "noopener noreferrer" },
+        picture(result.photo_url, `Photo of ${product.title}`, position < EAGER_IMAGES),
+        hiddenText(", full size, in a new tab")),
       score(result.score),
       element("h3", { class: "title" }, product.title),
-      element("p", { class: "quiet" }, [about.brand_name, about.colour].filter(Boolean).join(", ")),
-      element("p", { class: "price" }, price(product.price, product.currency)),
-      about.active === false && element("p", { class: "quiet" }, "No longer on sale"),
+      element("p", { class: "muted" }, [metadata.brand_name, metadata.colour].filter(Boolean).join(", ")),
+      element("p", { class: "price" }, formatPrice(product.price, product.currency)),
+      metadata.active === false && element("p", { class: "muted" }, "No longer on sale"),
       stock(result.in_stock),
-      element("a", { class: "button more", href: addressOf(search({ like: likeOf(product), filters })),
+      element("a", { class: "button more-like-this",
+        href: urlOf(createSearch({ product: productKey(product), filters })),
         "aria-label": `More like this: ${product.title}` }, "More like this"),
     ),
   );
 }
 
-function picture(url, alt, atOnce) {
+function picture(url, alt, eager) {
   const image = element("img", {
-    src: url, alt, width: 300, height: 400, decoding: "async", loading: atOnce ? "eager" : "lazy",
+    src: url, alt, width: 300, height: 400, decoding: "async", loading: eager ? "eager" : "lazy",
     referrerpolicy: "no-referrer",
   });
   const frame = element("span", { class: "photo" }, image);
   image.addEventListener("load", () => {
     const ratio = image.naturalWidth / image.naturalHeight;
-    frame.classList.add("here");
-    frame.classList.toggle("near", ratio > NARROWEST && ratio < WIDEST);
+    frame.classList.add("loaded");
+    frame.classList.toggle("cover", ratio > MIN_RATIO && ratio < MAX_RATIO);
   }, { once: true });
   image.addEventListener("error", () => {
-    frame.classList.add("gone");
-    frame.replaceChildren(icon("M4 5h16v14H4zM4 16l5-4 3 2.5M14 14l2-2 4 4"), unseen(alt),
-      element("span", {}, "No photo to show"));
+    frame.classList.add("failed");
+    frame.replaceChildren(icon("M4 5h16v14H4zM4 16l5-4 3 2.5M14 14l2-2 4 4"), hiddenText(alt),
+      element("span", {}, "Photo not available"));
   }, { once: true });
   return frame;
 }
 
 function score(cosine) {
-  const likeness = percent(Math.max(0, Math.min(1, cosine)));
-  const filled = element("span", {});
-  filled.style.inlineSize = likeness; // through the object model: a style attribute is forbidden here
-  return element("p", { class: "score", title: "How alike this photo and what you search by are to the model" },
-    element("span", { class: "rail", "aria-hidden": "true" }, filled), unseen("Likeness "), likeness);
+  const similarity = percent(Math.max(0, Math.min(1, cosine)));
+  const value = element("span", {});
+  value.style.inlineSize = similarity; // through the DOM: the content security policy forbids style attributes
+  return element("p", { class: "score", title: "Similarity of this photo to your query, according to the model" },
+    element("span", { class: "bar", "aria-hidden": "true" }, value), hiddenText("Similarity "), similarity);
 }
 
-function stock(shops) {
-  if (!shops?.length) return element("p", { class: "stock quiet" }, "In no shop as far as we know");
-  const [seen, others] = [shops.slice(0, SHOPS_SHOWN), shops.slice(SHOPS_SHOWN)];
+function stock(stores) {
+  if (!stores?.length) return element("p", { class: "stock muted" }, "Not in stock at any known store");
+  const [shown, hidden] = [stores.slice(0, STORES_SHOWN), stores.slice(STORES_SHOWN)];
   return element(
     "div", { class: "stock" },
-    element("p", {}, `In ${count(shops.length, "shop")}`),
-    element("ul", {}, ...seen.map(shopLine)),
-    others.length > 0 && element("details", {}, element("summary", {}, `and ${others.length} more`),
-      element("ul", {}, ...others.map(shopLine))),
+    element("p", {}, `In stock at ${count(stores.length, "store")}`),
+    element("ul", {}, ...shown.map(storeLine)),
+    hidden.length > 0 && element("details", {}, element("summary", {}, `and ${hidden.length} more`),
+      element("ul", {}, ...hidden.map(storeLine))),
   );
 }
 
-function shopLine(shop) {
-  const sizes = shop.sizes.slice(0, SIZES_SHOWN).join(", ") + (shop.sizes.length > SIZES_SHOWN ? ", …" : "");
-  return element("li", {}, shop.name || `Shop ${shop.store_id}`, sizes && element("span", { class: "sizes" }, sizes));
+function storeLine({ name, store_id, sizes }) {
+  const text = sizes.slice(0, SIZES_SHOWN).join(", ") + (sizes.length > SIZES_SHOWN ? ", …" : "");
+  return element("li", {}, name || `Store ${store_id}`, text && element("span", { class: "sizes" }, text));
 }

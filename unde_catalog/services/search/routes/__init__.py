@@ -1,1 +1,1 @@
-"""The search API's operations, a file a resource."""
+"""The endpoints of the search API."""

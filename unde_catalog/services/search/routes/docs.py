@@ -1,6 +1,6 @@
-"""The API's documentation for people at `/docs`: Swagger UI, its files from a wheel.
+"""The interactive API documentation at `/docs`: Swagger UI, served from an installed package.
 
-Nothing is loaded from another host: pages of the API may not (their policy says so), and servers often can't.
+Nothing is loaded from another host: the content security policy forbids it, and servers may have no internet access.
 """
 
 from functools import cache
@@ -12,9 +12,9 @@ from fastapi.responses import FileResponse, HTMLResponse
 
 from unde_catalog.services.search.schemas.problems import Problem
 
-_WHEEL = "fastapi_offline"  # holds Swagger UI's own files; nothing of it is imported
+_PACKAGE = "fastapi_offline"  # contains the files of Swagger UI; its code is not imported
 _FILES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "favicon.png": "image/png"}
-# Swagger UI sets styles on its elements; scripts are files all the same.
+# Swagger UI sets inline styles. It needs no inline scripts.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -33,13 +33,13 @@ router = APIRouter(prefix="/docs", include_in_schema=False)
 
 @router.get("")
 async def docs() -> Response:
-    """The documentation's page."""
+    """The documentation page."""
     return HTMLResponse(_PAGE, headers=_HEADERS)
 
 
 @router.get("/start.js")
 async def start() -> Response:
-    """What starts Swagger UI."""
+    """The script that starts Swagger UI."""
     return Response(_START, media_type="text/javascript", headers=_HEADERS)
 
 
@@ -47,12 +47,12 @@ async def start() -> Response:
 async def file(name: str) -> Response:
     """A file of Swagger UI."""
     if name not in _FILES:
-        raise Problem(404, "not_found", "there is nothing at this address")
+        raise Problem(404, "not_found", "There is nothing at this address.")
     return FileResponse(_folder() / name, media_type=_FILES[name], headers=_HEADERS)
 
 
 @cache
 def _folder() -> Path:
-    spec = find_spec(_WHEEL)
-    assert spec is not None and spec.origin is not None  # the extra brings it
+    spec = find_spec(_PACKAGE)
+    assert spec is not None and spec.origin is not None  # installed by the extra [search]
     return Path(spec.origin).parent / "static"

@@ -1,101 +1,180 @@
-"""GET /api/v1/products: the catalogue in pages, with filters. Each page costs the same, however far on it is.
+"""Endpoints to read, add, edit and withdraw one product. They work on its row in raw_products.
 
-Which rows make a page is `stores/staging/products/pages.py`'s.
+Database triggers make changed products due for the stages, as for every writer. `product_list.py` lists products.
 """
 
-from decimal import Decimal
-from typing import Annotated
-from urllib.parse import urlencode
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated, cast
+from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from fastapi import APIRouter, Header, Query, Response
 
-from unde_catalog.services.search.context import InContext
-from unde_catalog.services.search.schemas.cursors import BadCursor, cursor, opened
+from unde_catalog.brands import IndexScope
+from unde_catalog.services.search.context import ContextDep
+from unde_catalog.services.search.middleware.access import RequiresWriteKey
+from unde_catalog.services.search.routes.product_list import PATH
 from unde_catalog.services.search.schemas.problems import Problem
 from unde_catalog.services.search.schemas.product import Product
-from unde_catalog.services.search.schemas.product_view import product_answer
+from unde_catalog.services.search.schemas.product_input import NewProduct, ProductEdit
+from unde_catalog.services.search.schemas.product_view import product_response
 from unde_catalog.stages.raw_products.clean import clean_text
 from unde_catalog.stores.db.database import Cursor
-from unde_catalog.stores.staging.products import edit as catalogue_api
-from unde_catalog.stores.staging.products import pages
-from unde_catalog.stores.staging.products.pages import OnSale, ProductFilter
-
-PATH = "/api/v1/products"
-_MOST_VALUES = 20  # of one filter
+from unde_catalog.stores.staging.products import edit as product_rows
+from unde_catalog.stores.staging.products.edit import CatalogueProduct
+from unde_catalog.stores.staging.products.product import API_SOURCE
 
 router = APIRouter(tags=["products"])
 
-_Text = Annotated[str, StringConstraints(max_length=1_000), AfterValidator(clean_text)]
-_Texts = Annotated[list[_Text], Field(max_length=_MOST_VALUES)]
-_Price = Annotated[Decimal | None, Query(ge=0, max_digits=10, decimal_places=2, allow_inf_nan=False)]
+_PRODUCT = f"{PATH}/{{external_id:path}}"  # an external id may contain slashes
+OfBrand = Annotated[
+    str | None, Query(max_length=50, description="The brand's key. Required if several brands use this external id.")
+]
+_IfMatch = Annotated[
+    str | None, Header(description="The ETag of the version that you edit. 412 if the product has changed since.")
+]
+_IfNoneMatch = Annotated[str | None, Header(description="An ETag. 304 if the product has not changed since.")]
 
 
-class ProductPage(BaseModel):
-    """Some products in the order of their ids."""
-
-    products: list[Product]
-    next: str | None = Field(description="where the next page is, with the same filters; null at the end")
-
-
-def _wanted(
-    brand: Annotated[_Texts, Query(default_factory=list, description="a brand's key; may be repeated")],
-    category: Annotated[_Texts, Query(default_factory=list, description="as it is; may be repeated")],
-    price_from: _Price = None,
-    price_to: _Price = None,
-    active: Annotated[OnSale, Query(description="true: on sale; false: no longer; any: both")] = "true",
-    in_stock_at: Annotated[
-        str | None,
-        Query(
-            pattern=r"^[a-z0-9]{1,50}:[0-9]{1,9}$", description="brand:store_id, what this shop had at its last look"
-        ),
-    ] = None,
-) -> ProductFilter:
-    brands = set(brand)
-    shop, _, store = (in_stock_at or "").partition(":")
-    if shop:
-        if brands and shop not in brands:
-            raise Problem(422, "invalid_request", "in_stock_at: the shop is of none of the brands that are asked for")
-        brands = {shop}
-    return ProductFilter(
-        brands=tuple(sorted(brands)),
-        categories=tuple(sorted(set(category))),
-        price_from=price_from,
-        price_to=price_to,
-        on_sale=active,
-        in_stock_at=int(store) if shop else None,
-    )
+@router.get(_PRODUCT, summary="Get a product")
+def get_product(
+    external_id: str,
+    response: Response,
+    context: ContextDep,
+    of_brand: OfBrand = None,
+    if_none_match: _IfNoneMatch = None,
+) -> Product:
+    """The product with this external id, also if it is no longer on sale."""
+    product = product_response(context.db.run(_find, external_id, of_brand))
+    headers = {"ETag": etag(product), "Cache-Control": "no-cache"}
+    if if_none_match is not None and _has_etag(if_none_match, headers["ETag"], weak=True):
+        return cast(Product, Response(status_code=304, headers=headers))
+    response.headers.update(headers)
+    return product
 
 
-@router.get(PATH, summary="The catalogue, in pages")
-def products(
-    request: Request,
-    context: InContext,
-    wanted: Annotated[ProductFilter, Depends(_wanted)],
-    limit: Annotated[int, Query(ge=1, le=200, description="products a page, at the most")] = 50,
-    after: Annotated[str | None, Query(max_length=100, description="from `next` of the page before")] = None,
-) -> ProductPage:
-    """Products in the order of their ids.
+@router.post(PATH, status_code=201, dependencies=[RequiresWriteKey], summary="Add a product")
+def add_product(body: NewProduct, response: Response, context: ContextDep) -> Product:
+    """Add a product to a brand. Its source is `api`. Its photos are downloaded like all others.
 
-    A page may have fewer products than `limit`, even none, where the filters leave out most of what it looked at:
-    `next` is null at the end, and only there. No total is counted.
+    409 `product_exists` if the external id is in use. A product of the same brand that is no longer on sale is put on
+    sale again with these fields.
     """
-    filters = repr(wanted)
-    try:
-        start = 0 if after is None else opened(after, filters)
-    except BadCursor as error:
-        raise Problem(422, "bad_cursor", str(error)) from None
-    page, rows = context.db.run(_read, wanted, start, limit)
-    following = None
-    if page.after is not None:
-        kept = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
-        following = f"{PATH}?{urlencode([*kept, ('after', cursor(page.after, filters))])}"
-    return ProductPage(products=[product_answer(row) for row in rows], next=following)
+    index_scope = context.settings.brands[body.brand].index_scope
+    product = product_response(context.db.run(_add, body, index_scope))
+    response.headers["ETag"] = etag(product)
+    response.headers["Location"] = f"{PATH}/{quote(product.external_id, safe='')}"
+    return product
 
 
-def _read(
-    cursor: Cursor, wanted: ProductFilter, after: int, limit: int
-) -> tuple[pages.ProductIdPage, list[catalogue_api.CatalogueProduct]]:
-    page = pages.page(cursor, wanted, after, limit)
-    rows = catalogue_api.by_ids(cursor, page.ids)
-    return page, [rows[one] for one in page.ids if one in rows]
+@router.put(_PRODUCT, dependencies=[RequiresWriteKey], summary="Edit a product")
+def edit_product(
+    external_id: str,
+    body: ProductEdit,
+    response: Response,
+    context: ContextDep,
+    of_brand: OfBrand = None,
+    if_match: _IfMatch = None,
+) -> Product:
+    """Replace all editable fields of a product and put it on sale.
+
+    If the product is collected from a brand, the next collection overwrites the fields with the brand's values. A
+    product of source `api` keeps them.
+    """
+    product = product_response(context.db.run(_edit, external_id, of_brand, body, if_match))
+    response.headers["ETag"] = etag(product)
+    return product
+
+
+@router.delete(_PRODUCT, status_code=204, dependencies=[RequiresWriteKey], summary="Withdraw a product")
+def withdraw_product(
+    external_id: str, context: ContextDep, of_brand: OfBrand = None, if_match: _IfMatch = None
+) -> None:
+    """Take a product off sale. It leaves the indexes and production, and its row stays. Repeating this is harmless.
+
+    If the brand still lists the product, the next collection puts it on sale again.
+    """
+    context.db.run(_withdraw, external_id, of_brand, if_match)
+
+
+def etag(product: Product) -> str:
+    """The ETag of a product as clients see it. It changes with any of its fields."""
+    return f'"{hashlib.sha256(product.model_dump_json().encode()).hexdigest()[:32]}"'
+
+
+def _find(cursor: Cursor, external_id: str, brand: str | None, *, for_update: bool = False) -> CatalogueProduct:
+    """The product with that external id. Raises a `Problem`: 404 for none, 409 for more than one brand."""
+    if clean_text(external_id) != external_id or brand is not None and clean_text(brand) != brand:
+        raise _unknown()
+    rows = product_rows.named(cursor, external_id, brand, to_change=for_update)
+    brands = list(dict.fromkeys(row.brand for row in rows))
+    if len(brands) > 1:
+        raise Problem(
+            409,
+            "ambiguous_product",
+            f"Several brands have a product with this external id ({', '.join(brands)}). Choose one with of_brand.",
+            brands=brands,
+        )
+    if not rows:
+        raise _unknown()
+    return next((row for row in rows if row.source != API_SOURCE), rows[0])
+
+
+def _add(cursor: Cursor, body: NewProduct, index_scope: IndexScope) -> CatalogueProduct:
+    new = body.product(body.external_id)
+    rows = product_rows.named(cursor, body.external_id, to_change=True)
+    if rows:
+        product_id = _off_sale(rows, body.brand)
+        product_rows.replace(cursor, product_id, new)
+        return product_rows.by_ids(cursor, [product_id])[product_id]
+    product_id = product_rows.insert(cursor, body.brand, index_scope, new)
+    if product_id is None:  # a concurrent request has just inserted it
+        raise _exists([])
+    return product_rows.by_ids(cursor, [product_id])[product_id]
+
+
+def _off_sale(rows: Sequence[CatalogueProduct], brand: str) -> int:
+    """The id of the brand's product that is off sale. Raises a `Problem` if one is on sale or another brand's."""
+    if any(row.active or row.brand != brand for row in rows):
+        raise _exists(list(dict.fromkeys(row.brand for row in rows)))
+    return next((row for row in rows if row.source != API_SOURCE), rows[0]).id
+
+
+def _edit(
+    cursor: Cursor, external_id: str, brand: str | None, body: ProductEdit, if_match: str | None
+) -> CatalogueProduct:
+    row = _find(cursor, external_id, brand, for_update=True)
+    _check_unchanged(row, if_match)
+    product_rows.replace(cursor, row.id, body.product(row.external_id))
+    return product_rows.by_ids(cursor, [row.id])[row.id]
+
+
+def _withdraw(cursor: Cursor, external_id: str, brand: str | None, if_match: str | None) -> None:
+    row = _find(cursor, external_id, brand, for_update=True)
+    _check_unchanged(row, if_match)
+    product_rows.withdraw(cursor, row.id)
+
+
+def _check_unchanged(row: CatalogueProduct, if_match: str | None) -> None:
+    if if_match is None or _has_etag(if_match, etag(product_response(row)), weak=False):
+        return
+    detail = "The product has changed since the version in If-Match. Get it again and edit that version."
+    raise Problem(412, "product_changed", detail)
+
+
+def _has_etag(header: str, tag: str, *, weak: bool) -> bool:
+    """Whether a header's list contains the tag or `*`. `weak`: also as a weak tag (`W/`)."""
+    tags = [part.strip() for part in header.split(",")]
+    if weak:
+        tags = [part.removeprefix("W/") for part in tags]
+    return "*" in tags or tag in tags
+
+
+def _unknown() -> Problem:
+    return Problem(404, "unknown_product", "There is no product with this external id.")
+
+
+def _exists(brands: Sequence[str]) -> Problem:
+    where = f" ({', '.join(brands)})" if brands else ""
+    detail = f"A product with this external id exists already{where}. Edit it with PUT."
+    return Problem(409, "product_exists", detail, brands=list(brands))

@@ -1,4 +1,7 @@
-"""Searches over HTTP: by a photo, by words, by a product; and what they can be narrowed down to."""
+"""Search endpoints: by photo, by text and by product, and the values to filter by.
+
+`search_service.py` runs the searches.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -12,126 +15,128 @@ from pydantic import BaseModel
 
 from unde_catalog.services.search.context import Context
 from unde_catalog.services.search.schemas.search import (
-    USUAL_RESULTS,
+    DEFAULT_RESULTS,
     BrandKey,
     Brands,
     Categories,
     FiltersResponse,
     Price,
     SearchResponse,
-    ShopName,
+    StoreParam,
     Text,
     TextSearch,
     Threshold,
     TopK,
-    filters_of,
+    build_filters,
 )
 from unde_catalog.services.search.search_service import QueryEmbedding, SearchQuery, SearchService
 from unde_catalog.services.search.uploads import Uploads
 from unde_catalog.stages.visual_index.vector_store import ModelReplaced
 
 _T = TypeVar("_T")
-_EMBEDDING_AT_ONCE = 2  # a model uses all cores for one photo; meanwhile another one is prepared
+_EMBED_CONCURRENCY = 2  # a model uses all cores for one photo; the second slot prepares the next photo meanwhile
 
 router = APIRouter(prefix="/api/v1", tags=["search"])
 
 
-class Searching:
-    """The searches of an application, each within the time that is set."""
+class SearchRunner:
+    """Runs an application's searches in threads, each within the configured timeout (`TimeoutError`)."""
 
     def __init__(self, context: Context) -> None:
-        self.finder = SearchService(context)
+        self.service = SearchService(context)
         self.uploads = Uploads(context.settings, context.metrics)
-        self._seconds = context.settings.search_timeout
-        self._embedding = anyio.CapacityLimiter(_EMBEDDING_AT_ONCE)
+        self._timeout = context.settings.search_timeout
+        self._embed_limiter = anyio.CapacityLimiter(_EMBED_CONCURRENCY)
 
-    async def by_photo(self, photo: UploadFile, asked: SearchQuery) -> SearchResponse:
-        """By a photo that was sent."""
-        async with asyncio.timeout(self._seconds):
-            picture = await self.uploads.read(photo.file, photo.size)
-            return await self._by(lambda: self.finder.embed_picture(picture), asked)
+    async def by_photo(self, photo: UploadFile, query: SearchQuery) -> SearchResponse:
+        """Search by an uploaded photo."""
+        async with asyncio.timeout(self._timeout):
+            image = await self.uploads.read(photo.file, photo.size)
+            return await self._search(lambda: self.service.embed_image(image), query)
 
-    async def by_words(self, words: str, asked: SearchQuery) -> SearchResponse:
-        """By words."""
-        async with asyncio.timeout(self._seconds):
-            return await self._by(lambda: self.finder.embed_words(words), asked)
+    async def by_text(self, text: str, query: SearchQuery) -> SearchResponse:
+        """Search by text."""
+        async with asyncio.timeout(self._timeout):
+            return await self._search(lambda: self.service.embed_text(text), query)
 
-    async def in_time(self, work: Callable[[], _T]) -> _T:
-        """In a thread; who waits for it no longer leaves it to end by itself."""
-        async with asyncio.timeout(self._seconds):
-            return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+    async def run(self, call: Callable[[], _T]) -> _T:
+        """Run a blocking call in a thread. After the timeout the thread finishes in the background."""
+        async with asyncio.timeout(self._timeout):
+            return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
 
-    async def _by(self, embed: Callable[[], QueryEmbedding], asked: SearchQuery) -> SearchResponse:
-        embedded = await anyio.to_thread.run_sync(embed, limiter=self._embedding)
+    async def _search(self, embed: Callable[[], QueryEmbedding], query: SearchQuery) -> SearchResponse:
+        embedding = await anyio.to_thread.run_sync(embed, limiter=self._embed_limiter)
         try:
-            return await self.in_time(lambda: self.finder.find(embedded, asked))
-        except ModelReplaced:  # another one serves since then
-            embedded = await anyio.to_thread.run_sync(embed, limiter=self._embedding)
-            return await self.in_time(lambda: self.finder.find(embedded, asked))
+            return await self.run(lambda: self.service.search(embedding, query))
+        except ModelReplaced:  # the index has switched to another model: embed with that one
+            embedding = await anyio.to_thread.run_sync(embed, limiter=self._embed_limiter)
+            return await self.run(lambda: self.service.search(embedding, query))
 
 
-async def _searching(request: Request) -> Searching:
-    return request.app.state.searching
+async def _runner(request: Request) -> SearchRunner:
+    return request.app.state.search_runner
 
 
-InSearching = Annotated[Searching, Depends(_searching)]
+RunnerDep = Annotated[SearchRunner, Depends(_runner)]
 
 
-@router.post("/search/by-image", response_model=SearchResponse, summary="Search by a photo")
+@router.post("/search/by-image", response_model=SearchResponse, summary="Search by photo")
 async def by_image(
-    searching: InSearching,
-    file: Annotated[UploadFile, File(description="JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF, 20 MB at the most")],
-    top_k: Annotated[TopK, Form()] = USUAL_RESULTS,
+    runner: RunnerDep,
+    file: Annotated[UploadFile, File(description="JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF, at most 20 MB.")],
+    top_k: Annotated[TopK, Form()] = DEFAULT_RESULTS,
     threshold: Annotated[Threshold, Form()] = None,
     brand: Annotated[Brands, Form()] = [],  # noqa: B006  FastAPI copies it
     category: Annotated[Categories, Form()] = [],  # noqa: B006
     price_from: Annotated[Price, Form()] = None,
     price_to: Annotated[Price, Form()] = None,
-    shop: Annotated[ShopName, Form()] = None,
+    shop: Annotated[StoreParam, Form()] = None,
 ) -> Response:
-    """The products whose photos look most like this one."""
-    asked = SearchQuery(filters_of(brand, category, price_from, price_to, shop), top_k, threshold)
-    return _json(await searching.by_photo(file, asked))
+    """The products whose photos are most similar to this one."""
+    query = SearchQuery(build_filters(brand, category, price_from, price_to, shop), top_k, threshold)
+    return _json(await runner.by_photo(file, query))
 
 
-@router.post("/search/by-text", response_model=SearchResponse, summary="Search by words")
-async def by_text(searching: InSearching, asked: TextSearch) -> Response:
-    """The products whose photos show what the words say; 501 `words_need_clip` where the model knows no words."""
-    filters = filters_of(asked.brands, asked.categories, asked.price_from, asked.price_to, asked.shop)
-    return _json(await searching.by_words(asked.query, SearchQuery(filters, asked.top_k, asked.threshold)))
+@router.post("/search/by-text", response_model=SearchResponse, summary="Search by text")
+async def by_text(runner: RunnerDep, body: TextSearch) -> Response:
+    """The products whose photos match the text best. 501 `words_need_clip` if the model supports photos only."""
+    filters = build_filters(body.brands, body.categories, body.price_from, body.price_to, body.shop)
+    return _json(await runner.by_text(body.query, SearchQuery(filters, body.top_k, body.threshold)))
 
 
 @router.get(
     "/products/{external_id:path}/similar",
     response_model=SearchResponse,
-    summary="More like a product",
+    summary="Find similar products",
 )
 async def similar(
-    searching: InSearching,
+    runner: RunnerDep,
     external_id: Annotated[Text, Path(max_length=100)],
-    n: Annotated[int | None, Query(ge=1, le=32_767, description="by this one of its photos, else the first")] = None,
-    of_brand: Annotated[
-        BrandKey | None, Query(description="whose product, where two brands have one of this id")
+    n: Annotated[
+        int | None, Query(ge=1, le=32_767, description="Which of the product's photos to compare. Default: the first.")
     ] = None,
-    top_k: Annotated[TopK, Query()] = USUAL_RESULTS,
+    of_brand: Annotated[
+        BrandKey | None, Query(description="The product's brand. Required if several brands use this external id.")
+    ] = None,
+    top_k: Annotated[TopK, Query()] = DEFAULT_RESULTS,
     threshold: Annotated[Threshold, Query()] = None,
     brand: Annotated[Brands, Query()] = [],  # noqa: B006
     category: Annotated[Categories, Query()] = [],  # noqa: B006
     price_from: Annotated[Price, Query()] = None,
     price_to: Annotated[Price, Query()] = None,
-    shop: Annotated[ShopName, Query()] = None,
+    shop: Annotated[StoreParam, Query()] = None,
 ) -> Response:
-    """The other products whose photos look most like this one's. It is by its stored embedding: nothing is embedded."""
-    asked = SearchQuery(filters_of(brand, category, price_from, price_to, shop), top_k, threshold)
-    return _json(await searching.in_time(partial(searching.finder.like, external_id, of_brand, n, asked)))
+    """Other products whose photos are most similar to this product's, by its stored embedding."""
+    query = SearchQuery(build_filters(brand, category, price_from, price_to, shop), top_k, threshold)
+    return _json(await runner.run(partial(runner.service.similar, external_id, of_brand, n, query)))
 
 
-@router.get("/filters", response_model=FiltersResponse, summary="What can be searched by")
-async def filters(searching: InSearching) -> Response:
-    """Brands, categories and shops to filter by, and the model that answers. It may be a minute old."""
-    return _json(await searching.in_time(searching.finder.filters))
+@router.get("/filters", response_model=FiltersResponse, summary="List filter values")
+async def filters(runner: RunnerDep) -> Response:
+    """The brands, categories and stores to filter by, and the model of the index. At most a minute old."""
+    return _json(await runner.run(runner.service.filters))
 
 
-def _json(answer: BaseModel) -> Response:
-    # Made of values of our own, so not looked through once more.
-    return Response(answer.__pydantic_serializer__.to_json(answer), media_type="application/json")
+def _json(response: BaseModel) -> Response:
+    # Serialized directly: FastAPI would validate the response once more.
+    return Response(response.__pydantic_serializer__.to_json(response), media_type="application/json")

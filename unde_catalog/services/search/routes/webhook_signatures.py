@@ -1,6 +1,6 @@
-"""Whether a webhook is from whom it says: HMAC-SHA256 of its moment and body, and not older than a few minutes.
+"""Verifies webhook signatures: HMAC-SHA256 of timestamp and body, with a timestamp that is a few minutes old at most.
 
-Whether it was here before is `stores/staging/products/webhook_deliveries.py`'s to know.
+`stores/staging/products/webhook_deliveries.py` detects repeated deliveries.
 """
 
 import hashlib
@@ -8,47 +8,48 @@ import hmac
 import re
 from collections.abc import Sequence
 
-WINDOW = 300  # seconds that the sender's clock and ours may differ, either way
-_MOMENT = re.compile(r"[0-9]{1,12}", re.ASCII)
+MAX_CLOCK_SKEW = 300  # seconds between the sender's clock and this server's, either way
+_TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 _SIGNATURE = re.compile(r"v1=([0-9a-f]{64})")
-_MOST_SIGNATURES = 5
+_MAX_SIGNATURES = 5
 
 
 class BadSignature(ValueError):
-    """A request that can't be trusted: a code and a sentence, which tells a forger nothing."""
+    """A request that is not authentic: a code and a message that does not help a forger."""
 
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
         self.code = code
 
 
-def signature(secret: str, moment: str, body: bytes) -> str:
-    """`v1=` and the HMAC-SHA256 in hexadecimal of the moment, a full stop and the body, as they are sent."""
-    return f"v1={hmac.new(secret.encode(), moment.encode() + b'.' + body, hashlib.sha256).hexdigest()}"
+def sign(secret: str, timestamp: str, body: bytes) -> str:
+    """`v1=` and the hex HMAC-SHA256 of `<timestamp>.<body>`."""
+    return f"v1={hmac.new(secret.encode(), timestamp.encode() + b'.' + body, hashlib.sha256).hexdigest()}"
 
 
-def checked(secrets: Sequence[str], moment: str | None, given: str | None, body: bytes, now: float) -> str:
-    """The SHA-256 in hex of the signature that fits; `BadSignature` where none does, or the moment is another time's.
+def verify(secrets: Sequence[str], timestamp: str | None, header: str | None, body: bytes, now: float) -> str:
+    """The SHA-256 (hex) of the matching signature, which identifies the delivery. Raises `BadSignature`.
 
-    `moment`: seconds since 1970 in digits; `given`: one or more signatures with commas between, as a sender has while
-    its secret changes; `now`: seconds since 1970.
+    `timestamp`: Unix seconds as text. `header`: one or more comma-separated signatures, as a sender sends them while
+    it rotates its secret. `now`: Unix seconds.
     """
-    if moment is None or given is None:
-        raise BadSignature("not_signed", "X-Unde-Timestamp and X-Unde-Signature are wanted")
-    if not _MOMENT.fullmatch(moment):
-        raise BadSignature("bad_timestamp", "X-Unde-Timestamp is not a whole number of seconds since 1970")
-    if abs(now - int(moment)) > WINDOW:
+    if timestamp is None or header is None:
+        raise BadSignature("not_signed", "The headers X-Unde-Timestamp and X-Unde-Signature are required.")
+    if not _TIMESTAMP.fullmatch(timestamp):
+        raise BadSignature("bad_timestamp", "X-Unde-Timestamp is not a whole number of seconds since 1970.")
+    if abs(now - int(timestamp)) > MAX_CLOCK_SKEW:
         raise BadSignature(
             "old_timestamp",
-            f"X-Unde-Timestamp is more than {WINDOW} s from now: sign again, with a clock that is right",
+            f"X-Unde-Timestamp differs from the server's clock by more than {MAX_CLOCK_SKEW} s. "
+            "Check your clock and sign again.",
         )
-    signatures = [one.strip() for one in given.split(",", _MOST_SIGNATURES)[:_MOST_SIGNATURES]]
-    fits: str | None = None
-    for secret in secrets:  # all of them, so that the time it takes tells nothing
-        expected = signature(secret, moment, body)
-        for one in signatures:
-            if _SIGNATURE.fullmatch(one) and hmac.compare_digest(one.encode(), expected.encode()):
-                fits = fits or expected
-    if fits is None:
-        raise BadSignature("bad_signature", "X-Unde-Signature does not fit the body, the timestamp and the secret")
-    return hashlib.sha256(fits.encode()).hexdigest()
+    signatures = [part.strip() for part in header.split(",", _MAX_SIGNATURES)[:_MAX_SIGNATURES]]
+    matching: str | None = None
+    for secret in secrets:  # always all of them, so that the duration reveals nothing
+        expected = sign(secret, timestamp, body)
+        for signature in signatures:
+            if _SIGNATURE.fullmatch(signature) and hmac.compare_digest(signature.encode(), expected.encode()):
+                matching = matching or expected
+    if matching is None:
+        raise BadSignature("bad_signature", "X-Unde-Signature does not match the timestamp, the body and the secret.")
+    return hashlib.sha256(matching.encode()).hexdigest()

@@ -1,1 +1,1 @@
-"""What the search API reads and answers, as pydantic models."""
+"""Request and response bodies of the search API, as pydantic models."""

@@ -1,6 +1,6 @@
-"""Where a list of products goes on: an opaque text that holds an id, and fits the filters that it was made with.
+"""Pagination cursors: an opaque text with a product id and a checksum of the filters.
 
-It is no secret and gives no right: the check is there so that a mistake is told instead of answered.
+A cursor is not secret and grants no access. The checksum catches a cursor that is used with other filters.
 """
 
 import base64
@@ -8,33 +8,33 @@ import binascii
 import hashlib
 import re
 
-_INSIDE = re.compile(r"([0-9]{1,18})\.([0-9a-f]{16})")
+_PAYLOAD = re.compile(r"([0-9]{1,18})\.([0-9a-f]{16})")
 
 
 class BadCursor(ValueError):
-    """Not a text of `cursor()`, or of one with other filters."""
+    """Not a cursor of this API, or a cursor for other filters."""
 
 
-def cursor(after: int, filters: str) -> str:
-    """The cursor for what comes after an id, with these filters in any spelling that is always the same."""
-    inside = f"{after}.{_check(after, filters)}"
-    return base64.urlsafe_b64encode(inside.encode()).decode().rstrip("=")
+def encode_cursor(after: int, filters: str) -> str:
+    """The cursor for the page after product id `after`. `filters`: a canonical text of the filters."""
+    payload = f"{after}.{_checksum(after, filters)}"
+    return base64.urlsafe_b64encode(payload.encode()).decode().rstrip("=")
 
 
-def opened(text: str, filters: str) -> int:
-    """The id in a cursor; `BadCursor` says what is wrong with it."""
+def decode_cursor(text: str, filters: str) -> int:
+    """The product id in a cursor. Raises `BadCursor`."""
     try:
-        inside = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
+        payload = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
     except (binascii.Error, UnicodeError, ValueError):
-        raise BadCursor("`after` is no cursor of this API") from None
-    found = _INSIDE.fullmatch(inside)
-    if found is None:
-        raise BadCursor("`after` is no cursor of this API")
-    after = int(found[1])
-    if found[2] != _check(after, filters):
-        raise BadCursor("`after` belongs to a list with other filters: begin that list without it")
+        raise BadCursor("`after` is not a cursor of this API.") from None
+    match = _PAYLOAD.fullmatch(payload)
+    if match is None:
+        raise BadCursor("`after` is not a cursor of this API.")
+    after = int(match[1])
+    if match[2] != _checksum(after, filters):
+        raise BadCursor("`after` belongs to a list with other filters. Start that list without `after`.")
     return after
 
 
-def _check(after: int, filters: str) -> str:
+def _checksum(after: int, filters: str) -> str:
     return hashlib.sha256(f"{after} {filters}".encode()).hexdigest()[:16]

@@ -1,6 +1,6 @@
-"""What the API says when it can't do what was asked: RFC 9457 problems, each with a code.
+"""Error responses: RFC 9457 problems, each with a stable code.
 
-No sentence here or elsewhere in an answer names a host, a folder or a library: those are for the log.
+A response names no host, path or library: those are written to the log only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,50 +19,50 @@ from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog.stores.objects.objects import StorageUnavailable
 
 MEDIA_TYPE = "application/problem+json"
-_MOST_TOLD = 20  # wrong fields of one request
-_SOON = {"Retry-After": "5"}
-_WORDS_NEED_CLIP = "the index is made by the built-in descriptor, which knows photos only: words need CLIP"
-_DOWN: Mapping[type[Exception], tuple[str, str]] = {
-    DatabaseUnavailable: ("staging_down", "the catalogue's database can't be asked now"),
-    StorageUnavailable: ("store_down", "the store of photos can't be asked now"),
-    VectorStoreUnavailable: ("vectors_down", "the index of photos can't be searched now"),
-    ModelMissing: ("model_missing", "what the index is made by can't be had here now, so nothing new can be embedded"),
-    ModelReplaced: ("model_switching", "the index is changing to another model"),
-    TimeoutError: ("took_too_long", "it took too long"),
+_MAX_ERRORS = 20  # invalid fields listed for one request
+_RETRY_SOON = {"Retry-After": "5"}
+_TEXT_NEEDS_CLIP = "The index uses the built-in descriptor, which supports photos only. Text search needs CLIP."
+_UNAVAILABLE: Mapping[type[Exception], tuple[str, str]] = {
+    DatabaseUnavailable: ("staging_down", "The catalogue database is unavailable."),
+    StorageUnavailable: ("store_down", "The object store is unavailable."),
+    VectorStoreUnavailable: ("vectors_down", "The vector index is unavailable."),
+    ModelMissing: ("model_missing", "The embedding model of the index is not available on this server."),
+    ModelReplaced: ("model_switching", "The index is switching to another model."),
+    TimeoutError: ("took_too_long", "The request took too long."),
 }
-_OF_STATUS: Mapping[int, tuple[str, str]] = {
-    404: ("not_found", "there is nothing at this address"),
-    405: ("method_not_allowed", "this address does not take this method"),
-    408: ("too_slow", "the request took too long to come"),
-    413: ("too_large", "this is more than is taken at once"),
+_HTTP_ERRORS: Mapping[int, tuple[str, str]] = {
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not support this method."),
+    408: ("too_slow", "The request body took too long to arrive."),
+    413: ("too_large", "The request body is too large."),
 }
 
 
 class ProblemResponse(BaseModel):
-    """A problem as it is answered (`application/problem+json`)."""
+    """An error (`application/problem+json`)."""
 
     type: str = Field(examples=["urn:unde:problem:too_large"])
     title: str
     status: int
-    detail: str = Field(description="one sentence for people")
-    code: str = Field(description="for programs: it stays the same")
-    request_id: str = Field(description="the server's log has it, too")
+    detail: str = Field(description="An explanation for people.")
+    code: str = Field(description="A stable code for programs.")
+    request_id: str = Field(description="The id of the request in the server's log.")
 
 
 class Problem(Exception):
-    """Ends a request with a problem: `code` for programs, `detail` one sentence for people."""
+    """Ends a request with an error response. `code` is for programs, `detail` for people."""
 
     def __init__(
-        self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any
+        self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any
     ) -> None:
-        """`more`: further members of the answer's object, by name."""
+        """`members`: further members of the JSON object, by name."""
         super().__init__(f"{code}: {detail}")
         self.status, self.code, self.detail = status, code, detail
-        self.headers, self.more = dict(headers or {}), more
+        self.headers, self.members = dict(headers or {}), members
 
 
-def answer(problem: Problem, request_id: str) -> Response:
-    """The HTTP answer that tells a problem."""
+def to_response(problem: Problem, request_id: str) -> Response:
+    """The HTTP response of a problem."""
     body = {
         "type": f"urn:unde:problem:{problem.code}",
         "title": HTTPStatus(problem.status).phrase,
@@ -70,57 +70,56 @@ def answer(problem: Problem, request_id: str) -> Response:
         "detail": problem.detail,
         "code": problem.code,
         "request_id": request_id,
-        **problem.more,
+        **problem.members,
     }
     return JSONResponse(body, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
 def from_error(error: Exception) -> Problem | None:
-    """What is told of an error that is expected; None for a bug."""
+    """The problem of an expected exception. None for a bug."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, TextUnsupported):
-        return Problem(501, "words_need_clip", _WORDS_NEED_CLIP)
-    for kind, (code, detail) in _DOWN.items():
+        return Problem(501, "words_need_clip", _TEXT_NEEDS_CLIP)
+    for kind, (code, detail) in _UNAVAILABLE.items():
         if isinstance(error, kind):
-            return Problem(503, code, f"{detail}: try again in a few seconds", _SOON)
+            return Problem(503, code, f"{detail} Try again in a few seconds.", _RETRY_SOON)
     return None
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Let the application tell every expected error as a problem; all others are the journal's."""
-    for kind in (Problem, TextUnsupported, *_DOWN):
-        app.add_exception_handler(kind, _expected)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _of_http)
+    """Make the application answer expected exceptions with a problem. `RequestLogMiddleware` answers all others."""
+    for kind in (Problem, TextUnsupported, *_UNAVAILABLE):
+        app.add_exception_handler(kind, _handle_expected)
+    app.add_exception_handler(RequestValidationError, _handle_invalid)
+    app.add_exception_handler(HTTPException, _handle_http)
 
 
-async def _expected(request: Request, error: Exception) -> Response:
+async def _handle_expected(request: Request, error: Exception) -> Response:
     problem = from_error(error)
-    assert problem is not None  # these kinds are known
+    assert problem is not None  # registered for these types only
     if not isinstance(error, Problem):
-        request.state.error = error  # the log tells what the answer does not
-    return answer(problem, request.state.request_id)
+        request.state.error = error  # the log has the cause, which the response leaves out
+    return to_response(problem, request.state.request_id)
 
 
-async def _invalid(request: Request, error: Exception) -> Response:
+async def _handle_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    wrong = [{"field": _place(one["loc"]), "reason": one["msg"]} for one in error.errors()[:_MOST_TOLD]]
-    told = "; ".join(f"{one['field']}: {one['reason']}" for one in wrong[:3])
-    problem = Problem(422, "invalid_request", f"this request can't be read: {told}", errors=wrong)
-    return answer(problem, request.state.request_id)
+    errors = [{"field": _field(one["loc"]), "reason": one["msg"]} for one in error.errors()[:_MAX_ERRORS]]
+    summary = "; ".join(f"{one['field']}: {one['reason']}" for one in errors[:3])
+    problem = Problem(422, "invalid_request", f"The request is invalid: {summary}.", errors=errors)
+    return to_response(problem, request.state.request_id)
 
 
-async def _of_http(request: Request, error: Exception) -> Response:
+async def _handle_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = error.status_code
-    code, detail = _OF_STATUS.get(
-        status, ("invalid_request", "this request can't be read") if status < 500 else ("failed", "this failed")
-    )
-    return answer(Problem(status, code, detail, error.headers), request.state.request_id)
+    other = ("invalid_request", "The request is invalid.") if status < 500 else ("failed", "The request failed.")
+    code, detail = _HTTP_ERRORS.get(status, other)
+    return to_response(Problem(status, code, detail, error.headers), request.state.request_id)
 
 
-def _place(loc: Sequence[int | str]) -> str:
-    """Where a wrong value is, e.g. `top_k` or `external_ids.3`."""
-    names = [str(one)[:100] for one in loc if one not in ("body", "query", "path", "form")]
+def _field(loc: Sequence[int | str]) -> str:
+    """The path of an invalid value, e.g. `top_k` or `external_ids.3`."""
+    names = [str(part)[:100] for part in loc if part not in ("body", "query", "path", "form")]
     return ".".join(names) or "body"

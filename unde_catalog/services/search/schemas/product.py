@@ -1,6 +1,6 @@
-"""What the API answers about a product, as it stands in OpenAPI: one shape, wherever a product is shown.
+"""The product in API responses. Every endpoint uses the same shape.
 
-How it is made of a row is `product_view.py`'s; what may be edited is `product_input.py`'s.
+`product_view.py` builds it from a row. `product_input.py` has the fields that clients can edit.
 """
 
 from datetime import datetime
@@ -10,18 +10,18 @@ from pydantic import BaseModel, Field
 
 
 class ProductMetadata(BaseModel):
-    """What a product has beside its main fields."""
+    """Further properties of a product."""
 
-    brand: str = Field(description="the brand's key, like zara")
-    brand_name: str = Field(description="the brand's name, like Zara")
-    source: str = Field(description="where the catalogue has it from, like apify_zara; api: it was posted here")
+    brand: str = Field(description="The brand's key, e.g. zara.")
+    brand_name: str = Field(description="The brand's name, e.g. Zara.")
+    source: str = Field(description="Where the product comes from, e.g. apify_zara. api: it was added through the API.")
     colour: str | None
-    sizes: Any = Field(description="sizes in whatever shape the shop gives them")
+    sizes: Any = Field(description="Sizes in the brand's own format.")
     composition: str | None
-    active: bool = Field(description="whether it is on sale")
-    image_count: int = Field(description="photos that are stored here")
-    image_urls: list[str] = Field(description="their addresses here, in order")
-    original_image_urls: list[str] = Field(description="the shop's own addresses of its photos")
+    active: bool = Field(description="Whether the product is on sale.")
+    image_count: int = Field(description="The number of stored photos.")
+    image_urls: list[str] = Field(description="Paths of the stored photos, in order.")
+    original_image_urls: list[str] = Field(description="URLs of the photos at the brand.")
     collage_url: str | None
 
 
@@ -30,13 +30,13 @@ class Product(BaseModel):
 
     id: int
     external_id: str
-    title: str = Field(description="its name; where it has none, the brand's name and the external id")
+    title: str = Field(description="The name. A product without a name has the brand's name and the external id here.")
     description: str | None
     category: str | None
-    price: str | None = Field(description="a decimal with two places, like 129.00, in `currency`", examples=["129.00"])
+    price: str | None = Field(description="A decimal with two places, in `currency`.", examples=["129.00"])
     currency: str | None
     image_url: str = Field(
-        description="its first photo here; where none is stored, the shop's own, or else a placeholder"
+        description="The first stored photo. Without one: the first photo at the brand, else a placeholder."
     )
     product_metadata: ProductMetadata
     created_at: datetime

@@ -1,6 +1,7 @@
-"""What clients send to add or edit a product: checked as `sources/` check their items, but refused where those mend.
+"""Validates the fields that clients send to add or edit a product.
 
-A client is there to be told; a shop's list is not. What becomes of it is `services/search/routes/product.py`'s.
+The stage raw_products applies similar rules to collected items, but repairs what this module rejects. The requests
+are handled in `routes/products.py`.
 """
 
 import json
@@ -14,78 +15,78 @@ from unde_catalog.net.url_policy import RefusedUrl, UrlPolicy
 from unde_catalog.stages.raw_products.clean import TooDeep, clean, clean_text
 from unde_catalog.stores.staging.products.product import CollectedProduct
 
-MOST_PHOTOS = 100
-_LARGEST_SIZES = 10_000  # characters of JSON
-# What a URL looks like. Which hosts a brand's photos may come from is asked when they are fetched, by the stage.
-_LOOKS_RIGHT = UrlPolicy(any_host=True)
+MAX_PHOTOS = 100
+_MAX_SIZES = 10_000  # characters of JSON
+# Checks the syntax only. The stage originals checks the host against the brand's photo hosts when it downloads.
+_SYNTAX = UrlPolicy(any_host=True)
 
 
-def _cleaned(value: Any) -> Any:
-    """What PostgreSQL refuses taken out, spaces around it, too; nothing is no text."""
+def _clean_text(value: Any) -> Any:
+    """Remove what PostgreSQL rejects and surrounding spaces. An empty text becomes None."""
     return (clean_text(value).strip() or None) if isinstance(value, str) else value
 
 
-def _photo_url(url: str) -> str:
+def _valid_url(url: str) -> str:
     try:
-        _LOOKS_RIGHT.parse(url)
+        _SYNTAX.parse(url)
     except RefusedUrl as refused:
         raise ValueError(refused.detail) from None
     return url
 
 
-def _once(urls: list[str]) -> list[str]:
+def _unique(urls: list[str]) -> list[str]:
     return list(dict.fromkeys(urls))
 
 
 def _exact(value: Any) -> Any:
-    """A price's shortest spelling, which is the one that was written: 129.9 in JSON is not 129.900000000000006."""
+    """The shortest decimal of a JSON number, which is what the client wrote: 129.9, not 129.900000000000006."""
     if isinstance(value, bool):
         raise ValueError("a price is a text like 129.00")
     return repr(value) if isinstance(value, float) else value
 
 
-def _sizes(value: Any) -> Any:
+def _clean_sizes(value: Any) -> Any:
     try:
-        kept = clean(value)
+        sizes = clean(value)
     except TooDeep as error:
         raise ValueError(str(error)) from None
-    if len(json.dumps(kept)) > _LARGEST_SIZES:
-        raise ValueError(f"has more than {_LARGEST_SIZES:,} characters of JSON")
-    return kept
+    if len(json.dumps(sizes)) > _MAX_SIZES:
+        raise ValueError(f"is longer than {_MAX_SIZES:,} characters of JSON")
+    return sizes
 
 
-def _brand(key: str) -> str:
+def _known_brand(key: str) -> str:
     if key not in BRANDS:
-        raise ValueError(f"no brand of the catalogue, which are {', '.join(BRANDS)}")
+        raise ValueError(f"unknown brand: the brands are {', '.join(BRANDS)}")
     return key
 
 
-def _text(longest: int) -> Any:
-    return Annotated[str, StringConstraints(max_length=longest)]
+def _text(max_length: int) -> Any:
+    return Annotated[str, StringConstraints(max_length=max_length)]
 
 
-Title = Annotated[_text(2_000) | None, BeforeValidator(_cleaned)]
-Description = Annotated[_text(100_000) | None, BeforeValidator(_cleaned)]
-Category = Annotated[_text(1_000) | None, BeforeValidator(_cleaned)]
-Colour = Annotated[_text(100) | None, BeforeValidator(_cleaned)]
+Title = Annotated[_text(2_000) | None, BeforeValidator(_clean_text)]
+Description = Annotated[_text(100_000) | None, BeforeValidator(_clean_text)]
+Category = Annotated[_text(1_000) | None, BeforeValidator(_clean_text)]
+Colour = Annotated[_text(100) | None, BeforeValidator(_clean_text)]
 Price = Annotated[Decimal, Field(gt=0, max_digits=10, decimal_places=2, allow_inf_nan=False), BeforeValidator(_exact)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-Sizes = Annotated[Any, AfterValidator(_sizes)]
-PhotoUrl = Annotated[str, StringConstraints(max_length=2_000), BeforeValidator(_cleaned), AfterValidator(_photo_url)]
-PhotoUrls = Annotated[list[PhotoUrl], Field(max_length=MOST_PHOTOS), AfterValidator(_once)]
-ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=100), BeforeValidator(_cleaned)]
-BrandKey = Annotated[str, AfterValidator(_brand)]
+Sizes = Annotated[Any, AfterValidator(_clean_sizes)]
+PhotoUrl = Annotated[str, StringConstraints(max_length=2_000), BeforeValidator(_clean_text), AfterValidator(_valid_url)]
+PhotoUrls = Annotated[list[PhotoUrl], Field(max_length=MAX_PHOTOS), AfterValidator(_unique)]
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=100), BeforeValidator(_clean_text)]
+BrandKey = Annotated[str, AfterValidator(_known_brand)]
 
-_PRICE = Field(description="a decimal with two places at the most, as a text like 129.00; null where it is not known")
-_SIZES = Field(description="sizes in any shape")
+_PRICE = Field(description="A decimal with at most two places, as text: 129.00. Null if the price is unknown.")
+_SIZES = Field(description="Sizes in any format.")
 _URLS = Field(
-    description="the shop's own http(s) addresses of its photos, the first five of which are fetched; a list that "
-    "differs from the present one makes the product due for them"
+    description="The http(s) URLs of the photos at the brand. The first five are downloaded. A changed list makes the "
+    "product due for download."
 )
 
 
 class ProductEdit(BaseModel):
-    """All of a product that can be edited. Every field is named, so that none is emptied by being forgotten."""
+    """All editable fields of a product. Every field is required, so that a missing one does not erase a value."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -93,14 +94,14 @@ class ProductEdit(BaseModel):
     description: Description
     category: Category
     price: Price | None = _PRICE
-    currency: Currency = Field(description="like AED")
+    currency: Currency = Field(description="An ISO 4217 code, e.g. AED.")
     colour: Colour
     sizes: Sizes = _SIZES
     composition: Description
     image_urls: PhotoUrls = _URLS
 
     def product(self, external_id: str) -> CollectedProduct:
-        """The product as the catalogue keeps it."""
+        """The product as the catalogue stores it."""
         return CollectedProduct(
             external_id=external_id,
             name=self.title,
@@ -117,15 +118,15 @@ class ProductEdit(BaseModel):
 
 
 class NewProduct(ProductEdit):
-    """A product that is not in the catalogue yet."""
+    """A new product."""
 
-    external_id: ExternalId = Field(description="the shop's own id, in no other brand's use")
-    brand: BrandKey = Field(description="the key of its brand, like zara")
+    external_id: ExternalId = Field(description="The product's id at the brand. No other brand may use it.")
+    brand: BrandKey = Field(description="The brand's key, e.g. zara.")
     title: Title = None
     description: Description = None
     category: Category = None
     price: Price | None = Field(None, description=_PRICE.description)
-    currency: Currency = Field("AED", description="like AED")
+    currency: Currency = Field("AED", description="An ISO 4217 code, e.g. AED.")
     colour: Colour = None
     sizes: Sizes = Field(None, description=_SIZES.description)
     composition: Description = None

@@ -1,4 +1,7 @@
-"""A product's row as the API shows it. The shape itself is `product.py`'s."""
+"""Builds the API's product from its row.
+
+The shape is in `product.py`.
+"""
 
 from decimal import Decimal
 from typing import Any
@@ -13,18 +16,18 @@ _WEB = ("http://", "https://")
 
 
 def photo_path(product_id: int, n: int) -> str:
-    """Where photo `n` (from 1) of a product is answered (spec 3)."""
+    """The path of photo `n` (from 1) of a product (`docs/reference/api.md`)."""
     return f"/images/{product_id}/image_{n}.jpg"
 
 
 def brand_name(key: str) -> str:
-    """A brand's name for people; of one that is not ours, its key."""
+    """The brand's name, or its key if the brand is unknown."""
     brand = BRANDS.get(key)
     return brand.name if brand else key
 
 
-def product_answer(row: CatalogueProduct) -> Product:
-    """The product as clients see it. No address of a file on this machine is among what they see."""
+def product_response(row: CatalogueProduct) -> Product:
+    """The product as clients see it. It contains no local file URL."""
     photos = [photo_path(row.id, n) for n in row.photos]
     originals = _web_urls(row.original_image_urls)
     name = brand_name(row.brand)
@@ -56,9 +59,7 @@ def product_answer(row: CatalogueProduct) -> Product:
 
 
 def _web_urls(value: Any) -> list[str]:
-    """Those of the values that are addresses of the web: the column may hold any JSON."""
-    return (
-        [one for one in value if isinstance(one, str) and one.lower().startswith(_WEB)]
-        if isinstance(value, list)
-        else []
-    )
+    """The http(s) URLs in `value`: the column may hold any JSON."""
+    if not isinstance(value, list):
+        return []
+    return [url for url in value if isinstance(url, str) and url.lower().startswith(_WEB)]

@@ -1,4 +1,7 @@
-"""What searches are asked and what they answer, as it stands in OpenAPI. A product's own shape is `product.py`'s."""
+"""Requests and responses of searches.
+
+A product's own shape is in `product.py`.
+"""
 
 from decimal import Decimal
 from typing import Annotated
@@ -10,71 +13,71 @@ from unde_catalog.brands import BRANDS
 from unde_catalog.services.search.schemas.product import Product
 from unde_catalog.stores.staging.index.vectors import Filters, StoreKey
 
-MOST_RESULTS, USUAL_RESULTS = 100, 20
-_MOST_CHOSEN = 50
+MAX_RESULTS, DEFAULT_RESULTS = 100, 20
+_MAX_VALUES = 50  # of one filter
 
 
 def _storable(text: str) -> str:
     if "\0" in text:
-        raise ValueError("has a character 0 in it")
+        raise ValueError("contains a NUL character")
     return text
 
 
 def _known_brand(key: str) -> str:
     if key not in BRANDS:
-        raise ValueError(f"is none of {', '.join(BRANDS)}")
+        raise ValueError(f"unknown brand: the brands are {', '.join(BRANDS)}")
     return key
 
 
 Text = Annotated[str, AfterValidator(_storable)]
-TopK = Annotated[int, Field(ge=1, le=MOST_RESULTS, description="how many products at the most")]
+TopK = Annotated[int, Field(ge=1, le=MAX_RESULTS, description="The maximum number of products.")]
 Threshold = Annotated[
-    float | None, Field(ge=-1, le=1, allow_inf_nan=False, description="no product below this score is wanted")
+    float | None, Field(ge=-1, le=1, allow_inf_nan=False, description="The minimum score of a product.")
 ]
-BrandKey = Annotated[str, AfterValidator(_known_brand), Field(description="a brand's key, like zara")]
+BrandKey = Annotated[str, AfterValidator(_known_brand), Field(description="A brand's key, e.g. zara.")]
 Category = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_storable)]
-Brands = Annotated[list[BrandKey], Field(max_length=_MOST_CHOSEN)]
-Categories = Annotated[list[Category], Field(max_length=_MOST_CHOSEN, description="any of these, to the letter")]
+Brands = Annotated[list[BrandKey], Field(max_length=_MAX_VALUES)]
+Categories = Annotated[list[Category], Field(max_length=_MAX_VALUES, description="Any of these categories, exactly.")]
 Price = Annotated[
-    Decimal | None, Field(ge=0, le=100_000_000, allow_inf_nan=False, description="in the catalogue's currency")
+    Decimal | None, Field(ge=0, le=100_000_000, allow_inf_nan=False, description="In the catalogue's currency.")
 ]
-ShopName = Annotated[
+StoreParam = Annotated[
     Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,50}:[0-9]{1,9}$")] | None,
     Field(
-        description="brand:store_id of a shop: only what it had in stock when it was asked last",
+        description="A store as brand:store_id. Only products that were in stock there at its last check.",
         examples=["zara:16884"],
     ),
 ]
-Words = Annotated[
+QueryText = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_storable)
 ]
 
 
-def filters_of(
-    brands: list[str], categories: list[str], price_from: Decimal | None, price_to: Decimal | None, shop: str | None
+def build_filters(
+    brands: list[str], categories: list[str], price_from: Decimal | None, price_to: Decimal | None, store: str | None
 ) -> Filters:
-    """What a found product must be."""
-    brand, _, store_id = shop.partition(":") if shop else ("", "", "")
-    return Filters(brands, categories, price_from, price_to, StoreKey(brand, int(store_id)) if shop else None)
+    """The filters of a search. `store`: brand:store_id."""
+    brand, _, store_id = store.partition(":") if store else ("", "", "")
+    return Filters(brands, categories, price_from, price_to, StoreKey(brand, int(store_id)) if store else None)
 
 
 class TextSearch(BaseModel):
-    """A search by words."""
+    """A search by text."""
 
     model_config = ConfigDict(extra="forbid")
 
-    query: Words = Field(examples=["a red summer dress"])
-    top_k: TopK = USUAL_RESULTS
+    query: QueryText = Field(examples=["a red summer dress"])
+    top_k: TopK = DEFAULT_RESULTS
     threshold: Threshold = None
     brands: Brands = []
     categories: Categories = []
     price_from: Price = None
     price_to: Price = None
-    shop: ShopName = None
+    shop: StoreParam = None
 
 
-class StockResponse(TypedDict):  # a plain dict, as an answer has hundreds of them
-    """A shop that had the product when it was asked last."""
+class StockResponse(TypedDict):  # a plain dict: a response has hundreds of them
+    """A store that had the product in stock at its last check."""
 
     brand: str
     store_id: int
@@ -83,9 +86,9 @@ class StockResponse(TypedDict):  # a plain dict, as an answer has hundreds of th
 
 
 class Result(BaseModel):
-    """A found product; `photo` is the one of its photos that is nearest, counted from 1."""
+    """A product. `photo` is its photo nearest to the query, from 1."""
 
-    score: float = Field(description="the cosine of the angle between the two embeddings: 1 is the same photo")
+    score: float = Field(description="The cosine similarity of the two embeddings. 1: the same photo.")
     photo: int
     photo_url: str
     product: Product
@@ -93,7 +96,7 @@ class Result(BaseModel):
 
 
 class Timings(BaseModel):
-    """Milliseconds that the steps took."""
+    """The duration of each step, in milliseconds."""
 
     embed: float
     search: float
@@ -102,19 +105,20 @@ class Timings(BaseModel):
 
 
 class ScoreMeaning(TypedDict):
-    """Of pairs of photos with at least this score, the measured share that show the same garment, from 0 to 1."""
+    """The measured share (0 to 1) of photo pairs with at least this score that show the same garment."""
 
     at_least: float
     same_garment: float
 
 
 class SearchResponse(BaseModel):
-    """The products that were found, the nearest first, and by which model."""
+    """The products, nearest first, and the model that embedded the query."""
 
     model: str = Field(examples=["clip@1a2b3c4d5e6f", "descriptor@1"])
-    answers_words: bool = Field(description="whether this model can be searched by words, too")
+    answers_words: bool = Field(description="Whether this model supports text search.")
     score_meaning: list[ScoreMeaning] = Field(
-        description="what scores between photos say, the highest first; empty by words, or for a model not measured"
+        description="What the scores of photo pairs mean, highest score first. Empty for text searches and for models "
+        "that have not been measured."
     )
     took_ms: Timings
     count: int
@@ -122,14 +126,14 @@ class SearchResponse(BaseModel):
 
 
 class BrandResponse(BaseModel):
-    """A brand: its key, and its name for people."""
+    """A brand: its key and its name."""
 
     key: str
     name: str
 
 
 class StoreResponse(BaseModel):
-    """A shop."""
+    """A store of a brand."""
 
     brand: str
     store_id: int
@@ -137,11 +141,11 @@ class StoreResponse(BaseModel):
 
 
 class FiltersResponse(BaseModel):
-    """What can be searched by, and which model answers; `model` is null while nothing is embedded."""
+    """The values to filter by, and the model of the index. `model` is null if the index is empty."""
 
     model: str | None
     answers_words: bool
-    photos: int | None = Field(description="photos that are searched")
+    photos: int | None = Field(description="The number of photos in the index.")
     brands: list[BrandResponse]
     categories: list[str]
     shops: list[StoreResponse]

@@ -1,4 +1,4 @@
-"""Stored photos over HTTP: caching, parts, and that nothing else is ever answered."""
+"""Stored photos over HTTP: caching, ranges, and that no other file is served."""
 
 import hashlib
 import socket
@@ -15,60 +15,60 @@ SIZE = len(RED)
 
 @pytest.fixture
 def photo(api: Api) -> str:
-    """The address of a stored photo."""
+    """The path of a stored photo."""
     return f"/images/{api.visual.add('red')}/image_1.jpg"
 
 
-def test_a_photo_is_answered_with_what_a_cache_needs(api: Api, photo: str) -> None:
-    answer = api.get(photo)
-    assert answer.content == RED and answer.headers["content-type"] == "image/jpeg"
-    assert answer.headers["etag"] == f'"{hashlib.sha256(RED).hexdigest()}"'
-    assert answer.headers["cache-control"] == "public, max-age=300"
+def test_a_photo_has_caching_headers(api: Api, photo: str) -> None:
+    response = api.get(photo)
+    assert response.content == RED and response.headers["content-type"] == "image/jpeg"
+    assert response.headers["etag"] == f'"{hashlib.sha256(RED).hexdigest()}"'
+    assert response.headers["cache-control"] == "public, max-age=300"
     head = api.head(photo)
     assert head.content == b"" and head.status_code == 200
     for name in ("etag", "content-length", "content-type", "accept-ranges"):
-        assert head.headers[name] == answer.headers[name]
+        assert head.headers[name] == response.headers[name]
 
 
-def test_a_photo_that_somebody_has_is_not_sent_again_until_it_changes(api: Api, photo: str) -> None:
+def test_an_unchanged_photo_is_not_sent_again(api: Api, photo: str) -> None:
     etag = api.get(photo).headers["etag"]
-    for given in (etag, f"W/{etag}", f'"other", {etag}', "*"):
-        answer = api.get(photo, headers={"If-None-Match": given})
-        assert (answer.status_code, answer.content) == (304, b"") and answer.headers["etag"] == etag
+    for header in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+        response = api.get(photo, headers={"If-None-Match": header})
+        assert (response.status_code, response.content) == (304, b"") and response.headers["etag"] == etag
     api.visual.store(1, 1, PHOTOS["green"])
-    answer = api.get(photo, headers={"If-None-Match": etag})
-    assert answer.content == PHOTOS["green"] and answer.headers["etag"] != etag
+    response = api.get(photo, headers={"If-None-Match": etag})
+    assert response.content == PHOTOS["green"] and response.headers["etag"] != etag
 
 
 @pytest.mark.parametrize("head", [False, True])
-def test_parts_of_a_photo_are_answered(api: Api, photo: str, head: bool) -> None:
-    parts = {
+def test_ranges_of_a_photo(api: Api, photo: str, head: bool) -> None:
+    ranges = {
         "bytes=0-9": (0, 10), "bytes=5-": (5, SIZE), "bytes=-7": (SIZE - 7, SIZE),
         f"bytes=10-{SIZE * 9}": (10, SIZE), f"bytes=-{SIZE * 9}": (0, SIZE), "bytes = 0 - 0": (0, 1),
     }  # fmt: skip
-    for asked, (first, end) in parts.items():
-        answer = api.request("HEAD" if head else "GET", photo, headers={"Range": asked})
-        assert answer.status_code == 206 and answer.headers["content-range"] == f"bytes {first}-{end - 1}/{SIZE}"
-        assert answer.content == (b"" if head else RED[first:end])
-    for asked in (f"bytes={SIZE}-", "bytes=-0", f"bytes={SIZE}-{SIZE + 5}"):
-        answer = api.get(photo, headers={"Range": asked})
-        assert answer.status_code == 416 and answer.headers["content-range"] == f"bytes */{SIZE}"
-    for nonsense in ("bytes=9-2", "bytes=-", "bytes=a-b", "lines=1-2", "bytes=0-1,4-5", "bytes=" + "9" * 400 + "-"):
-        answer = api.get(photo, headers={"Range": nonsense})
-        assert (answer.status_code, answer.content) == (200, RED), nonsense
+    for header, (first, end) in ranges.items():
+        response = api.request("HEAD" if head else "GET", photo, headers={"Range": header})
+        assert response.status_code == 206 and response.headers["content-range"] == f"bytes {first}-{end - 1}/{SIZE}"
+        assert response.content == (b"" if head else RED[first:end])
+    for header in (f"bytes={SIZE}-", "bytes=-0", f"bytes={SIZE}-{SIZE + 5}"):
+        response = api.get(photo, headers={"Range": header})
+        assert response.status_code == 416 and response.headers["content-range"] == f"bytes */{SIZE}"
+    for unsupported in ("bytes=9-2", "bytes=-", "bytes=a-b", "lines=1-2", "bytes=0-1,4-5", "bytes=" + "9" * 400 + "-"):
+        response = api.get(photo, headers={"Range": unsupported})
+        assert (response.status_code, response.content) == (200, RED), unsupported
     stale = api.get(photo, headers={"Range": "bytes=0-9", "If-Range": '"another"'})
     assert (stale.status_code, stale.content) == (200, RED)
 
 
-def test_a_photo_that_is_being_replaced_is_not_kept_by_any_cache(api: Api, photo: str) -> None:
-    api.place.store.put(api.visual.key(1, 1), PHOTOS["blue"], "image/jpeg")  # the row comes after it
-    answer = api.get(photo)
-    assert answer.content == PHOTOS["blue"]
-    assert "etag" not in answer.headers and answer.headers["cache-control"] == "no-store"
+def test_a_photo_that_is_being_replaced_is_not_cached(api: Api, photo: str) -> None:
+    api.backends.store.put(api.visual.key(1, 1), PHOTOS["blue"], "image/jpeg")  # the row is not updated yet
+    response = api.get(photo)
+    assert response.content == PHOTOS["blue"]
+    assert "etag" not in response.headers and response.headers["cache-control"] == "no-store"
 
 
-def test_what_is_no_stored_photo_is_not_there(api: Api, photo: str) -> None:
-    execute(api.place.db, "INSERT INTO product_photos (product_id, n, source_url, state, fetched_at)"
+def test_anything_but_a_stored_photo_is_404(api: Api, photo: str) -> None:
+    execute(api.backends.db, "INSERT INTO product_photos (product_id, n, source_url, state, fetched_at)"
                           " SELECT 1, 2, 'https://cdn.test/2.jpg', 'failed', now()")  # fmt: skip
     missing = [
         "/images/1/image_2.jpg", "/images/1/image_3.jpg", "/images/2/image_1.jpg", "/images/1/image_0.jpg",
@@ -77,43 +77,46 @@ def test_what_is_no_stored_photo_is_not_there(api: Api, photo: str) -> None:
         "/images/%31%2f..%2f1/image_1.jpg", "/images/1/image_1.jpg%00", "/images/\u0661/image_1.jpg",
     ]  # fmt: skip
     for address in missing:
-        answer = api.get(address)
-        assert answer.status_code == 404 and answer.headers["content-type"] == "application/problem+json", address
-    api.place.store.delete([api.visual.key(1, 1)])
+        response = api.get(address)
+        assert response.status_code == 404 and response.headers["content-type"] == "application/problem+json", address
+    api.backends.store.delete([api.visual.key(1, 1)])
     assert api.get(photo).json()["code"] == "unknown_photo"
 
 
-def test_no_path_leaves_the_photos_or_the_page(api: Api, photo: str) -> None:
-    secret = api.place.settings.home / "secret.txt"
+def test_no_path_escapes_the_photos_or_the_page(api: Api, photo: str) -> None:
+    secret = api.backends.settings.home / "secret.txt"
     secret.write_text("planted")
     for path in (
         "/images/../secret.txt", "/images/1/../../secret.txt", "/../../../../../../../../etc/passwd",
         "/%2e%2e/%2e%2e/app.py", "/..%2fapp.py", "//etc/passwd", "/page/../app.py", "/%00", "/..\\app.py",
         "/images//etc/passwd", "/docs/../app.py", "/docs/..%2fapp.py", "/app.py", "/__init__.py",
     ):  # fmt: skip
-        with socket.create_connection((api.base_url.host, api.base_url.port or 0), timeout=60) as line:
-            line.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-            got = b"".join(iter(lambda: line.recv(65_536), b""))  # noqa: B023
-        assert got.startswith((b"HTTP/1.1 404", b"HTTP/1.1 400", b"HTTP/1.1 405")), (path, got[:200])
-        assert b"planted" not in got and b"root:" not in got and b"import" not in got
+        with socket.create_connection((api.base_url.host, api.base_url.port or 0), timeout=60) as connection:
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            received = b"".join(iter(lambda: connection.recv(65_536), b""))  # noqa: B023
+        assert received.startswith((b"HTTP/1.1 404", b"HTTP/1.1 400", b"HTTP/1.1 405")), (path, received[:200])
+        assert b"planted" not in received and b"root:" not in received and b"import" not in received
 
 
-def test_photos_in_a_bucket_are_fetched_there(open_api: OpenApi) -> None:
+def test_a_photo_in_a_bucket_is_a_redirect(open_api: OpenApi) -> None:
     bucket = {
         "S3_ENDPOINT": "https://objects.test", "S3_BUCKET": "photos", "S3_ACCESS_KEY": "planted-access",
         "S3_SECRET_KEY": "planted-secret", "OBJECT_BASE_URL": "https://cdn.test/photos",
     }  # fmt: skip
     api = open_api(**bucket)
-    execute(api.place.db, "INSERT INTO raw_products (source, external_id, brand, scraped_at) VALUES"
+    execute(api.backends.db, "INSERT INTO raw_products (source, external_id, brand, scraped_at) VALUES"
                           " ('apify_zara', '1', 'zara', now())")  # fmt: skip
-    execute(api.place.db, "INSERT INTO product_photos VALUES (1, 1, 'https://x.test/1.jpg', 'stored', NULL,"
+    execute(api.backends.db, "INSERT INTO product_photos VALUES (1, 1, 'https://x.test/1.jpg', 'stored', NULL,"
                           " 'originals/zara/1/1.jpg', 'abc', 80, 100, 900, now())")  # fmt: skip
-    answer = api.get("/images/1/image_1.jpg")
-    assert (answer.status_code, answer.headers["location"]) == (307, "https://cdn.test/photos/originals/zara/1/1.jpg")
-    assert answer.headers["cache-control"] == "public, max-age=300" and "planted" not in answer.text
+    response = api.get("/images/1/image_1.jpg")
+    assert (response.status_code, response.headers["location"]) == (
+        307,
+        "https://cdn.test/photos/originals/zara/1/1.jpg",
+    )
+    assert response.headers["cache-control"] == "public, max-age=300" and "planted" not in response.text
 
 
-def test_the_placeholder_is_a_picture(api: Api) -> None:
-    answer = api.get("/images/none.svg")
-    assert answer.headers["content-type"].startswith("image/svg+xml") and answer.content.startswith(b"<svg")
+def test_the_placeholder_is_an_image(api: Api) -> None:
+    response = api.get("/images/none.svg")
+    assert response.headers["content-type"].startswith("image/svg+xml") and response.content.startswith(b"<svg")
     assert api.head("/images/none.svg").status_code == 200

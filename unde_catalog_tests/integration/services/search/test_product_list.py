@@ -1,4 +1,4 @@
-"""The catalogue in pages over the API: all of it once, by every filter, at a cost that does not grow with it."""
+"""The product list: every product once, with every filter, and pages whose cost does not grow with the catalogue."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from unde_catalog.services.search.schemas.cursors import cursor
+from unde_catalog.services.search.schemas.cursors import encode_cursor
 from unde_catalog.stores.db.database import Cursor, Database
 from unde_catalog.stores.staging.index import search as search_rows
-from unde_catalog.stores.staging.products import edit as catalogue_api
+from unde_catalog.stores.staging.products import edit as product_rows
 from unde_catalog.stores.staging.products import pages as catalogue_pages
 from unde_catalog.stores.staging.products import webhook_deliveries
 from unde_catalog.stores.staging.products.pages import ProductFilter
@@ -28,20 +28,20 @@ def client(open_api: OpenApi) -> CatalogueClient:
 
 
 def pages(client: CatalogueClient, query: str) -> list[list[str]]:
-    """The external ids of each page, following `next` to the end."""
-    found, following = [], f"{PRODUCTS}?{query}"
-    while following is not None:
-        answer = client.get(following)
-        found.append([one["external_id"] for one in answer["products"]])
-        following = answer["next"]
+    """The external ids of each page, following `next` to the last one."""
+    found, path = [], f"{PRODUCTS}?{query}"
+    while path is not None:
+        page = client.get(path)
+        found.append([product["external_id"] for product in page["products"]])
+        path = page["next"]
     return found
 
 
-def all_of(client: CatalogueClient, query: str) -> list[int]:
-    return [int(one) for page in pages(client, query) for one in page]
+def all_ids(client: CatalogueClient, query: str) -> list[int]:
+    return [int(external_id) for page in pages(client, query) for external_id in page]
 
 
-def test_pages_hold_every_product_once_whatever_is_asked_of_them(client: CatalogueClient) -> None:
+def test_pages_contain_every_matching_product_once(client: CatalogueClient) -> None:
     db = client.db
     add_products(db, 10, category="coats & jackets", price=100)
     add_products(db, 10, "oysho", first=11, category="dresses", price="19.99")
@@ -49,19 +49,19 @@ def test_pages_hold_every_product_once_whatever_is_asked_of_them(client: Catalog
     on_sale = [n for n in range(1, 21) if n % 5]
     assert [len(page) for page in pages(client, "limit=6")] == [6, 6, 4]
     assert [len(page) for page in pages(client, "limit=8")] == [8, 8]
-    assert all_of(client, "limit=6") == on_sale
-    assert all_of(client, "limit=3&active=any") == list(range(1, 21))
-    assert all_of(client, "limit=3&active=false") == [5, 10, 15, 20]
-    assert all_of(client, "limit=3&brand=oysho") == [n for n in on_sale if n > 10]
-    assert all_of(client, "limit=3&brand=oysho&brand=zara&brand=oysho") == on_sale
-    assert all_of(client, "limit=3&category=coats+%26+jackets") == [n for n in on_sale if n <= 10]
-    assert all_of(client, "limit=3&category=coats+%26+jackets&category=dresses&brand=oysho") == on_sale[8:]
-    assert all_of(client, "limit=3&price_from=19.99&price_to=99") == on_sale[8:]
-    assert all_of(client, "limit=3&brand=oysho&active=any&price_to=19.99") == list(range(11, 21))
-    assert all_of(client, "brand=nobody") == []
+    assert all_ids(client, "limit=6") == on_sale
+    assert all_ids(client, "limit=3&active=any") == list(range(1, 21))
+    assert all_ids(client, "limit=3&active=false") == [5, 10, 15, 20]
+    assert all_ids(client, "limit=3&brand=oysho") == [n for n in on_sale if n > 10]
+    assert all_ids(client, "limit=3&brand=oysho&brand=zara&brand=oysho") == on_sale
+    assert all_ids(client, "limit=3&category=coats+%26+jackets") == [n for n in on_sale if n <= 10]
+    assert all_ids(client, "limit=3&category=coats+%26+jackets&category=dresses&brand=oysho") == on_sale[8:]
+    assert all_ids(client, "limit=3&price_from=19.99&price_to=99") == on_sale[8:]
+    assert all_ids(client, "limit=3&brand=oysho&active=any&price_to=19.99") == list(range(11, 21))
+    assert all_ids(client, "brand=nobody") == []
 
 
-def test_what_a_shop_had_at_its_last_look_is_found(client: CatalogueClient) -> None:
+def test_filter_by_stock_at_a_store_uses_its_last_check(client: CatalogueClient) -> None:
     add_products(client.db, 6)
     add_products(client.db, 6, "oysho", first=1)
     for external_id, store, sizes, days in (
@@ -74,15 +74,13 @@ def test_what_a_shop_had_at_its_last_look_is_found(client: CatalogueClient) -> N
             " VALUES ('zara', %s, %s, %s, now() - %s * interval '1 day')",
             store, str(external_id), Jsonb(sizes), days,
         )  # fmt: skip
-    assert all_of(client, "limit=1&in_stock_at=zara:7") == [1, 5]
-    assert all_of(client, "in_stock_at=zara:7&brand=oysho&brand=zara&active=any") == [1, 5]
-    answer = client.api.get(f"{PRODUCTS}?in_stock_at=zara:7&brand=oysho")
-    assert problem(answer) == (422, "invalid_request")
+    assert all_ids(client, "limit=1&in_stock_at=zara:7") == [1, 5]
+    assert all_ids(client, "in_stock_at=zara:7&brand=oysho&brand=zara&active=any") == [1, 5]
+    response = client.api.get(f"{PRODUCTS}?in_stock_at=zara:7&brand=oysho")
+    assert problem(response) == (422, "invalid_request")
 
 
-def test_a_page_looks_at_so_many_products_at_the_most_and_the_next_goes_on(
-    client: CatalogueClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_scans_a_limited_number_of_products(client: CatalogueClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogue_pages, "LOOKED_AT", 10)
     add_products(client.db, 45, price=5)
     execute(client.db, "UPDATE raw_products SET price = 500 WHERE external_id IN ('17', '18', '44')")
@@ -91,22 +89,30 @@ def test_a_page_looks_at_so_many_products_at_the_most_and_the_next_goes_on(
     assert pages(client, "limit=50&price_from=501&brand=zara") == [[]] * 5
 
 
-def test_a_product_that_comes_or_goes_between_two_pages_moves_no_other(client: CatalogueClient) -> None:
+def test_a_change_between_two_pages_does_not_shift_products(client: CatalogueClient) -> None:
     add_products(client.db, 6)
     first = client.get(f"{PRODUCTS}?limit=2")
     execute(client.db, "UPDATE raw_products SET active = false WHERE external_id IN ('1', '3')")
     add_products(client.db, 1, first=7)
     second = client.get(first["next"])
-    assert [one["external_id"] for one in second["products"]] == ["4", "5"]
+    assert [product["external_id"] for product in second["products"]] == ["4", "5"]
 
 
-def test_a_wrong_cursor_or_filter_is_told(client: CatalogueClient) -> None:
+def test_an_invalid_cursor_or_filter_is_rejected(client: CatalogueClient) -> None:
     add_products(client.db, 3)
-    following = client.get(f"{PRODUCTS}?limit=1")["next"]
-    for after in ("x", "", "ä", "%00", "A" * 90, cursor(5, "other filters"), following.partition("after=")[2] + "A"):
-        answer = client.api.get(PRODUCTS, params={"after": after})
-        assert problem(answer) == (422, "bad_cursor"), after
-    assert problem(client.api.get(f"{following}&brand=zara")) == (422, "bad_cursor")
+    next_page = client.get(f"{PRODUCTS}?limit=1")["next"]
+    for after in (
+        "x",
+        "",
+        "ä",
+        "%00",
+        "A" * 90,
+        encode_cursor(5, "other filters"),
+        next_page.partition("after=")[2] + "A",
+    ):
+        response = client.api.get(PRODUCTS, params={"after": after})
+        assert problem(response) == (422, "bad_cursor"), after
+    assert problem(client.api.get(f"{next_page}&brand=zara")) == (422, "bad_cursor")
     for query in (
         "limit=0", "limit=201", "limit=x", "price_from=NaN", "price_to=-1", "price_to=1e400", "price_from=Infinity",
         "active=maybe", "in_stock_at=zara", "in_stock_at=zara:9999999999", "in_stock_at=%00:1",
@@ -118,7 +124,7 @@ def test_a_wrong_cursor_or_filter_is_told(client: CatalogueClient) -> None:
 
 @pytest.fixture
 def many(db: Database, direct: str) -> Database:
-    """30,000 products, one in four of them no longer on sale, in 60 categories."""
+    """30,000 products in 60 categories. One in four is no longer on sale."""
     many_due_rows(direct, products=30_000, stages=("originals",), brands=BRANDS)
     with psycopg.connect(direct) as connection:
         connection.execute("SET LOCAL session_replication_role = replica")  # no triggers
@@ -130,49 +136,49 @@ def many(db: Database, direct: str) -> Database:
     return db
 
 
-WANTED: dict[str, Any] = {
+FILTERS: dict[str, Any] = {
     "everything": ProductFilter(),
     "nothing": ProductFilter(brands=("nobody",)),
     "a brand": ProductFilter(brands=("zara",)),
     "two brands": ProductFilter(brands=("oysho", "zara")),
     "a rare category": ProductFilter(categories=("rare",)),
     "categories of a brand": ProductFilter(brands=("zara",), categories=("category 1", "rare")),
-    "a price that nothing has": ProductFilter(price_from=4_000),  # pyright: ignore[reportArgumentType]
-    "what is not on sale": ProductFilter(on_sale="false"),
+    "a price without products": ProductFilter(price_from=4_000),  # pyright: ignore[reportArgumentType]
+    "no longer on sale": ProductFilter(on_sale="false"),
     "a brand, on sale or not": ProductFilter(brands=("zara",), on_sale="any"),
-    "a shop's": ProductFilter(brands=("zara",), in_stock_at=7),
+    "stock at a store": ProductFilter(brands=("zara",), in_stock_at=7),
 }
 
 
-def test_no_query_reads_a_table_whole_and_the_last_page_looks_at_no_more_rows_than_the_first(many: Database) -> None:
+def test_no_query_scans_a_table_and_every_page_reads_few_rows(many: Database) -> None:
     with many.transaction() as cursor:
         explaining: Any = Explaining(cursor)
-        for wanted in WANTED.values():
+        for product_filter in FILTERS.values():
             for after in (0, 15_000, 29_900):
-                page = catalogue_pages.page(explaining, wanted, after, 50)
-                catalogue_api.by_ids(explaining, page.ids)
+                page = catalogue_pages.page(explaining, product_filter, after, 50)
+                product_rows.by_ids(explaining, page.ids)
         for to_change in (False, True):
-            catalogue_api.named(explaining, "77", to_change=to_change)
-            catalogue_api.named(explaining, "77", "zara", to_change=to_change)
-        catalogue_api.withdraw(explaining, 77)
+            product_rows.named(explaining, "77", to_change=to_change)
+            product_rows.named(explaining, "77", "zara", to_change=to_change)
+        product_rows.withdraw(explaining, 77)
         assert len(search_rows.categories(explaining, BRANDS)) == 46
         webhook_deliveries.announce(explaining, "digest", "zara", None, [str(n) for n in range(1_000)])
     no_table_is_read_whole(explaining, but=("product_photos", "webhook_deliveries", "raw_availability"))  # empty
-    for name, wanted in WANTED.items():
+    for name, product_filter in FILTERS.items():
         for after in (0, 15_000, 29_900):
-            looked_at = 50 if name in ("everything", "nothing", "a brand", "two brands") else catalogue_pages.LOOKED_AT
-            assert many.run(rows_read, wanted, after) <= 2 * looked_at + 100, name
+            scanned = 50 if name in ("everything", "nothing", "a brand", "two brands") else catalogue_pages.LOOKED_AT
+            assert many.run(rows_read, product_filter, after) <= 2 * scanned + 100, name
 
 
-def rows_read(cursor: Cursor, wanted: ProductFilter, after: int) -> int:
-    """Rows that any scan of a page's queries met, also those that a condition left out."""
+def rows_read(cursor: Cursor, product_filter: ProductFilter, after: int) -> int:
+    """The rows that the scans of a page's queries read, including those that a condition removed."""
     counting: Any = _Counting(cursor)
-    catalogue_pages.page(counting, wanted, after, 50)
+    catalogue_pages.page(counting, product_filter, after, 50)
     return counting.rows
 
 
 class _Counting:
-    """A cursor that runs each statement, and counts what its scans met."""
+    """A cursor that runs each statement and counts the rows that its scans read."""
 
     def __init__(self, cursor: Cursor) -> None:
         self._cursor, self.rows = cursor, 0
@@ -184,16 +190,18 @@ class _Counting:
         self._cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}".encode(), values)
         row = self._cursor.fetchone()
         assert row is not None  # EXPLAIN has one
-        self.rows += _met(row["QUERY PLAN"][0]["Plan"])
+        self.rows += _rows_read(row["QUERY PLAN"][0]["Plan"])
         self._cursor.execute(query.encode(), values)
 
     def fetchall(self) -> list[dict[str, Any]]:
         return self._cursor.fetchall()
 
 
-def _met(plan: dict[str, Any]) -> int:
-    here = 0
+def _rows_read(plan: dict[str, Any]) -> int:
+    rows = 0
     if "Scan" in plan["Node Type"] and "Relation Name" in plan:
-        met = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
-        here = round(met * plan["Actual Loops"])
-    return here + sum(_met(part) for part in plan.get("Plans", ()))
+        read = (
+            plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
+        )
+        rows = round(read * plan["Actual Loops"])
+    return rows + sum(_rows_read(part) for part in plan.get("Plans", ()))

@@ -1,11 +1,11 @@
-"""Searches over HTTP, from a request to what somebody sees: by a photo, by words, by a product."""
+"""Searches over HTTP: by photo, by text and by product."""
 
 import threading
 from pathlib import Path
 
 import pytest
 
-from unde_catalog.services.search.middleware import access as gate
+from unde_catalog.services.search.middleware import access
 from unde_catalog.stores.staging.index import models
 from unde_catalog_tests.support.due import add_products, execute
 from unde_catalog_tests.support.served_api import Api, OpenApi
@@ -14,35 +14,37 @@ from unde_catalog_tests.support.vector_rows import in_stock
 from unde_catalog_tests.support.visual_index import PHOTOS
 
 
-def ids(answer: object) -> list[int]:
-    return [result["product"]["id"] for result in answer["results"]]  # type: ignore[index]
+def ids(response: object) -> list[int]:
+    return [result["product"]["id"] for result in response["results"]]  # type: ignore[index]
 
 
-def shop(api: Api, store_id: int, name: str | None = None, brand: str = "zara") -> None:
-    execute(api.place.db, "INSERT INTO raw_stores (brand, store_id, name) VALUES (%s, %s, %s)", brand, store_id, name)
+def add_store(api: Api, store_id: int, name: str | None = None, brand: str = "zara") -> None:
+    execute(
+        api.backends.db, "INSERT INTO raw_stores (brand, store_id, name) VALUES (%s, %s, %s)", brand, store_id, name
+    )
 
 
-def test_a_photo_finds_its_product_first_and_says_all_that_a_result_shows(api: Api) -> None:
+def test_a_photo_finds_its_product_first_with_all_details(api: Api) -> None:
     red = api.visual.add("blue", "red", price="129.5", name="Red dress")
     green = api.visual.add("green", price=80)
-    shop(api, 7, "Mall of Dubai")
-    in_stock(api.place.db, red, 7, ["S", "M"], "2026-01-01")
+    add_store(api, 7, "Mall of Dubai")
+    in_stock(api.backends.db, red, 7, ["S", "M"], "2026-01-01")
     api.visual.run()
-    answer = api.by_image(PHOTOS["red"]).json()
-    assert answer["model"] == "descriptor@1" and answer["answers_words"] is False
-    assert answer["count"] == 2 and ids(answer) == [red, green]
-    assert answer["score_meaning"][0] == {"at_least": 0.95, "same_garment": 0.91}
-    assert set(answer["took_ms"]) == {"embed", "search", "enrich", "total"}
-    first = answer["results"][0]
+    response = api.by_image(PHOTOS["red"]).json()
+    assert response["model"] == "descriptor@1" and response["answers_words"] is False
+    assert response["count"] == 2 and ids(response) == [red, green]
+    assert response["score_meaning"][0] == {"at_least": 0.95, "same_garment": 0.91}
+    assert set(response["took_ms"]) == {"embed", "search", "enrich", "total"}
+    first = response["results"][0]
     assert first["score"] == pytest.approx(1, abs=0.001) and first["photo"] == 2
     assert first["photo_url"] == f"/images/{red}/image_2.jpg"
     assert first["product"]["title"] == "Red dress" and first["product"]["price"] == "129.50"
     assert first["product"]["image_url"] == f"/images/{red}/image_1.jpg"
     assert first["in_stock"] == [{"brand": "zara", "store_id": 7, "name": "Mall of Dubai", "sizes": ["S", "M"]}]
-    assert answer["results"][1]["in_stock"] == []
+    assert response["results"][1]["in_stock"] == []
 
 
-def test_more_like_a_product_leaves_it_out_and_goes_by_the_photo_that_is_named(api: Api) -> None:
+def test_similar_products_by_a_given_photo_exclude_the_product(api: Api) -> None:
     both, red, blue = api.visual.add("red", "blue"), api.visual.add("red"), api.visual.add("blue")
     api.visual.run()
     assert ids(api.similar(1).json()) == [red, blue]
@@ -52,41 +54,41 @@ def test_more_like_a_product_leaves_it_out_and_goes_by_the_photo_that_is_named(a
     assert api.similar("nothing").json()["code"] == "unknown_product"
 
 
-def test_an_external_id_of_two_brands_wants_to_know_which(api: Api) -> None:
+def test_an_external_id_of_two_brands_needs_of_brand(api: Api) -> None:
     zara, other = api.visual.add("red"), api.visual.add("green")
     execute(
-        api.place.db, "INSERT INTO raw_products (source, external_id, brand, scraped_at) VALUES"
+        api.backends.db, "INSERT INTO raw_products (source, external_id, brand, scraped_at) VALUES"
         " ('apify_oysho', '1', 'oysho', now())"
     )  # fmt: skip
     api.visual.run()
-    answer = api.similar(1)
-    assert answer.status_code == 409 and answer.json()["code"] == "ambiguous_product"
-    assert answer.json()["brands"] == ["zara", "oysho"]
+    response = api.similar(1)
+    assert response.status_code == 409 and response.json()["code"] == "ambiguous_product"
+    assert response.json()["brands"] == ["zara", "oysho"]
     assert ids(api.similar(1, of_brand="zara").json()) == [other]
     assert api.similar(1, of_brand="oysho").json()["code"] == "not_embedded"
     assert zara != other
 
 
-def test_an_external_id_may_have_slashes_and_spaces_in_it(api: Api) -> None:
+def test_an_external_id_may_contain_slashes_and_spaces(api: Api) -> None:
     product, other = api.visual.add("red"), api.visual.add("red")
     api.visual.set(product, external_id="dress/red 7%")
     api.visual.run()
     assert ids(api.similar("dress%2Fred%207%25").json()) == [other]
 
 
-def test_filters_and_thresholds_hold_in_every_kind_of_search(api: Api) -> None:
+def test_filters_and_thresholds_apply_to_every_kind_of_search(api: Api) -> None:
     dress, coat = api.visual.add("red", price=50), api.visual.add("red", price=500, category="coat")
     api.visual.add("red", price=70, category="skirt")
-    shop(api, 7)
-    in_stock(api.place.db, coat, 7, ["M"], "2026-01-02")
-    in_stock(api.place.db, dress, 7, ["M"], "2026-01-01")
-    in_stock(api.place.db, dress, 7, [], "2026-01-02")
+    add_store(api, 7)
+    in_stock(api.backends.db, coat, 7, ["M"], "2026-01-02")
+    in_stock(api.backends.db, dress, 7, ["M"], "2026-01-01")
+    in_stock(api.backends.db, dress, 7, [], "2026-01-02")
     api.visual.run()
 
-    def both(**narrowed: object) -> list[int]:
-        found = ids(api.by_image(PHOTOS["red"], **narrowed).json())
-        # The third product goes by the same photo, and leaves itself out.
-        assert sorted(ids(api.similar(3, **narrowed).json())) == sorted(set(found) & {dress, coat})
+    def both(**filters: object) -> list[int]:
+        found = ids(api.by_image(PHOTOS["red"], **filters).json())
+        # The third product has the same photo, and is left out of its own results.
+        assert sorted(ids(api.similar(3, **filters).json())) == sorted(set(found) & {dress, coat})
         return found
 
     assert both(category=["dress", "coat"]) == [dress, coat]
@@ -98,29 +100,27 @@ def test_filters_and_thresholds_hold_in_every_kind_of_search(api: Api) -> None:
     assert ids(api.by_image(PHOTOS["green"], threshold="0.999").json()) == []
 
 
-def test_words_are_refused_by_a_model_that_knows_none(api: Api) -> None:
+def test_text_is_rejected_by_a_model_for_photos_only(api: Api) -> None:
     api.visual.add("red")
     api.visual.run()
-    answer = api.post("/api/v1/search/by-text", json={"query": "red"})
-    assert (answer.status_code, answer.json()["code"]) == (501, "words_need_clip")
-    assert "descriptor@1" in answer.json()["detail"]
+    response = api.post("/api/v1/search/by-text", json={"query": "red"})
+    assert (response.status_code, response.json()["code"]) == (501, "words_need_clip")
+    assert "descriptor@1" in response.json()["detail"]
     assert api.get("/api/v1/filters").json()["answers_words"] is False
 
 
-def test_words_find_what_they_say_where_clip_made_the_index(
-    open_api: OpenApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_text_search_with_clip(open_api: OpenApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     api = open_api(CLIP_MODEL_DIR=write_toy_clip(tmp_path / "clip"), EMBEDDING_MODEL="clip")
     red, blue = api.visual.add("red"), api.visual.add("blue")
     api.visual.run()
-    answer = api.post("/api/v1/search/by-text", json={"query": " blue ", "top_k": 1, "brands": ["zara"]}).json()
-    assert answer["model"].startswith("clip@") and answer["answers_words"] is True
-    assert ids(answer) == [blue]
+    response = api.post("/api/v1/search/by-text", json={"query": " blue ", "top_k": 1, "brands": ["zara"]}).json()
+    assert response["model"].startswith("clip@") and response["answers_words"] is True
+    assert ids(response) == [blue]
     assert ids(api.by_image(PHOTOS["red"]).json()) == [red, blue]
 
 
-def test_while_another_model_is_built_the_one_that_serves_answers_and_then_the_new_one(
+def test_the_serving_model_answers_until_the_new_model_is_built(
     open_api: OpenApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -128,114 +128,110 @@ def test_while_another_model_is_built_the_one_that_serves_answers_and_then_the_n
     red = api.visual.add("red")
     api.visual.run()
     assert api.by_image(PHOTOS["red"]).json()["model"] == "descriptor@1"
-    with monkeypatch.context() as patch:  # a worker with other settings builds another one
+    with monkeypatch.context() as patch:  # a worker with other settings builds another model
         patch.setenv("CLIP_MODEL_DIR", str(write_toy_clip(tmp_path / "clip")))
         patch.setenv("EMBEDDING_MODEL", "clip")
         clip = open_api()
-        clip.place.db.run(models.begin, "clip@0")
+        clip.backends.db.run(models.begin, "clip@0")
         assert api.by_image(PHOTOS["red"]).json()["model"] == "descriptor@1"
-        assert clip.by_image(PHOTOS["red"]).json()["model"] == "descriptor@1"  # whatever is set there
-        clip.place.db.run(models.stop_building)
-        execute(clip.place.db, "DELETE FROM embedding_models WHERE state = 'old'")
+        assert clip.by_image(PHOTOS["red"]).json()["model"] == "descriptor@1"  # although CLIP is configured there
+        clip.backends.db.run(models.stop_building)
+        execute(clip.backends.db, "DELETE FROM embedding_models WHERE state = 'old'")
         clip.visual.run(force=True)
         clip.visual.again()
-    (standing,) = execute(api.place.db, "SELECT model FROM embedding_models WHERE state = 'serving'")
-    assert standing["model"].startswith("clip@")
-    assert clip.by_image(PHOTOS["red"]).json()["model"] == standing["model"]
+    (serving,) = execute(api.backends.db, "SELECT model FROM embedding_models WHERE state = 'serving'")
+    assert serving["model"].startswith("clip@")
+    assert clip.by_image(PHOTOS["red"]).json()["model"] == serving["model"]
     assert ids(clip.by_image(PHOTOS["red"]).json()) == [red]
-    answer = api.by_image(PHOTOS["red"])  # has no CLIP, and says so
-    assert (answer.status_code, answer.json()["code"]) == (503, "model_missing")
-    assert api.similar(1).json()["model"] == standing["model"]  # nothing is embedded for it
+    response = api.by_image(PHOTOS["red"])  # this server has no CLIP
+    assert (response.status_code, response.json()["code"]) == (503, "model_missing")
+    assert api.similar(1).json()["model"] == serving["model"]  # needs no model: the embedding is stored
 
 
-def test_before_anything_is_embedded_it_says_so(api: Api) -> None:
-    add_products(api.place.db, 1)
-    for answer in (api.by_image(PHOTOS["red"]), api.similar(1)):
-        assert (answer.status_code, answer.json()["code"]) == (503, "nothing_embedded")
-    told = api.get("/api/v1/filters").json()
-    assert told["model"] is None and told["photos"] is None
+def test_an_empty_index_is_reported(api: Api) -> None:
+    add_products(api.backends.db, 1)
+    for response in (api.by_image(PHOTOS["red"]), api.similar(1)):
+        assert (response.status_code, response.json()["code"]) == (503, "nothing_embedded")
+    filters = api.get("/api/v1/filters").json()
+    assert filters["model"] is None and filters["photos"] is None
 
 
-def test_what_can_be_filtered_by_is_listed(open_api: OpenApi) -> None:
+def test_filter_values_are_listed(open_api: OpenApi) -> None:
     api = open_api(DUBAI_OYSHO_STORES="31", PUBLISH_CURRENCIES="EUR,AED")
     api.visual.add("red", category="dress")
     api.visual.add("red", category="coat")
     api.visual.add("red", category="never", scope="off")
     api.visual.add("red", category="long " * 50)
-    shop(api, 9, "  ")
-    shop(api, 8, "City Mall")
+    add_store(api, 9, "  ")
+    add_store(api, 8, "City Mall")
     api.visual.run()
-    told = api.get("/api/v1/filters").json()
-    assert told["model"] == "descriptor@1" and told["photos"] == 3 and told["currency"] == "EUR"
-    assert told["categories"] == ["coat", "dress"]
-    assert {"key": "pullandbear", "name": "Pull&Bear"} in told["brands"]
-    assert told["shops"] == [
+    filters = api.get("/api/v1/filters").json()
+    assert filters["model"] == "descriptor@1" and filters["photos"] == 3 and filters["currency"] == "EUR"
+    assert filters["categories"] == ["coat", "dress"]
+    assert {"key": "pullandbear", "name": "Pull&Bear"} in filters["brands"]
+    assert filters["shops"] == [
         {"brand": "zara", "store_id": 8, "name": "City Mall"},
         {"brand": "zara", "store_id": 9, "name": "Zara 9"},
         {"brand": "oysho", "store_id": 31, "name": "Oysho 31"},
     ]
 
 
-def test_a_product_that_is_deleted_while_it_is_found_is_left_out(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_product_deleted_during_the_search_is_left_out(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     red, blue = api.visual.add("red"), api.visual.add("blue")
     api.visual.run()
     vectors = api.app.state.context.vectors
     search = vectors.search
 
-    def found_then_deleted(*asked: object, **more: object) -> object:
-        hits = search(*asked, **more)
-        execute(api.place.db, "DELETE FROM product_photos WHERE product_id = %s", blue)
-        execute(api.place.db, "DELETE FROM raw_products WHERE id = %s", blue)
+    def search_then_delete(*args: object, **kwargs: object) -> object:
+        hits = search(*args, **kwargs)
+        execute(api.backends.db, "DELETE FROM product_photos WHERE product_id = %s", blue)
+        execute(api.backends.db, "DELETE FROM raw_products WHERE id = %s", blue)
         return hits
 
-    monkeypatch.setattr(vectors, "search", found_then_deleted)
-    answer = api.by_image(PHOTOS["red"]).json()
-    assert ids(answer) == [red] and answer["count"] == 1
+    monkeypatch.setattr(vectors, "search", search_then_delete)
+    response = api.by_image(PHOTOS["red"]).json()
+    assert ids(response) == [red] and response["count"] == 1
 
 
-def test_a_search_into_which_another_model_comes_is_done_again_by_that_one(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_search_is_repeated_if_the_model_changes_meanwhile(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     red, blue = api.visual.add("red"), api.visual.add("blue")
     api.visual.run()
-    vectors, db = api.app.state.context.vectors, api.place.db
-    search, asked = vectors.search, []
+    vectors, db = api.app.state.context.vectors, api.backends.db
+    search, searched = vectors.search, []
 
-    def then_another_model(model: str, *rest: object) -> object:
-        asked.append(model)
-        if len(asked) == 1:
+    def replace_model_then_search(model: str, *rest: object) -> object:
+        searched.append(model)
+        if len(searched) == 1:
             execute(db, "INSERT INTO embedding_models VALUES ('descriptor@2', 1, 'building', NULL, now(), NULL)")
             execute(db, "UPDATE product_embeddings SET model = 'descriptor@2', slot = 1")
             execute(db, "DELETE FROM embedding_models WHERE state = 'serving'")
             execute(db, "UPDATE embedding_models SET state = 'serving'")
         return search(model, *rest)
 
-    monkeypatch.setattr(vectors, "search", then_another_model)
-    answer = api.similar(1).json()
-    assert asked == ["descriptor@1", "descriptor@2"]
-    assert answer["model"] == "descriptor@2" and ids(answer) == [blue] and red != blue
+    monkeypatch.setattr(vectors, "search", replace_model_then_search)
+    response = api.similar(1).json()
+    assert searched == ["descriptor@1", "descriptor@2"]
+    assert response["model"] == "descriptor@2" and ids(response) == [blue] and red != blue
 
 
-def test_a_search_that_takes_too_long_is_given_up(open_api: OpenApi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_that_takes_too_long_is_aborted(open_api: OpenApi, monkeypatch: pytest.MonkeyPatch) -> None:
     api = open_api(SEARCH_TIMEOUT="0.2")
-    go_on = threading.Event()
-    monkeypatch.setattr(api.app.state.searching.finder, "like", lambda *_: go_on.wait(60))
-    answer = api.similar(1)
-    assert (answer.status_code, answer.json()["code"]) == (503, "took_too_long")
-    go_on.set()
+    release = threading.Event()
+    monkeypatch.setattr(api.app.state.search_runner.service, "similar", lambda *_: release.wait(60))
+    response = api.similar(1)
+    assert (response.status_code, response.json()["code"]) == (503, "took_too_long")
+    release.set()
 
 
-def test_more_searches_at_once_than_can_be_answered_are_told_to_come_again(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(gate, "_MOST_AT_ONCE", 1)
-    begun, go_on = threading.Event(), threading.Event()
-    monkeypatch.setattr(api.app.state.searching.finder, "like", lambda *_: begun.set() or go_on.wait(60))
+def test_too_many_concurrent_requests_are_rejected(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "_MAX_REQUESTS", 1)
+    started, release = threading.Event(), threading.Event()
+    monkeypatch.setattr(api.app.state.search_runner.service, "similar", lambda *_: started.set() or release.wait(60))
     waiting = threading.Thread(target=lambda: api.similar(1))
     waiting.start()
-    assert begun.wait(60)
-    answer = api.get("/api/v1/filters")
-    assert (answer.status_code, answer.json()["code"]) == (503, "busy") and answer.headers["retry-after"] == "1"
+    assert started.wait(60)
+    response = api.get("/api/v1/filters")
+    assert (response.status_code, response.json()["code"]) == (503, "busy") and response.headers["retry-after"] == "1"
     assert api.get("/api/v1/health").status_code == 200
-    go_on.set()
+    release.set()
     waiting.join()

@@ -1,4 +1,4 @@
-"""What is sent to the API: photos of every kind, and bodies that nobody should take."""
+"""Uploads to the API: photo formats, invalid forms and values, and body limits."""
 
 import json
 import socket
@@ -9,7 +9,7 @@ import zlib
 import httpx
 import pytest
 
-from unde_catalog.services.search.middleware import access as gate
+from unde_catalog.services.search.middleware import access
 from unde_catalog_tests.support.served_api import Api, OpenApi
 from unde_catalog_tests.support.servers import REAL_DATA
 from unde_catalog_tests.support.visual_index import PHOTOS
@@ -18,14 +18,14 @@ from unde_catalog_tests.unit.drawn_photos import detailed, plain, saved
 
 @pytest.fixture
 def ready(api: Api) -> Api:
-    """With something to be found."""
+    """An API with one product in its index."""
     api.visual.add("red")
     api.visual.run()
     return api
 
 
 def png_bomb(width: int, height: int) -> bytes:
-    """A PNG of a few bytes that says it has so many pixels."""
+    """A PNG of a few bytes whose header claims this size."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -36,9 +36,9 @@ def png_bomb(width: int, height: int) -> bytes:
     )
 
 
-def test_photos_that_can_not_be_used_are_refused_with_their_reason_and_counted(ready: Api) -> None:
+def test_unusable_photos_are_rejected_with_a_reason_and_counted(ready: Api) -> None:
     whole = saved(detailed((640, 480)))
-    refused = {
+    rejected = {
         "empty": (422, b""),
         "not_an_image": (415, b"<!doctype html><h1>Access Denied</h1>"),
         "unsupported_format": (415, b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"),
@@ -48,44 +48,44 @@ def test_photos_that_can_not_be_used_are_refused_with_their_reason_and_counted(r
         "too_small": (422, saved(plain("red", (400, 9)))),
         "too_long": (422, saved(plain("red", (20, 20_000)), "PNG")),
     }
-    for code, (status, data) in refused.items():
-        answer = ready.by_image(data)
-        assert (answer.status_code, answer.json()["code"]) == (status, code)
-        assert answer.headers["content-type"] == "application/problem+json"
+    for code, (status, data) in rejected.items():
+        response = ready.by_image(data)
+        assert (response.status_code, response.json()["code"]) == (status, code)
+        assert response.headers["content-type"] == "application/problem+json"
         assert f'unde_search_photos_refused_total{{reason="{code}"}} 1.0' in ready.get("/metrics").text
 
 
-def test_every_format_that_is_read_is_searched_by(ready: Api) -> None:
+def test_every_supported_format_can_be_searched(ready: Api) -> None:
     for format in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"):
         assert ready.by_image(saved(detailed(), format)).json()["count"] == 1, format
 
 
-def test_a_photo_of_many_megapixels_is_searched_by_and_one_of_more_is_not(open_api: OpenApi) -> None:
+def test_the_pixel_limit_is_exact(open_api: OpenApi) -> None:
     api = open_api(SEARCH_PHOTO_MAX_PIXELS=1_000_000)
     api.visual.add("red")
     api.visual.run()
     assert api.by_image(saved(plain("red", (1_000, 1_000)))).json()["count"] == 1
-    answer = api.by_image(saved(plain("red", (1_001, 1_000))))
-    assert (answer.status_code, answer.json()["code"]) == (413, "too_many_pixels")
-    assert "1 megapixels" in answer.json()["detail"]
+    response = api.by_image(saved(plain("red", (1_001, 1_000))))
+    assert (response.status_code, response.json()["code"]) == (413, "too_many_pixels")
+    assert "1 megapixels" in response.json()["detail"]
 
 
-@pytest.mark.skipif(not (REAL_DATA / "awkward").is_dir(), reason="there are no awkward images beside the project")
-def test_no_awkward_image_is_a_bug(ready: Api) -> None:
-    told = {}
+@pytest.mark.skipif(not (REAL_DATA / "awkward").is_dir(), reason="the folder of awkward images is missing")
+def test_no_awkward_image_causes_a_bug(ready: Api) -> None:
+    statuses = {}
     for file in sorted((REAL_DATA / "awkward").iterdir()):
-        answer = ready.by_image(file.read_bytes())
-        told[file.name] = answer.status_code
-        assert answer.status_code in (200, 413, 415, 422), (file.name, answer.text)
-    assert 200 in told.values()
+        response = ready.by_image(file.read_bytes())
+        statuses[file.name] = response.status_code
+        assert response.status_code in (200, 413, 415, 422), (file.name, response.text)
+    assert 200 in statuses.values()
 
 
-def test_forms_that_are_none_are_told_so(ready: Api) -> None:
+def test_malformed_forms_are_rejected(ready: Api) -> None:
     address, form = "/api/v1/search/by-image", {"Content-Type": "multipart/form-data; boundary=x"}
     part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n' + PHOTOS["red"]
     assert ready.post(address, content=part + b"\r\n--x--\r\n", headers=form).status_code == 200
     broken = [
-        (form, part),  # without an end
+        (form, part),  # without its end
         (form, b"no boundary anywhere"),
         (form, b"--x\r\nContent-Disposition: nonsense\r\n\r\nabc\r\n--x--\r\n"),
         (form, b""),
@@ -95,12 +95,12 @@ def test_forms_that_are_none_are_told_so(ready: Api) -> None:
         (form, part.replace(b'; filename="a.jpg"', b"") + b"\r\n--x--\r\n"),  # a field instead of a file
     ]
     for headers, body in broken:
-        answer = ready.post(address, content=body, headers=headers)
-        assert answer.status_code in (400, 422), (headers, body[:80], answer.text)
-        assert answer.json()["code"] == "invalid_request"
+        response = ready.post(address, content=body, headers=headers)
+        assert response.status_code in (400, 422), (headers, body[:80], response.text)
+        assert response.json()["code"] == "invalid_request"
 
 
-WRONG_VALUES = (
+INVALID_VALUES = (
     ("top_k", "0"), ("top_k", "101"), ("top_k", "many"), ("top_k", "9" * 5_000), ("top_k", "1e400"),
     ("threshold", "nan"), ("threshold", "inf"), ("threshold", "1.01"), ("price_from", "-1"), ("price_to", "NaN"),
     ("price_to", "Infinity"), ("price_to", "1e999999"), ("brand", "gucci"), ("brand", "zara'--"),
@@ -109,21 +109,21 @@ WRONG_VALUES = (
 )  # fmt: skip
 
 
-def test_values_that_can_not_be_are_refused_by_every_search(api: Api) -> None:
-    several = {"brand": "brands", "category": "categories"}
-    for field, value in WRONG_VALUES:
-        given = value if isinstance(value, list) or field not in several else [value]
-        answers = [
+def test_invalid_values_are_rejected_by_every_search(api: Api) -> None:
+    plurals = {"brand": "brands", "category": "categories"}
+    for field, value in INVALID_VALUES:
+        json_value = value if isinstance(value, list) or field not in plurals else [value]
+        responses = [
             api.by_image(PHOTOS["red"], **{field: value}),
             api.similar(1, **{field: value}),
-            api.post("/api/v1/search/by-text", json={"query": "red", several.get(field, field): given}),
+            api.post("/api/v1/search/by-text", json={"query": "red", plurals.get(field, field): json_value}),
         ]
-        for answer in answers:
-            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), answer.request.url
-            assert answer.json()["errors"][0]["field"].split(".")[0] in (field, several.get(field))
+        for response in responses:
+            assert (response.status_code, response.json()["code"]) == (422, "invalid_request"), response.request.url
+            assert response.json()["errors"][0]["field"].split(".")[0] in (field, plurals.get(field))
 
 
-NO_SEARCHES = (
+INVALID_SEARCHES = (
     b"", b"null", b"[]", b'"red"', b"{", b'{"query": ""}', b'{"query": "  "}', b'{"query": 7}', b'{"query": null}',
     b'{"query": "\\ud800"}', b'{"query": "a\\u0000"}', b'{"query": "red", "threshold": NaN}',
     b'{"query": "red", "threshold": Infinity}', b'{"query": "red", "top_k": 1.5}', b"[" * 100_000,
@@ -132,10 +132,13 @@ NO_SEARCHES = (
 )  # fmt: skip
 
 
-def test_bodies_that_are_no_search_are_refused(api: Api) -> None:
-    for body in NO_SEARCHES:
-        answer = api.post("/api/v1/search/by-text", content=body, headers={"Content-Type": "application/json"})
-        assert answer.status_code in (400, 422) and answer.json()["code"] == "invalid_request", (body, answer.text)
+def test_invalid_search_bodies_are_rejected(api: Api) -> None:
+    for body in INVALID_SEARCHES:
+        response = api.post("/api/v1/search/by-text", content=body, headers={"Content-Type": "application/json"})
+        assert response.status_code in (400, 422) and response.json()["code"] == "invalid_request", (
+            body,
+            response.text,
+        )
     assert not [line for line in api.lines if "trace" in json.loads(line)]
 
 
@@ -150,56 +153,56 @@ def head(length: str) -> bytes:
     )  # fmt: skip
 
 
-def test_a_body_that_says_it_is_too_long_is_refused_before_it_is_sent(api: Api) -> None:
+def test_a_too_large_content_length_is_rejected_before_the_body(api: Api) -> None:
     for length in ("5000000000", "9" * 40):
-        with connect(api) as line:
-            line.sendall(head(f"Content-Length: {length}"))
-            answer = line.recv(65_536)
-            assert answer.startswith((b"HTTP/1.1 413", b"HTTP/1.1 400"))
+        with connect(api) as connection:
+            connection.sendall(head(f"Content-Length: {length}"))
+            response = connection.recv(65_536)
+            assert response.startswith((b"HTTP/1.1 413", b"HTTP/1.1 400"))
 
 
-def test_a_body_that_does_not_say_how_long_it_is_is_cut_off_at_the_limit(open_api: OpenApi) -> None:
+def test_a_chunked_body_is_cut_off_at_the_limit(open_api: OpenApi) -> None:
     api = open_api(SEARCH_PHOTO_MAX_BYTES=100_000)
     part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
     chunk = b"10000\r\n" + b"a" * 65_536 + b"\r\n"
-    with connect(api) as line:
-        line.sendall(head("Transfer-Encoding: chunked") + f"{len(part):x}\r\n".encode() + part + b"\r\n")
+    with connect(api) as connection:
+        connection.sendall(head("Transfer-Encoding: chunked") + f"{len(part):x}\r\n".encode() + part + b"\r\n")
         sent = 0
         try:
             for _ in range(80_000):  # 5 GB
-                line.sendall(chunk)
+                connection.sendall(chunk)
                 sent += 1
-        except OSError:  # it does not listen any more
+        except OSError:  # the server has closed the connection
             pass
         assert sent < 2_000
     with api.written:
         assert api.written.wait_for(lambda: api.lines, 60)
     assert json.loads(api.lines[0])["status"] == 413
     assert api.by_image(b"\xff\xd8\xff" + b"a" * 100_000).json()["code"] == "too_large"
-    assert api.by_image(PHOTOS["red"]).json()["code"] == "nothing_embedded"  # it goes on
+    assert api.by_image(PHOTOS["red"]).json()["code"] == "nothing_embedded"  # the server still works
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "_BODY_SECONDS", 0.2)
-    with connect(api) as line:
-        line.sendall(head("Content-Length: 1000") + b"--x")
-        assert line.recv(65_536).startswith(b"HTTP/1.1 408")
+def test_a_body_that_does_not_arrive_times_out(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "_BODY_TIMEOUT", 0.2)
+    with connect(api) as connection:
+        connection.sendall(head("Content-Length: 1000") + b"--x")
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 408")
 
 
-def test_other_bodies_have_a_limit_of_their_own(api: Api) -> None:
-    answer = api.post("/api/v1/search/by-text", content=b"x" * 1_000_001)
-    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+def test_other_bodies_have_their_own_limit(api: Api) -> None:
+    response = api.post("/api/v1/search/by-text", content=b"x" * 1_000_001)
+    assert (response.status_code, response.json()["code"]) == (413, "too_large")
 
 
-def test_photos_that_need_more_memory_than_there_is_wait_for_each_other(open_api: OpenApi) -> None:
-    api = open_api(SEARCH_MEMORY_MB=64)  # less than two of them take, and one alone may take more than all of it
+def test_photos_beyond_the_memory_budget_wait_for_each_other(open_api: OpenApi) -> None:
+    api = open_api(SEARCH_MEMORY_MB=64)  # less than two of these photos need; one alone may exceed it
     api.visual.add("red")
     api.visual.run()
     big = saved(plain("red", (4_000, 3_000)), "PNG")
-    answers: list[httpx.Response] = []
-    threads = [threading.Thread(target=lambda: answers.append(api.by_image(big))) for _ in range(4)]
+    responses: list[httpx.Response] = []
+    threads = [threading.Thread(target=lambda: responses.append(api.by_image(big))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [answer.json().get("count") for answer in answers] == [1] * 4
+    assert [response.json().get("count") for response in responses] == [1] * 4

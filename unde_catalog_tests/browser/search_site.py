@@ -1,7 +1,4 @@
-"""A small shelf of drawn garments, embedded and served by `unde-catalog search serve`, for tests of its page.
-
-What is clicked there is in the tests.
-"""
+"""A small catalogue of drawn garments, embedded and served by `unde-catalog search serve`, for tests of its page."""
 
 import hashlib
 import io
@@ -31,17 +28,17 @@ from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.support.due import add_products, execute
 from unde_catalog_tests.support.servers import Server
 
-HOSTILE = "<img src=x onerror=alert(1)>"
+HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 CUTS = {"dress": "slip dress", "coat": "coat", "jeans": "jeans"}
 COLOURS = ("Red", "Emerald", "Blue", "Black")
 BRANDS = ("zara", "oysho")
-SHOPS = 7  # of the first brand; each has the first dress
+STORES = 7  # of the first brand, each with the first dress in stock
 _PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 
 
 @cache
-def drawn(cut: str, colour: str, width: int = 200) -> Image.Image:
-    """A garment alone on an empty studio, 2:3."""
+def draw(cut: str, colour: str, width: int = 200) -> Image.Image:
+    """A single garment on a plain background, 2:3."""
     return garments.picture(cut, colour, "Black", "plain", "p", 1).resize((width, width * 3 // 2))
 
 
@@ -51,16 +48,16 @@ def jpeg(picture: Image.Image) -> bytes:
     return out.getvalue()
 
 
-class Shelf:
-    """A served shelf. `names` are its products' in the order of the catalogue."""
+class SearchSite:
+    """A served catalogue. `names`: the products' names in catalogue order."""
 
     def __init__(self, url: str, db: Database, names: list[str]) -> None:
         self.url, self.db, self.names = url, db, names
 
 
 @contextmanager
-def open_shelf(server: Server, home: Path, *, few: bool = False, **environment: str) -> Iterator[Shelf]:
-    """Serves until the context ends; `few`: one dress of each colour alone."""
+def open_search_site(server: Server, home: Path, *, few: bool = False, **environment: str) -> Iterator[SearchSite]:
+    """Serves until the context ends. `few`: only one dress of each colour."""
     database_url = server.new_database()
     settings = {
         "UNDE_HOME": str(home), "STAGING_DB_URL": database_url, "SEARCH_RATE_PER_MINUTE": "0", **environment,
@@ -68,48 +65,48 @@ def open_shelf(server: Server, home: Path, *, few: bool = False, **environment: 
     with ExitStack() as stack:
         stack.callback(server.drop, database_url)
         with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(home)  # no .env of a developer's here
+            patch.chdir(home)  # no .env of the developer
             for name, value in settings.items():
                 patch.setenv(name, value)
             backends = stack.enter_context(Backends(load_settings()))
-        names = _filled(backends, few)
-        url = stack.enter_context(_served(home, settings))
-        yield Shelf(url, backends.db, names)
+        names = _fill(backends, few)
+        url = stack.enter_context(_serve(home, settings))
+        yield SearchSite(url, backends.db, names)
 
 
-def _filled(backends: Backends, few: bool) -> list[str]:
+def _fill(backends: Backends, few: bool) -> list[str]:
     names = []
-    for cut_at, (category, cut) in enumerate(list(CUTS.items())[: 1 if few else None]):
-        for colour_at, colour in enumerate(COLOURS):
+    for cut_index, (category, cut) in enumerate(list(CUTS.items())[: 1 if few else None]):
+        for colour_index, colour in enumerate(COLOURS):
             number = len(names) + 1
-            name = HOSTILE if (category, colour) == ("coat", "Black") else f"{colour} {cut}"
+            name = HOSTILE_NAME if (category, colour) == ("coat", "Black") else f"{colour} {cut}"
             columns: dict[str, Any] = {
                 "name": name, "category": category, "colour": colour, "currency": "AED",
-                "price": 100 * (cut_at + 1) + 10 * colour_at, "index_scope": "pgvector",
+                "price": 100 * (cut_index + 1) + 10 * colour_index, "index_scope": "pgvector",
             }  # fmt: skip
-            (product,) = add_products(backends.db, 1, BRANDS[colour_at % 2], first=number, **columns)
-            _store(backends, product, jpeg(drawn(cut, colour)))
+            (product,) = add_products(backends.db, 1, BRANDS[colour_index % 2], first=number, **columns)
+            _store(backends, product, jpeg(draw(cut, colour)))
             names.append(name)
-    with ThreadPoolExecutor(1) as apart:  # Playwright's event loop may be running in this thread
+    with ThreadPoolExecutor(1) as thread:  # Playwright may run an event loop in this one
         for brand in BRANDS:
             options, log = RunOptions(root_run="1"), logging.getLogger("test")
-            apart.submit(run_stage, "visual_index", brand, backends, options, log).result()
+            thread.submit(run_stage, "visual_index", brand, backends, options, log).result()
     execute(
         backends.db,
         "INSERT INTO raw_stores (brand, store_id, name) SELECT 'zara', n, 'Mall ' || n FROM generate_series(1, %s) n",
-        SHOPS,
+        STORES,
     )
     execute(
         backends.db,
         "INSERT INTO raw_availability (brand, store_id, product_id, sizes_in_stock, fetched_at)"
         " SELECT 'zara', n, '1', '[\"S\", \"M\"]', now() FROM generate_series(1, %s) n",
-        SHOPS,
+        STORES,
     )
     return names
 
 
 def _store(backends: Backends, product: int, photo: bytes) -> None:
-    key = f"originals/shelf/{product}/1.jpg"
+    key = f"originals/site/{product}/1.jpg"
     backends.store.put(key, photo, "image/jpeg")
     execute(
         backends.db,
@@ -124,12 +121,12 @@ def _store(backends: Backends, product: int, photo: bytes) -> None:
 
 
 @contextmanager
-def _served(home: Path, settings: dict[str, str]) -> Iterator[str]:
-    keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    with tempfile.TemporaryFile() as said:
+def _serve(home: Path, settings: dict[str, str]) -> Iterator[str]:
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    with tempfile.TemporaryFile() as stderr:
         process = subprocess.Popen(
             [_PROGRAM, "search", "serve", "--port", "0"],
-            cwd=home, env={**keep, **settings}, stdout=subprocess.PIPE, stderr=said, text=True,
+            cwd=home, env={**inherited, **settings}, stdout=subprocess.PIPE, stderr=stderr, text=True,
         )  # fmt: skip
         try:
             assert process.stdout is not None
@@ -138,9 +135,9 @@ def _served(home: Path, settings: dict[str, str]) -> Iterator[str]:
                     url = "http://" + line.split("ready at http://")[1].split('"')[0]
                     break
             else:
-                said.seek(0)
-                raise AssertionError(f"it ended without serving: {said.read().decode()[-2000:]}")
-            threading.Thread(target=process.stdout.read, daemon=True).start()  # a line for each request
+                stderr.seek(0)
+                raise AssertionError(f"the server exited: {stderr.read().decode()[-2000:]}")
+            threading.Thread(target=process.stdout.read, daemon=True).start()  # drains one log line per request
             yield url
         finally:
             if process.poll() is None:

@@ -1,0 +1,86 @@
+/**
+ * Accepts photos from the file inputs, drag and drop, and the clipboard, and reduces them before upload.
+ *
+ * page.js runs the search. The API decides whether a photo can be decoded.
+ */
+
+const MAX_SIDE = 1600; // pixels: no model uses more
+const MAX_UNCHANGED_BYTES = 1_500_000; // a smaller file is sent as it is, unless it has too many pixels
+const JPEG_QUALITY = 0.9;
+
+/** Calls `onPhoto(file)` for each photo, and `onRejected(reason)` for anything else. */
+export function watchPhotos({ inputs, overlay, onPhoto, onRejected }) {
+  const accept = (transfer) => {
+    const files = [...transfer.files];
+    const photo = files.find((file) => file.type.startsWith("image/"));
+    if (photo) onPhoto(photo);
+    else if (files.length) onRejected(`${files[0].name} is not an image.`);
+    else onRejected("Only image files can be dropped here. Save the image first, or copy and paste it.");
+  };
+
+  for (const input of inputs) {
+    input.addEventListener("change", () => {
+      if (input.files.length) accept(input);
+      input.value = ""; // so that choosing the same file again fires an event
+    });
+  }
+
+  document.addEventListener("paste", (event) => {
+    if (!event.clipboardData.files.length) return; // text goes into the search field
+    event.preventDefault();
+    accept(event.clipboardData);
+  });
+
+  let internal = false; // whether an element of this page is being dragged
+  document.addEventListener("dragstart", () => (internal = true));
+  document.addEventListener("dragend", () => (internal = false));
+
+  let depth = 0; // dragenter and dragleave fire for every element on the way
+  const updateOverlay = (change) => {
+    depth = Math.max(0, depth + change);
+    overlay.hidden = depth === 0;
+  };
+  document.addEventListener("dragenter", (event) => !internal && hasImage(event) && updateOverlay(1));
+  document.addEventListener("dragleave", (event) => !internal && hasImage(event) && updateOverlay(-1));
+  document.addEventListener("dragover", (event) => {
+    if (internal || !hasImage(event)) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "copy";
+  });
+  document.addEventListener("drop", (event) => {
+    updateOverlay(-depth);
+    if (internal || !hasImage(event)) return;
+    event.preventDefault();
+    accept(event.dataTransfer);
+  });
+}
+
+/** A JPEG of at most 1,600 pixels a side. The photo itself if it is small or this browser can't decode it. */
+export async function reducePhoto(photo) {
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(photo, { imageOrientation: "from-image" });
+  } catch {
+    return photo; // for example HEIC in most browsers: the API reports whether it supports the format
+  }
+  const scale = MAX_SIDE / Math.max(bitmap.width, bitmap.height);
+  if (scale >= 1 && photo.size <= MAX_UNCHANGED_BYTES) return photo;
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.max(1, Math.round(bitmap.width * Math.min(1, scale)));
+  canvas.height = Math.max(1, Math.round(bitmap.height * Math.min(1, scale)));
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#fff"; // JPEG has no transparency, and product photos have a white background
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  const reduced = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", JPEG_QUALITY));
+  if (!reduced || reduced.size >= photo.size && scale >= 1) return photo;
+  return new File([reduced], photo.name || "photo.jpg", { type: "image/jpeg" });
+}
+
+// A file, or an image dragged from another page. Not selected text on its way to the search field.
+function hasImage(event) {
+  const { types } = event.dataTransfer;
+  return types.includes("Files") || types.includes("text/uri-list");
+}
