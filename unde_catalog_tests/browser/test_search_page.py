@@ -106,7 +106,9 @@ def test_a_large_photo_is_reduced_before_upload_and_a_small_one_is_not(tab: Tab,
 
 def test_without_text_search_the_page_says_so_instead_of_an_input(tab: Tab, site: SearchSite) -> None:
     page = tab(site)
-    expect(page.get_by_text("Search by photo. The model descriptor@1 does not support text (CLIP does).")).to_be_visible()
+    expect(
+        page.get_by_text("Search by photo. The model descriptor@1 does not support text (CLIP does).")
+    ).to_be_visible()
     expect(page.get_by_label("Search text")).to_be_hidden()
     page.goto("/?q=red")  # a URL from the time of a model with text search
     expect(page.get_by_role("heading", name="This search is not possible")).to_be_visible()

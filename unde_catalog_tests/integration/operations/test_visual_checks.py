@@ -90,7 +90,10 @@ def unde_catalog(*arguments: str, **extra: str) -> subprocess.CompletedProcess[s
 
 
 def test_the_command_line_tells_rebuilds_and_takes_back(visual: Visual, server: Server) -> None:
-    assert unde_catalog("vectors", "rebuild").stderr.strip() == "nothing is embedded yet: unde-catalog run visual_index"
+    assert (
+        unde_catalog("vectors", "rebuild").stderr.strip()
+        == "the visual index is empty: run unde-catalog run visual_index"
+    )
     visual.add("red", "green")
     visual.run()
     visual.db.run(models.begin, "descriptor@next")
