@@ -89,7 +89,7 @@ def unde_catalog(*arguments: str, **extra: str) -> subprocess.CompletedProcess[s
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
-def test_the_command_line_tells_rebuilds_and_takes_back(visual: Visual, server: Server) -> None:
+def test_vectors_status_rebuild_and_stop(visual: Visual, server: Server) -> None:
     assert (
         unde_catalog("vectors", "rebuild").stderr.strip()
         == "the visual index is empty: run unde-catalog run visual_index"
@@ -97,13 +97,13 @@ def test_the_command_line_tells_rebuilds_and_takes_back(visual: Visual, server: 
     visual.add("red", "green")
     visual.run()
     visual.db.run(models.begin, "descriptor@next")
-    told = unde_catalog("vectors", "status").stdout.splitlines()
-    assert told == [f"{Descriptor.name} answers: 2 photos.", "descriptor@next is being built: 0 photos."]
+    status = unde_catalog("vectors", "status").stdout.splitlines()
+    assert status == [f"{Descriptor.name}: in use, 2 photos", "descriptor@next: being built, 0 photos"]
     owner = server.past_poolers(visual.db.url)
     done = unde_catalog("vectors", "rebuild", BACKUP_DB_URL=owner)
-    assert done.stdout.strip() == f"2 photos by {Descriptor.name} are searched.", done.stderr
-    assert unde_catalog("vectors", "stop").stdout.strip() == "descriptor@next is not built any more."
-    assert unde_catalog("vectors", "stop").stdout.strip() == "no model is being built."
+    assert done.stdout.strip() == f"The index has 2 photos of {Descriptor.name}.", done.stderr
+    assert unde_catalog("vectors", "stop").stdout.strip() == "Stopped building descriptor@next."
+    assert unde_catalog("vectors", "stop").stdout.strip() == "No model is being built."
     failed = unde_catalog("vectors", "rebuild", QDRANT_URL="http://127.0.0.1:9")
     assert failed.returncode == 1 and "Qdrant (QDRANT_URL) can't be used" in failed.stderr
     assert "Traceback" not in failed.stderr
