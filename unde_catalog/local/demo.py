@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
@@ -16,7 +17,6 @@ from rich.table import Table
 
 from unde_catalog.backends import Backends
 from unde_catalog.brands import BRANDS
-from unde_catalog.local.example_search import example_search
 from unde_catalog.local.processes import dagster_environment, requests_logged, sandbox, stop
 from unde_catalog.local.progress import ProgressView, table
 from unde_catalog.sandbox.serve import environment
@@ -54,7 +54,7 @@ def demo(console: Console, port: int) -> int:
         wide = Console(width=max(console.width, 120))  # a table in a file must not be cut
         wide.print(_summary(backends))
         wide.print(_stock(backends))
-        example_search(wide, backends, SEARCH_PAGE)
+        _search(wide, backends)
         console.print(f"{requested} photos were requested. The demo took {time.monotonic() - started:.0f} s.")
         console.print(f"Collages: {backends.objects_folder / 'collages'}")
         console.print(f"Photos:   {backends.objects_folder / 'originals'}")
@@ -62,6 +62,15 @@ def demo(console: Console, port: int) -> int:
         if status:
             console.print(f"[red]A run failed.[/red] make up shows which one and why. Log: {log}")
     return status
+
+
+def _search(console: Console, backends: Backends) -> None:
+    if find_spec("fastapi") is None:
+        console.print("Search: not installed; pip install 'unde-catalog[search]' adds it.", markup=False)
+        return
+    from unde_catalog.local.example_search import example_search
+
+    example_search(console, backends, SEARCH_PAGE)
 
 
 def _run(console: Console, backends: Backends, log: Path) -> int:

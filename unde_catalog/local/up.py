@@ -7,6 +7,7 @@ import contextlib
 import signal
 import sys
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
@@ -23,6 +24,7 @@ from unde_catalog.settings.environment import (
     publish,
 )
 from unde_catalog.settings.project import project_file
+from unde_catalog.settings.user_media import UserMediaSettings
 from unde_catalog.stores.embedded import nats
 
 _PROGRAMS = Path(sys.executable).parent
@@ -36,8 +38,9 @@ def up(console: Console, port: int, search_port: int, nats_port: int, sandbox_po
     if not real:
         publish({**environment(sandbox_port), "ZARA_INDEX_SCOPE": "pilot"})
     settings, media = load_settings(), load_user_media_settings()
-    own_nats = media.telegram_bot_token is not None and "nats_url" not in media.model_fields_set
-    if media.telegram_bot_token is not None:
+    media_off = _why_no_user_media(media)
+    own_nats = media_off is None and "nats_url" not in media.model_fields_set
+    if media_off is None:
         must_be_free(media.user_media_port, "USER_MEDIA_PORT")
     if own_nats:
         must_be_free(nats_port, "--nats-port, or set NATS_URL to the server on it")
@@ -55,19 +58,21 @@ def up(console: Console, port: int, search_port: int, nats_port: int, sandbox_po
             f"AUTOMATION={settings.automation}: sensors {'run' if settings.automation == 'on' else 'are off'}"
         )
         dagster = stack.enter_context(_dagster(settings, port))
-        search = stack.enter_context(_search(settings, search_port))
-        others = [search]
+        search = stack.enter_context(_search(settings, search_port)) if find_spec("fastapi") else None
+        others = [search] if search else []
         if own_nats:
             others.append(stack.enter_context(_nats(settings, nats_port)))
             publish({"NATS_URL": nats.address(settings.home) or ""})
-        if media.telegram_bot_token is not None:
+        if media_off is None:
             others.append(stack.enter_context(_user_media(settings)))
         console.print(f"Logs: {dagster.log.parent}", soft_wrap=True)
         page, ui = f"http://127.0.0.1:{search_port}", f"http://127.0.0.1:{port}"
-        if search.wait_for_response(f"{page}/", stop_requested):
+        if search is None:
+            console.print("Search page: not installed; pip install 'unde-catalog[search]' adds it", markup=False)
+        elif search.wait_for_response(f"{page}/", stop_requested):
             console.print(f"Search page: {page}")
-        if media.telegram_bot_token is None:
-            console.print("User media: off (TELEGRAM_BOT_TOKEN is not set)")
+        if media_off is not None:
+            console.print(f"User media: {media_off}", markup=False)
         else:
             console.print(f"User media: http://{media.user_media_host}:{media.user_media_port}/health")
         if dagster.wait_for_response(f"{ui}/server_info", stop_requested):
@@ -76,6 +81,13 @@ def up(console: Console, port: int, search_port: int, nats_port: int, sandbox_po
         console.print("Stopping ...")
     console.print("Everything has stopped.")
     return 0
+
+
+def _why_no_user_media(media: UserMediaSettings) -> str | None:
+    """Why user media can't be served; None if it can."""
+    if media.telegram_bot_token is None:
+        return "off (TELEGRAM_BOT_TOKEN is not set)"
+    return None if find_spec("nats") else "not installed; pip install 'unde-catalog[user-media]' adds it"
 
 
 def _watch(
