@@ -45,7 +45,7 @@ from unde_catalog.stores.db.postgres_tools import ToolFailed
 from unde_catalog.stores.embedded.errors import EmbeddedNatsError, EmbeddedPostgresError
 from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog.stores.production.migrate import PRODUCTION
-from unde_catalog.stores.staging.due_work import requeue as due_marks
+from unde_catalog.stores.staging.due_work import requeue
 from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.report import RunOptions
@@ -165,8 +165,8 @@ def show(product: Annotated[str, typer.Argument(metavar="BRAND/EXTERNAL_ID", hel
         _console.print(reading.product_view(backends.db, backends.store, brand, external_id), soft_wrap=True)
 
 
-@app.command()
-def requeue(
+@app.command("requeue")
+def requeue_command(
     stage: Annotated[str, typer.Option(help=f"One of {', '.join(DUE_STAGES)}.")],
     brand: Brand = None,
     reason: Annotated[str | None, typer.Option(help="Only failures with this reason, as status prints it.")] = None,
@@ -177,7 +177,7 @@ def requeue(
     if brand is not None and brand not in BRANDS:
         raise ValueError(f"unknown brand {brand!r}: --brand must be one of {', '.join(BRANDS)}")
     with _open_backends() as backends:
-        count = backends.db.run(due_marks.requeue, stage, brand, reason)
+        count = backends.db.run(requeue.given_up, stage, brand, reason)
     _console.print(f"{count} products are due for {stage}.")
 
 

@@ -1,6 +1,6 @@
 """What a terminal shows of the catalogue: its state as a table or JSON, and all that is known of one product.
 
-The queries are `stores/staging/reports/status.py`'s.
+The queries are `stores/staging/reports/overview.py`'s.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.objects import ObjectStore
 from unde_catalog.stores.staging.due_work import host_pace, pauses
 from unde_catalog.stores.staging.due_work.statistics import alarms
-from unde_catalog.stores.staging.reports import status as reports
+from unde_catalog.stores.staging.reports import overview
 
 _NONE = {"done": 0, "due": 0, "in_hand": 0, "waiting": 0, "given_up": 0}
 
@@ -30,9 +30,9 @@ def status(db: Database, recurring: Mapping[tuple[str, str], timedelta] | None =
     "image_status": {"collage_ready": 20}}}, "pauses": [...], "hosts": [...]}`. Recurring stages have `checks`
     (`DueFigures`) and `alarms` beside; `hosts` are those whose pace is kept, `pause` 0 at ease.
     """
-    counts, failures = db.run(reports.stage_counts), db.run(reports.failures)
-    products, images = db.run(reports.product_counts), db.run(reports.image_status_counts)
-    scrapes = db.run(reports.last_scrapes)
+    counts, failures = db.run(overview.stage_counts), db.run(overview.failures)
+    products, images = db.run(overview.product_counts), db.run(overview.image_status_counts)
+    scrapes = db.run(overview.last_scrapes)
     due = due_state.due_figures(db, recurring or {})
     answer: dict[str, dict[str, Any]] = {}
     for brand in BRANDS:
@@ -90,7 +90,7 @@ def status_view(state: Mapping[str, Any]) -> Text:
 
 def product_view(db: Database, store: ObjectStore, brand: str, external_id: str) -> Text:
     """Everything known of a product, a fact a line; ValueError for a product that is not there."""
-    found = db.run(reports.product, brand, external_id)
+    found = db.run(overview.product, brand, external_id)
     if found is None:
         raise ValueError(f"{brand} has no product {external_id}")
     text = Text()

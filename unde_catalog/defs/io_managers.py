@@ -19,7 +19,7 @@ from unde_catalog.stages.raw_products.collect import ProductStream
 from unde_catalog.stages.run import merge
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.objects import StorageUnavailable
-from unde_catalog.stores.staging.products import columns as product_rows
+from unde_catalog.stores.staging.products import product_rows
 
 if TYPE_CHECKING:
     import pandas as pd

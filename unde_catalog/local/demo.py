@@ -23,8 +23,8 @@ from unde_catalog.sandbox.serve import environment
 from unde_catalog.settings.environment import SettingsError, load_settings, publish
 from unde_catalog.settings.search import SEARCH_PORT
 from unde_catalog.stage_specs import DUE_STAGES
-from unde_catalog.stores.staging.reports import status as reports
-from unde_catalog.stores.staging.stock import read as stock_rows
+from unde_catalog.stores.staging.reports import overview
+from unde_catalog.stores.staging.stock import stock_rows
 
 SEARCH_PAGE = f"http://127.0.0.1:{SEARCH_PORT}"  # where `up` serves it
 _POLL_SECONDS = 0.5
@@ -90,7 +90,7 @@ def _run(console: Console, backends: Backends, log: Path) -> int:
             if console.is_terminal:
                 with Live(console=console, refresh_per_second=4) as live:
                     while _still_running(process):
-                        live.update(table(progress.read(), db.run(reports.product_counts)))
+                        live.update(table(progress.read(), db.run(overview.product_counts)))
                     live.update(Table())
             else:
                 _plain_lines(console, process, progress)
@@ -125,9 +125,9 @@ def _plain_lines(console: Console, process: subprocess.Popen[str], view: Progres
 
 
 def _summary(backends: Backends) -> Table:
-    counts = backends.db.run(reports.stage_counts)
-    products = backends.db.run(reports.product_counts)
-    failures = backends.db.run(reports.failures)
+    counts = backends.db.run(overview.stage_counts)
+    products = backends.db.run(overview.product_counts)
+    failures = backends.db.run(overview.failures)
     names = [brand.name for brand in BRANDS.values()]
     result = Table("products done", *names, "failed", title="Catalogue")
     for stage in ("raw_products", *DUE_STAGES):

@@ -9,7 +9,7 @@ from unde_catalog.services.search.context import Context
 from unde_catalog.services.search.search_service import SearchQuery, SearchService
 from unde_catalog.stores.staging.index import embeddings, models
 from unde_catalog.stores.staging.index.vectors import EVERYTHING
-from unde_catalog.stores.staging.products import edit as catalogue_api
+from unde_catalog.stores.staging.products import api_products
 
 _SCOPE = "pilot"
 _FOUND = 5
@@ -23,7 +23,7 @@ def example_search(console: Console, backends: Backends, page: str) -> None:
         console.print("Search: no photo has an embedding yet, so there is nothing to find.")
         return
     external_id, brand = photos[0].external_id, photos[0].brand
-    name = backends.db.run(catalogue_api.by_ids, [photos[0].product_id])[photos[0].product_id].name or external_id
+    name = backends.db.run(api_products.by_ids, [photos[0].product_id])[photos[0].product_id].name or external_id
     response = SearchService(Context(backends)).similar(external_id, brand, None, SearchQuery(EVERYTHING, _FOUND, None))
     table = Table("score", "product", "price", "in stock at", title=f"Similar to {BRANDS[brand].name}: {name}")
     for one in response.results:

@@ -10,7 +10,7 @@ from rich.table import Table
 from unde_catalog.brands import BRANDS
 from unde_catalog.stage_specs import DUE_STAGES
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.staging.reports import status as reports
+from unde_catalog.stores.staging.reports import overview
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class ProgressView:
 
     def read(self) -> dict[str, dict[str, StageProgress]]:
         """Progress by brand and stage, for stages that have begun."""
-        counts = self.db.run(reports.stage_counts)
+        counts = self.db.run(overview.stage_counts)
         found: dict[str, dict[str, StageProgress]] = {}
         for brand in BRANDS:
             for stage in DUE_STAGES:

@@ -1,6 +1,6 @@
 """What can be set for upkeep: how long things are kept, and when checks warn. Read by `environment.py` alone.
 
-What goes, and what stays however old it is, is in `stores/staging/admin/retention.py`, `upkeep/` and
+What goes, and what stays however old it is, is in `stores/staging/admin/old_rows.py`, `upkeep/` and
 `defs/automation/run_pruning.py`.
 """
 

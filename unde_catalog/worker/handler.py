@@ -1,6 +1,6 @@
 """What a stage's handler is, and what it says of the products it was handed.
 
-The loop that calls it is in `loop.py`; what an outcome does to the due rows is in `stores/staging/due_work/leases.py`.
+The loop that calls it is in `loop.py`; what an outcome does to a due row is in `stores/staging/due_work/work_queue.py`.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from unde_catalog.stores.db.database import Cursor
-from unde_catalog.stores.staging.due_work.leases import Lease, LeaseOutcome
+from unde_catalog.stores.staging.due_work.work_queue import Lease, LeaseOutcome
 from unde_catalog.worker.report import StageReport
 
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
-from unde_catalog.stores.staging.due_work import leases
-from unde_catalog.stores.staging.due_work.leases import Lease, LeaseOutcome
+from unde_catalog.stores.staging.due_work import work_queue
+from unde_catalog.stores.staging.due_work.work_queue import Lease, LeaseOutcome
 from unde_catalog.worker.handler import AbortStage, Handler, OnStored, Outcome, retry_later
 from unde_catalog.worker.report import StageReport
 
@@ -61,8 +61,8 @@ class Ledger:
         kind = settled.kind
         if kind == "later" and settled.item_fault and settled.lease.item_faults + 1 >= self.handler.tries:
             kind = "given_up"
-        detail = leases.storable(settled.detail)
-        settled = LeaseOutcome(settled.lease, kind, leases.storable(settled.reason), detail, settled.item_fault)
+        detail = work_queue.storable(settled.detail)
+        settled = LeaseOutcome(settled.lease, kind, work_queue.storable(settled.reason), detail, settled.item_fault)
         if not self._outcomes:
             self._oldest_outcome = time.monotonic()
         self._outcomes.append(replace(outcome, settled=settled))
@@ -91,7 +91,7 @@ class Ledger:
     def release(self) -> None:
         """Give back all that is still open."""
         untouched = [LeaseOutcome(lease, "released") for lease in self.open.values()]
-        self.report.released += len(self.db.run(leases.finish, self.report.stage, untouched))
+        self.report.released += len(self.db.run(work_queue.finish, self.report.stage, untouched))
 
     def _write_group(self, group: Sequence[Outcome]) -> None:
         try:
@@ -114,8 +114,8 @@ class Ledger:
         lease = outcome.settled.lease
         what = self._unexpected_error(lease, error)
         if self.cause is None:
-            failed = retry_later(lease, "unexpected_error", leases.storable(what) or "", item_fault=False)
-            counted = self.db.run(leases.finish, self.report.stage, [failed.settled])
+            failed = retry_later(lease, "unexpected_error", work_queue.storable(what) or "", item_fault=False)
+            counted = self.db.run(work_queue.finish, self.report.stage, [failed.settled])
             self._count(failed, lease.product_id in counted)
         del self._outcomes[:1]  # where the stage stops, it is handed back
 
@@ -125,7 +125,7 @@ class Ledger:
             (one for one in group if self._is_latest(one.settled.lease)), key=lambda one: one.settled.lease.product_id
         )
         settled = [outcome.settled for outcome in group]
-        counted = leases.finish(cursor, self.report.stage, settled, self.handler.interval)
+        counted = work_queue.finish(cursor, self.report.stage, settled, self.handler.interval)
         written = [
             (one, counted[one.settled.lease.product_id]) for one in group if one.settled.lease.product_id in counted
         ]

@@ -14,9 +14,8 @@ from typing import Any, TypeVar
 from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.objects.objects import StorageUnavailable
-from unde_catalog.stores.staging.due_work import leases as due_work
-from unde_catalog.stores.staging.due_work import pauses, requeue
-from unde_catalog.stores.staging.due_work.leases import Lease
+from unde_catalog.stores.staging.due_work import pauses, requeue, work_queue
+from unde_catalog.stores.staging.due_work.work_queue import Lease
 from unde_catalog.worker.handler import AbortStage, Handler, OnStored, PauseStage, Recurring, StageStopped
 from unde_catalog.worker.ledger import GROUP_SECONDS, HandlerBroken, Ledger
 from unde_catalog.worker.report import RunOptions, StageReport
@@ -127,8 +126,8 @@ class _Loop:
             self.report.note = str(self.ledger.cause)
         elif self.ledger.cause is not None:
             raise self.ledger.cause
-        still_open = await self._in_db(self._still_open)
-        self.report.still_due, self.report.leased_elsewhere = still_open.due, still_open.in_hand
+        open_work = await self._in_db(self._still_open)
+        self.report.still_due, self.report.leased_elsewhere = open_work.due, open_work.leased
 
     async def _stay(self, until: float) -> bool:
         """Wait for what comes due, where work recurs; False when it is time to end."""
@@ -147,12 +146,12 @@ class _Loop:
             await asyncio.wait({future})  # what was taken or written must be known before the rest is handed back
             raise
 
-    def _still_open(self) -> due_work.OpenWork:
-        self.db.run(due_work.repair_times, self.stage, self.brand, self.handler.lease, self.handler.interval)
+    def _still_open(self) -> work_queue.OpenWork:
+        self.db.run(work_queue.repair_times, self.stage, self.brand, self.handler.lease, self.handler.interval)
         return self._look()
 
-    def _look(self) -> due_work.OpenWork:
-        return self.db.run(due_work.still_open, self.stage, self.brand, self.only)
+    def _look(self) -> work_queue.OpenWork:
+        return self.db.run(work_queue.count_open, self.stage, self.brand, self.only)
 
     def _may_begin(self, started: float) -> bool:
         minutes = self.options.max_minutes
@@ -174,7 +173,7 @@ class _Loop:
             self.ledger.cause = self.ledger.cause or PauseStage(why)
             return []
         leases = self.db.run(
-            due_work.take, self.stage, self.brand, most, self.handler.lease, self.only, self.ledger.went_back
+            work_queue.take, self.stage, self.brand, most, self.handler.lease, self.only, self.ledger.went_back
         )
         self.ledger.open.update((lease.product_id, lease) for lease in leases)
         self._taken += len(leases)

@@ -10,9 +10,8 @@ from datetime import timedelta
 from typing import Any
 
 from unde_catalog.stores.db.database import Cursor, Database
-from unde_catalog.stores.staging.due_work import leases as due_work
-from unde_catalog.stores.staging.due_work.leases import Lease, LeaseOutcome
-from unde_catalog.stores.staging.reports import status as reports
+from unde_catalog.stores.staging.due_work import ticks, work_queue
+from unde_catalog.stores.staging.due_work.work_queue import Lease, LeaseOutcome
 from unde_catalog_tests.support.due import BRAND, STAGE, execute
 from unde_catalog_tests.support.servers import Server, debian_postgres_bin, debian_server, wheel_server
 
@@ -68,17 +67,17 @@ def measure(db: Database) -> None:
 
     def settle(leases: list[Lease], interval: timedelta | None) -> Callable[[], Any]:
         settled = [LeaseOutcome(lease, "done") for lease in leases]
-        return lambda: db.run(due_work.finish, STAGE, settled, interval)
+        return lambda: db.run(work_queue.finish, STAGE, settled, interval)
 
     for _ in range(ROUNDS):
         timed("an empty transaction", lambda: db.run(_nothing))
-        leases = timed(f"take {MOST}", lambda: db.run(due_work.take, STAGE, BRAND, MOST, LEASE))
+        leases = timed(f"take {MOST}", lambda: db.run(work_queue.take, STAGE, BRAND, MOST, LEASE))
         timed(f"finish {MOST}, done", settle(leases, None))
-        leases = db.run(due_work.take, STAGE, BRAND, MOST, LEASE)
+        leases = db.run(work_queue.take, STAGE, BRAND, MOST, LEASE)
         timed(f"finish {MOST}, due again in an hour", settle(leases, timedelta(hours=1)))
-        leases = timed("take 1", lambda: db.run(due_work.take, STAGE, BRAND, 1, LEASE))
+        leases = timed("take 1", lambda: db.run(work_queue.take, STAGE, BRAND, 1, LEASE))
         timed("finish 1", settle(leases, None))
-        timed("which brands have something due", lambda: db.run(reports.due_brands, STAGE, [BRAND, "oysho"]))
+        timed("which brands have something due", lambda: db.run(ticks.brands_with_due_work, STAGE, [BRAND, "oysho"]))
     for name, times in taken.items():
         print(f"  {name:36}{statistics.median(times):8.2f} ms, at best {min(times):.2f}")
     for row in execute(db, "SELECT indexrelname, pg_relation_size(indexrelid) AS size FROM pg_stat_user_indexes"

@@ -114,7 +114,7 @@ def test_products_are_read_in_pages_and_a_brand_without_any_is_typed(
     def report(raw_products: pd.DataFrame) -> None:
         got.append(raw_products)
 
-    monkeypatch.setattr("unde_catalog.stores.staging.products.columns.PAGE", 3)
+    monkeypatch.setattr("unde_catalog.stores.staging.products.product_rows.PAGE", 3)
     assert materialize("raw_products", "report", also=[report]).success
     assert materialize("report", brand="oysho", also=[report]).success
     full, empty = got

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.staging.user_media import requests as rows
-from unde_catalog.stores.staging.user_media.requests import RequestKey, RequestSubject, SettledRequest
+from unde_catalog.stores.staging.user_media import media_requests
+from unde_catalog.stores.staging.user_media.media_requests import RequestKey, RequestSubject, SettledRequest
 from unde_catalog_tests.dagster.conftest import Materialize
 from unde_catalog_tests.dagster.runs import metadata
 from unde_catalog_tests.support.due import execute
@@ -14,8 +14,8 @@ AT = datetime(2026, 11, 1, tzinfo=UTC)
 
 def ended(db: Database, sequence: int, header: str, photos: int, settled: SettledRequest) -> None:
     key = RequestKey("PHOTO_REQUESTS", sequence, AT)
-    db.run(rows.take, key, RequestSubject(header, 1, 67890, "avatar", None, None, photos))
-    db.run(rows.settle, key, settled)
+    db.run(media_requests.take, key, RequestSubject(header, 1, 67890, "avatar", None, None, photos))
+    db.run(media_requests.settle, key, settled)
 
 
 def test_a_materialization_shows_the_days_as_a_table_and_names_nobody(materialize: Materialize, db: Database) -> None:
@@ -43,7 +43,7 @@ def test_the_check_tells_of_what_was_put_aside_and_of_what_nobody_ends(materiali
         return found.passed, found.description or ""
 
     assert told() == (True, "every request is answered")
-    db.run(rows.take, RequestKey("PHOTO_REQUESTS", 1, AT), RequestSubject("inf"))
+    db.run(media_requests.take, RequestKey("PHOTO_REQUESTS", 1, AT), RequestSubject("inf"))
     assert told()[0]
     execute(db, "UPDATE user_media_requests SET taken_at = now() - interval '2 hours'")
     ended(db, 2, "inf", 1, SettledRequest("dead", None, None, "the message is not JSON in UTF-8"))

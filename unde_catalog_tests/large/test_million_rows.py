@@ -8,11 +8,9 @@ import pytest
 from unde_catalog.brands import BRANDS
 from unde_catalog.stage_specs import DUE_STAGES
 from unde_catalog.stores.db.database import Cursor, Database
-from unde_catalog.stores.staging.due_work import leases as due_work
-from unde_catalog.stores.staging.due_work import query_plans, slots, spreading, statistics
-from unde_catalog.stores.staging.due_work.leases import LeaseOutcome
+from unde_catalog.stores.staging.due_work import query_plans, slots, spreading, statistics, ticks, work_queue
 from unde_catalog.stores.staging.due_work.spreading import Spread
-from unde_catalog.stores.staging.reports import status as reports
+from unde_catalog.stores.staging.due_work.work_queue import LeaseOutcome
 from unde_catalog.stores.staging.reports import totals
 from unde_catalog_tests.support.due import BRAND, LEASE, execute
 from unde_catalog_tests.support.many_products import many_due_rows
@@ -59,14 +57,14 @@ def test_every_query_of_due_work_uses_an_index_and_reads_what_it_works_on_not_wh
     assert million.run(query_plans.sequential_scans, DUE_STAGES, tuple(BRANDS)) == []
     with million.transaction() as cursor:
         measuring: Any = Measuring(cursor)
-        leases = due_work.take(measuring, STAGE, BRAND, 200, LEASE)
+        leases = work_queue.take(measuring, STAGE, BRAND, 200, LEASE)
         assert len(leases) == 200
-        due_work.finish(measuring, STAGE, [LeaseOutcome(one, "done") for one in leases], HOUR)
+        work_queue.finish(measuring, STAGE, [LeaseOutcome(one, "done") for one in leases], HOUR)
         assert max(measuring.blocks) < 200 * 60
         measuring.blocks.clear()
-        assert reports.due_brands(measuring, STAGE, [BRAND]) == [BRAND]
+        assert ticks.brands_with_due_work(measuring, STAGE, [BRAND]) == [BRAND]
         assert measuring.blocks[0] < 500
-        assert due_work.take(measuring, "nothing", BRAND, 200, LEASE) == []
+        assert work_queue.take(measuring, "nothing", BRAND, 200, LEASE) == []
         assert measuring.blocks[1] < 20
 
     # What looks at a brand reads that brand.
@@ -74,7 +72,7 @@ def test_every_query_of_due_work_uses_an_index_and_reads_what_it_works_on_not_wh
     with million.transaction() as cursor:
         measuring = Measuring(cursor)
         found = statistics.figures(measuring, STAGE, BRAND, HOUR)
-        due_work.repair_times(measuring, STAGE, BRAND, LEASE, HOUR)
+        work_queue.repair_times(measuring, STAGE, BRAND, LEASE, HOUR)
     assert (found.active, found.never_checked) == (PRODUCTS // len(BRANDS), 0)
     assert max(measuring.blocks[1:]) < 2.5 * whole
 

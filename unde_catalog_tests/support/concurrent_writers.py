@@ -12,9 +12,8 @@ from datetime import timedelta
 from typing import Any
 
 from unde_catalog.stores.db.database import Cursor, Database
-from unde_catalog.stores.staging.due_work import leases as due_work
-from unde_catalog.stores.staging.due_work import requeue, spreading
-from unde_catalog.stores.staging.due_work.leases import LeaseOutcome
+from unde_catalog.stores.staging.due_work import requeue, spreading, work_queue
+from unde_catalog.stores.staging.due_work.work_queue import LeaseOutcome
 from unde_catalog_tests.support.due import BRAND
 from unde_catalog_tests.support.servers import PROJECT
 
@@ -25,13 +24,13 @@ STAGES = ("originals", "collages")
 def finish(db: Database, chance: random.Random) -> None:
     """A worker: takes some, and settles them with the stage's own columns in any order of products."""
     stage = chance.choice(STAGES)
-    leases = db.run(due_work.take, stage, BRAND, 20, timedelta(seconds=chance.choice([0, 60])))
+    leases = db.run(work_queue.take, stage, BRAND, 20, timedelta(seconds=chance.choice([0, 60])))
     kinds: Any = ["done", "done", "later", "given_up", "released"]
     settled = [LeaseOutcome(lease, chance.choice(kinds), "why") for lease in leases]
     chance.shuffle(settled)
 
     def write(cursor: Cursor) -> None:
-        counted = due_work.finish(cursor, stage, settled)
+        counted = work_queue.finish(cursor, stage, settled)
         if stage == "originals":
             cursor.executemany(
                 "INSERT INTO product_photos (product_id, n, source_url, state, sha256, fetched_at)"
@@ -68,7 +67,7 @@ def ask(db: Database, chance: random.Random) -> None:
     stage = chance.choice(STAGES)
     what = chance.randrange(4)
     if what == 0:
-        db.run(requeue.requeue, stage)
+        db.run(requeue.given_up, stage)
     elif what == 1:
         db.run(requeue.retry_failed, stage, BRAND, str(chance.random()))
     elif what == 2:

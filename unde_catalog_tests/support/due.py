@@ -11,8 +11,8 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from unde_catalog.stores.db.database import Cursor, Database
-from unde_catalog.stores.staging.due_work import leases as due_work
-from unde_catalog.stores.staging.due_work.leases import Lease, LeaseOutcome, OpenWork, Settlement
+from unde_catalog.stores.staging.due_work import work_queue
+from unde_catalog.stores.staging.due_work.work_queue import Lease, LeaseOutcome, OpenWork, Settlement
 from unde_catalog.worker.handler import Outcome, done
 from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import RunOptions, StageReport
@@ -20,7 +20,7 @@ from unde_catalog.worker.report import RunOptions, StageReport
 STAGE = "originals"  # what the trigger rule makes due for a new product
 BRAND = "zara"
 LEASE = timedelta(minutes=10)
-NOTHING_OPEN = OpenWork(due=0, in_hand=0)
+NOTHING_OPEN = OpenWork(due=0, leased=0)
 
 
 def add_products(db: Database, count: int, brand: str = BRAND, *, first: int = 1, **columns: Any) -> list[int]:
@@ -72,14 +72,14 @@ def is_due(db: Database, product_id: int, stage: str = STAGE) -> bool:
 
 def take(db: Database, most: int = 100, **options: Any) -> list[Lease]:
     """Take what is due of the stage and brand."""
-    return db.run(due_work.take, STAGE, BRAND, most, LEASE, **options)
+    return db.run(work_queue.take, STAGE, BRAND, most, LEASE, **options)
 
 
 def finish(db: Database, leases: Sequence[Lease], kind: Settlement = "done", **options: Any) -> dict[int, bool]:
     """Write down that all of these ended so; which of the products were still as they were taken."""
     why = (None, None) if kind == "done" else ("why", "detail")
     settled = [LeaseOutcome(lease, kind, *why, **options) for lease in leases]
-    return db.run(due_work.finish, STAGE, settled)
+    return db.run(work_queue.finish, STAGE, settled)
 
 
 def let_leases_run_out(db: Database) -> None:
@@ -162,7 +162,7 @@ def run(db: Database, handler: ToyStage, **options: Any) -> StageReport:
 
 
 def open_work(db: Database) -> OpenWork:
-    return db.run(due_work.still_open, STAGE, BRAND)
+    return db.run(work_queue.count_open, STAGE, BRAND)
 
 
 def number(one: Toy) -> int:

@@ -17,7 +17,7 @@ from typing import Any
 from unde_catalog.net.clock import Clock
 from unde_catalog.stores.db.database import Cursor, Database
 from unde_catalog.stores.staging.due_work import spreading
-from unde_catalog.stores.staging.due_work.leases import Lease
+from unde_catalog.stores.staging.due_work.work_queue import Lease
 from unde_catalog.worker.handler import Outcome, done
 from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import RunOptions

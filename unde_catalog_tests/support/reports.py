@@ -10,7 +10,7 @@ from unde_catalog.operations.report.numbers import BrandReport, CatalogReport, D
 from unde_catalog.stage_specs import STAGES
 from unde_catalog.stores.staging.due_work.host_pace import HostState
 from unde_catalog.stores.staging.due_work.pauses import PausedWork
-from unde_catalog.stores.staging.reports.days import CatalogDay
+from unde_catalog.stores.staging.reports.catalog_days import CatalogDay
 from unde_catalog.stores.staging.reports.runs import Changes
 from unde_catalog.stores.staging.reports.totals import BrandTotals, FailingProducts, StockTotals, StorageTotals
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from unde_catalog.services.user_media import dead_letters
-from unde_catalog.stores.staging.user_media.requests import RequestKey
+from unde_catalog.stores.staging.user_media.media_requests import RequestKey
 
 KEY = RequestKey("PHOTO_REQUESTS", 7, datetime(2026, 11, 1, 12, 0, 0, 123456, tzinfo=UTC))
 

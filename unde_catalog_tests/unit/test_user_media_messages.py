@@ -11,7 +11,7 @@ from unde_catalog.services.user_media.messages import InferenceRequest, TrainReq
 from unde_catalog.services.user_media.parsing import Request, Sender, UnreadableMessage, parse
 from unde_catalog.services.user_media.responses import PhotoFailed
 from unde_catalog.services.user_media.subjects import QUEUES
-from unde_catalog.stores.staging.user_media.requests import StoredUserPhoto
+from unde_catalog.stores.staging.user_media.media_requests import StoredUserPhoto
 
 NOW = datetime(2026, 11, 1, 12, 30, tzinfo=UTC)
 TRAIN_QUEUE, INFERENCE_QUEUE = QUEUES

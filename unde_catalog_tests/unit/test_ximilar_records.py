@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from unde_catalog.stages.ximilar_index.records import chosen_photos, metadata_of, record_id, wanted_records
-from unde_catalog.stores.staging.index.ximilar import IndexedPhoto, IndexedProduct
+from unde_catalog.stores.staging.index.ximilar_rows import IndexedPhoto, IndexedProduct
 
 
 def photos(*names: str) -> tuple[IndexedPhoto, ...]:

@@ -9,8 +9,7 @@ from unde_catalog.backends import Backends
 from unde_catalog.defs.assets.tables import ROWS
 from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog.stores.production import catalog
-from unde_catalog.stores.staging.stock import availability
-from unde_catalog.stores.staging.stock import stores as shops
+from unde_catalog.stores.staging.stock import availability, brand_stores
 
 
 def rows_of(asset: str, brand: str, backends: Backends, log: logging.Logger) -> dict[str, int]:
@@ -20,7 +19,7 @@ def rows_of(asset: str, brand: str, backends: Backends, log: logging.Logger) -> 
             case "raw_products":
                 return {ROWS: backends.db.run(availability.active_products, brand)}
             case "raw_stores":
-                return {ROWS: backends.db.run(shops.count, brand)}
+                return {ROWS: backends.db.run(brand_stores.count, brand)}
             case "production_catalog" if backends.production is not None:
                 return {ROWS: backends.production.run(catalog.on_sale, brand)}
     except DatabaseUnavailable as error:  # what was done is done, whether it can be counted or not

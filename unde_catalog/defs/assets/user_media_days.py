@@ -4,8 +4,8 @@ import dagster as dg
 
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.run_metadata import fail_in_one_sentence
-from unde_catalog.stores.staging.user_media import days as rows
-from unde_catalog.stores.staging.user_media.days import MediaDay
+from unde_catalog.stores.staging.user_media import media_days
+from unde_catalog.stores.staging.user_media.media_days import MediaDay
 
 _DAYS = 14
 _HEAD = (
@@ -26,7 +26,7 @@ def user_media_days(
     When red: the database could not be read, as the message says; run it again.
     """
     with fail_in_one_sentence("the days could not be counted"), backends.open() as opened:
-        days = opened.db.run(rows.days, _DAYS)
+        days = opened.db.run(media_days.days, _DAYS)
     newest = days[0] if days else None
     counts: dict[str, int] = {}
     if newest is not None:

@@ -16,7 +16,6 @@ from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.stage_specs import STAGE_SPECS
 from unde_catalog.stores.staging.due_work import pauses, ticks
 from unde_catalog.stores.staging.due_work.pauses import PausedWork
-from unde_catalog.stores.staging.reports import status as reports
 
 # These stages run whenever they have due work. Stages that call paid or external services run on a schedule.
 SENSOR_STAGES = tuple(name for name, spec in STAGE_SPECS.items() if spec.trigger == "sensor")
@@ -49,7 +48,7 @@ def due_sensor(stage: str, status: dg.DefaultSensorStatus) -> dg.SensorDefinitio
         context: dg.SensorEvaluationContext, backends: dg.ResourceParam[BackendsResource]
     ) -> dg.SensorResult | dg.SkipReason:
         with backends.open() as opened:
-            due = opened.db.run(reports.due_brands, stage, list(BRANDS))
+            due = opened.db.run(ticks.brands_with_due_work, stage, list(BRANDS))
             paused, now = opened.db.run(pauses.all_pauses), opened.db.run(ticks.now)
         plan = due_work_runs(stage, due, runs_in_flight(context.instance), paused, now)
         if not plan.requests:

@@ -5,8 +5,8 @@ import dagster as dg
 from unde_catalog.defs.checks.results import brand_check, brand_of
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.run_metadata import fail_in_one_sentence
-from unde_catalog.stores.staging.due_work import leases, stage_runs
-from unde_catalog.stores.staging.index import ximilar
+from unde_catalog.stores.staging.due_work import stage_runs, work_queue
+from unde_catalog.stores.staging.index import ximilar_rows
 
 _NEARLY = 0.9  # of the month's credits
 
@@ -15,7 +15,7 @@ _NEARLY = 0.9  # of the month's credits
 def credits_left(backends: dg.ResourceParam[BackendsResource]) -> dg.AssetCheckResult:
     """Whether less than nine tenths of the month's Ximilar credits are used; they are one account's, for all brands."""
     with fail_in_one_sentence("the check could not begin"), backends.open() as opened:
-        today, month = opened.db.run(ximilar.credits_used)
+        today, month = opened.db.run(ximilar_rows.credits_used)
         budget = opened.settings.ximilar_monthly_credits
     passed = month < _NEARLY * budget
     advice = "" if passed else ": raise XIMILAR_MONTHLY_CREDITS, or the rest waits for the next month"
@@ -42,7 +42,7 @@ def no_work_deferred(
     brand = brand_of(context)
     with fail_in_one_sentence("the check could not begin"), backends.open() as opened:
         note = opened.db.run(stage_runs.last_note, "ximilar_index", brand)
-        waiting = opened.db.run(leases.still_open, "ximilar_index", brand).due
+        waiting = opened.db.run(work_queue.count_open, "ximilar_index", brand).due
     held_back = bool(waiting and note)
     return dg.AssetCheckResult(
         passed=not held_back,

@@ -4,14 +4,14 @@ import dagster as dg
 
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.run_metadata import fail_in_one_sentence
-from unde_catalog.stores.staging.user_media import days
+from unde_catalog.stores.staging.user_media import media_days
 
 
 @dg.asset_check(asset="user_media_days")
 def requests_answered(backends: dg.ResourceParam[BackendsResource]) -> dg.AssetCheckResult:
     """Whether every request for people's photos of the last day came to an end, and none was put aside."""
     with fail_in_one_sentence("the check could not begin"), backends.open() as opened:
-        left = opened.db.run(days.unanswered)
+        left = opened.db.run(media_days.unanswered)
     told = []
     if left.silent:
         told.append(

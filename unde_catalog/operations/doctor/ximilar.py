@@ -7,7 +7,7 @@ from unde_catalog.stages.ximilar_index.client import LocalPace, Ximilar, Ximilar
 from unde_catalog.stores.db.database import Cursor, DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
 from unde_catalog.stores.staging.admin import privileges
-from unde_catalog.stores.staging.index.ximilar import credits_used
+from unde_catalog.stores.staging.index.ximilar_rows import credits_used
 from unde_catalog.text import first_line
 
 _NAMES = ("XIMILAR_API_TOKEN", "XIMILAR_COLLECTION_ID", "XIMILAR_PREFIX")

@@ -23,9 +23,8 @@ from unde_catalog.stages.availability.configured import STAGE as AVAILABILITY
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import host_pace, pauses
 from unde_catalog.stores.staging.due_work.pauses import PausedWork
-from unde_catalog.stores.staging.index import ximilar
-from unde_catalog.stores.staging.reports import days as catalog_days
-from unde_catalog.stores.staging.reports import runs, totals
+from unde_catalog.stores.staging.index import ximilar_rows
+from unde_catalog.stores.staging.reports import catalog_days, runs, totals
 from unde_catalog.stores.staging.reports.freshness import stage_times
 from unde_catalog.stores.staging.reports.runs import Changes, LastRun
 from unde_catalog.stores.staging.reports.totals import BrandTotals, StockTotals, StorageTotals
@@ -43,7 +42,7 @@ def gather(db: Database, settings: Settings) -> CatalogReport:
     failing, failing_products = db.run(totals.failing, DUE_STAGES, list(BRANDS), REASONS)
     work = _work(db, now, held_up)
     last = db.run(runs.last_runs, STAGES, list(BRANDS))
-    today, this_month = db.run(ximilar.credits_used)
+    today, this_month = db.run(ximilar_rows.credits_used)
     return CatalogReport(
         at=now,
         brands=_brands(db, settings, now),

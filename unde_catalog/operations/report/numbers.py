@@ -11,7 +11,7 @@ from typing import Literal
 from unde_catalog.operations.report.words import harmless
 from unde_catalog.stores.staging.due_work.host_pace import HostState
 from unde_catalog.stores.staging.due_work.pauses import PausedWork
-from unde_catalog.stores.staging.reports.days import CatalogDay
+from unde_catalog.stores.staging.reports.catalog_days import CatalogDay
 from unde_catalog.stores.staging.reports.runs import Changes
 from unde_catalog.stores.staging.reports.totals import BrandTotals, FailingProducts, StockTotals, StorageTotals
 

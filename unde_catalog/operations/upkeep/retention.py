@@ -1,6 +1,6 @@
 """Deletes what is past its retention time: database rows, manifests, and unfinished files in the object store.
 
-The SQL is in `stores/staging/admin/retention.py`. Dagster's runs are pruned in `defs/automation/run_pruning.py`.
+The SQL is in `stores/staging/admin/old_rows.py`. Dagster's runs are pruned in `defs/automation/run_pruning.py`.
 """
 
 from collections.abc import Sequence
@@ -10,26 +10,26 @@ from unde_catalog.settings.environment import Settings
 from unde_catalog.stages.photos import manifest
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.objects import ObjectInfo, ObjectStore
-from unde_catalog.stores.staging.admin import retention
+from unde_catalog.stores.staging.admin import old_rows
 
 _UNFINISHED_AGE = timedelta(days=1)  # a put takes a minute at most
 
 
 def delete_old_rows(db: Database, settings: Settings) -> dict[str, int]:
     """Delete rows that are past their retention time; returns the number of deleted rows by table."""
-    rules: Sequence[tuple[str, retention.MaximumAge, int]] = (
-        ("raw_availability", retention.old_availability, settings.availability_keep_days),
-        ("scraper_logs", retention.old_logs, settings.log_keep_days),
-        ("user_media_requests", retention.old_user_media_requests, settings.log_keep_days),
-        ("rejected_items", retention.old_rejected_items, settings.scrape_keep_days),
-        ("scrapes", retention.old_scrapes, settings.scrape_keep_days),
-        ("webhook_deliveries", retention.old_webhook_deliveries, settings.log_keep_days),
+    rules: Sequence[tuple[str, old_rows.MaximumAge, int]] = (
+        ("raw_availability", old_rows.delete_availability, settings.availability_keep_days),
+        ("scraper_logs", old_rows.delete_logs, settings.log_keep_days),
+        ("user_media_requests", old_rows.delete_user_media_requests, settings.log_keep_days),
+        ("rejected_items", old_rows.delete_rejected_items, settings.scrape_keep_days),
+        ("scrapes", old_rows.delete_scrapes, settings.scrape_keep_days),
+        ("webhook_deliveries", old_rows.delete_webhook_deliveries, settings.log_keep_days),
     )
     deleted = dict.fromkeys((table for table, _, _ in rules), 0)
     for table, rule, days in rules:
         while (chunk := db.run(rule, timedelta(days=days))) > 0:
             deleted[table] += chunk
-            if chunk < retention.CHUNK:
+            if chunk < old_rows.CHUNK:
                 break
     return deleted
 

@@ -1,6 +1,6 @@
 """Where the list of images comes from: the staging database, our own object store, or one of BakaiMarket's two lists.
 
-What an item of BakaiMarket's says is `sources/`'s, what is read of staging `stores/staging/products/export.py`'s.
+What an item of BakaiMarket's says is `sources/`'s, what is read of staging `stores/staging/products/export_rows.py`'s.
 """
 
 import re
@@ -22,7 +22,7 @@ from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.keys import is_aside
 from unde_catalog.stores.objects.objects import ObjectStore
 from unde_catalog.stores.objects.s3 import open_s3
-from unde_catalog.stores.staging.products import export as export_rows
+from unde_catalog.stores.staging.products import export_rows
 from unde_catalog.stores.staging.products.product import CollectedProduct
 
 _LOOKED_UP = 1_000  # products a query

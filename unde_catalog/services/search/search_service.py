@@ -29,11 +29,10 @@ from unde_catalog.stages.visual_index.model import TextUnsupported, kind_of
 from unde_catalog.stages.visual_index.score_calibration import measured
 from unde_catalog.stages.visual_index.vector_store import Filters, Hit, ModelReplaced, Vector
 from unde_catalog.stores.db.database import Cursor
-from unde_catalog.stores.staging.index import models
-from unde_catalog.stores.staging.index import search as search_rows
-from unde_catalog.stores.staging.index.search import KnownStore, StoreStock
-from unde_catalog.stores.staging.products import edit as product_rows
-from unde_catalog.stores.staging.products.edit import CatalogueProduct
+from unde_catalog.stores.staging.index import models, search_rows
+from unde_catalog.stores.staging.index.search_rows import KnownStore, StoreStock
+from unde_catalog.stores.staging.products import api_products
+from unde_catalog.stores.staging.products.api_products import ApiProduct
 
 _CACHE_SECONDS = 60  # for stores and filter values
 _MIN_COSINE = -1.0
@@ -206,8 +205,8 @@ class SearchService:
 
 def _products_and_stock(
     cursor: Cursor, ids: Sequence[int], stores: Sequence[KnownStore]
-) -> tuple[dict[int, CatalogueProduct], dict[int, list[StoreStock]]]:
-    return dict(product_rows.by_ids(cursor, ids)), dict(search_rows.in_stock(cursor, ids, stores))
+) -> tuple[dict[int, ApiProduct], dict[int, list[StoreStock]]]:
+    return dict(api_products.by_ids(cursor, ids)), dict(search_rows.in_stock(cursor, ids, stores))
 
 
 def _supports_text(model: str) -> bool:

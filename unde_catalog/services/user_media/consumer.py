@@ -19,7 +19,7 @@ from unde_catalog.services.user_media.metrics import UserMediaMetrics
 from unde_catalog.services.user_media.subjects import DEAD, QUEUES, Queue
 from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog.stores.objects.objects import StorageUnavailable
-from unde_catalog.stores.staging.user_media.requests import RequestKey
+from unde_catalog.stores.staging.user_media.media_requests import RequestKey
 
 PULL_SECONDS = 2.0  # an idle worker repeats its pull this often, and sees `stop` at most this late
 RETRY_SECONDS = 5.0  # before redelivery after an error of the database, the object store or this program

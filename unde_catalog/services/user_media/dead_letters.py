@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 
 from unde_catalog.services.user_media.messages import stamp
-from unde_catalog.stores.staging.user_media.requests import RequestKey
+from unde_catalog.stores.staging.user_media.media_requests import RequestKey
 
 _MAX_HEADER_BYTES = 8_192
 _MAX_VALUE_LENGTH = 500  # characters

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from unde_catalog.stores.staging.user_media.requests import StoredUserPhoto
+from unde_catalog.stores.staging.user_media.media_requests import StoredUserPhoto
 
 
 class Deduplicator:

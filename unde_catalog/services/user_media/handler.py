@@ -26,7 +26,12 @@ from unde_catalog.services.user_media.responses import Outcome, PhotoFailed
 from unde_catalog.services.user_media.subjects import Queue
 from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog.stores.objects.objects import StorageUnavailable
-from unde_catalog.stores.staging.user_media.requests import ClaimedRequest, RequestKey, SettledRequest, StoredUserPhoto
+from unde_catalog.stores.staging.user_media.media_requests import (
+    ClaimedRequest,
+    RequestKey,
+    SettledRequest,
+    StoredUserPhoto,
+)
 
 RETRY_DELAYS = (2.0, 10.0, 30.0, 60.0)  # seconds before the second try, the third, ...; the last one repeats
 

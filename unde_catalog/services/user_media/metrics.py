@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from unde_catalog.services.user_media.messages import Header
-from unde_catalog.stores.staging.user_media.requests import SettledRequest
+from unde_catalog.stores.staging.user_media.media_requests import SettledRequest
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _PHOTOS = (1, 2, 5, 10, 20, 50, 100)

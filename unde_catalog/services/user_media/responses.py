@@ -23,7 +23,7 @@ from unde_catalog.services.user_media.messages import (
 )
 from unde_catalog.services.user_media.parsing import Request, Sender, UnreadableMessage
 from unde_catalog.services.user_media.subjects import BATCH_RESULT, ERROR, INFERENCE_RESULT, Queue
-from unde_catalog.stores.staging.user_media.requests import RequestSubject, SettledRequest, StoredUserPhoto
+from unde_catalog.stores.staging.user_media.media_requests import RequestSubject, SettledRequest, StoredUserPhoto
 
 NOT_FETCHED = "NOT_FETCHED"  # the key in `codes` for photos that their sender rejected
 

@@ -14,7 +14,7 @@ from unde_catalog.stages.availability.pace import HostPace
 from unde_catalog.stages.availability.protocols import Sizes, StockProtocol, UnexpectedResponse, together
 from unde_catalog.stages.availability.shop_api import NoResponse, StockApi
 from unde_catalog.stores.db.database import Cursor
-from unde_catalog.stores.staging.due_work.leases import Lease
+from unde_catalog.stores.staging.due_work.work_queue import Lease
 from unde_catalog.stores.staging.stock import availability
 from unde_catalog.stores.staging.stock.availability import CheckedProduct
 from unde_catalog.worker.handler import Outcome, done, given_up, retry_later

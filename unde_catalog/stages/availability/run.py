@@ -18,8 +18,7 @@ from unde_catalog.stages.availability.shop_api import StockApi
 from unde_catalog.stages.availability.shop_finder import StoreFinderUnavailable
 from unde_catalog.stages.availability.shop_finder import find_stores as query_store_finder
 from unde_catalog.stores.staging.due_work.spreading import spread
-from unde_catalog.stores.staging.stock import availability
-from unde_catalog.stores.staging.stock import stores as shops
+from unde_catalog.stores.staging.stock import availability, brand_stores
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import RunOptions, StageReport
@@ -90,7 +89,7 @@ def find_stores(brand: str, backends: Backends) -> StageReport:
     except StoreFinderUnavailable as down:
         raise StageStopped(report, down) from down
     ours = [shop for shop in found.shops if shop.store_id in own.stores]
-    new, changed = backends.db.run(shops.merge, brand, ours)
+    new, changed = backends.db.run(brand_stores.merge, brand, ours)
     report.counts.update(shops=len(ours), new=new, changed=changed, unreadable=found.unreadable)
     report.done = len(ours)
     notes = []

@@ -13,7 +13,7 @@ from unde_catalog.brands import BRANDS
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stages.availability.item import whole_number
 from unde_catalog.stages.availability.shop_api import NoResponse, StockApi
-from unde_catalog.stores.staging.stock.stores import Store
+from unde_catalog.stores.staging.stock.brand_stores import Store
 from unde_catalog.text import printable
 
 RADIUS_KM = 100

@@ -16,7 +16,7 @@ from unde_catalog.stages.photos.memory import MemoryBudget
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.objects.keys import collage_key
 from unde_catalog.stores.objects.objects import PUT_SECONDS, ObjectMissing, ObjectStore
-from unde_catalog.stores.staging.due_work.leases import Lease
+from unde_catalog.stores.staging.due_work.work_queue import Lease
 from unde_catalog.stores.staging.photos import collages
 from unde_catalog.stores.staging.photos.collages import CollageOutcome, MadeCollage, StoredPhotos
 from unde_catalog.worker.handler import Outcome, StoredObject, done, given_up, released, retry_later

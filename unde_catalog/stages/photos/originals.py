@@ -19,7 +19,7 @@ from unde_catalog.stages.photos.memory import MemoryBudget
 from unde_catalog.stages.photos.photo_store import LeaseTooShort, PhotoStore, PhotoWork
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.objects.objects import PUT_SECONDS, ObjectStore, StorageUnavailable
-from unde_catalog.stores.staging.due_work.leases import Lease
+from unde_catalog.stores.staging.due_work.work_queue import Lease
 from unde_catalog.stores.staging.photos import originals
 from unde_catalog.stores.staging.photos.originals import Photo, PhotosOutcome
 from unde_catalog.worker.handler import AbortStage, Outcome, StoredObject, done, given_up, released, retry_later

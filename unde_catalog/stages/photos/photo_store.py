@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.keys import aside_key, is_aside, original_key, product_folder
 from unde_catalog.stores.objects.objects import PUT_SECONDS, ObjectMissing, ObjectStore
-from unde_catalog.stores.staging.due_work.leases import Lease
+from unde_catalog.stores.staging.due_work.work_queue import Lease
 from unde_catalog.stores.staging.photos import originals
 from unde_catalog.stores.staging.photos.originals import Photo, PhotoUrls
 

@@ -18,10 +18,10 @@ from unde_catalog.stores.production import catalog, incoming, publications
 from unde_catalog.stores.production.incoming import ValidatedProduct
 from unde_catalog.stores.production.publications import Claim, PublicationTakenOver
 from unde_catalog.stores.staging import publishing
-from unde_catalog.stores.staging.due_work import leases as due_work
+from unde_catalog.stores.staging.due_work import work_queue
 from unde_catalog.stores.staging.publishing import ProductToPublish
-from unde_catalog.stores.staging.stock import read as stock_rows
-from unde_catalog.stores.staging.stock.read import StockRow
+from unde_catalog.stores.staging.stock import brand_stores, stock_rows
+from unde_catalog.stores.staging.stock.stock_rows import StockRow
 from unde_catalog.worker.handler import PauseStage, StageStopped
 from unde_catalog.worker.loop import apply_run_options
 from unde_catalog.worker.report import RunOptions, StageReport
@@ -65,8 +65,8 @@ class Publishing:
                     self._publish(claim)
                 except PauseStage as pause:
                     report.note = str(pause)
-            still_open = self.db.run(due_work.still_open, STAGE, self.brand, self.only)
-            report.still_due, report.leased_elsewhere = still_open.due, still_open.in_hand
+            open_work = self.db.run(work_queue.count_open, STAGE, self.brand, self.only)
+            report.still_due, report.leased_elsewhere = open_work.due, open_work.leased
         except (brand_gate.BrandGateFailed, catalog.IncomingLost, PublicationTakenOver, DatabaseUnavailable) as cause:
             raise StageStopped(report, cause) from cause
         finally:
@@ -83,7 +83,7 @@ class Publishing:
         try:
             prepared = self._prepare(claim, publication)
             stock_to = self._prepare_stock(claim, publication) if self._is_whole else None
-            stores = self.db.run(stock_rows.stores, self.brand)
+            stores = self.db.run(brand_stores.of_brand, self.brand)
             counts = self.production.run(
                 catalog.merge, claim, publication, prepared, stores, stock_to
             )  # fmt: skip
@@ -100,7 +100,7 @@ class Publishing:
             write_back.settle(self.db, self.production, claim, publication, self.report)
             self.log.info("%s: settled publication %d of a run that died", self.brand, publication)
         self.production.run(publications.abandon_open, claim)
-        self.db.run(due_work.release_all, STAGE, self.brand)
+        self.db.run(work_queue.release_all, STAGE, self.brand)
 
     def _give_up(self, claim: Claim) -> None:
         """Nobody is to wait for what we had in hand; unless it is somebody else's already, or a database is away."""
@@ -109,7 +109,7 @@ class Publishing:
             # An open publication only: if the merge got through after all, it stays, and the next run settles it.
             if not self.production.run(publications.unsettled, claim):
                 self.production.run(publications.abandon_open, claim)
-                self.report.released += self.db.run(due_work.release_all, STAGE, self.brand)
+                self.report.released += self.db.run(work_queue.release_all, STAGE, self.brand)
         except (DatabaseUnavailable, PublicationTakenOver) as error:
             self.log.warning("what was prepared of %s is cleared away by the next run: %s", self.brand, error)
 
@@ -148,7 +148,7 @@ class Publishing:
         return CHUNK if limit is None else min(CHUNK, limit - prepared)
 
     def _next_chunk(self, cursor: Cursor, most: int) -> tuple[list[ValidatedProduct], list[StockRow]]:
-        leases = due_work.take(cursor, STAGE, self.brand, most, _LEASE, self.only)
+        leases = work_queue.take(cursor, STAGE, self.brand, most, _LEASE, self.only)
         tokens = {lease.product_id: lease.token for lease in leases}
         products = publishing.load(cursor, list(tokens)) if leases else []
         judged = [self._judge(product, tokens[product.id]) for product in products]
@@ -164,7 +164,7 @@ class Publishing:
         except Exception as error:  # one odd product holds up no brand
             self.log.exception("unexpected error at %s/%s", self.brand, product.external_id)
             return ValidatedProduct(
-                product, token, "error", "unexpected_error", due_work.storable(f"{type(error).__name__}: {error}")
+                product, token, "error", "unexpected_error", work_queue.storable(f"{type(error).__name__}: {error}")
             )
         if not found:
             return ValidatedProduct(product, token, "publish")

@@ -5,8 +5,8 @@ from unde_catalog.stores.production import incoming, publications
 from unde_catalog.stores.production.incoming import ToSettle
 from unde_catalog.stores.production.publications import Claim
 from unde_catalog.stores.staging import publishing
-from unde_catalog.stores.staging.due_work import leases
-from unde_catalog.stores.staging.due_work.leases import Lease, LeaseOutcome, Settlement
+from unde_catalog.stores.staging.due_work import work_queue
+from unde_catalog.stores.staging.due_work.work_queue import Lease, LeaseOutcome, Settlement
 from unde_catalog.stores.staging.publishing import Published, SyncStatus
 from unde_catalog.worker.report import StageReport
 
@@ -38,7 +38,7 @@ def settle(db: Database, production: Database, claim: Claim, publication: int, r
 
 def _settle(cursor: Cursor, page: list[ToSettle]) -> dict[int, bool]:
     """The products whose lease was still ours, each with whether nothing newer waits."""
-    counted = leases.finish(cursor, _STAGE, [_settled(one) for one in page])
+    counted = work_queue.finish(cursor, _STAGE, [_settled(one) for one in page])
     publishing.record(
         cursor,
         [
@@ -62,7 +62,7 @@ def _settled(one: ToSettle) -> LeaseOutcome:
     kind: Settlement = "done"
     if one.reason is not None:
         kind = "later" if one.reason in _TRIES_AGAIN else "given_up"
-    return LeaseOutcome(lease, kind, one.reason, leases.storable(one.detail))
+    return LeaseOutcome(lease, kind, one.reason, work_queue.storable(one.detail))
 
 
 def _count(report: StageReport, one: ToSettle, counted: bool) -> None:

@@ -11,7 +11,7 @@ from unde_catalog.stages.visual_index.open_store import open_mirror
 from unde_catalog.stages.visual_index.stage import STAGE, VisualIndexStage
 from unde_catalog.stages.visual_index.vector_store import NO_PGVECTOR, VectorStoreUnavailable
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.staging.due_work import leases
+from unde_catalog.stores.staging.due_work import work_queue
 from unde_catalog.stores.staging.index import models, vectors
 from unde_catalog.stores.staging.index.models import Models
 from unde_catalog.text import quantity
@@ -80,7 +80,7 @@ def _nothing_to_do(brand: str, backends: Backends, options: RunOptions, standing
     setting = backends.settings.embedding_model
     if standing.serving is not None and setting not in ("auto", kind_of(standing.serving)):
         return False
-    return backends.db.run(leases.still_open, STAGE, brand).due == 0
+    return backends.db.run(work_queue.count_open, STAGE, brand).due == 0
 
 
 def _begin(db: Database, model: EmbeddingModel) -> Models:

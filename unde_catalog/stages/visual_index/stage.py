@@ -24,7 +24,7 @@ from unde_catalog.stages.visual_index.vector_store import (
 )
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore
-from unde_catalog.stores.staging.due_work.leases import Lease
+from unde_catalog.stores.staging.due_work.work_queue import Lease
 from unde_catalog.stores.staging.index import embeddings, models
 from unde_catalog.stores.staging.index.embeddings import EmbeddedProduct, EmbeddingOutcome, NewEmbedding, PhotoToEmbed
 from unde_catalog.worker.handler import AbortStage, Outcome, done, released, retry_later

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unde_catalog.stores.objects.keys import id_segment
-from unde_catalog.stores.staging.index.ximilar import IndexedPhoto, IndexedProduct
+from unde_catalog.stores.staging.index.ximilar_rows import IndexedPhoto, IndexedProduct
 
 # What shops name their photos: -p and -a1 are worn, -e1 is the garment from the front.
 _WORN = re.compile(r"[-_](p|a\d*|worn|model)$", re.IGNORECASE)

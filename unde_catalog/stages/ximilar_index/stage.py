@@ -22,9 +22,9 @@ from unde_catalog.stages.ximilar_index.client import (
 from unde_catalog.stages.ximilar_index.records import TargetRecord, wanted_records
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, StorageUnavailable
-from unde_catalog.stores.staging.due_work.leases import Lease
-from unde_catalog.stores.staging.index import ximilar
-from unde_catalog.stores.staging.index.ximilar import IndexedProduct, IndexOutcome, IndexRecord
+from unde_catalog.stores.staging.due_work.work_queue import Lease
+from unde_catalog.stores.staging.index import ximilar_rows
+from unde_catalog.stores.staging.index.ximilar_rows import IndexedProduct, IndexOutcome, IndexRecord
 from unde_catalog.worker.handler import AbortStage, Outcome, PauseStage, done, released, retry_later
 
 SETTLE_SECONDS = 30.0  # an insert whose answer was lost may still be going on for so long
@@ -77,11 +77,11 @@ class SharedPace:
 
     def wait(self) -> None:
         """Return when it is this call's turn."""
-        time.sleep(self._db.run(ximilar.next_slot, self._gap))
+        time.sleep(self._db.run(ximilar_rows.next_slot, self._gap))
 
     def rest(self, seconds: float) -> None:
         """Let nobody call for so long: the far side asked for it."""
-        self._db.run(ximilar.back_off, seconds)
+        self._db.run(ximilar_rows.back_off, seconds)
 
 
 class XimilarStage:
@@ -109,7 +109,7 @@ class XimilarStage:
 
     def load(self, cursor: Cursor, leases: Sequence[Lease]) -> list[IndexWork]:
         """The products' photos and records."""
-        products = ximilar.load(cursor, self._collection, [lease.product_id for lease in leases])
+        products = ximilar_rows.load(cursor, self._collection, [lease.product_id for lease in leases])
         return [IndexWork(lease, products[lease.product_id]) for lease in leases]
 
     async def handle(self, work: Sequence[IndexWork]) -> AsyncIterator[Outcome]:
@@ -126,7 +126,7 @@ class XimilarStage:
     def record(self, cursor: Cursor, outcomes: Sequence[tuple[Outcome, bool]]) -> None:
         """Records, credits and the ximilar columns."""
         rows = [_row(outcome, current) for outcome, current in outcomes if outcome.payload is not None]
-        ximilar.record(cursor, self._collection, rows)
+        ximilar_rows.record(cursor, self._collection, rows)
 
     def _bring_up_to_date(self, standings: list[_CurrentRecords]) -> Exception | None:
         """Settle, delete, update, insert, in this order; what stops the stage, if anything does."""
@@ -228,7 +228,7 @@ class XimilarStage:
             intents.setdefault(lease.product_id, (lease, []))[1].append(_as_record(record))
         if not intents:
             return [], False
-        ours = self._db.run(ximilar.intend, self._collection, list(intents.values()), self._budget)
+        ours = self._db.run(ximilar_rows.intend, self._collection, list(intents.values()), self._budget)
         if isinstance(ours, int):
             return (self._intend(in_time[:ours])[0] if ours else []), True
         group = [(one, record) for one, record in in_time if one.work.lease.product_id in ours]

@@ -11,7 +11,7 @@ from typing import LiteralString
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.production import publications
 from unde_catalog.stores.production.publications import Claim
-from unde_catalog.stores.staging.stock.read import StoreRow
+from unde_catalog.stores.staging.stock.brand_stores import Store
 
 _SHOWN: LiteralString = (
     "brand, name, description, price, currency, category, colour, sizes, composition, image_urls, collage_url"
@@ -40,7 +40,7 @@ def merge(
     claim: Claim,
     publication: int,
     expected: int,
-    stores: Sequence[StoreRow],
+    stores: Sequence[Store],
     availability_to: datetime | None,
 ) -> Counter[str]:
     """Merge all that a publication carries, in this one transaction: the brand appears whole or not at all.
@@ -129,7 +129,7 @@ def _hide(cursor: Cursor, publication: int, which: LiteralString, reason: Litera
     return cursor.rowcount
 
 
-def _merge_stores(cursor: Cursor, brand: str, stores: Sequence[StoreRow]) -> int:
+def _merge_stores(cursor: Cursor, brand: str, stores: Sequence[Store]) -> int:
     columns = ("store_id", "name", "address", "mall_name", "city", "country", "latitude", "longitude")
     cursor.execute(
         """

@@ -10,7 +10,7 @@ from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.production import publications
 from unde_catalog.stores.production.publications import Claim
 from unde_catalog.stores.staging.publishing import ProductToPublish
-from unde_catalog.stores.staging.stock.read import StockRow
+from unde_catalog.stores.staging.stock.stock_rows import StockRow
 
 Verdict = Literal["publish", "left", "skip", "error"]
 

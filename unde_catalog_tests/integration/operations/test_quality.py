@@ -23,8 +23,8 @@ from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import pauses
 from unde_catalog.stores.staging.index import ximilar_records
 from unde_catalog.stores.staging.photos import duplicates
-from unde_catalog.stores.staging.reports import freshness as times
 from unde_catalog.stores.staging.reports import price_changes, quality
+from unde_catalog.stores.staging.reports.freshness import last_scrape, stage_times
 from unde_catalog_tests.integration.stages.test_publish_plans import Explaining, no_table_is_read_whole
 from unde_catalog_tests.support.due import add_products, execute
 from unde_catalog_tests.support.quality import add_photos, add_whole, fail, ran, reprice, scraped, through
@@ -55,11 +55,11 @@ def marked(db: Database, stage: str, brand: str = "zara") -> CheckResult:
 
 
 def fresh(db: Database, stage: str, brand: str = "zara") -> CheckResult:
-    return freshness.fresh(stage, brand, db.run(times.stage_times, stage, brand), db.run(pauses.paused, stage, brand))
+    return freshness.fresh(stage, brand, db.run(stage_times, stage, brand), db.run(pauses.paused, stage, brand))
 
 
 def vanished(db: Database, brand: str = "zara") -> CheckResult:
-    return scrape.vanished(brand, db.run(times.last_scrape, brand), 0.7)
+    return scrape.vanished(brand, db.run(last_scrape, brand), 0.7)
 
 
 def test_a_whole_brand_is_covered_and_one_that_waits_for_its_turn_is_no_fault(db: Database) -> None:
@@ -294,7 +294,7 @@ def test_no_check_of_a_brand_reads_a_table_whole_at_100_000_rows(db: Database, d
             quality.mark_figures(cursor_like, stage, "zara")
         assert price_changes.price_changes(cursor_like, "zara", 1.5).outliers == 2_000
         duplicates.same_photos(cursor_like, "zara")
-        times.stage_times(cursor_like, "originals", "zara")
+        stage_times(cursor_like, "originals", "zara")
         no_table_is_read_whole(explaining, but=("scraper_logs", "scrapes"))
 
 

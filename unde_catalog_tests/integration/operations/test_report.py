@@ -17,8 +17,7 @@ from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.run import run_stage
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import pauses
-from unde_catalog.stores.staging.reports import days as catalog_days
-from unde_catalog.stores.staging.reports import runs, totals
+from unde_catalog.stores.staging.reports import catalog_days, runs, totals
 from unde_catalog.stores.staging.reports.freshness import stage_times
 from unde_catalog.stores.staging.reports.runs import Changes
 from unde_catalog.stores.staging.reports.totals import (

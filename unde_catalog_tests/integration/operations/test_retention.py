@@ -12,7 +12,7 @@ from unde_catalog.settings.environment import Settings, load_settings
 from unde_catalog.stages.photos.manifest import ManifestWriter, manifest_key, newest_key
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.directory import directory_store
-from unde_catalog.stores.staging.admin import retention as chunks
+from unde_catalog.stores.staging.admin import old_rows
 from unde_catalog_tests.support.due import execute
 
 NOW = datetime(2026, 6, 15, 3, 30, tzinfo=UTC)
@@ -33,7 +33,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., S
 def test_stock_and_logs_go_after_the_days_that_are_set_and_in_chunks(
     db: Database, settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunks, "CHUNK", 7)
+    monkeypatch.setattr(old_rows, "CHUNK", 7)
     execute(
         db,
         "INSERT INTO raw_availability (brand, store_id, product_id, sizes_in_stock, fetched_at)"

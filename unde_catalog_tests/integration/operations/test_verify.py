@@ -16,7 +16,7 @@ from unde_catalog.operations.upkeep.verify import VerifyReport, verify
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.photos.collages import CollagesStage
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
-from unde_catalog.stores.staging.due_work import leases
+from unde_catalog.stores.staging.due_work import work_queue
 from unde_catalog.stores.staging.photos import object_checks
 from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import RunOptions
@@ -148,7 +148,7 @@ def test_a_product_in_hand_is_left_alone_and_named(glued: Catalogue) -> None:
     def take(doing: str, count: int) -> None:
         if doing.startswith("mending"):
             execute(glued.db, "UPDATE due_work SET due_at = now() WHERE product_id = 1 AND stage = 'originals'")
-            assert len(glued.db.run(leases.take, "originals", BRAND, 9, LEASE)) == 1
+            assert len(glued.db.run(work_queue.take, "originals", BRAND, 9, LEASE)) == 1
 
     report = check(glued, mend=True, tell=take)
     assert (report.mended, report.skipped, report.left) == ({"missing": 0}, ["zara/1"], 1)

@@ -14,8 +14,8 @@ from unde_catalog.stages.production_catalog import reconcile, write_back
 from unde_catalog.stages.production_catalog.rules import Candidate, RuleViolation
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.production import publications
-from unde_catalog.stores.staging.due_work import leases
-from unde_catalog.stores.staging.stock import read as stock_rows
+from unde_catalog.stores.staging.due_work import work_queue
+from unde_catalog.stores.staging.stock import brand_stores
 from unde_catalog_tests.support.due import add_products, due_row, execute, is_due
 from unde_catalog_tests.support.publishing import (
     GOOD,
@@ -237,7 +237,7 @@ def test_staging_that_goes_away_before_it_is_told_is_told_by_the_next_run(
         raise DatabaseUnavailable("the database staging can't be used: cut")
 
     with monkeypatch.context() as patch:
-        patch.setattr(leases, "finish", cut)
+        patch.setattr(work_queue, "finish", cut)
         assert "cut" in stopped(db, production)
     assert len(on_sale(production)) == 3
     assert statuses(db) == {"pending": 3}
@@ -250,14 +250,14 @@ def test_what_a_crash_of_the_production_server_lost_is_not_missed(
     db: Database, production: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_good(db, 3)
-    stores = stock_rows.stores
+    stores = brand_stores.of_brand
 
     def crash(cursor: Cursor, brand: str) -> Any:
         execute(production, "TRUNCATE catalog_incoming_products")
         return stores(cursor, brand)
 
     with monkeypatch.context() as patch:
-        patch.setattr(stock_rows, "stores", crash)
+        patch.setattr(brand_stores, "of_brand", crash)
         assert "the production server crashed while the brand was prepared" in stopped(db, production)
     assert on_sale(production) == set()
     at_rest(db, production)

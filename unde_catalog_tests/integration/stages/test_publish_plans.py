@@ -11,8 +11,8 @@ from unde_catalog.stores.db.database import Cursor, Database
 from unde_catalog.stores.production import incoming, publications
 from unde_catalog.stores.production.incoming import ValidatedProduct
 from unde_catalog.stores.staging import publishing
-from unde_catalog.stores.staging.due_work import leases as due_work
-from unde_catalog.stores.staging.stock import read as stock_rows
+from unde_catalog.stores.staging.due_work import work_queue
+from unde_catalog.stores.staging.stock import stock_rows
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.publishing import add_good, publish
 
@@ -62,7 +62,7 @@ def test_chunks_and_pages_use_indexes_alone(db: Database, production: Database, 
 
     with db.transaction() as cursor:
         staging: Any = Explaining(cursor)
-        leases = due_work.take(staging, STAGE, "zara", 1_000, DAYS)
+        leases = work_queue.take(staging, STAGE, "zara", 1_000, DAYS)
         products = publishing.load(staging, [lease.product_id for lease in leases])
         assert len(products) == 1_000
         found = stock_rows.of_products(staging, "zara", [one.external_id for one in products], DAYS)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.staging.stock import read as stock_rows
+from unde_catalog.stores.staging.stock import stock_rows
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.publishing import add_good, at_rest, publish
 

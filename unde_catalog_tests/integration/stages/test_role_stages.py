@@ -113,7 +113,7 @@ def test_every_due_stage_does_what_a_run_asks_for_as_its_own_role(run: Run, db: 
             # its own has no row until somebody forces it.
             execute(db, "UPDATE raw_products SET image_status = 'error' WHERE id % 2 = 0")
             execute(db, "DELETE FROM due_work WHERE stage = 'originals' AND product_id % 2 = 1")
-        assert at(ROLE_OF[stage]).db.run(requeue.requeue, stage, "zara", "odd") == 4
+        assert at(ROLE_OF[stage]).db.run(requeue.given_up, stage, "zara", "odd") == 4
         assert run(stage).done == 4
         assert run(stage, force=True).done == 8
     assert statuses(db) == {"collage_ready": 8}

@@ -9,7 +9,7 @@ import pytest
 
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.objects.objects import StorageUnavailable
-from unde_catalog.stores.staging.due_work.leases import OpenWork
+from unde_catalog.stores.staging.due_work.work_queue import OpenWork
 from unde_catalog.worker.handler import AbortStage, Outcome, StageStopped, done, given_up
 from unde_catalog_tests.support.due import (
     NOTHING_OPEN,
@@ -42,7 +42,7 @@ def test_what_stands_in_the_way_of_all_stops_the_stage_and_burns_no_attempts(db:
     report = stopped.value.report
     assert (report.done, report.failed) == (8, 0)
     assert 1 <= report.released <= 4
-    assert open_work(db) == OpenWork(due=12, in_hand=0)
+    assert open_work(db) == OpenWork(due=12, leased=0)
     row = due_row(db, products[8])
     assert row is not None
     assert (row["attempts"], row["reason"], row["failing_since"]) == (0, None, None)

@@ -15,8 +15,8 @@ from unde_catalog.stages.ximilar_index.client import LocalPace, Ximilar
 from unde_catalog.stages.ximilar_index.stage import SharedPace, XimilarStage
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.directory import directory_store
-from unde_catalog.stores.staging.index import ximilar as ximilar_rows
-from unde_catalog.stores.staging.index.ximilar import credits_used
+from unde_catalog.stores.staging.index import ximilar_rows
+from unde_catalog.stores.staging.index.ximilar_rows import credits_used
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import RunOptions, StageReport

@@ -5,10 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from unde_catalog.stores.db.database import Cursor, Database
-from unde_catalog.stores.staging.due_work import leases as due_work
-from unde_catalog.stores.staging.due_work.leases import LeaseOutcome
+from unde_catalog.stores.staging.due_work import ticks, work_queue
+from unde_catalog.stores.staging.due_work.work_queue import LeaseOutcome
 from unde_catalog.stores.staging.photos import originals
-from unde_catalog.stores.staging.reports import status as reports
 from unde_catalog_tests.support.due import (
     BRAND,
     LEASE,
@@ -38,7 +37,7 @@ def test_only_what_is_due_in_the_stage_and_brand_is_taken(each_db: Database) -> 
     execute(each_db, "UPDATE due_work SET due_at = now() + interval '1 hour', brand = 'zara' WHERE product_id = %s",
             later)  # fmt: skip
     assert [lease.product_id for lease in take(each_db)] == [due]
-    assert each_db.run(due_work.take, "collages", BRAND, 10, LEASE) == []
+    assert each_db.run(work_queue.take, "collages", BRAND, 10, LEASE) == []
     assert is_due(each_db, other)
 
 
@@ -53,8 +52,8 @@ def test_what_another_transaction_is_taking_is_skipped_without_waiting(each_db: 
     add_products(each_db, 10)
     with each_db.transaction() as first, each_db.transaction() as second:
         second.execute("SET LOCAL lock_timeout = '1s'")
-        in_first = {lease.product_id for lease in due_work.take(first, STAGE, BRAND, 6, LEASE)}
-        in_second = {lease.product_id for lease in due_work.take(second, STAGE, BRAND, 6, LEASE)}
+        in_first = {lease.product_id for lease in work_queue.take(first, STAGE, BRAND, 6, LEASE)}
+        in_second = {lease.product_id for lease in work_queue.take(second, STAGE, BRAND, 6, LEASE)}
     assert (len(in_first), len(in_second), in_first & in_second) == (6, 4, set())
 
 
@@ -92,7 +91,7 @@ def test_a_lease_here_never_outlasts_the_one_in_the_database(db: Database) -> No
     add_products(db, 1)
     with db.transaction() as cursor:
         cursor.execute("SELECT pg_sleep(0.3)")  # a process that was stopped after BEGIN
-        (lease,) = due_work.take(cursor, STAGE, BRAND, 1, timedelta(seconds=5))
+        (lease,) = work_queue.take(cursor, STAGE, BRAND, 1, timedelta(seconds=5))
         cursor.execute("SELECT extract(epoch FROM leased_until - clock_timestamp())::float8 AS left FROM due_work")
         left_here = lease.seconds_left()
         row = cursor.fetchone()
@@ -105,10 +104,10 @@ def test_still_open_tells_due_work_from_work_in_hands(each_db: Database) -> None
     products = add_products(each_db, 5)
     leases = take(each_db, 3)
     finish(each_db, leases[:1])
-    assert each_db.run(due_work.still_open, STAGE, BRAND) == due_work.OpenWork(due=2, in_hand=2)
-    assert each_db.run(due_work.still_open, STAGE, BRAND, products[:2]).in_hand == 1
+    assert each_db.run(work_queue.count_open, STAGE, BRAND) == work_queue.OpenWork(due=2, leased=2)
+    assert each_db.run(work_queue.count_open, STAGE, BRAND, products[:2]).leased == 1
     let_leases_run_out(each_db)
-    assert each_db.run(due_work.still_open, STAGE, BRAND) == due_work.OpenWork(due=4, in_hand=0)
+    assert each_db.run(work_queue.count_open, STAGE, BRAND) == work_queue.OpenWork(due=4, leased=0)
 
 
 class _Explaining:
@@ -130,18 +129,18 @@ class _Explaining:
 
 
 def _work_on_products(explaining: Any) -> None:
-    leases = due_work.take(explaining, STAGE, BRAND, 200, LEASE)
+    leases = work_queue.take(explaining, STAGE, BRAND, 200, LEASE)
     assert len(leases) == 200
     ids = [lease.product_id for lease in leases]
-    some = due_work.take(explaining, STAGE, BRAND, 5, LEASE, product_ids=[id + 1000 for id in ids])
+    some = work_queue.take(explaining, STAGE, BRAND, 5, LEASE, product_ids=[id + 1000 for id in ids])
     assert len(some) == 5
-    due_work.take(explaining, STAGE, BRAND, 5, LEASE, but_not=ids)
+    work_queue.take(explaining, STAGE, BRAND, 5, LEASE, but_not=ids)
     originals.load(explaining, ids)
-    due_work.finish(explaining, STAGE, [LeaseOutcome(lease, "done") for lease in leases[:50]])
-    due_work.finish(explaining, STAGE, [LeaseOutcome(lease, "later", "why") for lease in leases[50:]])
-    due_work.finish(explaining, STAGE, [LeaseOutcome(lease, "released") for lease in some[:1]])
-    assert reports.due_brands(explaining, STAGE, ["oysho", BRAND]) == [BRAND]
-    due_work.still_open(explaining, STAGE, "oysho")
+    work_queue.finish(explaining, STAGE, [LeaseOutcome(lease, "done") for lease in leases[:50]])
+    work_queue.finish(explaining, STAGE, [LeaseOutcome(lease, "later", "why") for lease in leases[50:]])
+    work_queue.finish(explaining, STAGE, [LeaseOutcome(lease, "released") for lease in some[:1]])
+    assert ticks.brands_with_due_work(explaining, STAGE, ["oysho", BRAND]) == [BRAND]
+    work_queue.count_open(explaining, STAGE, "oysho")
 
 
 def test_work_on_products_uses_indexes_alone_at_20_000_products_with_and_without_statistics(each_db: Database) -> None:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.staging.due_work import leases as due_work
-from unde_catalog.stores.staging.due_work.leases import LeaseOutcome, Settlement
+from unde_catalog.stores.staging.due_work import work_queue
+from unde_catalog.stores.staging.due_work.work_queue import LeaseOutcome, Settlement
 from unde_catalog_tests.support.due import (
     BRAND,
     LEASE,
@@ -55,7 +55,7 @@ def test_a_change_that_is_being_written_while_its_product_is_settled_is_not_lost
             " VALUES (%s, 1, 'u', 'stored', 'a', now())", product)  # fmt: skip
     if stage == "collages":
         execute(each_db, "UPDATE raw_products SET image_status = 'uploaded'")
-    leases = each_db.run(due_work.take, stage, BRAND, 1, LEASE)
+    leases = each_db.run(work_queue.take, stage, BRAND, 1, LEASE)
     change = {
         "originals": """UPDATE raw_products SET original_image_urls = '["https://cdn.test/2.jpg"]'""",
         "collages": "UPDATE product_photos SET sha256 = 'b'",  # takes no lock on the product
@@ -63,7 +63,7 @@ def test_a_change_that_is_being_written_while_its_product_is_settled_is_not_lost
     with ThreadPoolExecutor(1) as other:
         with each_db.transaction() as cursor:
             cursor.execute(change[stage].encode())
-            settled = other.submit(each_db.run, due_work.finish, stage, [LeaseOutcome(leases[0], "done")])
+            settled = other.submit(each_db.run, work_queue.finish, stage, [LeaseOutcome(leases[0], "done")])
             poll(each_db.url, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")  # it waits for our lock
         assert settled.result(10) == {product: False}
     assert is_due(each_db, product, stage)
@@ -74,7 +74,7 @@ def test_the_four_outcomes_leave_their_marks(each_db: Database) -> None:
     leases = {lease.product_id: lease for lease in take(each_db)}
     done, far, item, given_up, back = [leases[product] for product in products]
     each_db.run(
-        due_work.finish,
+        work_queue.finish,
         STAGE,
         [
             LeaseOutcome(done, "done"),
@@ -128,7 +128,7 @@ def test_a_product_that_became_inactive_in_hand_is_not_due_after_any_outcome(eac
     execute(each_db, "UPDATE raw_products SET active = false")
     kinds: list[Settlement] = ["done", "later", "given_up", "released"]
     settled = [LeaseOutcome(lease, kind, "why") for lease, kind in zip(leases, kinds, strict=True)]
-    each_db.run(due_work.finish, STAGE, settled, timedelta(hours=1))
+    each_db.run(work_queue.finish, STAGE, settled, timedelta(hours=1))
     assert [row["due_at"] for row in map(lambda p: due_row(each_db, p), products) if row] == [None] * 4
 
 
@@ -157,8 +157,8 @@ def test_a_failed_try_comes_again_at_a_half_hour_each_time_later(each_db: Databa
             with each_db.transaction() as cursor:
                 cursor.execute("SELECT set_config('timezone', %s, true)", (zone,))
                 set_now(cursor, f"2026-03-28T{now}Z")
-                leases = due_work.take(cursor, STAGE, BRAND, 1, LEASE)
-                due_work.finish(cursor, STAGE, [LeaseOutcome(leases[0], "later", "why")])
+                leases = work_queue.take(cursor, STAGE, BRAND, 1, LEASE)
+                work_queue.finish(cursor, STAGE, [LeaseOutcome(leases[0], "later", "why")])
             row = due_row(each_db, product)
             assert row is not None
             time, _, days = expected.partition(" +")
@@ -182,8 +182,8 @@ def test_recurring_work_keeps_its_phase_and_skips_what_it_missed(each_db: Databa
         execute(each_db, "UPDATE due_work SET due_at = %s", f"2026-03-28T{due}Z")
         with each_db.transaction() as cursor:
             set_now(cursor, f"2026-03-28T{now}Z")
-            leases = due_work.take(cursor, STAGE, BRAND, 1, LEASE)
-            due_work.finish(cursor, STAGE, [LeaseOutcome(leases[0], "done")], timedelta(hours=1))
+            leases = work_queue.take(cursor, STAGE, BRAND, 1, LEASE)
+            work_queue.finish(cursor, STAGE, [LeaseOutcome(leases[0], "done")], timedelta(hours=1))
         row = due_row(each_db, product)
         assert row is not None
         hour, minute, second = expected.split(":")
@@ -198,12 +198,12 @@ def test_days_pass_in_a_test_without_waiting(db: Database) -> None:
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     with db.transaction() as cursor:
         set_now(cursor, tomorrow.isoformat())
-        assert len(due_work.take(cursor, STAGE, BRAND, 1, LEASE)) == 1
+        assert len(work_queue.take(cursor, STAGE, BRAND, 1, LEASE)) == 1
 
 
 @pytest.mark.parametrize("text", ["a\0b", "half \ud800 a character", "x" * 100_000])
 def test_a_text_from_outside_becomes_one_that_is_stored(db: Database, text: str) -> None:
-    stored = due_work.storable(text)
+    stored = work_queue.storable(text)
     assert stored is not None
     assert len(stored) <= 2000
     assert execute(db, "SELECT %s::text AS text", stored) == [{"text": stored}]

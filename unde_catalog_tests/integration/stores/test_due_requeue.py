@@ -5,16 +5,15 @@ from datetime import timedelta
 import pytest
 
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.staging.due_work import leases as due_work
-from unde_catalog.stores.staging.due_work import requeue
-from unde_catalog.stores.staging.due_work.leases import Lease, LeaseOutcome
+from unde_catalog.stores.staging.due_work import requeue, work_queue
+from unde_catalog.stores.staging.due_work.work_queue import Lease, LeaseOutcome
 from unde_catalog_tests.support.due import BRAND, STAGE, add_products, due_row, execute, is_due
 
 LEASE = timedelta(minutes=10)
 
 
 def take(db: Database, brand: str = BRAND) -> list[Lease]:
-    return db.run(due_work.take, STAGE, brand, 100, LEASE)
+    return db.run(work_queue.take, STAGE, brand, 100, LEASE)
 
 
 def settle_one_each_way(db: Database, brand: str = BRAND) -> list[int]:
@@ -27,7 +26,7 @@ def settle_one_each_way(db: Database, brand: str = BRAND) -> list[int]:
         LeaseOutcome(later, "later", "busy"),
         LeaseOutcome(given_up, "given_up", "broken"),
     ]
-    db.run(due_work.finish, STAGE, settled)
+    db.run(work_queue.finish, STAGE, settled)
     execute(db, "UPDATE raw_products SET image_status = 'error', error_message = 'x' WHERE id = %s", products[2])
     execute(db, "UPDATE raw_products SET image_status = 'uploaded' WHERE id = %s", products[0])
     return products
@@ -47,7 +46,7 @@ def test_force_makes_everything_due_with_a_clean_record_once_a_root_run(each_db:
     }
     leases = take(each_db)
     assert all(lease.forced_at is not None for lease in leases)
-    each_db.run(due_work.finish, STAGE, [LeaseOutcome(lease, "done") for lease in leases])
+    each_db.run(work_queue.finish, STAGE, [LeaseOutcome(lease, "done") for lease in leases])
     assert each_db.run(requeue.force, STAGE, BRAND, "run-1") == 0
     assert due(each_db, products) == [False, False, False]
     assert each_db.run(requeue.force, STAGE, BRAND, "run-2") == 3
@@ -79,7 +78,7 @@ def test_force_leaves_a_product_in_hand_to_its_worker_and_due_after_it(each_db: 
     leases = take(each_db)
     assert each_db.run(requeue.force, STAGE, BRAND, "run") == 1
     assert take(each_db) == []
-    assert each_db.run(due_work.finish, STAGE, [LeaseOutcome(leases[0], "done")]) == {product: False}
+    assert each_db.run(work_queue.finish, STAGE, [LeaseOutcome(leases[0], "done")]) == {product: False}
     assert len(take(each_db)) == 1
 
 
@@ -91,7 +90,7 @@ def test_retry_failed_makes_due_what_failed_once_a_root_run(each_db: Database) -
     assert [row["image_status"] for row in statuses] == ["uploaded", "pending", "pending"]
     assert statuses[2]["error_message"] is None
     leases = take(each_db)
-    each_db.run(due_work.finish, STAGE, [LeaseOutcome(lease, "given_up", "again") for lease in leases])
+    each_db.run(work_queue.finish, STAGE, [LeaseOutcome(lease, "given_up", "again") for lease in leases])
     assert each_db.run(requeue.retry_failed, STAGE, BRAND, "run-1") == 0
     assert each_db.run(requeue.retry_failed, STAGE, BRAND, "run-2") == 2
 
@@ -110,15 +109,15 @@ def test_requeue_is_by_brand_and_reason(
     db: Database, brand: str | None, reason: str | None, expected: list[bool]
 ) -> None:
     products = settle_one_each_way(db) + settle_one_each_way(db, "oysho")
-    assert db.run(requeue.requeue, STAGE, brand, reason) == sum(expected)
+    assert db.run(requeue.given_up, STAGE, brand, reason) == sum(expected)
     assert due(db, products) == expected
 
 
 def test_requeue_may_be_repeated_and_leaves_inactive_products_alone(each_db: Database) -> None:
     products = settle_one_each_way(each_db)
     execute(each_db, "UPDATE raw_products SET active = false WHERE id = %s", products[1])
-    assert each_db.run(requeue.requeue, STAGE) == 1
-    assert each_db.run(requeue.requeue, STAGE) == 0
+    assert each_db.run(requeue.given_up, STAGE) == 1
+    assert each_db.run(requeue.given_up, STAGE) == 0
     assert due(each_db, products) == [False, False, True]
 
 

@@ -5,17 +5,17 @@ from datetime import timedelta
 import pytest
 
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.staging.due_work import leases as due_work
-from unde_catalog.stores.staging.due_work.leases import LeaseOutcome
+from unde_catalog.stores.staging.due_work import work_queue
+from unde_catalog.stores.staging.due_work.work_queue import LeaseOutcome
 from unde_catalog_tests.support.due import BRAND, STAGE, add_products, due_row, execute, is_due
 
 LEASE = timedelta(minutes=10)
 
 
-def settle(db: Database, kind: due_work.Settlement = "done", stage: str = STAGE) -> None:
+def settle(db: Database, kind: work_queue.Settlement = "done", stage: str = STAGE) -> None:
     """Take all that is due in a stage and settle it."""
-    leases = db.run(due_work.take, stage, BRAND, 100, LEASE)
-    db.run(due_work.finish, stage, [LeaseOutcome(lease, kind, "why") for lease in leases])
+    leases = db.run(work_queue.take, stage, BRAND, 100, LEASE)
+    db.run(work_queue.finish, stage, [LeaseOutcome(lease, kind, "why") for lease in leases])
 
 
 def add_photo(db: Database, product: int, n: int = 1, state: str = "stored", sha256: str = "a") -> None:
@@ -143,10 +143,10 @@ def test_what_was_not_through_when_a_product_left_is_due_when_it_is_back(each_db
     add_photo(each_db, product)
     if how in ("later", "given_up"):
         settle(each_db, how, "collages")  # type: ignore[arg-type]
-    leases = each_db.run(due_work.take, "collages", BRAND, 1, LEASE) if how in ("killed", "released") else []
+    leases = each_db.run(work_queue.take, "collages", BRAND, 1, LEASE) if how in ("killed", "released") else []
     execute(each_db, "UPDATE raw_products SET active = false")
     if how == "released":
-        each_db.run(due_work.finish, "collages", [LeaseOutcome(leases[0], "released")])
+        each_db.run(work_queue.finish, "collages", [LeaseOutcome(leases[0], "released")])
     assert not is_due(each_db, product, "collages")
     execute(each_db, "UPDATE raw_products SET active = true")
     assert is_due(each_db, product, "collages")
@@ -226,7 +226,7 @@ def test_deleting_a_product_deletes_what_is_due_for_it(db: Database) -> None:
 def test_a_product_that_moves_to_another_brand_takes_its_due_work_along(db: Database) -> None:
     add_products(db, 1, brand="Zara")
     execute(db, "UPDATE raw_products SET brand = 'zara'")
-    assert len(db.run(due_work.take, STAGE, "zara", 10, LEASE)) == 1
+    assert len(db.run(work_queue.take, STAGE, "zara", 10, LEASE)) == 1
 
 
 def test_prices_are_kept_as_they_change(each_db: Database) -> None:

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from unde_catalog.stores.db.database import Cursor, Database
-from unde_catalog.stores.staging.due_work import leases as due_work
-from unde_catalog.stores.staging.due_work import requeue, slots, spreading
-from unde_catalog.stores.staging.due_work.leases import LeaseOutcome, Settlement
+from unde_catalog.stores.staging.due_work import requeue, slots, spreading, work_queue
 from unde_catalog.stores.staging.due_work.spreading import Spread
+from unde_catalog.stores.staging.due_work.work_queue import LeaseOutcome, Settlement
 from unde_catalog_tests.support.due import BRAND, LEASE, add_products, due_row, execute
 
 STAGE = "availability"  # nothing but the spread makes it due
@@ -26,12 +25,14 @@ def loads(db: Database) -> list[int]:
     return db.run(slots.loads, STAGE, BRAND, HOUR)
 
 
-def take(db: Database, most: int = 10_000) -> list[due_work.Lease]:
-    return db.run(due_work.take, STAGE, BRAND, most, LEASE)
+def take(db: Database, most: int = 10_000) -> list[work_queue.Lease]:
+    return db.run(work_queue.take, STAGE, BRAND, most, LEASE)
 
 
-def settle(db: Database, leases: list[due_work.Lease], kind: Settlement = "done") -> None:
-    db.run(due_work.finish, STAGE, [LeaseOutcome(one, kind, None if kind == "done" else "why") for one in leases], HOUR)
+def settle(db: Database, leases: list[work_queue.Lease], kind: Settlement = "done") -> None:
+    db.run(
+        work_queue.finish, STAGE, [LeaseOutcome(one, kind, None if kind == "done" else "why") for one in leases], HOUR
+    )
 
 
 def make_due(db: Database, condition: str = "true") -> None:
@@ -206,4 +207,4 @@ def test_an_answer_that_is_not_known_keeps_the_products_place(each_db: Database)
         assert after["due_at"] - before["due_at"] == HOUR
         assert (after["attempts"], after["reason"], after["failing_since"] is None) == (times, "why", False)
         execute(each_db, "UPDATE due_work SET due_at = due_at - interval '1 hour' WHERE stage = %s", STAGE)
-    assert each_db.run(due_work.repair_times, STAGE, BRAND, LEASE, HOUR) == 0
+    assert each_db.run(work_queue.repair_times, STAGE, BRAND, LEASE, HOUR) == 0

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from unde_catalog.cli import status as reading
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.staging.due_work import leases, spreading
-from unde_catalog.stores.staging.due_work.leases import LeaseOutcome
+from unde_catalog.stores.staging.due_work import spreading, work_queue
 from unde_catalog.stores.staging.due_work.statistics import DueFigures, alarms, figures
+from unde_catalog.stores.staging.due_work.work_queue import LeaseOutcome
 from unde_catalog_tests.support.due import BRAND, LEASE, add_products, execute
 from unde_catalog_tests.support.servers import Sandbox
 from unde_catalog_tests.torture.house import PROGRAM
@@ -40,10 +40,10 @@ def test_each_product_is_counted_as_what_it_is(each_db: Database) -> None:
     late = "UPDATE due_work SET due_at = unde_now() - %s * interval '1 minute' WHERE stage = %s AND product_id = %s"
     for minutes, product in zip((2, 10, 11, 12, 90), products, strict=False):
         execute(each_db, late, minutes, STAGE, product)
-    oldest = each_db.run(leases.take, STAGE, BRAND, 3, LEASE)
+    oldest = each_db.run(work_queue.take, STAGE, BRAND, 3, LEASE)
     kinds = [("given_up", "broken"), ("done", None)]
     settled = [LeaseOutcome(lease, kind, why) for lease, (kind, why) in zip(oldest, kinds, strict=False)]  # type: ignore[arg-type]
-    each_db.run(leases.finish, STAGE, settled, HOUR)
+    each_db.run(work_queue.finish, STAGE, settled, HOUR)
     found = look(each_db)
     assert (found.active, found.given_up, found.never_checked) == (6, 1, 0)
     assert (found.due, found.in_hand, found.checked_last_hour) == (2, 1, 1)

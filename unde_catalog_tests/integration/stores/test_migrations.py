@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
-from unde_catalog.stores.staging.due_work import leases
+from unde_catalog.stores.staging.due_work import work_queue
 from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog_tests.support.due import BRAND, STAGE, execute
 from unde_catalog_tests.support.servers import PROJECT, Server
@@ -105,7 +105,7 @@ def test_products_that_were_there_before_are_due_by_their_status(each_server: Se
         execute(db, "UPDATE raw_products SET active = false")
         execute(db, "UPDATE raw_products SET active = true")
         assert len(execute(db, "SELECT 1 FROM due_work WHERE due_at IS NOT NULL AND stage = %s", STAGE)) == 3
-        assert len(db.run(leases.take, STAGE, BRAND, 10, leases.timedelta(minutes=1))) == 3
+        assert len(db.run(work_queue.take, STAGE, BRAND, 10, work_queue.timedelta(minutes=1))) == 3
     each_server.drop(url)
 
 

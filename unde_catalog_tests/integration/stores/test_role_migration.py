@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
-from unde_catalog.stores.staging.due_work import leases as due_work
+from unde_catalog.stores.staging.due_work import work_queue
 from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog_tests.support.due import BRAND, LEASE, STAGE, add_products, execute, finish, poll, take
 from unde_catalog_tests.support.roles import ROLES, acting_as, url_as
@@ -157,9 +157,9 @@ def test_rights_from_before_are_taken_back_and_scraper_gets_later_tables(empty_u
             cursor.execute("INSERT INTO later DEFAULT VALUES")
 
 
-def settle(cursor: Cursor, leases: Sequence[due_work.Lease]) -> int:
+def settle(cursor: Cursor, leases: Sequence[work_queue.Lease]) -> int:
     """What a run does again and again after it took something: settle, and write in the products."""
-    due_work.finish(cursor, STAGE, [due_work.LeaseOutcome(lease, "released") for lease in leases])
+    work_queue.finish(cursor, STAGE, [work_queue.LeaseOutcome(lease, "released") for lease in leases])
     ids = [lease.product_id for lease in leases]
     cursor.execute("UPDATE raw_products SET updated_at = now() WHERE id = ANY(%s)", (ids,))
     return len(leases)
@@ -173,7 +173,7 @@ def test_a_database_in_use_is_migrated_under_its_workers(empty_url: str, revisio
     def worker() -> None:
         with Database(empty_url) as own:
             while not enough.is_set():
-                done[0] += own.run(settle, own.run(due_work.take, STAGE, BRAND, 50, LEASE))
+                done[0] += own.run(settle, own.run(work_queue.take, STAGE, BRAND, 50, LEASE))
 
     with Database(empty_url) as db, ThreadPoolExecutor(3) as threads:
         add_products(db, 500)

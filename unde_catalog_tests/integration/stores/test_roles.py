@@ -4,7 +4,7 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
-from unde_catalog.stores.staging.due_work import leases as due_work
+from unde_catalog.stores.staging.due_work import work_queue
 from unde_catalog_tests.support.due import BRAND, LEASE, add_products, due_row, execute, finish, set_now, take
 from unde_catalog_tests.support.roles import ROLES, STAGE_OF, acting_as, url_as
 from unde_catalog_tests.support.servers import Server
@@ -137,9 +137,11 @@ def test_a_role_works_its_own_stages_due_rows_and_sees_all(filled: Database, rol
         mine = stage == STAGE_OF[role]
         try:
             with acting_as(filled, role) as cursor:
-                assert due_work.still_open(cursor, stage, BRAND).due == 1
-                taken = due_work.take(cursor, stage, BRAND, 10, LEASE)
-                assert len(due_work.finish(cursor, stage, [due_work.LeaseOutcome(one, "done") for one in taken])) == 1
+                assert work_queue.count_open(cursor, stage, BRAND).due == 1
+                taken = work_queue.take(cursor, stage, BRAND, 10, LEASE)
+                assert (
+                    len(work_queue.finish(cursor, stage, [work_queue.LeaseOutcome(one, "done") for one in taken])) == 1
+                )
         except DatabaseUnavailable as down:
             assert not mine
             assert 'violates row-level security policy for table "due_work"' in str(down)
@@ -152,14 +154,16 @@ def test_a_role_works_its_own_stages_due_rows_and_sees_all(filled: Database, rol
 def test_scraper_works_due_rows_of_any_stage(filled: Database) -> None:
     with acting_as(filled, "scraper") as cursor:
         for stage in ("originals", "availability"):
-            (lease,) = due_work.take(cursor, stage, BRAND, 10, LEASE)
-            assert due_work.finish(cursor, stage, [due_work.LeaseOutcome(lease, "done")]) == {lease.product_id: True}
+            (lease,) = work_queue.take(cursor, stage, BRAND, 10, LEASE)
+            assert work_queue.finish(cursor, stage, [work_queue.LeaseOutcome(lease, "done")]) == {
+                lease.product_id: True
+            }
 
 
 def test_a_lease_of_another_stage_can_not_be_settled_with_its_token(filled: Database) -> None:
     leases = take(filled)
     with pytest.raises(DatabaseUnavailable, match="row-level security"), acting_as(filled, "collage") as cursor:
-        due_work.finish(cursor, "originals", [due_work.LeaseOutcome(leases[0], "given_up", "why")])
+        work_queue.finish(cursor, "originals", [work_queue.LeaseOutcome(leases[0], "given_up", "why")])
     assert finish(filled, leases) == {leases[0].product_id: True}
 
 

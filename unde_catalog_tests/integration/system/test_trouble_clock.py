@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.staging.due_work import leases as due_work
-from unde_catalog.stores.staging.due_work import spreading
-from unde_catalog.stores.staging.due_work.leases import LeaseOutcome
-from unde_catalog.stores.staging.reports import status as reports
+from unde_catalog.stores.staging.due_work import spreading, ticks, work_queue
+from unde_catalog.stores.staging.due_work.work_queue import LeaseOutcome
 from unde_catalog_tests.integration.stores.test_due_leases import _Explaining
 from unde_catalog_tests.support.apify_brand import Shop
 from unde_catalog_tests.support.due import (
@@ -38,7 +36,7 @@ STAGES = ("originals", "collages")
 
 
 def mend(db: Database, interval: timedelta | None = None) -> int:
-    return db.run(due_work.repair_times, STAGE, BRAND, LEASE, interval)
+    return db.run(work_queue.repair_times, STAGE, BRAND, LEASE, interval)
 
 
 @pytest.mark.parametrize("back", BACK, ids=str)
@@ -99,7 +97,7 @@ def test_a_dead_workers_lease_ends_in_an_hour_and_a_living_ones_never_too_early(
         assert (mend(db), mend(db)) == (3, 0)
         assert [lease.product_id for lease in take(db)] == [max(lease.product_id for lease in leases) + 1]
         assert finish(db, leases[:1]) == {leases[0].product_id: True}  # its holder was alive
-        assert open_work(db) == due_work.OpenWork(due=0, in_hand=2)
+        assert open_work(db) == work_queue.OpenWork(due=0, leased=2)
     with at(now - back + timedelta(minutes=59)) as db:
         assert [lease.product_id for lease in take(db)] == [leases[0].product_id + 2]  # had ten minutes, as ever
     with at(now - back + timedelta(minutes=61)) as db:
@@ -116,7 +114,7 @@ def test_what_the_wrong_clock_made_due_comes_when_its_rule_says(
         for product, times in ((tried, 1), (often, 6)):
             execute(db, "UPDATE due_work SET attempts = %s WHERE product_id = %s", times - 1, product)
         leases = [lease for lease in take(db) if lease.product_id != fresh]
-        db.run(due_work.finish, STAGE, [LeaseOutcome(lease, "later", "why", "detail") for lease in leases])
+        db.run(work_queue.finish, STAGE, [LeaseOutcome(lease, "later", "why", "detail") for lease in leases])
         execute(db, "UPDATE due_work SET lease_token = NULL, leased_until = NULL")
         before = {one: due_row(db, one) for one in (fresh, tried, often)}
         assert mend(db) == 0  # all of that is what rules say
@@ -124,7 +122,9 @@ def test_what_the_wrong_clock_made_due_comes_when_its_rule_says(
     server.set_now(database_url, (datetime.now(UTC) - back).isoformat())
     with Database(database_url) as db:
         assert take(db) == []
-        assert db.run(reports.due_brands, STAGE, [BRAND]) == [BRAND]  # for the one that was put off the farthest
+        assert db.run(ticks.brands_with_due_work, STAGE, [BRAND]) == [
+            BRAND
+        ]  # for the one that was put off the farthest
         assert run(db, ToyStage()).done == 1
         waits = {
             row["product_id"]: row["hours"]
@@ -179,8 +179,8 @@ def test_mending_reads_only_what_is_due_or_waits_of_its_brand(db: Database) -> N
         cursor.execute("ANALYZE due_work")
     with db.transaction() as cursor:
         explaining: Any = _Explaining(cursor)
-        due_work.repair_times(explaining, STAGE, "brand0", LEASE)
-        reports.due_brands(explaining, STAGE, ["brand0", "brand1"])
+        work_queue.repair_times(explaining, STAGE, "brand0", LEASE)
+        ticks.brands_with_due_work(explaining, STAGE, ["brand0", "brand1"])
     for plan in explaining.plans:
         assert "idx_due_work_due" in plan and "Seq Scan on" not in plan, plan
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.staging.due_work import leases
+from unde_catalog.stores.staging.due_work import work_queue
 from unde_catalog_tests.support.concurrent_writers import LEAST, Storm
 from unde_catalog_tests.support.due import BRAND, STAGE, add_products, due_row, execute, poll
 from unde_catalog_tests.support.workers import prepare, report_of, worker
@@ -96,7 +96,7 @@ def test_an_interrupted_worker_hands_back_at_once_what_it_holds(
     done = execute(db, "SELECT count(*) AS n FROM due_work WHERE done_at IS NOT NULL")[0][
         "n"
     ]  # quicker than the signal
-    assert db.run(leases.still_open, STAGE, BRAND) == leases.OpenWork(due=8 - done, in_hand=0)
+    assert db.run(work_queue.count_open, STAGE, BRAND) == work_queue.OpenWork(due=8 - done, leased=0)
     assert execute(db, "SELECT DISTINCT attempts FROM due_work") == [{"attempts": 0}]
 
 
@@ -110,13 +110,13 @@ def test_nothing_is_handed_back_while_a_thread_still_works_on_it(
         slow.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
             slow.wait(1)
-        assert db.run(leases.take, STAGE, BRAND, 1, timedelta(minutes=1)) == []
+        assert db.run(work_queue.take, STAGE, BRAND, 1, timedelta(minutes=1)) == []
         assert slow.stdin is not None
         slow.stdin.write(".")
         slow.stdin.flush()
         assert slow.wait(60) == 128 + signal.SIGTERM
     assert stored.read_bytes() == b"slow"
-    assert len(db.run(leases.take, STAGE, BRAND, 1, timedelta(minutes=1))) == 1
+    assert len(db.run(work_queue.take, STAGE, BRAND, 1, timedelta(minutes=1))) == 1
 
 
 def test_writers_of_all_kinds_never_wait_for_each_other_in_a_circle(each_db: Database, each_url: str) -> None:

@@ -13,8 +13,8 @@ from starlette.responses import RedirectResponse
 from unde_catalog.services.search.context import Context, ContextDep
 from unde_catalog.services.search.schemas.problems import Problem
 from unde_catalog.stores.objects.objects import ObjectMissing
-from unde_catalog.stores.staging.index import search as search_rows
-from unde_catalog.stores.staging.index.search import PhotoObject
+from unde_catalog.stores.staging.index import search_rows
+from unde_catalog.stores.staging.index.search_rows import PhotoObject
 
 # A photo can change while its key stays the same (`docs/reference/object-keys.md`): caches keep it for 5 minutes.
 _CACHE_CONTROL = "public, max-age=300"

@@ -1,6 +1,6 @@
 """GET /api/v1/products: the catalogue in pages, with filters. A page costs the same anywhere in the list.
 
-`stores/staging/products/pages.py` selects the rows.
+`stores/staging/products/product_pages.py` selects the rows.
 """
 
 from decimal import Decimal
@@ -17,10 +17,9 @@ from unde_catalog.services.search.schemas.product import Product
 from unde_catalog.services.search.schemas.product_view import product_response
 from unde_catalog.stages.raw_products.clean import clean_text
 from unde_catalog.stores.db.database import Cursor
-from unde_catalog.stores.staging.products import edit as product_rows
-from unde_catalog.stores.staging.products import pages
-from unde_catalog.stores.staging.products.edit import CatalogueProduct
-from unde_catalog.stores.staging.products.pages import OnSale, ProductFilter, ProductIdPage
+from unde_catalog.stores.staging.products import api_products, product_pages
+from unde_catalog.stores.staging.products.api_products import ApiProduct
+from unde_catalog.stores.staging.products.product_pages import OnSale, ProductFilter, ProductIdPage
 
 PATH = "/api/v1/products"
 _MAX_VALUES = 20  # of one filter
@@ -99,7 +98,7 @@ def list_products(
 
 def _read(
     cursor: Cursor, product_filter: ProductFilter, after: int, limit: int
-) -> tuple[ProductIdPage, list[CatalogueProduct]]:
-    page = pages.page(cursor, product_filter, after, limit)
-    rows = product_rows.by_ids(cursor, page.ids)
+) -> tuple[ProductIdPage, list[ApiProduct]]:
+    page = product_pages.page(cursor, product_filter, after, limit)
+    rows = api_products.by_ids(cursor, page.ids)
     return page, [rows[product_id] for product_id in page.ids if product_id in rows]

@@ -20,8 +20,8 @@ from unde_catalog.services.search.schemas.product_input import NewProduct, Produ
 from unde_catalog.services.search.schemas.product_view import product_response
 from unde_catalog.stages.raw_products.clean import clean_text
 from unde_catalog.stores.db.database import Cursor
-from unde_catalog.stores.staging.products import edit as product_rows
-from unde_catalog.stores.staging.products.edit import CatalogueProduct
+from unde_catalog.stores.staging.products import api_products
+from unde_catalog.stores.staging.products.api_products import ApiProduct
 from unde_catalog.stores.staging.products.product import API_SOURCE
 
 router = APIRouter(tags=["products"])
@@ -102,11 +102,11 @@ def etag(product: Product) -> str:
     return f'"{hashlib.sha256(product.model_dump_json().encode()).hexdigest()[:32]}"'
 
 
-def _find(cursor: Cursor, external_id: str, brand: str | None, *, for_update: bool = False) -> CatalogueProduct:
+def _find(cursor: Cursor, external_id: str, brand: str | None, *, for_update: bool = False) -> ApiProduct:
     """The product with that external id. Raises a `Problem`: 404 for none, 409 for more than one brand."""
     if clean_text(external_id) != external_id or brand is not None and clean_text(brand) != brand:
         raise _unknown()
-    rows = product_rows.named(cursor, external_id, brand, to_change=for_update)
+    rows = api_products.named(cursor, external_id, brand, to_change=for_update)
     brands = list(dict.fromkeys(row.brand for row in rows))
     if len(brands) > 1:
         raise Problem(
@@ -120,42 +120,40 @@ def _find(cursor: Cursor, external_id: str, brand: str | None, *, for_update: bo
     return next((row for row in rows if row.source != API_SOURCE), rows[0])
 
 
-def _add(cursor: Cursor, body: NewProduct, index_scope: IndexScope) -> CatalogueProduct:
+def _add(cursor: Cursor, body: NewProduct, index_scope: IndexScope) -> ApiProduct:
     new = body.product(body.external_id)
-    rows = product_rows.named(cursor, body.external_id, to_change=True)
+    rows = api_products.named(cursor, body.external_id, to_change=True)
     if rows:
         product_id = _off_sale(rows, body.brand)
-        product_rows.replace(cursor, product_id, new)
-        return product_rows.by_ids(cursor, [product_id])[product_id]
-    product_id = product_rows.insert(cursor, body.brand, index_scope, new)
+        api_products.replace(cursor, product_id, new)
+        return api_products.by_ids(cursor, [product_id])[product_id]
+    product_id = api_products.insert(cursor, body.brand, index_scope, new)
     if product_id is None:  # a concurrent request has just inserted it
         raise _exists([])
-    return product_rows.by_ids(cursor, [product_id])[product_id]
+    return api_products.by_ids(cursor, [product_id])[product_id]
 
 
-def _off_sale(rows: Sequence[CatalogueProduct], brand: str) -> int:
+def _off_sale(rows: Sequence[ApiProduct], brand: str) -> int:
     """The id of the brand's product that is off sale. Raises a `Problem` if one is on sale or another brand's."""
     if any(row.active or row.brand != brand for row in rows):
         raise _exists(list(dict.fromkeys(row.brand for row in rows)))
     return next((row for row in rows if row.source != API_SOURCE), rows[0]).id
 
 
-def _edit(
-    cursor: Cursor, external_id: str, brand: str | None, body: ProductEdit, if_match: str | None
-) -> CatalogueProduct:
+def _edit(cursor: Cursor, external_id: str, brand: str | None, body: ProductEdit, if_match: str | None) -> ApiProduct:
     row = _find(cursor, external_id, brand, for_update=True)
     _check_unchanged(row, if_match)
-    product_rows.replace(cursor, row.id, body.product(row.external_id))
-    return product_rows.by_ids(cursor, [row.id])[row.id]
+    api_products.replace(cursor, row.id, body.product(row.external_id))
+    return api_products.by_ids(cursor, [row.id])[row.id]
 
 
 def _withdraw(cursor: Cursor, external_id: str, brand: str | None, if_match: str | None) -> None:
     row = _find(cursor, external_id, brand, for_update=True)
     _check_unchanged(row, if_match)
-    product_rows.withdraw(cursor, row.id)
+    api_products.withdraw(cursor, row.id)
 
 
-def _check_unchanged(row: CatalogueProduct, if_match: str | None) -> None:
+def _check_unchanged(row: ApiProduct, if_match: str | None) -> None:
     if if_match is None or _has_etag(if_match, etag(product_response(row)), weak=False):
         return
     detail = "The product has changed since the version in If-Match. Get it again and edit that version."

@@ -8,7 +8,7 @@ from typing import Any
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.services.search.schemas.product import Product, ProductMetadata
-from unde_catalog.stores.staging.products.edit import CatalogueProduct
+from unde_catalog.stores.staging.products.api_products import ApiProduct
 
 NO_PHOTO = "/images/none.svg"
 _CENT = Decimal("0.01")
@@ -26,7 +26,7 @@ def brand_name(key: str) -> str:
     return brand.name if brand else key
 
 
-def product_response(row: CatalogueProduct) -> Product:
+def product_response(row: ApiProduct) -> Product:
     """The product as clients see it. It contains no local file URL."""
     photos = [photo_path(row.id, n) for n in row.photos]
     originals = _web_urls(row.original_image_urls)

@@ -10,9 +10,8 @@ from datetime import timedelta
 from typing import Any
 
 from unde_catalog.stores.db.database import Cursor
-from unde_catalog.stores.staging.due_work import leases, requeue, spreading
-from unde_catalog.stores.staging.due_work.leases import Lease, LeaseOutcome
-from unde_catalog.stores.staging.reports import status as reports
+from unde_catalog.stores.staging.due_work import requeue, spreading, ticks, work_queue
+from unde_catalog.stores.staging.due_work.work_queue import Lease, LeaseOutcome
 
 _SMALL = 8_000_000  # bytes: such a table is read whole in milliseconds, and the planner may well do so
 _LEASE = timedelta(minutes=15)
@@ -72,11 +71,11 @@ def _queries(stage: str, brand: str) -> dict[str, Callable[[Cursor], object]]:
     ids = list(range(1, _MOST + 1))
     settled = [LeaseOutcome(Lease(one, str(one), "token", 0, 0, None, 0.0), "done") for one in ids[:50]]
     return {
-        "take": lambda cursor: leases.take(cursor, stage, brand, _MOST, _LEASE),
-        "take by id": lambda cursor: leases.take(cursor, stage, brand, _MOST, _LEASE, ids),
-        "finish": lambda cursor: leases.finish(cursor, stage, settled, _INTERVAL),
-        "still_open": lambda cursor: leases.still_open(cursor, stage, brand),
-        "due_brands": lambda cursor: reports.due_brands(cursor, stage, [brand]),
+        "take": lambda cursor: work_queue.take(cursor, stage, brand, _MOST, _LEASE),
+        "take by id": lambda cursor: work_queue.take(cursor, stage, brand, _MOST, _LEASE, ids),
+        "finish": lambda cursor: work_queue.finish(cursor, stage, settled, _INTERVAL),
+        "count_open": lambda cursor: work_queue.count_open(cursor, stage, brand),
+        "brands_with_due_work": lambda cursor: ticks.brands_with_due_work(cursor, stage, [brand]),
         "product_ids_of": lambda cursor: requeue.product_ids_of(cursor, brand, [str(one) for one in ids]),
         "without_place": lambda cursor: spreading.without_place(cursor, stage, brand, 0),
         "changed": lambda cursor: spreading.changed(cursor, stage, brand),
@@ -108,7 +107,7 @@ class _Explaining:
         self.plans.append(row["QUERY PLAN"][0]["Plan"])
 
     def fetchone(self) -> dict[str, Any]:
-        return _NoRow(due=0, in_hand=0)
+        return _NoRow(due=0, leased=0)
 
     def fetchall(self) -> list[dict[str, Any]]:
         return []

@@ -1,7 +1,7 @@
 """Due marks that people and schedules set on purpose: force, retry, requeue.
 
 The marks that follow from a change of the data are the trigger rule's (migration 0003), the places of recurring work
-are `spreading.py`'s. Locks are asked for in the order that `leases.py` names.
+are `spreading.py`'s. Locks are asked for in the order that `work_queue.py` names.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def retry_failed(
     return _ask(cursor, stage, _FAILED, "", brand, root_run=root_run, product_ids=product_ids)
 
 
-def requeue(cursor: Cursor, stage: str, brand: str | None = None, reason: str | None = None) -> int:
+def given_up(cursor: Cursor, stage: str, brand: str | None = None, reason: str | None = None) -> int:
     """Make due now what was given up or waits for a later try, of one brand or all, for one reason or any."""
     return _ask(cursor, stage, _FAILED, "", brand, reason=reason)
 

@@ -1,9 +1,9 @@
 """What every run of recurring work begins with: each product has a place in the interval, and no minute is crowded.
 
-Who takes what is due, and when it comes again, is not here but in `leases.py`; which places there are is in
+Who takes what is due, and when it comes again, is not here but in `work_queue.py`; which places there are is in
 `slots.py`. A place is the phase in which a product comes due again and again.
 
-Locks are asked for in the order that `leases.py` names, a thousand products in a transaction; what is in hand keeps
+Locks are asked for in the order that `work_queue.py` names, a thousand products in a transaction; what is in hand keeps
 its place.
 """
 

@@ -1,6 +1,6 @@
 """What schedules and sensors ask of staging before they decide: the time, and in which brands something failed.
 
-Which brands have anything due is in `stores/staging/reports/status.py`; what follows from the answers is decided in
+Which brands have anything due is in `stores/staging/reports/overview.py`; what follows from the answers is decided in
 `automation/`.
 """
 
@@ -18,6 +18,30 @@ def now(cursor: Cursor) -> datetime:
     row = cursor.fetchone()
     assert row is not None  # a SELECT without FROM has one
     return row["now"]
+
+
+def brands_with_due_work(cursor: Cursor, stage: str, brands: Sequence[str]) -> list[str]:
+    """Those of the brands that have something due and free now; costs the same however much it is."""
+    cursor.execute(
+        """
+        SELECT brand FROM unnest(%(brands)s::text[]) WITH ORDINALITY AS b (brand, n)
+        WHERE (  -- the oldest of a brand by the index; EXISTS would become a join that reads all that is due
+            SELECT true FROM due_work w
+            WHERE w.stage = %(stage)s AND w.brand = b.brand AND w.due_at <= unde_now()
+              AND (w.leased_until IS NULL OR w.leased_until <= unde_now())
+            ORDER BY w.due_at
+            LIMIT 1)
+           OR (  -- farther ahead than a try may be put off: the server's clock was turned back, and a run mends that
+            SELECT true FROM due_work w
+            WHERE w.stage = %(stage)s AND w.brand = b.brand AND w.due_at > unde_now() + interval '26 hours'
+              AND (w.leased_until IS NULL OR w.leased_until <= unde_now())
+            ORDER BY w.due_at DESC
+            LIMIT 1)
+        ORDER BY n
+        """,
+        {"stage": stage, "brands": list(brands)},
+    )
+    return [row["brand"] for row in cursor.fetchall()]
 
 
 def brands_to_retry(cursor: Cursor, stage: str, brands: Sequence[str]) -> list[str]:

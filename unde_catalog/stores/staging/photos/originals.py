@@ -8,7 +8,7 @@ from typing import Literal
 from psycopg.types.json import Jsonb
 
 from unde_catalog.stores.db.database import Cursor
-from unde_catalog.stores.staging.due_work.leases import Lease, Settlement
+from unde_catalog.stores.staging.due_work.work_queue import Lease, Settlement
 
 PHOTOS_A_PRODUCT = 5  # spec 1: the first five
 

@@ -1,6 +1,6 @@
 """What shops have in stock, as checked: the latest answer of a UTC day for each brand, shop and product (spec 1).
 
-An unknown stock is no row and changes none. What reads these rows for publishing is `read.py`.
+An unknown stock is no row and changes none. What reads these rows for publishing is `stock_rows.py`.
 """
 
 from collections.abc import Mapping, Sequence

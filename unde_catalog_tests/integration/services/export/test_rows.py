@@ -2,8 +2,8 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.staging.products import export as export_rows
-from unde_catalog.stores.staging.products.export import ExportSelection
+from unde_catalog.stores.staging.products import export_rows
+from unde_catalog.stores.staging.products.export_rows import ExportSelection
 from unde_catalog_tests.support.due import add_products, execute
 
 ALL = ExportSelection("zara", None, "uncategorized", 100)

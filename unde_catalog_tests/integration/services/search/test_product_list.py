@@ -8,11 +8,9 @@ from psycopg.types.json import Jsonb
 
 from unde_catalog.services.search.schemas.cursors import encode_cursor
 from unde_catalog.stores.db.database import Cursor, Database
-from unde_catalog.stores.staging.index import search as search_rows
-from unde_catalog.stores.staging.products import edit as product_rows
-from unde_catalog.stores.staging.products import pages as catalogue_pages
-from unde_catalog.stores.staging.products import webhook_deliveries
-from unde_catalog.stores.staging.products.pages import ProductFilter
+from unde_catalog.stores.staging.index import search_rows
+from unde_catalog.stores.staging.products import api_products, product_pages, webhook_deliveries
+from unde_catalog.stores.staging.products.product_pages import ProductFilter
 from unde_catalog_tests.integration.stages.test_publish_plans import Explaining, no_table_is_read_whole
 from unde_catalog_tests.support.catalogue_client import PRODUCTS, CatalogueClient, problem
 from unde_catalog_tests.support.due import add_products, execute
@@ -81,7 +79,7 @@ def test_filter_by_stock_at_a_store_uses_its_last_check(client: CatalogueClient)
 
 
 def test_a_page_scans_a_limited_number_of_products(client: CatalogueClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue_pages, "LOOKED_AT", 10)
+    monkeypatch.setattr(product_pages, "LOOKED_AT", 10)
     add_products(client.db, 45, price=5)
     execute(client.db, "UPDATE raw_products SET price = 500 WHERE external_id IN ('17', '18', '44')")
     assert pages(client, "limit=2&price_from=500") == [[], ["17", "18"], [], [], ["44"]]
@@ -155,25 +153,25 @@ def test_no_query_scans_a_table_and_every_page_reads_few_rows(many: Database) ->
         explaining: Any = Explaining(cursor)
         for product_filter in FILTERS.values():
             for after in (0, 15_000, 29_900):
-                page = catalogue_pages.page(explaining, product_filter, after, 50)
-                product_rows.by_ids(explaining, page.ids)
+                page = product_pages.page(explaining, product_filter, after, 50)
+                api_products.by_ids(explaining, page.ids)
         for to_change in (False, True):
-            product_rows.named(explaining, "77", to_change=to_change)
-            product_rows.named(explaining, "77", "zara", to_change=to_change)
-        product_rows.withdraw(explaining, 77)
+            api_products.named(explaining, "77", to_change=to_change)
+            api_products.named(explaining, "77", "zara", to_change=to_change)
+        api_products.withdraw(explaining, 77)
         assert len(search_rows.categories(explaining, BRANDS)) == 46
         webhook_deliveries.announce(explaining, "digest", "zara", None, [str(n) for n in range(1_000)])
     no_table_is_read_whole(explaining, but=("product_photos", "webhook_deliveries", "raw_availability"))  # empty
     for name, product_filter in FILTERS.items():
         for after in (0, 15_000, 29_900):
-            scanned = 50 if name in ("everything", "nothing", "a brand", "two brands") else catalogue_pages.LOOKED_AT
+            scanned = 50 if name in ("everything", "nothing", "a brand", "two brands") else product_pages.LOOKED_AT
             assert many.run(rows_read, product_filter, after) <= 2 * scanned + 100, name
 
 
 def rows_read(cursor: Cursor, product_filter: ProductFilter, after: int) -> int:
     """The rows that the scans of a page's queries read, including those that a condition removed."""
     counting: Any = _Counting(cursor)
-    catalogue_pages.page(counting, product_filter, after, 50)
+    product_pages.page(counting, product_filter, after, 50)
     return counting.rows
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from unde_catalog.settings.environment import SettingsError
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.staging.due_work import leases as due_work
-from unde_catalog.stores.staging.due_work.leases import LeaseOutcome
+from unde_catalog.stores.staging.due_work import work_queue
+from unde_catalog.stores.staging.due_work.work_queue import LeaseOutcome
 from unde_catalog_tests.support.catalogue_client import WEBHOOK, announce, problem, signature
 from unde_catalog_tests.support.due import BRAND, STAGE, add_products, due_row, execute, is_due
 from unde_catalog_tests.support.served_api import Api, OpenApi
@@ -28,8 +28,8 @@ def api(open_api: OpenApi) -> Api:
 
 def settle(db: Database) -> None:
     """Finish everything that is due."""
-    leases = db.run(due_work.take, STAGE, BRAND, 100, timedelta(minutes=10))
-    db.run(due_work.finish, STAGE, [LeaseOutcome(lease, "done") for lease in leases])
+    leases = db.run(work_queue.take, STAGE, BRAND, 100, timedelta(minutes=10))
+    db.run(work_queue.finish, STAGE, [LeaseOutcome(lease, "done") for lease in leases])
 
 
 def deliveries(db: Database) -> list[dict[str, Any]]:

@@ -15,9 +15,13 @@ from unde_catalog.services.user_media.bucket import PrivateBucket
 from unde_catalog.services.user_media.erasure import ErasureResult
 from unde_catalog.services.user_media.object_keys import inference_key, train_key
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.staging.user_media import days
-from unde_catalog.stores.staging.user_media import requests as rows
-from unde_catalog.stores.staging.user_media.requests import RequestKey, RequestSubject, SettledRequest, StoredUserPhoto
+from unde_catalog.stores.staging.user_media import media_days, media_requests
+from unde_catalog.stores.staging.user_media.media_requests import (
+    RequestKey,
+    RequestSubject,
+    SettledRequest,
+    StoredUserPhoto,
+)
 from unde_catalog_tests.support.s3_servers import Rclone, running_rclone
 from unde_catalog_tests.support.user_media import PRIVATE_BUCKET, configured_bucket, nothing_set, private_environment
 
@@ -82,10 +86,10 @@ def test_rows_and_results_lose_the_user_and_days_keep_their_counts(bucket: Priva
     _record(db, 1, bot=1, user=77, key=ERASED[0])
     _record(db, 2, bot=2, user=77, key=ERASED[2])
     _record(db, 3, bot=1, user=777, key=KEPT[0])
-    before = db.run(days.days, 3)
+    before = db.run(media_days.days, 3)
     result = erasure.erase(bucket, db, 77)
     assert (result.requests, result.rows) == (2, 2)
-    assert db.run(days.days, 3) == before
+    assert db.run(media_days.days, 3) == before
     with db.transaction() as cursor:
         cursor.execute("SELECT user_id, answer FROM user_media_requests ORDER BY sequence")
         assert [(row["user_id"], row["answer"]) for row in cursor.fetchall()] == [
@@ -191,9 +195,15 @@ def _parents(keys: list[str]) -> set[str]:
 def _record(db: Database, sequence: int, *, bot: int, user: int, key: str) -> None:
     """Record a request with one stored photo and its result."""
     request = RequestKey("PHOTO_REQUESTS", sequence, AT)
-    db.run(rows.take, request, RequestSubject("train", bot, user, "a", "batch", 5, 1))
-    db.run(rows.photo_stored, request, StoredUserPhoto(0, "AgAD1", "unique", key, 5, "ab" * 32, "image/jpeg", 0.1))
+    db.run(media_requests.take, request, RequestSubject("train", bot, user, "a", "batch", 5, 1))
+    db.run(
+        media_requests.photo_stored,
+        request,
+        StoredUserPhoto(0, "AgAD1", "unique", key, 5, "ab" * 32, "image/jpeg", 0.1),
+    )
     body = f"result {sequence}".encode()
     db.run(
-        rows.settle, request, SettledRequest("answered", "photo_upload_result", body, stored=1, bytes=5, seconds=0.2)
+        media_requests.settle,
+        request,
+        SettledRequest("answered", "photo_upload_result", body, stored=1, bytes=5, seconds=0.2),
     )

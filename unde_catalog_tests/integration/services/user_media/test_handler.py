@@ -18,9 +18,8 @@ from unde_catalog.services.user_media.telegram import Telegram
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.directory import directory_store
 from unde_catalog.stores.objects.objects import StorageUnavailable
-from unde_catalog.stores.staging.user_media import days, erasure
-from unde_catalog.stores.staging.user_media import requests as rows
-from unde_catalog.stores.staging.user_media.requests import RequestKey, SettledRequest
+from unde_catalog.stores.staging.user_media import erasure, media_days, media_requests
+from unde_catalog.stores.staging.user_media.media_requests import RequestKey, SettledRequest
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.servers import Sandbox, running_sandbox
 from unde_catalog_tests.support.user_media_service import single, train
@@ -192,7 +191,7 @@ def test_batches_share_five_slots_and_a_single_photo_needs_none(setup: Setup):
 def test_a_request_that_keeps_killing_the_process_becomes_a_dead_letter(setup: Setup, db: Database):
     key = RequestKey("PHOTO_REQUESTS", 1, AT)
     for _ in range(BATCHES.tries):
-        db.run(rows.take, key, rows.RequestSubject("train", 1, 2, "a", None, None, 1))
+        db.run(media_requests.take, key, media_requests.RequestSubject("train", 1, 2, "a", None, None, 1))
     (outcome,) = setup.deliver(BATCHES, train("A1"))
     assert result_of(outcome)["error_code"] == "INTERNAL_ERROR"
     assert settled(outcome).reason == "no result after 5 tries"
@@ -230,7 +229,7 @@ def test_erasure_removes_ids_and_results_and_keeps_the_counts(setup: Setup, db: 
     assert execute(db, "SELECT key FROM user_media_photos WHERE user_id = 1") == []
     found = execute(db, "SELECT user_id, answer IS NULL AS gone, stored FROM user_media_requests ORDER BY sequence")
     assert [tuple(row.values()) for row in found] == [(None, True, 1), (2, False, 1)]
-    (day,) = db.run(days.days, 7)
+    (day,) = db.run(media_days.days, 7)
     assert (day.batches, day.batch_photos, day.batch_stored, day.errors) == (2, 2, 2, 0)
 
 
@@ -240,11 +239,11 @@ def test_requests_are_counted_per_day_by_kind_and_error_code(setup: Setup, db: D
     ]  # fmt: skip
     for sequence, (queue, body) in enumerate(bodies, 1):
         setup.deliver(queue, body, sequence=sequence)
-    (day,) = db.run(days.days, 7)
+    (day,) = db.run(media_days.days, 7)
     assert (day.batches, day.batch_photos, day.batch_stored) == (1, 2, 1)
     assert (day.singles, day.singles_stored, day.errors, day.dead) == (2, 1, 2, 1)
     assert day.codes == {"UNEXPECTED_ERROR": 2, "INFERENCE_PROCESSING_ERROR": 1}
-    assert db.run(days.unanswered) == days.Unanswered(1, "the message is not valid JSON in UTF-8", 0)
+    assert db.run(media_days.unanswered) == media_days.Unanswered(1, "the message is not valid JSON in UTF-8", 0)
     assert day.bytes > 0 and day.mean_batch_seconds is not None
 
 

@@ -1,4 +1,4 @@
-"""`raw_stores` as the shop finder fills it. What reads it for publishing is `read.py`."""
+"""`raw_stores` as the shop finder fills it. What reads it for publishing is `stock_rows.py`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ class Store:
     name: str | None
     address: str | None
     mall_name: str | None
-    city: str
-    country: str
+    city: str | None
+    country: str | None
     latitude: Decimal | None
     longitude: Decimal | None
 
@@ -64,6 +64,18 @@ def merge(cursor: Cursor, brand: str, shops: Sequence[Store]) -> tuple[int, int]
     row = cursor.fetchone()
     assert row is not None  # an aggregate always has a row
     return row["new"], row["changed"]
+
+
+def of_brand(cursor: Cursor, brand: str) -> list[Store]:
+    """A brand's stores: some tens, by id."""
+    cursor.execute(
+        """
+        SELECT store_id, name, address, mall_name, city, country, latitude, longitude FROM raw_stores
+        WHERE brand = %s ORDER BY store_id
+        """,
+        (brand,),
+    )
+    return [Store(**row) for row in cursor.fetchall()]
 
 
 def count(cursor: Cursor, brand: str) -> int:

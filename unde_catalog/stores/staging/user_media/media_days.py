@@ -1,6 +1,6 @@
 """What the service for people's photos did on each day, and what it left: for those who look after it.
 
-The rows are written in `requests.py`; nothing here names a person.
+The rows are written in `media_requests.py`; nothing here names a person.
 """
 
 from collections.abc import Mapping, Sequence

@@ -3,7 +3,7 @@
 These look at everything, so they are for people and the end of a run, never for work on a product.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from unde_catalog.stores.db.database import Cursor
@@ -74,30 +74,6 @@ def last_scrapes(cursor: Cursor) -> dict[str, dict[str, Any]]:
         " ORDER BY brand, id DESC"
     )
     return {row.pop("brand"): row for row in cursor.fetchall()}
-
-
-def due_brands(cursor: Cursor, stage: str, brands: Sequence[str]) -> list[str]:
-    """Those of the brands that have something due and free now; costs the same however much it is."""
-    cursor.execute(
-        """
-        SELECT brand FROM unnest(%(brands)s::text[]) WITH ORDINALITY AS b (brand, n)
-        WHERE (  -- the oldest of a brand by the index; EXISTS would become a join that reads all that is due
-            SELECT true FROM due_work w
-            WHERE w.stage = %(stage)s AND w.brand = b.brand AND w.due_at <= unde_now()
-              AND (w.leased_until IS NULL OR w.leased_until <= unde_now())
-            ORDER BY w.due_at
-            LIMIT 1)
-           OR (  -- farther ahead than a try may be put off: the server's clock was turned back, and a run mends that
-            SELECT true FROM due_work w
-            WHERE w.stage = %(stage)s AND w.brand = b.brand AND w.due_at > unde_now() + interval '26 hours'
-              AND (w.leased_until IS NULL OR w.leased_until <= unde_now())
-            ORDER BY w.due_at DESC
-            LIMIT 1)
-        ORDER BY n
-        """,
-        {"stage": stage, "brands": list(brands)},
-    )
-    return [row["brand"] for row in cursor.fetchall()]
 
 
 def product(cursor: Cursor, brand: str, external_id: str) -> Mapping[str, Any] | None:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from unde_catalog.stores.db.database import Cursor
@@ -20,20 +19,6 @@ class StockRow:
     external_id: str
     sizes_in_stock: str
     fetched_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class StoreRow:
-    """A shop, as in raw_stores."""
-
-    store_id: int
-    name: str | None
-    address: str | None
-    mall_name: str | None
-    city: str | None
-    country: str | None
-    latitude: Decimal | None
-    longitude: Decimal | None
 
 
 def of_products(cursor: Cursor, brand: str, external_ids: Sequence[str], younger_than: timedelta) -> list[StockRow]:
@@ -69,16 +54,6 @@ def next_page(
         {"brand": brand, "after": after, "id": after_id, "age": younger_than, "page": PAGE},
     )
     return [StockRow(**row) for row in cursor.fetchall()]
-
-
-def stores(cursor: Cursor, brand: str) -> list[StoreRow]:
-    """A brand's shops: some tens."""
-    cursor.execute(
-        "SELECT store_id, name, address, mall_name, city, country, latitude, longitude FROM raw_stores"
-        " WHERE brand = %s ORDER BY store_id",
-        (brand,),
-    )
-    return [StoreRow(**row) for row in cursor.fetchall()]
 
 
 def some_products(cursor: Cursor, brand: str, most: int) -> list[dict[str, Any]]:

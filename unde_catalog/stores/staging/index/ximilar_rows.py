@@ -8,7 +8,7 @@ from typing import Literal
 from psycopg.types.json import Jsonb
 
 from unde_catalog.stores.db.database import Cursor
-from unde_catalog.stores.staging.due_work.leases import Lease
+from unde_catalog.stores.staging.due_work.work_queue import Lease
 
 LONGEST_REST = 60.0  # seconds
 _BUDGET_LOCK = 0x78696D69  # any number that only the look at the budget uses

@@ -13,7 +13,7 @@ CHUNK = 5_000
 MaximumAge = Callable[[Cursor, timedelta], int]
 
 
-def old_availability(cursor: Cursor, keep: timedelta) -> int:
+def delete_availability(cursor: Cursor, keep: timedelta) -> int:
     """Delete a chunk of stock of days that long ago; how many rows."""
     cursor.execute(
         """
@@ -25,7 +25,7 @@ def old_availability(cursor: Cursor, keep: timedelta) -> int:
     return cursor.rowcount
 
 
-def old_logs(cursor: Cursor, keep: timedelta) -> int:
+def delete_logs(cursor: Cursor, keep: timedelta) -> int:
     """Delete a chunk of rows about runs that long ago; how many."""
     cursor.execute(
         """
@@ -37,7 +37,7 @@ def old_logs(cursor: Cursor, keep: timedelta) -> int:
     return cursor.rowcount
 
 
-def old_user_media_requests(cursor: Cursor, keep: timedelta) -> int:
+def delete_user_media_requests(cursor: Cursor, keep: timedelta) -> int:
     """Delete a chunk of requests for people's photos that ended, or were last begun, that long ago; how many.
 
     No stream delivers them again then. The photos' own rows stay as long as the photos.
@@ -66,7 +66,7 @@ _OLD_SCRAPES = """
 """
 
 
-def old_rejected_items(cursor: Cursor, keep: timedelta) -> int:
+def delete_rejected_items(cursor: Cursor, keep: timedelta) -> int:
     """Delete a chunk of what scrapes that long ago could not read; how many."""
     cursor.execute(
         f"DELETE FROM rejected_items WHERE id = ANY(ARRAY("
@@ -76,7 +76,7 @@ def old_rejected_items(cursor: Cursor, keep: timedelta) -> int:
     return cursor.rowcount
 
 
-def old_scrapes(cursor: Cursor, keep: timedelta) -> int:
+def delete_scrapes(cursor: Cursor, keep: timedelta) -> int:
     """Delete a chunk of scrapes that ended that long ago, after what they rejected; how many."""
     cursor.execute(
         f"DELETE FROM scrapes WHERE id = ANY(ARRAY({_OLD_SCRAPES} LIMIT %(chunk)s))", {"keep": keep, "chunk": CHUNK}
@@ -84,7 +84,7 @@ def old_scrapes(cursor: Cursor, keep: timedelta) -> int:
     return cursor.rowcount
 
 
-def old_webhook_deliveries(cursor: Cursor, keep: timedelta) -> int:
+def delete_webhook_deliveries(cursor: Cursor, keep: timedelta) -> int:
     """Delete a chunk of deliveries of that long ago; how many. A repeat of one is refused after minutes for its age."""
     cursor.execute(
         """

@@ -1,6 +1,6 @@
 """What a search reads beside vectors: which photo it goes by, in which shops results hang, what can be filtered by.
 
-Searching itself is `vectors.py`; a product's own row is `stores/staging/products/edit.py`.
+Searching itself is `vectors.py`; a product's own row is `stores/staging/products/api_products.py`.
 """
 
 from collections.abc import Collection, Mapping, Sequence

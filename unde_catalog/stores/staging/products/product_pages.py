@@ -1,7 +1,7 @@
 """The catalogue in pages, in the order of ids, by what may be asked of a product. Its cost does not grow with it.
 
 A page looks at so many products at the most, along an index: where few of them are wanted, it is short, and the next
-goes on from where it looked. How a product is read is `edit.py`'s.
+goes on from where it looked. How a product is read is `api_products.py`'s.
 """
 
 from collections.abc import Sequence

@@ -18,7 +18,7 @@ from unde_catalog.stores.staging.products.product import API_SOURCE, CollectedPr
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogueProduct:
+class ApiProduct:
     """A product as its row has it; `photos` are the places (from 1) of those that are stored, in order.
 
     `price` in units of `currency`. `sizes` and `original_image_urls` are whatever JSON somebody wrote.
@@ -60,15 +60,13 @@ _EDITED_VALUES: LiteralString = (
 _OF_ROW: LiteralString = ", ".join(f"p.{column}" for column in _EDITED.split(", "))
 
 
-def by_ids(cursor: Cursor, product_ids: Collection[int]) -> Mapping[int, CatalogueProduct]:
+def by_ids(cursor: Cursor, product_ids: Collection[int]) -> Mapping[int, ApiProduct]:
     """Some products by their ids; one that is not there is missing from the answer."""
     cursor.execute(f"SELECT {_COLUMNS} FROM raw_products p WHERE p.id = ANY(%s)", (list(product_ids),))
-    return {row["id"]: CatalogueProduct(**row) for row in cursor.fetchall()}
+    return {row["id"]: ApiProduct(**row) for row in cursor.fetchall()}
 
 
-def named(
-    cursor: Cursor, external_id: str, brand: str | None = None, *, to_change: bool = False
-) -> list[CatalogueProduct]:
+def named(cursor: Cursor, external_id: str, brand: str | None = None, *, to_change: bool = False) -> list[ApiProduct]:
     """The products of that external id, of a brand or of all, by id; more than one where brands share it.
 
     `to_change`: locked until the end of the transaction.
@@ -79,7 +77,7 @@ def named(
         f" ORDER BY p.id {'FOR NO KEY UPDATE OF p' if to_change else ''}",
         {"external_id": external_id, "brand": brand},
     )
-    return [CatalogueProduct(**row) for row in cursor.fetchall()]
+    return [ApiProduct(**row) for row in cursor.fetchall()]
 
 
 def insert(cursor: Cursor, brand: str, index_scope: IndexScope, product: CollectedProduct) -> int | None:

@@ -52,10 +52,10 @@ class LeaseOutcome:
 
 @dataclass(frozen=True, slots=True)
 class OpenWork:
-    """Products of one stage and brand that are due and free, and those that are in hand."""
+    """Products of one stage and brand that are due and free, and those that are due and leased."""
 
     due: int
-    in_hand: int
+    leased: int
 
 
 def _clock() -> float:
@@ -197,7 +197,7 @@ def repair_times(cursor: Cursor, stage: str, brand: str, lease: timedelta, inter
 
     A due mark comes to the latest moment that its rule could name now. A lease is not freed, for its holder may be
     alive: it has an hour from now (or the stage's whole `lease`, where that is longer), which is never less than
-    promised. `interval` is that of recurring work, which keeps its phase. Costs what is due or waits, as `still_open`.
+    promised. `interval` is that of recurring work, which keeps its phase. Costs what is due or waits, as `count_open`.
     """
     if interval is None:
         latest = "CASE WHEN attempts = 0 THEN unde_now() ELSE next_try(attempts) END"
@@ -248,11 +248,11 @@ def release_all(cursor: Cursor, stage: str, brand: str) -> int:
     return cursor.rowcount
 
 
-def still_open(cursor: Cursor, stage: str, brand: str, product_ids: Sequence[int] | None = None) -> OpenWork:
+def count_open(cursor: Cursor, stage: str, brand: str, product_ids: Sequence[int] | None = None) -> OpenWork:
     """What is due now and what is in some hand; costs what is due, not what there is."""
     cursor.execute(
         f"""
-        SELECT count(*) FILTER (WHERE leased_until > unde_now()) AS in_hand,
+        SELECT count(*) FILTER (WHERE leased_until > unde_now()) AS leased,
                count(*) FILTER (WHERE leased_until IS NULL OR leased_until <= unde_now()) AS due
         FROM due_work
         WHERE stage = %(stage)s AND brand = %(brand)s AND due_at <= unde_now()
