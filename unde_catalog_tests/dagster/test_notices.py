@@ -90,7 +90,7 @@ def test_six_brands_that_fail_for_one_reason_are_one_notice_and_one_when_it_is_o
     assert desk.tick() == "0 alerts written, 1 incidents open; 0 sent"
     desk.run(PROXY_SAYS_NO, *ALL[3:])
     assert desk.tick(3) == "1 alerts written, 1 incidents open; 1 sent"
-    (told,) = desk.receiver.told()
+    (told,) = desk.receiver.messages()
     assert (told["what"], told["stage"], told["count"], told["brands"]) == ("first", "originals", 6, ALL)
     assert "the proxy refuses our credentials (407): check PROXY_URL" in told["text"]
     last = desk.instance.get_runs(limit=1)[0].run_id
@@ -101,9 +101,9 @@ def test_six_brands_that_fail_for_one_reason_are_one_notice_and_one_when_it_is_o
     assert desk.tick(130).endswith("; 0 sent")
     desk.run(None, ALL[0])
     assert desk.tick(140).endswith("0 incidents open; 1 sent")
-    over = desk.receiver.told()[1]
+    over = desk.receiver.messages()[1]
     assert (over["what"], over["count"], over["causes"][0]["over"]) == ("over", 12, True)
-    assert over["text"].startswith("originals works again, over after 2 hours: 12 runs, 6 brands")
+    assert over["text"].startswith("originals works again after 2 hours: 12 failed runs of bershka, massimodutti")
     assert desk.tick(150).endswith("; 0 sent")
 
 
@@ -115,7 +115,7 @@ def test_what_fails_again_before_anything_works_is_reminded_of_once_a_day(desk: 
     assert desk.tick(23 * 60).endswith("; 0 sent")
     assert desk.tick(25 * 60).endswith("; 1 sent")
     assert desk.tick(26 * 60).endswith("; 0 sent")
-    assert [one["what"] for one in desk.receiver.told()] == ["first", "reminder"]
+    assert [one["what"] for one in desk.receiver.messages()] == ["first", "reminder"]
 
 
 def test_a_cursor_that_was_not_kept_sends_nothing_twice(desk: Desk) -> None:
@@ -126,7 +126,7 @@ def test_a_cursor_that_was_not_kept_sends_nothing_twice(desk: Desk) -> None:
     desk.tick(3)
     desk.cursor = before
     desk.tick(4)
-    (told,) = desk.receiver.told()
+    (told,) = desk.receiver.messages()
     assert told["count"] == 1
 
 
@@ -141,7 +141,7 @@ def test_what_failed_before_anybody_listened_is_told_to_nobody(desk: Desk, monke
     desk.run(PROXY_SAYS_NO, "oysho")
     desk.tick(5)
     desk.tick(8)
-    assert [one["brand"] for one in desk.receiver.told()] == ["oysho"]
+    assert [one["brand"] for one in desk.receiver.messages()] == ["oysho"]
 
 
 def test_the_sensor_takes_over_the_cursor_of_its_former_name(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,20 +179,20 @@ def test_a_failed_check_is_told_at_once_and_a_warning_in_the_morning(desk: Desk)
     desk.run(None, "oysho", check=warning)
     desk.tick()
     assert desk.tick(3).endswith("1 alerts written, 2 incidents open; 1 sent")
-    told = desk.receiver.told()[0]
+    told = desk.receiver.messages()[0]
     assert (told["kind"], told["stage"], told["check"], told["brand"]) == ("check", "originals", "sharp", "zara")
-    assert told["text"].startswith("the check sharp of originals fails: 1 run, zara\n2 of 9 photos are blurred")
+    assert told["text"].startswith("check sharp of originals is failing: 1 run of zara\n2 of 9 photos are blurred")
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).replace(hour=8, minute=1)
     until = (tomorrow - datetime.now(UTC)) / timedelta(minutes=1)
     assert desk.tick(until - 5).endswith("; 0 sent")
     assert desk.tick(until).endswith("; 1 sent")
     assert desk.tick(until + 5).endswith("; 0 sent")
-    morning = desk.receiver.told()[1]
+    morning = desk.receiver.messages()[1]
     assert (morning["what"], morning["brand"]) == ("digest", "oysho")
-    assert morning["text"].startswith("1 warning\n") and "8 of 9 photos are sharp" in morning["text"]
+    assert morning["text"].startswith("Daily digest: 1 warning\n") and "8 of 9 photos are sharp" in morning["text"]
     desk.run(None, "zara", "oysho")
     assert desk.tick(until + 6).endswith("0 incidents open; 1 sent")  # of the error; a warning just ends
-    assert desk.receiver.told()[2]["text"].startswith("the check sharp of originals works again")
+    assert desk.receiver.messages()[2]["text"].startswith("check sharp of originals works again")
 
 
 def test_nothing_that_a_run_says_does_harm_or_gives_a_secret_away(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +215,7 @@ def test_nothing_that_a_run_says_does_harm_or_gives_a_secret_away(desk: Desk, mo
     for secret in ("planted", "not-a-secret", "of-nobodys-settings"):
         assert secret not in arrived.replace(posted.path, ""), arrived
     assert "***" in arrived
-    assert "<" not in posted.told["text"] and "@all" not in posted.told["text"] and "\r" not in posted.told["text"]
+    assert "<" not in posted.json["text"] and "@all" not in posted.json["text"] and "\r" not in posted.json["text"]
     assert len(posted.body) < 10_000
     assert "planted" not in json.dumps(execute_all(desk))
 
@@ -238,14 +238,14 @@ def test_while_staging_is_away_it_is_told_once_and_what_failed_meanwhile_when_it
     desk.cursor = replace(memory, down_since=memory.down_since - timedelta(minutes=5)).as_text()
     assert desk.tick().endswith("; 1 sent")
     assert desk.tick().endswith("; 0 sent")
-    (told,) = desk.receiver.told()
+    (told,) = desk.receiver.messages()
     assert told["what"] == "unwritten" and "planted" not in json.dumps(told)
-    assert "Meanwhile 2 runs failed: originals (oysho, zara)." in told["text"]
+    assert "2 runs failed meanwhile: originals (oysho, zara)." in told["text"]
     monkeypatch.setenv("STAGING_DB_URL", database_url)
     desk.tick()
     desk.tick(3)
-    assert [one["what"] for one in desk.receiver.told()] == ["unwritten", "over", "first"]
-    assert desk.receiver.told()[2]["brands"] == ["oysho", "zara"]
+    assert [one["what"] for one in desk.receiver.messages()] == ["unwritten", "over", "first"]
+    assert desk.receiver.messages()[2]["brands"] == ["oysho", "zara"]
 
 
 def test_a_run_whose_worker_died_is_told_unless_dagster_starts_it_once_more(desk: Desk) -> None:
@@ -262,7 +262,7 @@ def test_a_run_whose_worker_died_is_told_unless_dagster_starts_it_once_more(desk
         desk.instance.report_run_failed(run, message="Run worker process 4711 is gone")
     desk.tick()
     desk.tick(3)
-    (told,) = desk.receiver.told()
+    (told,) = desk.receiver.messages()
     assert (told["stage"], told["brand"], told["reason"]) == ("collages", "oysho", "Run worker process 4711 is gone")
 
 
@@ -274,7 +274,7 @@ def test_a_stage_of_ours_is_told_by_its_own_sentence(
         assert not materialize("raw_products", brand=brand).success
     desk.tick()
     desk.tick(3)
-    told = [one for one in desk.receiver.told() if one["kind"] == "run"]
+    told = [one for one in desk.receiver.messages() if one["kind"] == "run"]
     assert [(one["stage"], one["brands"]) for one in told] == [("raw_products", ["oysho", "zara"])]
     assert "raw_products of " in told[0]["reason"] and "Apify answered 401" in told[0]["reason"]
-    assert "planted" not in json.dumps(desk.receiver.told())
+    assert "planted" not in json.dumps(desk.receiver.messages())

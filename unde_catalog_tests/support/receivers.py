@@ -1,4 +1,4 @@
-"""Receivers of notices for tests: a webhook and a mail server, real ones, which remember what arrived."""
+"""Receivers of alerts for tests: a real webhook and a real mail server, which record what they receive."""
 
 import asyncio
 import json
@@ -14,11 +14,11 @@ from typing import Any, cast
 
 from unde_catalog_tests.support.upstream import listening
 
-HANG = 0  # instead of a status: takes what is sent and never answers
+HANG = 0  # instead of a status: accepts the request and never responds
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class WebhookRequest:
     """One request: its path, its headers in lower case and its body."""
 
     path: str
@@ -26,41 +26,41 @@ class Posted:
     body: bytes
 
     @property
-    def told(self) -> dict[str, Any]:
+    def json(self) -> dict[str, Any]:
         return json.loads(self.body)
 
 
 @dataclass(slots=True)
 class WebhookReceiver:
-    """A running webhook. `answers`: one status after the other, the last for all further requests."""
+    """A running webhook. `statuses`: of its responses in order; the last one is repeated."""
 
     port: int = 0
-    answers: list[int] = field(default_factory=lambda: [200])
-    posted: list[Posted] = field(default_factory=list)
-    over: threading.Event = field(default_factory=threading.Event)
+    statuses: list[int] = field(default_factory=lambda: [200])
+    posted: list[WebhookRequest] = field(default_factory=list)
+    stopped: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/services/planted-path"
 
-    def told(self) -> list[dict[str, Any]]:
+    def messages(self) -> list[dict[str, Any]]:
         """The JSON of all requests."""
-        return [one.told for one in self.posted]
+        return [request.json for request in self.posted]
 
 
 @contextmanager
-def webhook_receiver(*answers: int) -> Iterator[WebhookReceiver]:
+def webhook_receiver(*statuses: int) -> Iterator[WebhookReceiver]:
     """A webhook on a free port of 127.0.0.1."""
-    receiver = WebhookReceiver(answers=list(answers) or [200])
+    receiver = WebhookReceiver(statuses=list(statuses) or [200])
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            receiver.posted.append(Posted(self.path, headers, body))
-            status = receiver.answers.pop(0) if len(receiver.answers) > 1 else receiver.answers[0]
+            receiver.posted.append(WebhookRequest(self.path, headers, body))
+            status = receiver.statuses.pop(0) if len(receiver.statuses) > 1 else receiver.statuses[0]
             if status == HANG:
-                receiver.over.wait()
+                receiver.stopped.wait()
                 return
             self.send_response(status)
             if 300 <= status < 400:
@@ -77,38 +77,38 @@ def webhook_receiver(*answers: int) -> Iterator[WebhookReceiver]:
         try:
             yield receiver
         finally:
-            receiver.over.set()
+            receiver.stopped.set()
             running.shutdown()
 
 
 @dataclass(slots=True)
 class MailServer:
-    """A running mail server: what it was told line by line, and the mails that arrived.
+    """A running mail server with the lines and the mails it received.
 
-    `says` answers a command otherwise, e.g. {"DATA": b"451 try later"}; None never answers it.
+    `responses` replaces the response to a command, e.g. {"DATA": b"451 try later"}; None never responds.
     """
 
     port: int = 0
     lines: list[str] = field(default_factory=list)
     mails: list[EmailMessage] = field(default_factory=list)
-    says: dict[str, bytes | None] = field(default_factory=dict)
+    responses: dict[str, bytes | None] = field(default_factory=dict)
 
 
 @contextmanager
 def mail_server(tls: ssl.SSLContext | None = None, *, implicit: bool = False) -> Iterator[MailServer]:
-    """One on a free port of 127.0.0.1, that offers STARTTLS where it has a certificate; `implicit`: TLS at once."""
+    """A mail server on a free port of 127.0.0.1. With `tls` it offers STARTTLS, or with `implicit` begins with TLS."""
     mail = MailServer()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
-            await _speak(mail, reader, writer, None if implicit else tls)
+            await _serve_smtp(mail, reader, writer, None if implicit else tls)
         writer.close()
 
     with listening(serve, tls if implicit else None) as mail.port:
         yield mail
 
 
-async def _speak(
+async def _serve_smtp(
     mail: MailServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: ssl.SSLContext | None
 ) -> None:
     secure = tls is None
@@ -116,11 +116,11 @@ async def _speak(
     while line := (await reader.readline()).decode().strip():
         mail.lines.append(line)
         command = line.split()[0].upper()
-        if command in mail.says:
-            answer = mail.says[command]
-            if answer is None:
+        if command in mail.responses:
+            response = mail.responses[command]
+            if response is None:
                 await asyncio.sleep(3600)
-            writer.write(cast(bytes, answer) + b"\r\n")
+            writer.write(cast(bytes, response) + b"\r\n")
         elif command == "EHLO":
             writer.write(b"250-mail.test\r\n" + (b"" if secure else b"250-STARTTLS\r\n") + b"250 AUTH PLAIN\r\n")
         elif command == "STARTTLS" and tls is not None:

@@ -1,7 +1,7 @@
 import pytest
 
 from unde_catalog.operations.alerts.grouping import reason_key
-from unde_catalog.operations.alerts.sanitize import LONGEST_REASON, harmless, sanitizer
+from unde_catalog.operations.alerts.sanitize import MAX_REASON, harmless, sanitizer
 from unde_catalog.settings.environment import load_settings
 
 
@@ -21,7 +21,7 @@ from unde_catalog.settings.environment import load_settings
         ("failed since 2026-03-01 10:00 UTC", "failed since 2026-04-12 07:31 UTC"),
     ],
 )
-def test_failures_that_differ_in_brand_number_or_id_have_one_cause(one: str, other: str) -> None:
+def test_failures_that_differ_in_brand_number_or_id_are_one_incident(one: str, other: str) -> None:
     assert reason_key(one) == reason_key(other)
 
 
@@ -33,34 +33,34 @@ def test_failures_that_differ_in_brand_number_or_id_have_one_cause(one: str, oth
         ("zarathustra is away", "zara is away"),
     ],
 )
-def test_failures_for_other_reasons_have_other_causes(one: str, other: str) -> None:
+def test_failures_with_different_reasons_are_different_incidents(one: str, other: str) -> None:
     assert reason_key(one) != reason_key(other)
 
 
-def test_words_of_others_are_one_short_line_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sanitized_text_is_one_short_line_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APIFY_TOKEN", "apify-planted-8f3a61")
     monkeypatch.setenv("NOTICE_WEBHOOK_SECRET", "signing-planted-0b72d9")
     monkeypatch.setenv("NOTICE_WEBHOOK_URL", "https://hooks.test/services/T0000/planted-in-the-path")
     monkeypatch.setenv("NOTICE_SMTP_URL", "smtp://someone:smtp-planted@mail.test:587")
-    word = sanitizer(load_settings())
-    assert word("a\r\nBcc: everyone\x00 \u202etxet\u2066 end") == "a Bcc: everyone txet end"
-    assert word("asked with apify-planted-8f3a61") == "asked with ***"
-    assert word("POST https://hooks.test/services/T0000/planted-in-the-path and planted-in-the-path") == (
+    sanitize = sanitizer(load_settings())
+    assert sanitize("a\r\nBcc: everyone\x00 \u202etxet\u2066 end") == "a Bcc: everyone txet end"
+    assert sanitize("asked with apify-planted-8f3a61") == "asked with ***"
+    assert sanitize("POST https://hooks.test/services/T0000/planted-in-the-path and planted-in-the-path") == (
         "POST *** and ***"
     )
-    assert word("smtp-planted signing-planted-0b72d9") == "*** ***"
-    assert word("at postgresql://role:of-nobodys-settings@host/db") == "at postgresql://***@host/db"
-    assert len(word("x" * 100_000)) == LONGEST_REASON
+    assert sanitize("smtp-planted signing-planted-0b72d9") == "*** ***"
+    assert sanitize("at postgresql://role:in-no-setting@host/db") == "at postgresql://***@host/db"
+    assert len(sanitize("x" * 100_000)) == MAX_REASON
 
 
 @pytest.mark.parametrize(
-    ("hostile", "must_not_hold"),
+    ("hostile", "forbidden"),
     [
         ("<!channel> <@U123> <script>alert(1)</script>", ["<"]),
         ("@channel @all @here", ["@channel", "@all", "@here"]),
         ("![x](http://evil.test/p.png) [click](https://evil.test)", ["](", "://"]),
     ],
 )
-def test_nothing_in_a_chat_comes_of_what_others_write(hostile: str, must_not_hold: list[str]) -> None:
-    said = harmless(hostile)
-    assert [one for one in must_not_hold if one in said] == []
+def test_chat_text_contains_no_active_mention_link_or_tag(hostile: str, forbidden: list[str]) -> None:
+    text = harmless(hostile)
+    assert [one for one in forbidden if one in text] == []

@@ -15,8 +15,8 @@ import dagster as dg
 from unde_catalog.defs.automation.run_ends import RunEnds, newest, run_ends
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.operations.alerts.channel import Channel, SendFailed
-from unde_catalog.operations.alerts.fallback import SensorState, alert_due, outage_message, recovery_message
-from unde_catalog.operations.alerts.message import Message, message
+from unde_catalog.operations.alerts.fallback import SensorState, channels_to_notify, outage_message, recovery_message
+from unde_catalog.operations.alerts.message import Message, alert_message
 from unde_catalog.operations.alerts.policy import digest, due_alerts
 from unde_catalog.operations.alerts.sanitize import sanitizer
 from unde_catalog.operations.alerts.sender import SendSummary, channels, send_pending
@@ -66,9 +66,9 @@ def alert_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
             state, result, sent = _record_and_send(backends, state, ends, active)
         except (DatabaseUnavailable, EmbeddedPostgresError) as down:
             state, result, sent = _send_outage(backends.settings, state, ends, active, str(down))
-        for trouble in sent.trouble:
-            context.log.warning(trouble)
-        return _result(state, "; ".join([result, f"{sent.sent} sent", *sent.trouble]))
+        for error in sent.errors:
+            context.log.warning(error)
+        return _result(state, "; ".join([result, f"{sent.sent} sent", *sent.errors]))
 
     return sensor
 
@@ -105,24 +105,24 @@ def _write(cursor: Cursor, settings: Settings, state: SensorState, ends: RunEnds
     incidents.alone(cursor)
     now, ui = ticks.now(cursor), str(settings.dagster_ui_url)
     incidents.record(cursor, ends.events)
-    if state.told:
+    if state.notified:
         outbox.write(cursor, *_row(recovery_message(state, now, ui)), names)
     unresolved = incidents.open_incidents(cursor)
     decision = due_alerts(unresolved, now, outbox.written_lately(cursor))
-    due = list(decision.notices)
+    due = list(decision.alerts)
     day, is_digest = _digest_day(settings, state, now)
     if is_digest and (warnings := digest(unresolved, day or "", now)) is not None:
         due.append(warnings)
     for alert in due:
-        outbox.write(cursor, *_row(message(alert, ui)), names)
-        for incident in alert.causes:
+        outbox.write(cursor, *_row(alert_message(alert, ui)), names)
+        for incident in alert.incidents:
             incidents.mark_alerted(cursor, incident)
-    for incident in decision.over:
+    for incident in decision.resolved:
         incidents.mark_resolved(cursor, incident)
     if is_digest:  # once a day is enough
         incidents.forget(cursor, settings.log_keep_days)
         outbox.forget(cursor, settings.log_keep_days)
-    return _Written(len(due), len(unresolved) - len(decision.over), day)
+    return _Written(len(due), len(unresolved) - len(decision.resolved), day)
 
 
 def _row(built: Message) -> tuple[str, dict[str, Any]]:
@@ -146,7 +146,7 @@ def _send_outage(
     """Without the staging database: report only that it is unavailable, once an hour. No event counts as read."""
     now, sent = datetime.now(UTC), SendSummary()
     state = replace(state, down_since=state.down_since or now)
-    alerted, names = dict(state.told), alert_due(state, [channel.name for channel in active], now)
+    alerted, names = dict(state.notified), channels_to_notify(state, [channel.name for channel in active], now)
     sanitize = sanitizer(settings)
     built = outage_message(state, trouble, ends.events, now, str(settings.dagster_ui_url), sanitize)
     for channel in active:
@@ -154,8 +154,8 @@ def _send_outage(
             try:
                 channel.send(built, 1)
             except SendFailed as error:
-                sent.trouble.append(f"{channel.name}: {error}")
+                sent.errors.append(f"{channel.name}: {error}")
             else:
                 alerted[channel.name] = now
                 sent.sent += 1
-    return replace(state, told=alerted), sanitize(trouble), sent
+    return replace(state, notified=alerted), sanitize(trouble), sent

@@ -1,1 +1,1 @@
-"""What operators are told when something fails: one notice for one cause, sent to a webhook or by mail."""
+"""Alerts about failed runs and checks: one alert for one incident, sent by webhook or mail."""

@@ -1,4 +1,4 @@
-"""What a channel is, and the error of a notice that did not get through. The channels have a file each."""
+"""The interface of a channel that delivers alerts, and its error. Each channel has its own module."""
 
 from typing import Protocol
 
@@ -6,15 +6,15 @@ from unde_catalog.operations.alerts.message import Message
 
 
 class SendFailed(RuntimeError):
-    """A notice did not arrive, or nobody knows; one sentence says why, without secrets."""
+    """A message was not delivered, or possibly not; one sentence says why, without secrets."""
 
 
 class Channel(Protocol):
-    """A way to people. `name` is kept in the database, `where` is shown."""
+    """A way to deliver messages. `name` identifies it in the database; `where` is its address for display."""
 
     name: str
     where: str
 
     def send(self, message: Message, attempt: int) -> None:
-        """Send it once; `SendFailed` where it did not arrive, or may not have. `attempt` counts from 1."""
+        """Send the message once; `SendFailed` if it was not, or possibly not, delivered. `attempt` counts from 1."""
         ...

@@ -1,7 +1,6 @@
-"""What is told while the staging database can't be used, in which all else about notices is kept.
+"""The alert about an unavailable staging database. All other alerts depend on that database, so they wait for it.
 
-Its little memory is the sensor's cursor, so that it works without any database but Dagster's. What failed meanwhile is
-read and told as ever when staging is back.
+Its state is the sensor's cursor, which Dagster stores. Failures during the outage are read when staging is back.
 """
 
 import json
@@ -9,84 +8,86 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from unde_catalog.operations.alerts.message import Message, plain
-from unde_catalog.operations.alerts.policy import GATHER
+from unde_catalog.operations.alerts.message import Message, plain_message
+from unde_catalog.operations.alerts.policy import INITIAL_DELAY
 from unde_catalog.operations.alerts.sanitize import Sanitizer
 from unde_catalog.stores.staging.alerts.incidents import FailureEvent, Recovery
-from unde_catalog.text import duration
+from unde_catalog.text import duration, quantity
 
-EVERY = timedelta(hours=1)
+INTERVAL = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class SensorState:
-    """The sensor's cursor: the last event of Dagster's that was read (None: none yet), and the day of the last digest.
+    """The sensor's cursor.
 
-    `since`: the event after which somebody listens. `down_since`: since when staging can't be used; `told`: when that
-    was last told, by channel.
+    `after`: the last event of Dagster's log that was read, None before the first. `since`: the event after which a
+    channel was configured. `digest`: the day of the last digest. `down_since`: start of an outage of staging.
+    `notified`: when each channel was last told about the outage.
     """
 
     after: int | None = None
     since: int = 0
     digest: str | None = None
     down_since: datetime | None = None
-    told: Mapping[str, datetime] = field(default_factory=dict)
+    notified: Mapping[str, datetime] = field(default_factory=dict)
 
     def as_text(self) -> str:
-        """For Dagster, which keeps it."""
+        """The cursor that Dagster stores."""
         return json.dumps(asdict(self), default=lambda moment: moment.isoformat())
 
     @classmethod
     def of(cls, text: str | None) -> "SensorState":
-        """What `as_text` wrote; an empty one for nothing."""
-        given = json.loads(text) if text else {}
-        down_since = given.get("down_since")
+        """Parse a stored cursor; empty without one."""
+        values = json.loads(text) if text else {}
+        down_since = values.get("down_since")
+        notified = values.get("notified", values.get("told", {}))  # `told` is in cursors of older versions
         return cls(
-            given.get("after"),
-            given.get("since", 0),
-            given.get("digest"),
+            values.get("after"),
+            values.get("since", 0),
+            values.get("digest"),
             datetime.fromisoformat(down_since) if down_since else None,
-            {name: datetime.fromisoformat(moment) for name, moment in given.get("told", {}).items()},
+            {name: datetime.fromisoformat(moment) for name, moment in notified.items()},
         )
 
 
-def alert_due(memory: SensorState, names: Sequence[str], now: datetime) -> list[str]:
-    """The channels that are to be told now: once a moment's trouble is ruled out, then once an hour each."""
-    if memory.down_since is None or now - memory.down_since < GATHER:
+def channels_to_notify(state: SensorState, names: Sequence[str], now: datetime) -> list[str]:
+    """The channels that get the outage alert now: none for a short outage, else each of them once an hour."""
+    if state.down_since is None or now - state.down_since < INITIAL_DELAY:
         return []
-    return [name for name in names if name not in memory.told or now - memory.told[name] >= EVERY]
+    return [name for name in names if name not in state.notified or now - state.notified[name] >= INTERVAL]
 
 
 def outage_message(
-    memory: SensorState,
-    trouble: str,
-    happened: Sequence[FailureEvent | Recovery],
+    state: SensorState,
+    error: str,
+    events: Sequence[FailureEvent | Recovery],
     now: datetime,
     ui: str,
-    word: Sanitizer,
+    sanitize: Sanitizer,
 ) -> Message:
-    """That staging can't be used, and what else fails; its id stays the same for an hour."""
-    since = memory.down_since or now
-    failed: dict[str, set[str]] = {}
-    for one in happened:
-        if isinstance(one, FailureEvent):
-            failed.setdefault(one.stage, set()).add(one.brand)
-    runs = len({one.run_id for one in happened if isinstance(one, FailureEvent)})
+    """The outage of staging and the runs that failed meanwhile; its id stays the same for an hour."""
+    since = state.down_since or now
+    failures = [event for event in events if isinstance(event, FailureEvent)]
+    brands: dict[str, set[str]] = {}
+    for failure in failures:
+        brands.setdefault(failure.stage, set()).update({failure.brand} - {""})
     stages = "; ".join(
-        f"{stage} ({', '.join(sorted(brands - {''}))})" if brands - {""} else stage
-        for stage, brands in sorted(failed.items())
+        f"{stage} ({', '.join(sorted(found))})" if found else stage for stage, found in sorted(brands.items())
     )
-    meanwhile = f"Meanwhile {runs} run{'s' * (runs != 1)} failed: {stages}." if runs else "No run failed meanwhile."
-    detail = f"{word(trouble)}\n{meanwhile} Notices of single causes follow when it is back."
-    subject = f"the staging database can't be used for {duration(now - since)}"
-    return plain(f"{_id(since)}-{int((now - since) / EVERY)}", "unwritten", subject, detail, now, ui)
+    runs = len({failure.run_id for failure in failures})
+    meanwhile = f"{quantity(runs, 'run')} failed meanwhile: {stages}." if runs else "No run failed meanwhile."
+    detail = f"{sanitize(error)}\n{meanwhile} Their alerts are sent when the database is back."
+    subject = f"the staging database has been unavailable for {duration(now - since)}"
+    return plain_message(f"{_id(since)}-{int((now - since) / INTERVAL)}", "unwritten", subject, detail, now, ui)
 
 
-def recovery_message(memory: SensorState, now: datetime, ui: str) -> Message:
-    """That it is over."""
-    since = memory.down_since or now
-    subject = f"the staging database can be used again, over after {duration(now - since)}"
-    return plain(f"{_id(since)}-over", "over", subject, "What failed meanwhile is told now.", now, ui)
+def recovery_message(state: SensorState, now: datetime, ui: str) -> Message:
+    """The end of the outage."""
+    since = state.down_since or now
+    subject = f"the staging database is available again after {duration(now - since)}"
+    detail = "Alerts about failures during the outage follow."
+    return plain_message(f"{_id(since)}-over", "over", subject, detail, now, ui)
 
 
 def _id(since: datetime) -> str:

@@ -1,6 +1,6 @@
-"""Which notices are due, decided from plain values: one for one cause, one when it is over, one a day in between.
+"""Decides which alerts are due: one when an incident begins, one when it is resolved, a daily reminder in between.
 
-Nothing is read, written or worded here.
+Pure functions of plain values: nothing is read or written here, and `message.py` writes the texts.
 """
 
 from collections.abc import Sequence
@@ -10,80 +10,78 @@ from typing import Literal
 
 from unde_catalog.stores.staging.alerts.incidents import Incident
 
-# `again`: it is back within a day; `digest`: the day's warnings; `unwritten`: staging can't be used; `test`: asked for.
-What = Literal["first", "again", "over", "reminder", "digest", "unwritten", "test"]
+# The webhook's field `what`. `again`: an incident returned within a day; `over`: it is resolved; `digest`: the warnings
+# of the day; `unwritten`: the staging database is unavailable; `test`: sent by `unde-catalog notices test`.
+AlertType = Literal["first", "again", "over", "reminder", "digest", "unwritten", "test"]
 
-GATHER = timedelta(minutes=2)  # six brands that fail one after the other are one notice that names all of them
-REMIND = timedelta(days=1)
-CALM = timedelta(hours=6)  # what comes and goes is called over the second time only after so long
-FORGOTTEN = timedelta(days=8)  # a week's schedule had its turn since
-TOGETHER = 5  # more causes than that at one moment are told in one notice
-MOST_AN_HOUR = 10  # notices; then new causes wait, and are told together
+INITIAL_DELAY = timedelta(minutes=2)  # so that brands that fail one after the other are in one alert
+REMINDER_INTERVAL = timedelta(days=1)
+QUIET_BEFORE_RESOLVED = timedelta(hours=6)  # for an incident that returned, so that flapping sends no alerts
+CLOSE_AFTER = timedelta(days=8)  # without a failure or a success; even a weekly schedule has run since
+MAX_SINGLE_ALERTS = 5  # more incidents at the same moment share one alert
+MAX_ALERTS_PER_HOUR = 10  # then new incidents wait, and are reported together
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A notice about one or more causes. `id` is the same whenever it is sent; `ended`: those that are over by now."""
+    """An alert about one or more incidents. `id` identifies it in every attempt; `resolved`: ids of resolved ones."""
 
     id: str
-    what: What
-    causes: tuple[Incident, ...]
+    what: AlertType
+    incidents: tuple[Incident, ...]
     at: datetime
-    ended: frozenset[str] = frozenset()
+    resolved: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to write down: notices, and which causes are over with or without one."""
+    """The alerts to write, and the incidents that are resolved, with or without an alert."""
 
-    notices: list[Alert]
-    over: list[Incident]
-
-
-def due_alerts(causes: Sequence[Incident], now: datetime, written_lately: int) -> Decision:
-    """What is due of the causes that are open; `written_lately`: notices of the last hour."""
-    due: dict[What, list[Incident]] = {"first": [], "again": [], "over": [], "reminder": []}
-    over = []
-    for cause in causes:
-        ended = _ended(cause, now)
-        if cause.kind == "warning":  # told by the digest alone
-            over += [cause] if ended else []
-        elif cause.told_at is None:
-            if now - cause.noticed_at >= GATHER and written_lately < MOST_AN_HOUR:
-                due["again" if cause.returned else "first"].append(cause)
-                over += [cause] if ended else []
-        elif ended:
-            due["over"].append(cause)
-            over.append(cause)
-        elif now - cause.told_at >= REMIND and cause.runs > cause.told_runs:
-            due["reminder"].append(cause)
-    gone = frozenset(cause.id for cause in over)
-    return Decision([one for what, found in due.items() for one in _notices(what, found, gone, now)], over)
+    alerts: list[Alert]
+    resolved: list[Incident]
 
 
-def digest(causes: Sequence[Incident], day: str, now: datetime) -> Alert | None:
-    """The day's notice of all warnings that hold; None where none does."""
-    warnings = tuple(cause for cause in causes if cause.kind == "warning" and not _ended(cause, now))
+def due_alerts(incidents: Sequence[Incident], now: datetime, recent_alerts: int) -> Decision:
+    """The alerts due for the open incidents. `recent_alerts`: how many were written within the last hour."""
+    due: dict[AlertType, list[Incident]] = {"first": [], "again": [], "over": [], "reminder": []}
+    resolved = []
+    for incident in incidents:
+        over = _is_over(incident, now)
+        if incident.kind == "warning":  # only the digest reports it
+            resolved += [incident] if over else []
+        elif incident.told_at is None:
+            if now - incident.noticed_at >= INITIAL_DELAY and recent_alerts < MAX_ALERTS_PER_HOUR:
+                due["again" if incident.returned else "first"].append(incident)
+                resolved += [incident] if over else []
+        elif over:
+            due["over"].append(incident)
+            resolved.append(incident)
+        elif now - incident.told_at >= REMINDER_INTERVAL and incident.runs > incident.told_runs:
+            due["reminder"].append(incident)
+    ids = frozenset(incident.id for incident in resolved)
+    return Decision([alert for what, group in due.items() for alert in _alerts(what, group, ids, now)], resolved)
+
+
+def digest(incidents: Sequence[Incident], day: str, now: datetime) -> Alert | None:
+    """The daily alert with all open warnings, None if there are none."""
+    warnings = tuple(incident for incident in incidents if incident.kind == "warning" and not _is_over(incident, now))
     return Alert(f"digest-{day}", "digest", warnings, now) if warnings else None
 
 
-def _ended(cause: Incident, now: datetime) -> bool:
-    if not cause.failing:
-        return now - cause.last_at >= (CALM if cause.returned else timedelta())
-    return now - cause.last_at >= FORGOTTEN
+def _is_over(incident: Incident, now: datetime) -> bool:
+    if not incident.failing:
+        return now - incident.last_at >= (QUIET_BEFORE_RESOLVED if incident.returned else timedelta())
+    return now - incident.last_at >= CLOSE_AFTER
 
 
-def _notices(what: What, causes: Sequence[Incident], gone: frozenset[str], now: datetime) -> list[Alert]:
-    if not causes:
+def _alerts(what: AlertType, incidents: Sequence[Incident], resolved: frozenset[str], now: datetime) -> list[Alert]:
+    if not incidents:
         return []
-    groups = [tuple(causes)] if len(causes) > TOGETHER else [(cause,) for cause in causes]
-    return [Alert(_id(what, group[0]), what, group, now, gone & {one.id for one in group}) for group in groups]
+    groups = [tuple(incidents)] if len(incidents) > MAX_SINGLE_ALERTS else [(incident,) for incident in incidents]
+    return [Alert(_id(what, group[0]), what, group, now, resolved & {one.id for one in group}) for group in groups]
 
 
-def _id(what: What, cause: Incident) -> str:
-    """Made of what it is about, so that whoever decides the same a second time writes the same notice."""
-    return (
-        f"{cause.id}-{what}-{cause.returned}-{cause.runs}"
-        if what == "reminder"
-        else f"{cause.id}-{what}-{cause.returned}"
-    )
+def _id(what: AlertType, incident: Incident) -> str:
+    """Derived from its content, so that the same decision made twice gives the same alert."""
+    base = f"{incident.id}-{what}-{incident.returned}"
+    return f"{base}-{incident.runs}" if what == "reminder" else base

@@ -1,6 +1,6 @@
-"""Words of others made fit to be sent on: no control characters, no secrets, no harm, and never long.
+"""Makes text of other systems safe to send: no control characters, no secrets, no active content, limited length.
 
-What a notice says with them is `message.py`'s.
+`message.py` writes the alerts around it.
 """
 
 import html
@@ -13,39 +13,39 @@ from unde_catalog.text import shorten
 
 Sanitizer = Callable[[str], str]
 
-LONGEST_REASON = 600  # characters
-_READ = 5_000  # characters of an error that are looked at: one can hold a whole page
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")  # of anybody's URL, also those that no setting holds
-_SEGMENT = 8  # letters from which a part of the webhook's path is hidden where it stands alone
+MAX_REASON = 600  # characters
+_MAX_INPUT = 5_000  # characters; an error can contain a whole page
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")  # in any URL, also one that no setting contains
+_MIN_SECRET_SEGMENT = 8  # characters of a part of the webhook's path that is hidden on its own
 
 
 def sanitizer(settings: Settings) -> Sanitizer:
-    """What makes a sentence of others fit: one line, at most 600 characters, without the settings' secrets."""
-    secrets, more = Secrets(settings), _of_the_webhook(settings)
+    """A function that turns a text into one line of at most `MAX_REASON` characters without the settings' secrets."""
+    secrets, webhook_secrets = Secrets(settings), _webhook_secrets(settings)
 
-    def fit(text: str) -> str:
-        # Control characters first: else they would tear a secret apart until it is found no more.
-        line = re.sub(r" +", " ", "".join(char if char.isprintable() else " " for char in text[:_READ])).strip()
+    def sanitize(text: str) -> str:
+        # Control characters first, because one inside a secret would hide the secret from the search.
+        line = re.sub(r" +", " ", "".join(char if char.isprintable() else " " for char in text[:_MAX_INPUT])).strip()
         line = secrets.hide(_CREDENTIALS.sub(f"{HIDDEN}@", line))
-        for secret in more:
+        for secret in webhook_secrets:
             line = line.replace(secret, HIDDEN)
-        return shorten(line, LONGEST_REASON)
+        return shorten(line, MAX_REASON)
 
-    return fit
+    return sanitize
 
 
 def harmless(text: str) -> str:
-    """For a chat that reads HTML entities and Markdown: no mention, link, picture or tag comes of it."""
+    """For a chat that renders HTML entities and Markdown: disables mentions, links, images and tags."""
     text = html.escape(text, quote=False)  # <!channel>, <script>
-    # What follows an invisible space is no mention, and no link or picture either.
+    # An invisible space breaks mentions, links and images.
     return text.replace("@", "@\u200b").replace("](", "]\u200b(").replace("://", ":\u200b//")
 
 
-def _of_the_webhook(settings: Settings) -> list[str]:
-    """Its address is a secret as a whole, and its path is what makes it one."""
+def _webhook_secrets(settings: Settings) -> list[str]:
+    """The webhook's URL, its path and the longer parts of the path, longest first: knowing them is enough to post."""
     if settings.notice_webhook_url is None:
         return []
     url = settings.notice_webhook_url.get_secret_value()
     path = url.partition("://")[2].partition("/")[2]
-    found = {url, path, *(part for part in re.split(r"[/?&=#]", path) if len(part) >= _SEGMENT)}
-    return sorted((one for one in found if len(one) >= _SEGMENT), key=len, reverse=True)
+    parts = {url, path, *re.split(r"[/?&=#]", path)}
+    return sorted((part for part in parts if len(part) >= _MIN_SECRET_SEGMENT), key=len, reverse=True)

@@ -1,4 +1,4 @@
-"""The webhook: a notice as JSON, signed, in one POST. When it is tried again is the outbox's business."""
+"""The webhook channel: posts an alert as JSON, with an optional signature. The outbox decides about retries."""
 
 import asyncio
 import hashlib
@@ -15,66 +15,66 @@ from unde_catalog.net.tls import tls_context
 from unde_catalog.operations.alerts.channel import SendFailed
 from unde_catalog.operations.alerts.message import Message
 
-SECONDS = 10.0  # for everything from looking up the name to the answer's headers
+SECONDS = 10.0  # time-out of the whole request, from the DNS lookup to the response headers
 
 
 class Webhook:
-    """Posts to one address, which is never shown: it is a secret itself."""
+    """Posts to one URL, which is a secret itself and never shown."""
 
     name = "webhook"
 
     def __init__(
         self, url: str, secret: str | None, seconds: float = SECONDS, wall: Callable[[], float] = time.time
     ) -> None:
-        """`secret` signs; `wall` is the time in seconds since 1970, which is signed, too."""
+        """`secret` signs the body and the time, which `wall` returns in seconds since 1970."""
         self._url, self._secret, self._seconds, self._wall = url, secret, seconds, wall
         try:
             parts = urlsplit(url)
             self.where = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
         except ValueError:
-            self.where = "an unreadable address"
+            self.where = "an invalid URL"
 
     def send(self, message: Message, attempt: int) -> None:
-        """Send it; `SendFailed` says why it did not arrive, or may not have."""
+        """Send the message once; `SendFailed` if it was not, or possibly not, delivered."""
         body = json.dumps({"text": message.chat, **message.fields}).encode()
-        moment = str(int(self._wall()))
+        timestamp = str(int(self._wall()))
         headers = {
             "Content-Type": "application/json", "User-Agent": "unde-catalog", "Idempotency-Key": message.fields["id"],
-            "X-Notice-Attempt": str(attempt), "X-Notice-Timestamp": moment,
+            "X-Notice-Attempt": str(attempt), "X-Notice-Timestamp": timestamp,
         }  # fmt: skip
         if self._secret is not None:
-            headers["X-Notice-Signature"] = signature(self._secret, moment, body)
+            headers["X-Notice-Signature"] = signature(self._secret, timestamp, body)
         try:
             status = asyncio.run(self._post(body, headers))
         except TimeoutError:
-            raise SendFailed(f"{self.where} did not answer within {self._seconds:g} s") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:  # a ValueError of a URL that can't be one
-            raise SendFailed(f"{self.where}: {_said(error)}") from None
+            raise SendFailed(f"{self.where} did not respond within {self._seconds:g} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: an invalid URL
+            raise SendFailed(f"{self.where}: {_reason(error)}") from None
         if 300 <= status < 400:
-            raise SendFailed(f"{self.where} answers {status}, a redirect: set NOTICE_WEBHOOK_URL to where it leads")
+            raise SendFailed(f"{self.where} returned {status}, a redirect: set NOTICE_WEBHOOK_URL to its target")
         if not 200 <= status < 300:
-            raise SendFailed(f"{self.where} answers {status}: check NOTICE_WEBHOOK_URL and the receiver")
+            raise SendFailed(f"{self.where} returned {status}: check NOTICE_WEBHOOK_URL and the receiver")
 
     async def _post(self, body: bytes, headers: dict[str, str]) -> int:
-        # trust_env stays off: neither a proxy nor a .netrc of this machine's has to do with it.
+        # trust_env stays off, so that neither a proxy nor a .netrc of this machine is used.
         async with (
             aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=self._seconds), connector=aiohttp.TCPConnector(ssl=tls_context())
             ) as session,
-            session.post(self._url, data=body, headers=headers, allow_redirects=False) as answer,
+            session.post(self._url, data=body, headers=headers, allow_redirects=False) as response,
         ):
-            return answer.status  # the body is not read: it may be anything
+            return response.status  # the body is not read, it may be anything
 
 
-def signature(secret: str, moment: str, body: bytes) -> str:
-    """`sha256=` and the HMAC-SHA256, in hexadecimal, of the timestamp, a full stop and the body."""
-    digest = hmac.new(secret.encode(), moment.encode() + b"." + body, hashlib.sha256).hexdigest()
+def signature(secret: str, timestamp: str, body: bytes) -> str:
+    """`sha256=` and the hexadecimal HMAC-SHA256 of the timestamp, a full stop and the body."""
+    digest = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
     return f"sha256={digest}"
 
 
-def _said(error: Exception) -> str:
-    """Chosen words: an error of aiohttp's may hold the whole address."""
+def _reason(error: Exception) -> str:
+    """Selected words only, because an error of aiohttp may contain the whole URL."""
     if not isinstance(error, aiohttp.ClientError):
-        return f"can't be reached ({type(error).__name__})"
+        return f"unreachable ({type(error).__name__})"
     failed: DownloadFailed = interpret_error(error)
     return f"{failed.reason}, {failed.detail}" if failed.detail else failed.reason

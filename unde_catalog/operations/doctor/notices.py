@@ -27,7 +27,7 @@ def look_at_notices(databases: Databases) -> Finding:
     if settings.notice_smtp_url is not None:
         mail = Mail(settings.notice_smtp_url.get_secret_value(), settings.notice_mail_to, seconds=_MAIL_SECONDS)
         try:
-            mail.look()
+            mail.check()
         except SendFailed as error:
             return red(str(error), "NOTICE_SMTP_URL")
     told = ", ".join(f"{one.name} {one.where}" for one in through)

@@ -1,4 +1,4 @@
-"""Notices on their way: what is written arrives once, whatever the receiver or a crash does."""
+"""Delivery of alerts: each one arrives once, whatever the receiver or a crash does."""
 
 import hmac
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from unde_catalog.operations.alerts.grouping import failed_step
-from unde_catalog.operations.alerts.message import plain
+from unde_catalog.operations.alerts.message import plain_message
 from unde_catalog.operations.alerts.sender import send_pending
 from unde_catalog.operations.alerts.webhook import Webhook
 from unde_catalog.settings.environment import SettingsError, load_settings
@@ -31,14 +31,14 @@ UI = "http://ui.test:3000"
 
 
 def write(db: Database, *ids: str) -> None:
-    """Notices of these ids, written for the webhook."""
-    for one in ids:
-        made = plain(one, "test", f"about {one}", "nothing", NOW, UI)
-        db.run(outbox.write, one, made.as_dict(), ["webhook"])
+    """Write alerts with these ids for the webhook."""
+    for id in ids:
+        message = plain_message(id, "test", f"about {id}", "nothing", NOW, UI)
+        db.run(outbox.write, id, message.as_dict(), ["webhook"])
 
 
 def later(db: Database, minutes: int) -> None:
-    """As if so many minutes had passed since all that is in the outbox."""
+    """Let minutes pass for everything in the outbox."""
     execute(db, "UPDATE notices SET next_at = next_at - make_interval(mins => %s)", minutes)
 
 
@@ -47,52 +47,50 @@ def webhook(receiver: WebhookReceiver, seconds: float = 10) -> Webhook:
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("status", "error"),
     [
-        (500, "answers 500: check NOTICE_WEBHOOK_URL and the receiver"),
-        (403, "answers 403"),
-        (302, "answers 302, a redirect: set NOTICE_WEBHOOK_URL to where it leads"),
-        (HANG, "did not answer within 0.5 s"),
+        (500, "returned 500: check NOTICE_WEBHOOK_URL and the receiver"),
+        (403, "returned 403"),
+        (302, "returned 302, a redirect: set NOTICE_WEBHOOK_URL to its target"),
+        (HANG, "did not respond within 0.5 s"),
     ],
 )
-def test_what_a_receiver_in_trouble_did_not_take_arrives_in_its_order_when_it_is_well_again(
-    db: Database, answer: int, said: str
-) -> None:
-    with webhook_receiver(answer) as receiver:
+def test_alerts_that_a_receiver_refused_arrive_later_in_order(db: Database, status: int, error: str) -> None:
+    with webhook_receiver(status) as receiver:
         write(db, "first", "second", "third")
-        told = send_pending(db, [webhook(receiver, 0.5)])
-        assert told.sent == 0 and said in told.trouble[0]
-        assert len(receiver.posted) == 1, "it was asked again at once, or followed a redirect"
-        assert send_pending(db, [webhook(receiver)]).trouble == [], "it did not wait"
-        (standing,) = db.run(outbox.pending, ["webhook"])
-        assert (standing.pending, said in (standing.error or "")) == (3, True)
-        receiver.answers[:] = [200]
+        summary = send_pending(db, [webhook(receiver, 0.5)])
+        assert summary.sent == 0 and error in summary.errors[0]
+        assert len(receiver.posted) == 1, "it was retried at once, or followed a redirect"
+        assert send_pending(db, [webhook(receiver)]).errors == [], "it did not wait"
+        (channel,) = db.run(outbox.pending, ["webhook"])
+        assert (channel.pending, error in (channel.error or "")) == (3, True)
+        receiver.statuses[:] = [200]
         later(db, 1)
         assert send_pending(db, [webhook(receiver)]).sent == 3
         later(db, 600)
         assert send_pending(db, [webhook(receiver)]).sent == 0
-        assert [one["id"] for one in receiver.told()] == ["first", "first", "second", "third"]
+        assert [one["id"] for one in receiver.messages()] == ["first", "first", "second", "third"]
         assert [one.headers["x-notice-attempt"] for one in receiver.posted] == ["1", "2", "1", "1"]
         assert {one.path for one in receiver.posted} == {"/services/planted-path"}
 
 
-def test_a_receiver_that_is_away_is_told_when_it_is_there(db: Database) -> None:
+def test_an_unreachable_receiver_gets_its_alerts_later(db: Database) -> None:
     with webhook_receiver() as receiver:
         port = receiver.port
     write(db, "only")
-    (trouble,) = send_pending(db, [Webhook(f"http://127.0.0.1:{port}/services/planted-path", None)]).trouble
-    assert f"127.0.0.1:{port}: no_connection" in trouble and "planted" not in trouble
+    (error,) = send_pending(db, [Webhook(f"http://127.0.0.1:{port}/services/planted-path", None)]).errors
+    assert f"127.0.0.1:{port}: no_connection" in error and "planted" not in error
     with webhook_receiver() as receiver:
         later(db, 1)
         assert send_pending(db, [webhook(receiver)]).sent == 1
 
 
-def test_a_notice_whose_sender_dies_comes_once_more_under_the_same_id(db: Database) -> None:
+def test_an_alert_whose_sender_died_is_sent_again_with_the_same_id(db: Database) -> None:
     with webhook_receiver() as receiver:
         write(db, "only")
-        taken = db.run(outbox.claim, "webhook")
-        assert taken is not None
-        webhook(receiver).send(plain("only", "test", "about only", "nothing", NOW, UI), taken.attempt)  # and it dies
+        claimed = db.run(outbox.claim, "webhook")
+        assert claimed is not None
+        webhook(receiver).send(plain_message("only", "test", "about only", "nothing", NOW, UI), claimed.attempt)
         assert send_pending(db, [webhook(receiver)]).sent == 0
         later(db, 1)
         assert send_pending(db, [webhook(receiver)]).sent == 1
@@ -100,8 +98,8 @@ def test_a_notice_whose_sender_dies_comes_once_more_under_the_same_id(db: Databa
         assert [one.headers["x-notice-attempt"] for one in receiver.posted] == ["1", "2"]
 
 
-def test_senders_beside_each_other_send_nothing_twice(db: Database, database_url: str) -> None:
-    ids = [f"notice-{n}" for n in range(12)]
+def test_parallel_senders_send_nothing_twice(db: Database, database_url: str) -> None:
+    ids = [f"alert-{n}" for n in range(12)]
     write(db, *ids)
 
     def send(receiver: WebhookReceiver) -> int:
@@ -110,26 +108,26 @@ def test_senders_beside_each_other_send_nothing_twice(db: Database, database_url
 
     with webhook_receiver() as receiver, ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(send, [receiver] * 4)) == 12
-        assert sorted(one["id"] for one in receiver.told()) == sorted(ids)
+        assert sorted(one["id"] for one in receiver.messages()) == sorted(ids)
 
 
-def test_one_that_is_never_taken_stands_aside_after_some_tries_and_is_given_up_after_three_days(db: Database) -> None:
+def test_a_refused_alert_stops_blocking_others_and_expires_in_three_days(db: Database) -> None:
     with webhook_receiver(400) as receiver:
         write(db, "poison", "fine")
         for _ in range(4):
             send_pending(db, [webhook(receiver)])
             execute(db, "UPDATE notices SET next_at = unde_now() WHERE id = 'poison'")
         execute(db, "UPDATE notices SET next_at = unde_now() + interval '1 hour' WHERE id = 'poison'")
-        receiver.answers[:] = [200, 400]
+        receiver.statuses[:] = [200, 400]
         assert send_pending(db, [webhook(receiver)]).sent == 1
-        assert receiver.told()[-1]["id"] == "fine"
+        assert receiver.messages()[-1]["id"] == "fine"
         execute(db, "UPDATE notices SET next_at = unde_now(), written_at = unde_now() - interval '4 days'")
-        assert send_pending(db, [webhook(receiver)]).trouble[0].endswith("; given up after three days")
-        (standing,) = db.run(outbox.pending, ["webhook"])
-        assert (standing.pending, standing.given_up) == (0, 1)
+        assert send_pending(db, [webhook(receiver)]).errors[0].endswith("; given up after three days")
+        (channel,) = db.run(outbox.pending, ["webhook"])
+        assert (channel.pending, channel.given_up) == (0, 1)
 
 
-def test_whoever_knows_the_secret_can_tell_that_a_notice_is_ours(db: Database) -> None:
+def test_the_signature_authenticates_an_alert(db: Database) -> None:
     with webhook_receiver() as receiver:
         write(db, "only")
         send_pending(db, [webhook(receiver)])
@@ -140,42 +138,43 @@ def test_whoever_knows_the_secret_can_tell_that_a_notice_is_ours(db: Database) -
     assert SECRET not in json.dumps(posted.headers) + posted.body.decode()
 
 
-def failure(run: str, brand: str = "zara", minutes: int = 0, said: str = "the proxy says 407") -> FailureEvent:
-    return failed_step(run, "originals", brand, said, NOW + timedelta(minutes=minutes), str)
+def failure(run: str, brand: str = "zara", minutes: int = 0, message: str = "the proxy returned 407") -> FailureEvent:
+    return failed_step(run, "originals", brand, message, NOW + timedelta(minutes=minutes), str)
 
 
-def works(brand: str = "zara", minutes: int = 0) -> Recovery:
+def recovery(brand: str = "zara", minutes: int = 0) -> Recovery:
     return Recovery(("run",), "originals", "", brand, NOW + timedelta(minutes=minutes))
 
 
-def test_what_is_read_twice_counts_once_and_a_cause_knows_its_brands(db: Database, server: Server) -> None:
+def test_a_failure_that_is_read_twice_counts_once(db: Database, server: Server) -> None:
     server.set_now(db.url, NOW.isoformat())
-    happened = [failure("1", minutes=1), failure("2", "oysho", 2), failure("3", "oysho", 3), works("zara", 4)]
-    assert db.run(incidents.record, happened) == 3
-    assert db.run(incidents.record, happened) == 0
-    (cause,) = db.run(incidents.open_incidents)
-    assert (cause.runs, cause.brands, cause.failing, cause.run_id) == (3, ("oysho", "zara"), ("oysho",), "3")
-    assert (cause.first_at, cause.last_at) == (NOW + timedelta(minutes=1), NOW + timedelta(minutes=3))
+    events = [failure("1", minutes=1), failure("2", "oysho", 2), failure("3", "oysho", 3), recovery("zara", 4)]
+    assert db.run(incidents.record, events) == 3
+    assert db.run(incidents.record, events) == 0
+    (one,) = db.run(incidents.open_incidents)
+    assert (one.runs, one.brands, one.failing, one.run_id) == (3, ("oysho", "zara"), ("oysho",), "3")
+    assert (one.first_at, one.last_at) == (NOW + timedelta(minutes=1), NOW + timedelta(minutes=3))
 
 
-def test_a_success_before_a_failure_ends_nothing_and_other_reasons_are_other_causes(db: Database) -> None:
-    db.run(incidents.record, [works(minutes=1), failure("1", minutes=2), failure("2", minutes=3, said="disk full")])
+def test_a_success_resolves_only_the_failures_before_it(db: Database) -> None:
+    other = failure("2", minutes=3, message="disk full")
+    db.run(incidents.record, [recovery(minutes=1), failure("1", minutes=2), other])
     assert [one.failing for one in db.run(incidents.open_incidents)] == [("zara",), ("zara",)]
-    db.run(incidents.record, [works(minutes=2)])
+    db.run(incidents.record, [recovery(minutes=2)])
     assert [one.failing for one in db.run(incidents.open_incidents)] == [(), ("zara",)]
 
 
-def test_what_is_back_within_a_day_is_the_same_cause_and_later_another_one(db: Database, server: Server) -> None:
+def test_an_incident_that_returns_within_a_day_is_the_same_one(db: Database, server: Server) -> None:
     server.set_now(db.url, NOW.isoformat())
 
     def fail_at(moment: datetime, run: str) -> tuple[str, int]:
         server.set_now(db.url, moment.isoformat())
         with Database(db.url) as own:
             own.run(incidents.record, [failure(run)])
-            (cause,) = own.run(incidents.open_incidents)
-            own.run(incidents.mark_alerted, cause)
-            own.run(incidents.mark_resolved, cause)
-        return cause.id, cause.returned
+            (incident,) = own.run(incidents.open_incidents)
+            own.run(incidents.mark_alerted, incident)
+            own.run(incidents.mark_resolved, incident)
+        return incident.id, incident.returned
 
     first, again = fail_at(NOW, "1"), fail_at(NOW + timedelta(hours=20), "2")
     other = fail_at(NOW + timedelta(days=5), "3")
@@ -189,7 +188,7 @@ def mail() -> Iterator[MailServer]:
         yield running
 
 
-def test_the_command_sends_a_test_and_says_what_came_of_it(tmp_path: Path, mail: MailServer) -> None:
+def test_the_command_sends_a_test_alert_and_prints_the_results(tmp_path: Path, mail: MailServer) -> None:
     def run(**environment: str) -> subprocess.CompletedProcess[str]:
         own = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LANG": "C.UTF-8", **environment}
         command = [PROGRAM, "notices", "test"]
@@ -200,9 +199,9 @@ def test_the_command_sends_a_test_and_says_what_came_of_it(tmp_path: Path, mail:
         url = {"NOTICE_WEBHOOK_URL": receiver.url}
         done = run(**url, **by_mail, DAGSTER_UI_URL="https://dagster.shop.test")
         assert (done.returncode, done.stdout.count("sent to 127.0.0.1")) == (0, 2), done.stdout + done.stderr
-        (told,) = receiver.told()
-        assert "a test of notices" in told["text"] and told["link"] == "https://dagster.shop.test"
-        assert mail.mails[0]["Subject"] == "[unde_catalog] a test of notices"
+        (message,) = receiver.messages()
+        assert "test alert" in message["text"] and message["link"] == "https://dagster.shop.test"
+        assert mail.mails[0]["Subject"] == "[unde_catalog] test alert"
         done = run(**url, NOTICE_MAIL_TO="on-call@shop.test")
         assert done.returncode == 1
         assert "mail: not sent: set NOTICE_SMTP_URL" in done.stdout and "webhook: not sent: 127.0.0.1" in done.stdout
@@ -211,7 +210,7 @@ def test_the_command_sends_a_test_and_says_what_came_of_it(tmp_path: Path, mail:
     assert done.returncode == 1 and "set NOTICE_WEBHOOK_URL" in done.stderr
 
 
-def test_settings_that_could_do_harm_are_refused(configured_with: Callable[[str, str], str]) -> None:
+def test_unsafe_settings_are_refused(configured_with: Callable[[str, str], str]) -> None:
     assert "NOTICE_MAIL_TO: wants mail addresses" in configured_with("NOTICE_MAIL_TO", "a@b.test\nBcc: c@d.test")
     assert "planted" not in configured_with("NOTICE_SMTP_URL", "http://user:planted@host")
     assert "NOTICE_WEBHOOK_URL: wants https://" in configured_with("NOTICE_WEBHOOK_URL", "file:///etc/planted")

@@ -46,7 +46,7 @@ def test_the_mail_server_is_asked_and_gets_no_mail(mail: MailServer, monkeypatch
     assert (found.state, "nothing is sent while AUTOMATION is off" in found.said) == ("green", True)
     monkeypatch.setenv("AUTOMATION", "on")
     assert "AUTOMATION" not in look().said
-    mail.says["EHLO"] = mail.says["HELO"] = b"554 go away"
+    mail.responses["EHLO"] = mail.responses["HELO"] = b"554 go away"
     found = look()
     assert (found.state, found.settings) == ("red", ("NOTICE_SMTP_URL",)), found
     assert mail.mails == []
