@@ -118,3 +118,10 @@ def test_generated_parts_are_up_to_date(page: Path) -> None:
 def test_the_readme_is_short() -> None:
     words = len((PROJECT / "README.md").read_text().split())
     assert words <= README_WORDS, f"README.md has {words} words"
+
+
+def test_every_picture_is_shown_and_small() -> None:
+    shown = {target for page in PAGES for target in _LINK.findall(prose(page)) if "img/" in target}
+    for picture in (PROJECT / "docs/img").iterdir():
+        assert any(target.endswith(f"img/{picture.name}") for target in shown), f"{picture.name} is on no page"
+        assert picture.stat().st_size < 150_000, f"{picture.name} is too large"
