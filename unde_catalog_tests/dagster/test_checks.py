@@ -117,7 +117,7 @@ def test_the_house_is_looked_at_hourly(
     assert found["availability", "fresh"].description == "all of 6 brands are well"
     monkeypatch.setenv("BACKUP_FOLDER", str(tmp_path / "backups"))
     db.run(host_pace.next_slot, "shop.test", 0.1)
-    db.run(host_pace.distress, "shop.test", "http_403", RequestSlot(0, 0))
+    db.run(host_pace.slow_down, "shop.test", "http_403", RequestSlot(0, 0))
     execute(db, "UPDATE host_pace SET slowed_at = now() - interval '2 hours'")
     fail(db, add_products(db, 20), "availability", days=4)
     found = tick("system_checks_hourly")

@@ -59,7 +59,7 @@ class HostPace:
     async def told(self, turn: RequestSlot, answer: object) -> None:
         """Learn from an answer, or from its absence; `AbortStage` when the host has not answered for too long."""
         if isinstance(answer, NoResponse) and answer.distress:
-            await asyncio.to_thread(self._db.run, host_pace.distress, self.host, answer.reason, turn, answer.rest)
+            await asyncio.to_thread(self._db.run, host_pace.slow_down, self.host, answer.reason, turn, answer.rest)
             self._pause = max(self._pause, host_pace.FIRST_PAUSE)
             self._in_vain += turn.pause >= host_pace.LONGEST_PAUSE
             if self._in_vain >= _MOST_IN_VAIN:
@@ -70,4 +70,4 @@ class HostPace:
             return
         self._in_vain = 0
         if turn.pause:
-            await asyncio.to_thread(self._db.run, host_pace.recovered, self.host)
+            await asyncio.to_thread(self._db.run, host_pace.speed_up, self.host)

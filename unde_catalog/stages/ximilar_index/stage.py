@@ -22,12 +22,14 @@ from unde_catalog.stages.ximilar_index.client import (
 from unde_catalog.stages.ximilar_index.records import TargetRecord, wanted_records
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, StorageUnavailable
+from unde_catalog.stores.staging.due_work import host_pace
 from unde_catalog.stores.staging.due_work.work_queue import Lease
 from unde_catalog.stores.staging.index import ximilar_rows
 from unde_catalog.stores.staging.index.ximilar_rows import IndexedProduct, IndexOutcome, IndexRecord
 from unde_catalog.worker.handler import AbortStage, Outcome, PauseStage, done, released, retry_later
 
 SETTLE_SECONDS = 30.0  # an insert whose answer was lost may still be going on for so long
+_HOST = "ximilar"  # in host_pace: the rate limit is one for all of its addresses
 _INSERT_SECONDS = 90.0  # less lease than that left, and nothing may be inserted any more
 _MOST_DOWN = 5  # so many failures in a row, and the stage stops
 
@@ -70,18 +72,18 @@ class _CurrentRecords:
 
 
 class SharedPace:
-    """So many requests a second over all processes and hosts, by a row of the staging database."""
+    """At most `per_second` requests a second to Ximilar over all processes, by a row of the staging database."""
 
     def __init__(self, db: Database, per_second: float) -> None:
         self._db, self._gap = db, 1 / per_second
 
     def wait(self) -> None:
         """Return when it is this call's turn."""
-        time.sleep(self._db.run(ximilar_rows.next_slot, self._gap))
+        time.sleep(self._db.run(host_pace.next_slot, _HOST, self._gap).wait)
 
     def rest(self, seconds: float) -> None:
         """Let nobody call for so long: the far side asked for it."""
-        self._db.run(ximilar_rows.back_off, seconds)
+        self._db.run(host_pace.hold, _HOST, seconds)
 
 
 class XimilarStage:

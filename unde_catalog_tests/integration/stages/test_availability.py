@@ -134,20 +134,20 @@ def test_a_pause_doubles_once_for_all_requests_that_were_under_way(shops: Callab
     db = shops().db
     turn = db.run(host_pace.next_slot, "shop", 0.0)
     for _ in range(5):
-        db.run(host_pace.distress, "shop", "http_429", turn)
+        db.run(host_pace.slow_down, "shop", "http_429", turn)
     assert [one.pause for one in db.run(host_pace.states) if one.host == "shop"] == [host_pace.FIRST_PAUSE]
     for _ in range(20):
-        db.run(host_pace.distress, "shop", "http_429", RequestSlot(0, host_pace.LONGEST_PAUSE))
+        db.run(host_pace.slow_down, "shop", "http_429", RequestSlot(0, host_pace.LONGEST_PAUSE))
     assert [one.pause for one in db.run(host_pace.states) if one.host == "shop"] == [host_pace.LONGEST_PAUSE]
 
 
 def test_retry_after_holds_up_everybody(shops: Callable[..., Backends]) -> None:
     db = shops().db
     turn = db.run(host_pace.next_slot, "shop", 0.0)
-    db.run(host_pace.distress, "shop", "http_429", turn, rest=120)
+    db.run(host_pace.slow_down, "shop", "http_429", turn, hold_seconds=120)
     assert 100 < db.run(host_pace.next_slot, "shop", 0.0).wait <= 120
-    db.run(host_pace.distress, "shop", "http_429", turn, rest=1e9)
-    assert db.run(host_pace.next_slot, "shop", 0.0).wait <= host_pace.LONGEST_REST
+    db.run(host_pace.slow_down, "shop", "http_429", turn, hold_seconds=1e9)
+    assert db.run(host_pace.next_slot, "shop", 0.0).wait <= host_pace.LONGEST_HOLD
 
 
 def test_requests_are_spaced_over_all_processes(shops: Callable[..., Backends]) -> None:

@@ -15,7 +15,7 @@ from unde_catalog.stages.ximilar_index.client import LocalPace, Ximilar
 from unde_catalog.stages.ximilar_index.stage import SharedPace, XimilarStage
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.directory import directory_store
-from unde_catalog.stores.staging.index import ximilar_rows
+from unde_catalog.stores.staging.due_work import host_pace
 from unde_catalog.stores.staging.index.ximilar_rows import credits_used
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.loop import run_worker
@@ -346,10 +346,10 @@ def test_many_processes_keep_one_rate_together(index: Index, db: Database) -> No
         thread.join()
     turns.sort()
     assert len(turns) == 20 and turns[-1] - turns[0] >= 19 / 20 - 0.05, "more than 20 a second"
-    db.run(ximilar_rows.back_off, 30)
-    assert 10 < db.run(ximilar_rows.next_slot, 0.05) <= 30
-    execute(db, "UPDATE ximilar_pace SET next_at = clock_timestamp() + interval '2 days'")
-    assert db.run(ximilar_rows.next_slot, 0.05) < 1, "a clock that was turned back stops everybody for days"
+    paces[0].rest(30)
+    assert 10 < db.run(host_pace.next_slot, "ximilar", 0.05).wait <= 30
+    execute(db, "UPDATE host_pace SET next_at = clock_timestamp() + interval '2 days'")
+    assert db.run(host_pace.next_slot, "ximilar", 0.05).wait < 1, "a clock that was turned back stops all for days"
 
 
 def test_force_looks_at_everything_and_buys_nothing_again(index: Index) -> None:

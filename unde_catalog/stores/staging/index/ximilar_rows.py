@@ -10,7 +10,6 @@ from psycopg.types.json import Jsonb
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.due_work.work_queue import Lease
 
-LONGEST_REST = 60.0  # seconds
 _BUDGET_LOCK = 0x78696D69  # any number that only the look at the budget uses
 
 
@@ -211,34 +210,6 @@ def record(cursor: Cursor, collection: str, outcomes: Sequence[IndexOutcome]) ->
             [one.status for one in ordered],
             [one.current for one in ordered],
         ),
-    )
-
-
-def next_slot(cursor: Cursor, gap: float) -> float:
-    """Seconds until this caller may send a request; the next one may `gap` seconds later, whoever it is."""
-    cursor.execute(
-        """
-        INSERT INTO ximilar_pace AS p (next_at) VALUES (clock_timestamp() + %(gap)s * interval '1 second')
-        ON CONFLICT (only_row) DO UPDATE SET
-            -- farther ahead than anybody rests: the server's clock was turned back
-            next_at = CASE WHEN p.next_at > clock_timestamp() + %(longest)s * interval '1 second'
-                           THEN clock_timestamp() ELSE greatest(p.next_at, clock_timestamp()) END
-                      + %(gap)s * interval '1 second'
-        RETURNING extract(epoch FROM next_at - clock_timestamp())::float8 - %(gap)s AS seconds
-        """,
-        {"gap": gap, "longest": LONGEST_REST},
-    )
-    row = cursor.fetchone()
-    assert row is not None  # RETURNING of one row
-    return max(row["seconds"], 0.0)
-
-
-def back_off(cursor: Cursor, seconds: float) -> None:
-    """Let nobody send a request for so long, at most `LONGEST_REST`: the far side asked for it."""
-    cursor.execute(
-        "INSERT INTO ximilar_pace AS p (next_at) VALUES (clock_timestamp() + %(rest)s * interval '1 second')"
-        " ON CONFLICT (only_row) DO UPDATE SET next_at = greatest(p.next_at, excluded.next_at)",
-        {"rest": min(seconds, LONGEST_REST)},
     )
 
 
