@@ -30,7 +30,7 @@ run: up ## The same as up
 
 dev: $(INSTALLED) ## Serve Dagster's UI alone and reload the definitions on request (dg dev)
 	@mkdir -p .unde/dagster && ln -sf "$(CURDIR)/dagster.yaml" .unde/dagster/dagster.yaml
-	@DAGSTER_HOME="$(CURDIR)/.unde/dagster" $(BIN)/dg dev --port $(PORT)
+	@DAGSTER_HOME="$(CURDIR)/.unde/dagster" DG_CLI_CONFIG=pyproject.toml $(BIN)/dg dev --port $(PORT)
 
 test: $(INSTALLED) ## Run the tests that every change should pass (under 8 minutes on 2 cores)
 	@$(PYTEST) -m "not slow"
@@ -53,7 +53,7 @@ coverage: $(INSTALLED) ## Run the tests of make test and report which lines they
 
 check: lint ## Check format, lint, types and the Dagster definitions
 	@$(BIN)/pyright
-	@$(BIN)/dagster definitions validate -w workspace.yaml --log-level warning
+	@DG_CLI_CONFIG=pyproject.toml $(BIN)/dg check defs
 
 lint: $(INSTALLED) ## Check format and lint
 	@$(BIN)/ruff format --check .

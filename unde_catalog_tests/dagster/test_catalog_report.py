@@ -1,4 +1,4 @@
-"""The report in Dagster and from a terminal: what a materialization shows, where the page is, when it is made."""
+"""The report in Dagster and on the command line: the materialization, its page, and its schedule."""
 
 import os
 import subprocess
@@ -21,37 +21,38 @@ from unde_catalog_tests.support.due import add_products, execute
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 
 
-def test_a_materialization_shows_the_report_and_leads_to_its_page(materialize: Materialize, db: Database) -> None:
+def test_a_materialization_contains_the_report_and_the_path_of_its_page(materialize: Materialize, db: Database) -> None:
     assert materialize("raw_products").success
     result = materialize("catalog_report", brand=None)
     assert result.success
-    told = metadata(result, "catalog_report")
-    assert (told["active"], told["photographed"], told["due"], told["failing"]) == (20, 0, 20, 0)
-    assert "### Funnel" in told["report"] and "| Zara | 20 |" in told["report"]
-    assert len(told["report"]) < MAX_MARKDOWN
-    assert Path(told["page"]).read_text().startswith("<!doctype html>")
-    assert Path(told["page"]) == load_settings().objects_folder / "reports/catalog.html"
+    shown = metadata(result, "catalog_report")
+    assert (shown["active"], shown["photographed"], shown["due"], shown["failing"]) == (20, 0, 20, 0)
+    assert "### Funnel" in shown["report"] and "| Zara | 20 |" in shown["report"]
+    assert len(shown["report"]) < MAX_MARKDOWN
+    assert Path(shown["page"]).read_text().startswith("<!doctype html>")
+    assert Path(shown["page"]) == load_settings().objects_folder / "reports/catalog.html"
     assert execute(db, "SELECT active FROM catalog_days WHERE brand = 'zara'") == [{"active": 20}]
 
 
-def test_a_name_in_the_database_can_do_nothing_to_the_page(materialize: Materialize, db: Database) -> None:
+def test_a_hostile_product_name_is_shown_as_text(materialize: Materialize, db: Database) -> None:
     add_products(db, 1, name="</td><script>alert(1)</script>")
     execute(db, "UPDATE due_work SET reason = 'why', given_up = true, due_at = NULL")
-    told = metadata(materialize("catalog_report", brand=None), "catalog_report")
-    page = Path(told["page"]).read_text()
+    shown = metadata(materialize("catalog_report", brand=None), "catalog_report")
+    page = Path(shown["page"]).read_text()
     assert "<script" not in page and "&lt;script&gt;alert(1)" in page
-    assert "`1 </td><script>alert(1)</script>`" in told["report"]
+    assert "`1 </td><script>alert(1)</script>`" in shown["report"]
 
 
-def test_a_database_that_is_away_is_told_in_one_sentence(
+def test_an_unreachable_database_fails_with_one_sentence(
     materialize: Materialize, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STAGING_DB_URL", "postgresql://undeuser@127.0.0.1:1/away")
     result = materialize("catalog_report", brand=None)
-    assert "the report could not be made: the database" in failure(result) and "Traceback" not in failure(result)
+    assert "the report could not be built: the staging database" in failure(result)
+    assert "Traceback" not in failure(result)
 
 
-def test_the_report_is_made_hourly_and_never_beside_itself(
+def test_the_report_is_built_hourly_by_one_run_at_a_time(
     instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -68,7 +69,7 @@ def test_the_report_is_made_hourly_and_never_beside_itself(
     assert isinstance(tick(), dg.SkipReason)
 
 
-def test_a_terminal_writes_the_page_where_it_is_told(database_url: str, tmp_path: Path) -> None:
+def test_the_command_writes_the_page_to_a_file(database_url: str, tmp_path: Path) -> None:
     environment = {**os.environ, "STAGING_DB_URL": database_url, "UNDE_HOME": str(tmp_path / "home"), "COLUMNS": "200"}
 
     def report(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -77,9 +78,9 @@ def test_a_terminal_writes_the_page_where_it_is_told(database_url: str, tmp_path
 
     done = report("page.html")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines() == ["Nothing is collected yet.", (tmp_path / "page.html").as_uri()]
+    assert done.stdout.splitlines() == ["No product has been collected yet.", (tmp_path / "page.html").as_uri()]
     assert "<title>Catalogue" in (tmp_path / "page.html").read_text()
     assert report().stdout.endswith("/objects/reports/catalog.html\n")
     wrong = report("nowhere/page.html")
     assert wrong.returncode == 1
-    assert "can't be written to nowhere/page.html: No such file or directory; name another file" in wrong.stderr
+    assert "cannot be written to nowhere/page.html: No such file or directory; name another file" in wrong.stderr

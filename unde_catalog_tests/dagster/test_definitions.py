@@ -1,11 +1,13 @@
 import os
 import subprocess
 import sys
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.definitions import build_definitions
@@ -113,6 +115,14 @@ def test_the_one_workspace_and_the_one_instance_file_are_valid_as_they_stand(tmp
     done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "All code locations passed validation" in done.stdout + done.stderr
+
+
+def test_dg_and_the_workspace_load_the_same_code_location() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["dg"]["project"]
+    (location,) = yaml.safe_load((PROJECT / "workspace.yaml").read_text())["load_from"]
+    assert location["python_module"] == {
+        "module_name": project["code_location_target_module"], "location_name": project["code_location_name"],
+    }  # fmt: skip
 
 
 def test_a_wrong_setting_is_told_in_the_place_where_the_code_location_loads(monkeypatch: pytest.MonkeyPatch) -> None:

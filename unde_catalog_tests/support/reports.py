@@ -1,4 +1,4 @@
-"""Reports made by hand, and how a page is taken apart: what the tests of the report share."""
+"""A `CatalogReport` with every part filled in, and a parser for its page; shared by the tests of the report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,38 +25,38 @@ HOSTILE = (
 )
 
 
-def report(said: Sequence[str] = ("a name",), *, failing: int = 1, products: int = 15_000) -> CatalogReport:
-    """Every part of a report, with these words wherever somebody else's stand; `failing` rows for each of them."""
-    standing = BrandTotals(products, 12, products - 100, products - 200, 40, 30, products // 2)
+def report(texts: Sequence[str] = ("a name",), *, failing: int = 1, products: int = 15_000) -> CatalogReport:
+    """A report in which every untrusted text is one of `texts`, with `failing` rows of failures for each of them."""
+    totals = BrandTotals(products, 12, products - 100, products - 200, 40, 30, products // 2)
     stored = StorageTotals(5 * products, products, 70_500_000_000)
-    days = [CatalogDay("zara", (NOW - timedelta(days=n)).date(), standing, stored, NOW) for n in range(37, -1, -1)]
+    days = [CatalogDay("zara", (NOW - timedelta(days=n)).date(), totals, stored, NOW) for n in range(37, -1, -1)]
     growth = Growth(days[-8], days[-31], days, Changes(3, 2, 1, 4), Changes(9, 9, 9, 9))
     brands = [
-        BrandReport(key, brand.name, standing, stored, NOW, StockTotals(6, 5, products - 10, products // 3), growth)
+        BrandReport(key, brand.name, totals, stored, NOW, StockTotals(6, 5, products - 10, products // 3), growth)
         for key, brand in BRANDS.items()
     ]
     states = ("fine", "late", "failing", "never", "not configured", "paused")
     pairs = [(stage, brand) for stage in STAGES for brand in BRANDS]
-    fresh = {
-        pair: StageFreshness(*pair, NOW - timedelta(minutes=12), states[n % 6], said[n % len(said)])
+    freshness = {
+        pair: StageFreshness(*pair, NOW - timedelta(minutes=12), states[n % 6], texts[n % len(texts)])
         for n, pair in enumerate(pairs)
     }
-    fails = [
-        FailingProducts("originals", "zara", one, 10, 4, one, ((one, one), (one, None)))
-        for one in said
+    failures = [
+        FailingProducts("originals", "zara", text, 10, 4, text, ((text, text), (text, None)))
+        for text in texts
         for _ in range(failing)
     ]
     return CatalogReport(
         at=NOW,
         brands=brands,
         stages=STAGES,
-        freshness=fresh,
-        failing=fails,
-        failing_products=100 * len(fails),
-        rejected=[FailingProducts("raw_products", "oysho", one, 2, 0, one, ((one, None),)) for one in said],
-        work=[DueWork("collages", brand, 300, 4, 0.5, going=True, paused=False) for brand in BRANDS],
-        pauses=[PausedWork(one, one, one, NOW) for one in said],
-        slow_hosts=[HostState(one, 4.0, one, NOW - timedelta(hours=1), 3) for one in said],
+        freshness=freshness,
+        failing=failures,
+        failing_products=100 * len(failures),
+        rejected=[FailingProducts("raw_products", "oysho", text, 2, 0, text, ((text, None),)) for text in texts],
+        work=[DueWork("collages", brand, 300, 4, 0.5, active=True, paused=False) for brand in BRANDS],
+        pauses=[PausedWork(text, text, text, NOW) for text in texts],
+        slow_hosts=[HostState(text, 4.0, text, NOW - timedelta(hours=1), 3) for text in texts],
         credits_today=3,
         credits_month=9_500,
         credits_budget=10_000,
@@ -65,8 +65,8 @@ def report(said: Sequence[str] = ("a name",), *, failing: int = 1, products: int
 
 
 @dataclass
-class Taken(HTMLParser):
-    """A page taken apart: (tag, attributes) in order, and text by the tag around it."""
+class ParsedPage(HTMLParser):
+    """A parsed page: (tag, attributes) in order, and (enclosing tag, text) in order."""
 
     tags: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
     texts: list[tuple[str, str]] = field(default_factory=list)
@@ -86,19 +86,19 @@ class Taken(HTMLParser):
     def handle_data(self, data: str) -> None:
         self.texts.append((self._open[-1] if self._open else "", data))
 
-    def said(self, tag: str) -> list[str]:
-        """All texts right in such tags."""
-        return [text for around, text in self.texts if around == tag]
+    def text_of(self, tag: str) -> list[str]:
+        """All texts directly inside such tags, without blank ones."""
+        return [text for around, text in self.texts if around == tag and text.strip()]
 
-    def ended(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether every element is closed."""
         return not self._open
 
 
-def taken(page: str) -> Taken:
-    """The page taken apart; an element that is not closed in order fails."""
-    parts = Taken()
+def parsed(page: str) -> ParsedPage:
+    """The parsed page; an element that is not closed in order fails the test."""
+    parts = ParsedPage()
     parts.feed(page)
     parts.close()
-    assert parts.ended()
+    assert parts.is_complete()
     return parts

@@ -1,33 +1,32 @@
-"""How the whole catalogue stands."""
+"""The asset of the report on the whole catalogue."""
 
 import dagster as dg
 
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.run_metadata import fail_in_one_sentence, location_of
-from unde_catalog.operations.report.catalog import render, store
-from unde_catalog.operations.report.gather import counted
+from unde_catalog.operations.report.catalog import build, store
+from unde_catalog.operations.report.gather import figures
 from unde_catalog.stage_specs import STAGES
 
 
-@dg.asset(
-    group_name="operations",
-    kinds={"html"},
-    deps=STAGES,
-)
+@dg.asset(group_name="operations", kinds={"html"}, deps=STAGES)
 def catalog_report(
     context: dg.AssetExecutionContext, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.MaterializeResult:
-    """The state of the catalogue: funnel, what is due and until when, failures, freshness, shops, growth.
+    """The state of the catalogue: funnel, due work with an estimate of its end, failures, freshness, stores, growth.
 
-    In the materialization (*Show Markdown*), and as a page of its own in the object store, which whoever has its link
-    can read. Each number is the database's at that moment; hourly at :20, and whenever somebody materializes it.
+    The materialization contains the report (*Show Markdown*). The same report is an HTML page in the object store;
+    everybody who has its link can read it. The numbers are those of the database at that moment. The report is built
+    hourly at :20 and whenever the asset is materialized.
 
-    When red: the database or the storage could not be used, as the message says; run it again. What the report itself
-    says is never red here: each stage and check is red for itself.
+    When red: the database or the object store could not be used, as the message says; run it again. Problems that the
+    report lists never make this asset red: each stage and each check is red for itself.
     """
-    with fail_in_one_sentence("the report could not be made"), backends.open() as opened:
-        made = render(opened)
-        url = store(opened, made)
+    with fail_in_one_sentence("the report could not be built"), backends.open() as opened:
+        rendered = build(opened)
+        url = store(opened, rendered)
     return dg.MaterializeResult(
-        metadata={"report": dg.MetadataValue.md(made.markdown), "page": location_of(url), **counted(made.report)}
-    )
+        metadata={
+            "report": dg.MetadataValue.md(rendered.markdown), "page": location_of(url), **figures(rendered.report),
+        }
+    )  # fmt: skip

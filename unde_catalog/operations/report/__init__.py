@@ -1,1 +1,1 @@
-"""How the catalogue stands, gathered and rendered for people."""
+"""The report on the state of the catalogue: its numbers, and how people see them."""

@@ -1,4 +1,4 @@
-"""Makes the report: gathers it, renders it, and puts the page where others can read it."""
+"""Builds the report: gathers its numbers, renders it, and stores the page where others can read it."""
 
 import hashlib
 import hmac
@@ -14,23 +14,23 @@ from unde_catalog.settings.environment import Settings
 
 @dataclass(frozen=True, slots=True)
 class RenderedReport:
-    """A report, its page and its Markdown."""
+    """A report, its HTML page and its Markdown."""
 
     report: CatalogReport
     page: str
     markdown: str
 
 
-def render(backends: Backends) -> RenderedReport:
-    """The report as of now; `DatabaseUnavailable` where the database can't be used."""
+def build(backends: Backends) -> RenderedReport:
+    """The report as of now; `DatabaseUnavailable` where the database cannot be used."""
     report = gather(backends.db, backends.settings)
     return RenderedReport(report, page(report), markdown(report))
 
 
 def key_of(settings: Settings) -> str:
-    """Where the page lies. In a bucket every object can be read by whoever knows its name, so this one's is secret.
+    """The object key of the page. In a bucket, anybody can read an object by its key, so this one is secret.
 
-    It stays the same while the store's secret key does.
+    The key changes only with the secret key of the bucket.
     """
     if settings.s3 is None:
         return "reports/catalog.html"
@@ -38,8 +38,8 @@ def key_of(settings: Settings) -> str:
     return f"reports/catalog-{hmac.new(secret, b'catalog_report', hashlib.sha256).hexdigest()[:32]}.html"
 
 
-def store(backends: Backends, made: RenderedReport) -> str:
-    """Put the page into the object store; its address. `StorageUnavailable` where that can't be used."""
+def store(backends: Backends, rendered: RenderedReport) -> str:
+    """Put the page into the object store and return its URL; `StorageUnavailable` where that cannot be used."""
     key = key_of(backends.settings)
-    backends.store.put(key, made.page.encode(), "text/html; charset=utf-8")
+    backends.store.put(key, rendered.page.encode(), "text/html; charset=utf-8")
     return backends.store.public_url(key)

@@ -1,64 +1,37 @@
-"""The funnel as a picture that Markdown carries inside: an SVG of a few kilobytes, on paper of its own.
-
-Dagster's theme need not be that of the system, so the picture does not follow either.
-"""
+"""The funnel as an SVG image of a few kilobytes that Markdown carries inside; drawn by `templates/funnel.svg`."""
 
 import base64
+from dataclasses import dataclass
 
-from unde_catalog.operations.report.html import Markup, element
+from unde_catalog.operations.report import words
 from unde_catalog.operations.report.numbers import CatalogReport
-from unde_catalog.operations.report.words import count, share
+from unde_catalog.operations.report.rendering import render
+from unde_catalog.operations.report.sections import FUNNEL_STEPS
+from unde_catalog.operations.report.words import count
 
-_STEPS = ("photographed", "glued", "indexed", "published")
-_WIDTH, _LEFT, _RIGHT, _ROW, _TOP = 720, 120, 150, 26, 16
-_PAPER, _INK, _QUIET, _RAIL, _BAR = "#ffffff", "#1c2024", "#5b636b", "#e9edf0", "#3d6fa5"
+_PADDING, _ROW_HEIGHT, _BAR_WIDTH = 16, 26, 450
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    name: str
+    part: int
+    whole: int
+    share: str
+
+    @property
+    def width(self) -> float:
+        return _BAR_WIDTH * min(self.part / self.whole, 1) if self.whole else 0.0
 
 
 def funnel_chart(report: CatalogReport) -> str:
-    """Markdown of an image: of all brands together, a bar a step."""
-    active, wanted = report.total("active"), report.total("wanted")
-    rows = [("Collected", active, active)]
-    rows += [
-        (step.capitalize(), report.total(step), wanted if step == "indexed" else active)
-        for step in _STEPS
-        if step != "indexed" or wanted
-    ]
-    height = _TOP * 2 + _ROW * len(rows)
-    drawn = [_row(n, *row) for n, row in enumerate(rows)]
-    svg = element(
-        "svg",
-        element("rect", width=str(_WIDTH), height=str(height), rx="6", fill=_PAPER),
-        *drawn,
-        xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {_WIDTH} {height}",
-        width=str(_WIDTH),
-        height=str(height),
-        font_family="system-ui, sans-serif",
-        font_size="13",
-    )
-    alt = ", ".join(f"{name} {count(part)} of {count(whole)}" for name, part, whole in rows)
+    """Markdown of an image: all brands together, one bar for each step."""
+    active, to_index = report.total("active"), report.total("wanted")
+    bars = [_Bar("Collected", active, active, "")]
+    for field, name in FUNNEL_STEPS.items():
+        part, whole = report.total(field), to_index if field == "indexed" else active
+        if field != "indexed" or to_index:
+            bars.append(_Bar(name, part, whole, words.share(part, whole)))
+    svg = render("funnel.svg", bars=bars, height=2 * _PADDING + _ROW_HEIGHT * len(bars))
+    alt = ", ".join(f"{bar.name} {count(bar.part)} of {count(bar.whole)}" for bar in bars)
     return f"![{alt}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
-
-
-def _row(n: int, name: str, part: int, whole: int) -> Markup:
-    room, middle = _WIDTH - _LEFT - _RIGHT, _TOP + n * _ROW + _ROW // 2
-    filled = room * min(part / whole, 1) if whole else 0.0
-
-    def bar(width: float, fill: str) -> Markup:
-        return element("rect", x=str(_LEFT), y=str(middle - 5), width=f"{width:.1f}", height="10", fill=fill)
-
-    return element(
-        "g",
-        element("text", name, x=str(_LEFT - 12), y=str(middle + 4), text_anchor="end", fill=_QUIET),
-        bar(room, _RAIL),
-        bar(filled, _BAR),
-        element("text", count(part), x=str(_WIDTH - _RIGHT + 82), y=str(middle + 4), text_anchor="end", fill=_INK),
-        element(
-            "text",
-            share(part, whole) if n else "",
-            x=str(_WIDTH - 16),
-            y=str(middle + 4),
-            text_anchor="end",
-            fill=_QUIET,
-        ),
-    )

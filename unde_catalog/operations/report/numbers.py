@@ -1,6 +1,6 @@
-"""The report as plain values: everything that its pages show, and what follows from the numbers at once.
+"""The report as plain values: everything its pages show, and what follows directly from the numbers.
 
-How they are gathered is in `gather.py`, how they are put in words and shown in the modules that render.
+They are gathered in `gather.py` and put into words in `sections.py` and `attention.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,53 +8,53 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from unde_catalog.operations.report.words import harmless
+from unde_catalog.operations.report.words import one_line
 from unde_catalog.stores.staging.due_work.host_pace import HostState
 from unde_catalog.stores.staging.due_work.pauses import PausedWork
 from unde_catalog.stores.staging.reports.catalog_days import CatalogDay
 from unde_catalog.stores.staging.reports.runs import Changes
 from unde_catalog.stores.staging.reports.totals import BrandTotals, FailingProducts, StockTotals, StorageTotals
 
-FreshnessState = Literal["fine", "late", "failing", "never", "not configured", "no shops", "paused"]
+FreshnessState = Literal["fine", "late", "failing", "never", "not configured", "no stores", "paused"]
 
 
 @dataclass(frozen=True, slots=True)
 class StageFreshness:
-    """When a stage of a brand last succeeded (None: never), how that is to be taken, and what its last run said."""
+    """When a stage of a brand last succeeded (None: never), how to judge that, and the message of its last run."""
 
     stage: str
     brand: str
     succeeded_at: datetime | None
     state: FreshnessState
-    said: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
 class DueWork:
-    """What is due of a stage and brand now.
+    """What is due now in a stage of a brand.
 
-    `per_second`: of its last runs, 0 where none had anything to do. `going`: somebody is at it, or will soon be again.
+    `per_second`: the rate of its last runs, 0 where none had anything to do. `active`: a run is in progress or near.
     """
 
     stage: str
     brand: str
     due: int
-    in_hand: int
+    leased: int
     per_second: float
-    going: bool
+    active: bool
     paused: bool
 
     @property
     def seconds(self) -> float | None:
-        """How long it takes at that rate; None where no rate is known."""
+        """How long the work takes at that rate; None where the rate is unknown."""
         return self.due / self.per_second if self.per_second > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """A brand over time: `week_ago` and `month_ago` are None where nobody looked then; `days` the newest, oldest first.
+    """A brand over time: `days` are the newest, oldest first; `week_ago` and `month_ago` are None where not recorded.
 
-    `week` and `month` are what scrapes changed in 7 and 30 days.
+    `week` and `month` are the changes that scrapes found in 7 and 30 days.
     """
 
     week_ago: CatalogDay | None
@@ -66,14 +66,14 @@ class Growth:
 
 @dataclass(frozen=True, slots=True)
 class BrandReport:
-    """A brand as it stands; `counted_at` is when `stored` was counted.
+    """The state of a brand; `counted_at` is when `stored` was counted.
 
-    `stock` is None where shops are not configured, or where the brand has none.
+    `stock` is None where the stores are not configured, or where the brand has none.
     """
 
     key: str
     name: str
-    standing: BrandTotals
+    totals: BrandTotals
     stored: StorageTotals
     counted_at: datetime
     stock: StockTotals | None
@@ -83,9 +83,9 @@ class BrandReport:
 
 @dataclass(frozen=True, slots=True)
 class CatalogReport:
-    """The catalogue at a moment.
+    """The catalogue at one moment.
 
-    `freshness` is by (stage, brand); `failing_products` counts also what `failing` does not list.
+    `freshness` is by (stage, brand); `failing_products` includes those whose reasons `failing` does not list.
     """
 
     at: datetime
@@ -104,16 +104,16 @@ class CatalogReport:
     database_bytes: int
 
     def name_of(self, brand: str) -> str:
-        """The name for people of a brand's key; the key itself of one that is not ours."""
-        return next((one.name for one in self.brands if one.key == brand), harmless(brand))
+        """The display name of a brand's key; the key itself where it is unknown."""
+        return next((one.name for one in self.brands if one.key == brand), one_line(brand))
 
     def total(self, field: str) -> int:
-        """A field of `BrandTotals` or `StorageTotals` over all brands."""
+        """A field of `BrandTotals` or `StorageTotals`, summed over all brands."""
         return sum(
-            getattr(one.standing if field in BrandTotals.__slots__ else one.stored, field) for one in self.brands
-        )  # fmt: skip
+            getattr(brand.totals if field in BrandTotals.__slots__ else brand.stored, field) for brand in self.brands
+        )
 
-    def shops(self) -> StockTotals:
-        """Stock over all brands whose shops are configured."""
-        known = [one.stock for one in self.brands if one.stock is not None]
-        return StockTotals(*(sum(getattr(one, name) for one in known) for name in StockTotals.__slots__))
+    def stock(self) -> StockTotals:
+        """Stock, summed over all brands whose stores are configured."""
+        known = [brand.stock for brand in self.brands if brand.stock is not None]
+        return StockTotals(*(sum(getattr(stock, name) for stock in known) for name in StockTotals.__slots__))

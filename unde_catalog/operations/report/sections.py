@@ -1,41 +1,58 @@
-"""The tables of the report, for any way of showing them: what stands in which cell, and what is worth a colour.
+"""The tables of the report, independent of their format: the text of each cell, and what gets a colour.
 
-HTML is `page.py`'s and Markdown `markdown.py`'s.
+HTML is written by `page.py`, Markdown by `markdown.py`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from unde_catalog.operations.report.numbers import BrandReport, CatalogReport, StageFreshness
-from unde_catalog.operations.report.words import ago, change, count, done_in, harmless, rate, share, size, stage_name
+from unde_catalog.operations.report.words import (
+    ago,
+    change,
+    count,
+    expected_end,
+    one_line,
+    rate,
+    share,
+    size,
+    stage_name,
+)
 from unde_catalog.stores.staging.reports.totals import FailingProducts
 
-Tone = Literal["", "quiet", "good", "warn", "bad"]
+Tone = Literal["", "quiet", "warn", "bad"]
+
+# The steps of the funnel after collecting: a field of `BrandTotals`, and its name.
+FUNNEL_STEPS: Mapping[str, str] = {
+    "photographed": "Photos stored",
+    "glued": "Collage made",
+    "indexed": "In Ximilar",
+    "published": "Published",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What a cell says; `under` is a smaller second line, `bar` a share (0 to 1) to draw.
+    """A cell: its text, a smaller second line (`note`), a share from 0 to 1 drawn as a bar, numbers drawn as a curve.
 
-    `line` is a curve to draw. `foreign` are somebody else's words, pieces that are shown apart, and `said` a smaller
-    line of such.
+    `quotes` are untrusted texts, each shown apart; `detail` is a smaller line of untrusted text.
     """
 
     text: str = ""
-    under: str = ""
+    note: str = ""
     tone: Tone = ""
     bar: float | None = None
     line: Sequence[int] = ()
-    foreign: Sequence[str] = ()
-    said: str = ""
+    quotes: Sequence[str] = ()
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading, a sentence about it, and a table whose first column names its rows; `empty` stands for no rows.
+    """A heading, a sentence about it, and a table whose first column names its rows; `empty` replaces an empty table.
 
-    `numeric`: the columns from the second on are numbers.
+    `numeric`: all columns but the first contain numbers.
     """
 
     title: str
@@ -44,34 +61,37 @@ class Section:
     rows: Sequence[Sequence[Cell]]
     empty: str = ""
     numeric: bool = True
-    total: Sequence[Cell] = field(default=())
+    total: Sequence[Cell] = ()
+
+
+_NONE = Cell("–", tone="quiet")
 
 
 def sections(report: CatalogReport) -> list[Section]:
     """All tables, in the order in which they are read."""
-    return [funnel(report), work(report), failures(report), freshness(report), shops(report), growth(report)]
+    return [funnel(report), work(report), failures(report), freshness(report), stores(report), growth(report)]
 
 
 def funnel(report: CatalogReport) -> Section:
     """How far the products of each brand have come."""
 
-    def row(name: str, of: dict[str, int]) -> list[Cell]:
-        active = of["active"]
-        indexed = (
-            Cell(count(of["indexed"]), share(of["indexed"], of["wanted"]), bar=_part(of["indexed"], of["wanted"]))
-            if of["wanted"]
-            else Cell("–", tone="quiet")
-        )
-        steps = [Cell(count(of[step]), share(of[step], active), bar=_part(of[step], active))
-                 for step in ("photographed", "glued", "published")]  # fmt: skip
-        return [Cell(name), Cell(count(active)), steps[0], steps[1], indexed, steps[2]]
+    def row(name: str, totals: Mapping[str, int]) -> list[Cell]:
+        cells = [Cell(name), Cell(count(totals["active"]))]
+        for step in FUNNEL_STEPS:
+            part, whole = totals[step], totals["wanted" if step == "indexed" else "active"]
+            if step == "indexed" and not whole:
+                cells.append(_NONE)
+            else:
+                cells.append(Cell(count(part), share(part, whole), bar=_fraction(part, whole)))
+        return cells
 
-    names = ("active", "photographed", "glued", "wanted", "indexed", "published")
+    names = ("active", "wanted", *FUNNEL_STEPS)
     return Section(
         "Funnel",
-        "Products on sale, and how many of them are through each step; indexed is of those that are to be in Ximilar.",
-        ("Brand", "Collected", "Photographed", "Glued", "Indexed", "Published"),
-        [row(one.name, {name: getattr(one.standing, name) for name in names}) for one in report.brands],
+        "Products on sale, and how many of them have completed each step. For Ximilar, the share is that of the "
+        "products selected for it.",
+        ("Brand", "Collected", *FUNNEL_STEPS.values()),
+        [row(brand.name, {name: getattr(brand.totals, name) for name in names}) for brand in report.brands],
         total=row("All", {name: report.total(name) for name in names}),
     )
 
@@ -80,65 +100,62 @@ def work(report: CatalogReport) -> Section:
     """What is due, and when it will be done."""
     rows = []
     for one in report.work:
-        tone: Tone = "quiet" if one.paused else "" if one.going and one.seconds is not None else "warn"
+        tone: Tone = "quiet" if one.paused else "" if one.active and one.seconds is not None else "warn"
         rows.append(
             [
                 Cell(stage_name(one.stage), report.name_of(one.brand)),
                 Cell(count(one.due)),
-                Cell(done_in(one.seconds, going=one.going, paused=one.paused), tone=tone),
+                Cell(expected_end(one.seconds, active=one.active, paused=one.paused), tone=tone),
                 Cell(rate(one.per_second)),
-                Cell(count(one.in_hand) if one.in_hand else "–", tone="" if one.in_hand else "quiet"),
+                Cell(count(one.leased)) if one.leased else _NONE,
             ]
         )
     return Section(
         "Due now",
-        "Products that wait for a stage; the rate is that of its last runs.",
-        ("Stage and brand", "Due", "Done", "Rate", "In hand"),
+        "Products that wait for a stage. The rate is that of the stage's last runs.",
+        ("Stage and brand", "Due", "Done", "Rate", "Leased"),
         rows,
         empty="Nothing is due.",
     )
 
 
 def failures(report: CatalogReport) -> Section:
-    """Why products fail, most frequent reasons first."""
-    shown = [*report.failing, *report.rejected]
-    listed = sum(one.products for one in report.failing)
-    rest = report.failing_products - listed
-    more = f" {count(rest)} more fail for reasons that are rarer." if rest > 0 else ""
+    """Why products fail, the most frequent reasons first."""
+    rest = report.failing_products - sum(one.products for one in report.failing)
+    more = f" {count(rest)} more products fail for less frequent reasons." if rest > 0 else ""
     return Section(
         "Failures",
-        f"Products that wait for another try or were given up, and items that the last scrape could not read.{more}",
-        ("Stage and brand", "Products", "Given up", "Reason", "For example"),
-        [_failure(report, one) for one in shown],
+        "Products that wait for a retry or were given up, and items of the last scrape that were rejected." + more,
+        ("Stage and brand", "Products", "Given up", "Reason", "Examples"),
+        [_failure(report, one) for one in (*report.failing, *report.rejected)],
         empty="No product fails.",
         numeric=False,
     )
 
 
 def _failure(report: CatalogReport, one: FailingProducts) -> list[Cell]:
-    examples = [f"{harmless(id, 40)} {harmless(name, 40)}" if name else harmless(id, 40) for id, name in one.examples]
+    examples = [f"{one_line(id, 40)} {one_line(name, 40)}" if name else one_line(id, 40) for id, name in one.examples]
     rejected = one.stage == "raw_products"
     return [
         Cell(stage_name(one.stage), report.name_of(one.brand)),
         Cell(count(one.products)),
         Cell("rejected" if rejected else count(one.given_up), tone="" if one.given_up or rejected else "quiet"),
-        Cell(foreign=[harmless(one.reason)], said=harmless(one.detail or "", 120)),
-        Cell(foreign=examples),
+        Cell(quotes=[one_line(one.reason)], detail=one_line(one.detail or "", 120)),
+        Cell(quotes=examples),
     ]
 
 
-_TONES: dict[str, Tone] = {"fine": "", "late": "warn", "failing": "bad", "paused": "warn"}
+_TONES: Mapping[str, Tone] = {"fine": "", "late": "warn", "failing": "bad", "paused": "warn"}
 
 
 def freshness(report: CatalogReport) -> Section:
     """When each stage last succeeded, by brand."""
 
     def cell(one: StageFreshness) -> Cell:
-        if one.state in ("not configured", "no shops", "never"):
+        if one.state in ("not configured", "no stores", "never"):
             return Cell(one.state, tone="quiet")
-        return Cell(
-            ago(one.succeeded_at, report.at), "" if one.state == "fine" else one.state, _TONES.get(one.state, "quiet")
-        )
+        note = "" if one.state == "fine" else one.state
+        return Cell(ago(one.succeeded_at, report.at), note, _TONES.get(one.state, "quiet"))
 
     return Section(
         "Freshness",
@@ -151,65 +168,61 @@ def freshness(report: CatalogReport) -> Section:
     )
 
 
-def shops(report: CatalogReport) -> Section:
-    """What the shops have of each brand."""
+def stores(report: CatalogReport) -> Section:
+    """The stock of each brand in its stores."""
     rows = []
-    for one in report.brands:
-        if (stock := one.stock) is None:
-            rows.append(
-                [
-                    Cell(one.name),
-                    Cell("not configured" if one.has_stores else "no shops", tone="quiet"),
-                    *[Cell("–", tone="quiet")] * 3,
-                ]
-            )
+    for brand in report.brands:
+        if (stock := brand.stock) is None:
+            reason = Cell("not configured" if brand.has_stores else "no stores", tone="quiet")
+            rows.append([Cell(brand.name), reason, _NONE, _NONE, _NONE])
             continue
-        part = share(stock.in_stock, stock.checked)
+        in_stock = share(stock.in_stock, stock.checked)
         rows.append(
             [
-                Cell(one.name),
+                Cell(brand.name),
                 Cell(f"{count(stock.heard)} of {count(stock.shops)}"),
-                Cell(count(stock.checked), share(stock.checked, one.standing.active)),
-                Cell(count(stock.in_stock), part, bar=_part(stock.in_stock, stock.checked)),
-                Cell(count(max(one.standing.active - stock.checked, 0)), tone="quiet"),
+                Cell(count(stock.checked), share(stock.checked, brand.totals.active)),
+                Cell(count(stock.in_stock), in_stock, bar=_fraction(stock.in_stock, stock.checked)),
+                Cell(count(max(brand.totals.active - stock.checked, 0)), tone="quiet"),
             ]
         )
     return Section(
-        "Shops",
-        "Shops that answered lately, of those that are known; products by the latest answers of these shops.",
-        ("Brand", "Shops", "Checked", "In stock", "Not known"),
+        "Stores",
+        "Stores with a recent response, of all known stores; products by the latest responses of these stores.",
+        ("Brand", "Stores", "Checked", "In stock", "Unknown"),
         rows,
     )
 
 
 def growth(report: CatalogReport) -> Section:
-    """Each brand against a week and a month ago."""
+    """Each brand compared with a week and a month ago."""
 
-    def row(one: BrandReport) -> list[Cell]:
-        of = one.growth
-        products = [day.standing.active if day else None for day in (of.week_ago, of.month_ago)]
-        photos = [day.stored.photos if day else None for day in (of.week_ago, of.month_ago)]
+    def row(brand: BrandReport) -> list[Cell]:
+        history = brand.growth
+        former = (history.week_ago, history.month_ago)
+        active, photos = brand.totals.active, brand.stored.photos
         return [
-            Cell(one.name),
-            Cell(count(one.standing.active), line=[day.standing.active for day in of.days]),
-            *(Cell(change(one.standing.active, before)) for before in products),
-            Cell(count(one.stored.photos)),
-            *(Cell(change(one.stored.photos, before)) for before in photos),
-            Cell(count(of.week.new), f"{count(of.month.new)} in 30 days"),
-            Cell(count(of.week.vanished), f"{count(of.month.vanished)} in 30 days"),
-            Cell(size(one.stored.bytes)),
+            Cell(brand.name),
+            Cell(count(active), line=[day.standing.active for day in history.days]),
+            *(Cell(change(active, day.standing.active if day else None)) for day in former),
+            Cell(count(photos)),
+            *(Cell(change(photos, day.stored.photos if day else None)) for day in former),
+            Cell(count(history.week.new), f"{count(history.month.new)} in 30 days"),
+            Cell(count(history.week.vanished), f"{count(history.month.vanished)} in 30 days"),
+            Cell(size(brand.stored.bytes)),
         ]
 
     return Section(
         "Growth",
-        "Against 7 and 30 days ago; a dash where nobody looked then. New and gone are what scrapes found in 7 days.",
+        "Changes within 7 and 30 days. A dash means that nothing was recorded then. New and gone are the products that "
+        "scrapes found new or missing within 7 days.",
         (
             "Brand", "Products", "Products, 7 days", "Products, 30 days", "Photos", "Photos, 7 days", "Photos, 30 days",
             "New", "Gone", "Stored",
         ),
-        [row(one) for one in report.brands],
+        [row(brand) for brand in report.brands],
     )  # fmt: skip
 
 
-def _part(part: int, whole: int) -> float | None:
+def _fraction(part: int, whole: int) -> float | None:
     return part / whole if whole > 0 else None

@@ -1,18 +1,18 @@
-"""Numbers and moments in words, and text of others made harmless to look at. Nothing here knows HTML or Markdown."""
+"""Numbers and times as the report writes them, and untrusted text on one line. Nothing here knows HTML or Markdown."""
 
 import re
 import unicodedata
 from datetime import datetime, timedelta
 
 from unde_catalog.stage_specs import STAGE_SPECS
-from unde_catalog.text import duration
+from unde_catalog.text import duration, shorten
 
-LONGEST = 80  # characters of a name that are shown
+NAME_LIMIT = 80  # characters of a name
 
 
 def stage_name(stage: str) -> str:
-    """What people call a stage."""
-    return STAGE_SPECS[stage].label if stage in STAGE_SPECS else harmless(stage)
+    """The label of a stage."""
+    return STAGE_SPECS[stage].label if stage in STAGE_SPECS else one_line(stage)
 
 
 def count(number: int) -> str:
@@ -21,7 +21,7 @@ def count(number: int) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """E.g. `97 %`; 100 and 0 only where that is all or nothing, "" of nothing at all."""
+    """E.g. `97 %`. 100 and 0 stand only for all and nothing; "" where the whole is 0."""
     if whole <= 0:
         return ""
     percent = round(100 * part / whole)
@@ -33,40 +33,38 @@ def share(part: int, whole: int) -> str:
 
 
 def change(now: int, before: int | None) -> str:
-    """E.g. `+12`, `−3`, `0`; a dash where nothing is known of before."""
+    """E.g. `+12`, `−3`, `0`; a dash where the former number is unknown."""
     if before is None:
         return "–"
     return f"+{now - before:,}" if now > before else f"{now - before:,}".replace("-", "−")
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
-    """E.g. `12 minutes ago`; `never` where there is none."""
+    """E.g. `12 minutes ago`; `never` for None."""
     if moment is None:
         return "never"
     seconds = (now - moment).total_seconds()
     return "just now" if seconds < 60 else f"{duration(seconds)} ago"
 
 
-def done_in(seconds: float | None, *, going: bool, paused: bool) -> str:
-    """When work is done that takes so long at its rate (None: no rate is known)."""
+def expected_end(seconds: float | None, *, active: bool, paused: bool) -> str:
+    """When work ends that takes this long at its rate (None: the rate is unknown)."""
     if paused:
-        return "when it is resumed"
-    if seconds is None:
-        return "not at this rate"
-    if timedelta(seconds=seconds) > timedelta(days=365):
-        return "not at this rate"
+        return "after it is resumed"
+    if seconds is None or timedelta(seconds=seconds) > timedelta(days=365):
+        return "unknown: no progress"
     length = f"about {duration(seconds)}"
-    return f"in {length}" if going else f"nobody is at it; it takes {length}"
+    return f"in {length}" if active else f"not in progress; takes {length}"
 
 
 def rate(per_second: float) -> str:
-    """E.g. `4.2 a second`, `30 an hour`; a dash where there is none."""
+    """E.g. `4.2 per second`, `30.0 per hour`; a dash for 0."""
     if per_second <= 0:
         return "–"
-    for unit, name in ((1, "a second"), (60, "a minute")):
-        if per_second * unit >= 1:
-            return f"{per_second * unit:,.1f} {name}"
-    return f"{per_second * 3600:,.1f} an hour"
+    for seconds, unit in ((1, "second"), (60, "minute")):
+        if per_second * seconds >= 1:
+            return f"{per_second * seconds:,.1f} per {unit}"
+    return f"{per_second * 3600:,.1f} per hour"
 
 
 def size(number: int) -> str:
@@ -80,16 +78,15 @@ def size(number: int) -> str:
 
 
 def moment(at: datetime) -> str:
-    """E.g. `2026-03-01 04:20 UTC`, of a moment in UTC."""
+    """E.g. `2026-03-01 04:20 UTC`, for a time in UTC."""
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
-def harmless(text: str, longest: int = LONGEST) -> str:
-    """Text of others on one line, without what is invisible or turns the direction of writing, and not too long."""
-    seen = "".join(
+def one_line(text: str, limit: int = NAME_LIMIT) -> str:
+    """Untrusted text on one line of at most `limit` characters, without invisible characters and direction marks."""
+    visible = "".join(
         " " if char.isspace() or unicodedata.category(char) == "Cc" else char
-        for char in text[: 4 * longest]
+        for char in text[: 4 * limit]
         if char.isspace() or unicodedata.category(char) not in ("Cf", "Cs", "Co", "Cn")
     )
-    seen = re.sub(r" +", " ", seen).strip()
-    return seen if len(seen) <= longest else seen[: longest - 1].rstrip() + "…"
+    return shorten(re.sub(r" +", " ", visible).strip(), limit)

@@ -1,4 +1,4 @@
-"""The report's numbers, on rows made by hand and on the sandbox's catalogue."""
+"""The numbers of the report, from rows written by the tests and from the sandbox's catalogue."""
 
 import logging
 import re
@@ -10,7 +10,7 @@ import pytest
 
 from unde_catalog.backends import Backends
 from unde_catalog.operations.quality.freshness import fresh
-from unde_catalog.operations.report.catalog import key_of, render, store
+from unde_catalog.operations.report.catalog import build, key_of, store
 from unde_catalog.operations.report.gather import gather
 from unde_catalog.operations.report.numbers import CatalogReport, DueWork
 from unde_catalog.settings.environment import load_settings
@@ -29,7 +29,7 @@ from unde_catalog.stores.staging.reports.totals import (
 )
 from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.support.due import add_products, execute, set_now
-from unde_catalog_tests.support.reports import taken
+from unde_catalog_tests.support.reports import parsed
 from unde_catalog_tests.support.roles import acting_as
 
 ZARA = ("originals", "zara")
@@ -37,17 +37,17 @@ ZARA = ("originals", "zara")
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # no .env of a developer's here
+    monkeypatch.chdir(tmp_path)  # away from a developer's .env
 
 
-def look(db: Database, **changes: object) -> CatalogReport:
+def gathered(db: Database, **changes: object) -> CatalogReport:
     return gather(db, load_settings().model_copy(update=changes))
 
 
 def ran(
     db: Database, ago: str, status: str = "success", name: str = "originals_zara", done: int = 0, note: str = ""
 ) -> None:
-    """A run of ten seconds that ended so long ago."""
+    """A run of ten seconds that ended this long ago."""
     execute(
         db,
         "INSERT INTO scraper_logs (scraper_name, status, started_at, completed_at, error_message, metadata)"
@@ -58,7 +58,7 @@ def ran(
     )  # fmt: skip
 
 
-def test_products_are_counted_by_how_far_they_have_come(db: Database) -> None:
+def test_products_are_counted_by_the_steps_they_have_completed(db: Database) -> None:
     add_products(db, 2)
     add_products(db, 3, first=3, image_status="uploaded", index_scope="pilot", ximilar_status="pending")
     add_products(db, 4, first=6, image_status="collage_ready", index_scope="pilot", ximilar_status="partial")
@@ -83,32 +83,32 @@ def test_stored_objects_are_counted_with_their_bytes(db: Database) -> None:
     assert db.run(totals.stored) == {"zara": StorageTotals(photos=2, collages=1, bytes=900)}
 
 
-def test_the_latest_answer_of_each_shop_says_what_is_in_stock(db: Database) -> None:
+def test_the_latest_response_of_each_store_decides_what_is_in_stock(db: Database) -> None:
     execute(db, "INSERT INTO raw_stores (brand, store_id) VALUES ('zara', 1), ('zara', 2), ('zara', 3), ('oysho', 7)")
     row = (
         "INSERT INTO raw_availability (brand, store_id, product_id, sizes_in_stock, fetched_at)"
         " VALUES ('zara', %s, %s, %s, '2026-03-02 00:30 UTC'::timestamptz - %s::interval)"
     )
-    for shop, product, sizes, ago in (
+    for store_id, product, sizes, ago in (
         (1, "a", '["M"]', "40 minutes"), (1, "a", "[]", "10 minutes"),  # sold out after midnight
         (1, "b", "[]", "40 minutes"), (2, "b", '["S"]', "20 minutes"),
         (1, "c", '["S"]', "10 minutes"),
-        (3, "d", '["S"]', "5 hours"),  # too old to say
+        (3, "d", '["S"]', "5 hours"),  # too old to count
     ):  # fmt: skip
-        execute(db, row, shop, product, sizes, ago)
+        execute(db, row, store_id, product, sizes, ago)
     with db.transaction() as cursor:
         set_now(cursor, "2026-03-02 00:30 UTC")
         found = totals.stock(cursor, timedelta(hours=3))
     assert found == {"zara": StockTotals(shops=3, heard=2, checked=3, in_stock=2), "oysho": StockTotals(shops=1)}
 
 
-def test_failures_are_told_by_reason_with_products_that_show_them(db: Database) -> None:
+def test_failures_are_grouped_by_reason_with_examples(db: Database) -> None:
     ids = add_products(db, 6, name="A SHIRT")
     fail = "UPDATE due_work SET reason = %s, detail = %s, given_up = %s, attempts = 1 WHERE product_id = ANY(%s)"
     execute(db, fail, "http_404", "404 Not Found", True, ids[:3])
     execute(db, fail, "http_503", None, False, ids[3:5])
     execute(db, fail, "http_503", None, False, ids[5:])
-    execute(db, "UPDATE raw_products SET active = false WHERE id = %s", ids[5])  # nobody misses its photos
+    execute(db, "UPDATE raw_products SET active = false WHERE id = %s", ids[5])  # off sale, so not a failure
     found, products = db.run(totals.failing, ("originals",), ("zara",), 1, 2)
     assert products == 5
     (one,) = found
@@ -117,7 +117,7 @@ def test_failures_are_told_by_reason_with_products_that_show_them(db: Database) 
     assert db.run(totals.failing, ("originals",), ("oysho",), 9) == ([], 0)
 
 
-def test_items_that_the_last_scrape_could_not_read_are_told(db: Database) -> None:
+def test_rejected_items_of_the_last_scrape_are_counted(db: Database) -> None:
     for reason in ("old", "no_id"):
         (scrape,) = execute(
             db, "INSERT INTO scrapes (brand, state, started_at, finished_at) VALUES ('zara', 'complete', now(), now())"
@@ -133,51 +133,51 @@ def test_items_that_the_last_scrape_could_not_read_are_told(db: Database) -> Non
     ]
 
 
-def test_due_work_is_counted_and_what_is_in_hand_of_it(db: Database) -> None:
+def test_due_and_leased_work_are_counted(db: Database) -> None:
     ids = add_products(db, 5)
     execute(db, "UPDATE due_work SET due_at = now() + interval '1 hour' WHERE product_id = %s", ids[0])
     execute(db, "UPDATE due_work SET leased_until = now() + interval '1 hour' WHERE product_id = %s", ids[1])
     assert db.run(totals.due, ("originals", "collages"), ("zara", "oysho")) == [DueTotals(*ZARA, 4, 1)]
 
 
-def test_work_ends_at_the_rate_of_the_last_runs_while_somebody_is_at_it(db: Database) -> None:
+def test_the_end_of_work_is_estimated_from_the_rate_of_the_last_runs(db: Database) -> None:
     def work() -> DueWork:
-        (found,) = look(db).work
+        (found,) = gathered(db).work
         return found
 
     add_products(db, 100)
-    assert (work().seconds, work().going) == (None, False)
+    assert (work().seconds, work().active) == (None, False)
     ran(db, "2 hours", done=20)
-    ran(db, "1 hour", done=0)  # had nothing to do: says nothing about the rate
-    assert (work().per_second, work().seconds, work().going) == (2.0, 50.0, False)
+    ran(db, "1 hour", done=0)  # nothing was due: the rate is unknown
+    assert (work().per_second, work().seconds, work().active) == (2.0, 50.0, False)
     ran(db, "3 minutes", done=60)
-    assert (work().per_second, work().seconds, work().going, work().paused) == (4.0, 25.0, True, False)
-    db.run(pauses.pause, "zara", "*", "the shop moves")
+    assert (work().per_second, work().seconds, work().active, work().paused) == (4.0, 25.0, True, False)
+    db.run(pauses.pause, "zara", "*", "the store moves")
     assert work().paused
 
 
-def test_how_fresh_a_stage_is_follows_from_its_runs_and_from_what_is_due(db: Database) -> None:
+def test_freshness_follows_from_runs_and_due_work(db: Database) -> None:
     def state(stage: str = "originals") -> str:
-        return look(db).freshness[stage, "zara"].state
+        return gathered(db).freshness[stage, "zara"].state
 
     assert state() == "never"
     ran(db, "3 hours")
     assert state() == "fine"  # nothing is due
     (due,) = add_products(db, 1)
-    assert state() == "fine"  # it is due since a moment ago
+    assert state() == "fine"  # it became due a moment ago
     execute(db, "UPDATE due_work SET due_at = now() - interval '61 minutes' WHERE product_id = %s", due)
     assert state() == "late"
     execute(db, "UPDATE due_work SET leased_until = now() + interval '1 hour' WHERE product_id = %s", due)
-    assert state() == "fine"  # a run that takes this long is at work
+    assert state() == "fine"  # a long run is in progress
     execute(db, "UPDATE due_work SET leased_until = NULL WHERE product_id = %s", due)
     ran(db, "1 minute", "error")
-    one = look(db).freshness[ZARA]
-    assert (one.state, one.said) == ("failing", "it stopped")
+    one = gathered(db).freshness[ZARA]
+    assert (one.state, one.message) == ("failing", "it stopped")
     ran(db, "0 s")
     assert state() == "fine"
     ran(db, "0 s", note="not configured: set XIMILAR_API_TOKEN", name="ximilar_index_zara")
     assert state("ximilar_index") == "not configured"
-    assert look(db).freshness["ximilar_index", "zara"].succeeded_at is None
+    assert gathered(db).freshness["ximilar_index", "zara"].succeeded_at is None
     db.run(pauses.pause, "*", "originals", "")
     assert state() == "paused"
 
@@ -193,84 +193,84 @@ def test_report_and_check_call_a_stage_late_at_the_same_age(db: Database, stage:
         execute(db, "DELETE FROM scraper_logs")
         ran(db, age, name=f"{stage}_zara")
         execute(db, "UPDATE due_work SET due_at = now() - %s::interval WHERE stage = %s", age, stage)
-        assert look(db).freshness[stage, "zara"].state == state
+        assert gathered(db).freshness[stage, "zara"].state == state
         assert fresh(stage, "zara", db.run(stage_times, stage, "zara"), None).holds == (state == "fine")
 
 
-def test_a_week_and_a_month_ago_are_known_from_the_days_before(db: Database) -> None:
+def test_growth_compares_with_recorded_days(db: Database) -> None:
     add_products(db, 3)
     execute(
         db, "INSERT INTO scrapes (brand, state, started_at, finished_at, counts) VALUES"
         " ('zara', 'complete', now(), now() - interval '1 day', '{\"new\": 3, \"vanished\": 1}'),"
         " ('zara', 'complete', now(), now() - interval '9 days', '{\"new\": 5, \"changed\": 2}')",
     )  # fmt: skip
-    assert look(db).brands[0].growth.week_ago is None
+    assert gathered(db).brands[0].growth.week_ago is None
     for days, products in ((7, 2), (33, 1)):
         then = BrandTotals(active=products)
         with db.transaction() as cursor:
             cursor.execute("SELECT set_config('unde.now', (now() - %s * interval '1 day')::text, true)", (days,))
             catalog_days.record(cursor, "zara", then, StorageTotals(), totals.now(cursor))
-    growth = look(db).brands[0].growth
+    growth = gathered(db).brands[0].growth
     assert growth.week_ago is not None and growth.week_ago.standing.active == 2
-    assert growth.month_ago is not None and growth.month_ago.standing.active == 1  # the last look before it
+    assert growth.month_ago is not None and growth.month_ago.standing.active == 1  # the last day recorded before it
     assert [day.standing.active for day in growth.days] == [1, 2, 3]
     assert (growth.week, growth.month) == (Changes(new=3, vanished=1), Changes(new=8, changed=2, vanished=1))
     assert execute(db, "SELECT count(*) AS n FROM catalog_days WHERE brand = 'zara'") == [{"n": 3}]
 
 
-def test_the_objects_of_a_big_catalogue_are_counted_once_a_day(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_objects_of_a_big_catalogue_are_counted_once_a_day(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unde_catalog.operations.report.gather._BIG", 0)
     (one,) = add_products(db, 1)
-    assert look(db).total("collages") == 0
+    assert gathered(db).total("collages") == 0
     execute(db, "INSERT INTO product_collages VALUES (%s, 'k', 's', 1, 1, 700, now())", one)
-    assert look(db).total("collages") == 0
+    assert gathered(db).total("collages") == 0
     execute(db, "UPDATE catalog_days SET counted_at = counted_at - interval '25 hours'")
-    assert look(db).total("collages") == 1
+    assert gathered(db).total("collages") == 1
 
 
 def test_an_empty_catalogue_has_a_report(db: Database) -> None:
-    found = look(db)
+    found = gathered(db)
     assert (found.total("active"), found.work, found.failing, found.pauses) == (0, [], [], [])
     assert len(found.brands) == 7
     assert {key: one.state for key, one in found.freshness.items() if one.state != "never"} == {
-        ("raw_stores", "bakai"): "no shops", ("availability", "bakai"): "no shops",
+        ("raw_stores", "bakai"): "no stores", ("availability", "bakai"): "no stores",
     }  # fmt: skip
 
 
-def test_the_report_of_the_sandbox_s_catalogue_tells_what_is_there(backends: Backends) -> None:
+def test_the_report_of_the_sandbox_shows_what_is_stored(backends: Backends) -> None:
     for stage in ("raw_products", "raw_stores", "originals", "collages", "availability"):
         options = RunOptions(limit=15 if stage == "originals" else None, force=stage == "availability")
         run_stage(stage, "zara", backends, options, logging.getLogger("test"))
-    made = render(backends)
-    zara = made.report.brands[0]
+    rendered = build(backends)
+    zara = rendered.report.brands[0]
     photos = len(list(backends.store.list("originals/zara")))
-    assert zara.standing == BrandTotals(20, 0, photographed=15, glued=15)
+    assert zara.totals == BrandTotals(20, 0, photographed=15, glued=15)
     assert (zara.stored.photos, zara.stored.collages) == (photos, 15)
     kept = [*backends.store.list("originals"), *backends.store.list("collages")]
     assert zara.stored.bytes == sum(one.size for one in kept)
     in_stock = execute(
         backends.db, "SELECT count(DISTINCT product_id) AS n FROM raw_availability WHERE sizes_in_stock <> '[]'"
     )
-    shops = len(load_settings().brands["zara"].stores)
-    assert zara.stock == StockTotals(shops=shops, heard=shops, checked=20, in_stock=in_stock[0]["n"])
-    assert [(one.stage, one.due) for one in made.report.work] == [("originals", 5), ("production_catalog", 15)]
-    assert made.report.freshness[ZARA].state == "fine"
-    assert store(backends, made) == backends.store.public_url(key_of(backends.settings))
-    assert backends.store.get(key_of(backends.settings)).decode() == made.page
-    assert "Zara" in taken(made.page).said("th")
+    stores = len(load_settings().brands["zara"].stores)
+    assert zara.stock == StockTotals(shops=stores, heard=stores, checked=20, in_stock=in_stock[0]["n"])
+    assert [(one.stage, one.due) for one in rendered.report.work] == [("originals", 5), ("production_catalog", 15)]
+    assert rendered.report.freshness[ZARA].state == "fine"
+    assert store(backends, rendered) == backends.store.public_url(key_of(backends.settings))
+    assert backends.store.get(key_of(backends.settings)).decode() == rendered.page
+    assert "Zara" in parsed(rendered.page).text_of("th")
 
 
-def test_a_worker_that_serves_everything_may_make_the_report(db: Database) -> None:
+def test_the_scraper_role_may_build_the_report(db: Database) -> None:
     with acting_as(db, "scraper") as cursor:
         assert totals.brand_totals(cursor) == {}
         catalog_days.record(cursor, "zara", BrandTotals(), StorageTotals(), totals.now(cursor))
         assert runs.changes(cursor, timedelta(days=7)) == {}
 
 
-def test_the_report_s_indexes_are_there_and_serve_it(db: Database, direct: str) -> None:
+def test_the_queries_of_the_report_use_indexes(db: Database, direct: str) -> None:
     with psycopg.connect(direct) as connection:
-        connection.execute("SET LOCAL enable_seqscan = off")  # a test's tables are small, ...
-        connection.execute("SET LOCAL enable_bitmapscan = off")  # ... so that any index does for all that is active
+        connection.execute("SET LOCAL enable_seqscan = off")  # the tables of a test are small
+        connection.execute("SET LOCAL enable_bitmapscan = off")  # else any index serves all active products
         for query, index in (
             ("SELECT brand, image_status, count(*) FROM raw_products WHERE active GROUP BY 1, 2", "standing"),
             ("SELECT reason FROM due_work WHERE reason IS NOT NULL AND stage = 'x' AND brand = 'y'", "due_work_reason"),
@@ -280,7 +280,7 @@ def test_the_report_s_indexes_are_there_and_serve_it(db: Database, direct: str) 
             assert index in str(plan)
 
 
-def test_in_a_bucket_only_who_is_told_finds_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_in_a_bucket_the_key_of_the_page_is_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     assert key_of(load_settings()) == "reports/catalog.html"
     for name, value in {"ENDPOINT": "http://127.0.0.1:1", "ACCESS_KEY": "key", "SECRET_KEY": "planted"}.items():

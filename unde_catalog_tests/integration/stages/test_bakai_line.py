@@ -6,7 +6,7 @@ from collections.abc import Callable
 from unde_catalog.backends import Backends
 from unde_catalog.cli.status import status, status_view
 from unde_catalog.operations.report.gather import gather
-from unde_catalog.operations.report.sections import shops
+from unde_catalog.operations.report.sections import stores
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stage_specs import STAGES
 from unde_catalog.stages.availability import recurring as due_state
@@ -57,6 +57,6 @@ def test_wherever_shops_are_shown_it_says_that_it_has_none(backends: Backends) -
     told = status_view(status(db, recurring)).plain
     assert NO_SHOPS in told.partition("BakaiMarket")[2]
     report = gather(db, settings)
-    assert report.freshness["availability", "bakai"].state == "no shops"
-    (cells,) = [row for row in shops(report).rows if row[0].text == "BakaiMarket"]
-    assert cells[1].text == "no shops"
+    assert report.freshness["availability", "bakai"].state == "no stores"
+    (cells,) = [row for row in stores(report).rows if row[0].text == "BakaiMarket"]
+    assert cells[1].text == "no stores"
