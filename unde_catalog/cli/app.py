@@ -39,6 +39,7 @@ from unde_catalog.settings.search import SEARCH_PORT
 from unde_catalog.stage_specs import DUE_STAGES, STAGES
 from unde_catalog.stages.availability import recurring
 from unde_catalog.stages.run import run_stage
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stages.visual_index.vector_store import VectorStoreUnavailable
 from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog.stores.db.postgres_tools import ToolFailed
@@ -201,7 +202,7 @@ def run(
     with _open_backends() as backends:
         for one in [brand] if brand else BRANDS:
             try:
-                report = run_stage(stage, one, backends, options, logging.getLogger("unde_catalog"))
+                report = run_stage(stage, StageRun(one, backends, options, logging.getLogger("unde_catalog")))
             except StageStopped as error:  # the other brands still run
                 stopped = True
                 _print_error(error)

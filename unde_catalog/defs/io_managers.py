@@ -16,7 +16,7 @@ from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.run_metadata import fail_in_one_sentence, location_of, metadata_of
 from unde_catalog.stages.photos import manifest
 from unde_catalog.stages.raw_products.collect import ProductStream
-from unde_catalog.stages.run import merge
+from unde_catalog.stages.run import merge_products
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog.stores.staging.products import product_rows
@@ -57,7 +57,7 @@ class PostgresProductIOManager(dg.IOManager):
             fail_in_one_sentence(f"raw_products of {obj.brand} could not begin"),
             self._open_backends.open() as backends,
         ):
-            report = merge(obj, backends)
+            report = merge_products(obj, backends)
             rows = rows_of("raw_products", obj.brand, backends, context.log)
         context.log.info(report.sentence())
         context.add_output_metadata({**metadata_of(report), **rows, **lineage_of("raw_products")})

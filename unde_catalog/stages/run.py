@@ -1,6 +1,6 @@
-"""The stages by name and in order, and the one call that runs one: assets and the command line both make it.
+"""The one call that runs a stage, for assets and the command line alike; it also keeps the run's row in scraper_logs.
 
-A stage's own modules are imported where it runs: whoever only wants the names needs no image or HTTP library.
+What a stage does is in its package; names, order and schedules of the stages are in `stage_specs.py`.
 """
 
 import logging
@@ -10,177 +10,84 @@ from typing import TYPE_CHECKING
 from unde_catalog.backends import Backends
 from unde_catalog.brands import brand_for
 from unde_catalog.stage_specs import STAGES
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog.stores.staging.due_work import pauses, stage_runs
-from unde_catalog.worker.handler import OnStored, StageStopped
-from unde_catalog.worker.report import RunOptions, StageReport
+from unde_catalog.worker.handler import StageStopped
+from unde_catalog.worker.report import StageReport
 
 if TYPE_CHECKING:
     from unde_catalog.stages.raw_products.collect import ProductStream
 
 
-def run_stage(
-    stage: str,
-    brand: str,
-    backends: Backends,
-    options: RunOptions,
-    log: logging.Logger,
-    keep: OnStored | None = None,
-) -> StageReport:
-    """Run a stage for a brand and write its row in scraper_logs; `keep` is told what objects were stored.
+def run_stage(stage: str, stage_run: StageRun) -> StageReport:
+    """Run a stage for a brand. While the stage or the brand is paused the run does nothing, and its note says so.
 
-    What an operator has paused does nothing, and its note says why.
-
-    `StageStopped` when something stands in the way of all of it; ValueError for an unknown stage, brand or product.
+    `StageStopped` when something prevents all of the work; ValueError for an unknown stage, brand or product.
     """
-    brand_for(brand)
+    brand_for(stage_run.brand)
     if stage not in STAGES:
         raise ValueError(f"unknown stage {stage!r}; the stages are {', '.join(STAGES)}")
-    if stage == "raw_products":
-        from unde_catalog.stages.raw_products.collect import ProductStream
-
-        return merge(ProductStream(brand, backends.settings, options, log), backends)
-    if stage == "raw_stores":
-        from unde_catalog.stages.availability.run import find_stores
-
-        return _logged(stage, brand, backends, options, log, lambda: find_stores(brand, backends))
-    return _logged(
-        stage, brand, backends, options, log, lambda: _DUE_STAGES[stage](brand, backends, options, log, keep)
-    )
+    return _logged(stage, stage_run, lambda: _function_of(stage)(stage_run))
 
 
-def merge(stream: "ProductStream", backends: Backends) -> StageReport:
-    """Run the raw_products stage: what `run_worker` does of it, for whoever was handed the stream."""
-    return _logged(
-        "raw_products", stream.brand, backends, stream.options, stream.log, lambda: stream.merge(backends.db)
-    )
+def merge_products(stream: "ProductStream", backends: Backends) -> StageReport:
+    """Run the raw_products stage for a stream that was made elsewhere; otherwise as `run_stage`."""
+    stage_run = StageRun(stream.brand, backends, stream.options, stream.log)
+    return _logged("raw_products", stage_run, lambda: stream.merge(backends.db))
 
 
-def _logged(
-    stage: str,
-    brand: str,
-    backends: Backends,
-    options: RunOptions,
-    log: logging.Logger,
-    work: Callable[[], StageReport],
-) -> StageReport:
-    row = backends.db.run(stage_runs.begin, stage, brand, options.run_id)
-    why_paused = backends.db.run(pauses.paused, stage, brand)
+def _function_of(stage: str) -> Callable[[StageRun], StageReport]:
+    """The stage's own `run`. It is imported here, so that a process loads the libraries of the stages it runs only."""
+    match stage:
+        case "raw_products":
+            from unde_catalog.stages.raw_products.collect import run
+        case "raw_stores":
+            from unde_catalog.stages.availability.run import find_stores as run
+        case "originals":
+            from unde_catalog.stages.photos.originals import run
+        case "collages":
+            from unde_catalog.stages.photos.collages import run
+        case "ximilar_index":
+            from unde_catalog.stages.ximilar_index.run import run
+        case "visual_index":
+            from unde_catalog.stages.visual_index.run import run
+        case "availability":
+            from unde_catalog.stages.availability.run import check_stock as run
+        case "production_catalog":
+            from unde_catalog.stages.production_catalog.publish import run
+        case _:
+            raise AssertionError(f"{stage} has no package")
+    return run
+
+
+def _logged(stage: str, stage_run: StageRun, work: Callable[[], StageReport]) -> StageReport:
+    """Do the work between the first and the last writing of the run's row in scraper_logs."""
+    brand, db, log = stage_run.brand, stage_run.backends.db, stage_run.log
+    row = db.run(stage_runs.begin, stage, brand, stage_run.options.run_id)
+    why_paused = db.run(pauses.paused, stage, brand)
     try:
         report = StageReport(stage, brand, note=why_paused) if why_paused else work()
     except StageStopped as stopped:
-        _end(backends, row, "error", stopped.report, str(stopped), log)
+        _end(stage_run.backends, row, "error", stopped.report, str(stopped), log)
         raise
-    except (StorageUnavailable, DatabaseUnavailable) as cause:  # before there was anything to hand back
+    except (StorageUnavailable, DatabaseUnavailable) as cause:  # before any product was leased
         stopped = StageStopped(StageReport(stage, brand), cause)
-        _end(backends, row, "error", stopped.report, str(stopped), log)
+        _end(stage_run.backends, row, "error", stopped.report, str(stopped), log)
         raise stopped from cause
-    except BaseException as error:  # also a cancelled run: its row must not say "running" for ever
-        _end(backends, row, "error", StageReport(stage, brand), _what_broke(error), log)
+    except BaseException as error:  # a canceled run too: its row must not stay "running"
+        _end(stage_run.backends, row, "error", StageReport(stage, brand), _describe(error), log)
         raise
-    _end(backends, row, "success", report, None, log)
+    _end(stage_run.backends, row, "success", report, None, log)
     return report
 
 
-def _what_broke(error: BaseException) -> str:
-    """An engine's own exceptions, with which it interrupts a run, are no errors of Python's kind, and say nothing."""
+def _describe(error: BaseException) -> str:
     if isinstance(error, Exception):
         return f"{type(error).__name__}: {error}"
-    return "interrupted: it was cancelled, or its worker was told to end; what it did is kept, the rest is still due"
-
-
-def _originals(
-    brand: str, backends: Backends, options: RunOptions, log: logging.Logger, keep: OnStored | None
-) -> StageReport:
-    from unde_catalog.stages.photos.originals import OriginalsStage
-    from unde_catalog.worker.loop import run_worker
-
-    settings = backends.settings
-    handler = OriginalsStage(settings.brands[brand], settings, backends.store, backends.db)
-    return run_worker(handler, backends.db, brand, options, log, keep)
-
-
-def _collages(
-    brand: str, backends: Backends, options: RunOptions, log: logging.Logger, keep: OnStored | None
-) -> StageReport:
-    from unde_catalog.stages.photos.collages import CollagesStage
-    from unde_catalog.worker.loop import run_worker
-
-    return run_worker(CollagesStage(backends.settings, backends.store), backends.db, brand, options, log, keep)
-
-
-def _ximilar_index(
-    brand: str, backends: Backends, options: RunOptions, log: logging.Logger, keep: OnStored | None
-) -> StageReport:
-    from unde_catalog.stages.ximilar_index.client import Ximilar
-    from unde_catalog.stages.ximilar_index.stage import SharedPace, XimilarStage
-    from unde_catalog.worker.loop import run_worker
-
-    settings = backends.settings
-    token, collection = settings.ximilar_api_token, settings.ximilar_collection_id
-    if token is None or collection is None:
-        return StageReport(
-            "ximilar_index", brand, note="not configured: set XIMILAR_API_TOKEN and XIMILAR_COLLECTION_ID"
-        )
-    api = Ximilar(
-        str(settings.ximilar_api_url),
-        settings.ximilar_prefix,
-        token.get_secret_value(),
-        collection,
-        SharedPace(backends.db, settings.ximilar_rate_limit),
-    )
-    handler = XimilarStage(
-        api,
-        collection,
-        backends.store,
-        backends.db,
-        take_limit=settings.batch_size_of("ximilar_index"),
-        budget=settings.ximilar_monthly_credits,
-    )
-    return run_worker(handler, backends.db, brand, options, log, keep)
-
-
-def _visual_index(
-    brand: str, backends: Backends, options: RunOptions, log: logging.Logger, keep: OnStored | None
-) -> StageReport:
-    from unde_catalog.stages.visual_index.run import index_photos
-
-    return index_photos(brand, backends, options, log)
-
-
-def _availability(
-    brand: str, backends: Backends, options: RunOptions, log: logging.Logger, keep: OnStored | None
-) -> StageReport:
-    from unde_catalog.stages.availability.run import check_stock
-
-    return check_stock(brand, backends, options, log)
-
-
-def _production_catalog(
-    brand: str, backends: Backends, options: RunOptions, log: logging.Logger, keep: OnStored | None
-) -> StageReport:
-    from unde_catalog.stages.production_catalog.limits import limits_of
-    from unde_catalog.stages.production_catalog.publish import Publishing
-
-    try:
-        production = backends.production
-    except DatabaseUnavailable as down:
-        raise StageStopped(StageReport("production_catalog", brand), down) from down
-    if production is None:
-        return StageReport("production_catalog", brand, note="not configured: set PRODUCTION_DB_URL")
-    limits = limits_of(brand, backends.settings)
-    return Publishing(brand, backends.db, production, limits, options, log).publish()
-
-
-_DUE_STAGES = {
-    "originals": _originals,
-    "collages": _collages,
-    "ximilar_index": _ximilar_index,
-    "visual_index": _visual_index,
-    "availability": _availability,
-    "production_catalog": _production_catalog,
-}
+    # KeyboardInterrupt, SystemExit or Dagster's own exception for a canceled run: their messages say nothing.
+    return "interrupted: the run was canceled or its worker was stopped; finished work is kept, the rest is still due"
 
 
 def _end(
@@ -205,4 +112,4 @@ def _end(
             metadata=report.as_dict(),
         )
     except DatabaseUnavailable as error:  # must not hide why the stage stopped
-        log.warning("the row of this run in scraper_logs still says running: %s", error)
+        log.warning("the run's row in scraper_logs keeps the status running: %s", error)

@@ -23,6 +23,7 @@ from unde_catalog.backends import Backends
 from unde_catalog.sandbox.photos import garments
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.run import run_stage
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import Database
 from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.support.due import add_products, execute
@@ -90,7 +91,7 @@ def _fill(backends: Backends, few: bool) -> list[str]:
     with ThreadPoolExecutor(1) as thread:  # Playwright may run an event loop in this one
         for brand in BRANDS:
             options, log = RunOptions(root_run="1"), logging.getLogger("test")
-            thread.submit(run_stage, "visual_index", brand, backends, options, log).result()
+            thread.submit(run_stage, "visual_index", StageRun(brand, backends, options, log)).result()
     execute(
         backends.db,
         "INSERT INTO raw_stores (brand, store_id, name) SELECT 'zara', n, 'Mall ' || n FROM generate_series(1, %s) n",

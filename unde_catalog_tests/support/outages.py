@@ -13,6 +13,7 @@ import pytest
 from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.run import run_stage
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.report import RunOptions, StageReport
 from unde_catalog_tests.support.servers import Server
@@ -49,7 +50,7 @@ class Line:
         """A run of a stage, as the asset and the command line make it."""
         self.house.look()
         asked = RunOptions(run_id="a run", root_run="a run", **options)  # type: ignore[arg-type]
-        return run_stage(stage, BRAND, self.place, asked, self.log)
+        return run_stage(stage, StageRun(BRAND, self.place, asked, self.log))
 
     def stopped(self, stage: str, *said: str, logged: bool = True, **options: object) -> StageStopped:
         """A run that stops with one sentence in which all of `said` stands, told everywhere in the same words.

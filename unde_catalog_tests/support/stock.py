@@ -7,6 +7,7 @@ from typing import Any
 
 from unde_catalog.backends import Backends
 from unde_catalog.stages.run import run_stage
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.worker.report import RunOptions, StageReport
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.servers import Sandbox
@@ -16,7 +17,7 @@ Stock = dict[str, dict[int, list[str]]]  # sizes in stock by product and shop
 
 
 def run(backends: Backends, stage: str, brand: str = "zara", **options: Any) -> StageReport:
-    return run_stage(stage, brand, backends, RunOptions(**options), LOG)
+    return run_stage(stage, StageRun(brand, backends, RunOptions(**options), LOG))
 
 
 def truth(sandbox: Sandbox, backends: Backends, brand: str = "zara") -> Stock:

@@ -8,6 +8,7 @@ from psycopg.types.json import Jsonb
 
 from unde_catalog.backends import Backends
 from unde_catalog.stages.run import run_stage
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.worker.report import RunOptions, StageReport
 from unde_catalog_tests.support.due import add_products, execute
 from unde_catalog_tests.unit.drawn_photos import saved
@@ -69,7 +70,7 @@ class Visual:
     def run(self, brand: str = "zara", **options: Any) -> StageReport:
         self.runs += 1
         asked = RunOptions(**{"root_run": str(self.runs), **options})
-        return run_stage("visual_index", brand, self.place, asked, logging.getLogger("test"))
+        return run_stage("visual_index", StageRun(brand, self.place, asked, logging.getLogger("test")))
 
     def again(self) -> StageReport:
         """Run when the next tries have come due."""

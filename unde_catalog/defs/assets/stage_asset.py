@@ -13,6 +13,7 @@ from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.run_metadata import fail_in_one_sentence, metadata_of
 from unde_catalog.stages.photos.manifest import ManifestWriter
 from unde_catalog.stages.run import run_stage
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.worker.handler import StageStopped, StoredObject
 from unde_catalog.worker.report import RunOptions, StageReport
 
@@ -71,7 +72,7 @@ def work_off(
     stopped = None
     with fail_in_one_sentence(f"{stage} of {brand} could not begin"), backends.open() as opened:
         try:
-            report = run_stage(stage, brand, opened, options_of(context, config), context.log, keep)
+            report = run_stage(stage, StageRun(brand, opened, options_of(context, config), context.log, keep))
         except StageStopped as cause:
             report, stopped = cause.report, cause
         sheet = contact_sheet(sample, opened.store) if sample.seen else None
@@ -98,7 +99,7 @@ def tell_others(
     brand = brand or context.partition_key
     options = replace(options_of(context, config), day=day, poll_minutes=poll_minutes)
     with fail_in_one_sentence(f"{stage} of {brand} could not begin"), backends.open() as opened:
-        report = run_stage(stage, brand, opened, options, context.log)
+        report = run_stage(stage, StageRun(brand, opened, options, context.log))
         rows = rows_of(stage, brand, opened, context.log)
     context.log.info(report.sentence())
     return dg.MaterializeResult(metadata={**metadata_of(report), **rows, **lineage_of(stage)})

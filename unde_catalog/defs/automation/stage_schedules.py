@@ -23,7 +23,7 @@ from unde_catalog.defs.automation.jobs import STAGE_JOBS
 from unde_catalog.defs.automation.run_requests import RunRequestPlan, RunTemplate, plan_runs
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.settings.environment import Settings
-from unde_catalog.stages.configured import not_configured
+from unde_catalog.stages.configured import brands_not_configured
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.due_work import pauses, ticks
 from unde_catalog.stores.staging.due_work.pauses import PausedWork
@@ -162,7 +162,7 @@ def _schedule(
                 opened.db.run(ticks.now),
                 runs_in_flight(context.instance),
                 opened.db.run(pauses.all_pauses),
-                not_configured(stage, opened.settings),
+                brands_not_configured(stage, opened.settings),
                 opened.db.run(retries, stage, list(BRANDS)) if retries else (),
             )
         plan = decide(tick)

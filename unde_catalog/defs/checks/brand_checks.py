@@ -15,6 +15,7 @@ from unde_catalog.defs.run_metadata import fail_in_one_sentence
 from unde_catalog.operations.quality import coverage, due_marks, failures, prices, same_photo, scrape
 from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.stage_specs import DUE_STAGES, STAGE_SPECS
+from unde_catalog.stages.configured import why_not_configured
 from unde_catalog.stores.staging.index import counts
 from unde_catalog.stores.staging.photos import duplicates
 from unde_catalog.stores.staging.reports import freshness, price_changes, quality
@@ -69,19 +70,15 @@ def _index(backends: Backends, brand: str) -> CheckResult:
 
 
 def _collection(backends: Backends, brand: str) -> CheckResult:
-    settings = backends.settings
-    token, collection = settings.ximilar_api_token, settings.ximilar_collection_id
-    if token is None or collection is None:
-        return CheckResult(True, "not configured: set XIMILAR_API_TOKEN and XIMILAR_COLLECTION_ID")
     # Here, as they bring the HTTP client along, which the code location does not need.
     from unde_catalog.operations.quality.collection import check_collection
-    from unde_catalog.stages.ximilar_index.client import Ximilar
-    from unde_catalog.stages.ximilar_index.stage import SharedPace
+    from unde_catalog.stages.ximilar_index.open import SharedPace, open_ximilar
 
-    pace = SharedPace(backends.db, settings.ximilar_rate_limit)
-    url = str(settings.ximilar_api_url)
-    api = Ximilar(url, settings.ximilar_prefix, token.get_secret_value(), collection, pace, tries=2)
-    return check_collection(api, backends.db, collection, brand)
+    settings = backends.settings
+    api = open_ximilar(settings, SharedPace(backends.db, settings.ximilar_rate_limit), tries=2)
+    if api is None:
+        return CheckResult(True, why_not_configured("ximilar_index", brand, settings) or "")
+    return check_collection(api, backends.db, brand)
 
 
 # By asset and name: what it looks at, and what it means.

@@ -15,7 +15,7 @@ from unde_catalog.defs.run_metadata import fail_in_one_sentence
 from unde_catalog.operations.quality import freshness
 from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.stage_specs import STAGE_SPECS, STAGES
-from unde_catalog.stages.configured import not_configured
+from unde_catalog.stages.configured import why_not_configured
 from unde_catalog.stores.staging.due_work import pauses
 from unde_catalog.stores.staging.reports.freshness import stage_times
 
@@ -44,5 +44,5 @@ def fresh(
 
 def look(backends: Backends, stage: str, brand: str) -> CheckResult:
     """The answer for a stage of a brand now."""
-    stands_still = backends.db.run(pauses.paused, stage, brand) or not_configured(stage, backends.settings).get(brand)
+    stands_still = backends.db.run(pauses.paused, stage, brand) or why_not_configured(stage, brand, backends.settings)
     return freshness.fresh(stage, brand, backends.db.run(stage_times, stage, brand), stands_still)

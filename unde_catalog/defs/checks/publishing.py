@@ -10,11 +10,10 @@ import dagster as dg
 from unde_catalog.defs.checks.results import brand_check, brand_of
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.run_metadata import fail_in_one_sentence
+from unde_catalog.stages.configured import why_not_configured
 from unde_catalog.stages.production_catalog import brand_gate, reconcile
 from unde_catalog.stages.production_catalog.brand_rules import RULES
 from unde_catalog.stages.production_catalog.limits import limits_of
-
-_NOT_CONFIGURED = "not configured: set PRODUCTION_DB_URL"
 
 # On raw_products, so that they also run where a shut gate fails production_catalog.
 _RULES = [brand_check(rule, "raw_products", function.__doc__ or "") for rule, function in RULES.items()]
@@ -32,7 +31,7 @@ def publishable(
     """What must hold of a brand as a whole; while one of these fails, production_catalog leaves it as it is."""
     brand = brand_of(context)
     with fail_in_one_sentence(f"the checks of {brand} could not begin"), backends.open() as opened:
-        production = opened.production
+        production, why_not = opened.production, why_not_configured("production_catalog", brand, opened.settings)
         answers = (
             brand_gate.evaluate(brand, opened.db, production, limits_of(brand, opened.settings)) if production else []
         )
@@ -43,7 +42,7 @@ def publishable(
             asset_key="raw_products",
             check_name=rule,
             passed=answer is None or answer.holds,
-            description=answer.sentence if answer else _NOT_CONFIGURED,
+            description=answer.sentence if answer else why_not,
         )
 
 
@@ -55,7 +54,8 @@ def published(
     brand = brand_of(context)
     with fail_in_one_sentence(f"the check of {brand} could not begin"), backends.open() as opened:
         if opened.production is None:
-            return dg.AssetCheckResult(passed=True, description=_NOT_CONFIGURED)
+            why_not = why_not_configured("production_catalog", brand, opened.settings)
+            return dg.AssetCheckResult(passed=True, description=why_not)
         answer = reconcile.compare(brand, opened.db, opened.production)
     return dg.AssetCheckResult(
         passed=answer.holds,

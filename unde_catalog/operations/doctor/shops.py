@@ -4,11 +4,11 @@ import asyncio
 
 from unde_catalog.operations.doctor.result import Finding, green, host_of, not_configured, red, yellow
 from unde_catalog.settings.environment import Settings
-from unde_catalog.stages.availability.configured import missing_settings
 from unde_catalog.stages.availability.item import read_stock_item
 from unde_catalog.stages.availability.protocols import protocol_for
 from unde_catalog.stages.availability.shop_api import NoResponse, StockApi
 from unde_catalog.stages.availability.shop_finder import StoreFinderUnavailable, find_stores
+from unde_catalog.stages.configured import missing_settings
 from unde_catalog.text import first_line
 
 _SECONDS = 8.0
@@ -19,7 +19,7 @@ _NOBODYS = read_stock_item("1", "00000001-V2020", [{"id": "1", "productId": 1, "
 def look_at_shops(settings: Settings, brand: str) -> Finding:
     """One question to the stock API, and one to the finder."""
     own, name = settings.brands[brand], brand.upper()
-    if missing := missing_settings(brand, own):
+    if missing := missing_settings("availability", brand, settings):
         if own.stock_api_url is None or not own.stores:
             return not_configured("its stock is not followed", *missing)
         return red(f"{' and '.join(missing)} is wanted for answers of the shape {own.stock_shape}", *missing)

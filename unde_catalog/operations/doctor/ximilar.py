@@ -3,7 +3,8 @@
 from unde_catalog.operations.doctor.databases import Databases
 from unde_catalog.operations.doctor.result import Finding, green, host_of, not_configured, red, yellow
 from unde_catalog.settings.environment import Settings
-from unde_catalog.stages.ximilar_index.client import LocalPace, Ximilar, XimilarRefused, XimilarUnavailable
+from unde_catalog.stages.ximilar_index.client import LocalPace, XimilarRefused, XimilarUnavailable
+from unde_catalog.stages.ximilar_index.open import open_ximilar
 from unde_catalog.stores.db.database import Cursor, DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
 from unde_catalog.stores.staging.admin import privileges
@@ -24,7 +25,8 @@ def look_at_collection(settings: Settings) -> Finding:
     if collection is None:
         return red("XIMILAR_COLLECTION_ID is wanted beside XIMILAR_API_TOKEN", "XIMILAR_COLLECTION_ID")
     url = str(settings.ximilar_api_url)
-    api = Ximilar(url, settings.ximilar_prefix, token.get_secret_value(), collection, LocalPace(1), tries=1)
+    api = open_ximilar(settings, LocalPace(1), tries=1)
+    assert api is not None  # both are set
     try:
         api.ping()
     except XimilarRefused as error:

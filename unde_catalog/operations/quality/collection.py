@@ -26,10 +26,10 @@ class CollectionFigures:
     missing: Sequence[str]
 
 
-def check_collection(api: Ximilar, db: Database, collection: str, brand: str) -> CheckResult:
+def check_collection(api: Ximilar, db: Database, brand: str) -> CheckResult:
     """Ask and compare; where Ximilar can't be asked the answer says why."""
     try:
-        ours = db.run(our_records, collection, brand, SAMPLE)
+        ours = db.run(our_records, api.collection, brand, SAMPLE)
         count = counted_from(ours.there, api.has_record_at)
         missing = [id for ids in _tens(ours.sample) for found in (api.get(ids),) for id in ids if id not in found]
     except (XimilarUnavailable, XimilarRefused) as error:

@@ -19,7 +19,6 @@ from unde_catalog.operations.report.numbers import (
 )
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stage_specs import DUE_STAGES, STAGE_SPECS, STAGES, lateness_of
-from unde_catalog.stages.availability.configured import STAGE as AVAILABILITY
 from unde_catalog.stages.availability.recurring import recurring_intervals
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import host_pace, pauses
@@ -98,7 +97,7 @@ def _brands(db: Database, settings: Settings, now: datetime) -> list[BrandReport
         history = db.run(catalog_days.days, key, DAYS)
         week_ago, month_ago = (catalog_days.ago(history, history[-1].day, days) for days in (7, 30))
         growth = Growth(week_ago, month_ago, history, week.get(key, Changes()), month.get(key, Changes()))
-        stock = all_stock.get(key, StockTotals()) if (key, AVAILABILITY) in recurring else None
+        stock = all_stock.get(key, StockTotals()) if (key, "availability") in recurring else None
         reports.append(BrandReport(key, brand.name, own, stored, counted_at, stock, growth, brand.has_stores))
     return reports
 

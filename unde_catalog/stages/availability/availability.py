@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from unde_catalog.stages.availability.configured import STAGE
 from unde_catalog.stages.availability.item import StockItem, read_stock_item
 from unde_catalog.stages.availability.pace import HostPace
 from unde_catalog.stages.availability.protocols import Sizes, StockProtocol, UnexpectedResponse, together
@@ -18,6 +17,8 @@ from unde_catalog.stores.staging.due_work.work_queue import Lease
 from unde_catalog.stores.staging.stock import availability
 from unde_catalog.stores.staging.stock.availability import CheckedProduct
 from unde_catalog.worker.handler import Outcome, done, given_up, retry_later
+
+STAGE = "availability"
 
 
 @dataclass(frozen=True, slots=True)

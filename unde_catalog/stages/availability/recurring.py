@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from unde_catalog.settings.environment import Settings
-from unde_catalog.stages.availability.configured import STAGE as AVAILABILITY
-from unde_catalog.stages.availability.configured import why_not
+from unde_catalog.stages.configured import why_not_configured
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work.statistics import DueFigures, figures
 
@@ -16,7 +15,11 @@ from unde_catalog.stores.staging.due_work.statistics import DueFigures, figures
 def recurring_intervals(settings: Settings) -> Mapping[tuple[str, str], timedelta]:
     """The interval of each recurring stage by (brand, stage), for the brands that it is configured for."""
     interval = timedelta(seconds=settings.availability_interval)
-    return {(brand, AVAILABILITY): interval for brand, own in settings.brands.items() if why_not(brand, own) is None}
+    return {
+        (brand, "availability"): interval
+        for brand in settings.brands
+        if why_not_configured("availability", brand, settings) is None
+    }
 
 
 def due_figures(db: Database, intervals: Mapping[tuple[str, str], timedelta]) -> dict[tuple[str, str], DueFigures]:

@@ -4,24 +4,22 @@ How a product's stock is asked for is `availability.py`'s, how shops are found `
 """
 
 import asyncio
-import logging
 from dataclasses import asdict, replace
 from datetime import timedelta
 
-from unde_catalog.backends import Backends
-from unde_catalog.brands import BRANDS
-from unde_catalog.stages.availability.availability import AvailabilityStage
-from unde_catalog.stages.availability.configured import STAGE, why_not
+from unde_catalog.stages.availability.availability import STAGE, AvailabilityStage
 from unde_catalog.stages.availability.pace import HostPace
 from unde_catalog.stages.availability.protocols import protocol_for
 from unde_catalog.stages.availability.shop_api import StockApi
 from unde_catalog.stages.availability.shop_finder import StoreFinderUnavailable
 from unde_catalog.stages.availability.shop_finder import find_stores as query_store_finder
+from unde_catalog.stages.configured import why_not_configured
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.staging.due_work.spreading import spread
 from unde_catalog.stores.staging.stock import availability, brand_stores
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.loop import run_worker
-from unde_catalog.worker.report import RunOptions, StageReport
+from unde_catalog.worker.report import StageReport
 
 _SHARE_OF_GAP = (
     0.8  # of the time that a product has if all are to be asked within the interval: what is late catches up
@@ -33,14 +31,15 @@ class PastPartition(RuntimeError):
     """Stock is known of the present day only."""
 
 
-def check_stock(brand: str, backends: Backends, options: RunOptions, log: logging.Logger) -> StageReport:
+def check_stock(stage_run: StageRun) -> StageReport:
     """Check what is due of a brand's stock, and go on for `poll_minutes`, at the longest to the end of the UTC day.
 
     `StageStopped` for another day than today, and where the shops' API does not answer at all.
     """
+    brand, backends, options, log = stage_run.brand, stage_run.backends, stage_run.options, stage_run.log
     settings, db = backends.settings, backends.db
     own = settings.brands[brand]
-    if (note := why_not(brand, own)) is not None:
+    if (note := why_not_configured(STAGE, brand, settings)) is not None:
         return StageReport(STAGE, brand, note=note)
     today, left = db.run(availability.today)
     if options.day is not None and options.day != today:
@@ -71,18 +70,16 @@ def check_stock(brand: str, backends: Backends, options: RunOptions, log: loggin
     return run_worker(handler, db, brand, replace(options, poll_minutes=stay), log, clock=backends.clock)
 
 
-def find_stores(brand: str, backends: Backends) -> StageReport:
+def find_stores(stage_run: StageRun) -> StageReport:
     """Write the brand's configured shops as its finder describes them; `StageStopped` where that can't be asked.
 
     The note names shops in Dubai that are not configured, and configured ones that the finder does not know.
     """
+    brand, backends = stage_run.brand, stage_run.backends
     own = backends.settings.brands[brand]
     report = StageReport("raw_stores", brand)
-    if (none := BRANDS[brand].why_no_stores) is not None:
-        report.note = none
-        return report
-    if own.shop_finder_url is None and own.stock_api_url is None:
-        report.note = f"not configured: set {brand.upper()}_SHOP_FINDER_URL"
+    if (note := why_not_configured("raw_stores", brand, backends.settings)) is not None:
+        report.note = note
         return report
     try:
         found = asyncio.run(query_store_finder(brand, backends.settings))

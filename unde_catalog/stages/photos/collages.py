@@ -13,6 +13,7 @@ from unde_catalog.settings.environment import Settings
 from unde_catalog.stages.photos.collage import TooWide, decoded_bytes, make_collage
 from unde_catalog.stages.photos.decode import Refused
 from unde_catalog.stages.photos.memory import MemoryBudget
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.objects.keys import collage_key
 from unde_catalog.stores.objects.objects import PUT_SECONDS, ObjectMissing, ObjectStore
@@ -20,6 +21,8 @@ from unde_catalog.stores.staging.due_work.work_queue import Lease
 from unde_catalog.stores.staging.photos import collages
 from unde_catalog.stores.staging.photos.collages import CollageOutcome, MadeCollage, StoredPhotos
 from unde_catalog.worker.handler import Outcome, StoredObject, done, given_up, released, retry_later
+from unde_catalog.worker.loop import run_worker
+from unde_catalog.worker.report import StageReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,13 @@ class CollageWork:
 
     lease: Lease
     photos: StoredPhotos
+
+
+def run(stage_run: StageRun) -> StageReport:
+    """Make the collages that are due of the brand; `StageStopped` when something prevents all of the work."""
+    backends = stage_run.backends
+    handler = CollagesStage(backends.settings, backends.store)
+    return run_worker(handler, backends.db, stage_run.brand, stage_run.options, stage_run.log, stage_run.on_stored)
 
 
 class CollagesStage:

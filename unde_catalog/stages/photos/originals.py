@@ -17,12 +17,15 @@ from unde_catalog.stages.photos.decode import WORTH_ANOTHER_TRY, Refused
 from unde_catalog.stages.photos.image import ImageLimits, normalise, working_bytes
 from unde_catalog.stages.photos.memory import MemoryBudget
 from unde_catalog.stages.photos.photo_store import LeaseTooShort, PhotoStore, PhotoWork
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.objects.objects import PUT_SECONDS, ObjectStore, StorageUnavailable
 from unde_catalog.stores.staging.due_work.work_queue import Lease
 from unde_catalog.stores.staging.photos import originals
 from unde_catalog.stores.staging.photos.originals import Photo, PhotosOutcome
 from unde_catalog.worker.handler import AbortStage, Outcome, StoredObject, done, given_up, released, retry_later
+from unde_catalog.worker.loop import run_worker
+from unde_catalog.worker.report import StageReport
 
 _MAY_HEAL = {*WORTH_ANOTHER_TRY, "broken_answer"}
 _STOPS = (AbortStage, StorageUnavailable, DatabaseUnavailable)  # no item's fault: the stage stops
@@ -43,6 +46,14 @@ class _Payload:
     rows: tuple[Photo, ...]
     count: int
     image_urls: tuple[str, ...] | None
+
+
+def run(stage_run: StageRun) -> StageReport:
+    """Store the photos that are due of the brand; `StageStopped` when something prevents all of the work."""
+    backends, brand = stage_run.backends, stage_run.brand
+    settings = backends.settings
+    handler = OriginalsStage(settings.brands[brand], settings, backends.store, backends.db)
+    return run_worker(handler, backends.db, brand, stage_run.options, stage_run.log, stage_run.on_stored)
 
 
 class OriginalsStage:

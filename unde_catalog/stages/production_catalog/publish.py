@@ -11,8 +11,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from unde_catalog.settings.publishing import PublishFields
+from unde_catalog.stages.configured import why_not_configured
 from unde_catalog.stages.production_catalog import brand_gate, write_back
+from unde_catalog.stages.production_catalog.limits import limits_of
 from unde_catalog.stages.production_catalog.rules import Candidate, failures
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.production import catalog, incoming, publications
 from unde_catalog.stores.production.incoming import ValidatedProduct
@@ -33,6 +36,15 @@ _CLAIM = timedelta(minutes=2)  # renewed with every chunk
 _LEASE = timedelta(hours=1)  # of the due rows; whoever claims the brand after a death frees them before that
 _STOCK_AGE = timedelta(days=2)  # every product is checked hourly: what is older says nothing of today
 _OVERLAP = timedelta(minutes=10)  # availability that was fetched before what we saw, and committed after
+
+
+def run(stage_run: StageRun) -> StageReport:
+    """Publish what is due of the brand; as `Publishing.publish`."""
+    brand, backends = stage_run.brand, stage_run.backends
+    if backends.production is None:
+        return StageReport(STAGE, brand, note=why_not_configured(STAGE, brand, backends.settings) or "")
+    limits = limits_of(brand, backends.settings)
+    return Publishing(brand, backends.db, backends.production, limits, stage_run.options, stage_run.log).publish()
 
 
 class Publishing:

@@ -17,6 +17,7 @@ from unde_catalog.stages.raw_products.collect_run import LEASE, CollectRun, Prog
 from unde_catalog.stages.raw_products.errors import CursorLost, SourceUnusable
 from unde_catalog.stages.raw_products.open import NotConfigured, source_of
 from unde_catalog.stages.raw_products.source import SourceListing
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.staging.products import ingest, rejected_items, scrapes
 from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
@@ -57,6 +58,12 @@ class ProductStream:
         finally:
             report.seconds = time.monotonic() - started
         return report
+
+
+def run(stage_run: StageRun) -> StageReport:
+    """Collect the brand's products; as `ProductStream.merge`."""
+    stream = ProductStream(stage_run.brand, stage_run.backends.settings, stage_run.options, stage_run.log)
+    return stream.merge(stage_run.backends.db)
 
 
 class _Emptied(Exception):

@@ -3,9 +3,8 @@
 What is done to a product is `stage.py`'s, what a model is `model.py`'s.
 """
 
-import logging
-
 from unde_catalog.backends import Backends
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stages.visual_index.model import EmbeddingModel, ModelMissing, kind_of, open_model
 from unde_catalog.stages.visual_index.open_store import open_mirror
 from unde_catalog.stages.visual_index.stage import STAGE, VisualIndexStage
@@ -24,11 +23,12 @@ class AnotherModel(RuntimeError):
     """Runs disagree about the model; the sentence says what to do."""
 
 
-def index_photos(brand: str, backends: Backends, options: RunOptions, log: logging.Logger) -> StageReport:
+def run(stage_run: StageRun) -> StageReport:
     """Embed what is due of a brand; at the end let a model that is through take over, and delete the old one's rows.
 
     `StageStopped` where the model or the vector store can't be had, or another model is being built.
     """
+    brand, backends, options, log = stage_run.brand, stage_run.backends, stage_run.options, stage_run.log
     db, settings = backends.db, backends.settings
     standing = db.run(models.models)
     if _nothing_to_do(brand, backends, options, standing):

@@ -17,7 +17,7 @@ from requests import RequestException
 RECORDS_A_REQUEST = 10
 _SECONDS = (10, 60)  # to connect, and for each piece of an answer
 _LONGEST_ANSWER = 5_000_000  # bytes
-_TRIES = 4  # of what may be repeated
+TRIES = 4  # of what may be repeated
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds between tries; Retry-After wins where it is sent
 
 FINE, PARTLY, INSERTED, SOME_INSERTED, DELETED = 200, 206, 210, 211, 220
@@ -80,8 +80,9 @@ class LocalPace:
 class Ximilar:
     """One collection. Its methods block and may be called from several threads."""
 
-    def __init__(self, url: str, prefix: str, token: str, collection: str, pace: Pace, *, tries: int = _TRIES) -> None:
+    def __init__(self, url: str, prefix: str, token: str, collection: str, pace: Pace, *, tries: int = TRIES) -> None:
         """`prefix` must match the kind of collection, e.g. `/similarity/fashion-new/v2/`."""
+        self.collection = collection
         self._base = f"{url.rstrip('/')}/{prefix.strip('/')}/"
         self._headers = {"Authorization": f"Token {token}", "collection-id": collection}
         self._pace = pace

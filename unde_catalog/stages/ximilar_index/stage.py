@@ -22,14 +22,12 @@ from unde_catalog.stages.ximilar_index.client import (
 from unde_catalog.stages.ximilar_index.records import TargetRecord, wanted_records
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, StorageUnavailable
-from unde_catalog.stores.staging.due_work import host_pace
 from unde_catalog.stores.staging.due_work.work_queue import Lease
 from unde_catalog.stores.staging.index import ximilar_rows
 from unde_catalog.stores.staging.index.ximilar_rows import IndexedProduct, IndexOutcome, IndexRecord
 from unde_catalog.worker.handler import AbortStage, Outcome, PauseStage, done, released, retry_later
 
 SETTLE_SECONDS = 30.0  # an insert whose answer was lost may still be going on for so long
-_HOST = "ximilar"  # in host_pace: the rate limit is one for all of its addresses
 _INSERT_SECONDS = 90.0  # less lease than that left, and nothing may be inserted any more
 _MOST_DOWN = 5  # so many failures in a row, and the stage stops
 
@@ -71,21 +69,6 @@ class _CurrentRecords:
         return [id for id, one in self.there.items() if id in self.wanted and one.metadata != self.wanted[id].metadata]
 
 
-class SharedPace:
-    """At most `per_second` requests a second to Ximilar over all processes, by a row of the staging database."""
-
-    def __init__(self, db: Database, per_second: float) -> None:
-        self._db, self._gap = db, 1 / per_second
-
-    def wait(self) -> None:
-        """Return when it is this call's turn."""
-        time.sleep(self._db.run(host_pace.next_slot, _HOST, self._gap).wait)
-
-    def rest(self, seconds: float) -> None:
-        """Let nobody call for so long: the far side asked for it."""
-        self._db.run(host_pace.hold, _HOST, seconds)
-
-
 class XimilarStage:
     """Handler of the stage. Ten records a request, over several products; products of one call succeed apart."""
 
@@ -96,10 +79,8 @@ class XimilarStage:
     interval: timedelta | None = None
     lease = timedelta(minutes=20)
 
-    def __init__(
-        self, api: Ximilar, collection: str, store: ObjectStore, db: Database, *, take_limit: int, budget: int
-    ) -> None:
-        self._api, self._collection, self._store, self._db = api, collection, store, db
+    def __init__(self, api: Ximilar, store: ObjectStore, db: Database, *, take_limit: int, budget: int) -> None:
+        self._api, self._collection, self._store, self._db = api, api.collection, store, db
         self.take_limit, self._budget = take_limit, budget
         self._downs = 0
 

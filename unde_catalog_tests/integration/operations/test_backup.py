@@ -21,6 +21,7 @@ from unde_catalog.operations.upkeep.restore import restore
 from unde_catalog.operations.upkeep.verify import verify
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.run import run_stage
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.db.postgres_tools import ToolFailed
 from unde_catalog.stores.embedded.locks import FileLock
@@ -42,7 +43,7 @@ def hashes(backends: Backends) -> dict[str, str]:
 
 def run(backends: Backends, stage: str, **options: Any) -> StageReport:
     root = uuid.uuid4().hex
-    return run_stage(stage, BRAND, backends, RunOptions(run_id=root, root_run=root, **options), LOG)
+    return run_stage(stage, StageRun(BRAND, backends, RunOptions(run_id=root, root_run=root, **options), LOG))
 
 
 def run_all(backends: Backends, **options: Any) -> list[StageReport]:

@@ -305,11 +305,11 @@ def test_ximilars_count_is_compared_with_ours(db: Database, sandbox: Sandbox) ->
         environment["XIMILAR_API_URL"], environment.get("XIMILAR_PREFIX", "/similarity/fashion-new/v2/"),
         environment["XIMILAR_API_TOKEN"], name, LocalPace(1_000), tries=1,
     )  # fmt: skip
-    assert collection.check_collection(api, db, name, "zara").holds
+    assert collection.check_collection(api, db, "zara").holds
     (product,) = add_products(db, 1)
     records = [{"_id": f"apify_zara:1:{n}", "_base64": _PIXELS} for n in range(3)]
     api.insert(records)
-    found = collection.check_collection(api, db, name, "zara")
+    found = collection.check_collection(api, db, "zara")
     assert not found.holds and "Ximilar has 3 records where we know of 0" in found.sentence
     for record in records:
         execute(
@@ -317,15 +317,15 @@ def test_ximilars_count_is_compared_with_ours(db: Database, sandbox: Sandbox) ->
             "INSERT INTO ximilar_records VALUES (%s, %s, %s, 1, 'x', 'x', '{}', 'there', now(), now())",
             name, record["_id"], product,
         )  # fmt: skip
-    found = collection.check_collection(api, db, name, "zara")
+    found = collection.check_collection(api, db, "zara")
     assert found.holds and "3 of 3 asked for of zara's 3 are there" in found.sentence
     api.delete([records[0]["_id"]])
-    found = collection.check_collection(api, db, name, "zara")
+    found = collection.check_collection(api, db, "zara")
     assert not found.holds and "Ximilar has 2 records where we know of 3" in found.sentence
     assert "run ximilar_index of zara with force" in found.sentence
     assert found.table == [{"missing": "apify_zara:1:0"}]
     sandbox.control(ximilar={"token": "another"})
-    found = collection.check_collection(api, db, name, "zara")
+    found = collection.check_collection(api, db, "zara")
     assert not found.holds and "can't be counted" in found.sentence and "XIMILAR_API_TOKEN" in found.sentence
     assert db.run(ximilar_records.our_records, name, "oysho", 50).of_brand == 0
 

@@ -15,6 +15,7 @@ from unde_catalog.operations.report.gather import gather
 from unde_catalog.operations.report.numbers import CatalogReport, DueWork
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.run import run_stage
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import pauses
 from unde_catalog.stores.staging.reports import catalog_days, runs, totals
@@ -240,7 +241,7 @@ def test_an_empty_catalogue_has_a_report(db: Database) -> None:
 def test_the_report_of_the_sandbox_shows_what_is_stored(backends: Backends) -> None:
     for stage in ("raw_products", "raw_stores", "originals", "collages", "availability"):
         options = RunOptions(limit=15 if stage == "originals" else None, force=stage == "availability")
-        run_stage(stage, "zara", backends, options, logging.getLogger("test"))
+        run_stage(stage, StageRun("zara", backends, options, logging.getLogger("test")))
     rendered = build(backends)
     zara = rendered.report.brands[0]
     photos = len(list(backends.store.list("originals/zara")))

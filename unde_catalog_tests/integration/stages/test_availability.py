@@ -293,7 +293,7 @@ def test_a_product_without_ids_is_given_up_and_asked_for_when_its_item_has_them(
 @pytest.mark.parametrize(
     ("unset", "says"),
     [
-        ({"DUBAI_OYSHO_STORES": "", "OYSHO_STOCK_API_URL": ""}, "DUBAI_OYSHO_STORES and OYSHO_STOCK_API_URL"),
+        ({"DUBAI_OYSHO_STORES": "", "OYSHO_STOCK_API_URL": ""}, "DUBAI_OYSHO_STORES, OYSHO_STOCK_API_URL"),
         ({"OYSHO_STOCK_CHANNEL": ""}, "OYSHO_STOCK_CHANNEL"),
     ],
 )

@@ -10,6 +10,7 @@ from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stage_specs import STAGES
 from unde_catalog.stages.run import run_stage
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.integration.stages.test_awkward_images import CONVERTED, KEPT, REFUSED
 from unde_catalog_tests.support.servers import Sandbox
@@ -35,7 +36,7 @@ def test_each_odd_image_ends_as_a_collage_or_with_its_reason(
     configured(start_sandbox("--data", str(served)))
     with Backends(load_settings()) as backends:
         for stage in STAGES:
-            run_stage(stage, "zara", backends, RunOptions(), LOG)
+            run_stage(stage, StageRun("zara", backends, RunOptions(), LOG))
         with backends.db.transaction() as cursor:
             cursor.execute(
                 "SELECT p.name, p.image_status, p.error_message, f.state, f.reason FROM raw_products p"

@@ -10,8 +10,9 @@ from unde_catalog.operations.report.sections import stores
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stage_specs import STAGES
 from unde_catalog.stages.availability import recurring as due_state
-from unde_catalog.stages.configured import not_configured
+from unde_catalog.stages.configured import why_not_configured
 from unde_catalog.stages.run import run_stage
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import Database
 from unde_catalog.worker.report import RunOptions, StageReport
 from unde_catalog_tests.support.due import execute
@@ -22,7 +23,7 @@ NO_SHOPS = "BakaiMarket has no shops"
 
 
 def run(backends: Backends, stage: str) -> StageReport:
-    return run_stage(stage, "bakai", backends, RunOptions(), logging.getLogger("test"))
+    return run_stage(stage, StageRun("bakai", backends, RunOptions(), logging.getLogger("test")))
 
 
 def test_it_goes_from_its_list_to_production_by_the_same_stages(
@@ -51,7 +52,7 @@ def test_wherever_shops_are_shown_it_says_that_it_has_none(backends: Backends) -
     for stage in ("raw_stores", "availability"):
         report = run(backends, stage)
         assert (report.note, report.handled) == (NO_SHOPS, 0)
-        assert not_configured(stage, settings)["bakai"] == NO_SHOPS
+        assert why_not_configured(stage, "bakai", settings) == NO_SHOPS
     recurring = due_state.recurring_intervals(settings)
     assert ("bakai", "availability") not in recurring and ("zara", "availability") in recurring
     told = status_view(status(db, recurring)).plain

@@ -8,12 +8,13 @@ from PIL import Image
 
 from unde_catalog.backends import Backends
 from unde_catalog.stages.run import run_stage
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.report import RunOptions, StageReport
 
 
 def glue(backends: Backends, **options: Any) -> StageReport:
-    return run_stage("collages", "zara", backends, RunOptions(**options), logging.getLogger("test"))
+    return run_stage("collages", StageRun("zara", backends, RunOptions(**options), logging.getLogger("test")))
 
 
 def jpeg(width: int, height: int, colour: str) -> bytes:

@@ -172,7 +172,7 @@ def test_a_brand_without_a_task_is_said_to_be_not_configured_once(
     monkeypatch.delenv("APIFY_TASK_ZARA")
     monkeypatch.delenv("APIFY_TOKEN")
     report = shop.collect()
-    assert report.sentence().count("not configured: set APIFY_TASK_ZARA to the id of its Apify task") == 1
+    assert report.sentence().count("not configured: set APIFY_TOKEN, APIFY_TASK_ZARA") == 1
     assert (report.failed, caplog.records, shop.sandbox.log("apify.start")) == (0, [], [])
 
 

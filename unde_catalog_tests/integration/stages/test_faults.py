@@ -19,6 +19,7 @@ from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.photos.decode import Refused
 from unde_catalog.stages.photos.image import normalise
 from unde_catalog.stages.run import run_stage
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.fake_time import FakeTime
@@ -151,7 +152,7 @@ def test_a_brand_with_some_of_each_fault_loses_no_product_and_none_that_passes_i
 
         def run(stage: str):
             options = RunOptions(run_id="run", root_run="run")
-            return run_stage(stage, "zara", backends, options, logging.getLogger("test"))
+            return run_stage(stage, StageRun("zara", backends, options, logging.getLogger("test")))
 
         assert run("raw_products").counts["new"] == 20
         reports = []

@@ -17,6 +17,7 @@ from unde_catalog.stages.production_catalog import brand_gate
 from unde_catalog.stages.production_catalog.publish import candidate
 from unde_catalog.stages.production_catalog.rules import failures
 from unde_catalog.stages.run import run_stage
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging import publishing
 from unde_catalog.worker.handler import StageStopped
@@ -157,7 +158,7 @@ def test_published_as_the_stage_before_it_left_it_and_followed_through_a_second_
     with Backends(load_settings()) as backends:
 
         def run(stage: str, brand: str, **options: object) -> dict[str, int]:
-            return dict(run_stage(stage, brand, backends, RunOptions(**options), log).counts)  # type: ignore[arg-type]
+            return dict(run_stage(stage, StageRun(brand, backends, RunOptions(**options), log)).counts)  # type: ignore[arg-type]
 
         production = backends.production
         assert production is not None
@@ -200,7 +201,7 @@ def test_published_as_the_stage_before_it_left_it_and_followed_through_a_second_
 
 
 def test_without_a_production_database_it_says_what_to_set(backends: Backends) -> None:
-    report = run_stage("production_catalog", "zara", backends, RunOptions(), logging.getLogger("test"))
+    report = run_stage("production_catalog", StageRun("zara", backends, RunOptions(), logging.getLogger("test")))
     assert (report.note, report.done) == ("not configured: set PRODUCTION_DB_URL", 0)
 
 

@@ -12,6 +12,7 @@ from unde_catalog.backends import Backends
 from unde_catalog.brands import BRANDS
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.run import run_stage
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import Database
 from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.support.due import execute
@@ -26,7 +27,7 @@ def _run_all(stages: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, str]]:
     with Backends(load_settings()) as backends:
         for stage in stages:
             for brand in BRANDS:
-                report = run_stage(stage, brand, backends, RunOptions(), logging.getLogger("test"))
+                report = run_stage(stage, StageRun(brand, backends, RunOptions(), logging.getLogger("test")))
                 assert report.still_due == 0, report.sentence()
         keys = [info.key for folder in ("originals", "collages") for info in backends.store.list(folder)]
         objects = {key: hashlib.sha256(backends.store.get(key)).hexdigest() for key in keys}

@@ -13,6 +13,7 @@ import pytest
 from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.run import run_stage
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stages.ximilar_index.client import LocalPace, Ximilar
 from unde_catalog.stores.db.database import Database
 from unde_catalog.worker.report import RunOptions
@@ -37,7 +38,7 @@ class Line:
         for stage in stages:
             for brand in BRANDS:
                 asked = RunOptions(root_run=str(self._runs), **options)
-                report = run_stage(stage, brand, self.place, asked, logging.getLogger("test"))
+                report = run_stage(stage, StageRun(brand, self.place, asked, logging.getLogger("test")))
                 assert report.still_due == 0 and not report.note.startswith("not configured"), report.sentence()
 
     def items(self, brand: str) -> dict[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ from unde_catalog.cli import status as reading
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stage_specs import DUE_STAGES, STAGES
 from unde_catalog.stages.run import run_stage
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import Cursor, Database
 from unde_catalog.stores.staging.due_work import requeue
 from unde_catalog.worker.handler import StageStopped
@@ -56,7 +57,7 @@ def run(at: At) -> Run:
 
     def run(stage: str, role: str | None = None, **options: Any) -> StageReport:
         place = at(role or ROLE_OF[stage])
-        return run_stage(stage, "zara", place, RunOptions(**options), logging.getLogger("test"))
+        return run_stage(stage, StageRun("zara", place, RunOptions(**options), logging.getLogger("test")))
 
     return run
 

@@ -2,6 +2,7 @@ import logging
 
 from unde_catalog.backends import Backends
 from unde_catalog.stages.run import run_stage
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.support.servers import Sandbox
 
@@ -9,7 +10,7 @@ LOG = logging.getLogger("test")
 
 
 def run(backends: Backends, stage: str, brand: str = "zara", **options):
-    return run_stage(stage, brand, backends, RunOptions(run_id="run", root_run="run", **options), LOG)
+    return run_stage(stage, StageRun(brand, backends, RunOptions(run_id="run", root_run="run", **options), LOG))
 
 
 def test_a_product_goes_from_the_scrape_to_its_collage(backends: Backends, sandbox: Sandbox) -> None:

@@ -12,7 +12,8 @@ from psycopg.types.json import Jsonb
 
 from unde_catalog.stages.ximilar_index import stage as ximilar
 from unde_catalog.stages.ximilar_index.client import LocalPace, Ximilar
-from unde_catalog.stages.ximilar_index.stage import SharedPace, XimilarStage
+from unde_catalog.stages.ximilar_index.open import SharedPace
+from unde_catalog.stages.ximilar_index.stage import XimilarStage
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.directory import directory_store
 from unde_catalog.stores.staging.due_work import host_pace
@@ -72,7 +73,7 @@ class Index:
 
     def run(self, **options: Any) -> StageReport:
         self.runs += 1
-        stage = XimilarStage(self.api, COLLECTION, self.store, self.db, take_limit=1_000, budget=self.budget)
+        stage = XimilarStage(self.api, self.store, self.db, take_limit=1_000, budget=self.budget)
         asked = RunOptions(**{"root_run": str(self.runs), **options})
         return run_worker(stage, self.db, "zara", asked, logging.getLogger("test"))
 

@@ -11,6 +11,7 @@ from unde_catalog.backends import Backends
 from unde_catalog.cli.app import app
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.run import run_stage
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.photos import object_urls
 from unde_catalog.worker.report import RunOptions
@@ -37,7 +38,7 @@ def test_after_a_move_to_a_bucket_the_rows_name_it(
     configured(sandbox)
     with Backends(load_settings()) as backends:
         for stage in ("raw_products", "originals", "collages"):
-            run_stage(stage, "zara", backends, RunOptions(), logging.getLogger("test"))
+            run_stage(stage, StageRun("zara", backends, RunOptions(), logging.getLogger("test")))
     before = execute(db, URLS)
     assert before and all(row["collage_url"].startswith("file://") for row in before)
     execute(db, "UPDATE due_work SET due_at = NULL")
