@@ -1,6 +1,6 @@
 """Whether status columns and due marks agree: what a status says is to be done must be due for somebody.
 
-The rule that keeps them together is a set of triggers (migration 0007); where they disagree, somebody went round it.
+The triggers of `stores/staging/schema/due_rules.sql` keep them together; where they disagree, somebody bypassed them.
 """
 
 from unde_catalog.operations.quality.result import CheckResult, named

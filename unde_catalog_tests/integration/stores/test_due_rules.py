@@ -1,4 +1,4 @@
-"""What makes a product due, whoever writes: the trigger rule of migration 0003."""
+"""What makes a product due, whoever writes: the triggers of `stores/staging/schema/due_rules.sql`."""
 
 from datetime import timedelta
 

@@ -1,7 +1,7 @@
 """Due marks that people and schedules set on purpose: force, retry, requeue.
 
-The marks that follow from a change of the data are the trigger rule's (migration 0003), the places of recurring work
-are `spreading.py`'s. Locks are asked for in the order that `work_queue.py` names.
+Triggers set the marks that follow from a change of the data (`schema/due_rules.sql`); `spreading.py` places recurring
+work. Locks are taken in the order that `work_queue.py` names.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Due work: taking products that are due for a stage under a lease, and writing down what came of it.
 
-What makes a product due is not here: that is the trigger rule of migration 0003.
+What makes a product due is not here, but in triggers: `schema/due_rules.sql`.
 
 Locks are always asked for in one order, products by id before their due rows by id, so that finishing, merging and
 the triggers can't wait on each other in a circle.
