@@ -17,7 +17,8 @@ from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.photos.decode import Refused
 from unde_catalog.stages.visual_index import clip
 from unde_catalog.stages.visual_index.descriptor import Descriptor
-from unde_catalog.stages.visual_index.model import EmbeddingModel, Numbers, picture
+from unde_catalog.stages.visual_index.model import EmbeddingModel, Numbers
+from unde_catalog.stages.visual_index.model_image import model_image
 from unde_catalog_tests.support.servers import REAL_DATA
 
 KINDS: dict[str, Callable[[dict[str, str]], bool]] = {
@@ -37,7 +38,7 @@ def embed(model: EmbeddingModel, folder: Path, rows: Sequence[dict[str, str]]) -
     """All photos, as rows."""
     found = []
     for row in rows:
-        image = picture((folder / row["path"]).read_bytes())
+        image = model_image((folder / row["path"]).read_bytes())
         assert not isinstance(image, Refused), f"{row['path']}: {image}"
         found.append(model.embed_images([image])[0])
     return np.stack(found)
@@ -94,8 +95,8 @@ def main() -> None:
         rows = list(csv.DictReader(file))
     settings = load_settings()
     models: list[EmbeddingModel] = [Descriptor()]
-    if clip.at_hand(settings.clip_model_dir, settings.home):
-        models.append(clip.load(settings.clip_model_dir, settings.home, may_fetch=False))
+    if clip.is_available(settings.clip_model_dir, settings.home):
+        models.append(clip.load(settings.clip_model_dir, settings.home, may_download=False))
     garments = products(rows)
     for model in models:
         began = time.perf_counter()

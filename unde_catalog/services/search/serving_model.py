@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable
 
 from unde_catalog.settings.environment import Settings
-from unde_catalog.stages.visual_index.model import EmbeddingModel, ModelMissing, kind_of, open_model
+from unde_catalog.stages.visual_index.model import EmbeddingModel, ModelMissing, kind_of
+from unde_catalog.stages.visual_index.open_model import open_model
 from unde_catalog.stores.staging.index.models import Models
 
 _MAX_LOADED = 2  # the old and the new model, while the index switches

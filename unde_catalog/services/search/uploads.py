@@ -14,7 +14,7 @@ from unde_catalog.settings.search import SearchFields
 from unde_catalog.stages.photos.decode import RefusalReason, Refused
 from unde_catalog.stages.photos.image import ImageLimits, working_bytes
 from unde_catalog.stages.photos.memory import MemoryBudget
-from unde_catalog.stages.visual_index.model import picture
+from unde_catalog.stages.visual_index.model_image import model_image
 
 _MIN_SIDE = 16  # pixels: smaller images show no garment
 _MAX_ASPECT_RATIO = 20  # CLIP scales the shorter side to 224 pixels, and the longer one with it
@@ -59,7 +59,7 @@ class Uploads:
             raise self._problem("too_large")
         memory = await run_in_threadpool(working_bytes, data, self._limits)
         async with self._budget.reserve(memory):
-            image = await run_in_threadpool(picture, data, self._limits.max_pixels)
+            image = await run_in_threadpool(model_image, data, self._limits.max_pixels)
         if isinstance(image, Refused):
             raise self._problem(image.reason)
         if min(image.size) < _MIN_SIDE:

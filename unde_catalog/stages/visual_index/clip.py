@@ -29,18 +29,18 @@ _LAYOUT = (
 _OTHERWISE = f"put its files into a folder ({_LAYOUT}) and set CLIP_MODEL_DIR to it, or set EMBEDDING_MODEL=descriptor"
 
 
-def at_hand(folder: Path | None, home: Path) -> bool:
+def is_available(folder: Path | None, home: Path) -> bool:
     """Whether CLIP's files are on this machine: in a folder that is set, or fetched before."""
     return folder is not None or any(_cache(home).glob("models--*clip-ViT-B-32-vision*/snapshots/*/model.onnx"))
 
 
-def load(folder: Path | None, home: Path, *, may_fetch: bool) -> "Clip":
+def load(folder: Path | None, home: Path, *, may_download: bool) -> "Clip":
     """CLIP from `folder`, else from what was fetched, fetched now if it `may`; `ModelMissing` where that fails."""
     try:
         from fastembed import ImageEmbedding
     except ImportError as error:
         raise ModelMissing(f"CLIP needs the extra search: pip install 'unde-catalog[search]' ({error})") from error
-    options: dict[str, Any] = {"cache_dir": str(_cache(home)), "local_files_only": not may_fetch}
+    options: dict[str, Any] = {"cache_dir": str(_cache(home)), "local_files_only": not may_download}
     if folder is not None:
         if not (folder / "vision" / "model.onnx").is_file():
             raise ModelMissing(f"CLIP_MODEL_DIR: {folder} has no vision/model.onnx: it wants {_LAYOUT}")
@@ -48,7 +48,7 @@ def load(folder: Path | None, home: Path, *, may_fetch: bool) -> "Clip":
     try:
         vision = ImageEmbedding(_VISION, **options)
     except Exception as error:  # the hub's, requests', ONNX Runtime's and fastembed's own have nothing in common
-        where = "can't be read" if folder is not None else "can't be fetched" if may_fetch else "was not fetched yet"
+        where = "can't be read" if folder is not None else "can't be fetched" if may_download else "was not fetched yet"
         raise ModelMissing(f"CLIP {where} ({first_line(error)}): {_OTHERWISE}") from error
     return Clip(vision, folder, options)
 

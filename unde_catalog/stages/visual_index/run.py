@@ -5,7 +5,8 @@ What is done to a product is `stage.py`'s, what a model is `model.py`'s.
 
 from unde_catalog.backends import Backends
 from unde_catalog.stages.stage_run import StageRun
-from unde_catalog.stages.visual_index.model import EmbeddingModel, ModelMissing, kind_of, open_model
+from unde_catalog.stages.visual_index.model import EmbeddingModel, ModelMissing, kind_of
+from unde_catalog.stages.visual_index.open_model import open_model
 from unde_catalog.stages.visual_index.open_store import open_mirror
 from unde_catalog.stages.visual_index.stage import STAGE, VisualIndexStage
 from unde_catalog.stages.visual_index.vector_store import NO_PGVECTOR, VectorStoreUnavailable

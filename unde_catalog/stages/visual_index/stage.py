@@ -14,7 +14,8 @@ from PIL import Image
 
 from unde_catalog.stages.photos.decode import Refused
 from unde_catalog.stages.photos.memory import MemoryBudget
-from unde_catalog.stages.visual_index.model import EmbeddingModel, picture
+from unde_catalog.stages.visual_index.model import EmbeddingModel
+from unde_catalog.stages.visual_index.model_image import model_image
 from unde_catalog.stages.visual_index.vector_store import (
     MIRRORED_SCOPE,
     PhotoVector,
@@ -171,7 +172,7 @@ class VisualIndexStage:
             return "original_missing", str(missing)
         if hashlib.sha256(data).hexdigest() != photo.sha256:  # another photo's numbers would pass for this one's
             return "original_changed", f"{photo.key} has other bytes than its row says: unde-catalog verify --hashes"
-        found = picture(data)
+        found = model_image(data)
         return (f"original_{found.reason}", found.detail) if isinstance(found, Refused) else found
 
     def _tell_mirror(self, standings: Sequence[_CurrentEmbeddings], mirror: VectorStore) -> None:

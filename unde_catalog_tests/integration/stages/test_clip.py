@@ -10,7 +10,8 @@ from unde_catalog.backends import Backends
 from unde_catalog.settings.search import EmbeddingChoice, SearchFields
 from unde_catalog.stages.visual_index import clip
 from unde_catalog.stages.visual_index.descriptor import Descriptor
-from unde_catalog.stages.visual_index.model import ModelMissing, TextUnsupported, choose, open_model
+from unde_catalog.stages.visual_index.model import ModelMissing, TextUnsupported
+from unde_catalog.stages.visual_index.open_model import choose, open_model
 from unde_catalog.stages.visual_index.open_store import open_store
 from unde_catalog.stores.staging.index import models
 from unde_catalog.stores.staging.index.models import Models
@@ -29,7 +30,7 @@ def toy(tmp_path: Path) -> Path:
 
 
 def load(folder: Path) -> clip.Clip:
-    return clip.load(folder, folder / "home", may_fetch=False)
+    return clip.load(folder, folder / "home", may_download=False)
 
 
 def test_photos_and_words_are_512_numbers_of_length_1_that_can_be_compared(toy: Path) -> None:
@@ -57,10 +58,10 @@ def test_what_is_missing_is_told_in_one_sentence_that_says_what_to_do(toy: Path,
     with pytest.raises(
         ModelMissing, match=r"CLIP can't be fetched \(.*\): put its files .* or set EMBEDDING_MODEL="
     ) as e:
-        clip.load(None, tmp_path, may_fetch=True)
+        clip.load(None, tmp_path, may_download=True)
     assert "\n" not in str(e.value)
     with pytest.raises(ModelMissing, match="CLIP was not fetched yet"):
-        clip.load(None, tmp_path, may_fetch=False)
+        clip.load(None, tmp_path, may_download=False)
     (toy / "vision" / "model.onnx").write_bytes(b"not a model")
     with pytest.raises(ModelMissing, match="CLIP can't be read"):
         load(toy)
@@ -75,7 +76,7 @@ def test_without_its_text_half_photos_are_embedded_and_words_are_refused(toy: Pa
 
 
 @pytest.mark.parametrize(
-    ("setting", "standing", "at_hand", "kind"),
+    ("setting", "standing", "available", "kind"),
     [
         ("auto", Models(), True, "clip"),
         ("auto", Models(), False, "descriptor"),
@@ -87,9 +88,9 @@ def test_without_its_text_half_photos_are_embedded_and_words_are_refused(toy: Pa
     ],
 )
 def test_an_index_is_made_anew_only_where_somebody_says_so(
-    setting: EmbeddingChoice, standing: Models, at_hand: bool, kind: str
+    setting: EmbeddingChoice, standing: Models, available: bool, kind: str
 ) -> None:
-    assert choose(setting, standing, at_hand) == kind
+    assert choose(setting, standing, available) == kind
 
 
 def test_a_new_index_begins_with_clip_where_its_files_are(toy: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from unde_catalog.backends import Backends
 from unde_catalog.stages.visual_index.descriptor import Descriptor
-from unde_catalog.stages.visual_index.model import picture
+from unde_catalog.stages.visual_index.model_image import model_image
 from unde_catalog.stages.visual_index.open_store import open_store
 from unde_catalog.stages.visual_index.stage import VisualIndexStage
 from unde_catalog.stores.staging.index import models
@@ -37,7 +37,7 @@ def test_photos_are_embedded_once_and_found(visual: Visual) -> None:
     assert (report.done, *counts(report, "embedded", "reused", "removed")) == (2, 3, 0, 0)
     assert report.note == f"embedded by {MODEL}"
     assert visual.rows(red) == [(1, MODEL), (2, MODEL)]
-    image = picture(PHOTOS["blue"])
+    image = model_image(PHOTOS["blue"])
     vector = Descriptor().embed_images([image])[0].tolist()  # type: ignore[list-item]
     hits = open_store(visual.place).search(MODEL, vector)
     assert [hit.product_id for hit in hits] == [blue, red]
