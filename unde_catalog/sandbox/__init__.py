@@ -1,1 +1,1 @@
-"""The stand-ins of the outside services; nothing here is shared with the clients."""
+"""Stand-ins for the external services. They share no code with the clients."""

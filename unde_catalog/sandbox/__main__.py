@@ -1,6 +1,6 @@
-"""`python -m unde_catalog.sandbox`: the sandbox as a process of its own.
+"""`python -m unde_catalog.sandbox`: the command line of the sandbox as a separate process.
 
-Nothing but its arguments is here.
+Only arguments belong here.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from unde_catalog.sandbox.serve import DEFAULT_PORT, PortBusyError, serve
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serves; returns 2 after one line on stderr when it can't start."""
+    """Runs the sandbox until it is stopped; returns 2, with one line on stderr, if it cannot start."""
     options = _parser().parse_args(arguments)
     try:
         serve(
@@ -36,19 +36,19 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m unde_catalog.sandbox",
-        description="Stand-ins of the outside services on this machine.",
+        description="Stand-ins for the external services on this machine.",
         epilog=faults.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one")
-    parser.add_argument("--state-dir", type=Path, required=True, help="where runs and collections are remembered")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free port")
+    parser.add_argument("--state-dir", type=Path, required=True, help="the folder that keeps runs and collections")
     parser.add_argument("--data", type=Path, help="serve this folder (apify_items/<brand>.json and photos)")
     parser.add_argument("--items", type=_item_file, action="append", default=[], metavar="BRAND=FILE")
-    parser.add_argument("--log", type=Path, help="default: requests.jsonl in the state folder")
-    parser.add_argument("--faults", metavar="SPEC", help="see below")
-    parser.add_argument("--seed", type=int, default=0, help="which paths the faults strike")
-    parser.add_argument("--run-seconds", type=float, default=0.3, help="how long a scrape takes")
+    parser.add_argument("--log", type=Path, help="the request log; default: requests.jsonl in the state folder")
+    parser.add_argument("--faults", metavar="SPEC", help="faults to inject, see below")
+    parser.add_argument("--seed", type=int, default=0, help="selects the paths that faults hit")
+    parser.add_argument("--run-seconds", type=float, default=0.3, help="the duration of a scrape")
     return parser
 
 

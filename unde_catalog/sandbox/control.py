@@ -1,43 +1,43 @@
-"""The sandbox's own routes: its log, its health, and orders that change what it answers from now on.
+"""The sandbox's own routes: its log, its health, and changes of its behaviour.
 
     GET    /_health                 {"sandbox": true, "data": "...", "pid": 123}
-    GET    /_log?since=&kind=       {"requests": [...], "next": n}; `since` is the `next` of an earlier answer
-    GET    /_stock?brand=&at=       {"<item id>": {"<shop id>": ["XS", "M"]}}: what truly lies in every shop (shops.py)
-    DELETE /_log                    starts the log anew
-    POST   /_control                one order, all of it or (400) nothing:
+    GET    /_log?since=&kind=       {"requests": [...], "next": n}; `since` is the `next` of an earlier response
+    GET    /_stock?brand=&at=       {"<item id>": {"<store id>": ["XS", "M"]}}: the actual stock of every store
+    DELETE /_log                    empties the log
+    POST   /_control                changes the behaviour; an invalid request (400) changes nothing:
 
-    {"brand": "zara",                     which is scraped; runs already started keep what they found
+    {"brand": "zara",                     the brand of the fields below; runs already started keep their items
      "price": {"512913640": 5990},        new prices in fils, by product id (0: none)
-     "drop": ["512913640"],               products that left the shop
-     "restore": ["512913640"],            products that come back as they were
-     "photos": {"512913640": "v2"},       another version of all photos (another address, another picture)
-     "reset": true,                       first forget all changes of the brand
-     "lose_start_answers": 1,             so many starts begin a run and cut the connection instead of answering
-     "late_items": 2.5,                   for so many seconds after a run's end its dataset lacks a fifth of its items
-     "pages": "repeat",                   or "grow", "shrink": what datasets do while they are read ("": nothing odd)
-     "ximilar": {"size": 100,             the most records that a collection takes
-                 "token": "another",      the only token that is accepted; the old one is revoked
-                 "delay": 0.5,            for so many seconds an answer waits after its work is done
-                 "remove": ["an _id"]},   records that vanish behind our back
-     "shops": {"now": "2026-03-01T12:00:00Z",            the time in the shops, which stands still ("": the real one)
-               "sold_out": {"zara": ["512913640"]},      products of which no shop has any
-               "withhold": {"bershka": ["512913640"]}},  products for which shape A tells no stocks
-     "bakai": {"size": 200000,             how many products there are (40); past the 40th their names have a number
-               "photos": 1,               the most photos of a product, 1 to 4 (4)
-               "large": true,             photos of about 600 KB and not of about 30 KB
-               "shape": "nested",         or "strings", "page-numbers", "bare", "": how the API answers: bakai_shapes.py
-               "categories": ["a", null], by turns, null: none; []: each product's own
-               "drop": ["10000015"],      products that are gone, also from the bucket
+     "drop": ["512913640"],               removes products from the catalogue
+     "restore": ["512913640"],            undoes `drop`
+     "photos": {"512913640": "v2"},       another version of all photos (other URLs, other pictures)
+     "reset": true,                       first undoes all changes of the brand
+     "lose_start_answers": 1,             this many requests start a run and get no response
+     "late_items": 2.5,                   seconds after a run's end during which its dataset lacks a fifth of its items
+     "pages": "repeat",                   or "grow", "shrink": how a dataset changes between two requests ("": not)
+     "ximilar": {"size": 100,             the capacity of a collection in records
+                 "token": "another",      the only valid token; the old one is revoked
+                 "delay": 0.5,            seconds between the work and its response
+                 "remove": ["an _id"]},   deletes records without any client's request
+     "shops": {"now": "2026-03-01T12:00:00Z",            a fixed time for the stock APIs ("": the real time)
+               "sold_out": {"zara": ["512913640"]},      products that no store has
+               "withhold": {"bershka": ["512913640"]}},  products whose stock the `campaign` API does not know
+     "bakai": {"size": 200000,            the number of products (40); names after the 40th have a number
+               "photos": 1,               the maximum of photos per product, 1 to 4 (4)
+               "large": true,             photos of about 600 KB instead of 30 KB
+               "shape": "nested",         or "strings", "page-numbers", "bare", "": see bakai/payloads.py
+               "categories": ["a", null], assigned in turn, null: none; []: each product's own
+               "drop": ["10000015"],      removes products, also from the bucket
                "price": {"10000045": "99.00"},             new prices in som
-               "repeat_cursor": true,     every page names the second one as the next
-               "odd": 50},                of 50 products five have an odd first photo (bakai_photos.py: ODD), 0: none
-     "faults": "ximilar.insert:503=1",    replaces the dial (faults.py), "": nothing goes wrong
-     "next_faults": {"ximilar.insert": ["lost", "500"]}}   one each for the next requests of a kind, before the dial
+               "repeat_cursor": true,     every page names the second page as the next one
+               "odd": 50},                5 of 50 products have an odd first photo (bakai/photos.py), 0: none
+     "faults": "ximilar.insert:503=1",    replaces all fault rules (faults.py), "": no faults
+     "next_faults": {"ximilar.insert": ["lost", "500"]}}   faults for the next requests of a kind, before any rule
 
-Only a brand's fields need a brand. Its changes add up; `late_items`, `lose_start_answers` and `pages` hold at once,
-also for old runs. The answer is what was ordered as it now stands: the brand's changes, {"ximilar": {"size", "delay",
-"records"}}, {"shops": {...}}, {"bakai": {...}} (a list under "shops" or "bakai" replaces the earlier one). What is
-under "ximilar" and after it is forgotten by a restart, but for records that vanished.
+Only a brand's fields need `brand`. Changes of a brand add up; `late_items`, `lose_start_answers` and `pages` take
+effect at once, also for old runs. Lists in "shops" and "bakai" replace earlier ones. The response is the resulting
+state of what the request changed: the brand's changes, {"ximilar": {"size", "delay", "records"}}, {"shops": {...}},
+{"bakai": {...}}. A restart resets "ximilar" (except `remove`) and everything after it.
 """
 
 import os
@@ -48,16 +48,16 @@ from typing import Any
 from aiohttp import web
 
 from unde_catalog.sandbox.apify.runs import Changes, RunStore
-from unde_catalog.sandbox.bakai.catalogue import MOST_PHOTOS, MOST_PRODUCTS, SHAPES, BakaiTerms
-from unde_catalog.sandbox.faults import Faults, FaultSpecError, check, rules_of
+from unde_catalog.sandbox.bakai.catalogue import MAX_PHOTOS, MAX_PRODUCTS, SHAPES, BakaiOverrides
+from unde_catalog.sandbox.faults import Faults, FaultSpecError, check_fault_name, parse_rules
 from unde_catalog.sandbox.identity import BRAND_NAMES
 from unde_catalog.sandbox.request_log import KIND, RequestLog
-from unde_catalog.sandbox.shops.overrides import ShopTerms, seconds
+from unde_catalog.sandbox.shops.overrides import StockOverrides, parse_time
 from unde_catalog.sandbox.ximilar.records import XimilarStore
 
 Fields = dict[str, tuple[Any, Callable[[Any], bool]]]
 
-_OF_A_BRAND: Fields = {
+_BRAND_FIELDS: Fields = {
     "brand": (str, lambda brand: brand in BRAND_NAMES),
     "price": (dict, lambda prices: all(type(price) is int and price >= 0 for price in prices.values())),
     "drop": (list, lambda ids: all(isinstance(id_, str | int) for id_ in ids)),
@@ -68,20 +68,20 @@ _OF_A_BRAND: Fields = {
     "late_items": (int | float, lambda seconds: seconds >= 0),
     "pages": (str, lambda pages: pages in ("", "repeat", "grow", "shrink")),
 }
-_OF_XIMILAR: Fields = {
+_XIMILAR_FIELDS: Fields = {
     "size": (int, lambda size: size >= 0),
     "token": (str, bool),
     "delay": (int | float, lambda seconds: seconds >= 0),
     "remove": (list, lambda ids: all(isinstance(id_, str) for id_ in ids)),
 }
-_OF_SHOPS: Fields = {
-    "now": (str, lambda now: not now or _is_moment(now)),
+_STORE_FIELDS: Fields = {
+    "now": (str, lambda now: not now or _is_time(now)),
     "sold_out": (dict, lambda ids: _are_ids_by_brand(ids)),
     "withhold": (dict, lambda ids: _are_ids_by_brand(ids)),
 }
-_OF_BAKAI: Fields = {
-    "size": (int, lambda size: 0 <= size <= MOST_PRODUCTS),
-    "photos": (int, lambda most: 1 <= most <= MOST_PHOTOS),
+_BAKAI_FIELDS: Fields = {
+    "size": (int, lambda size: 0 <= size <= MAX_PRODUCTS),
+    "photos": (int, lambda maximum: 1 <= maximum <= MAX_PHOTOS),
     "large": (bool, lambda _: True),
     "shape": (str, lambda shape: shape in SHAPES),
     "categories": (list, lambda names: all(name is None or isinstance(name, str) for name in names)),
@@ -91,10 +91,10 @@ _OF_BAKAI: Fields = {
     "odd": (int, lambda every: every >= 0),
 }
 _FIELDS: Fields = {
-    **_OF_A_BRAND,
-    "ximilar": (dict, lambda order: _problem(order, _OF_XIMILAR) is None),
-    "shops": (dict, lambda order: _problem(order, _OF_SHOPS) is None),
-    "bakai": (dict, lambda order: _problem(order, _OF_BAKAI) is None),
+    **_BRAND_FIELDS,
+    "ximilar": (dict, lambda changes: _validate(changes, _XIMILAR_FIELDS) is None),
+    "shops": (dict, lambda changes: _validate(changes, _STORE_FIELDS) is None),
+    "bakai": (dict, lambda changes: _validate(changes, _BAKAI_FIELDS) is None),
     "faults": (str, lambda _: True),
     "next_faults": (dict, lambda queues: all(isinstance(names, list) for names in queues.values())),
 }
@@ -102,18 +102,18 @@ _FIELDS: Fields = {
 
 @dataclass(slots=True)
 class Control:
-    """The routes that begin with an underscore. `data` says what is served, for people."""
+    """The routes that begin with an underscore. `data` describes what the sandbox serves."""
 
-    store: RunStore
+    runs: RunStore
     ximilar: XimilarStore
-    shops: ShopTerms
-    bakai: BakaiTerms
-    dial: Faults
+    stock: StockOverrides
+    bakai: BakaiOverrides
+    faults: Faults
     log: RequestLog
     data: str
 
     def routes(self) -> list[web.RouteDef]:
-        """All four."""
+        """Returns the routes of log, health and control."""
         return [
             web.get("/_health", self._health),
             web.get("/_log", self._read_log),
@@ -140,104 +140,105 @@ class Control:
     async def _control(self, request: web.Request) -> web.Response:
         request[KIND] = "sandbox.control"
         try:
-            order: Any = await request.json()
+            body: Any = await request.json()
         except ValueError:
-            order = {}
-        problem = _problem(order, _FIELDS) or _missing_brand(order) or _unknown_fault(order)
+            body = {}
+        problem = _validate(body, _FIELDS) or _missing_brand(body) or _unknown_fault(body)
         if problem:
             return web.json_response({"error": problem}, status=400)
-        if "faults" in order:
-            self.dial.replace(rules_of(order["faults"]))
-        for kind, names in order.get("next_faults", {}).items():
-            self.dial.queue(kind, [str(name) for name in names])
-        standing: dict[str, Any] = {}
-        if "brand" in order:
-            standing |= self._change(order)
-        if "ximilar" in order:
-            standing["ximilar"] = self._change_ximilar(order["ximilar"])
-        if "shops" in order:
-            standing["shops"] = self._change_shops(order["shops"])
-        if "bakai" in order:
-            standing["bakai"] = self._change_bakai(order["bakai"])
-        return web.json_response(standing)
+        if "faults" in body:
+            self.faults.replace(parse_rules(body["faults"]))
+        for kind, names in body.get("next_faults", {}).items():
+            self.faults.queue(kind, [str(name) for name in names])
+        result: dict[str, Any] = {}
+        if "brand" in body:
+            result |= self._change_brand(body)
+        if "ximilar" in body:
+            result["ximilar"] = self._change_ximilar(body["ximilar"])
+        if "shops" in body:
+            result["shops"] = self._change_stock(body["shops"])
+        if "bakai" in body:
+            result["bakai"] = self._change_bakai(body["bakai"])
+        return web.json_response(result)
 
-    def _change(self, order: dict[str, Any]) -> dict[str, Any]:
-        old = Changes() if order.get("reset") else self.store.changes_of(order["brand"])
-        back = {str(id_) for id_ in order.get("restore", [])}
-        gone = dict.fromkeys([*old.drop, *(str(id_) for id_ in order.get("drop", []))])
+    def _change_brand(self, body: dict[str, Any]) -> dict[str, Any]:
+        old = Changes() if body.get("reset") else self.runs.changes_of(body["brand"])
+        restored = {str(id_) for id_ in body.get("restore", [])}
+        dropped = dict.fromkeys([*old.drop, *(str(id_) for id_ in body.get("drop", []))])
         changes = Changes(
-            price={**old.price, **order.get("price", {})},
-            drop=[id_ for id_ in gone if id_ not in back],
-            photos={**old.photos, **order.get("photos", {})},
+            price={**old.price, **body.get("price", {})},
+            drop=[id_ for id_ in dropped if id_ not in restored],
+            photos={**old.photos, **body.get("photos", {})},
         )
-        self.store.change(order["brand"], changes)
-        trouble = self.store.trouble_of(order["brand"])
+        self.runs.change(body["brand"], changes)
+        overrides = self.runs.overrides_of(body["brand"])
         for name in ("lose_start_answers", "late_items", "pages"):
-            setattr(trouble, name, order.get(name, getattr(trouble, name)))
-        return {"brand": order["brand"], **asdict(changes)}
+            setattr(overrides, name, body.get(name, getattr(overrides, name)))
+        return {"brand": body["brand"], **asdict(changes)}
 
-    def _change_ximilar(self, order: dict[str, Any]) -> dict[str, Any]:
-        terms = self.ximilar.terms
+    def _change_ximilar(self, changes: dict[str, Any]) -> dict[str, Any]:
+        overrides = self.ximilar.overrides
         for name in ("size", "token", "delay"):
-            setattr(terms, name, order.get(name, getattr(terms, name)))
-        self.ximilar.remove(order.get("remove", []))
-        return {"size": terms.size, "delay": terms.delay, "records": self.ximilar.counts()}
+            setattr(overrides, name, changes.get(name, getattr(overrides, name)))
+        self.ximilar.remove(changes.get("remove", []))
+        return {"size": overrides.size, "delay": overrides.delay, "records": self.ximilar.counts()}
 
-    def _change_shops(self, order: dict[str, Any]) -> dict[str, Any]:
-        terms = self.shops
-        terms.now = order.get("now", terms.now)
+    def _change_stock(self, changes: dict[str, Any]) -> dict[str, Any]:
+        overrides = self.stock
+        overrides.now = changes.get("now", overrides.now)
         for name in ("sold_out", "withhold"):
-            new = {brand: frozenset(map(str, ids)) for brand, ids in order.get(name, {}).items()}
-            setattr(terms, name, {**getattr(terms, name), **new})
+            ids_by_brand = {brand: frozenset(map(str, ids)) for brand, ids in changes.get(name, {}).items()}
+            setattr(overrides, name, {**getattr(overrides, name), **ids_by_brand})
         return {
-            "now": terms.now,
-            "sold_out": {brand: sorted(ids) for brand, ids in terms.sold_out.items()},
-            "withhold": {brand: sorted(ids) for brand, ids in terms.withhold.items()},
+            "now": overrides.now,
+            "sold_out": {brand: sorted(ids) for brand, ids in overrides.sold_out.items()},
+            "withhold": {brand: sorted(ids) for brand, ids in overrides.withhold.items()},
         }
 
-    def _change_bakai(self, order: dict[str, Any]) -> dict[str, Any]:
-        made: dict[str, Callable[[Any], Any]] = {"drop": lambda ids: frozenset(map(str, ids)), "categories": tuple}
-        for name, value in order.items():
-            setattr(self.bakai, name, made[name](value) if name in made else value)
+    def _change_bakai(self, changes: dict[str, Any]) -> dict[str, Any]:
+        convert: dict[str, Callable[[Any], Any]] = {"drop": lambda ids: frozenset(map(str, ids)), "categories": tuple}
+        for name, value in changes.items():
+            setattr(self.bakai, name, convert[name](value) if name in convert else value)
         return {**asdict(self.bakai), "drop": sorted(self.bakai.drop)}
 
 
-def _is_moment(text: str) -> bool:
+def _is_time(text: str) -> bool:
     try:
-        return seconds(text) > 0
+        return parse_time(text) > 0
     except ValueError:
         return False
 
 
-def _are_ids_by_brand(listed: dict[str, Any]) -> bool:
-    return listed.keys() <= BRAND_NAMES.keys() and all(
-        isinstance(ids, list) and all(isinstance(id_, str | int) for id_ in ids) for ids in listed.values()
+def _are_ids_by_brand(value: dict[str, Any]) -> bool:
+    return value.keys() <= BRAND_NAMES.keys() and all(
+        isinstance(ids, list) and all(isinstance(id_, str | int) for id_ in ids) for ids in value.values()
     )
 
 
-def _problem(order: Any, fields: Fields) -> str | None:
-    """What is wrong with an order to /_control, or None."""
-    if not isinstance(order, dict) or not order:
-        return "a JSON object that orders something is wanted"
-    for name, value in order.items():
+def _validate(body: Any, fields: Fields) -> str | None:
+    """Returns what is wrong with (a part of) a request to /_control, or None."""
+    if not isinstance(body, dict) or not body:
+        return "the body must be a JSON object with at least one field"
+    for name, value in body.items():
         if name not in fields:
-            return f"unknown field {name!r}; known are {', '.join(fields)}"
-        type_, fits = fields[name]
-        if not isinstance(value, type_) or not fits(value):
-            return f"{name} is not what the sandbox's documentation says"
+            return f"unknown field {name!r}; known fields: {', '.join(fields)}"
+        type_, is_valid = fields[name]
+        if not isinstance(value, type_) or not is_valid(value):
+            return f"{name} has an invalid value; see unde_catalog/sandbox/control.py"
     return None
 
 
-def _missing_brand(order: dict[str, Any]) -> str | None:
-    return "a brand is wanted with its changes" if order.keys() & _OF_A_BRAND.keys() and "brand" not in order else None
+def _missing_brand(body: dict[str, Any]) -> str | None:
+    has_brand_fields = body.keys() & _BRAND_FIELDS.keys()
+    return "brand is missing: these fields change a brand" if has_brand_fields and "brand" not in body else None
 
 
-def _unknown_fault(order: dict[str, Any]) -> str | None:
+def _unknown_fault(body: dict[str, Any]) -> str | None:
     try:
-        rules_of(order.get("faults"))
-        for names in order.get("next_faults", {}).values():
+        parse_rules(body.get("faults"))
+        for names in body.get("next_faults", {}).values():
             for name in names:
-                check(str(name))
+                check_fault_name(str(name))
     except FaultSpecError as error:
         return str(error)
     return None

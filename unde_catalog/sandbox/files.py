@@ -1,11 +1,11 @@
-"""Static files below a data folder, streamed, and never one outside it."""
+"""Static files below a data folder, streamed, and never a file outside it."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
 
-from unde_catalog.sandbox.fault_answers import FILE
+from unde_catalog.sandbox.fault_responses import FILE
 from unde_catalog.sandbox.faults import Faults
 from unde_catalog.sandbox.request_log import KIND
 
@@ -34,13 +34,13 @@ _TYPES = {
 
 @dataclass(slots=True)
 class Files:
-    """The catch-all route of a sandbox that serves a folder."""
+    """The catch-all route of a sandbox that serves a data folder."""
 
     folder: Path
     faults: Faults
 
     def routes(self) -> list[web.RouteDef]:
-        """Everything that no other route has taken."""
+        """Returns one route for every path that no other route matches."""
         return [web.get("/{path:.*}", self._file)]
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
@@ -49,24 +49,24 @@ class Files:
         kind = "photo" if content_type.startswith("image/") else "file"
         request[KIND] = kind
 
-        async def answer(_: web.Request) -> web.StreamResponse:
+        async def respond(_: web.Request) -> web.StreamResponse:
             if path is None:
                 raise web.HTTPNotFound(text="no such file")
             request[FILE] = path
             return web.FileResponse(path, headers={"Content-Type": content_type})
 
-        return await self.faults.around(kind, request, answer)
+        return await self.faults.around(kind, request, respond)
 
     def find(self, name: str) -> Path | None:
-        """The file of that name (already decoded) if it is really inside the folder, links followed."""
+        """Returns the file with this decoded name if, after following links, it is inside the folder."""
         root = self.folder.resolve()
         try:
             path = (root / name.lstrip("/")).resolve()
             return path if path.is_relative_to(root) and path.is_file() else None
-        except (OSError, ValueError):  # over-long names, NUL bytes, circles of links
+        except (OSError, ValueError):  # overlong names, NUL bytes, loops of links
             return None
 
 
 def content_type_of(path: Path) -> str:
-    """The content type by the file's extension."""
+    """Returns the content type for the file's extension."""
     return _TYPES.get(path.suffix.lower(), "application/octet-stream")

@@ -1,6 +1,6 @@
-"""Who the sandbox knows: brands, their Apify tasks, Ximilar collections, tokens, and stable hashes.
+"""Names and credentials of the sandbox's services (brands, Apify tasks, collections, tokens), and stable hashes.
 
-Nothing about HTTP, and nothing shared with the clients: these are the outside world's own facts.
+HTTP does not belong here. Nothing is shared with the clients: these facts belong to the external services.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ TASK_IDS: dict[str, str] = {
 }
 
 XIMILAR_TOKEN = "sandbox-ximilar-token"
-XIMILAR_COLLECTIONS: dict[str, str] = {  # id -> kind, which is also the prefix that serves it
+XIMILAR_COLLECTIONS: dict[str, str] = {  # id -> kind, which is also the path prefix
     f"sandbox-{kind}": kind for kind in ("fashion-new", "fashion", "products-new", "photos", "custom")
 }
 XIMILAR_COLLECTION = "sandbox-fashion-new"
@@ -41,23 +41,23 @@ _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
 def brand_of_task(task_id: str) -> str | None:
-    """The brand whose Apify task has this id, or None."""
+    """Returns the brand whose Apify task has this id, or None."""
     return next((brand for brand, known in TASK_IDS.items() if known == task_id), None)
 
 
 def stable_int(*parts: object) -> int:
-    """64 bits that depend on the parts alone, unlike `hash()`, which changes from process to process."""
+    """Returns 64 bits that depend only on the parts, unlike `hash()`, which differs between processes."""
     text = "\x1f".join(str(part) for part in parts)
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big")
 
 
 def stable_share(*parts: object) -> float:
-    """A number in [0, 1) that depends on the parts alone."""
+    """Returns a number in [0, 1) that depends only on the parts."""
     return stable_int(*parts) / 2**64
 
 
 def stable_id(*parts: object) -> str:
-    """An id as Apify makes them: 17 letters and digits."""
+    """Returns an id in Apify's form: 17 letters and digits."""
     number = (stable_int("a", *parts) << 64) | stable_int("b", *parts)
     letters = []
     for _ in range(17):

@@ -1,6 +1,6 @@
-"""Starts a sandbox and keeps it running until it is told to stop; and how clients are pointed at it.
+"""Runs a sandbox until a signal stops it, and returns the environment that points clients at it.
 
-What it answers is put together in `server.py`.
+The application belongs in `server.py`.
 """
 
 import asyncio
@@ -15,15 +15,15 @@ from aiohttp import web
 
 from unde_catalog.sandbox import identity
 from unde_catalog.sandbox.identity import BRAND_NAMES, TASK_IDS, TOKEN, XIMILAR_COLLECTION, XIMILAR_TOKEN
-from unde_catalog.sandbox.server import Options, build
-from unde_catalog.sandbox.shops import stores as shop_places
+from unde_catalog.sandbox.server import Options, build_app
+from unde_catalog.sandbox.shops.stores import configured_stores, stock_channel
 
 DEFAULT_PORT = 8790
 _GRACE_SECONDS = 0.5
 
 
 class PortBusyError(OSError):
-    """Another process listens on the port; names it and says what to do."""
+    """The port is in use; the message says what to do."""
 
 
 def serve(
@@ -39,21 +39,21 @@ def serve(
     run_seconds: float = 0.3,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serves until SIGINT or SIGTERM; `ready` (default: print) is given one line with the URL.
+    """Serves until SIGINT or SIGTERM; calls `ready` (default: print) with one line that has the URL.
 
-    Port 0 takes a free one. Raises `PortBusyError`, and `ValueError` or `NotADirectoryError` for options that
-    can't be used (see `server.build`).
+    Port 0 takes a free one. Raises `PortBusyError`, and `ValueError` or `NotADirectoryError` for invalid options (see
+    `server.build_app`).
     """
     options = Options(state_dir, data, items or {}, log, faults, seed, run_seconds)
-    listening = _listen(host, port)
+    server_socket = _open_socket(host, port)
     try:
-        asyncio.run(_run(options, listening, ready or _say))
+        asyncio.run(_run(options, server_socket, ready or _print_line))
     finally:
-        listening.close()
+        server_socket.close()
 
 
 def environment(port: int, host: str = "127.0.0.1") -> dict[str, str]:
-    """The environment that points every client at a sandbox running on this port."""
+    """Returns the environment variables that point every client at a sandbox on this port."""
     tasks = {f"APIFY_TASK_{brand.upper()}": task for brand, task in TASK_IDS.items()}
     return {
         "APIFY_TOKEN": TOKEN,
@@ -66,7 +66,7 @@ def environment(port: int, host: str = "127.0.0.1") -> dict[str, str]:
         "BAKAI_CDN_ACCESS_KEY": identity.BAKAI_ACCESS_KEY,
         "BAKAI_CDN_SECRET_KEY": identity.BAKAI_SECRET_KEY,
         "BAKAI_S3_ENDPOINT": f"http://{host}:{port}/bakai-s3",
-        "BAKAI_S3_BUCKET": identity.BAKAI_BUCKET,  # anyone may read it, so photos need no other base URL
+        "BAKAI_S3_BUCKET": identity.BAKAI_BUCKET,  # publicly readable, so photos need no other base URL
         "BAKAI_S3_ACCESS_KEY": identity.BAKAI_S3_ACCESS_KEY,
         "BAKAI_S3_SECRET_KEY": identity.BAKAI_S3_SECRET_KEY,
         "TELEGRAM_API_URL": f"http://{host}:{port}",
@@ -76,44 +76,44 @@ def environment(port: int, host: str = "127.0.0.1") -> dict[str, str]:
         "DOWNLOAD_DELAY_MAX": "0",
         **{f"{brand.upper()}_USE_PROXY": "false" for brand in TASK_IDS},
         "STOCK_REQUEST_GAP": "0",
-        **{name: value for brand in BRAND_NAMES for name, value in _shop_environment(brand, port, host).items()},
+        **{name: value for brand in BRAND_NAMES for name, value in _stock_environment(brand, port, host).items()},
     }
 
 
-def _shop_environment(brand: str, port: int, host: str) -> dict[str, str]:
-    url, name = f"http://{host}:{port}/shops/{brand}", "".join(filter(str.isalnum, BRAND_NAMES[brand]))
+def _stock_environment(brand: str, port: int, host: str) -> dict[str, str]:
+    url, app_name = f"http://{host}:{port}/shops/{brand}", "".join(filter(str.isalnum, BRAND_NAMES[brand]))
     return {
         f"{brand.upper()}_STOCK_API_URL": url,
         f"{brand.upper()}_SHOP_FINDER_URL": url,
-        f"{brand.upper()}_STOCK_CHANNEL": str(shop_places.channel(brand)),
-        f"{brand.upper()}_USER_AGENT": f"{name}App/15.10.0 (sandbox)",
-        f"DUBAI_{brand.upper()}_STORES": ",".join(map(str, shop_places.configured(brand))),
+        f"{brand.upper()}_STOCK_CHANNEL": str(stock_channel(brand)),
+        f"{brand.upper()}_USER_AGENT": f"{app_name}App/15.10.0 (sandbox)",
+        f"DUBAI_{brand.upper()}_STORES": ",".join(map(str, configured_stores(brand))),
     }
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     print(line, flush=True)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _open_socket(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server_socket = socket.socket(family, socket.SOCK_STREAM)
+    server_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((host, port))
-        listening.listen(256)
+        server_socket.bind((host, port))
+        server_socket.listen(256)
     except OSError as error:
-        listening.close()
+        server_socket.close()
         if error.errno != errno.EADDRINUSE:
             raise
         raise PortBusyError(
             error.errno, f"port {port} on {host} is in use; stop what listens there or choose another (0: any)"
         ) from error
-    return listening
+    return server_socket
 
 
-async def _run(options: Options, listening: socket.socket, ready: Callable[[str], None]) -> None:
-    app, log = build(options)
+async def _run(options: Options, server_socket: socket.socket, ready: Callable[[str], None]) -> None:
+    app, log = build_app(options)
     runner = web.AppRunner(
         app,
         access_log_class=log.access_log_class(),
@@ -122,14 +122,14 @@ async def _run(options: Options, listening: socket.socket, ready: Callable[[str]
     )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signal_number, stop.set)
     await runner.setup()
     try:
-        await web.SockSite(runner, listening).start()
-        host, port = listening.getsockname()[:2]
-        name = f"[{host}]" if ":" in host else host
-        ready(f"sandbox ready at http://{name}:{port} ({options.description}; state in {options.state_dir})")
+        await web.SockSite(runner, server_socket).start()
+        host, port = server_socket.getsockname()[:2]
+        url_host = f"[{host}]" if ":" in host else host
+        ready(f"sandbox ready at http://{url_host}:{port} ({options.description}; state in {options.state_dir})")
         await stop.wait()
     finally:
         await runner.cleanup()

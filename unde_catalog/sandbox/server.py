@@ -1,6 +1,6 @@
-"""The sandbox as one aiohttp application: all stand-ins, the CDN or a data folder, log and control routes.
+"""The sandbox as one aiohttp application: all stand-ins, the CDN, an optional data folder, log and control routes.
 
-Only the putting together is here; starting it as a process is `serve.py`.
+Only assembly belongs here; `serve.py` runs it.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -11,32 +11,32 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from unde_catalog.sandbox import faults
 from unde_catalog.sandbox.apify.items import ItemSource
 from unde_catalog.sandbox.apify.routes import ApifyApi
 from unde_catalog.sandbox.apify.runs import RunStore
 from unde_catalog.sandbox.bakai.bucket import BakaiBucket
-from unde_catalog.sandbox.bakai.catalogue import BakaiShelf
+from unde_catalog.sandbox.bakai.catalogue import BakaiCatalogue
 from unde_catalog.sandbox.bakai.routes import BakaiApi
 from unde_catalog.sandbox.control import Control
+from unde_catalog.sandbox.faults import parse_faults
 from unde_catalog.sandbox.files import Files
 from unde_catalog.sandbox.photos.cdn import Cdn
 from unde_catalog.sandbox.request_log import RequestLog
-from unde_catalog.sandbox.shops.overrides import ShopTerms
-from unde_catalog.sandbox.shops.products import Shelf
-from unde_catalog.sandbox.shops.routes import ShopsApi
+from unde_catalog.sandbox.shops.overrides import StockOverrides
+from unde_catalog.sandbox.shops.products import ProductIndex
+from unde_catalog.sandbox.shops.routes import StockApi
 from unde_catalog.sandbox.telegram.routes import TelegramApi
 from unde_catalog.sandbox.ximilar.photos import PhotoReader
 from unde_catalog.sandbox.ximilar.records import XimilarStore
 from unde_catalog.sandbox.ximilar.routes import XimilarApi
 
 _DRAWING_THREADS = 2
-_LARGEST_BODY = 64 * 1024 * 1024  # ten photos in base64
+_MAX_BODY_BYTES = 64 * 1024 * 1024  # ten photos in base64
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a sandbox is started with; `run_seconds` is how long a scrape takes."""
+    """The options of a sandbox; `run_seconds` is the duration of a scrape."""
 
     state_dir: Path
     data: Path | None = None
@@ -48,31 +48,31 @@ class Options:
 
     @property
     def description(self) -> str:
-        """What is served, in words."""
+        """What the sandbox serves, for people."""
         return str(self.data) if self.data is not None else "drawn catalogue"
 
 
-def build(options: Options) -> tuple[web.Application, RequestLog]:
-    """The application and its log.
+def build_app(options: Options) -> tuple[web.Application, RequestLog]:
+    """Returns the application and its request log.
 
-    Raises `FaultSpecError` or `UnreadableItems`, `NotADirectoryError` for a data folder that is none.
+    Raises `FaultSpecError`, `UnreadableItems`, or `NotADirectoryError` for the data folder.
     """
     if options.data is not None and not options.data.is_dir():
         raise NotADirectoryError(f"{options.data} is not a folder")
-    dial = faults.parse(options.faults, options.seed)
+    faults = parse_faults(options.faults, options.seed)
     source = ItemSource(options.data, options.items)
     source.check()
-    store = RunStore(options.state_dir / "state.json", options.run_seconds)
+    runs = RunStore(options.state_dir / "state.json", options.run_seconds)
     collections = XimilarStore(options.state_dir / "ximilar.sqlite")
-    terms = ShopTerms()
+    stock_overrides = StockOverrides()
     log = RequestLog(options.log or options.state_dir / "requests.jsonl")
     pool = ThreadPoolExecutor(_DRAWING_THREADS, thread_name_prefix="draw")
 
-    bakai = BakaiApi(BakaiShelf(), dial, pool)
+    bakai = BakaiApi(BakaiCatalogue(), faults, pool)
 
     @web.middleware
-    async def note_arrival(request: web.Request, handler: Handler) -> web.StreamResponse:
-        log.arrived(request)
+    async def log_start(request: web.Request, handler: Handler) -> web.StreamResponse:
+        log.request_started(request)
         return await handler(request)
 
     async def resources(_: web.Application) -> AsyncIterator[None]:
@@ -81,16 +81,20 @@ def build(options: Options) -> tuple[web.Application, RequestLog]:
         collections.close()
         log.close()
 
-    app = web.Application(middlewares=[note_arrival], client_max_size=_LARGEST_BODY)
+    control = Control(runs, collections, stock_overrides, bakai.catalogue.overrides, faults, log, options.description)
+    services = [
+        control,
+        ApifyApi(runs, source, faults),
+        XimilarApi(collections, PhotoReader(pool), faults, log),
+        StockApi(ProductIndex(source), stock_overrides, faults, log),
+        bakai,
+        BakaiBucket(bakai, faults),
+        TelegramApi(faults, pool),
+        Cdn(faults, pool),
+        *([Files(options.data, faults)] if options.data is not None else []),  # the last: it takes any path
+    ]
+    app = web.Application(middlewares=[log_start], client_max_size=_MAX_BODY_BYTES)
     app.cleanup_ctx.append(resources)
-    app.add_routes(Control(store, collections, terms, bakai.shelf.terms, dial, log, options.description).routes())
-    app.add_routes(ApifyApi(store, source, dial).routes())
-    app.add_routes(XimilarApi(collections, PhotoReader(pool), dial, log).routes())
-    app.add_routes(ShopsApi(Shelf(source), terms, dial, log).routes())
-    app.add_routes(bakai.routes())
-    app.add_routes(BakaiBucket(bakai, dial).routes())
-    app.add_routes(TelegramApi(dial, pool).routes())
-    app.add_routes(Cdn(dial, pool).routes())
-    if options.data is not None:
-        app.add_routes(Files(options.data, dial).routes())
+    for service in services:
+        app.add_routes(service.routes())
     return app, log

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from unde_catalog.sandbox.bakai.catalogue import BakaiTerms
+from unde_catalog.sandbox.bakai.catalogue import BakaiOverrides
 from unde_catalog_tests.support.export_trial_checks import Life, ListName, LogTail, Served, Watch, fetched_twice, files
 from unde_catalog_tests.support.servers import Sandbox, running_sandbox
 
@@ -101,7 +101,7 @@ class Trial:
     @property
     def missing(self) -> int:
         """Files that are not there and could be."""
-        goods = self.served.shelf.goods()
+        goods = self.served.shelf.products()
         return sum(1 for good in goods if not self._is_there(good) and self.served.wanted(good) is not None)
 
     def _is_there(self, good: Any) -> bool:
@@ -110,7 +110,7 @@ class Trial:
 
 def attempt(images: int, kills: int, source: ListName, folder: Path, seed: int = 8) -> dict[str, Any]:
     """Figures of a trial; under `problems` what is not as it must be."""
-    terms = BakaiTerms(size=images, photos=1, odd=ODD_EVERY)
+    terms = BakaiOverrides(size=images, photos=1, odd=ODD_EVERY)
     served = Served(source, terms, FAULTS, seed)
     copy = folder / "copy"
     with running_sandbox(folder / "sandbox", "--faults", FAULTS, "--seed", str(seed)) as sandbox:
@@ -178,7 +178,7 @@ def _to_the_end(trial: Trial) -> list[str]:
             break
     else:
         return [f"{trial.missing} images are missing after {len(trial.lives)} lives"]
-    lasting = any(trial.served.wanted(good) is None for good in trial.served.shelf.goods())
+    lasting = any(trial.served.wanted(good) is None for good in trial.served.shelf.products())
     wanted = SOME_FAILED if lasting else DONE
     return [] if life.code == wanted else [f"the exit code is {life.code}, not {wanted}"]
 

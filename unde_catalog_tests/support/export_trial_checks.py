@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unde_catalog.sandbox.bakai import photos as bakai_photos
-from unde_catalog.sandbox.bakai.catalogue import BakaiShelf, BakaiTerms, Good
-from unde_catalog.sandbox.faults import Faults, parse
+from unde_catalog.sandbox.bakai.catalogue import BakaiCatalogue, BakaiOverrides, BakaiProduct
+from unde_catalog.sandbox.faults import Faults, parse_faults
 from unde_catalog.stages.photos.decode import Refused
 from unde_catalog.stages.photos.image import normalise
 
@@ -38,29 +38,29 @@ class Life:
 class Served:
     """What the sandbox serves of a seed, faults and terms: the file of each product, or that there can be none."""
 
-    def __init__(self, source: ListName, terms: BakaiTerms, faults: str, seed: int) -> None:
+    def __init__(self, source: ListName, terms: BakaiOverrides, faults: str, seed: int) -> None:
         self.source, self.terms = source, terms
-        self.shelf = BakaiShelf(terms)
-        self._dial: Faults = parse(faults, seed)
+        self.shelf = BakaiCatalogue(terms)
+        self._dial: Faults = parse_faults(faults, seed)
 
-    def file(self, good: Good) -> str:
+    def file(self, good: BakaiProduct) -> str:
         """Where a product's first photo belongs; a bucket names no category."""
         category = good.category if self.source == "api" and good.category else "uncategorized"
         return f"{category}/bakai_{good.id}.jpg"
 
-    def at(self, file: str) -> Good | None:
+    def at(self, file: str) -> BakaiProduct | None:
         """The product whose file that is, None for a file that should not be there."""
         good = self.shelf.find(file.rpartition("/bakai_")[2].removesuffix(".jpg"))
         return good if good is not None and self.file(good) == file else None
 
-    def sent_bytes(self, good: Good) -> int:
+    def sent_bytes(self, good: BakaiProduct) -> int:
         """How long a product's first photo is as it is sent."""
         return bakai_photos.photo_bytes(good, 1, self.terms)
 
-    def wanted(self, good: Good) -> bytes | None:
+    def wanted(self, good: BakaiProduct) -> bytes | None:
         """The bytes of a product's file; None where a lasting fault, or the photo itself, lets none be."""
         folder = "/bakai-cdn" if self.source == "api" else "/bakai-s3/bakai-images/products"
-        if self._dial.lasting("bakai.photo", f"{folder}/{good.id}/1.jpg"):
+        if self._dial.permanent_fault("bakai.photo", f"{folder}/{good.id}/1.jpg"):
             return None
         sent = bakai_photos.photo(good, 1, self.terms)
         if bakai_photos.kind_of(good, 1, self.terms.odd) == "plain":
@@ -71,7 +71,7 @@ class Served:
     def differences(self, folder: Path) -> list[str]:
         """What is not in the folder as it must be, byte by byte, and what is there beside it."""
         found = []
-        for good in self.shelf.goods():
+        for good in self.shelf.products():
             path, wanted = folder / self.file(good), self.wanted(good)
             if wanted is None and path.exists():
                 found.append(f"{self.file(good)} is there, and can't be")
@@ -86,7 +86,7 @@ class Served:
         if not (folder / CHECKPOINT).exists():
             return ["there is no checkpoint"]
         found = json.loads((folder / CHECKPOINT).read_bytes())
-        there = {f"bakai_{good.id}": self.wanted(good) is not None for good in self.shelf.goods()}
+        there = {f"bakai_{good.id}": self.wanted(good) is not None for good in self.shelf.products()}
         wrong = []
         if set(found) != {"timestamp", "downloaded", "failed"} or not isinstance(found["timestamp"], float):
             wrong.append(f"the checkpoint holds {sorted(found)}")

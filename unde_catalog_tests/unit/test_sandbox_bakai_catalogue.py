@@ -7,15 +7,15 @@ import pytest
 from PIL import Image
 
 from unde_catalog.sandbox.bakai import photos
-from unde_catalog.sandbox.bakai.catalogue import BakaiShelf, BakaiTerms, product_id
+from unde_catalog.sandbox.bakai.catalogue import BakaiCatalogue, BakaiOverrides, product_id
 from unde_catalog.stages.photos.decode import Refused
 from unde_catalog.stages.photos.image import normalise
 
-SHELF = BakaiShelf()
+SHELF = BakaiCatalogue()
 
 
 def test_there_are_forty_products_in_five_categories_and_some_in_none() -> None:
-    goods = list(SHELF.goods())
+    goods = list(SHELF.products())
     assert len(goods) == SHELF.total == 40
     assert {good.category for good in goods} == {"electronics", "clothing", "shoes", "bags", "home", None}
     assert {good.photos for good in goods} == {1, 2, 3, 4}
@@ -24,7 +24,7 @@ def test_there_are_forty_products_in_five_categories_and_some_in_none() -> None:
 
 
 def test_ids_and_keys_grow_with_the_number_to_the_last_of_two_hundred_thousand() -> None:
-    shelf = BakaiShelf(BakaiTerms(size=201_596, photos=1))
+    shelf = BakaiCatalogue(BakaiOverrides(size=201_596, photos=1))
     ids = [product_id(number) for number in range(shelf.total)]
     assert all(a < b for a, b in itertools.pairwise(ids))
     assert {len(str(id_)) for id_ in (ids[0], ids[-1])} == {8}
@@ -39,19 +39,21 @@ def test_keys_go_on_behind_any_text() -> None:
     texts = ["", "a", "products/", "products/1", "products/10000015", "q", *keys, *(f"{key}x" for key in keys[:9])]
     for text in texts:
         assert [key for key, _, _ in SHELF.keys_after(text)] == [key for key in keys if key > text]
-        assert [key for key, _, _ in SHELF.keys_after(text, at=True)] == [key for key in keys if key >= text]
+        assert [key for key, _, _ in SHELF.keys_after(text, inclusive=True)] == [key for key in keys if key >= text]
 
 
 def test_terms_change_what_is_sold() -> None:
     gone, cheap = (str(product_id(number)) for number in (3, 4))
-    terms = BakaiTerms(size=10, drop=frozenset({gone, "7"}), price={cheap: "1.00"}, categories=("a/b", None), photos=2)
-    shelf = BakaiShelf(terms)
+    overrides = BakaiOverrides(
+        size=10, drop=frozenset({gone, "7"}), price={cheap: "1.00"}, categories=("a/b", None), photos=2
+    )
+    shelf = BakaiCatalogue(overrides)
     assert shelf.total == 9
-    assert [good.number for good in shelf.goods(2)] == [2, 4, 5, 6, 7, 8, 9]
+    assert [good.number for good in shelf.products(2)] == [2, 4, 5, 6, 7, 8, 9]
     assert shelf.find(gone) is None
-    assert [good.category for good in shelf.goods()][:3] == ["a/b", None, "a/b"]
-    assert [good.price for good in shelf.goods() if str(good.id) == cheap] == ["1.00"]
-    assert {good.photos for good in shelf.goods()} == {1, 2}
+    assert [good.category for good in shelf.products()][:3] == ["a/b", None, "a/b"]
+    assert [good.price for good in shelf.products() if str(good.id) == cheap] == ["1.00"]
+    assert {good.photos for good in shelf.products()} == {1, 2}
 
 
 @pytest.mark.parametrize("id_", ["", "7", "10000016", "99999999", "1000001५", "-1000001", " 10000015"])
@@ -60,8 +62,8 @@ def test_an_id_that_is_none_is_not_found(id_: str) -> None:
 
 
 def test_every_photo_has_other_bytes_of_a_size_that_is_known_without_drawing() -> None:
-    few = BakaiTerms(size=90, photos=2)
-    goods = [good for good in BakaiShelf(few).goods() if good.number % 40 < 3]  # three pictures, each drawn once
+    few = BakaiOverrides(size=90, photos=2)
+    goods = [good for good in BakaiCatalogue(few).products() if good.number % 40 < 3]  # three pictures, each drawn once
     made = {(good.id, n): photos.photo(good, n, few) for good in goods for n in range(1, good.photos + 1)}
     assert len(set(made.values())) == len(made) >= 9
     for good in goods:
@@ -76,8 +78,8 @@ def test_every_photo_has_other_bytes_of_a_size_that_is_known_without_drawing() -
 
 
 def test_large_photos_have_about_600_kilobytes() -> None:
-    terms = BakaiTerms(large=True)
-    good = next(SHELF.goods())
+    terms = BakaiOverrides(large=True)
+    good = next(SHELF.products())
     data = photos.photo(good, 1, terms)
     assert len(data) == photos.photo_bytes(good, 1, terms)
     assert 570_000 <= len(data) < 630_000
@@ -91,11 +93,11 @@ def test_large_photos_have_about_600_kilobytes() -> None:
     list(enumerate(["converted", "too_small", "too_large", "truncated", "converted", "as it is"])),
 )
 def test_some_photos_are_odd_when_that_is_ordered(place: int, outcome: str) -> None:
-    terms = BakaiTerms(size=9, odd=9)
-    good = next(BakaiShelf(terms).goods(place))
+    terms = BakaiOverrides(size=9, odd=9)
+    good = next(BakaiCatalogue(terms).products(place))
     data = photos.photo(good, 1, terms)
     assert len(data) == photos.photo_bytes(good, 1, terms)
-    assert photos.etag(good, 1, terms) != photos.etag(good, 1, BakaiTerms()) or outcome == "as it is"
+    assert photos.etag(good, 1, terms) != photos.etag(good, 1, BakaiOverrides()) or outcome == "as it is"
     stored = normalise(data)
     if isinstance(stored, Refused):
         assert stored.reason == outcome
@@ -105,8 +107,8 @@ def test_some_photos_are_odd_when_that_is_ordered(place: int, outcome: str) -> N
 
 
 def test_odd_photos_are_other_bytes_too() -> None:
-    terms = BakaiTerms(size=90, odd=40)
+    terms = BakaiOverrides(size=90, odd=40)
     for place in range(5):
-        a, b = (next(BakaiShelf(terms).goods(place + round_)) for round_ in (0, 40))
+        a, b = (next(BakaiCatalogue(terms).products(place + round_)) for round_ in (0, 40))
         assert a.name in b.name
         assert photos.photo(a, 1, terms) != photos.photo(b, 1, terms)

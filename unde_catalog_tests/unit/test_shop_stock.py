@@ -23,7 +23,7 @@ def _answers(brand: str, moment: int) -> list[frozenset[str]]:
             if quantity(brand, shop, str(size["sku"]), moment)
         )
         for item in catalogue.items(brand, "")
-        for shop in shop_places.shops(brand)
+        for shop in shop_places.brand_stores(brand)
     ]
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from unde_catalog.sandbox.s3 import sigv4
-from unde_catalog.sandbox.s3.sigv4 import Problem, Sent
+from unde_catalog.sandbox.s3.sigv4 import Problem, ReceivedRequest
 
 SECRETS = {"AKIAIOSFODNN7EXAMPLE": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
 NOW = 1_369_353_600.0  # 24 May 2013, midnight UTC
@@ -21,8 +21,8 @@ HEADERS = {
         "Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"
     ),
 }
-IN_HEADERS = Sent("GET", "/test.txt", "", HEADERS)
-IN_QUERY = Sent(
+IN_HEADERS = ReceivedRequest("GET", "/test.txt", "", HEADERS)
+IN_QUERY = ReceivedRequest(
     "GET",
     "/test.txt",
     "X-Amz-Algorithm=AWS4-HMAC-SHA256"
@@ -35,37 +35,37 @@ MALFORMED = "AuthorizationHeaderMalformed"
 MALFORMED_QUERY = "AuthorizationQueryParametersError"
 
 
-def with_header(name: str, value: str) -> Sent:
+def with_header(name: str, value: str) -> ReceivedRequest:
     return replace(IN_HEADERS, headers={**HEADERS, name: value})
 
 
-def in_authorization(old: str, new: str) -> Sent:
+def in_authorization(old: str, new: str) -> ReceivedRequest:
     return with_header("authorization", HEADERS["authorization"].replace(old, new))
 
 
-def in_query(old: str, new: str) -> Sent:
+def in_query(old: str, new: str) -> ReceivedRequest:
     return replace(IN_QUERY, query=IN_QUERY.query.replace(old, new))
 
 
 @pytest.mark.parametrize("sent", [IN_HEADERS, IN_QUERY])
-def test_amazons_own_examples_are_signed_well(sent: Sent) -> None:
+def test_amazons_own_examples_are_signed_well(sent: ReceivedRequest) -> None:
     assert sigv4.is_signed(sent)
-    assert sigv4.problem(sent, SECRETS, NOW) is None
+    assert sigv4.find_problem(sent, SECRETS, NOW) is None
 
 
 @pytest.mark.parametrize("sent", [IN_HEADERS, IN_QUERY])
-def test_another_secret_method_path_query_or_host_does_not_match(sent: Sent) -> None:
+def test_another_secret_method_path_query_or_host_does_not_match(sent: ReceivedRequest) -> None:
     wrong: Problem = "SignatureDoesNotMatch"
-    assert sigv4.problem(sent, dict.fromkeys(SECRETS, "another"), NOW) == wrong
-    assert sigv4.problem(replace(sent, method="HEAD"), SECRETS, NOW) == wrong
-    assert sigv4.problem(replace(sent, path="/test.txu"), SECRETS, NOW) == wrong
-    assert sigv4.problem(replace(sent, query=f"{sent.query}&prefix=a"), SECRETS, NOW) == wrong
-    assert sigv4.problem(replace(sent, headers={**sent.headers, "host": "other"}), SECRETS, NOW) == wrong
+    assert sigv4.find_problem(sent, dict.fromkeys(SECRETS, "another"), NOW) == wrong
+    assert sigv4.find_problem(replace(sent, method="HEAD"), SECRETS, NOW) == wrong
+    assert sigv4.find_problem(replace(sent, path="/test.txu"), SECRETS, NOW) == wrong
+    assert sigv4.find_problem(replace(sent, query=f"{sent.query}&prefix=a"), SECRETS, NOW) == wrong
+    assert sigv4.find_problem(replace(sent, headers={**sent.headers, "host": "other"}), SECRETS, NOW) == wrong
 
 
 def test_an_unknown_key_is_told_from_a_wrong_secret() -> None:
-    assert sigv4.problem(IN_HEADERS, {"OTHER": "secret"}, NOW) == "InvalidAccessKeyId"
-    assert sigv4.problem(IN_QUERY, {}, NOW) == "InvalidAccessKeyId"
+    assert sigv4.find_problem(IN_HEADERS, {"OTHER": "secret"}, NOW) == "InvalidAccessKeyId"
+    assert sigv4.find_problem(IN_QUERY, {}, NOW) == "InvalidAccessKeyId"
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_an_unknown_key_is_told_from_a_wrong_secret() -> None:
         (IN_QUERY, NOW - 901, "AccessDenied"),
     ],
 )
-def test_a_signature_has_its_time(sent: Sent, now: float, problem: Problem | None) -> None:
-    assert sigv4.problem(sent, SECRETS, now) == problem
+def test_a_signature_has_its_time(sent: ReceivedRequest, now: float, problem: Problem | None) -> None:
+    assert sigv4.find_problem(sent, SECRETS, now) == problem
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_a_signature_has_its_time(sent: Sent, now: float, problem: Problem | Non
         (in_query("&X-Amz-SignedHeaders=host", ""), MALFORMED_QUERY),
     ],
 )
-def test_what_is_no_signature_of_this_kind_is_refused(sent: Sent, problem: Problem) -> None:
-    assert sigv4.problem(sent, SECRETS, NOW) == problem
+def test_what_is_no_signature_of_this_kind_is_refused(sent: ReceivedRequest, problem: Problem) -> None:
+    assert sigv4.find_problem(sent, SECRETS, NOW) == problem
 
 
 def test_a_plain_request_claims_nothing() -> None:
-    assert not sigv4.is_signed(Sent("GET", "/a", "list-type=2&prefix=X-Amz-", {"host": "a"}))
+    assert not sigv4.is_signed(ReceivedRequest("GET", "/a", "list-type=2&prefix=X-Amz-", {"host": "a"}))

@@ -1,6 +1,6 @@
-"""Where a dataset's items come from: the drawn catalogue, or files of the shape of a data folder.
+"""Dataset items, from the drawn catalogue or from files laid out like a data folder.
 
-Items travel as JSON texts, so an odd one is passed on as it stands in its file. No HTTP here.
+Items are JSON text, so a malformed one is served exactly as its file has it. No HTTP belongs here.
 """
 
 import contextlib
@@ -18,67 +18,74 @@ from unde_catalog.sandbox.apify.runs import Changes
 from unde_catalog.sandbox.identity import BRAND_NAMES
 from unde_catalog.sandbox.photos import catalogue
 
-_SHOP_HOST = re.compile(r"https?://static\.[a-z]+\.net/")
-_STAMP = re.compile(r"([?&]ts=)\d+")
+_PHOTO_HOST = re.compile(r"https?://static\.[a-z]+\.net/")
+_TIMESTAMP = re.compile(r"([?&]ts=)\d+")
 
 
 class UnreadableItems(ValueError):
-    """An items file that is no JSON list (or JSON lines); names the file."""
+    """An items file is neither a JSON list nor JSON lines; the message names the file."""
 
 
 @dataclass(slots=True)
 class ItemSource:
-    """The items of every brand. `folder` is a data folder or None (drawn); `files` are single files that win."""
+    """The items of every brand.
+
+    `folder` is a data folder, or None for the drawn catalogue. `files` has the items file of single brands and takes
+    precedence.
+    """
 
     folder: Path | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
-    _read: dict[Path, tuple[float, list[str]]] = field(default_factory=dict)
+    _cache: dict[Path, tuple[float, list[str]]] = field(default_factory=dict)  # path -> mtime and items
 
     def texts(self, brand: str, base_url: str, changes: Changes, first: int, last: int) -> list[str]:
-        """The brand's items from `first` to before `last` as JSON texts, `{cdn}` and shop hosts replaced."""
+        """Returns the brand's items [first:last] as JSON text.
+
+        `{cdn}` is replaced by `base_url`, and photo hosts in single files by the sandbox's.
+        """
         if brand not in self.files and self.folder is None:
-            drawn = [json.dumps(item) for item in catalogue.items(brand, f"{base_url}/cdn")]
-            return list(_changed(drawn, changes))[first:last]
-        lines = self._lines_of(brand)
-        chosen = list(_changed(lines, changes))[first:last] if changes.any else lines[first:last]
+            items = [json.dumps(item) for item in catalogue.items(brand, f"{base_url}/cdn")]
+            return list(_apply_changes(items, changes))[first:last]
+        items = self._items_from_file(brand)
+        page = list(_apply_changes(items, changes))[first:last] if changes.any else items[first:last]
         if brand in self.files:
-            chosen = [_SHOP_HOST.sub(f"{base_url}/_any/{brand}/", text) for text in chosen]
-        return [text.replace("{cdn}", base_url) for text in chosen]
+            page = [_PHOTO_HOST.sub(f"{base_url}/_any/{brand}/", text) for text in page]
+        return [text.replace("{cdn}", base_url) for text in page]
 
     def count(self, brand: str, changes: Changes) -> int:
-        """How many items there are."""
+        """Returns the number of items."""
         if changes.drop or (brand not in self.files and self.folder is None):
             return len(self.texts(brand, "", changes, 0, sys.maxsize))
-        return len(self._lines_of(brand))
+        return len(self._items_from_file(brand))
 
     def check(self) -> None:
-        """Reads every file once, so that an unreadable one stops the start and not a scrape."""
+        """Reads every file once, so that an unreadable file fails at startup and not during a scrape."""
         for path in self.files.values():
-            self._lines(path)
+            self._read_cached(path)
         for brand in BRAND_NAMES if self.folder is not None else ():
             assert self.folder is not None
             path = self.folder / "apify_items" / f"{brand}.json"
             if path.is_file():
-                self._lines(path)
+                self._read_cached(path)
 
-    def _lines_of(self, brand: str) -> list[str]:
+    def _items_from_file(self, brand: str) -> list[str]:
         if brand in self.files:
-            return self._lines(self.files[brand])
-        assert self.folder is not None  # else the catalogue is drawn
+            return self._read_cached(self.files[brand])
+        assert self.folder is not None  # otherwise the catalogue is drawn
         path = self.folder / "apify_items" / f"{brand}.json"
-        return self._lines(path) if path.is_file() else []
+        return self._read_cached(path) if path.is_file() else []
 
-    def _lines(self, path: Path) -> list[str]:
-        """The items of a file, one JSON text each; read again only when the file has changed."""
-        stamp = path.stat().st_mtime
-        known = self._read.get(path)
-        if known is None or known[0] != stamp:
+    def _read_cached(self, path: Path) -> list[str]:
+        """Returns the JSON text of each item in a file; reads the file again only after it changed."""
+        modified = path.stat().st_mtime
+        cached = self._cache.get(path)
+        if cached is None or cached[0] != modified:
             try:
-                known = (stamp, _read_items(path))
+                cached = (modified, _read_items(path))
             except (OSError, ValueError) as error:
                 raise UnreadableItems(f"{path}: {error}") from error
-            self._read[path] = known
-        return known[1]
+            self._cache[path] = cached
+        return cached[1]
 
 
 def _read_items(path: Path) -> list[str]:
@@ -87,7 +94,7 @@ def _read_items(path: Path) -> list[str]:
     if name.endswith(".jsonl"):
         lines = [line for line in data.decode().split("\n") if line.strip()]
         for line in lines:
-            with contextlib.suppress(RecursionError):  # nested too deeply for us, and on purpose
+            with contextlib.suppress(RecursionError):  # some test items are nested too deeply on purpose
                 json.loads(line, parse_int=str)
         return lines
     items = json.loads(data)
@@ -96,8 +103,8 @@ def _read_items(path: Path) -> list[str]:
     return [json.dumps(item) for item in items]
 
 
-def _changed(texts: Iterable[str], changes: Changes) -> Iterator[str]:
-    """The items of a scrape after the changes; what carries no id is passed on as it is."""
+def _apply_changes(texts: Iterable[str], changes: Changes) -> Iterator[str]:
+    """Yields the items of a scrape after the changes; an item without an id stays as it is."""
     for text in texts:
         item = json.loads(text)
         key = str(item.get("id")) if isinstance(item, dict) else ""
@@ -118,7 +125,7 @@ def _set_price(item: dict[str, Any], price: int) -> None:
 
 
 def _set_photos(item: dict[str, Any], version: str) -> None:
-    """Another version of all photos: as at a real shop, another `ts` in the address."""
-    stamp = str(catalogue.PHOTO_STAMP + 1 + crc32(version.encode()))
+    """Gives all photos another version, as real CDNs do: by another `ts` in the URL."""
+    timestamp = str(catalogue.PHOTO_STAMP + 1 + crc32(version.encode()))
     for colour in item.get("colorsSizesImagesJSON") or []:
-        colour["xmedia"] = [_STAMP.sub(rf"\g<1>{stamp}", url) for url in colour.get("xmedia") or []]
+        colour["xmedia"] = [_TIMESTAMP.sub(rf"\g<1>{timestamp}", url) for url in colour.get("xmedia") or []]

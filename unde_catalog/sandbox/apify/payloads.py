@@ -1,4 +1,7 @@
-"""The JSON of Apify's API v2 (spec 6): runs, tasks, datasets, users, errors. No HTTP and no state here."""
+"""JSON bodies of Apify's API v2: runs, tasks, datasets, users, errors.
+
+No HTTP and no state belong here.
+"""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,22 +10,22 @@ from unde_catalog.sandbox.apify.runs import Run
 from unde_catalog.sandbox.identity import TASK_IDS, stable_id
 
 USER_ID = stable_id("user")
-LONGEST_COUNT_LAG = 2.0  # Apify's item counts lag the run's end by seconds; here by the run's length at most
+MAX_COUNT_LAG = 2.0  # seconds for which an item count lags behind the end of a run; at most the run's duration
 
 
 def timestamp(seconds: float) -> str:
-    """Seconds since the epoch as Apify writes times: 2026-01-31T02:00:00.123Z."""
+    """Formats seconds since the epoch as Apify does: 2026-01-31T02:00:00.123Z."""
     text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
 
 
 def error(type_: str, message: str) -> dict[str, Any]:
-    """The body of every answer that is not a success."""
+    """Returns the body of an error response."""
     return {"error": {"type": type_, "message": message}}
 
 
 def run(run: Run, now: float, item_count: int) -> dict[str, Any]:
-    """A Run as `GET /v2/actor-runs/{id}` shows it."""
+    """Returns a run as in `GET /v2/actor-runs/{id}`."""
     ended = now >= run.ends_at
     status = run.status(now)
     seconds = min(now, run.ends_at) - run.started_at
@@ -58,12 +61,12 @@ def run(run: Run, now: float, item_count: int) -> dict[str, Any]:
 
 
 def run_in_list(full: dict[str, Any]) -> dict[str, Any]:
-    """A run as lists show it, made from its full form."""
-    return {name: full[name] for name in _LISTED}
+    """Returns a run as in lists: some of the fields of `run`."""
+    return {name: full[name] for name in _LIST_FIELDS}
 
 
 def page(items: list[dict[str, Any]], total: int, offset: int, limit: int, desc: bool) -> dict[str, Any]:
-    """The pagination wrapper of a list."""
+    """Returns a page of a list with its pagination fields."""
     return {
         "data": {
             "total": total,
@@ -77,7 +80,7 @@ def page(items: list[dict[str, Any]], total: int, offset: int, limit: int, desc:
 
 
 def task(brand: str, total_runs: int) -> dict[str, Any]:
-    """An actor task: a preset run of the brand's actor."""
+    """Returns an actor task: a preset run of the brand's actor."""
     return {
         "id": TASK_IDS[brand],
         "userId": USER_ID,
@@ -94,17 +97,17 @@ def task(brand: str, total_runs: int) -> dict[str, Any]:
 
 
 def dataset(run: Run, now: float, item_count: int, *, count_lags: bool) -> dict[str, Any]:
-    """A run's default dataset; its item count may lag the run's end."""
-    lag = min(LONGEST_COUNT_LAG, run.ends_at - run.started_at) if count_lags else 0.0
+    """Returns a run's default dataset; with `count_lags` its item count is too low for a while after the run's end."""
+    lag = min(MAX_COUNT_LAG, run.ends_at - run.started_at) if count_lags else 0.0
     if run.ends_at <= now < run.ends_at + lag:
         item_count = item_count * 4 // 5
-    changed = timestamp(min(now, run.ends_at))
+    modified = timestamp(min(now, run.ends_at))
     return {
         "id": run.dataset_id,
         "name": None,
         "userId": USER_ID,
         "createdAt": timestamp(run.started_at),
-        "modifiedAt": changed,
+        "modifiedAt": modified,
         "accessedAt": timestamp(now),
         "itemCount": item_count,
         "cleanItemCount": item_count,
@@ -117,7 +120,7 @@ def dataset(run: Run, now: float, item_count: int, *, count_lags: bool) -> dict[
 
 
 def user() -> dict[str, Any]:
-    """The account that the token belongs to."""
+    """Returns the account of the token."""
     return {
         "id": USER_ID,
         "username": "sandbox",
@@ -128,7 +131,7 @@ def user() -> dict[str, Any]:
     }
 
 
-_LISTED = (
+_LIST_FIELDS = (
     "id",
     "actId",
     "userId",
@@ -147,12 +150,12 @@ _LISTED = (
 
 
 def _message(status: str, item_count: int) -> str:
-    words = {
+    messages = {
         "READY": "Waiting for a free worker",
         "RUNNING": f"Scraped {item_count} products so far",
         "SUCCEEDED": f"Finished with {item_count} products",
-        "FAILED": f"The shop stopped answering after {item_count} products",
+        "FAILED": f"The website stopped responding after {item_count} products",
         "TIMED-OUT": f"Timed out after {item_count} products",
         "ABORTED": f"Aborted after {item_count} products",
     }
-    return words[status]
+    return messages[status]

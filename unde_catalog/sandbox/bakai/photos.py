@@ -1,8 +1,8 @@
-"""The photos of the sandbox's BakaiMarket: every one other bytes, all known in advance. No HTTP here.
+"""BakaiMarket's photos: all different and all predictable. No HTTP belongs here.
 
-A few pictures are drawn and kept; a photo is one of them with comments that name product and number and fill it up to
-its own size. So thousands a second can be served, a listing knows every size without drawing, and a test computes what
-it must have got: `photo(product id, n)`. The same arguments give the same bytes in every process with the same Pillow.
+A photo is one of a few drawn pictures plus JPEG comments that name product and number and pad it to its own size. So
+thousands can be served a second, a listing has every size without drawing, and a test computes the bytes that it must
+have received: `photo(product, n)`. The same arguments give the same bytes in every process with the same Pillow.
 """
 
 import io
@@ -13,111 +13,114 @@ from typing import Literal
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from unde_catalog.sandbox.bakai.catalogue import BakaiTerms, Good, photo_key
+from unde_catalog.sandbox.bakai.catalogue import BakaiOverrides, BakaiProduct, photo_key
 from unde_catalog.sandbox.bakai.sample import rows
 from unde_catalog.sandbox.identity import stable_int
 from unde_catalog.sandbox.photos import garments
 from unde_catalog.sandbox.photos.drawing.household import HOUSEHOLD
 
-Kind = Literal["plain", "png", "small", "huge", "broken", "cmyk"]
-ODD: tuple[Kind, ...] = ("png", "small", "huge", "broken", "cmyk")
+PhotoKind = Literal["plain", "png", "small", "huge", "broken", "cmyk"]
+ODD_KINDS: tuple[PhotoKind, ...] = ("png", "small", "huge", "broken", "cmyk")
 HUGE_BYTES = 21_000_000
-EDITION = 1  # counts changes of how photos are made, for ETags
-_SMALL_SIDE = 40  # pixels of a photo that is too small
+EDITION = 1  # part of the ETags; increase it when the bytes of photos change
+_SMALL_SIDE = 40  # pixels, of a photo that is too small
 _VIEWS = {"worn": ("p", "a1", "e2", "e1"), "household": ("p", "a2", "e2", "e1")}
-# Bytes: the least of a photo, how far they vary, and what a drawn picture may have at the most.
+# Bytes: the minimum of a photo, the range above it, and the maximum of a drawn picture.
 _ORDINARY, _LARGE = (28_000, 5_000, 27_900), (570_000, 60_000, 569_000)
 _COMMENT = b"\xff\xfe"
-_LONGEST_COMMENT = 65_533
+_MAX_COMMENT_BYTES = 65_533
 
 
-def photo(good: Good, n: int, terms: BakaiTerms | None = None) -> bytes:
-    """Photo n (from 1) of a product, as it is served: about 30 KB, about 600 KB where terms say `large`."""
-    terms = terms or BakaiTerms()
-    match kind_of(good, n, terms.odd):
+def photo(product: BakaiProduct, n: int, overrides: BakaiOverrides | None = None) -> bytes:
+    """Returns photo n (from 1) of a product as served: about 30 KB, or about 600 KB if `overrides.large`."""
+    overrides = overrides or BakaiOverrides()
+    match kind_of(product, n, overrides.odd):
         case "plain":
-            return _filled(picture(good, n, terms.large), _name(good, n), _size(good, n, terms.large))
+            return _pad(picture(product, n, overrides.large), _comment(product, n), _size(product, n, overrides.large))
         case "huge":
-            return _filled(picture(good, n, False), _name(good, n), HUGE_BYTES)
+            return _pad(picture(product, n, False), _comment(product, n), HUGE_BYTES)
         case "broken":
-            whole = _filled(picture(good, n, False), _name(good, n), _size(good, n, False))
+            whole = _pad(picture(product, n, False), _comment(product, n), _size(product, n, False))
             return whole[: len(whole) // 2]
         case kind:
-            return _converted(picture(good, n, False), kind, _name(good, n).decode())
+            return _convert(picture(product, n, False), kind, _comment(product, n).decode())
 
 
-def photo_bytes(good: Good, n: int, terms: BakaiTerms) -> int:
-    """How many bytes photo n has; of an ordinary one without drawing it."""
-    kind = kind_of(good, n, terms.odd)
-    return _size(good, n, terms.large) if kind == "plain" else len(photo(good, n, terms))
+def photo_bytes(product: BakaiProduct, n: int, overrides: BakaiOverrides) -> int:
+    """Returns the size of photo n; an ordinary one is not drawn for that."""
+    kind = kind_of(product, n, overrides.odd)
+    return _size(product, n, overrides.large) if kind == "plain" else len(photo(product, n, overrides))
 
 
-def kind_of(good: Good, n: int, odd: int) -> Kind:
-    """What is odd about a photo: of each `odd` products in a row (0: none) the first five have an odd first photo, one
-    of each kind in the order of `ODD`."""
-    place = good.number % odd if odd else len(ODD)
-    return ODD[place] if n == 1 and place < len(ODD) else "plain"
+def kind_of(product: BakaiProduct, n: int, odd: int) -> PhotoKind:
+    """Returns a photo's kind.
+
+    Of every `odd` consecutive products (0: none), the first five have an odd first photo, one of each of `ODD_KINDS`.
+    """
+    index = product.number % odd if odd else len(ODD_KINDS)
+    return ODD_KINDS[index] if n == 1 and index < len(ODD_KINDS) else "plain"
 
 
-def etag(good: Good, n: int, terms: BakaiTerms) -> str:
-    """What changes with the bytes of a photo (no MD5: S3 promises none)."""
-    return f'"{stable_int("bakai", good.id, n, terms.large, kind_of(good, n, terms.odd), EDITION):016x}"'
+def etag(product: BakaiProduct, n: int, overrides: BakaiOverrides) -> str:
+    """Returns an ETag that changes with the bytes of the photo (S3 does not promise an MD5)."""
+    return f'"{stable_int("bakai", product.id, n, overrides.large, kind_of(product, n, overrides.odd), EDITION):016x}"'
 
 
-def picture(good: Good, n: int, large: bool) -> bytes:
-    """The drawn JPEG behind a photo; takes a tenth of a second when it is drawn for the first time."""
-    return _picture(*picture_of(good, n, large))
+def picture(product: BakaiProduct, n: int, large: bool) -> bytes:
+    """Returns the drawn JPEG of a photo; drawing it for the first time takes a tenth of a second."""
+    return _picture(*picture_key(product, n, large))
 
 
-def picture_of(good: Good, n: int, large: bool) -> tuple[int, int, bool]:
-    """Which picture is behind a photo: the row of the table, the photo's number, and its size."""
-    return good.number % len(rows()), n, large
+def picture_key(product: BakaiProduct, n: int, large: bool) -> tuple[int, int, bool]:
+    """Returns the key of a photo's picture: the row of the sample table, the photo's number, whether it is large."""
+    return product.number % len(rows()), n, large
 
 
-@lru_cache(maxsize=640)  # 40 goods, 4 views, two sizes: 5 MB of the ordinary size, 90 MB of the large one
-def _picture(place: int, n: int, large: bool) -> bytes:
-    row = rows()[place]
+@lru_cache(maxsize=640)  # 40 products, 4 views, 2 sizes: 5 MB of the ordinary size, 90 MB of the large one
+def _picture(row_number: int, n: int, large: bool) -> bytes:
+    row = rows()[row_number]
     view = _VIEWS["household" if row.cut in HOUSEHOLD else "worn"][n - 1]
-    drawn = garments.picture(row.cut, row.colour, row.accent, row.pattern, view, stable_int("bakai", place) % 2**31)
+    seed = stable_int("bakai", row_number) % 2**31
+    drawing = garments.picture(row.cut, row.colour, row.accent, row.pattern, view, seed)
     if large:
-        return _encoded(_with_grain(drawn, place), range(95, 20, -3), _LARGE[2])
-    small = drawn.resize((560, 840), Image.Resampling.BICUBIC, reducing_gap=2)
-    return _encoded(small, range(88, 20, -3), _ORDINARY[2])
+        return _encode(_add_grain(drawing, row_number), range(95, 20, -3), _LARGE[2])
+    small = drawing.resize((560, 840), Image.Resampling.BICUBIC, reducing_gap=2)
+    return _encode(small, range(88, 20, -3), _ORDINARY[2])
 
 
-def _encoded(image: Image.Image, qualities: range, most: int) -> bytes:
-    """The best of these qualities that keeps within so many bytes."""
+def _encode(image: Image.Image, qualities: range, max_bytes: int) -> bytes:
+    """Returns a JPEG of at most `max_bytes`, in the first of the qualities that allows it."""
     for quality in qualities:
         out = io.BytesIO()
         image.save(out, "JPEG", quality=quality)
-        if out.tell() <= most:
+        if out.tell() <= max_bytes:
             return out.getvalue()
-    raise AssertionError(f"no picture fits into {most} bytes")
+    raise AssertionError(f"no quality fits into {max_bytes} bytes")
 
 
-def _with_grain(image: Image.Image, seed: int) -> Image.Image:
-    """As a camera would see it in little light, so that the JPEG is large by itself."""
+def _add_grain(image: Image.Image, seed: int) -> Image.Image:
+    """Adds the noise of a photo taken in low light, which makes the JPEG large."""
     grain = Image.frombytes("L", image.size, random.Random(seed).randbytes(image.width * image.height))
     return Image.blend(image, Image.merge("RGB", (grain, grain, grain)), 0.07)
 
 
-def _size(good: Good, n: int, large: bool) -> int:
-    least, spread, _ = _LARGE if large else _ORDINARY
-    return least + stable_int("bakai size", good.id, n) % spread
+def _size(product: BakaiProduct, n: int, large: bool) -> int:
+    minimum, spread, _ = _LARGE if large else _ORDINARY
+    return minimum + stable_int("bakai size", product.id, n) % spread
 
 
-def _name(good: Good, n: int) -> bytes:
-    return f"bakai {photo_key(good.id, n)} ".encode()
+def _comment(product: BakaiProduct, n: int) -> bytes:
+    return f"bakai {photo_key(product.id, n)} ".encode()
 
 
-def _filled(jpeg: bytes, text: bytes, size: int) -> bytes:
-    """The JPEG with comments behind its JFIF header, the first of which begins with the text; `size` bytes in all."""
-    header = 4 + int.from_bytes(jpeg[4:6], "big")  # the start of the image, a marker, and its segment
+def _pad(jpeg: bytes, text: bytes, size: int) -> bytes:
+    """Pads a JPEG to `size` bytes with comments after its JFIF header, each of which begins with the text."""
+    header = 4 + int.from_bytes(jpeg[4:6], "big")  # start of image, marker, and the marker's segment
     comments = []
     missing = size - len(jpeg)
     while missing > 0:
-        # Never leave less than a comment needs.
-        length = min(missing - 4, _LONGEST_COMMENT)
+        # Never leave less than another comment needs.
+        length = min(missing - 4, _MAX_COMMENT_BYTES)
         if 0 < missing - 4 - length < 4 + len(text):
             length -= 4 + len(text)
         comments.append(_COMMENT + (length + 2).to_bytes(2, "big") + text.ljust(length)[:length])
@@ -125,8 +128,8 @@ def _filled(jpeg: bytes, text: bytes, size: int) -> bytes:
     return b"".join((jpeg[:header], *comments, jpeg[header:]))
 
 
-def _converted(jpeg: bytes, kind: Kind, name: str) -> bytes:
-    """The same picture as a PNG, 40 pixels small, or in the colours of a printing press."""
+def _convert(jpeg: bytes, kind: PhotoKind, name: str) -> bytes:
+    """Returns the picture as a PNG, with sides of 40 pixels, or in CMYK."""
     out = io.BytesIO()
     with Image.open(io.BytesIO(jpeg)) as image:
         match kind:

@@ -1,7 +1,7 @@
-"""BakaiMarket's CDN: its API below `/bakai-api` and its photos below `/bakai-cdn` (spec 2).
+"""BakaiMarket's CDN: its API below `/bakai-api` and its photos below `/bakai-cdn`.
 
-What the JSON looks like is `payloads.py`, what a photo shows `photos.py`; its bucket is `bucket.py`.
-Lines of photos in the request log also hold `product` and `n`, whether or not a fault struck.
+JSON bodies belong in `payloads.py`, photos in `photos.py`, the bucket in `bucket.py`. Photo requests also have
+`product` and `n` in the request log, with or without a fault.
 """
 
 import asyncio
@@ -14,34 +14,33 @@ from itertools import islice
 
 from aiohttp import web
 
-from unde_catalog.sandbox.bakai import payloads as shapes
-from unde_catalog.sandbox.bakai import photos
-from unde_catalog.sandbox.bakai.catalogue import BakaiShelf, Good
+from unde_catalog.sandbox.bakai import payloads, photos
+from unde_catalog.sandbox.bakai.catalogue import BakaiCatalogue, BakaiProduct
 from unde_catalog.sandbox.faults import Faults
 from unde_catalog.sandbox.identity import BAKAI_ACCESS_KEY, BAKAI_SECRET_KEY
-from unde_catalog.sandbox.request_log import KIND, NOTED
+from unde_catalog.sandbox.request_log import DETAILS, KIND
 
-MOST_A_PAGE = 1000
-MADE_AT = 1_763_600_000  # seconds since the epoch: when all photos were put there
-_A_PAGE = 100
-# A cursor is a product's number times this, modulo 2**64: nothing can be read off it, and it can be turned back.
-_CURSOR = 0x9E37_79B9_7F4A_7C15
-_CURSOR_BACK = pow(_CURSOR, -1, 2**64)
+MAX_PAGE_SIZE = 1000
+PHOTOS_MODIFIED_AT = 1_763_600_000  # seconds since the epoch, for all photos
+_PAGE_SIZE = 100
+# A cursor is a product's number times this, modulo 2**64: opaque, and invertible.
+_CURSOR_FACTOR = 0x9E37_79B9_7F4A_7C15
+_CURSOR_INVERSE = pow(_CURSOR_FACTOR, -1, 2**64)
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(slots=True)
 class BakaiApi:
-    """The routes of API and CDN; `pool` is where photos are drawn."""
+    """The routes of API and CDN; photos are drawn in `pool`."""
 
-    shelf: BakaiShelf
+    catalogue: BakaiCatalogue
     faults: Faults
     pool: ThreadPoolExecutor
     _drawn: set[tuple[int, int, bool]] = field(default_factory=set, init=False)
 
     def routes(self) -> list[web.RouteDef]:
-        """Every route; the kind is how the request log and the faults call it."""
+        """Returns the routes; a route's kind is its name in the request log and in fault rules."""
         api = "/bakai-api/v1/products"
         return [
             web.get("/bakai-api/health", self._handler("bakai.health", self._health)),
@@ -55,8 +54,8 @@ class BakaiApi:
         async def handle(request: web.Request) -> web.StreamResponse:
             request[KIND] = kind
             if kind != "bakai.health" and not _authorized(request):
-                return _problem(401, "unauthorized", "X-Access-Key or X-Secret-Key is missing or wrong")
-            return await self.faults.around(kind, request, inner, _struck(request))
+                return _error(401, "unauthorized", "X-Access-Key or X-Secret-Key is missing or wrong")
+            return await self.faults.around(kind, request, inner, _fault_key(request))
 
         return handle
 
@@ -64,96 +63,97 @@ class BakaiApi:
         return web.json_response({"status": "ok"})
 
     async def _products(self, request: web.Request) -> web.Response:
-        terms = self.shelf.terms
-        limit, page = _number(request, "limit", _A_PAGE), _number(request, "page", 1)
-        cursor = request.query.get("cursor", "")
-        first = _place(cursor)
-        if not 0 < limit <= MOST_A_PAGE or page < 1 or first is None:
-            what = "cursor is not one of ours" if first is None else f"limit must be from 1 to {MOST_A_PAGE}"
-            return _problem(400, "invalid-parameter", what)
-        by_page = terms.shape in ("page-numbers", "bare")
+        overrides = self.catalogue.overrides
+        limit, page = _number(request, "limit", _PAGE_SIZE), _number(request, "page", 1)
+        first = _decode_cursor(request.query.get("cursor", ""))
+        if not 0 < limit <= MAX_PAGE_SIZE or page < 1 or first is None:
+            message = "cursor is invalid" if first is None else f"limit must be from 1 to {MAX_PAGE_SIZE}"
+            return _error(400, "invalid-parameter", message)
+        by_page = overrides.shape in ("page-numbers", "bare")
         if by_page:
-            goods = list(islice(self.shelf.goods(), (page - 1) * limit, page * limit))
+            products = list(islice(self.catalogue.products(), (page - 1) * limit, page * limit))
         else:
-            goods = list(islice(self.shelf.goods(first), limit + 1))
-        following = goods[limit].number if len(goods) > limit else None
-        if terms.repeat_cursor:
-            following = limit
-        listed = shapes.Listed(
-            goods=goods[:limit],
-            total=self.shelf.total,
-            cursor=None if following is None else _cursor(following),
-            page=page,
-            pages=-(-self.shelf.total // limit),
+            products = list(islice(self.catalogue.products(first), limit + 1))
+        next_number = products[limit].number if len(products) > limit else None
+        if overrides.repeat_cursor:
+            next_number = limit
+        listing = payloads.ProductPage(
+            products=products[:limit],
+            total=self.catalogue.total,
+            cursor=None if next_number is None else _encode_cursor(next_number),
+            number=page,
+            pages=-(-self.catalogue.total // limit),
         )
-        return _json(shapes.page(terms.shape, listed, _cdn_url(request)))
+        return _json_response(payloads.page_body(overrides.shape, listing, _cdn_url(request)))
 
     async def _product(self, request: web.Request) -> web.Response:
-        good = self.shelf.find(request.match_info["id"])
-        if good is None:
-            return _problem(404, "not-found", "There is no such product")
-        return _json(shapes.product(self.shelf.terms.shape, good, _cdn_url(request)))
+        product = self.catalogue.find(request.match_info["id"])
+        if product is None:
+            return _error(404, "not-found", "There is no such product")
+        return _json_response(payloads.product_body(self.catalogue.overrides.shape, product, _cdn_url(request)))
 
     async def _unknown(self, request: web.Request) -> web.Response:
-        return _problem(404, "not-found", f"There is no {request.path}")
+        return _error(404, "not-found", f"There is no {request.path}")
 
     async def _photo(self, request: web.Request) -> web.StreamResponse:
         request[KIND] = "bakai.photo"
         id_, _, name = request.match_info["path"].removeprefix("products/").partition("/")
-        found = self.find_photo(request, id_, name)
+        photo = self.find_photo(request, id_, name)
 
-        async def answer(request: web.Request) -> web.StreamResponse:
-            if found is None:
+        async def respond(request: web.Request) -> web.StreamResponse:
+            if photo is None:
                 raise web.HTTPNotFound(text="no such photo")
-            return await self.answer_photo(request, *found)
+            return await self.photo_response(request, *photo)
 
-        return await self.faults.around("bakai.photo", request, answer)
+        return await self.faults.around("bakai.photo", request, respond)
 
-    def find_photo(self, request: web.Request, id_: str, name: str) -> tuple[Good, int] | None:
-        """The product and number of a photo, if there is one, noted for the request's line in the log."""
-        good, number = self.shelf.find(id_), name.removesuffix(".jpg")
-        if good is None or not (number.isascii() and number.isdigit() and name == f"{int(number)}.jpg"):
+    def find_photo(self, request: web.Request, id_: str, name: str) -> tuple[BakaiProduct, int] | None:
+        """Returns product and number of an existing photo, and adds them to the request's log entry."""
+        product, number = self.catalogue.find(id_), name.removesuffix(".jpg")
+        if product is None or not (number.isascii() and number.isdigit() and name == f"{int(number)}.jpg"):
             return None
-        request[NOTED] = {"product": str(good.id), "n": int(number)}
-        return (good, int(number)) if 1 <= int(number) <= good.photos else None
+        request[DETAILS] = {"product": str(product.id), "n": int(number)}
+        return (product, int(number)) if 1 <= int(number) <= product.photos else None
 
-    async def answer_photo(self, request: web.Request, good: Good, n: int) -> web.Response:
-        """A photo, drawn in a thread if its picture is not there yet."""
-        terms = self.shelf.terms
-        headers = {"ETag": photos.etag(good, n, terms), "Last-Modified": formatdate(MADE_AT, usegmt=True)}
+    async def photo_response(self, request: web.Request, product: BakaiProduct, n: int) -> web.Response:
+        """Responds with a photo; its picture is drawn in a thread the first time."""
+        overrides = self.catalogue.overrides
+        headers = {
+            "ETag": photos.etag(product, n, overrides),
+            "Last-Modified": formatdate(PHOTOS_MODIFIED_AT, usegmt=True),
+        }
         if request.headers.get("If-None-Match") == headers["ETag"]:
             return web.Response(status=304, headers=headers)
-        wanted = photos.picture_of(good, n, terms.large)
-        if wanted not in self._drawn:
-            await asyncio.get_running_loop().run_in_executor(self.pool, photos.picture, good, n, terms.large)
-            self._drawn.add(wanted)
-        return web.Response(body=photos.photo(good, n, terms), content_type="image/jpeg", headers=headers)
+        key = photos.picture_key(product, n, overrides.large)
+        if key not in self._drawn:
+            await asyncio.get_running_loop().run_in_executor(self.pool, photos.picture, product, n, overrides.large)
+            self._drawn.add(key)
+        return web.Response(body=photos.photo(product, n, overrides), content_type="image/jpeg", headers=headers)
 
 
 def _authorized(request: web.Request) -> bool:
-    given = (request.headers.get("X-Access-Key", ""), request.headers.get("X-Secret-Key", ""))
-    known = (BAKAI_ACCESS_KEY, BAKAI_SECRET_KEY)
-    return all(hmac.compare_digest(a.encode(), b.encode()) for a, b in zip(given, known, strict=True))
+    keys = (("X-Access-Key", BAKAI_ACCESS_KEY), ("X-Secret-Key", BAKAI_SECRET_KEY))
+    return all(hmac.compare_digest(request.headers.get(name, "").encode(), key.encode()) for name, key in keys)
 
 
-def _struck(request: web.Request) -> str:
-    """What a fault strikes: of a listing each page by itself."""
+def _fault_key(request: web.Request) -> str:
+    """Returns what fault rules count as one path: each page of a listing."""
     return f"{request.path}?{request.query.get('cursor', '')}&{request.query.get('page', '')}"
 
 
-def _cursor(number: int) -> str:
-    return f"{number * _CURSOR % 2**64:016x}"
+def _encode_cursor(number: int) -> str:
+    return f"{number * _CURSOR_FACTOR % 2**64:016x}"
 
 
-def _place(cursor: str) -> int | None:
-    """The product's number in a cursor (none: 0), None for what is no cursor of ours."""
+def _decode_cursor(cursor: str) -> int | None:
+    """Returns the product number in a cursor (an empty one: 0), or None if it is invalid."""
     if not cursor:
         return 0
     try:
-        number = int(cursor, 16) * _CURSOR_BACK % 2**64
+        number = int(cursor, 16) * _CURSOR_INVERSE % 2**64
     except ValueError:
         return None
-    return number if number < 2**32 and cursor == _cursor(number) else None
+    return number if number < 2**32 and cursor == _encode_cursor(number) else None
 
 
 def _number(request: web.Request, name: str, default: int) -> int:
@@ -165,9 +165,9 @@ def _cdn_url(request: web.Request) -> str:
     return f"{request.scheme}://{request.host}/bakai-cdn"
 
 
-def _json(text: str) -> web.Response:
+def _json_response(text: str) -> web.Response:
     return web.Response(text=text, content_type="application/json")
 
 
-def _problem(status: int, code: str, message: str) -> web.Response:
-    return web.json_response(shapes.error(code, message), status=status)
+def _error(status: int, code: str, message: str) -> web.Response:
+    return web.json_response(payloads.error(code, message), status=status)

@@ -1,7 +1,7 @@
-"""The 40 goods of the sandbox's BakaiMarket as one table, all invented here.
+"""The 40 invented products of BakaiMarket, as one table.
 
-A row is NAME | category (-: none) | cut | pattern[:accent colour] | colour | price in som. How a row becomes a product
-is `catalogue.py`, what the cuts look like `drawing/`.
+A row is NAME | category (-: none) | cut | pattern[:accent colour] | colour | price in som. `catalogue.py` makes
+products of rows; cuts belong in `photos/drawing/`.
 """
 
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ _TABLE = """
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of the table; the category is empty where there is none, the price is in som."""
+    """A row of the table. An empty category means none; the price is in som."""
 
     name: str
     category: str
@@ -66,7 +66,7 @@ class Row:
 
 @cache
 def rows() -> tuple[Row, ...]:
-    """All 40."""
+    """Returns all 40 rows."""
     return tuple(_row(line) for line in _TABLE.strip().splitlines())
 
 

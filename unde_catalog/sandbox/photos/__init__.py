@@ -1,1 +1,1 @@
-"""The photo CDN, and the catalogue whose garments it draws."""
+"""The photo CDN and the sample catalogue whose garments it draws."""

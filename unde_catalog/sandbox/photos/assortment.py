@@ -1,7 +1,7 @@
-"""The sample catalogue's 120 products as one table a brand, all invented here.
+"""The sample catalogue's 120 invented products, one table per brand.
 
-A row is NAME | cut | pattern[:accent colour] | colours | price in dirhams. A price of 0 or "-" is one that the shop
-does not tell. How a row becomes an item is `catalogue.py`, what the cuts look like `drawing/recipes.py`.
+A row is NAME | cut | pattern[:accent colour] | colours | price in dirhams. A price of 0 or "-" means an unknown price.
+`catalogue.py` makes items of rows; cuts belong in `drawing/recipes.py`.
 """
 
 ASSORTMENT: dict[str, str] = {

@@ -1,6 +1,7 @@
-"""The sample catalogue: 120 products as spec 1's dataset items, whose photos `garments.py` draws.
+"""The sample catalogue: 120 products as items of an Apify dataset.
 
-Everything about a product follows from its row in `assortment.py`, so it is the same in every process.
+A product follows from its row in `assortment.py`, so it is the same in every process. Drawing belongs in
+`garments.py`.
 """
 
 from collections.abc import Iterator
@@ -12,14 +13,14 @@ from unde_catalog.sandbox.identity import BRAND_NAMES, stable_int
 from unde_catalog.sandbox.photos.assortment import ASSORTMENT
 from unde_catalog.sandbox.photos.vocabulary import category, composition, describe, sizes
 
-PHOTO_STAMP = 1_763_600_000_000  # `ts` of the photos' first version, milliseconds since the epoch
+PHOTO_STAMP = 1_763_600_000_000  # `ts` of a photo's first version, in milliseconds since the epoch
 _VIEWS = ("p", "a1", "e1", "e2", "a2")
 _STOCK = ("in_stock", "in_stock", "in_stock", "in_stock", "low_on_stock", "out_of_stock", "coming_soon")
 
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """A product of the sample catalogue; `price` in fils, None where the shop does not tell it."""
+    """A product of the sample catalogue; `price` in fils, or None if unknown."""
 
     brand: str
     id: int
@@ -34,11 +35,11 @@ class Article:
     views: tuple[str, ...]
 
     def colour_code(self, index: int) -> str:
-        """The three digits that stand for a colour in a photo's address."""
+        """Returns the three digits of a colour in photo URLs."""
         return f"{(stable_int('colour', self.colours[index]) + index) % 900 + 100:03d}"
 
     def colour_name(self, code: str) -> str:
-        """The colour of a code; `LookupError` if the product has none such."""
+        """Returns the colour with this code; raises `LookupError` if the product has none."""
         for index, name in enumerate(self.colours):
             if self.colour_code(index) == code:
                 return name
@@ -46,41 +47,42 @@ class Article:
 
 
 def items(brand: str, cdn_url: str) -> list[dict[str, Any]]:
-    """The brand's 20 dataset items (spec 1); photo addresses begin with `cdn_url`."""
+    """Returns the brand's 20 dataset items; photo URLs begin with `cdn_url`."""
     return [_item(article_, cdn_url.rstrip("/")) for article_ in _articles(brand).values()]
 
 
 def article(brand: str, product: str) -> Article:
-    """The product with these eight digits; `LookupError` names what is unknown."""
-    found = _articles(brand).get(product) if brand in ASSORTMENT else None
-    if found is None:
+    """Returns the product with these eight digits of its reference; raises `LookupError`."""
+    article_ = _articles(brand).get(product) if brand in ASSORTMENT else None
+    if article_ is None:
         raise LookupError(f"{brand} has no product {product}")
-    return found
+    return article_
 
 
 def has_photo(brand: str, product: str, colour: str, view: str) -> bool:
-    """Whether the catalogue has this photo."""
+    """Returns whether the catalogue has this photo."""
     try:
-        found = article(brand, product)
-        return bool(found.colour_name(colour)) and view in found.views
+        article_ = article(brand, product)
+        return bool(article_.colour_name(colour)) and view in article_.views
     except LookupError:
         return False
 
 
 def any_photo(reference: str, view: str) -> tuple[str, str, str, str]:
-    """Some photo (brand, product, colour, view) that stands in for one the catalogue has not."""
-    every = [article_ for brand in ASSORTMENT for article_ in _articles(brand).values()]
-    chosen = every[stable_int("any", reference) % len(every)]
-    shown = view if view in chosen.views else chosen.views[stable_int(view) % len(chosen.views)]
-    return chosen.brand, chosen.product, chosen.colour_code(0), shown
+    """Returns a photo (brand, product, colour, view) as a substitute for one that the catalogue does not have."""
+    articles = [article_ for brand in ASSORTMENT for article_ in _articles(brand).values()]
+    substitute = articles[stable_int("any", reference) % len(articles)]
+    if view not in substitute.views:
+        view = substitute.views[stable_int(view) % len(substitute.views)]
+    return substitute.brand, substitute.product, substitute.colour_code(0), view
 
 
 @cache
 def _articles(brand: str) -> dict[str, Article]:
-    return {article_.product: article_ for article_ in _read(brand)}
+    return {article_.product: article_ for article_ in _parse_rows(brand)}
 
 
-def _read(brand: str) -> Iterator[Article]:
+def _parse_rows(brand: str) -> Iterator[Article]:
     for row in ASSORTMENT[brand].strip().splitlines():
         name, cut, fabric, colours, price = (field.strip() for field in row.split("|"))
         pattern, _, accent = fabric.partition(":")
@@ -128,11 +130,11 @@ def _colour(article_: Article, index: int, names: tuple[str, ...], cdn_url: str)
         "sizes": [
             {
                 "name": name,
-                "sku": first_sku + place,
+                "sku": first_sku + number,
                 "availability": _STOCK[stable_int("stock", first_sku, name) % len(_STOCK)],
                 "price": article_.price,
             }
-            for place, name in enumerate(names)
+            for number, name in enumerate(names)
         ],
     }
 

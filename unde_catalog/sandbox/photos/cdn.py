@@ -1,7 +1,7 @@
-"""The brands' photo CDN: draws the photo that an address names. What a photo shows is `garments.py`.
+"""The brands' photo CDN: draws the photo that a URL names. Drawing belongs in `garments.py`.
 
-An address is `/cdn/<brand>/.../<reference><colour>-<view>.jpg?ts=<stamp>&w=<width>`, as the real shops make them;
-below `/_any/` an unknown reference gets some garment instead of 404 (for lists of items whose photos are not here).
+A URL is `/cdn/<brand>/.../<reference><colour>-<view>.jpg?ts=<version>&w=<width>`, as at the real brands. Below
+`/_any/`, an unknown reference gets any garment instead of 404 (for item files without their photos).
 """
 
 import asyncio
@@ -20,18 +20,18 @@ from unde_catalog.sandbox.photos import catalogue, garments
 from unde_catalog.sandbox.request_log import KIND
 
 _NAME = re.compile(r"(?P<product>\d{8})(?P<colour>\d{3})-(?P<view>[a-z]\d?)\.jpg")
-_MOST_WIDTH = 20_000
+_MAX_WIDTH = 20_000
 
 
 @dataclass(slots=True)
 class Cdn:
-    """The routes of the CDN; `pool` is where photos are drawn, so that the loop stays free."""
+    """The routes of the CDN; photos are drawn in `pool`, which keeps the event loop free."""
 
     faults: Faults
     pool: ThreadPoolExecutor
 
     def routes(self) -> list[web.RouteDef]:
-        """The exact catalogue and the one that knows any reference."""
+        """Returns the routes of the exact catalogue and of any reference."""
         return [
             web.get("/cdn/{brand}/{path:.*}", self._photo),
             web.get("/_any/{brand}/{path:.*}", self._photo),
@@ -53,34 +53,34 @@ class Cdn:
             brand, product, colour, view = catalogue.any_photo(product + colour, view)
             version = 0
         else:
-            version = max(_stamp(request) - catalogue.PHOTO_STAMP, 0)
+            version = max(_timestamp(request) - catalogue.PHOTO_STAMP, 0)
         width = min(_width(request), garments.NATIVE_WIDTH)
-        tag = f'"{stable_int(brand, product, colour, view, version, width, garments.EDITION):016x}"'
+        etag = f'"{stable_int(brand, product, colour, view, version, width, garments.EDITION):016x}"'
         headers = {
-            "ETag": tag,
+            "ETag": etag,
             "Last-Modified": formatdate(catalogue.PHOTO_STAMP / 1000, usegmt=True),
             "Cache-Control": "public, max-age=31536000",
         }
-        if request.headers.get("If-None-Match") == tag:
+        if request.headers.get("If-None-Match") == etag:
             return web.Response(status=304, headers=headers)
-        job = asyncio.get_running_loop().run_in_executor(
-            self.pool, _drawn, brand, product, colour, view, width, version
+        body = await asyncio.get_running_loop().run_in_executor(
+            self.pool, _draw_cached, brand, product, colour, view, width, version
         )
-        return web.Response(body=await job, content_type="image/jpeg", headers=headers)
+        return web.Response(body=body, content_type="image/jpeg", headers=headers)
 
 
-@lru_cache(maxsize=600)  # all there is to draw, about 60 MB: a large catalogue shows the same garments again
-def _drawn(brand: str, product: str, colour: str, view: str, width: int, version: int) -> bytes:
+@lru_cache(maxsize=600)  # the whole sample catalogue, about 60 MB: a large catalogue repeats its garments
+def _draw_cached(brand: str, product: str, colour: str, view: str, width: int, version: int) -> bytes:
     return garments.draw(brand, product, colour, view, width, version)
 
 
-def _stamp(request: web.Request) -> int:
+def _timestamp(request: web.Request) -> int:
     text: Any = request.query.get("ts", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else catalogue.PHOTO_STAMP
 
 
 def _width(request: web.Request) -> int:
-    """The width asked for; one that can't be read is answered at the native width, as CDNs do."""
+    """Returns the width in the URL; an invalid one means the native width, as at real CDNs."""
     text = request.query.get("w", "")
     width = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
-    return width if 0 < width <= _MOST_WIDTH else garments.NATIVE_WIDTH
+    return width if 0 < width <= _MAX_WIDTH else garments.NATIVE_WIDTH

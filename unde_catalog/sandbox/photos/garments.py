@@ -1,4 +1,4 @@
-"""Draws the photos of the sample catalogue: one garment, one colour, one view. How things look is `drawing/`.
+"""Draws the photos of the sample catalogue: one garment, one colour, one view. Shapes belong in `drawing/`.
 
 The same arguments give the same bytes in every process with the same Pillow.
 """
@@ -22,17 +22,17 @@ from unde_catalog.sandbox.photos.drawing.torso import Torso
 
 NATIVE_WIDTH = canvas.WIDTH
 NATIVE_HEIGHT = canvas.HEIGHT
-EDITION = 1  # counts changes of how things are drawn, for ETags
+EDITION = 1  # part of the ETags; increase it when drawings change
 _QUALITY = 88
 _SOFT = 2 / 3
 _BACKDROPS: tuple[Rgb, ...] = ((226, 223, 218), (222, 224, 226), (230, 224, 214), (219, 221, 217), (228, 220, 217))
 
 
 def draw(brand: str, product: str, colour: str, view: str, width: int = NATIVE_WIDTH, version: int = 0) -> bytes:
-    """The JPEG of one view, at most 1200 wide (2:3).
+    """Returns the JPEG of one view, at most 1200 pixels wide (2:3).
 
-    `product` is the eight digits of the reference, `colour` the three of the colour, `view` as in the address (p,
-    a1, e1, e2, a2); another `version` is another take. `LookupError` for what is not in the catalogue.
+    `product` is the reference's eight digits, `colour` the colour's three, `view` as in the URL (p, a1, e1, e2, a2);
+    another `version` gives another picture. Raises `LookupError` for a photo that the catalogue does not have.
     """
     article = catalogue.article(brand, product)
     if view not in article.views:
@@ -52,7 +52,7 @@ def draw(brand: str, product: str, colour: str, view: str, width: int = NATIVE_W
 def picture(
     cut: str, colour_name: str, accent_name: str, pattern: str, view: str, seed: int, version: int = 0
 ) -> Image.Image:
-    """One view of anything that has a recipe, 1200 x 1800; nothing is worn (view a1) that belongs to the house."""
+    """Draws one view of anything that has a recipe, 1200 x 1800; household items have no view a1 (worn)."""
     colour, accent, recipe = COLOURS[colour_name], COLOURS[accent_name], RECIPES.get(cut) or HOUSEHOLD[cut]
     worn = view == "a1"
     camera, frame = _camera(recipe, view, seed)
@@ -74,7 +74,7 @@ def picture(
 
 
 def _camera(recipe: Recipe, view: str, seed: int) -> tuple[Camera, Frame]:
-    """Where the photographer stands for a view, and what may be painted on."""
+    """Returns the camera of a view and the frame that may be painted on."""
     if view == "a1":
         return _worn_camera(recipe)
     frame = recipe.frame(False)
@@ -105,7 +105,7 @@ def _worn_camera(recipe: Recipe) -> tuple[Camera, Frame]:
 
 
 def _dress(layer: Layer, recipe: Recipe, look: Look, seed: int) -> None:
-    """The figure, in plain clothes where the garment leaves it bare."""
+    """Paints the figure, in plain clothes where the garment does not cover it."""
     wears: tuple[figure.Part, ...] = ("top", "bottom", "shoes")
     match recipe:
         case Torso() if recipe.hem >= 60 or recipe.hem_width < 6:

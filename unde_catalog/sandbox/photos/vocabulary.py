@@ -1,4 +1,7 @@
-"""Words about garments for the sample catalogue: categories, sizes, compositions, descriptions, all invented here."""
+"""Texts of the sample catalogue: invented categories, sizes, compositions and descriptions.
+
+Products belong in `assortment.py`.
+"""
 
 from typing import Any
 
@@ -87,12 +90,12 @@ _PATTERNS = {
 
 
 def category(cut: str) -> str:
-    """The shop's category of a cut."""
+    """Returns a cut's category."""
     return _CATEGORIES[cut]
 
 
 def sizes(cut: str) -> tuple[str, ...]:
-    """The names of the sizes a cut is sold in."""
+    """Returns the names of a cut's sizes."""
     match category(cut):
         case "woman-shoes":
             return ("36", "37", "38", "39", "40", "41")
@@ -105,7 +108,7 @@ def sizes(cut: str) -> tuple[str, ...]:
 
 
 def composition(cut: str, pattern: str) -> list[dict[str, Any]]:
-    """The parts of `detailedComposition`."""
+    """Returns the parts of `detailedComposition`."""
     kind = category(cut)
     shell = "100% cotton" if pattern == "denim" else _SHELLS[kind]
     parts = [_part("OUTER SHELL", shell)]
@@ -115,10 +118,10 @@ def composition(cut: str, pattern: str) -> list[dict[str, Any]]:
 
 
 def describe(cut: str, pattern: str) -> str:
-    """Two sentences about a garment."""
-    worn = _PATTERNS.get(pattern, f"with {pattern}")
+    """Returns two sentences about a garment."""
+    fabric = _PATTERNS.get(pattern, f"with {pattern}")
     fit = _FITS.get(category(cut), "Regular fit, made for every day")
-    return f"{cut.capitalize()} {worn}. {fit}."
+    return f"{cut.capitalize()} {fabric}. {fit}."
 
 
 def _part(name: str, text: str) -> dict[str, Any]:

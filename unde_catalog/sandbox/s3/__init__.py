@@ -1,1 +1,1 @@
-"""What S3 servers answer, as far as the marketplace's bucket needs it."""
+"""The parts of an S3 server that the marketplace's bucket needs."""

@@ -1,4 +1,7 @@
-"""The XML of an S3-compatible store: listings and errors. No HTTP, no signatures and no keys to look up here."""
+"""XML bodies of an S3-compatible store: listings and errors.
+
+HTTP, signatures and the lookup of keys do not belong here.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +10,7 @@ from typing import Literal
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-Refusal = Literal[
+ErrorCode = Literal[
     "AccessDenied",
     "AuthorizationHeaderMalformed",
     "AuthorizationQueryParametersError",
@@ -23,7 +26,7 @@ Refusal = Literal[
     "SlowDown",
     "TooManyRequests",
 ]
-STATUS: dict[Refusal, int] = {
+STATUS: dict[ErrorCode, int] = {
     "AccessDenied": 403,
     "AuthorizationHeaderMalformed": 400,
     "AuthorizationQueryParametersError": 400,
@@ -44,8 +47,8 @@ _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a listing was asked for; the texts as they were given."""
+class ListingRequest:
+    """The parameters of a ListObjectsV2 request, as received."""
 
     bucket: str
     prefix: str
@@ -57,49 +60,52 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """A page of a listing: objects (key, bytes, ETag), common prefixes, and the token of the next page."""
+class ListingPage:
+    """A page of a listing: objects (key, bytes, ETag), common prefixes, and the token of the next page.
+
+    `modified_at` is the time of all objects, in seconds since the epoch.
+    """
 
     objects: Sequence[tuple[str, int, str]]
     prefixes: Sequence[str]
     token: str | None
-    moment: float
+    modified_at: float
 
 
-def listing(asked: Asked, found: Listing) -> bytes:
-    """The body of a page of ListObjectsV2; `found.moment` is when all objects were put there."""
-    key: Callable[[str], str] = (lambda text: quote(text, safe="/")) if asked.encoded else (lambda text: text)
-    modified = datetime.fromtimestamp(found.moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+def listing(request: ListingRequest, page: ListingPage) -> bytes:
+    """Returns the body of a page of ListObjectsV2."""
+    key: Callable[[str], str] = (lambda text: quote(text, safe="/")) if request.encoded else (lambda text: text)
+    modified = datetime.fromtimestamp(page.modified_at, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     fields = [
-        ("Name", asked.bucket),
-        ("Prefix", key(asked.prefix)),
-        ("Delimiter", key(asked.delimiter)),
-        ("MaxKeys", str(asked.max_keys)),
-        ("EncodingType", "url" if asked.encoded else ""),
-        ("StartAfter", key(asked.start_after)),
-        ("ContinuationToken", asked.token),
-        ("NextContinuationToken", found.token or ""),
+        ("Name", request.bucket),
+        ("Prefix", key(request.prefix)),
+        ("Delimiter", key(request.delimiter)),
+        ("MaxKeys", str(request.max_keys)),
+        ("EncodingType", "url" if request.encoded else ""),
+        ("StartAfter", key(request.start_after)),
+        ("ContinuationToken", request.token),
+        ("NextContinuationToken", page.token or ""),
     ]
     parts = [_tag(name, text) for name, text in fields if text or name == "Prefix"]
-    parts.append(_tag("KeyCount", str(len(found.objects) + len(found.prefixes))))
-    parts.append(_tag("IsTruncated", "true" if found.token else "false"))
-    for name, size, etag in found.objects:
-        about = _tag("Key", key(name)) + _tag("LastModified", modified) + _tag("ETag", etag) + _tag("Size", str(size))
-        parts.append(f"<Contents>{about}<StorageClass>STANDARD</StorageClass></Contents>")
-    parts += [f"<CommonPrefixes>{_tag('Prefix', key(prefix))}</CommonPrefixes>" for prefix in found.prefixes]
+    parts.append(_tag("KeyCount", str(len(page.objects) + len(page.prefixes))))
+    parts.append(_tag("IsTruncated", "true" if page.token else "false"))
+    for name, size, etag in page.objects:
+        tags = _tag("Key", key(name)) + _tag("LastModified", modified) + _tag("ETag", etag) + _tag("Size", str(size))
+        parts.append(f"<Contents>{tags}<StorageClass>STANDARD</StorageClass></Contents>")
+    parts += [f"<CommonPrefixes>{_tag('Prefix', key(prefix))}</CommonPrefixes>" for prefix in page.prefixes]
     return f'{_XML}<ListBucketResult xmlns="{_NAMESPACE}">{"".join(parts)}</ListBucketResult>'.encode()
 
 
-def error(code: Refusal, resource: str, message: str = "") -> bytes:
-    """The body of an error."""
-    said = _tag("Code", code) + _tag("Message", message or code) + _tag("Resource", resource)
-    return f"{_XML}<Error>{said}<RequestId>sandbox</RequestId></Error>".encode()
+def error_body(code: ErrorCode, resource: str, message: str = "") -> bytes:
+    """Returns the body of an error response."""
+    tags = _tag("Code", code) + _tag("Message", message or code) + _tag("Resource", resource)
+    return f"{_XML}<Error>{tags}<RequestId>sandbox</RequestId></Error>".encode()
 
 
-def refusal_of(status: int) -> Refusal:
-    """What a store says with this status, when it is in trouble."""
-    said: dict[int, Refusal] = {403: "AccessDenied", 404: "NoSuchKey", 429: "TooManyRequests", 503: "SlowDown"}
-    return said.get(status, "InternalError" if status >= 500 else "InvalidArgument")
+def error_code_for(status: int) -> ErrorCode:
+    """Returns the code that a store sends with this status."""
+    codes: dict[int, ErrorCode] = {403: "AccessDenied", 404: "NoSuchKey", 429: "TooManyRequests", 503: "SlowDown"}
+    return codes.get(status, "InternalError" if status >= 500 else "InvalidArgument")
 
 
 def _tag(name: str, text: str) -> str:

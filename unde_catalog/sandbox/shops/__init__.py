@@ -1,1 +1,1 @@
-"""The brands' stock APIs and their store finders."""
+"""The brands' stock APIs and store finders."""

@@ -1,6 +1,6 @@
-"""What the shops are told by POST /_control: another time, products that are gone, products they are silent about.
+"""Settings of the stock APIs made through /_control: the time, sold-out products, withheld products.
 
-Ordinary stock is `stock.py`.
+Ordinary stock belongs in `stock.py`.
 """
 
 import time
@@ -10,11 +10,11 @@ from datetime import datetime
 
 
 @dataclass(slots=True)
-class ShopTerms:
-    """How the shops stand from now on; forgotten by a restart.
+class StockOverrides:
+    """Settings of the stock APIs; a restart resets them.
 
-    `now`: the time in the shops, which stands still (ISO 8601; empty: the real time, which goes on). `sold_out`: by
-    brand, ids of items of which no shop has any. `withhold`: by brand, ids of items for which shape A tells nothing.
+    `now`: a fixed time (ISO 8601), or empty for the real time. `sold_out`: item ids, by brand, that no store has.
+    `withhold`: item ids, by brand, for which the `campaign` API lists no stock, which means "unknown".
     """
 
     now: str = ""
@@ -22,22 +22,22 @@ class ShopTerms:
     withhold: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @property
-    def moment(self) -> int:
-        """The time in the shops, in seconds since the epoch."""
-        return seconds(self.now) if self.now else int(time.time())
+    def current_time(self) -> int:
+        """The time of the stock APIs, in seconds since the epoch."""
+        return parse_time(self.now) if self.now else int(time.time())
 
     def is_sold_out(self, brand: str, product: str) -> bool:
-        """Whether no shop has any of this product, by order."""
+        """Returns whether `sold_out` lists the product."""
         return product in self.sold_out.get(brand, ())
 
     def is_withheld(self, brand: str, product: str) -> bool:
-        """Whether shape A tells nothing about this product, by order."""
+        """Returns whether `withhold` lists the product."""
         return product in self.withhold.get(brand, ())
 
 
-def seconds(moment: str) -> int:
-    """ISO 8601 with a time zone in seconds since the epoch; `ValueError` for anything else."""
-    read = datetime.fromisoformat(moment)
-    if read.tzinfo is None:
-        raise ValueError(f"{moment!r} has no time zone; write 2026-03-01T12:00:00Z")
-    return int(read.timestamp())
+def parse_time(text: str) -> int:
+    """Parses ISO 8601 with a time zone into seconds since the epoch; raises `ValueError`."""
+    parsed = datetime.fromisoformat(text)
+    if parsed.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone; use the form 2026-03-01T12:00:00Z")
+    return int(parsed.timestamp())

@@ -1,6 +1,7 @@
-"""The four shapes in which the shops tell their stock (spec 6). No HTTP here, and no look at what lies where.
+"""JSON bodies of the four stock APIs: campaign, available-sizes, skus and zara.
 
-`Stock` is what lies in the shops that were asked: shop id -> size name -> how many; sizes without any are left out.
+HTTP and the computation of stock belong elsewhere. `Stock` is store id -> size name -> quantity, without sizes of
+quantity 0.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,63 +12,66 @@ Stock = Mapping[int, Mapping[str, int]]
 
 
 def campaign_stock(stock: Stock) -> dict[str, Any]:
-    """Shape A. `sizeId` is a running number that means nothing; a size that looks like a number is one."""
+    """Returns the `campaign` body. `sizeId` is a meaningless running number; a numeric size is a number."""
     ids = count(1)
     return {
         "stocks": [
             {
-                "physicalStoreId": shop,
+                "physicalStoreId": store_id,
                 "sizeStocks": [
-                    {"sizeId": next(ids), "size": _number(name), "quantity": many} for name, many in sizes.items()
+                    {"sizeId": next(ids), "size": _number(name), "quantity": quantity}
+                    for name, quantity in sizes.items()
                 ],
             }
-            for shop, sizes in stock.items()
+            for store_id, sizes in stock.items()
             if sizes
         ]
     }
 
 
-def available_sizes(product: str, stock: Stock, wanted: Iterable[str]) -> dict[str, Any]:
-    """Shape B, of these sizes only (none: of all); what is absent is not there."""
-    chosen = set(wanted)
-    shown = {
-        shop: [
-            {"sizeId": name, "size": name, "stock": many}
-            for name, many in sizes.items()
-            if not chosen or name in chosen
+def available_sizes(product: str, stock: Stock, size_ids: Iterable[str]) -> dict[str, Any]:
+    """Returns the `available-sizes` body for these sizes (none: all of them); an absent size is not in stock."""
+    requested = set(size_ids)
+    sizes_by_store = {
+        store_id: [
+            {"sizeId": name, "size": name, "stock": quantity}
+            for name, quantity in sizes.items()
+            if not requested or name in requested
         ]
-        for shop, sizes in stock.items()
+        for store_id, sizes in stock.items()
     }
     return {
         "productId": _number(product),
         "sizesAvailableByPhysicalStores": [
-            {"physicalStoreId": shop, "sizesAvailability": sizes} for shop, sizes in shown.items() if sizes
+            {"physicalStoreId": store_id, "sizesAvailability": sizes}
+            for store_id, sizes in sizes_by_store.items()
+            if sizes
         ],
     }
 
 
 def skus_availability(stock: Mapping[int, Mapping[str, tuple[str, int]]]) -> dict[str, Any]:
-    """Shape C, from shop id -> sku -> size name and how many: a sku that is not there is told with a stock of 0."""
+    """Returns the `skus` body from store id -> SKU -> size name and quantity; a sold-out SKU has a stock of 0."""
     return {
-        str(shop): {sku: {"size": name, "stock": many} for sku, (name, many) in skus.items()}
-        for shop, skus in stock.items()
+        str(store_id): {sku: {"size": name, "stock": quantity} for sku, (name, quantity) in skus.items()}
+        for store_id, skus in stock.items()
     }
 
 
 def store_product_availability(stock: Stock) -> dict[str, Any]:
-    """Shape D; what is absent is not there."""
+    """Returns the `zara` body; an absent size is not in stock."""
     return {
         "sizesAvailableAndLocationsByPhysicalStores": [
             {
-                "physicalStoreId": shop,
-                "sizesAvailability": [{"size": name, "stock": many} for name, many in sizes.items()],
+                "physicalStoreId": store_id,
+                "sizesAvailability": [{"size": name, "stock": quantity} for name, quantity in sizes.items()],
             }
-            for shop, sizes in stock.items()
+            for store_id, sizes in stock.items()
             if sizes
         ]
     }
 
 
 def _number(text: str) -> int | str:
-    """The number that a text is, but for one that would lose a leading 0."""
+    """Returns a numeric text as a number, unless a leading 0 would get lost."""
     return int(text) if text.isascii() and text.isdigit() and str(int(text)) == text else text

@@ -1,6 +1,6 @@
-"""What the shops sell: the items that the sandbox's Apify serves, found by each of the numbers that name them.
+"""The products of the stock APIs: the items that the sandbox's Apify serves, indexed by every number that names them.
 
-Prices, photos and stock are not here.
+Prices, photos and stock do not belong here.
 """
 
 import json
@@ -18,7 +18,7 @@ _REFERENCE = re.compile(r"(?P<digits>\d{8})-(?P<campaign>\w+)")
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A size of a colour. `sku` is text."""
+    """A size of a colour."""
 
     name: str
     sku: str
@@ -26,23 +26,24 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """An item: its id as text, its sizes colour by colour."""
+    """An item: its id, and its sizes by colour."""
 
     id: str
     colours: tuple[tuple[Size, ...], ...]
 
     def sizes(self) -> Iterator[Size]:
-        """All its sizes, the first colour's first."""
+        """Yields the sizes of all colours, in order."""
         for colour in self.colours:
             yield from colour
 
 
 @dataclass(frozen=True, slots=True)
-class Products:
-    """The products of a brand. Each kind of number has a map of its own; where two items share one, the first wins.
+class BrandProducts:
+    """A brand's products, with one map for each kind of number; if two items share a number, the first one wins.
 
-    `parts`: (campaign, eight digits of the reference and the colour's id) -> a product and the place of its colour;
-    `skus`: sku -> a product and the size.
+    `items`: item id -> product. `colours`: a colour's product id -> product and the colour's index.
+    `parts`: campaign, and the reference's eight digits plus the colour's id -> the same.
+    `skus`: SKU -> product and size.
     """
 
     items: dict[str, Product] = field(default_factory=dict)
@@ -52,66 +53,66 @@ class Products:
 
 
 @dataclass(slots=True)
-class Shelf:
-    """The products of every brand, read when a brand is first asked for and then kept.
+class ProductIndex:
+    """The products of every brand, read at a brand's first request and then cached.
 
-    A product that leaves the catalogue by an order to /_control is still in the shops.
+    A product that /_control drops from the catalogue is still in the stores.
     """
 
     source: ItemSource
-    _read: dict[str, Products] = field(default_factory=dict)
+    _cache: dict[str, BrandProducts] = field(default_factory=dict)
 
-    def of(self, brand: str) -> Products:
-        """The brand's products."""
-        if brand not in self._read:
-            self._read[brand] = _indexed(self.source.texts(brand, "", Changes(), 0, sys.maxsize))
-        return self._read[brand]
+    def of(self, brand: str) -> BrandProducts:
+        """Returns the brand's products."""
+        if brand not in self._cache:
+            self._cache[brand] = _index(self.source.texts(brand, "", Changes(), 0, sys.maxsize))
+        return self._cache[brand]
 
 
-def _indexed(texts: list[str]) -> Products:
-    products = Products()
+def _index(texts: list[str]) -> BrandProducts:
+    products = BrandProducts()
     for text in texts:
         try:
             item = json.loads(text)
-        except (ValueError, RecursionError):  # odd on purpose: it is nothing that a shop could sell
+        except (ValueError, RecursionError):  # malformed on purpose: no store sells it
             continue
         if not isinstance(item, dict) or not _text(item.get("id")):
             continue
-        _put(products, item)
+        _add_item(products, item)
     return products
 
 
-def _put(products: Products, item: dict[str, Any]) -> None:
+def _add_item(products: BrandProducts, item: dict[str, Any]) -> None:
     listed = item.get("colorsSizesImagesJSON")
     colours = [colour for colour in listed if isinstance(colour, dict)] if isinstance(listed, list) else []
     product = Product(_text(item["id"]), tuple(tuple(_sizes(item, colour)) for colour in colours))
     if products.items.setdefault(product.id, product) is not product:
         return
     reference = _REFERENCE.fullmatch(_text(item.get("reference")))
-    for place, colour in enumerate(colours):
+    for index, colour in enumerate(colours):
         if number := _text(colour.get("productId")):
-            products.colours.setdefault(number, (product, place))
+            products.colours.setdefault(number, (product, index))
         if reference:
             part = reference["campaign"], reference["digits"] + _text(colour.get("id"))
-            products.parts.setdefault(part, (product, place))
-        for size in product.colours[place]:
+            products.parts.setdefault(part, (product, index))
+        for size in product.colours[index]:
             products.skus.setdefault(size.sku, (product, size))
 
 
 def _sizes(item: dict[str, Any], colour: dict[str, Any]) -> Iterator[Size]:
-    """A colour's sizes; one that is listed again is the same, and one without a sku has one that nobody can ask for."""
+    """Yields a colour's distinct sizes; a size without a SKU gets one that no request can name."""
     listed = colour.get("sizes")
     seen: set[Size] = set()
-    for size in listed if isinstance(listed, list) else []:
-        name = _text(size.get("name")) if isinstance(size, dict) else ""
+    for raw in listed if isinstance(listed, list) else []:
+        name = _text(raw.get("name")) if isinstance(raw, dict) else ""
         if not name:
             continue
-        one = Size(sys.intern(name), _text(size.get("sku")) or f"{item['id']} {colour.get('id')} {name}")
-        if one not in seen:
-            seen.add(one)
-            yield one
+        size = Size(sys.intern(name), _text(raw.get("sku")) or f"{item['id']} {colour.get('id')} {name}")
+        if size not in seen:
+            seen.add(size)
+            yield size
 
 
 def _text(value: Any) -> str:
-    """A number or a text as text; empty for anything else."""
+    """Returns a whole number or a string as a string, and anything else as an empty one."""
     return str(value) if isinstance(value, str) or type(value) is int else ""

@@ -1,4 +1,4 @@
-"""What was asked of a shop, read and checked. Nothing is looked up and nothing answered here."""
+"""Parsing and validation of requests to the stock APIs. Lookups and responses do not belong here."""
 
 import json
 from collections.abc import Iterable
@@ -8,65 +8,65 @@ from aiohttp import web
 
 
 class BadRequestError(ValueError):
-    """What was asked can't be understood; the message says why."""
+    """The request is invalid; the message says why."""
 
 
-def numbers(request: web.Request, name: str, *, commas: bool = False) -> list[int]:
-    """The whole numbers of a parameter that is there once or more often; with `commas`, several in one, too."""
+def whole_numbers(request: web.Request, name: str, *, commas: bool = False) -> list[int]:
+    """Parses the whole numbers of a parameter that may be repeated; with `commas`, a value may have several."""
     values: Iterable[str] = request.query.getall(name, [])
     if commas:
         values = [part for value in values for part in value.split(",")]
-    read = [_whole(name, value) for value in values]
-    if not read:
+    parsed = [_parse_whole_number(name, value) for value in values]
+    if not parsed:
         raise BadRequestError(f"{name} is missing")
-    return list(dict.fromkeys(read))
+    return list(dict.fromkeys(parsed))
 
 
-def one_number(request: web.Request, name: str) -> int:
-    """The whole number of a parameter."""
-    return _whole(name, _given(request, name))
+def whole_number(request: web.Request, name: str) -> int:
+    """Parses a parameter that is a whole number."""
+    return _parse_whole_number(name, _required(request, name))
 
 
-def coordinate(request: web.Request, name: str, most: float) -> float:
-    """A number of degrees or kilometres, from -most to most."""
+def coordinate(request: web.Request, name: str, limit: float) -> float:
+    """Parses a number of degrees or kilometres from -limit to limit."""
     try:
-        read = float(_given(request, name))
+        number = float(_required(request, name))
     except ValueError as error:
         raise BadRequestError(f"{name} is not a number") from error
-    if not -most <= read <= most:
-        raise BadRequestError(f"{name} must be from {-most:g} to {most:g}")
-    return read
+    if not -limit <= number <= limit:
+        raise BadRequestError(f"{name} must be from {-limit:g} to {limit:g}")
+    return number
 
 
-def exactly(request: web.Request, name: str, wanted: str) -> None:
-    """Refuses a request in which a parameter is not what it must be."""
-    if _given(request, name) != wanted:
-        raise BadRequestError(f"{name} must be {wanted}")
+def require_value(request: web.Request, name: str, value: str) -> None:
+    """Raises `BadRequestError` if a parameter has another value."""
+    if _required(request, name) != value:
+        raise BadRequestError(f"{name} must be {value}")
 
 
-def number_lists(body: bytes, *names: str) -> list[list[int]]:
-    """Lists of whole numbers, none empty, by name from a JSON object."""
+def whole_number_lists(body: bytes, *names: str) -> list[list[int]]:
+    """Parses the named fields of a JSON object, each a non-empty list of whole numbers."""
     try:
-        read: Any = json.loads(body)
+        parsed: Any = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise BadRequestError("The request body is not valid JSON") from error
-    found = []
+    lists = []
     for name in names:
-        listed = read.get(name) if isinstance(read, dict) else None
-        if not isinstance(listed, list) or not listed or not all(type(one) is int for one in listed):
+        values = parsed.get(name) if isinstance(parsed, dict) else None
+        if not isinstance(values, list) or not values or not all(type(value) is int for value in values):
             raise BadRequestError(f"{name} must be a list of whole numbers")
-        found.append(list(dict.fromkeys(listed)))
-    return found
+        lists.append(list(dict.fromkeys(values)))
+    return lists
 
 
-def _given(request: web.Request, name: str) -> str:
+def _required(request: web.Request, name: str) -> str:
     value = request.query.get(name)
     if not value:
         raise BadRequestError(f"{name} is missing")
     return value
 
 
-def _whole(name: str, text: str) -> int:
+def _parse_whole_number(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise BadRequestError(f"{name} must be a whole number")
     return int(text)

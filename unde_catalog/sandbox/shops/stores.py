@@ -1,6 +1,6 @@
-"""The shops of every brand, all invented but for the malls they stand in, and what their finder tells of them.
+"""The stores of every brand and the responses of the store finder. The stores are invented, their malls are real.
 
-What lies in them is `stock.py`.
+Stock belongs in `stock.py`.
 """
 
 import math
@@ -22,7 +22,7 @@ _MALLS: dict[str, tuple[str, str, float, float]] = {  # address, city, latitude,
     "City Centre Sharjah": ("Al Wahda Street, Industrial Area 1", "Sharjah", 25.3251, 55.3935),
     "Deerfields Mall": ("Al Bahyah Al Qadimah", "Abu Dhabi", 24.5445, 54.6738),
 }
-_UNITS: dict[str, tuple[int, tuple[str, ...]]] = {  # a brand's first shop id, and its unit in each of the malls
+_UNITS: dict[str, tuple[int, tuple[str, ...]]] = {  # a brand's first store id, and its unit in each mall (-: none)
     "zara": (4480, ("GF-231", "L1-118", "G-044", "B-102", "L1-066", "CH-019", "F-207", "G-031", "G-12")),
     "bershka": (16880, ("GF-174", "L2-051", "F-112", "-", "G-083", "-", "F-140", "F-017", "G-20")),
     "pullandbear": (12010, ("SF-090", "L2-047", "F-120", "-", "G-079", "CH-044", "-", "F-022", "-")),
@@ -33,8 +33,8 @@ _UNITS: dict[str, tuple[int, tuple[str, ...]]] = {  # a brand's first shop id, a
 
 
 @dataclass(frozen=True, slots=True)
-class Shop:
-    """A shop of a brand."""
+class Store:
+    """A store of a brand."""
 
     id: int
     mall: str
@@ -45,50 +45,50 @@ class Shop:
     longitude: float
 
     def distance(self, latitude: float, longitude: float) -> float:
-        """Kilometres to a place, by the great circle."""
+        """Returns the great-circle distance to a point, in kilometres."""
         here, there = math.radians(self.latitude), math.radians(latitude)
-        apart = math.radians(longitude - self.longitude)
-        cosine = math.sin(here) * math.sin(there) + math.cos(here) * math.cos(there) * math.cos(apart)
+        difference = math.radians(longitude - self.longitude)
+        cosine = math.sin(here) * math.sin(there) + math.cos(here) * math.cos(there) * math.cos(difference)
         return _EARTH_KM * math.acos(min(max(cosine, -1.0), 1.0))
 
 
-def channel(brand: str) -> int:
-    """The number of the brand's online shop that its addresses carry; any other is served, too."""
+def stock_channel(brand: str) -> int:
+    """Returns the id of the brand's online store that its URLs carry; the sandbox accepts any other, too."""
     return 11_700 + list(_UNITS).index(brand)
 
 
 @cache
-def shops(brand: str) -> dict[int, Shop]:
-    """The brand's shops by id, those in Dubai first."""
-    first, units = _UNITS[brand]
-    found = (
-        Shop(first + 3 * place, mall, unit, *_MALLS[mall])
-        for place, (mall, unit) in enumerate(zip(_MALLS, units, strict=True))
+def brand_stores(brand: str) -> dict[int, Store]:
+    """Returns the brand's stores by id, those in Dubai first."""
+    first_id, units = _UNITS[brand]
+    stores = (
+        Store(first_id + 3 * index, mall, unit, *_MALLS[mall])
+        for index, (mall, unit) in enumerate(zip(_MALLS, units, strict=True))
         if unit != "-"
     )
-    return {shop.id: shop for shop in found}
+    return {store.id: store for store in stores}
 
 
-def configured(brand: str) -> list[int]:
-    """The shops that clients are told of beforehand: those in Dubai but for one, which only the finder knows."""
-    return [shop.id for shop in shops(brand).values() if shop.city == "Dubai"][:-1]
+def configured_stores(brand: str) -> list[int]:
+    """Returns the ids that clients get by configuration: the stores in Dubai but one, which only the finder knows."""
+    return [store.id for store in brand_stores(brand).values() if store.city == "Dubai"][:-1]
 
 
-def closer(brand: str, country: str, latitude: float, longitude: float, kilometres: float) -> dict[str, Any]:
-    """The finder's answer (spec 6): the shops within so many kilometres of a place, the nearest first."""
-    near = [(shop.distance(latitude, longitude), shop) for shop in shops(brand).values() if country == COUNTRY]
-    near = sorted((one for one in near if one[0] <= kilometres), key=lambda one: (one[0], one[1].id))
-    return {"closerStores": [_shown(brand, shop) for _, shop in near]}
+def nearby_stores(brand: str, country: str, latitude: float, longitude: float, kilometres: float) -> dict[str, Any]:
+    """Returns the finder's response: the stores within this distance of a point, nearest first."""
+    stores = [store for store in brand_stores(brand).values() if country == COUNTRY]
+    by_distance = sorted((store.distance(latitude, longitude), store.id, store) for store in stores)
+    return {"closerStores": [_store_body(brand, store) for distance, _, store in by_distance if distance <= kilometres]}
 
 
-def _shown(brand: str, shop: Shop) -> dict[str, Any]:
-    named = {} if brand == "zara" else {"name": shop.mall}  # Zara's finder tells no name
+def _store_body(brand: str, store: Store) -> dict[str, Any]:
+    name = {} if brand == "zara" else {"name": store.mall}  # Zara's finder returns no name
     return {
-        "id": str(shop.id),
-        **named,
-        "addressLines": [shop.mall, f"Unit {shop.unit}, {shop.address}"],
-        "city": shop.city,
+        "id": str(store.id),
+        **name,
+        "addressLines": [store.mall, f"Unit {store.unit}, {store.address}"],
+        "city": store.city,
         "countryCode": COUNTRY,
-        "latitude": shop.latitude,
-        "longitude": shop.longitude,
+        "latitude": store.latitude,
+        "longitude": store.longitude,
     }

@@ -1,1 +1,1 @@
-"""Telegram's Bot API as spec'd by its public documentation: files and their download."""
+"""Telegram's Bot API, following its public documentation: files and their download."""

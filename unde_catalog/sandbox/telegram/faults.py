@@ -1,6 +1,6 @@
-"""What goes wrong only at Telegram: refusals of a file id, and answers that lack something or lie.
+"""Faults that only Telegram has: refused file ids, and responses with missing or wrong fields.
 
-Statuses, cut bodies and the like are everybody's (`fault_answers.py`); which request gets which is `faults.py`'s.
+Faults of all services belong in `fault_responses.py`, rules in `sandbox/faults.py`.
 """
 
 import json
@@ -8,40 +8,40 @@ from typing import Any
 
 from aiohttp import web
 
-from unde_catalog.sandbox.fault_answers import Fault, Handler
-from unde_catalog.sandbox.telegram import payloads as shapes
+from unde_catalog.sandbox.fault_responses import Fault, Handler
+from unde_catalog.sandbox.telegram import payloads
 
 
-def _refused(description: str) -> Fault:
-    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-        return web.json_response(shapes.error(400, description), status=400)
+def _error(description: str) -> Fault:
+    async def respond(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return web.json_response(payloads.error_body(400, description), status=400)
 
-    return answer
+    return respond
 
 
-def _altered(**changes: Any) -> Fault:
-    """Answers with a field of the file changed, or (None) missing."""
+def _changed_fields(**changes: Any) -> Fault:
+    """Responds with fields of the file changed, or removed if the value is None."""
 
-    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-        whole = await handler(request)
-        assert isinstance(whole, web.Response) and isinstance(whole.body, bytes)
-        said = json.loads(whole.body)
+    async def respond(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        assert isinstance(response, web.Response) and isinstance(response.body, bytes)
+        body = json.loads(response.body)
         for name, value in changes.items():
-            said["result"].pop(name, None)
+            body["result"].pop(name, None)
             if value is not None:
-                said["result"][name] = value
-        return web.json_response(said, status=whole.status)
+                body["result"][name] = value
+        return web.json_response(body, status=response.status)
 
-    return answer
+    return respond
 
 
-FAULTS: dict[str, Fault] = {
-    "invalid-file-id": _refused(shapes.WRONG_ID),
-    "unavailable": _refused(shapes.UNAVAILABLE),
-    "file-too-big": _refused(shapes.TOO_BIG),
-    "no-path": _altered(file_path=None),
-    "no-size": _altered(file_size=None),
-    "wrong-size": _altered(file_size=5),
-    "no-unique-id": _altered(file_unique_id=None),
-    "odd-path": _altered(file_path="photos/../../bot/file_1.jpg"),
+TELEGRAM_FAULTS: dict[str, Fault] = {
+    "invalid-file-id": _error(payloads.INVALID_ID),
+    "unavailable": _error(payloads.UNAVAILABLE),
+    "file-too-big": _error(payloads.TOO_BIG),
+    "no-path": _changed_fields(file_path=None),
+    "no-size": _changed_fields(file_size=None),
+    "wrong-size": _changed_fields(file_size=5),
+    "no-unique-id": _changed_fields(file_unique_id=None),
+    "odd-path": _changed_fields(file_path="photos/../../bot/file_1.jpg"),
 }

@@ -1,7 +1,7 @@
-"""What people sent to the sandbox's bot: a drawn photo for every file id, all of them other bytes. No HTTP here.
+"""The files that users sent to the bot: a different drawn photo for every file id. No HTTP belongs here.
 
-A test computes what it must have got: `content(file_id)`. A file id that begins with `png-`, `webp-`, `gif-`, `heic-`
-or `pdf-` is a document of that type; one that ends in `-again` is another id of the file whose id stands before it.
+A test computes the bytes that it must have received: `content(file_id)`. A file id that begins with `png-`, `webp-`,
+`gif-`, `heic-` or `pdf-` is a document of that type; `<id>-again` is another id of the file `<id>`.
 """
 
 import io
@@ -13,16 +13,16 @@ from PIL import Image
 from unde_catalog.sandbox.identity import stable_id, stable_int
 from unde_catalog.sandbox.photos import garments
 
-_AGAIN = "-again"
+_ALIAS_SUFFIX = "-again"
 _CUTS = ("shirt", "tshirt", "wrap dress", "coat", "jeans", "midi skirt")
-_SIZE = (960, 1280)  # pixels: what Telegram makes of a phone's photo is 1,280 at the most
-_HEIC = b"\0\0\0\x18ftypheic\0\0\0\0heicmif1"  # the head of one: nobody here decodes it
+_SIZE = (960, 1280)  # pixels; Telegram scales photos down to at most 1,280
+_HEIC = b"\0\0\0\x18ftypheic\0\0\0\0heicmif1"  # only the header: nothing decodes it
 _PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A file as it was sent: its bytes, the folder Telegram puts it in, its extension, its id for all bots."""
+class SentFile:
+    """A sent file: its bytes, Telegram's folder for it, its extension, and the id that all bots see."""
 
     data: bytes
     folder: str
@@ -31,48 +31,48 @@ class Sent:
 
 
 def content(file_id: str) -> bytes:
-    """The bytes behind a file id."""
-    return sent(file_id).data
+    """Returns the bytes of a file."""
+    return sent_file(file_id).data
 
 
-def sent(file_id: str) -> Sent:
-    """The file behind an id."""
-    of = file_id.removesuffix(_AGAIN)
-    kind = of.partition("-")[0]
-    unique = "AQAD" + stable_id("telegram", of)
+def sent_file(file_id: str) -> SentFile:
+    """Returns the file with this id."""
+    base_id = file_id.removesuffix(_ALIAS_SUFFIX)
+    kind = base_id.partition("-")[0]
+    unique_id = "AQAD" + stable_id("telegram", base_id)
     match kind:
         case "png" | "webp" | "gif":
-            return Sent(_as(kind, of), "documents", kind, unique)
+            return SentFile(_converted(kind, base_id), "documents", kind, unique_id)
         case "heic":
-            return Sent(_HEIC + of.encode() * 200, "documents", kind, unique)
+            return SentFile(_HEIC + base_id.encode() * 200, "documents", kind, unique_id)
         case "pdf":
-            return Sent(_PDF + of.encode() * 200, "documents", kind, unique)
-    drawn = _drawn(_place(of))
-    comment = f"telegram {of}".encode()
-    header = 4 + int.from_bytes(drawn[4:6], "big")  # the start of the image, a marker, and its segment
-    data = drawn[:header] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + drawn[header:]
-    return Sent(data, "photos", "jpg", unique)
+            return SentFile(_PDF + base_id.encode() * 200, "documents", kind, unique_id)
+    picture = _picture(_picture_index(base_id))
+    comment = f"telegram {base_id}".encode()
+    header = 4 + int.from_bytes(picture[4:6], "big")  # start of image, marker, and the marker's segment
+    data = picture[:header] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + picture[header:]
+    return SentFile(data, "photos", "jpg", unique_id)
 
 
-def _place(of: str) -> int:
-    return stable_int("telegram photo", of) % (2 * len(_CUTS))
+def _picture_index(base_id: str) -> int:
+    return stable_int("telegram photo", base_id) % (2 * len(_CUTS))
 
 
 @lru_cache(maxsize=2 * len(_CUTS))
-def _drawn(place: int) -> bytes:
-    cut, colours = _CUTS[place % len(_CUTS)], ("Navy", "White") if place % 2 else ("Red", "Black")
-    picture = garments.picture(cut, *colours, "plain", "a1", place).resize(_SIZE, Image.Resampling.BICUBIC)
+def _picture(index: int) -> bytes:
+    cut, colours = _CUTS[index % len(_CUTS)], ("Navy", "White") if index % 2 else ("Red", "Black")
+    picture = garments.picture(cut, *colours, "plain", "a1", index).resize(_SIZE, Image.Resampling.BICUBIC)
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=87)
     return out.getvalue()
 
 
 @lru_cache(maxsize=64)
-def _as(kind: str, of: str) -> bytes:
-    """A small picture in another format, whose first pixel is the id's own."""
+def _converted(kind: str, base_id: str) -> bytes:
+    """Returns a small picture in another format; its first pixel depends on the id."""
     out = io.BytesIO()
-    with Image.open(io.BytesIO(_drawn(_place(of)))) as photo:
+    with Image.open(io.BytesIO(_picture(_picture_index(base_id)))) as photo:
         small = photo.resize((240, 320))
-        small.putpixel((0, 0), tuple(stable_int("telegram pixel", of).to_bytes(8, "big")[:3]))
+        small.putpixel((0, 0), tuple(stable_int("telegram pixel", base_id).to_bytes(8, "big")[:3]))
         small.save(out, kind.upper())
     return out.getvalue()

@@ -1,1 +1,1 @@
-"""Ximilar's visual search collections."""
+"""Ximilar's collections of visual search."""

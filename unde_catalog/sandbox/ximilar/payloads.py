@@ -1,6 +1,7 @@
-"""The JSON of Ximilar's collections (spec 6): statuses, records, skipped records. No HTTP and no state here.
+"""JSON bodies of Ximilar's collections: statuses, records, skipped records. No HTTP and no state belong here.
 
-Where spec 6 does not tell, what is played is what costs a careless client most; each such choice says so.
+Where the real service's behaviour is unconfirmed, the sandbox has the one that costs a careless client most. Such
+places are marked "unconfirmed".
 """
 
 import uuid
@@ -31,52 +32,52 @@ REASONS: dict[Outcome, str] = {
 NO_RECORD = "no record with this _id is in the collection"
 
 
-def answer(code: int, text: str = "", **fields: Any) -> dict[str, Any]:
-    """A whole body: the fields, and the `status` that counts."""
-    said = text or _TEXTS.get(code, "Internal error")
-    return {**fields, "status": {"code": code, "text": said, "request_id": uuid.uuid4().hex}}
+def status_body(code: int, text: str = "", **fields: Any) -> dict[str, Any]:
+    """Returns a body with these fields and `status`, whose code decides."""
+    text = text or _TEXTS.get(code, "Internal error")
+    return {**fields, "status": {"code": code, "text": text, "request_id": uuid.uuid4().hex}}
 
 
-def answered(
+def records_body(
     code: int, records: Sequence[dict[str, Any]], skipped: Sequence[tuple[str, str]] = (), **more: Any
 ) -> dict[str, Any]:
-    """A body with records and, where there are any, the ids of the skipped ones with the reason of each."""
+    """Returns a body with records and, if there are any, the ids and reasons of skipped ones."""
     fields = {"answer_records": list(records), "answer_count": len(records), **more}
     if skipped:
         fields["skipped_records"] = [{"_id": id_, "reason": reason} for id_, reason in skipped]
-    return answer(code, **fields)
+    return status_body(code, **fields)
 
 
-def shown(record: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
-    """A record as it is answered: the fields that were asked for and that it has."""
+def select_fields(record: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+    """Returns the requested fields that a record has."""
     return {name: record[name] for name in fields if name in record}
 
 
 def insert_code(outcomes: Sequence[Outcome]) -> int:
-    """The status of an insert.
+    """Returns the status code of an insert.
 
-    What still finds room goes in, in order, and the answer is 206; 412 means that nothing went in. Records that all
-    fail by themselves (no image at the address) make a 400 that names each of them.
+    206: the collection became full, and the records up to that point went in; 412: no record went in. 400: every
+    record failed by itself (no image at its URL); the body names each of them.
     """
-    some = set(outcomes)
-    if "full" in some:
-        return PARTLY if "inserted" in some else FULL
-    if "failed" in some:
-        return PARTLY if some - {"failed"} else BAD_REQUEST
-    if some == {"duplicate"}:
+    distinct = set(outcomes)
+    if "full" in distinct:
+        return PARTLY if "inserted" in distinct else FULL
+    if "failed" in distinct:
+        return PARTLY if distinct - {"failed"} else BAD_REQUEST
+    if distinct == {"duplicate"}:
         return ALL_DUPLICATES
-    return SOME_INSERTED if "duplicate" in some else INSERTED
+    return SOME_INSERTED if "duplicate" in distinct else INSERTED
 
 
 def found_code(found: int, missing: int, all_found: int = OK) -> int:
-    """The status of an update, get or delete: all, some or none of the records were there."""
+    """Returns the status code of an update, get or delete: all, some or none of the records exist."""
     if not found:
         return NONE_FOUND
     return PARTLY if missing else all_found
 
 
 def http_status(code: int) -> int:
-    """HTTP's status beside the body's: 200 or 201 whatever the body says, but for what is refused as a whole."""
+    """Returns the HTTP status for a body's code: 200 or 201, unless the whole request is refused."""
     if code in (INSERTED, SOME_INSERTED):
         return 201
     return code if code in (BAD_REQUEST, 401, 403) else 200

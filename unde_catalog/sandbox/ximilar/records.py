@@ -1,6 +1,6 @@
-"""The records of the sandbox's Ximilar collections, in one SQLite file: a killed sandbox loses none. No HTTP here.
+"""The records of Ximilar's collections, in one SQLite file, so that a killed sandbox loses none. No HTTP belongs here.
 
-SQLite and not a JSON file like the runs', because a collection of 100,000 records grows by ten at a time.
+SQLite instead of a JSON file, because a collection of 100,000 records grows by ten at a time.
 """
 
 import json
@@ -26,11 +26,11 @@ CREATE TABLE IF NOT EXISTS records (
 
 
 @dataclass(slots=True)
-class Terms:
-    """How Ximilar treats us from now on; forgotten by a restart.
+class XimilarOverrides:
+    """Settings made through /_control; a restart resets them.
 
-    `size`: the most records that a collection takes. `token`: the one that is accepted. `delay`: for so many seconds
-    an answer waits after its work is done.
+    `size`: the capacity of a collection in records. `token`: the only one accepted. `delay`: seconds between the
+    work and its response.
     """
 
     size: int = 100_000
@@ -40,61 +40,64 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class NewRecord:
-    """A record that may go in: its fields without `_id`, and the look of its photo (empty: not known)."""
+    """A record to insert: its fields without `_id`, and its photo's thumbnail (empty: unknown)."""
 
     id: str
     fields: dict[str, Any]
-    look: bytes
+    thumbnail: bytes
 
 
 class XimilarStore:
-    """All collections. Raises `ValueError` when the file is not one of ours."""
+    """All collections. Raises `ValueError` if the file is not the sandbox's.
+
+    The column `look` has the thumbnails.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.terms = Terms()
+        self.overrides = XimilarOverrides()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None)
         try:
-            # What a killed process wrote stays with the system; only a power cut could lose it.
+            # The operating system keeps what a killed process wrote; only a power failure could lose it.
             for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF", _TABLE):
                 self._db.execute(statement)
         except sqlite3.DatabaseError as error:
-            raise ValueError(f"{path} is not a sandbox's state ({error}); delete it to start anew") from error
+            raise ValueError(f"{path} is not a sandbox state file ({error}); delete it to start afresh") from error
 
     def get(self, collection: str, id_: str) -> dict[str, Any] | None:
-        """A record with its `_id` and all fields."""
+        """Returns a record with its `_id` and all fields, or None."""
         row = self._db.execute(
             "SELECT id, fields FROM records WHERE collection = ? AND id = ?", (collection, id_)
         ).fetchone()
         return _record(row) if row else None
 
-    def look(self, collection: str, id_: str) -> bytes | None:
-        """What a record's photo looks like (`photos.py`)."""
+    def thumbnail(self, collection: str, id_: str) -> bytes | None:
+        """Returns the thumbnail of a record's photo, or None if there is no such record."""
         row = self._db.execute("SELECT look FROM records WHERE collection = ? AND id = ?", (collection, id_)).fetchone()
         return row[0] if row else None
 
     def insert(self, collection: str, records: Sequence[NewRecord]) -> list[Outcome]:
-        """What became of each, in order and all in one transaction: inserted, duplicate or full."""
+        """Inserts records in one transaction and returns the outcome of each: inserted, duplicate or full."""
         outcomes: list[Outcome] = []
         self._db.execute("BEGIN")
-        room = self.terms.size - self._count(collection)
+        free = self.overrides.size - self._count(collection)
         for record in records:
             if self.get(collection, record.id):
                 outcomes.append("duplicate")
-            elif room <= 0:
+            elif free <= 0:
                 outcomes.append("full")
             else:
                 self._db.execute(
                     "INSERT INTO records (collection, id, fields, look) VALUES (?, ?, ?, ?)",
-                    (collection, record.id, json.dumps(record.fields), record.look),
+                    (collection, record.id, json.dumps(record.fields), record.thumbnail),
                 )
                 outcomes.append("inserted")
-                room -= 1
+                free -= 1
         self._db.execute("COMMIT")
         return outcomes
 
     def update(self, collection: str, id_: str, fields: dict[str, Any]) -> bool:
-        """Merges fields into a record; False if there is none. Its look stays."""
+        """Merges fields into a record and keeps its thumbnail; returns False if there is no such record."""
         old = self.get(collection, id_)
         if old is None:
             return False
@@ -106,32 +109,32 @@ class XimilarStore:
         return True
 
     def delete(self, collection: str, id_: str) -> bool:
-        """Deletes a record; False if there is none."""
-        done = self._db.execute("DELETE FROM records WHERE collection = ? AND id = ?", (collection, id_))
-        return done.rowcount > 0
+        """Deletes a record; returns False if there is no such record."""
+        result = self._db.execute("DELETE FROM records WHERE collection = ? AND id = ?", (collection, id_))
+        return result.rowcount > 0
 
     def remove(self, ids: Sequence[str]) -> None:
-        """Deletes records from every collection, behind the back of whoever inserted them."""
+        """Deletes records from every collection, without any client's request."""
         self._db.executemany("DELETE FROM records WHERE id = ?", [(id_,) for id_ in ids])
 
     def page(self, collection: str, size: int, page: int) -> list[dict[str, Any]]:
-        """The records of a page (from 1) in the order they went in; size 0 is all."""
+        """Returns the records of a page (from 1) in the order of insertion; a size of 0 means all records."""
         rows = self._db.execute(
             "SELECT id, fields FROM records WHERE collection = ? ORDER BY position LIMIT ? OFFSET ?",
             (collection, size or -1, size * (page - 1)),
         )
         return [_record(row) for row in rows]
 
-    def nearest(self, collection: str, look: bytes, k: int) -> list[tuple[float, dict[str, Any]]]:
-        """The k records that look most like this, the nearest first, with their distances."""
+    def nearest(self, collection: str, thumbnail: bytes, k: int) -> list[tuple[float, dict[str, Any]]]:
+        """Returns the k records with the most similar thumbnails and their distances, nearest first."""
         rows = self._db.execute(
             "SELECT position, look FROM records WHERE collection = ? AND look <> x''", (collection,)
         )
-        nearest = sorted((math.dist(look, other), position) for position, other in rows)[:k]
+        nearest = sorted((math.dist(thumbnail, other), position) for position, other in rows)[:k]
         return [(round(distance, 3), self._at(position)) for distance, position in nearest]
 
     def counts(self) -> dict[str, int]:
-        """How many records each collection holds, of those that hold any."""
+        """Returns the number of records of each collection that is not empty."""
         return dict(self._db.execute("SELECT collection, count(*) FROM records GROUP BY collection").fetchall())
 
     def close(self) -> None:

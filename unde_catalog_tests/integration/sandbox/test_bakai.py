@@ -11,11 +11,11 @@ import pytest
 import requests
 
 from unde_catalog.sandbox.bakai import photos
-from unde_catalog.sandbox.bakai.catalogue import BakaiShelf, BakaiTerms
+from unde_catalog.sandbox.bakai.catalogue import BakaiCatalogue, BakaiOverrides
 from unde_catalog.sandbox.serve import environment
 from unde_catalog_tests.support.servers import Sandbox, running_sandbox
 
-SHELF = BakaiShelf()
+SHELF = BakaiCatalogue()
 DEFAULTS: dict[str, Any] = {
     "size": 40,
     "photos": 4,
@@ -98,7 +98,7 @@ def test_the_pages_hold_every_product_once_and_their_cursors_say_nothing(cdn: Cd
     pages = list(cdn.pages())
     assert [len(page["products"]) for page in pages] == [15, 15, 10]
     assert {page["total"] for page in pages} == {40}
-    assert [item["id"] for page in pages for item in page["products"]] == [good.id for good in SHELF.goods()]
+    assert [item["id"] for page in pages for item in page["products"]] == [good.id for good in SHELF.products()]
     assert len(pages[0]["next_cursor"]) == 16 and pages[0]["next_cursor"] != pages[1]["next_cursor"]
     for cursor in ("15", "0", "x", "ffffffffffffffff", pages[0]["next_cursor"][:-1]):
         assert cdn.get(cursor=cursor).status_code == 400
@@ -113,7 +113,7 @@ def test_an_item_is_as_agreed_and_its_photos_are_the_ones_known_in_advance(cdn: 
     assert (first["id"], first["price"], first["currency"]) == (10000015, "18990.00", "KGS")
     assert sum("category" not in item for item in items) == 3
     assert cdn.get(f"/v1/products/{first['id']}").json() == {"product": first}
-    for good, item in zip(list(SHELF.goods())[:2], items, strict=False):
+    for good, item in zip(list(SHELF.products())[:2], items, strict=False):
         assert len(item["images"]) == good.photos
         for n, url in enumerate(item["images"], start=1):
             answer = requests.get(url, timeout=10)
@@ -155,18 +155,18 @@ def test_some_shapes_are_read_by_page_numbers(cdn: Cdn, shape: str) -> None:
             (1, 3, True, 40), (2, 3, True, 40), (3, 3, False, 40),
         ]  # fmt: skip
         pages = [page["results"] for page in pages]
-    assert [item["id"] for page in pages for item in page] == [good.id for good in SHELF.goods()]
+    assert [item["id"] for page in pages for item in page] == [good.id for good in SHELF.products()]
     assert pages[3] == []
 
 
 def test_orders_change_what_is_sold(cdn: Cdn) -> None:
     cdn.order(size=200_000, drop=["10000045"], price={"10000113": "1.50"}, categories=["../x", None, ""], odd=5)
-    terms = BakaiTerms(
+    terms = BakaiOverrides(
         size=200_000, drop=frozenset({"10000045"}), price={"10000113": "1.50"}, categories=("../x", None, ""), odd=5
     )
     page = cdn.get(limit=3).json()
     assert page["total"] == 199_999
-    goods = [good for _, good in zip(range(3), BakaiShelf(terms).goods(), strict=False)]
+    goods = [good for _, good in zip(range(3), BakaiCatalogue(terms).products(), strict=False)]
     assert [item["id"] for item in page["products"]] == [good.id for good in goods]
     assert [item.get("category") for item in page["products"]] == ["../x", "", "../x"]
     assert page["products"][1]["price"] == "1.50"
@@ -254,7 +254,7 @@ def test_the_dial_strikes_pages_one_by_one(cdn: Cdn) -> None:
             answer = cdn.get(**query)
         cursor = answer.json()["next_cursor"]
     assert 3 <= struck <= 17
-    urls = [f"{cdn.sandbox.url}/bakai-cdn/{good.id}/1.jpg" for good in list(SHELF.goods())[:12]]
+    urls = [f"{cdn.sandbox.url}/bakai-cdn/{good.id}/1.jpg" for good in list(SHELF.products())[:12]]
     codes = [requests.get(url, timeout=10).status_code for url in urls]
     assert set(codes) == {200, 404}
     assert [requests.get(url, timeout=10).status_code for url in urls] == codes
@@ -264,4 +264,4 @@ def test_photos_come_from_the_drawing_also_where_a_folder_is_served(tmp_path: Pa
     (tmp_path / "data").mkdir()
     with running_sandbox(tmp_path / "state", "--data", str(tmp_path / "data")) as sandbox:
         answer = requests.get(f"{sandbox.url}/bakai-cdn/products/10000015/1.jpg", timeout=10)
-        assert answer.content == photos.photo(next(SHELF.goods()), 1)
+        assert answer.content == photos.photo(next(SHELF.products()), 1)

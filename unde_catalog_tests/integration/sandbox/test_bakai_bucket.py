@@ -14,10 +14,10 @@ import requests
 from obstore.store import S3Store
 
 from unde_catalog.sandbox.bakai import photos
-from unde_catalog.sandbox.bakai.catalogue import BakaiShelf, BakaiTerms
+from unde_catalog.sandbox.bakai.catalogue import BakaiCatalogue, BakaiOverrides
 from unde_catalog_tests.support.servers import Sandbox, running_sandbox
 
-SHELF = BakaiShelf()
+SHELF = BakaiCatalogue()
 KEYS = [key for key, _, _ in SHELF.keys_after()]
 MANY = {"size": 201_596, "photos": 1}
 
@@ -73,7 +73,7 @@ def bucket_url(sandbox: Sandbox) -> str:
 def test_a_real_client_lists_every_object_with_its_size(sandbox: Sandbox) -> None:
     found = [one for page in obstore.list(store(sandbox)) for one in page]
     assert [one["path"] for one in found] == KEYS
-    sizes = [photos.photo_bytes(good, n, BakaiTerms()) for _, good, n in SHELF.keys_after()]
+    sizes = [photos.photo_bytes(good, n, BakaiOverrides()) for _, good, n in SHELF.keys_after()]
     assert [one["size"] for one in found] == sizes
     assert len({one["e_tag"] for one in found}) == len(KEYS)
 
@@ -86,14 +86,14 @@ def test_a_listing_begins_behind_any_key_and_keeps_to_a_prefix(sandbox: Sandbox)
     top = obstore.list_with_delimiter(bucket)
     assert (list(top["common_prefixes"]), list(top["objects"])) == (["products"], [])
     products = obstore.list_with_delimiter(bucket, prefix="products")
-    assert list(products["common_prefixes"]) == [f"products/{good.id}" for good in SHELF.goods()]
+    assert list(products["common_prefixes"]) == [f"products/{good.id}" for good in SHELF.products()]
     product = obstore.list_with_delimiter(bucket, prefix="products/10000015")
     assert [one["path"] for one in product["objects"]] == KEYS[:4]
 
 
 def test_two_hundred_thousand_objects_are_listed_a_thousand_at_a_time(sandbox: Sandbox) -> None:
     sandbox.control(bakai=MANY)
-    shelf = BakaiShelf(BakaiTerms(size=201_596, photos=1))
+    shelf = BakaiCatalogue(BakaiOverrides(size=201_596, photos=1))
     pages = obstore.list(store(sandbox), offset="products/17800000", chunk_size=1000)
     got = [one["path"] for page in pages for one in page]
     assert got == [key for key, _, _ in shelf.keys_after("products/17800000")]
@@ -119,7 +119,7 @@ def test_pages_of_any_size_are_whole_also_with_common_prefixes(sandbox: Sandbox)
             if match is None:
                 break
             token = match[1]
-        assert found == (KEYS if not delimiter else [f"products/{good.id}/" for good in SHELF.goods()])
+        assert found == (KEYS if not delimiter else [f"products/{good.id}/" for good in SHELF.products()])
 
 
 def _signed_list(sandbox: Sandbox, query: dict[str, str]) -> requests.Response:
@@ -155,7 +155,7 @@ def test_a_listing_that_can_not_be_is_refused(sandbox: Sandbox, query: dict[str,
 
 
 def test_objects_are_got_by_a_client_by_a_signed_address_and_by_anyone(sandbox: Sandbox) -> None:
-    good = next(SHELF.goods())
+    good = next(SHELF.products())
     body = photos.photo(good, 2)
     bucket = store(sandbox)
     assert bytes(obstore.get(bucket, good.keys[1]).bytes()) == body

@@ -34,7 +34,7 @@ TROUBLE = [
     ("apify.items:truncated=1", ["reading dataset", "failed"]),
     ("apify.items:404=1", ["404", "reading dataset"]),
     ("apify.dataset:500=1", ["500", "counting dataset"]),
-    ("apify.run:FAILED=1", ["ended as FAILED: The shop stopped answering", "Apify's console", "pays for"]),
+    ("apify.run:FAILED=1", ["ended as FAILED: The website stopped responding", "Apify's console", "pays for"]),
     ("apify.run:TIMED-OUT=1", ["ended as TIMED-OUT", "Apify's console"]),
 ]
 

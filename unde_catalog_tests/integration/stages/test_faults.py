@@ -14,7 +14,7 @@ from unde_catalog.net.download import Downloader, DownloadPolicy
 from unde_catalog.net.responses import Downloaded, DownloadFailed
 from unde_catalog.net.url_policy import UrlPolicy
 from unde_catalog.sandbox import faults
-from unde_catalog.sandbox.fault_answers import RESPONSES
+from unde_catalog.sandbox.fault_responses import RESPONSES
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.photos.decode import Refused
 from unde_catalog.stages.photos.image import normalise
@@ -70,7 +70,7 @@ def photos() -> Iterator[str]:
 
     async def answer(request: web.Request) -> web.StreamResponse:
         fault = request.match_info["fault"]
-        dial = dials.setdefault(fault, faults.parse(None if fault == "none" else f"photo:{fault}=1"))
+        dial = dials.setdefault(fault, faults.parse_faults(None if fault == "none" else f"photo:{fault}=1"))
         return await dial.around("photo", request, photo)
 
     async def start() -> int:
@@ -137,7 +137,7 @@ def test_retry_after_is_given_in_seconds_and_as_a_date(photos: str) -> None:
 @pytest.mark.parametrize("fault", ["200", "600", "429-in", "429-in-x", "in-5", "429-on-5"])
 def test_a_fault_that_is_none_is_named(fault: str) -> None:
     with pytest.raises(faults.FaultSpecError, match=f"'{fault}'"):
-        faults.parse(f"photo:{fault}=1")
+        faults.parse_faults(f"photo:{fault}=1")
 
 
 def test_a_brand_with_some_of_each_fault_loses_no_product_and_none_that_passes_is_lost_for_good(

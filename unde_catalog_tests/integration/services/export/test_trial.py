@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.sandbox.bakai.catalogue import BakaiTerms
+from unde_catalog.sandbox.bakai.catalogue import BakaiOverrides
 from unde_catalog_tests.support.export_trial import attempt
 from unde_catalog_tests.support.export_trial_checks import CHECKPOINT, Life, ListName, Served, Watch, fetched_twice
 
-SERVED = Served("api", BakaiTerms(size=3, photos=1), "bakai.photo:404=0.5", seed=0)
-THERE = [good for good in SERVED.shelf.goods() if SERVED.wanted(good) is not None]
-NEVER = [good for good in SERVED.shelf.goods() if SERVED.wanted(good) is None]
+SERVED = Served("api", BakaiOverrides(size=3, photos=1), "bakai.photo:404=0.5", seed=0)
+THERE = [good for good in SERVED.shelf.products() if SERVED.wanted(good) is not None]
+NEVER = [good for good in SERVED.shelf.products() if SERVED.wanted(good) is None]
 
 
 @pytest.fixture

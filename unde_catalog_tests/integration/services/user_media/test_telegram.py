@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from unde_catalog.sandbox.identity import TELEGRAM_TOKEN
-from unde_catalog.sandbox.telegram.photos import content, sent
+from unde_catalog.sandbox.telegram.photos import content, sent_file
 from unde_catalog.services.user_media.fetch_result import FetchedPhoto, FetchFailed
 from unde_catalog.services.user_media.telegram import Telegram
 from unde_catalog_tests.support.fake_time import FakeTime
@@ -36,7 +36,7 @@ def _no_faults(bot: Sandbox) -> None:
 
 def test_a_photo_has_its_original_bytes_and_the_id_of_its_content(bot: Sandbox) -> None:
     photo, other = _with(bot, lambda telegram: _both(telegram, ID, f"{ID}-again"))
-    assert photo == FetchedPhoto(content(ID), "image/jpeg", "jpg", sent(ID).unique_id)
+    assert photo == FetchedPhoto(content(ID), "image/jpeg", "jpg", sent_file(ID).unique_id)
     assert other == photo  # another id of the same file
 
 
@@ -79,7 +79,7 @@ def test_a_temporary_failure_is_retried_until_the_photo_is_complete(bot: Sandbox
     photo = _fetched(bot, ID)
     assert isinstance(photo, FetchedPhoto)
     assert photo.data == content(ID)
-    assert photo.file_unique_id == (None if faults == ["no-unique-id"] else sent(ID).unique_id)
+    assert photo.file_unique_id == (None if faults == ["no-unique-id"] else sent_file(ID).unique_id)
 
 
 def test_excess_bytes_of_a_response_never_reach_the_next_photo(bot: Sandbox) -> None:
