@@ -23,7 +23,7 @@ _LONGEST_DETAIL = 300  # characters: some answers of the far side are a page lon
 
 def metadata_of(report: StageReport) -> dict[str, Any]:
     """The numbers, under the same names in every run of a stage; failures and a note where there are any."""
-    # First, as it says why all numbers may be 0: "the complete scrape of ... is young enough".
+    # First, as it says why all numbers may be 0: "the complete scrape of ... is recent enough".
     told: dict[str, Any] = {"note": report.note} if report.note else {}
     told |= {
         "done": report.done,

@@ -1,4 +1,4 @@
-"""Fixtures that several integration tests share: databases, a shop, photos and their host."""
+"""Fixtures that several integration tests share: databases, an Apify brand, photos and their host."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 from unde_catalog.stores.db.database import Database
-from unde_catalog_tests.support.apify_brand import OpenShop, Shop
+from unde_catalog_tests.support.apify_brand import ApifyBrand, CreateApifyBrand
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.fake_time import FakeTime
 from unde_catalog_tests.support.nats_servers import running_nats
@@ -40,20 +40,20 @@ def each_db(each_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def open_shop(
+def create_apify_brand(
     start_sandbox: Callable[..., Sandbox],
     configured: Callable[..., dict[str, str]],
     server: Server,
     database_url: str,
     tmp_path: Path,
-) -> OpenShop:
-    """Opens a shop with the sandbox's arguments."""
-    return OpenShop(start_sandbox, configured, server, database_url, tmp_path)
+) -> CreateApifyBrand:
+    """Creates the test's Apify brand, with arguments for its sandbox."""
+    return CreateApifyBrand(start_sandbox, configured, server, database_url, tmp_path)
 
 
 @pytest.fixture
-def shop(open_shop: OpenShop) -> Shop:
-    return open_shop()
+def apify_brand(create_apify_brand: CreateApifyBrand) -> ApifyBrand:
+    return create_apify_brand()
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
-"""`python -m` this: collects a brand once, as a process that a test can kill.
+"""A program that collects a brand once, so that a test can kill it.
 
-Arguments: root run, lines until it dies, and the brand if it is not Zara.
-
-With 0 lines it lives; its report is printed as one line of JSON.
+Arguments: the root run, the log line at which it kills itself (0: never), and the brand (default: zara).
+Prints its report as one line of JSON.
 """
 
 import json
@@ -17,8 +16,8 @@ from unde_catalog.stores.db.database import Database
 from unde_catalog.worker.report import RunOptions
 
 
-class Deadly(logging.Handler):
-    """Kills the process group at the n-th line."""
+class KillAtLine(logging.Handler):
+    """Kills the process group at the n-th log line."""
 
     def __init__(self, lines: int) -> None:
         super().__init__()
@@ -35,7 +34,7 @@ def main() -> None:
     root_run, lines, brand = sys.argv[1], int(sys.argv[2]), [*sys.argv[3:], "zara"][0]
     log = logging.getLogger("collect")
     log.setLevel(logging.INFO)
-    log.addHandler(Deadly(lines))
+    log.addHandler(KillAtLine(lines))
     settings = load_settings()
     assert settings.staging_db_url is not None
     with Database(settings.staging_db_url.get_secret_value()) as db:

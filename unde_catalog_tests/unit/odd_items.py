@@ -1,4 +1,4 @@
-"""Dataset items as nobody would wish for them, for hypothesis."""
+"""Hypothesis strategies for malformed dataset items."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ _COLOURS = st.lists(
 
 
 def nested(levels: int) -> Any:
-    """A list in a list in a list."""
+    """A list nested this many levels deep."""
     value: Any = 1
     for _ in range(levels):
         value = [value]
@@ -35,7 +35,7 @@ def nested(levels: int) -> Any:
 
 
 def odd_items() -> st.SearchStrategy[Any]:
-    """Mostly objects with an id, every field right, odd, of a wrong type or missing."""
+    """Mostly objects with an ID whose other fields are valid, odd, of a wrong type or missing."""
     fields = {
         "name": st.one_of(_TEXTS, _VALUES),
         "description": st.one_of(_TEXTS, _VALUES),

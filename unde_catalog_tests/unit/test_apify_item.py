@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from unde_catalog.stages.raw_products.apify_item import price_not_understood, read_item
+from unde_catalog.stages.raw_products.apify_item import is_price_unreadable, read_item
 from unde_catalog.stages.raw_products.clean import TooDeep
 from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
 from unde_catalog_tests.unit.odd_items import nested, odd_items
 
-SPEC = {
+ITEM = {
     "id": 512913640, "reference": "02086797-V2026", "brand": "Zara", "name": "ZW COLLECTION ASYMMETRIC BLAZER",
     "description": "Blazer with a notched lapel collar...", "price": 69900, "category": "woman-outerwear-padded",
     "colors": "Black", "sizes": "XS, S, M, L", "detailedComposition": {"parts": []},
@@ -22,16 +22,16 @@ SPEC = {
 
 
 def product(**changes: Any) -> CollectedProduct:
-    read = read_item({**SPEC, **changes})
-    assert isinstance(read, CollectedProduct)
-    return read
+    result = read_item({**ITEM, **changes})
+    assert isinstance(result, CollectedProduct)
+    return result
 
 
 def photos(*colours: Any) -> tuple[str, ...]:
     return product(colorsSizesImagesJSON=list(colours)).original_image_urls
 
 
-def test_spec_1s_item_is_read_as_spec_1_says() -> None:
+def test_a_complete_item_becomes_a_product() -> None:
     assert product() == CollectedProduct(
         external_id="512913640",
         name="ZW COLLECTION ASYMMETRIC BLAZER",
@@ -46,12 +46,12 @@ def test_spec_1s_item_is_read_as_spec_1_says() -> None:
             "https://static.zara.net/02086797800-p.jpg?w=1920",
             "https://static.zara.net/e1.jpg?w=1920",
         ),
-        raw_data=SPEC,
+        raw_data=ITEM,
     )
 
 
 @pytest.mark.parametrize(
-    ("price", "read"),
+    ("price", "expected"),
     [
         (69900, "699.00"),
         ("69900", "699.00"),
@@ -82,20 +82,20 @@ def test_spec_1s_item_is_read_as_spec_1_says() -> None:
         ("", None),
     ],
 )
-def test_prices_are_fils_exact_or_none(price: Any, read: str | None) -> None:
-    got = product(price=price).price
-    assert got == (None if read is None else Decimal(read))
-    assert got is None or (type(got) is Decimal and got.as_tuple().exponent == -2)
+def test_a_price_is_read_as_exact_fils_or_not_at_all(price: Any, expected: str | None) -> None:
+    result = product(price=price).price
+    assert result == (None if expected is None else Decimal(expected))
+    assert result is None or (type(result) is Decimal and result.as_tuple().exponent == -2)
 
 
-def test_a_missing_price_is_none_and_a_strange_one_is_counted() -> None:
-    assert not price_not_understood(product())
-    assert not any(price_not_understood(product(price=price)) for price in (0, "0", None, ""))
-    assert all(price_not_understood(product(price=price)) for price in ("699.00", -1, [1], 1e300))
+def test_a_malformed_price_is_distinguished_from_a_missing_one() -> None:
+    assert not is_price_unreadable(product())
+    assert not any(is_price_unreadable(product(price=price)) for price in (0, "0", None, ""))
+    assert all(is_price_unreadable(product(price=price)) for price in ("699.00", -1, [1], 1e300))
 
 
 @pytest.mark.parametrize(
-    ("id_", "read"),
+    ("id_", "expected"),
     [
         (7, "7"),
         ("464990655", "464990655"),
@@ -115,10 +115,10 @@ def test_a_missing_price_is_none_and_a_strange_one_is_counted() -> None:
         ([7], None),
     ],
 )
-def test_an_id_is_a_whole_number_or_a_text_that_fits_its_column(id_: Any, read: str | None) -> None:
-    got = read_item({**SPEC, "id": id_})
-    assert got.external_id == read
-    assert isinstance(got, CollectedProduct) is (read is not None)
+def test_an_id_is_a_whole_number_or_a_text_that_fits_its_column(id_: Any, expected: str | None) -> None:
+    result = read_item({**ITEM, "id": id_})
+    assert result.external_id == expected
+    assert isinstance(result, CollectedProduct) is (expected is not None)
 
 
 def test_photos_are_the_first_five_of_every_colour_at_full_width() -> None:
@@ -131,7 +131,7 @@ def test_photos_are_the_first_five_of_every_colour_at_full_width() -> None:
     )
 
 
-def test_one_photo_under_another_time_stamp_is_a_repeat_and_the_first_address_stays_whole() -> None:
+def test_a_photo_with_another_timestamp_is_a_repeat_of_the_first() -> None:
     assert photos(
         {"xmedia": ["https://a/1.jpg?ts=1&w={width}", "https://a/1.jpg?ts=2&w={width}", "https://a/2.jpg?ts=2"]},
         {"xmedia": ["https://a/2.jpg?ts=9", "https://a/1.jpg?w={width}&ts=5", "https://a/1.jpg?lots=1&w={width}"]},
@@ -141,46 +141,46 @@ def test_one_photo_under_another_time_stamp_is_a_repeat_and_the_first_address_st
 @pytest.mark.parametrize(
     "colours", [None, {}, "x", [], [None, 7, "x"], [{"xmedia": None}], [{"xmedia": [None, " ", 7, {}]}], [{}]]
 )
-def test_a_product_without_photos_is_a_product(colours: Any) -> None:
+def test_a_product_without_photos_is_accepted(colours: Any) -> None:
     assert product(colorsSizesImagesJSON=colours).original_image_urls == ()
 
 
-def test_an_address_longer_than_any_honest_one_is_left_out() -> None:
+def test_an_overlong_photo_url_is_skipped() -> None:
     assert photos({"xmedia": ["https://a/" + "x" * 2_000, "https://a/1.jpg"]}) == ("https://a/1.jpg",)
 
 
-def test_sizes_are_kept_as_they_are_repeats_and_all() -> None:
+def test_sizes_are_kept_unchanged_including_repeats() -> None:
     assert product(sizes="S, S, S, M").sizes == "S, S, S, M"
     assert product(sizes=["S", {"name": "S"}]).sizes == ["S", {"name": "S"}]
     assert product(sizes=None).sizes is None
 
 
 @pytest.mark.parametrize(
-    ("colour", "read"),
+    ("colour", "expected"),
     [("Black ", "Black"), ("", None), ("  ", None), (None, None), (["Black"], None), ("é" * 150, "é" * 100)],
 )
-def test_colours_fit_their_column(colour: Any, read: str | None) -> None:
-    assert product(colors=colour).colour == read
+def test_colours_fit_their_column(colour: Any, expected: str | None) -> None:
+    assert product(colors=colour).colour == expected
 
 
-def test_mojibake_stays_as_it_is() -> None:
+def test_mojibake_is_kept_unchanged() -> None:
     assert product(category="niÃ±a-abrigos").category == "niÃ±a-abrigos"
 
 
-def test_a_name_of_a_million_characters_is_cut_and_the_whole_is_kept_raw() -> None:
-    read = product(name="x" * 1_000_000)
-    assert read.name == "x" * 2_000
-    assert len(read.raw_data["name"]) == 1_000_000
+def test_an_overlong_name_is_cut_and_kept_whole_in_the_raw_item() -> None:
+    result = product(name="x" * 1_000_000)
+    assert result.name == "x" * 2_000
+    assert len(result.raw_data["name"]) == 1_000_000
 
 
-@pytest.mark.parametrize("field", [field for field in SPEC if field != "id"])
+@pytest.mark.parametrize("field", [field for field in ITEM if field != "id"])
 @pytest.mark.parametrize("value", [None, True, 7, 1.5, "x", [], {}, [[]], {"a": 1}], ids=repr)
-def test_a_field_of_a_wrong_type_costs_only_that_field(field: str, value: Any) -> None:
-    read = product(**{field: value})
-    assert (read.external_id, read.currency) == ("512913640", "AED")
-    assert field == "name" or read.name == SPEC["name"]
-    assert field == "price" or read.price == Decimal("699.00")
-    assert read.raw_data[field] == value
+def test_a_field_of_a_wrong_type_loses_only_that_field(field: str, value: Any) -> None:
+    result = product(**{field: value})
+    assert (result.external_id, result.currency) == ("512913640", "AED")
+    assert field == "name" or result.name == ITEM["name"]
+    assert field == "price" or result.price == Decimal("699.00")
+    assert result.raw_data[field] == value
 
 
 @pytest.mark.parametrize(
@@ -195,26 +195,33 @@ def test_a_field_of_a_wrong_type_costs_only_that_field(field: str, value: Any) -
         pytest.param(nested(200), None, "not_an_object", None, id="deep"),
         ({"name": "A\x00"}, None, "no_id", {"name": "A"}),
         ({"id": "a\ud800", "deep": nested(200)}, "a?", "too_deep", None),
-        (TooDeep("deeper than Python reads"), None, "too_deep", None),
+        (TooDeep("nested too deeply for Python"), None, "too_deep", None),
     ],
 )
-def test_what_can_not_be_a_product_is_kept_with_its_reason(raw: Any, id_: str | None, reason: str, kept: Any) -> None:
-    read = read_item(raw)
-    assert isinstance(read, RejectedItem)
-    assert (read.external_id, read.reason, read.raw) == (id_, reason, kept)
+def test_an_invalid_item_is_rejected_with_its_reason(raw: Any, id_: str | None, reason: str, kept: Any) -> None:
+    result = read_item(raw)
+    assert isinstance(result, RejectedItem)
+    assert (result.external_id, result.reason, result.raw) == (id_, reason, kept)
 
 
 @given(odd_items())
-def test_nothing_crashes_the_reader_and_what_it_gives_fits_the_columns(raw: Any) -> None:
-    read = read_item(raw)
-    if isinstance(read, RejectedItem):
-        json.dumps(read.raw, allow_nan=False)
+def test_any_item_becomes_a_product_that_fits_the_columns_or_a_rejection(raw: Any) -> None:
+    result = read_item(raw)
+    if isinstance(result, RejectedItem):
+        json.dumps(result.raw, allow_nan=False)
         return
-    assert 0 < len(read.external_id) <= 100
-    assert read.colour is None or 0 < len(read.colour) <= 100
-    assert read.price is None or 0 < read.price <= Decimal("99999999.99")
-    assert len(set(read.original_image_urls)) == len(read.original_image_urls)
-    json.dumps([read.sizes, read.raw_data, read.original_image_urls], allow_nan=False)
-    for text in (read.external_id, read.name, read.description, read.category, read.colour, read.composition):
+    assert 0 < len(result.external_id) <= 100
+    assert result.colour is None or 0 < len(result.colour) <= 100
+    assert result.price is None or 0 < result.price <= Decimal("99999999.99")
+    assert len(set(result.original_image_urls)) == len(result.original_image_urls)
+    json.dumps([result.sizes, result.raw_data, result.original_image_urls], allow_nan=False)
+    for text in (
+        result.external_id,
+        result.name,
+        result.description,
+        result.category,
+        result.colour,
+        result.composition,
+    ):
         assert text is None or "\x00" not in text
         (text or "").encode()

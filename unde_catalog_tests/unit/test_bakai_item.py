@@ -1,4 +1,4 @@
-"""What becomes of BakaiMarket's items, as they should be and as nobody would wish for them."""
+"""Conversion of BakaiMarket's items into products, for well-formed and malformed items."""
 
 import json
 from decimal import Decimal
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unde_catalog.stages.raw_products.bakai_item import price_not_understood, read_item
+from unde_catalog.stages.raw_products.bakai_item import is_price_unreadable, read_item
 from unde_catalog.stages.raw_products.clean import TooDeep
 from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
 from unde_catalog_tests.support.bakai_answers import ITEM
@@ -16,9 +16,9 @@ from unde_catalog_tests.unit.odd_items import nested, odd_items
 
 
 def product(**changes: Any) -> CollectedProduct:
-    found = read_item({**ITEM, **changes})
-    assert isinstance(found, CollectedProduct)
-    return found
+    result = read_item({**ITEM, **changes})
+    assert isinstance(result, CollectedProduct)
+    return result
 
 
 def test_an_item_becomes_a_product() -> None:
@@ -38,7 +38,7 @@ def test_an_item_becomes_a_product() -> None:
 
 
 @pytest.mark.parametrize(
-    ("price", "understood"),
+    ("price", "expected"),
     [
         ("1299.00", "1299.00"), (" 1299.5 ", "1299.50"), (1299, "1299.00"), (Decimal("1299.90"), "1299.90"),
         (Decimal("1.299E+3"), "1299.00"), (12.1, "12.10"), ("99999999.99", "99999999.99"), ("12.5000", "12.50"),
@@ -47,18 +47,18 @@ def test_an_item_becomes_a_product() -> None:
         (None, None), ([1299], None), ("1,299", None), ("\u0661\u0662", None),
     ],
 )  # fmt: skip
-def test_a_price_is_taken_exactly_as_it_is_or_not_at_all(price: Any, understood: str | None) -> None:
-    assert product(price=price).price == (None if understood is None else Decimal(understood))
+def test_a_price_is_read_exactly_or_not_at_all(price: Any, expected: str | None) -> None:
+    assert product(price=price).price == (None if expected is None else Decimal(expected))
 
 
-def test_a_price_that_was_there_and_not_understood_is_counted() -> None:
-    assert [price_not_understood(product(price=price)) for price in ("1,299", "12.345", "0.00", 0, None, "5")] == [
+def test_a_malformed_price_is_distinguished_from_a_missing_one() -> None:
+    assert [is_price_unreadable(product(price=price)) for price in ("1,299", "12.345", "0.00", 0, None, "5")] == [
         True, True, False, False, False, False,
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("category", "read"),
+    ("category", "expected"),
     [
         ("electronics", "electronics"), (" Garden ", "Garden"), ({"id": 3, "name": "Toys"}, "Toys"),
         (["Home", "Kitchen"], "Home/Kitchen"), ([{"name": "Home"}, {"title": "Kitchen"}], "Home/Kitchen"),
@@ -66,8 +66,8 @@ def test_a_price_that_was_there_and_not_understood_is_counted() -> None:
         (7, "uncategorized"), (nested(50), "uncategorized"), ("../../etc", "../../etc"),
     ],
 )  # fmt: skip
-def test_a_category_is_read_in_every_form(category: Any, read: str) -> None:
-    assert product(category=category).category == read
+def test_a_category_is_read_in_every_form(category: Any, expected: str) -> None:
+    assert product(category=category).category == expected
 
 
 @pytest.mark.parametrize(
@@ -85,16 +85,14 @@ def test_a_category_is_read_in_every_form(category: Any, read: str) -> None:
         ("images", [f"https://a/{n}.jpg" for n in range(500)], [f"https://a/{n}.jpg" for n in range(100)]),
     ],
 )  # fmt: skip
-def test_photos_are_found_under_every_name_and_only_web_addresses_are_kept(
-    field: str, value: Any, urls: list[str]
-) -> None:
-    found = read_item({"id": 1, field: value})
-    assert isinstance(found, CollectedProduct)
-    assert list(found.original_image_urls) == urls
+def test_photos_are_read_from_every_known_field_if_they_are_web_urls(field: str, value: Any, urls: list[str]) -> None:
+    result = read_item({"id": 1, field: value})
+    assert isinstance(result, CollectedProduct)
+    assert list(result.original_image_urls) == urls
 
 
 @pytest.mark.parametrize(
-    ("id", "read"),
+    ("id", "expected"),
     [
         (12345, "bakai_12345"), ("A-7", "bakai_A-7"), (" 7 ", "bakai_7"), (7.0, "bakai_7"),
         ("x" * 94, "bakai_" + "x" * 94),
@@ -103,41 +101,41 @@ def test_photos_are_found_under_every_name_and_only_web_addresses_are_kept(
     ],
     ids=lambda value: repr(value)[:20] if not isinstance(value, int) or value < 10**9 else "a long number",
 )  # fmt: skip
-def test_an_id_is_a_number_or_a_short_text(id: Any, read: str | None) -> None:
-    assert read_item({**ITEM, "id": id}).external_id == read
+def test_an_id_is_a_whole_number_or_a_short_text(id: Any, expected: str | None) -> None:
+    assert read_item({**ITEM, "id": id}).external_id == expected
 
 
-def test_a_currency_that_is_not_named_is_none_that_anything_is_sold_in() -> None:
+def test_a_missing_currency_becomes_iso_4217s_code_for_none() -> None:
     assert [product(currency=one).currency for one in ("kgs", " USD ", "som", "", None, "KGS2", 7)] == [
         "KGS", "USD", "SOM", "XXX", "XXX", "XXX", "XXX",
     ]  # fmt: skip
 
 
-def test_a_number_with_a_point_stays_what_it_was_in_the_raw_item() -> None:
-    kept = product(price=Decimal("1299.90"), weight=Decimal("0.1234567890123456789012")).raw_data
-    assert json.dumps([kept["price"], kept["weight"]]) == '[1299.9, "0.1234567890123456789012"]'
+def test_decimal_numbers_stay_exact_in_the_raw_item() -> None:
+    raw = product(price=Decimal("1299.90"), weight=Decimal("0.1234567890123456789012")).raw_data
+    assert json.dumps([raw["price"], raw["weight"]]) == '[1299.9, "0.1234567890123456789012"]'
 
 
-def test_what_is_no_item_is_rejected_with_a_reason() -> None:
+def test_a_malformed_item_is_rejected_with_a_reason() -> None:
     reasons = {
         "text": "not_an_object", "[]": "not_an_object", "no id": "no_id", "deep": "too_deep", "unread": "too_deep"
     }  # fmt: skip
     items = {"text": "x", "[]": [], "no id": {"name": "x"}, "deep": {"id": 5, "x": nested(200)}, "unread": TooDeep("x")}
-    read = {name: read_item(raw) for name, raw in items.items()}
-    assert {name: one.reason for name, one in read.items() if isinstance(one, RejectedItem)} == reasons
-    assert read["deep"].external_id == "bakai_5"
+    results = {name: read_item(raw) for name, raw in items.items()}
+    assert {name: one.reason for name, one in results.items() if isinstance(one, RejectedItem)} == reasons
+    assert results["deep"].external_id == "bakai_5"
 
 
 @given(st.one_of(odd_items(), st.fixed_dictionaries({"id": st.integers(1, 9), "images": st.lists(odd_items())})))
-def test_whatever_an_item_holds_it_becomes_a_product_that_can_be_kept_or_a_reason(raw: Any) -> None:
-    found = read_item(raw)
-    if isinstance(found, RejectedItem):
-        json.dumps(found.raw, allow_nan=False)
+def test_any_item_becomes_a_storable_product_or_a_rejection(raw: Any) -> None:
+    result = read_item(raw)
+    if isinstance(result, RejectedItem):
+        json.dumps(result.raw, allow_nan=False)
         return
-    texts = [found.name, found.description, found.category, *found.original_image_urls, json.dumps(found.raw_data)]
+    texts = [result.name, result.description, result.category, *result.original_image_urls, json.dumps(result.raw_data)]
     for text in filter(None, texts):
         assert "\x00" not in text
         text.encode()
-    assert 6 < len(found.external_id) <= 100 and found.external_id.startswith("bakai_")
-    assert found.price is None or (Decimal(0) < found.price < 10**8 and found.price.as_tuple().exponent == -2)
-    assert found.category and len(found.currency) == 3
+    assert 6 < len(result.external_id) <= 100 and result.external_id.startswith("bakai_")
+    assert result.price is None or (Decimal(0) < result.price < 10**8 and result.price.as_tuple().exponent == -2)
+    assert result.category and len(result.currency) == 3

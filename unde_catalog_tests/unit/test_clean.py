@@ -9,7 +9,7 @@ from unde_catalog_tests.unit.odd_items import nested, odd_items
 
 
 @pytest.mark.parametrize(
-    ("value", "kept"),
+    ("value", "cleaned"),
     [
         ("a\x00b", "ab"),
         ("\ud800x", "?x"),
@@ -24,13 +24,13 @@ from unde_catalog_tests.unit.odd_items import nested, odd_items
         (None, None),
     ],
 )
-def test_only_what_postgres_refuses_is_taken_out(value: Any, kept: Any) -> None:
-    assert clean(value) == kept
+def test_only_what_postgresql_refuses_is_removed(value: Any, cleaned: Any) -> None:
+    assert clean(value) == cleaned
 
 
 def test_a_hundred_levels_are_kept_and_one_more_is_too_deep() -> None:
     assert clean(nested(100)) == nested(100)
-    with pytest.raises(TooDeep, match="deeper than 100 levels"):
+    with pytest.raises(TooDeep, match="more than 100 levels"):
         clean(nested(101))
     with pytest.raises(TooDeep):
         clean({"a": nested(100)})
@@ -39,15 +39,15 @@ def test_a_hundred_levels_are_kept_and_one_more_is_too_deep() -> None:
 
 
 @given(odd_items())
-def test_what_is_cleaned_is_clean_and_can_be_written_as_json(value: Any) -> None:
+def test_a_cleaned_value_is_valid_json_and_stays_unchanged(value: Any) -> None:
     try:
-        kept = clean(value)
+        cleaned = clean(value)
     except TooDeep:
         return
-    text = json.dumps(kept, allow_nan=False)
+    text = json.dumps(cleaned, allow_nan=False)
     assert "\\u0000" not in text
     text.encode()
-    assert clean(kept) == kept
+    assert clean(cleaned) == cleaned
 
 
 def test_a_clean_text_is_not_copied() -> None:

@@ -10,7 +10,7 @@ from apify_client.errors import ApifyApiError, ApifyClientError
 
 from unde_catalog.operations.doctor.result import Finding, green, host_of, not_configured, red
 from unde_catalog.settings.environment import Settings
-from unde_catalog.stages.raw_products.apify import printable_token
+from unde_catalog.stages.raw_products.apify import is_header_safe
 from unde_catalog.text import first_line
 
 _ONE_ANSWER = timedelta(seconds=8)
@@ -47,7 +47,7 @@ def _asked(settings: Settings, call: Callable[[ApifyClient], _T]) -> _T | Findin
     """What a call gives, or why it failed."""
     assert settings.apify_token is not None  # whoever calls has looked
     token, host = settings.apify_token.get_secret_value(), host_of(str(settings.apify_api_url))
-    if not printable_token(token):
+    if not is_header_safe(token):
         return red("the token holds a space, a line break or the like: copy it again", "APIFY_TOKEN")
     client = ApifyClient(token, api_url=str(settings.apify_api_url), max_retries=0)
     try:

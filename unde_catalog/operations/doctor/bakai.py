@@ -11,11 +11,11 @@ import requests
 
 from unde_catalog.operations.doctor.result import Finding, green, host_of, not_configured, red, yellow
 from unde_catalog.settings.environment import Settings
-from unde_catalog.stages.raw_products.bakai import open_bakai
 from unde_catalog.stages.raw_products.bakai_api import BakaiApi
 from unde_catalog.stages.raw_products.bakai_bucket import BakaiBucket
 from unde_catalog.stages.raw_products.bakai_item import read_item
 from unde_catalog.stages.raw_products.errors import SourceUnusable
+from unde_catalog.stages.raw_products.factory import open_bakai
 from unde_catalog.stores.staging.products.product import RejectedItem
 from unde_catalog.text import first_line, printable
 
@@ -53,7 +53,7 @@ def look_at_bucket(settings: Settings) -> Finding:
     if missing := settings.missing_for_bakai("bucket"):
         return _half_set(missing, 4, "its products can't be listed by its bucket")
     try:
-        bucket = BakaiBucket(settings.bakai_bucket(), _base_url(settings), repeated_for=_ASKED_AGAIN)
+        bucket = BakaiBucket(settings.bakai_bucket(), _base_url(settings), retry_for=_ASKED_AGAIN)
     except ValueError as error:
         return _told(error, "BAKAI_S3_ENDPOINT")
     began = time.monotonic()

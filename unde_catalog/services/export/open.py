@@ -9,7 +9,7 @@ from unde_catalog.services.export.fetching import bucket_downloader, downloader,
 from unde_catalog.services.export.image_list import ImageList
 from unde_catalog.services.export.lists import BakaiImages, Categories, StagedImages, StoredImages
 from unde_catalog.services.export.run import Export
-from unde_catalog.stages.raw_products.bakai import open_bakai
+from unde_catalog.stages.raw_products.factory import open_bakai
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.directory import is_store, not_mounted
 from unde_catalog.stores.objects.open import configured_store

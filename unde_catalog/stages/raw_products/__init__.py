@@ -1,1 +1,1 @@
-"""Where products come from; each source reads its own shape into a Product."""
+"""The raw_products stage and the sources of products; each source converts its own items into products."""

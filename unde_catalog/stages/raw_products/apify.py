@@ -1,6 +1,6 @@
-"""Apify through its official client: one task's runs and their datasets, in our own records.
+"""A client for one Apify task: its runs and their datasets, through the official client.
 
-What to do with runs is `task_run.py`'s, with items `dataset.py`'s.
+Which run to use is decided in `apify_run.py`, how to read a dataset in `apify_dataset.py`.
 """
 
 import json
@@ -14,29 +14,29 @@ from unde_catalog.stages.raw_products.clean import TooDeep
 from unde_catalog.stages.raw_products.errors import SourceUnusable
 from unde_catalog.text import first_line
 
-PAGE = 1_000  # items a request
-_FIRST_RETRY = timedelta(milliseconds=500)  # then twice as long each time, four times: 429, 5xx and lost answers
-_ONE_ANSWER = timedelta(seconds=30)
-_ONE_PAGE = timedelta(seconds=120)
-_ONE_WAIT = timedelta(seconds=90)  # Apify holds a waiting request for a minute at most
-_LONGEST_NUMBER = 4_300  # digits: longer ones Python refuses to read, so they stay text
-_AGAIN = "run it again later"
+PAGE_SIZE = 1_000  # items
+_FIRST_RETRY_DELAY = timedelta(milliseconds=500)  # doubles with each of four retries, after 429, 5xx and lost responses
+_REQUEST_TIMEOUT = timedelta(seconds=30)
+_PAGE_TIMEOUT = timedelta(seconds=120)
+_WAIT_TIMEOUT = timedelta(seconds=90)  # Apify holds a waiting request for at most a minute
+_MAX_DIGITS = 4_300  # Python refuses to parse longer numbers, so they stay text
+_RETRY_LATER = "run it again later"
 _ADVICE = {
     401: "check APIFY_TOKEN",
-    402: "the Apify account has run out of credit",
+    402: "the Apify account has no credit left",
     403: "the token may not use this task",
-    404: "check the task id",
-    429: "Apify limits how much is asked of it: run it again later",
+    404: "check the task ID",
+    429: "Apify limits the request rate: run it again later",
 }
 
 
 class ApifyUnusable(SourceUnusable):
-    """Apify can't be used now."""
+    """Apify cannot be used now."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRun:
-    """A run of a task; `status` in Apify's words (SUCCEEDED, RUNNING, ...)."""
+    """A run of a task; `status` as Apify reports it (SUCCEEDED, RUNNING, ...)."""
 
     id: str
     dataset_id: str
@@ -47,99 +47,106 @@ class TaskRun:
 
     @property
     def ended(self) -> bool:
-        """Whether the status is one of the final four."""
+        """Whether the status is one of the four final ones."""
         return self.status in ("SUCCEEDED", "FAILED", "TIMED-OUT", "ABORTED")
 
     @property
-    def promising(self) -> bool:
-        """Whether it has, or may still come to have, a whole dataset."""
+    def may_succeed(self) -> bool:
+        """Whether it has a complete dataset or may still produce one."""
         return self.status in ("READY", "RUNNING", "SUCCEEDED")
 
 
 class ApifyTask:
-    """One task of ours at Apify."""
+    """One task in the Apify account."""
 
     def __init__(self, task_id: str, token: str, api_url: str) -> None:
-        if not printable_token(token):
-            raise ApifyUnusable("APIFY_TOKEN holds a space, a line break or the like: copy it again")
-        # Imported here: its models take a seventh of a second, and a run of any other stage never needs them.
+        if not is_header_safe(token):
+            raise ApifyUnusable("APIFY_TOKEN contains a space, a line break or a similar character: copy it again")
+        # Imported here: its models take 140 ms to import, and runs of other stages never need them.
         from apify_client import ApifyClient
 
         self._task_id = task_id
-        self._client = ApifyClient(token, api_url=api_url, min_delay_between_retries=_FIRST_RETRY)
-        # The official client repeats a start whose answer was lost, which can start and bill a run twice (spec 6).
+        self._client = ApifyClient(token, api_url=api_url, min_delay_between_retries=_FIRST_RETRY_DELAY)
+        # The official client retries a start whose response was lost, which can start and bill a second run.
         self._starter = ApifyClient(token, api_url=api_url, max_retries=0)
 
     def start(self) -> TaskRun:
-        """Start a run, asked once and never repeated."""
-        with self._explained("starting a run"):
-            return _record(self._starter.task(self._task_id).start(timeout=_ONE_ANSWER))
+        """Start a run. The request is sent once and never retried."""
+        with self._errors_explained("starting a run"):
+            return _record(self._starter.task(self._task_id).start(timeout=_REQUEST_TIMEOUT))
 
-    def recent_runs(self, most: int = 50) -> list[TaskRun]:
-        """The task's latest runs, newest first; they carry no message."""
-        with self._explained("listing the runs"):
+    def recent_runs(self, limit: int = 50) -> list[TaskRun]:
+        """The task's latest runs, newest first, without their messages."""
+        with self._errors_explained("listing the runs"):
             runs = self._client.task(self._task_id).runs()
-            return [_record(run) for run in runs.list(limit=most, desc=True, timeout=_ONE_ANSWER).items]
+            return [_record(run) for run in runs.list(limit=limit, desc=True, timeout=_REQUEST_TIMEOUT).items]
 
     def wait(self, run_id: str, seconds: float) -> TaskRun | None:
-        """The run, after it ended or `seconds` passed; None for one that Apify does not know."""
-        with self._explained(f"waiting for run {run_id}"):
-            run = self._client.run(run_id).wait_for_finish(wait_duration=timedelta(seconds=seconds), timeout=_ONE_WAIT)
+        """The run once it has ended, or as it is after `seconds`; None if Apify does not know it."""
+        with self._errors_explained(f"waiting for run {run_id}"):
+            run = self._client.run(run_id).wait_for_finish(
+                wait_duration=timedelta(seconds=seconds), timeout=_WAIT_TIMEOUT
+            )
             return None if run is None else _record(run)
 
     def item_count(self, dataset_id: str) -> int:
-        """How many items the dataset says it has; that lags behind the items by seconds (spec 6)."""
-        with self._explained(f"counting dataset {dataset_id}"):
-            dataset = self._client.dataset(dataset_id).get(timeout=_ONE_ANSWER)
+        """The item count that the dataset reports; it lags a few seconds behind the items."""
+        with self._errors_explained(f"counting dataset {dataset_id}"):
+            dataset = self._client.dataset(dataset_id).get(timeout=_REQUEST_TIMEOUT)
         if dataset is None:
-            raise ApifyUnusable(f"Apify has no dataset {dataset_id} (any more)")
+            raise ApifyUnusable(f"Apify does not have dataset {dataset_id} (any more)")
         return dataset.item_count
 
-    def items(self, dataset_id: str, offset: int, limit: int = PAGE) -> list[Any]:
-        """A page of items as they are; empty at the end.
+    def items(self, dataset_id: str, offset: int, limit: int = PAGE_SIZE) -> list[Any]:
+        """A page of unchanged items; empty at the end.
 
-        Numbers too long to read are texts. A page with an item nested too deeply for Python is read in halves, so
-        that the others are not lost with it; that item itself is a `TooDeep`.
+        Numbers that are too long to parse become text. A page with an item nested too deeply for Python is read in
+        halves, so that the other items are not lost with it; the item itself becomes a `TooDeep`.
         """
-        with self._explained(f"reading dataset {dataset_id} from item {offset}"):
-            body = self._client.dataset(dataset_id).get_items_as_bytes(offset=offset, limit=limit, timeout=_ONE_PAGE)
+        with self._errors_explained(f"reading dataset {dataset_id} from item {offset}"):
+            body = self._client.dataset(dataset_id).get_items_as_bytes(
+                offset=offset, limit=limit, timeout=_PAGE_TIMEOUT
+            )
             try:
-                items = json.loads(body.decode("utf-8-sig", "replace"), parse_int=_whole_number)
+                items = json.loads(body.decode("utf-8-sig", "replace"), parse_int=_parse_int)
             except RecursionError:
                 if limit == 1:
-                    return [TooDeep("nested deeper than can be read")]
+                    return [TooDeep("nested too deeply to be read")]
                 half = limit // 2
                 first = self.items(dataset_id, offset, half)
                 return first if len(first) < half else first + self.items(dataset_id, offset + half, limit - half)
             if not isinstance(items, list):
-                raise ValueError(f"a {type(items).__name__} where a list of items was due")
+                raise ValueError(f"a {type(items).__name__} instead of a list of items")
             return items
 
     @contextmanager
-    def _explained(self, doing: str) -> Iterator[None]:
+    def _errors_explained(self, action: str) -> Iterator[None]:
+        """Turn the client's errors into `ApifyUnusable` with advice."""
         import impit
         from apify_client.errors import ApifyApiError, ApifyClientError, InvalidResponseBodyError
 
-        asked = f"{doing} of task {self._task_id}"
+        action = f"{action} of task {self._task_id}"
         try:
             yield
         except ApifyApiError as error:
             advice = _ADVICE.get(error.status_code, "it may pass: run it again later")
-            said = first_line(error.type or error.message)
-            unusable = ApifyUnusable(f"Apify answered {error.status_code} ({said}) to {asked}: {advice}")
+            reason = first_line(error.type or error.message)
+            unusable = ApifyUnusable(f"{action} failed: Apify responded {error.status_code} ({reason}); {advice}")
             unusable.refused = error.status_code < 500
             raise unusable from error
         except (InvalidResponseBodyError, ValueError) as error:
-            said = first_line(error)
             raise ApifyUnusable(
-                f"Apify's answer to {asked} can't be understood ({said}): is APIFY_API_URL right? If so, {_AGAIN}"
+                f"{action} failed: Apify's response is not readable ({first_line(error)}); check APIFY_API_URL, or "
+                f"{_RETRY_LATER}"
             ) from error
         except (ApifyClientError, impit.HTTPError, impit.InvalidURL) as error:
-            raise ApifyUnusable(f"{asked} failed: {type(error).__name__}, {first_line(error)}; {_AGAIN}") from error
+            raise ApifyUnusable(
+                f"{action} failed: {type(error).__name__}, {first_line(error)}; {_RETRY_LATER}"
+            ) from error
 
 
-def printable_token(token: str) -> bool:
-    """Whether it can stand in a header: else the HTTP library would refuse it with a message that quotes it."""
+def is_header_safe(token: str) -> bool:
+    """Whether it can be sent in a header; the HTTP library would refuse it with a message that quotes the token."""
     return token.isascii() and token.isprintable() and " " not in token
 
 
@@ -148,5 +155,5 @@ def _record(run: Any) -> TaskRun:
     return TaskRun(run.id, run.default_dataset_id, str(run.status), message, run.started_at, run.finished_at)
 
 
-def _whole_number(digits: str) -> int | str:
-    return int(digits) if len(digits) <= _LONGEST_NUMBER else digits
+def _parse_int(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _MAX_DIGITS else digits

@@ -1,9 +1,9 @@
-"""BakaiMarket's bucket as a list of products: its objects in the order of their keys, grouped by product as they come.
+"""BakaiMarket's bucket as a listing of products: its objects in key order, grouped by product.
 
-Its keys are documented nowhere [?]. Assumed is `products/<product id>/<n>.jpg`, n from 1; read as well are other names
-and endings, `<category>/<product id>/<n>.jpg`, `<product id>_<n>.jpg` and `<category>/<product id>.jpg`. A product's
-keys begin alike, so they are neighbours in the list, and one product at a time is held, never the list. A bucket names
-no price, and a category only in its keys. What a key says is `bakai_key.py`'s, what an item says `bakai_item.py`'s.
+The keys are not documented. Assumed is `products/<product ID>/<n>.jpg`, n from 1. Also read are other names and
+extensions, `<category>/<product ID>/<n>.jpg`, `<product ID>_<n>.jpg` and `<category>/<product ID>.jpg`. The keys of a
+product begin alike and are therefore neighbours, so only one product at a time is held in memory. A bucket has no
+prices, and categories only in its keys. Keys are parsed in `bakai_key.py`, items read in `bakai_item.py`.
 """
 
 from collections.abc import Iterator
@@ -15,91 +15,92 @@ import obstore
 from obstore.exceptions import BaseError
 
 from unde_catalog.settings.s3 import S3Settings
-from unde_catalog.stages.raw_products.bakai_key import ProductKey, in_order, read_key
+from unde_catalog.stages.raw_products.bakai_key import ProductKey, natural_sort_key, parse_key
 from unde_catalog.stages.raw_products.errors import ListingBroken, SourceUnusable
-from unde_catalog.stages.raw_products.page import SourcePage
+from unde_catalog.stages.raw_products.source import SourcePage
 from unde_catalog.stores.objects.s3 import explain_s3, open_s3
 
-PRODUCTS_A_PAGE = 500
-MOST_PAGES = 20_000  # ten million products; more is a list without an end
-_KEYS_A_REQUEST = 1_000  # S3 gives no more
-_MOST_PHOTOS = 1_000  # of one product; what more there are is left out
-_REPEATED_FOR = timedelta(seconds=60)  # what fails is asked again for so long, less than the lease of a scrape
+PRODUCTS_PER_PAGE = 500
+MAX_PAGES = 20_000  # ten million products; a longer listing has no end
+_KEYS_PER_REQUEST = 1_000  # S3's maximum
+_MAX_PHOTOS = 1_000  # of one product; further ones are ignored
+_RETRY_FOR = timedelta(seconds=60)  # failed requests are retried for so long; less than the lease of a scrape
 
 
 class BakaiBucket:
-    """The bucket. Photos are at `image_base_url/<key>`, or at the bucket's own address where none is given."""
+    """The bucket. Photos are at `image_base_url/<key>`, or at the bucket's own address if that is None."""
 
-    def __init__(self, s3: S3Settings, image_base_url: str | None, *, repeated_for: timedelta = _REPEATED_FOR) -> None:
+    def __init__(self, s3: S3Settings, image_base_url: str | None, *, retry_for: timedelta = _RETRY_FOR) -> None:
         self._s3 = s3
-        self._photos = (image_base_url or s3.base_url).rstrip("/")
-        self._backend = open_s3(s3, repeated_for)
+        self._photo_base_url = (image_base_url or s3.base_url).rstrip("/")
+        self._object_store = open_s3(s3, retry_for)
 
     def __repr__(self) -> str:
         return f"BakaiBucket({self._s3.base_url})"
 
     def pages(self, after: str | None = None) -> Iterator[SourcePage]:
-        """Pages of items `{"id", "images", "keys"}`, with `category` where keys name one; `SourceUnusable`.
+        """Pages of items `{"id", "images", "keys"}`, with `category` if the keys contain one; `SourceUnusable`.
 
-        `after` is the last key of a page, after which the next one begins. How many there are nobody says. A key that
-        names no product is an item without an id.
+        `after` is a page's last key; the next page begins after it. The total is unknown. A key without a product
+        becomes an item without an ID.
         """
         items: list[Any] = []
         last, pages = after, 0
         keys: list[str] = []
-        of: ProductKey | None = None
+        current: ProductKey | None = None
         for key in self._keys(after):
-            found = read_key(key)
-            if keys and (found is None or of is None or found.product_id != of.product_id):
-                items.append(self._item(of, keys))
+            parsed = parse_key(key)
+            if keys and (parsed is None or current is None or parsed.product_id != current.product_id):
+                items.append(self._item(current, keys))
                 keys = []
-                if len(items) >= PRODUCTS_A_PAGE:
+                if len(items) >= PRODUCTS_PER_PAGE:
                     yield SourcePage(items, last, None)
                     items, pages = [], pages + 1
-                    if pages >= MOST_PAGES:
+                    if pages >= MAX_PAGES:
                         raise ListingBroken(
-                            f"the list of {self._s3.base_url} has more than {pages} pages: it has no end"
+                            f"the listing of {self._s3.base_url} has more than {pages} pages and does not end"
                         )
-            of = found
-            if len(keys) < _MOST_PHOTOS:
+            current = parsed
+            if len(keys) < _MAX_PHOTOS:
                 keys.append(key)
             last = key
         if keys:
-            items.append(self._item(of, keys))
+            items.append(self._item(current, keys))
         yield SourcePage(items, None, None)
 
     def first_key(self) -> str | None:
-        """The first key, None for an empty bucket: one small request, which needs the right to list."""
-        return next(self._keys(None, at_once=1), None)
+        """The first key, None for an empty bucket: one small request that needs the permission to list."""
+        return next(self._keys(None, per_request=1), None)
 
-    def _keys(self, after: str | None, at_once: int = _KEYS_A_REQUEST) -> Iterator[str]:
-        """The keys after this one. An end is believed when asking for what comes after it brings nothing, either.
+    def _keys(self, after: str | None, per_request: int = _KEYS_PER_REQUEST) -> Iterator[str]:
+        """The keys after this one. The end counts only if a request for the keys after it returns none, either.
 
-        A page that is no listing (of a wall, say) would pass for an empty one, and all beyond it for gone.
+        Otherwise a response that is not a listing (a blocking page, for example) would count as an empty page, and
+        all products after it as gone.
         """
-        last, asked_for = after or "", None
+        last, requested = after or "", None
         try:
-            while last != asked_for:
-                asked_for = last
-                for chunk in obstore.list(self._backend, offset=last or None, chunk_size=at_once):
-                    for found in chunk:
-                        key = found["path"]
-                        if key.encode() <= asked_for.encode():  # from a store that does not know how to go on
+            while last != requested:
+                requested = last
+                for chunk in obstore.list(self._object_store, offset=last or None, chunk_size=per_request):
+                    for entry in chunk:
+                        key = entry["path"]
+                        if key.encode() <= requested.encode():  # the object store ignores the offset
                             continue
                         last = key
-                        if not key.endswith("/"):  # a folder's mark
+                        if not key.endswith("/"):  # a placeholder for a folder
                             yield key
         except (BaseError, OSError) as error:
-            said = explain_s3(str(error), self._s3).replace("S3_", "BAKAI_S3_")
-            raise SourceUnusable(f"listing {self._s3.base_url} failed: {said}") from None
+            reason = explain_s3(str(error), self._s3).replace("S3_", "BAKAI_S3_")
+            raise SourceUnusable(f"listing {self._s3.base_url} failed: {reason}") from None
 
-    def _item(self, of: ProductKey | None, keys: list[str]) -> dict[str, Any]:
-        if of is None:
+    def _item(self, product: ProductKey | None, keys: list[str]) -> dict[str, Any]:
+        if product is None:
             return {"keys": keys}
-        keys = sorted(keys, key=in_order)
-        item: dict[str, Any] = {"id": of.product_id, "images": [self.photo_url(key) for key in keys], "keys": keys}
-        return item if of.category is None else {**item, "category": of.category}
+        keys = sorted(keys, key=natural_sort_key)
+        item: dict[str, Any] = {"id": product.product_id, "images": [self.photo_url(key) for key in keys], "keys": keys}
+        return item if product.category is None else {**item, "category": product.category}
 
     def photo_url(self, key: str) -> str:
-        """Where the photo of that key is downloaded from."""
-        return f"{self._photos}/{quote(key)}"
+        """The URL to download the photo with this key from."""
+        return f"{self._photo_base_url}/{quote(key)}"

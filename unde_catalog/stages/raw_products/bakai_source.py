@@ -1,6 +1,6 @@
-"""BakaiMarket as a source: nothing is started or paid for, its list is read in pages and gone on with by its places.
+"""BakaiMarket as a source: nothing is started or paid for; its listing is read in pages and can be resumed.
 
-The lists are `bakai_api.py`'s and `bakai_bucket.py`'s, an item is `bakai_item.py`'s.
+Pages come from `bakai_api.py` and `bakai_bucket.py`; items are read in `bakai_item.py`.
 """
 
 from collections.abc import Iterator
@@ -10,48 +10,47 @@ from typing import Any, Protocol
 from unde_catalog.stages.raw_products import bakai_item
 from unde_catalog.stages.raw_products.collect_run import CollectRun
 from unde_catalog.stages.raw_products.errors import ListingBroken
-from unde_catalog.stages.raw_products.page import SourcePage
-from unde_catalog.stages.raw_products.source import IncompleteReason
+from unde_catalog.stages.raw_products.source import IncompleteReason, SourcePage
 from unde_catalog.stores.staging.products import scrapes
 from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
 from unde_catalog.stores.staging.products.scrapes import Scrape
 
 
-class Pages(Protocol):
-    """A list in pages: each names where the next one begins."""
+class PagedListing(Protocol):
+    """A listing in pages, each of which says where the next one begins."""
 
     def pages(self, after: str | None = None) -> Iterator[SourcePage]:
-        """From the beginning, or from where a page said."""
+        """The pages from the beginning, or from a page's `after`."""
         ...
 
 
 class BakaiListing:
-    """One reading of the list. A `place` is how many items are before a page, and what was asked for to get it."""
+    """One reading of the listing. `place` is `N@AFTER`: the number of items before a page, and how to request it."""
 
-    called = "list"
-    when_empty = (
-        "BakaiMarket's list of products is empty: look at unde-catalog doctor --only bakai. Nothing was marked inactive"
+    noun = "list"
+    empty_message = (
+        "BakaiMarket's product list is empty: run unde-catalog doctor --only bakai. No product was marked inactive"
     )
 
-    def __init__(self, pages: Pages) -> None:
-        self._list = pages
-        self._totals: list[int] = []  # the smallest and the largest that was named
+    def __init__(self, paged: PagedListing) -> None:
+        self._paged = paged
+        self._totals: list[int] = []  # the smallest and the largest total that the listing reported
         self._broken: str | None = None
         self.offset = 0
         self.place: str | None = None
 
     def pages(self, read_to: int, place: str | None) -> Iterator[list[Any]]:
-        """The items from `read_to` on; of the page at `place`, what was read of it is left out."""
-        before, _, named = (place or "0@").partition("@")
-        begins, after = int(before), named or None
+        """The items from `read_to` on; those of the page at `place` that were read before are skipped."""
+        before, _, token = (place or "0@").partition("@")
+        position, after = int(before), token or None
         self.offset = read_to
         try:
-            for page in self._list.pages(after):
-                self.place = f"{begins}@{after or ''}"
+            for page in self._paged.pages(after):
+                self.place = f"{position}@{after or ''}"
                 if page.total is not None:
                     self._totals = [min([page.total, *self._totals]), max([page.total, *self._totals])]
-                items = page.items[max(read_to - begins, 0) :]
-                begins, after = begins + len(page.items), page.after
+                items = page.items[max(read_to - position, 0) :]
+                position, after = position + len(page.items), page.after
                 if items:
                     self.offset += len(items)
                     yield items
@@ -59,38 +58,38 @@ class BakaiListing:
             self._broken = str(error)
 
     @property
-    def doubt(self) -> IncompleteReason | None:
-        """That it has no end, or says that it has another number of items than it gave.
+    def incomplete(self) -> IncompleteReason | None:
+        """The listing is incomplete if it has no end or if its total differs from the number of items it returned.
 
-        A shop that sells while its list is read may name several numbers; any between them is believed.
+        A marketplace that sells while its listing is read may report several totals; any number between them is fine.
         """
         if self._broken is not None:
             return IncompleteReason("listing_broken", self._broken)
         if self._totals and not self._totals[0] <= self.offset <= self._totals[1]:
             return IncompleteReason(
                 "total_disagrees",
-                f"the list says that it has {self._totals[1]} items and gave {self.offset}, it is not whole",
+                f"the list reports {self._totals[1]} items but returned {self.offset}, so it is incomplete",
             )
         return None
 
 
 class BakaiSource:
-    """Read anew each day; a list that was left half read is gone on with for half a day."""
+    """Read in full every day; an interrupted scrape is resumed within 12 hours."""
 
     abandon_after = timedelta(hours=12)
 
-    def __init__(self, pages: Pages) -> None:
-        self._list = pages
+    def __init__(self, paged: PagedListing) -> None:
+        self._paged = paged
 
     def listing(self, run: CollectRun, scrape: Scrape) -> BakaiListing:
-        """A list that is there at once."""
+        """The listing, which is available at once."""
         run.db.run(scrapes.begun, scrape, None, None)
-        return BakaiListing(self._list)
+        return BakaiListing(self._paged)
 
     def read_item(self, raw: Any) -> CollectedProduct | RejectedItem:
-        """As `bakai_item.py` reads it."""
+        """See `bakai_item.read_item`."""
         return bakai_item.read_item(raw)
 
-    def price_not_understood(self, product: CollectedProduct) -> bool:
-        """As `bakai_item.py` says."""
-        return bakai_item.price_not_understood(product)
+    def is_price_unreadable(self, product: CollectedProduct) -> bool:
+        """See `bakai_item.is_price_unreadable`."""
+        return bakai_item.is_price_unreadable(product)

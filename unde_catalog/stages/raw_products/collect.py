@@ -1,6 +1,7 @@
-"""The raw_products stage: a brand's catalogue from its source into raw_products (specs 1 and 2).
+"""The raw_products stage: merges a brand's catalogue from its source into raw_products.
 
-What a source is is in `source.py`, which one a brand has in `open.py`; photos are not fetched here, only their URLs.
+`source.py` defines what a source is, `factory.py` selects it. Photos are not downloaded here; only their URLs are
+stored.
 """
 
 import contextlib
@@ -14,9 +15,9 @@ from typing import Any
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stages.raw_products import retry_rejected
 from unde_catalog.stages.raw_products.collect_run import LEASE, CollectRun, Progress, merged_counts
-from unde_catalog.stages.raw_products.errors import CursorLost, SourceUnusable
-from unde_catalog.stages.raw_products.open import NotConfigured, source_of
-from unde_catalog.stages.raw_products.source import SourceListing
+from unde_catalog.stages.raw_products.errors import CursorLost, NotConfigured, SourceUnusable
+from unde_catalog.stages.raw_products.factory import create_source
+from unde_catalog.stages.raw_products.source import Source, SourceListing
 from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.staging.products import ingest, rejected_items, scrapes
@@ -32,7 +33,7 @@ STAGE = "raw_products"
 class ProductStream:
     """A brand's products as its source lists them, read page by page while they are merged.
 
-    Before `merge` nothing is asked of the source, paid for or written.
+    Before `merge` nothing is requested from the source, paid for or written.
     """
 
     brand: str
@@ -41,18 +42,18 @@ class ProductStream:
     log: logging.Logger
 
     def merge(self, db: Database) -> StageReport:
-        """Bring the brand's products up to date; `StageStopped` when the source or the database can't be used.
+        """Bring the brand's products up to date; `StageStopped` if the source or the database cannot be used.
 
-        `limit`, `product_ids` and `max_minutes` read only a part: nothing is marked inactive then, and the next run
-        goes on with the same list. `retry_failed` first reads again what the last scrape could not read.
+        With `limit`, `product_ids` or `max_minutes` only a part is read: no product becomes inactive, and the next
+        run resumes the same listing. `retry_failed` first reads the items again that the last scrape rejected.
         """
         report = StageReport(STAGE, self.brand)
         started = time.monotonic()
         try:
-            source = source_of(self.brand, self.settings)
-            _collect(CollectRun(self.brand, db, self.settings, self.options, self.log, source, report))
-        except NotConfigured as why:
-            report.note = str(why)
+            source = create_source(self.brand, self.settings)
+            _collect(CollectRun(self.brand, db, self.settings, self.options, self.log, report), source)
+        except NotConfigured as error:
+            report.note = str(error)
         except (SourceUnusable, DatabaseUnavailable, ScrapeTakenOver) as cause:
             raise StageStopped(report, cause) from cause
         finally:
@@ -61,61 +62,61 @@ class ProductStream:
 
 
 def run(stage_run: StageRun) -> StageReport:
-    """Collect the brand's products; as `ProductStream.merge`."""
+    """Collect the brand's products; see `ProductStream.merge`."""
     stream = ProductStream(stage_run.brand, stage_run.backends.settings, stage_run.options, stage_run.log)
     return stream.merge(stage_run.backends.db)
 
 
-class _Emptied(Exception):
-    """The server crashed since, and emptied the unlogged table of what was staged."""
+class _StagedItemsLost(Exception):
+    """The database server crashed, which truncates the unlogged table of staged items."""
 
 
-def _collect(run: CollectRun) -> None:
+def _collect(run: CollectRun, source: Source) -> None:
     if run.options.retry_failed:
-        retry_rejected.rejected(run)
+        retry_rejected.retry_rejected(run, source)
     forced_by = run.options.root_run if run.options.force else None
     fresh = run.db.run(scrapes.fresh_scrape, run.brand, run.interval, forced_by)
     if fresh is not None:
-        run.note(f"the complete scrape of {fresh:%Y-%m-%d %H:%M} is young enough; force repeats it")
+        run.note(f"the complete scrape of {fresh:%Y-%m-%d %H:%M} is recent enough; force repeats it")
         return
-    scrape = run.db.run(scrapes.claim, run.brand, run.options.root_run, LEASE, run.source.abandon_after)
+    scrape = run.db.run(scrapes.claim, run.brand, run.options.root_run, LEASE, source.abandon_after)
     if scrape is None:
         run.report.leased_elsewhere = 1
         run.note("another run is collecting this brand")
         return
     try:
-        _work_on(run, scrape)
-    except _Emptied:
-        run.note("the database crashed and lost what was staged: it was read again")
-        _collect(run)
+        _scrape(run, source, scrape)
+    except _StagedItemsLost:
+        run.note("the database crashed and lost the staged items: they were read again")
+        _collect(run, source)
 
 
-def _work_on(run: CollectRun, scrape: Scrape) -> None:
-    with _let_go(run, scrape):
-        listing = run.source.listing(run, scrape)
+def _scrape(run: CollectRun, source: Source, scrape: Scrape) -> None:
+    with _released_at_exit(run, scrape):
+        listing = source.listing(run, scrape)
         if listing is None:
             return
         progress = Progress(scrape)
         try:
-            _check_staged(run, scrape, progress)
+            _check_staged(run, progress)
             try:
-                whole = _read(run, scrape, progress, listing)
+                complete = _read(run, source, progress, listing)
             except CursorLost as lost:
-                run.note(f"{lost}: the {listing.called} was read again from its beginning")
-                _start_over(run, scrape, progress)
-                whole = _read(run, scrape, progress, listing)
-            _merge(run, scrape, progress)
-            if whole:
-                _close(run, scrape, progress, listing)
+                run.note(f"{lost}: the {listing.noun} was read again from its beginning")
+                _start_over(run, progress)
+                complete = _read(run, source, progress, listing)
+            _merge(run, progress)
+            if complete:
+                _close(run, progress, listing)
         finally:
             run.note(_summary(run.report.counts))
             if scrape.resumed and scrape.counts:
-                run.note(f"with what earlier runs read of this scrape: {_summary(progress.counts)}")
+                run.note(f"including earlier runs of this scrape: {_summary(progress.counts)}")
 
 
 @contextlib.contextmanager
-def _let_go(run: CollectRun, scrape: Scrape) -> Iterator[None]:
-    """However it ends, the next one need not wait for our lease to run out."""
+def _released_at_exit(run: CollectRun, scrape: Scrape) -> Iterator[None]:
+    """Release the lease however the run ends, so that the next run need not wait for it to expire."""
     try:
         yield
     finally:
@@ -125,123 +126,125 @@ def _let_go(run: CollectRun, scrape: Scrape) -> Iterator[None]:
             run.log.warning("the scrape of %s stays leased for %s: %s", run.brand, LEASE, error)
 
 
-def _check_staged(run: CollectRun, scrape: Scrape, progress: Progress) -> None:
-    """What an earlier run staged waits for the rest, so that the outcome is that of one run; if it is still there."""
+def _check_staged(run: CollectRun, progress: Progress) -> None:
+    """Keep what an earlier run staged, if all of it is still there; so several runs have the outcome of one."""
+    scrape = progress.scrape
     if not scrape.resumed:
-        run.db.run(ingest.unstage, scrape.id)  # what scrapes that were given up have left
+        run.db.run(ingest.unstage, scrape.id)  # left by abandoned scrapes of the brand
     elif run.db.run(ingest.staged, scrape.id) != progress.staged:
-        _start_over(run, scrape, progress)  # the server crashed and emptied the unlogged table
+        _start_over(run, progress)  # the server crashed and truncated the unlogged table
 
 
-def _start_over(run: CollectRun, scrape: Scrape, progress: Progress) -> None:
-    """All is read again, what was merged stays merged."""
-    run.db.run(ingest.unstage, scrape.id)
-    run.db.run(rejected_items.forget, scrape.id)
+def _start_over(run: CollectRun, progress: Progress) -> None:
+    """Read everything again; what is merged already stays merged."""
+    run.db.run(ingest.unstage, progress.scrape.id)
+    run.db.run(rejected_items.forget, progress.scrape.id)
     progress.read_to, progress.place, progress.staged = 0, None, 0
     for name in ("items", "rejected", "prices_not_understood"):
         progress.counts[name] = 0
 
 
-def _read(run: CollectRun, scrape: Scrape, progress: Progress, listing: SourceListing) -> bool:
-    """Stage the list page by page; whether it was read to its end."""
+def _read(run: CollectRun, source: Source, progress: Progress, listing: SourceListing) -> bool:
+    """Stage the listing page by page; whether it was read to its end."""
     options = run.options
-    wanted = None if options.product_ids is None else set(options.product_ids)
-    missing = set(wanted or ())
-    position, place = (progress.read_to, progress.place) if wanted is None else (0, None)
+    selected = None if options.product_ids is None else set(options.product_ids)
+    missing = set(selected or ())
+    position, place = (progress.read_to, progress.place) if selected is None else (0, None)
     handled = 0
     for items in listing.pages(position, place):
-        read = [(position + n, run.source.read_item(raw)) for n, raw in enumerate(items)]
+        results = [(position + n, source.read_item(raw)) for n, raw in enumerate(items)]
         position += len(items)
-        if wanted is not None:
-            read = [(n, one) for n, one in read if one.external_id in wanted]
-            missing.difference_update(one.external_id for _, one in read)
-        if options.limit is not None and handled + len(read) >= options.limit:
-            read = read[: options.limit - handled]
-            position = read[-1][0] + 1 if read else position
-        handled += len(read)
-        if wanted is None:
+        if selected is not None:
+            results = [(n, result) for n, result in results if result.external_id in selected]
+            missing.difference_update(result.external_id for _, result in results)
+        if options.limit is not None and handled + len(results) >= options.limit:
+            results = results[: options.limit - handled]
+            position = results[-1][0] + 1 if results else position
+        handled += len(results)
+        if selected is None:
             progress.read_to, progress.place = position, listing.place
-        _stage(run, scrape, progress, read)
+        _stage(run, source, progress, results)
         run.log.info("%s: %d items read", run.brand, position)
         if options.limit is not None and handled >= options.limit:
             return False
-        if run.time_is_over:
-            run.note(f"max_minutes were over; the next run goes on with the same {listing.called}")
+        if run.time_is_up:
+            run.note(f"max_minutes passed; the next run resumes the same {listing.noun}")
             return False
     if missing:
         run.note(f"not in this scrape: {', '.join(sorted(missing)[:20])}")
-    return wanted is None
+    return selected is None
 
 
 def _stage(
-    run: CollectRun, scrape: Scrape, progress: Progress, read: Sequence[tuple[int, CollectedProduct | RejectedItem]]
+    run: CollectRun, source: Source, progress: Progress, results: Sequence[tuple[int, CollectedProduct | RejectedItem]]
 ) -> None:
-    good = [(n, one) for n, one in read if isinstance(one, CollectedProduct)]
-    bad = [(n, one) for n, one in read if isinstance(one, RejectedItem)]
-    staged = progress.staged + len(good)
-    prices = sum(run.source.price_not_understood(product) for _, product in good)
+    products = [(n, result) for n, result in results if isinstance(result, CollectedProduct)]
+    rejected_here = [(n, result) for n, result in results if isinstance(result, RejectedItem)]
+    scrape, staged = progress.scrape, progress.staged + len(products)
+    unreadable_prices = sum(source.is_price_unreadable(product) for _, product in products)
 
     def write(cursor: Cursor) -> Counter[str]:
-        ingest.stage(cursor, scrape.id, good)
-        rejected = rejected_items.keep(cursor, scrape.id, run.brand, bad)
-        counts = Counter(items=len(read), rejected=rejected, prices_not_understood=prices)
-        _write(cursor, scrape, progress, staged, progress.counts + counts)
+        ingest.stage(cursor, scrape.id, products)
+        rejected = rejected_items.keep(cursor, scrape.id, run.brand, rejected_here)
+        counts = Counter(items=len(results), rejected=rejected, prices_not_understood=unreadable_prices)
+        _write_progress(cursor, progress, staged, progress.counts + counts)
         return counts
 
     counts = run.db.run(write)
     progress.staged, progress.counts = staged, progress.counts + counts
     run.report.counts.update(counts)
-    for n, one in bad:
-        run.report.given_up[one.reason] += 1
-        run.report.name_example(one.reason, one.external_id or f"item {n}", one.detail)
+    for n, item in rejected_here:
+        run.report.given_up[item.reason] += 1
+        run.report.name_example(item.reason, item.external_id or f"item {n}", item.detail)
 
 
-def _write(cursor: Cursor, scrape: Scrape, progress: Progress, staged: int, counts: Mapping[str, int]) -> None:
-    scrapes.progress(cursor, scrape, LEASE, progress.read_to, staged, counts, progress.place)
+def _write_progress(cursor: Cursor, progress: Progress, staged: int, counts: Mapping[str, int]) -> None:
+    scrapes.progress(cursor, progress.scrape, LEASE, progress.read_to, staged, counts, progress.place)
 
 
-def _merge(run: CollectRun, scrape: Scrape, progress: Progress) -> None:
-    """Merge what is staged, a short transaction for each chunk; raises `_Emptied`."""
+def _merge(run: CollectRun, progress: Progress) -> None:
+    """Merge the staged items, one short transaction per chunk; raises `_StagedItemsLost`."""
+    scrape_id = progress.scrape.id
 
     def write(cursor: Cursor, ids: list[str]) -> tuple[ingest.Merged, Counter[str]]:
-        merged = ingest.merge(cursor, scrape.id, run.brand, run.source_name, run.index_scope, ids)
+        merged = ingest.merge(cursor, scrape_id, run.brand, run.source_name, run.index_scope, ids)
         totals = progress.counts + merged_counts(merged)
         left = progress.staged - merged.products - merged.repeated
-        _write(cursor, scrape, progress, left, totals)
+        _write_progress(cursor, progress, left, totals)
         return merged, totals
 
     last = ""
-    while ids := run.db.run(ingest.next_staged, scrape.id, last):
+    while ids := run.db.run(ingest.next_staged, scrape_id, last):
         last = ids[-1]
         merged, progress.counts = run.db.run(write, ids)
         progress.staged -= merged.products + merged.repeated
         run.report.done += merged.products
         run.report.counts.update(merged_counts(merged))
-        run.log.info("%s: %d products merged, %d to go", run.brand, run.report.done, progress.staged)
-    if progress.staged:  # else what is missing would pass for what the shop no longer has
-        raise _Emptied
+        run.log.info("%s: %d products merged, %d items left", run.brand, run.report.done, progress.staged)
+    if progress.staged:  # otherwise the lost items would count as no longer on sale
+        raise _StagedItemsLost
 
 
-def _close(run: CollectRun, scrape: Scrape, progress: Progress, listing: SourceListing) -> None:
-    """Mark inactive what was not seen, unless too little was seen to believe it (spec 1)."""
-    rejected = progress.counts["rejected"]
+def _close(run: CollectRun, progress: Progress, listing: SourceListing) -> None:
+    """End the scrape: what it did not see becomes inactive, unless it saw too little (SCRAPE_MIN_SHARE)."""
+    scrape, rejected = progress.scrape, progress.counts["rejected"]
     if not progress.counts["items"]:
-        run.db.run(scrapes.end, scrape, "failed", 0, 0, f"empty {listing.called}")
-        raise SourceUnusable(listing.when_empty)
+        run.db.run(scrapes.end, scrape, "failed", 0, 0, f"empty {listing.noun}")
+        raise SourceUnusable(listing.empty_message)
     active, seen = run.db.run(ingest.count_seen, run.source_name, scrape.id)
-    if (doubt := listing.doubt) is not None:
-        run.note(f"{doubt.sentence}: nothing was marked inactive")
-        run.db.run(scrapes.end, scrape, "partial", seen, rejected, doubt.reason)
+    if (incomplete := listing.incomplete) is not None:
+        run.note(f"{incomplete.message}: no product was marked inactive")
+        run.db.run(scrapes.end, scrape, "partial", seen, rejected, incomplete.reason)
         return
     if not seen or seen < run.settings.scrape_min_share * active:
-        run.note(f"only {seen} of {active} active products were seen: nothing was marked inactive")
+        run.note(f"only {seen} of {active} active products were seen: no product was marked inactive")
         run.db.run(scrapes.end, scrape, "partial", seen, rejected, "too_few_products")
         return
 
     def write(cursor: Cursor) -> int:
         vanished = ingest.deactivate_unseen(cursor, run.source_name, scrape.id)
         totals = progress.counts + Counter(vanished=vanished)
-        _write(cursor, scrape, progress, progress.staged, totals)
+        _write_progress(cursor, progress, progress.staged, totals)
         scrapes.end(cursor, scrape, "complete", seen, rejected)
         return vanished
 
@@ -250,7 +253,7 @@ def _close(run: CollectRun, scrape: Scrape, progress: Progress, listing: SourceL
 
 
 def _summary(counts: Mapping[str, Any]) -> str:
-    named = ("new", "changed", "unchanged", "returned", "vanished", "repeated", "rejected", "prices_not_understood")
+    names = ("new", "changed", "unchanged", "returned", "vanished", "repeated", "rejected", "prices_not_understood")
     always = ("new", "changed", "unchanged")
-    parts = [f"{counts[n]} {n.replace('_', ' ')}" for n in named if n in always or counts.get(n)]
+    parts = [f"{counts[n]} {n.replace('_', ' ')}" for n in names if n in always or counts.get(n)]
     return f"{counts['items']} items: {', '.join(parts)}"

@@ -1,21 +1,25 @@
-"""What every source raises when it can't be used: one sentence that says what was asked, what it answered, what to do.
+"""The exceptions of all sources: a message that says what was requested, what the source responded and what to do.
 
-What is wrong with a single item is a `Rejected`, never an exception.
+A single bad item is a `RejectedItem`, never an exception.
 """
 
 
 class SourceUnusable(RuntimeError):
-    """A source can't be used now; the sentence says what was asked, what it answered and what to do.
+    """The source cannot be used now. The message says what was requested, what it responded and what to do.
 
-    `refused`: it said no, so that what was asked for has certainly not been done.
+    `refused`: the source rejected the request, so it has certainly not carried it out.
     """
 
     refused = False
 
 
 class ListingBroken(SourceUnusable):
-    """The listing has no end that can be believed: it repeats itself, or goes on and on. Asking again is no use."""
+    """The listing repeats itself or does not end. A retry does not help."""
 
 
 class CursorLost(SourceUnusable):
-    """The source does not know the place any more at which reading was to go on: begin at the beginning."""
+    """The source no longer knows the page at which reading was to resume: start from the beginning."""
+
+
+class NotConfigured(ValueError):
+    """The source needs settings that are not set; the message names them."""

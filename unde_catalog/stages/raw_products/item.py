@@ -1,6 +1,6 @@
-"""What the items of every source have in common: an object that can be kept, an id that can be read, texts.
+"""What all sources' items have in common: a storable JSON object, an ID, short texts.
 
-What the fields mean is for whoever knows the source: `apify_item.py`, `bakai_item.py`.
+What the fields mean is in `apify_item.py` and `bakai_item.py`.
 """
 
 import json
@@ -10,39 +10,39 @@ from typing import Any
 from unde_catalog.stages.raw_products.clean import TooDeep, clean
 from unde_catalog.stores.staging.products.product import RejectedItem
 
-_LARGEST_KEPT = 100_000  # characters of an item that is not even an object
+_MAX_KEPT_CHARS = 100_000  # of an item that is not an object
 
 
-def opened(
-    raw: Any, read_id: Callable[[Any], str | None], longest_id: int
+def validate_item(
+    raw: Any, read_id: Callable[[Any], str | None], max_id_length: int
 ) -> tuple[str, dict[str, Any]] | RejectedItem:
-    """The item's external id, as `read_id` makes it of `id`, and the item as PostgreSQL can keep it; or why not."""
+    """The item's external ID, which `read_id` derives from `id`, and the item as PostgreSQL can store it."""
     if isinstance(raw, TooDeep):
         return RejectedItem(None, "too_deep", str(raw), None)
     if not isinstance(raw, dict):
-        return RejectedItem(None, "not_an_object", f"the item is a {type(raw).__name__}", _small(raw))
+        return RejectedItem(None, "not_an_object", f"the item is a {type(raw).__name__}", _if_small(raw))
     try:
         item = clean(raw)
     except TooDeep as error:
         return RejectedItem(read_id(raw.get("id")), "too_deep", str(error), None)
     external_id = read_id(item.get("id"))
     if external_id is None:
-        wanted = f"`id` is neither a whole number nor a text of 1 to {longest_id} characters"
-        return RejectedItem(None, "no_id", wanted, item)
+        detail = f"`id` is neither a whole number nor a text of 1 to {max_id_length} characters"
+        return RejectedItem(None, "no_id", detail, item)
     return external_id, item
 
 
-def short_text(value: Any, most: int) -> str | None:
-    """A text without spaces around it, of so many characters at the most; None for an empty one or anything else."""
+def short_text(value: Any, max_length: int) -> str | None:
+    """The text, stripped and cut to `max_length` characters; None for an empty text or any other value."""
     if not isinstance(value, str):
         return None
-    return value.strip()[:most].rstrip() or None
+    return value.strip()[:max_length].rstrip() or None
 
 
-def _small(raw: Any) -> Any:
-    """A value that is not an object, if it is small enough to keep for a look."""
+def _if_small(raw: Any) -> Any:
+    """The value if it is small enough to store for inspection, else None."""
     try:
         kept = clean(raw)
-        return kept if len(json.dumps(kept)) <= _LARGEST_KEPT else None
+        return kept if len(json.dumps(kept)) <= _MAX_KEPT_CHARS else None
     except TooDeep:
         return None

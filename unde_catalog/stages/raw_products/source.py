@@ -1,62 +1,72 @@
-"""What a source of products is to the raw_products stage, whatever brand and service it is: one list, read once.
+"""The interface between the raw_products stage and a source of products: one listing, read once per scrape.
 
-The stage is `collect.py`'s, the sources are `apify_source.py` and `bakai_source.py`; `open.py` says whose is which.
+The stage is in `collect.py`, the sources are `apify_source.py` and `bakai_source.py`; `factory.py` selects one.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from unde_catalog.stages.raw_products.collect_run import CollectRun
 from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
 from unde_catalog.stores.staging.products.scrapes import Scrape
 
-if TYPE_CHECKING:
-    from unde_catalog.stages.raw_products.collect_run import CollectRun
+
+@dataclass(frozen=True, slots=True)
+class SourcePage:
+    """One page of a source's listing, with its items unchanged.
+
+    `after`: where the next page begins, None at the end. `total`: how many items the source says its whole listing
+    has, None if it does not say.
+    """
+
+    items: list[Any]
+    after: str | None
+    total: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class IncompleteReason:
-    """Why a list that was read to its end may not be whole: as `scrapes.reason` keeps it, and in a sentence."""
+    """Why a listing may be incomplete although it was read to its end: the code for `scrapes.reason`, and a message."""
 
     reason: str
-    sentence: str
+    message: str
 
 
 class SourceListing(Protocol):
-    """The list that answers one scrape. `called`: a word for it; `when_empty`: what to do where it holds nothing.
+    """The listing that a scrape reads. `noun` names it in messages; `empty_message` says what to do if it is empty.
 
-    `offset` items were read so far; `place` says where the page that was read last begins, for sources whose pages
-    can't be counted to.
+    `offset` items were read so far. `place` is where the last page begins, for sources whose pages have no number.
     """
 
-    called: str
-    when_empty: str
+    noun: str
+    empty_message: str
     offset: int
     place: str | None
 
     def pages(self, read_to: int, place: str | None) -> Iterator[list[Any]]:
-        """The items from `read_to` on, as an earlier run left it, up to an end that can be believed.
+        """The items from `read_to` on, where an earlier run stopped, up to a reliable end.
 
-        `SourceUnusable` where they can't be read now, `PlaceLost` where there is no going on from `place`.
+        Raises `SourceUnusable` if they cannot be read now, `CursorLost` if reading cannot resume at `place`.
         """
         ...
 
     @property
-    def doubt(self) -> IncompleteReason | None:
-        """To be asked at the end: why what was not seen may be there all the same; None: the list is whole."""
+    def incomplete(self) -> IncompleteReason | None:
+        """After the last page: why products that were not seen may still exist; None if the listing is complete."""
         ...
 
 
 class Source(Protocol):
-    """Where a brand's products are listed. A scrape that was open for `abandon_after` is not gone on with."""
+    """Where a brand's products are listed. A scrape that has been open for `abandon_after` is not resumed."""
 
     abandon_after: timedelta
 
-    def listing(self, run: "CollectRun", scrape: Scrape) -> SourceListing | None:
-        """The list that answers the scrape, started and paid for if need be; None when `max_minutes` were over first.
+    def listing(self, run: CollectRun, scrape: Scrape) -> SourceListing | None:
+        """The listing for the scrape, started (and paid for) if necessary; None if `max_minutes` passed first.
 
-        Writes that the scrape has begun. `SourceUnusable` where there will be none.
+        Records that the scrape has begun. Raises `SourceUnusable` if there is no listing to read.
         """
         ...
 
@@ -64,6 +74,6 @@ class Source(Protocol):
         """The product in an item, or why there is none; never raises for a bad item."""
         ...
 
-    def price_not_understood(self, product: CollectedProduct) -> bool:
-        """Whether the item has a price, and it is none that we dare to publish."""
+    def is_price_unreadable(self, product: CollectedProduct) -> bool:
+        """Whether the item has a price that is not safe to publish."""
         ...

@@ -1,4 +1,4 @@
-"""BakaiMarket's bucket as a list of products, beside its API, and what has to be set for either."""
+"""BakaiMarket's bucket as a listing of products, in comparison with its API, and the settings of both."""
 
 import json
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ import pytest
 
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.raw_products import bakai_bucket
-from unde_catalog.stages.raw_products.bakai import open_bakai
 from unde_catalog.stages.raw_products.bakai_bucket import BakaiBucket
 from unde_catalog.stages.raw_products.bakai_item import read_item
 from unde_catalog.stages.raw_products.errors import SourceUnusable
-from unde_catalog.stages.raw_products.page import SourcePage
+from unde_catalog.stages.raw_products.factory import open_bakai
+from unde_catalog.stages.raw_products.source import SourcePage
 from unde_catalog.stores.staging.products.product import CollectedProduct
 from unde_catalog_tests.support.bakai_answers import LISTED
 from unde_catalog_tests.support.servers import Sandbox, running_sandbox
@@ -27,7 +27,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def market(running: Sandbox, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """A sandbox that this process is pointed at, with its BakaiMarket as it is at first."""
+    """A sandbox with its default BakaiMarket, configured for this process."""
     monkeypatch.chdir(tmp_path)
     for name, value in running.environment.items():
         monkeypatch.setenv(name, value)
@@ -36,45 +36,45 @@ def market(running: Sandbox, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("shape", ["", "nested", "strings", "page-numbers", "bare"])
-def test_the_sandboxs_api_is_read_in_every_shape(market: Sandbox, shape: str) -> None:
+def test_the_sandboxs_api_is_read_in_every_format(market: Sandbox, shape: str) -> None:
     market.control(bakai={"size": 1_203, "shape": shape})
-    products = [read_item(one) for found in open_bakai(load_settings(), "api").pages() for one in found.items]
+    products = [read_item(one) for page in open_bakai(load_settings(), "api").pages() for one in page.items]
     assert len({one.external_id for one in products if isinstance(one, CollectedProduct)}) == 1_203
     assert all(isinstance(one, CollectedProduct) and one.original_image_urls and one.price for one in products)
 
 
-def test_api_and_bucket_name_the_same_products_and_photos(market: Sandbox) -> None:
+def test_api_and_bucket_list_the_same_products_and_photos(market: Sandbox) -> None:
     market.control(bakai={"size": 700})
     settings = load_settings()
     by_api, by_bucket = (
-        {one.external_id: len(one.original_image_urls) for found in open_bakai(settings, which).pages()
-         for raw in found.items if isinstance(one := read_item(raw), CollectedProduct)}
+        {one.external_id: len(one.original_image_urls) for page in open_bakai(settings, which).pages()
+         for raw in page.items if isinstance(one := read_item(raw), CollectedProduct)}
         for which in ("api", "bucket")
     )  # fmt: skip
     assert by_api == by_bucket and len(by_api) == 700
 
 
-def test_the_bucket_is_listed_page_by_page_and_gone_on_with_after_any_of_them(
+def test_the_bucket_is_listed_in_pages_and_resumed_after_any_of_them(
     market: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     market.control(bakai={"size": 500})
-    monkeypatch.setattr(bakai_bucket, "PRODUCTS_A_PAGE", 100)
+    monkeypatch.setattr(bakai_bucket, "PRODUCTS_PER_PAGE", 100)
     settings = load_settings()
-    whole = list(open_bakai(settings, "bucket").pages())
-    assert [len(one.items) for one in whole] == [100, 100, 100, 100, 100]
-    assert whole[0].items[0]["images"][0].startswith(f"{settings.bakai_s3_endpoint}/bakai-images/products/1")
-    rest = list(open_bakai(settings, "bucket").pages(whole[1].after))
-    assert [one.items for one in rest] == [one.items for one in whole[2:]]
+    pages = list(open_bakai(settings, "bucket").pages())
+    assert [len(one.items) for one in pages] == [100, 100, 100, 100, 100]
+    assert pages[0].items[0]["images"][0].startswith(f"{settings.bakai_s3_endpoint}/bakai-images/products/1")
+    rest = list(open_bakai(settings, "bucket").pages(pages[1].after))
+    assert [one.items for one in rest] == [one.items for one in pages[2:]]
 
 
-def test_photos_of_the_bucket_may_be_read_elsewhere(market: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photos_of_the_bucket_may_have_another_base_url(market: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BAKAI_IMAGE_BASE_URL", "https://cdn.bakai.test/i/")
     first = next(open_bakai(load_settings(), "bucket").pages()).items[0]
     assert first["images"][0] == f"https://cdn.bakai.test/i/{first['keys'][0]}"
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "named"),
+    ("variable", "value", "setting"),
     [
         ("BAKAI_S3_SECRET_KEY", "changed-by-someone", "BAKAI_S3_SECRET_KEY"),
         ("BAKAI_S3_ACCESS_KEY", "changed-by-someone", "BAKAI_S3_ACCESS_KEY"),
@@ -82,30 +82,32 @@ def test_photos_of_the_bucket_may_be_read_elsewhere(market: Sandbox, monkeypatch
         ("BAKAI_S3_ENDPOINT", "http://127.0.0.1:9", "BAKAI_S3_ENDPOINT"),
     ],
 )
-def test_a_bucket_that_can_not_be_listed_names_what_to_set(
-    market: Sandbox, variable: str, value: str, named: str, monkeypatch: pytest.MonkeyPatch
+def test_a_bucket_that_cannot_be_listed_names_the_setting_to_check(
+    market: Sandbox, variable: str, value: str, setting: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secrets = [market.environment["BAKAI_S3_SECRET_KEY"], "changed-by-someone"]
     monkeypatch.setenv(variable, value)
     settings = load_settings()
-    bucket = BakaiBucket(settings.bakai_bucket(), None, repeated_for=bakai_bucket.timedelta(0))
-    with pytest.raises(SourceUnusable) as found:
+    bucket = BakaiBucket(settings.bakai_bucket(), None, retry_for=bakai_bucket.timedelta(0))
+    with pytest.raises(SourceUnusable) as raised:
         list(bucket.pages())
-    assert f"set {named}" in str(found.value)
-    assert not any(secret in str(found.value) + repr(bucket) for secret in secrets)
+    assert f"set {setting}" in str(raised.value)
+    assert not any(secret in str(raised.value) + repr(bucket) for secret in secrets)
 
 
-def test_a_recorded_listing_is_read_and_a_hostile_one_is_told(host: FarSide, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recorded_listing_is_read_and_a_hostile_one_is_reported(
+    host: FarSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
     values = {"ENDPOINT": host.url(""), "BUCKET": "bakai-images", "ACCESS_KEY": "access", "SECRET_KEY": "secret"}
     for name, value in values.items():
         monkeypatch.setenv(f"BAKAI_S3_{name}", value)
     first = "/bakai-images?list-type=2"
     end = f"{first}&start-after=products%2F12345%2F2.jpg"
-    bucket = BakaiBucket(load_settings().bakai_bucket(), None, repeated_for=bakai_bucket.timedelta(0))
-    for one in (first, end):  # as a store that does not know how to go on
+    bucket = BakaiBucket(load_settings().bakai_bucket(), None, retry_for=bakai_bucket.timedelta(0))
+    for one in (first, end):  # like an object store that ignores the offset
         host.answer(one, reply(LISTED.encode(), Content_Type="application/xml"))
-    (found,) = bucket.pages()
-    assert found.items == [
+    (page,) = bucket.pages()
+    assert page.items == [
         {
             "id": "12345",
             "images": [host.url(f"/bakai-images/products/12345/{n}.jpg") for n in (1, 2)],
@@ -114,29 +116,29 @@ def test_a_recorded_listing_is_read_and_a_hostile_one_is_told(host: FarSide, mon
     ]
     assert host.paths() == [first, end]
     host.answer(first, reply(b"<html>hello</html>"))
-    assert list(bucket.pages()) == [SourcePage([], None, None)]  # which a scrape does not believe
+    assert list(bucket.pages()) == [SourcePage([], None, None)]  # a scrape does not trust an empty listing
     host.answer(first, reply(b"not even that"))
     with pytest.raises(SourceUnusable, match="what answers there is no S3 store: set BAKAI_S3_ENDPOINT"):
         list(bucket.pages())
 
 
 @pytest.mark.parametrize(
-    ("which", "unset", "said"),
+    ("which", "unset", "message"),
     [
         ("api", ["BAKAI_CDN_SECRET_KEY"], "not configured: set BAKAI_CDN_SECRET_KEY"),
         ("bucket", ["BAKAI_S3_BUCKET", "BAKAI_S3_ACCESS_KEY"], "set BAKAI_S3_BUCKET, BAKAI_S3_ACCESS_KEY"),
     ],
 )
-def test_a_list_that_is_not_configured_names_what_is_missing(
-    market: Sandbox, which: Any, unset: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+def test_a_source_that_is_not_configured_names_the_missing_settings(
+    market: Sandbox, which: Any, unset: list[str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in unset:
         monkeypatch.setenv(name, "")
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         open_bakai(load_settings(), which)
 
 
-def test_keys_do_not_travel_in_the_open(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_http_is_refused_for_public_hosts(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("BAKAI_CDN_API_URL", "BAKAI_S3_ENDPOINT"):
         monkeypatch.setenv(name, "http://bakai.store")

@@ -1,6 +1,6 @@
-"""Collecting against the sandbox's Apify and a real PostgreSQL: what is merged, counted, seen and marked inactive.
+"""Collecting from the sandbox's Apify into a real PostgreSQL: merging, counting, and marking products inactive.
 
-Paying once is in `test_collect_once.py`; trouble at Apify and killed processes in `test_collect_trouble.py`.
+Paying once is tested in `test_collect_once.py`, failures of Apify and killed processes in `test_collect_trouble.py`.
 """
 
 import contextlib
@@ -16,15 +16,15 @@ from unde_catalog.stages.raw_products.apify_item import read_item
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.products import ingest, rejected_items
 from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
-from unde_catalog_tests.support.apify_brand import Shop, counts, item
+from unde_catalog_tests.support.apify_brand import ApifyBrand, counts, item
 from unde_catalog_tests.support.servers import Server
 from unde_catalog_tests.unit.odd_items import odd_items
 
 
-def test_an_item_becomes_a_row_as_other_systems_read_it(shop: Shop) -> None:
-    shop.sells([item(7, price="69900", colors="Black ", category="woman-outerwear")])
-    shop.collect()
-    row = shop.rows()["7"]
+def test_an_item_becomes_a_row_that_other_systems_can_read(apify_brand: ApifyBrand) -> None:
+    apify_brand.set_items([item(7, price="69900", colors="Black ", category="woman-outerwear")])
+    apify_brand.collect()
+    row = apify_brand.rows()["7"]
     assert (row["source"], row["brand"], str(row["price"]), row["currency"]) == ("apify_zara", "zara", "699.00", "AED")
     assert (row["name"], row["colour"], row["sizes"], row["composition"]) == (
         "SHIRT 7",
@@ -37,34 +37,34 @@ def test_an_item_becomes_a_row_as_other_systems_read_it(shop: Shop) -> None:
     assert row["raw_data"]["price"] == "69900"
 
 
-def test_new_changed_unchanged_vanished_returned_and_rejected_are_told_apart_over_several_pages(shop: Shop) -> None:
-    everything = [item(n) for n in range(1, 2501)]
-    shop.sells(everything)
-    first = shop.collect()
+def test_items_are_counted_by_what_happened_to_their_products(apify_brand: ApifyBrand) -> None:
+    all_items = [item(n) for n in range(1, 2501)]
+    apify_brand.set_items(all_items)
+    first = apify_brand.collect()
     assert counts(first) == {"items": 2500, "new": 2500}
     gone, changed, back = {5, 1500, 2400}, {7, 999, 1001, 2500}, {1500}
-    shop.sells([one for one in everything if one["id"] not in gone])
-    second = shop.collect("second", force=True)
+    apify_brand.set_items([one for one in all_items if one["id"] not in gone])
+    second = apify_brand.collect("second", force=True)
     assert counts(second) == {"items": 2497, "unchanged": 2497, "vanished": 3}
     third_items = [item(n, price=1) if n in changed else item(n) for n in range(1, 2501) if n not in gone - back]
-    shop.sells([*third_items, "17", item(3000), '"text"'])
-    third = shop.collect("third", force=True)
+    apify_brand.set_items([*third_items, "17", item(3000), '"text"'])
+    third = apify_brand.collect("third", force=True)
     assert counts(third) == {
         "items": 2501, "new": 1, "changed": 4, "returned": 1, "unchanged": 2493, "rejected": 2,
     }  # fmt: skip
     assert (third.done, third.given_up) == (2499, {"not_an_object": 2})
     assert "2501 items: 1 new, 4 changed, 2493 unchanged, 1 returned, 2 rejected" in third.sentence()
-    active = {key for key, row in shop.rows().items() if row["active"]}
+    active = {key for key, row in apify_brand.rows().items() if row["active"]}
     assert active == {str(n) for n in range(1, 2501) if n not in gone - back} | {"3000"}
-    assert shop.starts() == 3
+    assert apify_brand.paid_runs() == 3
 
 
-def test_of_an_unchanged_product_only_the_time_of_the_scrape_moves(shop: Shop) -> None:
-    shop.collect()
-    shop.query("UPDATE raw_products SET image_status = 'uploaded', error_message = 'x' WHERE external_id = '3'")
-    before = shop.rows()
-    shop.collect("second", force=True)
-    after = shop.rows()
+def test_an_unchanged_product_only_gets_a_new_scraped_at(apify_brand: ApifyBrand) -> None:
+    apify_brand.collect()
+    apify_brand.query("UPDATE raw_products SET image_status = 'uploaded', error_message = 'x' WHERE external_id = '3'")
+    before = apify_brand.rows()
+    apify_brand.collect("second", force=True)
+    after = apify_brand.rows()
     assert all(after[key]["scraped_at"] > row["scraped_at"] for key, row in before.items())
     moved = ("scraped_at", "last_scrape_id")
     assert {k: {n: v for n, v in r.items() if n not in moved} for k, r in after.items()} == {
@@ -73,112 +73,118 @@ def test_of_an_unchanged_product_only_the_time_of_the_scrape_moves(shop: Shop) -
 
 
 @pytest.mark.parametrize("apart", [1, 1100], ids=["in one page", "in two pages"])
-def test_a_product_under_two_categories_is_one_product_whatever_the_order(shop: Shop, apart: int) -> None:
+def test_a_product_in_two_categories_is_merged_once_in_any_order(apify_brand: ApifyBrand, apart: int) -> None:
     between = [item(n) for n in range(1, apart)]
     two = [item(5000, category="woman-shoes"), item(5000, category="woman-bags")]
-    shop.sells([two[0], *between, two[1]])
-    first = shop.collect()
+    apify_brand.set_items([two[0], *between, two[1]])
+    first = apify_brand.collect()
     assert counts(first) == {"items": apart + 1, "new": apart, "repeated": 1}
-    before = shop.catalogue()
+    before = apify_brand.catalogue()
     assert before["5000"]["category"] == "woman-bags"
-    shop.sells([two[1], *between, two[0]])
-    assert counts(shop.collect("second", force=True)) == {"items": apart + 1, "unchanged": apart, "repeated": 1}
-    assert shop.catalogue() == before
-    shop.sells([{**two[0], "price": 1}, *between, {**two[1], "price": 1}])
+    apify_brand.set_items([two[1], *between, two[0]])
+    assert counts(apify_brand.collect("second", force=True)) == {"items": apart + 1, "unchanged": apart, "repeated": 1}
+    assert apify_brand.catalogue() == before
+    apify_brand.set_items([{**two[0], "price": 1}, *between, {**two[1], "price": 1}])
     changed = {key: value for key, value in (("items", apart + 1), ("unchanged", apart - 1)) if value}
-    assert counts(shop.collect("third", force=True)) == {**changed, "changed": 1, "repeated": 1}
-    assert shop.catalogue()["5000"]["category"] == "woman-bags"
+    assert counts(apify_brand.collect("third", force=True)) == {**changed, "changed": 1, "repeated": 1}
+    assert apify_brand.catalogue()["5000"]["category"] == "woman-bags"
 
 
-def test_a_scrape_with_too_few_products_marks_nothing_inactive(shop: Shop) -> None:
-    shop.collect()
-    shop.sells([item(n) for n in range(1, 14)])
-    report = shop.collect("second", force=True)
-    assert "only 13 of 20 active products were seen: nothing was marked inactive" in report.note
-    assert (shop.last_scrape()["state"], shop.last_scrape()["reason"]) == ("partial", "too_few_products")
-    assert all(row["active"] for row in shop.rows().values())
-    shop.sells([item(n) for n in range(1, 15)])
-    assert shop.collect("third", force=True).counts["vanished"] == 6
+def test_a_scrape_with_too_few_products_marks_no_product_inactive(apify_brand: ApifyBrand) -> None:
+    apify_brand.collect()
+    apify_brand.set_items([item(n) for n in range(1, 14)])
+    report = apify_brand.collect("second", force=True)
+    assert "only 13 of 20 active products were seen: no product was marked inactive" in report.note
+    assert (apify_brand.last_scrape()["state"], apify_brand.last_scrape()["reason"]) == ("partial", "too_few_products")
+    assert all(row["active"] for row in apify_brand.rows().values())
+    apify_brand.set_items([item(n) for n in range(1, 15)])
+    assert apify_brand.collect("third", force=True).counts["vanished"] == 6
 
 
-def test_an_unreadable_item_whose_id_can_be_read_counts_as_seen(shop: Shop) -> None:
-    shop.collect()
+def test_a_rejected_item_with_a_readable_id_counts_as_seen(apify_brand: ApifyBrand) -> None:
+    apify_brand.collect()
     deep: Any = []
     for _ in range(150):
         deep = [deep]
-    shop.sells([*(item(n) for n in range(1, 20)), item(20, deep=deep)])
-    report = shop.collect("second", force=True)
+    apify_brand.set_items([*(item(n) for n in range(1, 20)), item(20, deep=deep)])
+    report = apify_brand.collect("second", force=True)
     assert counts(report) == {"items": 20, "unchanged": 19, "rejected": 1}
     assert report.examples == {"too_deep": ["20"]}
-    assert shop.rows()["20"]["active"]
-    assert (shop.last_scrape()["state"], shop.last_scrape()["rejected"]) == ("complete", 1)
+    assert apify_brand.rows()["20"]["active"]
+    assert (apify_brand.last_scrape()["state"], apify_brand.last_scrape()["rejected"]) == ("complete", 1)
 
 
-def test_one_poisoned_item_does_not_cost_the_rest_of_its_page(shop: Shop) -> None:
+def test_one_malformed_item_does_not_lose_the_rest_of_its_page(apify_brand: ApifyBrand) -> None:
     too_deep_for_python = '{"id": 20, "x": ' + "[" * 5000 + "]" * 5000 + "}"
     endless = '{"id": 21, "price": ' + "9" * 5000 + ', "name": "N", "weight": 1e400, "n": NaN}'
-    shop.sells([*(item(n) for n in range(1, 20)), too_deep_for_python, endless])
-    report = shop.collect()
+    apify_brand.set_items([*(item(n) for n in range(1, 20)), too_deep_for_python, endless])
+    report = apify_brand.collect()
     assert counts(report) == {"items": 21, "new": 20, "rejected": 1, "prices_not_understood": 1}
-    assert shop.rows()["21"]["raw_data"] == {"id": 21, "price": "9" * 5000, "name": "N", "weight": None, "n": None}
+    assert apify_brand.rows()["21"]["raw_data"] == {
+        "id": 21,
+        "price": "9" * 5000,
+        "name": "N",
+        "weight": None,
+        "n": None,
+    }
 
 
-def test_retry_failed_reads_rejected_items_again_and_asks_apify_for_nothing(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+def test_retry_failed_reads_rejected_items_again_without_apify(
+    apify_brand: ApifyBrand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stricter(raw: Any) -> CollectedProduct | RejectedItem:
-        read = read_item(raw)
-        if isinstance(read, CollectedProduct) and raw["id"] in (2, 3):
-            return RejectedItem(read.external_id, "odd", "not yet", raw)
-        return read
+        result = read_item(raw)
+        if isinstance(result, CollectedProduct) and raw["id"] in (2, 3):
+            return RejectedItem(result.external_id, "odd", "not yet", raw)
+        return result
 
     with monkeypatch.context() as older:
         older.setattr("unde_catalog.stages.raw_products.apify_item.read_item", stricter)
-        shop.sells([*(item(n) for n in range(1, 20)), {"id": None}])
-        assert shop.collect().counts["rejected"] == 3
-    asked = len(shop.sandbox.log())
-    report = shop.collect("again", retry_failed=True)
+        apify_brand.set_items([*(item(n) for n in range(1, 20)), {"id": None}])
+        assert apify_brand.collect().counts["rejected"] == 3
+    requests_before = len(apify_brand.sandbox.log())
+    report = apify_brand.collect("again", retry_failed=True)
     assert (report.counts["new"], report.done, report.given_up) == (2, 2, {"no_id": 1})
-    assert "of 3 rejected items of the last scrape, 2 could be read now" in report.note
-    assert len(shop.sandbox.log()) == asked + 1  # the log itself
-    assert [row["reason"] for row in shop.query("SELECT reason FROM rejected_items")] == ["no_id"]
-    assert shop.query("SELECT count(*) AS n FROM scraped_items") == [{"n": 0}]
-    expected = shop.catalogue()
-    assert counts(shop.collect("all", force=True)) == {"items": 20, "unchanged": 19, "rejected": 1}
-    assert shop.catalogue() == expected
+    assert "2 of 3 rejected items of the last scrape could be read now" in report.note
+    assert len(apify_brand.sandbox.log()) == requests_before + 1  # the request for the log itself
+    assert [row["reason"] for row in apify_brand.query("SELECT reason FROM rejected_items")] == ["no_id"]
+    assert apify_brand.query("SELECT count(*) AS n FROM scraped_items") == [{"n": 0}]
+    expected = apify_brand.catalogue()
+    assert counts(apify_brand.collect("all", force=True)) == {"items": 20, "unchanged": 19, "rejected": 1}
+    assert apify_brand.catalogue() == expected
 
 
-def test_a_rejected_item_never_brings_back_what_a_newer_scrape_has_replaced(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+def test_a_rejected_item_never_overwrites_a_newer_scrape(
+    apify_brand: ApifyBrand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop.sells([{"id": None}, *(item(n) for n in range(1, 20))])
-    shop.collect()
-    shop.query("UPDATE rejected_items SET raw = %s", '{"id": 5, "name": "OLD"}')
-    shop.query("UPDATE raw_products SET last_scrape_id = last_scrape_id + 1 WHERE external_id = '5'")
-    assert shop.collect("again", retry_failed=True).counts["repeated"] == 1
-    assert shop.rows()["5"]["name"] == "SHIRT 5"
+    apify_brand.set_items([{"id": None}, *(item(n) for n in range(1, 20))])
+    apify_brand.collect()
+    apify_brand.query("UPDATE rejected_items SET raw = %s", '{"id": 5, "name": "OLD"}')
+    apify_brand.query("UPDATE raw_products SET last_scrape_id = last_scrape_id + 1 WHERE external_id = '5'")
+    assert apify_brand.collect("again", retry_failed=True).counts["repeated"] == 1
+    assert apify_brand.rows()["5"]["name"] == "SHIRT 5"
 
 
-def test_another_writer_of_the_same_product_is_no_conflict(shop: Shop, db: Database) -> None:
-    shop.query(
+def test_a_product_of_another_writer_is_updated_without_conflict(apify_brand: ApifyBrand, db: Database) -> None:
+    apify_brand.query(
         "INSERT INTO raw_products (source, external_id, brand, scraped_at) VALUES ('apify_zara', '4', 'zara', now())"
     )
-    assert counts(shop.collect()) == {"items": 20, "new": 19, "changed": 1}
+    assert counts(apify_brand.collect()) == {"items": 20, "new": 19, "changed": 1}
 
 
-def test_a_brand_without_a_task_is_said_to_be_not_configured_once(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_brand_without_a_task_is_reported_as_not_configured(
+    apify_brand: ApifyBrand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delenv("APIFY_TASK_ZARA")
     monkeypatch.delenv("APIFY_TOKEN")
-    report = shop.collect()
+    report = apify_brand.collect()
     assert report.sentence().count("not configured: set APIFY_TOKEN, APIFY_TASK_ZARA") == 1
-    assert (report.failed, caplog.records, shop.sandbox.log("apify.start")) == (0, [], [])
+    assert (report.failed, caplog.records, apify_brand.sandbox.log("apify.start")) == (0, [], [])
 
 
 @pytest.fixture(scope="module")
 def empty(server: Server) -> Iterator[Database]:
-    """A database in which nothing stays."""
+    """A database whose changes are always rolled back."""
     url = server.new_database()
     with Database(url) as database:
         database.run(
@@ -192,7 +198,7 @@ def empty(server: Server) -> Iterator[Database]:
 
 @given(st.lists(odd_items(), min_size=20, max_size=60))
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-def test_whatever_items_hold_postgres_can_keep_what_is_read_of_them(empty: Database, raw: list[Any]) -> None:
+def test_postgresql_can_store_whatever_any_item_contains(empty: Database, raw: list[Any]) -> None:
     read = [read_item(one) for one in raw]
     good = [one for one in read if isinstance(one, CollectedProduct)]
     bad = [one for one in read if isinstance(one, RejectedItem)]

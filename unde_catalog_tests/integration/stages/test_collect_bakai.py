@@ -1,4 +1,4 @@
-"""BakaiMarket as one more source of raw_products: collected whole, in parts, after a death, and in trouble."""
+"""BakaiMarket as a source of raw_products: complete, partial, interrupted and failing scrapes."""
 
 import logging
 import os
@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from unde_catalog.settings.environment import load_settings
-from unde_catalog.stages.raw_products import bakai_api, bakai_source
-from unde_catalog.stages.raw_products import open as opening
+from unde_catalog.stages.raw_products import bakai_api, bakai_source, factory
 from unde_catalog.stages.raw_products.collect import ProductStream
-from unde_catalog.stages.raw_products.page import SourcePage
+from unde_catalog.stages.raw_products.errors import NotConfigured
+from unde_catalog.stages.raw_products.source import SourcePage
 from unde_catalog.stores.db.database import Database
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.report import RunOptions, StageReport
@@ -25,7 +25,7 @@ from unde_catalog_tests.support.servers import PROJECT, Sandbox, Server, running
 from unde_catalog_tests.support.upstream import FarSide
 
 FIRST = "/v1/products?limit=500"
-ORDERS = {"size": 40, "shape": "", "drop": [], "price": {}, "categories": [], "repeat_cursor": False}
+DEFAULTS = {"size": 40, "shape": "", "drop": [], "price": {}, "categories": [], "repeat_cursor": False}
 
 
 @pytest.fixture(scope="module")
@@ -35,26 +35,26 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 class Market:
-    """The sandbox's BakaiMarket, and collecting it into a database of the test's own."""
+    """The sandbox's BakaiMarket with a staging database of its own."""
 
     def __init__(self, sandbox: Sandbox, db: Database, server: Server, database_url: str) -> None:
         self._sandbox, self.db, self._server, self._url = sandbox, db, server, database_url
 
-    def order(self, **changes: Any) -> None:
+    def control(self, **changes: Any) -> None:
         self._sandbox.control(bakai=changes)
 
     def collect(self, root_run: str = "first", **options: Any) -> StageReport:
-        asked = RunOptions(run_id=root_run, root_run=root_run, **options)
-        return ProductStream("bakai", load_settings(), asked, logging.getLogger("test")).merge(self.db)
+        run_options = RunOptions(run_id=root_run, root_run=root_run, **options)
+        return ProductStream("bakai", load_settings(), run_options, logging.getLogger("test")).merge(self.db)
 
-    def stopped(self, root_run: str = "first", **options: Any) -> str:
-        with pytest.raises(StageStopped) as stopped:
+    def stop_message(self, root_run: str = "first", **options: Any) -> str:
+        with pytest.raises(StageStopped) as raised:
             self.collect(root_run, **options)
-        return str(stopped.value)
+        return str(raised.value)
 
-    def worker(self, root_run: str, dies_after: int) -> subprocess.CompletedProcess[str]:
-        """The same in a process of its own, which dies (SIGKILL) with the n-th line of its log."""
-        command = [sys.executable, "-m", "unde_catalog_tests.support.collect_worker", root_run, str(dies_after)]
+    def run_worker(self, root_run: str, killed_at_line: int) -> subprocess.CompletedProcess[str]:
+        """Run the stage in a separate process that is killed (SIGKILL) at the n-th line of its log."""
+        command = [sys.executable, "-m", "unde_catalog_tests.support.collect_worker", root_run, str(killed_at_line)]
         environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
         return subprocess.run(
             [*command, "bakai"], env=environment, capture_output=True, text=True, timeout=120, start_new_session=True
@@ -69,7 +69,7 @@ class Market:
     def last_scrape(self) -> dict[str, Any]:
         return execute(self.db, "SELECT * FROM scrapes ORDER BY id DESC LIMIT 1")[0]
 
-    def hours_later(self, hours: float) -> None:
+    def advance_hours(self, hours: float) -> None:
         (row,) = execute(self.db, "SELECT (now() + %s * interval '1 hour')::text AS t", hours)
         self._server.set_now(self._url, row["t"])
 
@@ -79,28 +79,28 @@ def market(
     running: Sandbox, configured: Callable[..., dict[str, str]], db: Database, server: Server, database_url: str
 ) -> Market:
     configured(running)
-    running.control(bakai=ORDERS, faults="")
+    running.control(bakai=DEFAULTS, faults="")
     return Market(running, db, server, database_url)
 
 
 @pytest.fixture
-def far_market(host: FarSide, market: Market, monkeypatch: pytest.MonkeyPatch) -> Market:
-    """The same, whose API answers what the test tells it to."""
+def fake_market(host: FarSide, market: Market, monkeypatch: pytest.MonkeyPatch) -> Market:
+    """The same, with an API whose responses the test sets."""
     monkeypatch.setenv("BAKAI_CDN_API_URL", host.url(""))
     return market
 
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bakai_api, "ITEMS_A_PAGE", 10)
+    monkeypatch.setattr(bakai_api, "PAGE_SIZE", 10)
 
 
 @pytest.mark.parametrize("which", ["api", "bucket"])
-def test_an_item_becomes_a_row_as_other_systems_read_it(
+def test_an_item_becomes_a_row_that_other_systems_can_read(
     market: Market, which: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BAKAI_SOURCE", which)
-    market.order(categories=["electronics", None])
+    market.control(categories=["electronics", None])
     assert counts(market.collect()) == {"items": 40, "new": 40}
     rows = market.rows()
     assert {(row["source"], row["brand"], row["index_scope"], row["image_status"]) for row in rows.values()} == {
@@ -111,40 +111,38 @@ def test_an_item_becomes_a_row_as_other_systems_read_it(
         assert {row["category"] for row in rows.values()} == {"electronics", "uncategorized"}
         assert {row["currency"] for row in rows.values()} == {"KGS"}
         assert all(row["price"] > 0 and row["name"] for row in rows.values())
-    else:  # it names neither
+    else:  # a bucket has neither
         assert {(row["category"], row["currency"], row["price"]) for row in rows.values()} == {
             ("uncategorized", "XXX", None)
         }
     assert market.last_scrape()["state"] == "complete"
 
 
-def test_new_changed_unchanged_vanished_and_returned_are_told_apart_and_a_day_is_not_collected_twice(
-    market: Market, small_pages: None
-) -> None:
+def test_products_are_counted_by_change_and_collected_once_a_day(market: Market, small_pages: None) -> None:
     market.collect()
     ids = [id.removeprefix("bakai_") for id in market.rows()]
-    assert "is young enough; force repeats it" in market.collect("again").note
-    market.hours_later(12.1)
-    market.order(drop=ids[:3], price={ids[5]: "7.50"}, size=41)
+    assert "is recent enough; force repeats it" in market.collect("again").note
+    market.advance_hours(12.1)
+    market.control(drop=ids[:3], price={ids[5]: "7.50"}, size=41)
     second = market.collect("tomorrow")
     assert counts(second) == {"items": 38, "new": 1, "changed": 1, "unchanged": 36, "vanished": 3}
     assert str(market.rows()[f"bakai_{ids[5]}"]["price"]) == "7.50"
-    market.order(drop=ids[:2])
+    market.control(drop=ids[:2])
     assert counts(market.collect("forced", force=True)) == {"items": 39, "returned": 1, "unchanged": 38}
     assert market.active() == 39
 
 
-def test_a_list_that_shrank_by_too_much_marks_nothing_inactive(market: Market) -> None:
+def test_a_list_that_shrank_too_much_marks_no_product_inactive(market: Market) -> None:
     market.collect()
-    market.order(size=20)
+    market.control(size=20)
     assert (
-        "only 20 of 40 active products were seen: nothing was marked inactive"
+        "only 20 of 40 active products were seen: no product was marked inactive"
         in market.collect("second", force=True).note
     )
     assert (market.last_scrape()["reason"], market.active()) == ("too_few_products", 40)
 
 
-def test_a_limit_reads_a_part_and_the_next_run_goes_on_there(market: Market, small_pages: None) -> None:
+def test_a_run_with_a_limit_is_resumed(market: Market, small_pages: None) -> None:
     assert counts(market.collect("a", limit=14)) == {"items": 14, "new": 14}
     assert market.last_scrape()["state"] == "running"
     assert counts(market.collect("b", limit=6)) == {"items": 6, "new": 6}
@@ -152,152 +150,149 @@ def test_a_limit_reads_a_part_and_the_next_run_goes_on_there(market: Market, sma
     assert (market.last_scrape()["state"], market.last_scrape()["read_to"]) == ("complete", 40)
 
 
-def test_chosen_products_are_read_and_the_others_wait_for_the_next_run(market: Market, small_pages: None) -> None:
+def test_selected_products_are_read_and_the_others_wait(market: Market, small_pages: None) -> None:
     market.collect()
-    chosen = list(market.rows())[17]
-    report = market.collect("some", product_ids=(chosen, "bakai_0"), force=True)
+    selected = list(market.rows())[17]
+    report = market.collect("some", product_ids=(selected, "bakai_0"), force=True)
     assert (counts(report), report.note.count("not in this scrape: bakai_0")) == ({"items": 1, "unchanged": 1}, 1)
     assert counts(market.collect("some", force=True)) == {"items": 40, "unchanged": 39, "repeated": 1}
 
 
 class Killed(BaseException):
-    """As sudden as a kill: nothing of ours catches it."""
+    """Stands for a kill: no handler catches it."""
 
 
-def test_a_run_that_dies_is_gone_on_with_from_its_last_page(
+def test_an_interrupted_run_is_resumed_at_its_last_page(
     market: Market, small_pages: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = bakai_api.BakaiApi._page
-    asked: list[str | None] = []
+    tokens: list[str | None] = []
 
-    def dies_at_the_third(api: Any, place: str | None, *args: Any, **more: Any) -> SourcePage:
-        asked.append(place)
-        if len(asked) == 3:
+    def die_at_the_third(api: Any, token: str | None, *args: Any, **more: Any) -> SourcePage:
+        tokens.append(token)
+        if len(tokens) == 3:
             raise Killed
-        return real(api, place, *args, **more)
+        return real(api, token, *args, **more)
 
-    monkeypatch.setattr(bakai_api.BakaiApi, "_page", dies_at_the_third)
+    monkeypatch.setattr(bakai_api.BakaiApi, "_page", die_at_the_third)
     with pytest.raises(Killed):
         market.collect()
     assert (len(market.rows()), market.last_scrape()["read_to"], market.last_scrape()["staged"]) == (0, 20, 20)
     assert market.collect("somebody else", limit=1).counts["items"] == 1
-    assert asked[3] == asked[1], "the page that was read last is asked for again, and left out"
+    assert tokens[3] == tokens[1], "the last page is requested again, and its items are skipped"
     market.collect()
-    whole = market.last_scrape()
-    assert (whole["state"], whole["counts"]["items"], whole["counts"]["new"], market.active()) == (
+    scrape = market.last_scrape()
+    assert (scrape["state"], scrape["counts"]["items"], scrape["counts"]["new"], market.active()) == (
         "complete", 40, 40, 40
     )  # fmt: skip
 
 
-def test_a_killed_process_is_gone_on_with_as_if_nothing_had_happened(market: Market) -> None:
-    market.order(size=1_200)
-    killed = market.worker("first", dies_after=2)  # two pages of three are staged
+def test_a_killed_run_is_resumed_with_the_same_outcome(market: Market) -> None:
+    market.control(size=1_200)
+    killed = market.run_worker("first", killed_at_line=2)  # two pages of three are staged
     assert killed.returncode == -9, killed.stderr
-    assert market.collect("somebody else").leased_elsewhere == 1  # its lease still runs ...
-    market.collect("first")  # ... but Dagster's retry of the same run need not wait for that
+    assert market.collect("somebody else").leased_elsewhere == 1  # its lease has not expired ...
+    market.collect("first")  # ... but Dagster's retry of the same run need not wait for it
     scrape = market.last_scrape()
     assert (scrape["state"], scrape["counts"]) == ("complete", {"items": 1_200, "new": 1_200})
     assert (market.active(), execute(market.db, "SELECT 1 FROM scraped_items")) == (1_200, [])
 
 
-def test_a_list_that_can_not_be_gone_on_with_is_read_from_its_beginning(far_market: Market, host: FarSide) -> None:
+def test_a_list_that_cannot_be_resumed_is_read_from_its_beginning(fake_market: Market, host: FarSide) -> None:
     host.answer(FIRST, page([item(n) for n in range(1, 11)], "a", total=12))
     host.answer(f"{FIRST}&cursor=a", page([item(11), item(12)], "b", total=12))
     host.answer(f"{FIRST}&cursor=b", answer(ERROR, "400 Bad Request"))
-    assert "answered 400" in far_market.stopped()
-    assert far_market.last_scrape()["read_to"] == 12
+    assert "responded 400" in fake_market.stop_message()
+    assert fake_market.last_scrape()["read_to"] == 12
     host.answer(f"{FIRST}&cursor=a", answer(ERROR, "410 Gone"), page([item(11), item(12)], total=12))
-    report = far_market.collect()
+    report = fake_market.collect()
     assert "the list was read again from its beginning" in report.note
-    assert (far_market.last_scrape()["state"], far_market.active()) == ("complete", 12)
-    assert far_market.last_scrape()["counts"]["items"] == 12
+    assert (fake_market.last_scrape()["state"], fake_market.active()) == ("complete", 12)
+    assert fake_market.last_scrape()["counts"]["items"] == 12
 
 
-DOUBTFUL = {
-    "says that it has more": ({FIRST: page([item(1)], total=7)}, "total_disagrees", "7 items and gave 1"),
-    "says that it has fewer": ({FIRST: page([item(1), item(2)], total=1)}, "total_disagrees", "1 items and gave 2"),
+INCOMPLETE = {
+    "reports a higher total": ({FIRST: page([item(1)], total=7)}, "total_disagrees", "7 items but returned 1"),
+    "reports a lower total": ({FIRST: page([item(1), item(2)], total=1)}, "total_disagrees", "1 items but returned 2"),
     "repeats a page": (
         {FIRST: page([item(1)], "a", total=2), f"{FIRST}&cursor=a": page([item(1)], total=2)},
-        "listing_broken", "gave the same 1 products again on another page",
+        "listing_broken", "returned the same 1 products again on another page",
     ),
     "repeats a cursor": (
         {FIRST: page([item(1)], "a", total=2), f"{FIRST}&cursor=a": page([item(2)], "a", total=2)},
-        "listing_broken", "it has no end",
+        "listing_broken", "the listing does not end",
     ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("how", DOUBTFUL)
-def test_a_list_that_may_not_be_whole_is_merged_and_told_and_marks_nothing_inactive(
-    far_market: Market, host: FarSide, how: str
+@pytest.mark.parametrize("how", INCOMPLETE)
+def test_an_incomplete_list_is_merged_and_marks_no_product_inactive(
+    fake_market: Market, host: FarSide, how: str
 ) -> None:
     host.answer(FIRST, page([item(1), item(2), item(99)]))
-    far_market.collect()
-    answers, reason, said = DOUBTFUL[how]
-    for path, one in answers.items():
+    fake_market.collect()
+    responses, reason, message = INCOMPLETE[how]
+    for path, one in responses.items():
         host.answer(path, one)
-    report = far_market.collect("second", force=True)
-    assert said in report.note and report.note.count("nothing was marked inactive") == 1
-    scrape = far_market.last_scrape()
-    assert (scrape["state"], scrape["reason"], far_market.active()) == ("partial", reason, 3)
+    report = fake_market.collect("second", force=True)
+    assert message in report.note and report.note.count("no product was marked inactive") == 1
+    scrape = fake_market.last_scrape()
+    assert (scrape["state"], scrape["reason"], fake_market.active()) == ("partial", reason, 3)
 
 
-def test_a_total_that_moves_while_the_shop_sells_is_believed(far_market: Market, host: FarSide) -> None:
+def test_a_total_that_changes_while_the_list_is_read_is_accepted(fake_market: Market, host: FarSide) -> None:
     host.answer(FIRST, page([item(1), item(2)], "a", total=3))
     host.answer(f"{FIRST}&cursor=a", page([item(3), item(4)], total=5))
-    far_market.collect()
-    assert far_market.last_scrape()["state"] == "complete"
+    fake_market.collect()
+    assert fake_market.last_scrape()["state"] == "complete"
 
 
-def test_an_empty_list_is_told_and_marks_nothing_inactive(market: Market) -> None:
+def test_an_empty_list_is_reported_and_marks_no_product_inactive(market: Market) -> None:
     market.collect()
-    market.order(size=0)
-    assert "BakaiMarket's list of products is empty" in market.stopped("second", force=True)
+    market.control(size=0)
+    assert "BakaiMarket's product list is empty" in market.stop_message("second", force=True)
     assert (market.last_scrape()["state"], market.last_scrape()["reason"]) == ("failed", "empty list")
     assert market.active() == 40
 
 
-def test_what_is_no_product_is_rejected_with_a_reason_and_counts_as_seen(far_market: Market, host: FarSide) -> None:
+def test_malformed_items_are_rejected_with_a_reason(fake_market: Market, host: FarSide) -> None:
     odd = ["text", {"name": "no id"}, {"id": 3, "more": [[]] * 2}, item(4, name="a\x00b", price=1e400)]
     host.answer(FIRST, page([item(1), *odd]))
-    report = far_market.collect()
+    report = fake_market.collect()
     assert counts(report)["rejected"] == 2
     assert dict(report.given_up) == {"not_an_object": 1, "no_id": 1}
-    assert set(far_market.rows()) == {"bakai_1", "bakai_3", "bakai_4"}
-    assert counts(far_market.collect("later", retry_failed=True)).get("new") is None
+    assert set(fake_market.rows()) == {"bakai_1", "bakai_3", "bakai_4"}
+    assert counts(fake_market.collect("later", retry_failed=True)).get("new") is None
 
 
 @pytest.mark.parametrize(
-    ("unset", "source", "said"),
+    ("unset", "source", "note"),
     [
         ("BAKAI_CDN_SECRET_KEY", "api", "not configured: set BAKAI_CDN_SECRET_KEY"),
         ("BAKAI_S3_BUCKET", "bucket", "not configured: set BAKAI_S3_BUCKET"),
     ],
 )
-def test_without_its_keys_it_is_not_configured_and_no_run_is_red(
-    market: Market, unset: str, source: str, said: str, monkeypatch: pytest.MonkeyPatch
+def test_without_its_keys_the_brand_is_not_configured(
+    market: Market, unset: str, source: str, note: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BAKAI_SOURCE", source)
     monkeypatch.setenv(unset, "")
     report = market.collect()
-    assert (report.note, report.handled) == (said, 0)
-    with pytest.raises(opening.NotConfigured):
-        opening.source_of("bakai", load_settings())
+    assert (report.note, report.handled) == (note, 0)
+    with pytest.raises(NotConfigured):
+        factory.create_source("bakai", load_settings())
 
 
-def test_wrong_keys_stop_the_run_with_a_sentence_that_quotes_none(
-    market: Market, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wrong_keys_stop_the_run_and_are_not_quoted(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BAKAI_CDN_SECRET_KEY", "changed-by-someone")
-    sentence = market.stopped()
-    assert (
-        "answered 401 (unauthorized) to its products: check BAKAI_CDN_ACCESS_KEY and BAKAI_CDN_SECRET_KEY" in sentence
-    )
-    assert "changed-by-someone" not in sentence
+    message = market.stop_message()
+    assert "responded 401 (unauthorized) to the request for its products" in message
+    assert "check BAKAI_CDN_ACCESS_KEY and BAKAI_CDN_SECRET_KEY" in message
+    assert "changed-by-someone" not in message
     assert market.rows() == {}
 
 
-def test_memory_holds_one_page_whatever_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_one_page_is_held_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     class Endless:
         def pages(self, after: str | None = None) -> Iterator[SourcePage]:
             for n in range(1_000_000):
@@ -309,7 +304,7 @@ def test_memory_holds_one_page_whatever_the_list(monkeypatch: pytest.MonkeyPatch
     assert (listing.offset, listing.place) == (9, "8@2")
 
 
-def test_a_worker_finds_its_settings_in_a_dot_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_the_brand_are_read_from_a_dot_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text(
         "BAKAI_CONCURRENT_DOWNLOADS=40\nDOWNLOAD_DELAY_MIN=1\nBAKAI_PUBLISH_CURRENCIES=KGS,USD"

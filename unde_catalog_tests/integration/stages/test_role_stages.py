@@ -18,7 +18,7 @@ from unde_catalog.stores.db.database import Cursor, Database
 from unde_catalog.stores.staging.due_work import requeue
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.report import RunOptions, StageReport
-from unde_catalog_tests.support.apify_brand import Shop, counts, item
+from unde_catalog_tests.support.apify_brand import ApifyBrand, counts, item
 from unde_catalog_tests.support.due import ToyStage, add_products, execute
 from unde_catalog_tests.support.due import run as run_toy
 from unde_catalog_tests.support.roles import url_as
@@ -120,14 +120,16 @@ def test_every_due_stage_does_what_a_run_asks_for_as_its_own_role(run: Run, db: 
     assert statuses(db) == {"collage_ready": 8}
 
 
-def test_collecting_in_parts_and_reading_rejected_items_again_work_as_apify(shop: Shop, server: Server) -> None:
-    shop.database_url = url_as(server, shop.database_url, "apify")
-    shop.sells([{"id": None}, *(item(n) for n in range(1, 20))])
-    assert counts(shop.collect(limit=5)) == {"items": 5, "new": 4, "rejected": 1}
-    assert shop.collect("second").counts["new"] == 15
-    shop.query("UPDATE rejected_items SET raw = %s", '{"id": 50, "name": "SHIRT"}')
-    assert shop.collect("again", retry_failed=True).counts["new"] == 1
-    assert shop.collect("forced", force=True).counts["unchanged"] == 19
+def test_collecting_in_parts_and_reading_rejected_items_again_work_as_apify(
+    apify_brand: ApifyBrand, server: Server
+) -> None:
+    apify_brand.database_url = url_as(server, apify_brand.database_url, "apify")
+    apify_brand.set_items([{"id": None}, *(item(n) for n in range(1, 20))])
+    assert counts(apify_brand.collect(limit=5)) == {"items": 5, "new": 4, "rejected": 1}
+    assert apify_brand.collect("second").counts["new"] == 15
+    apify_brand.query("UPDATE rejected_items SET raw = %s", '{"id": 50, "name": "SHIRT"}')
+    assert apify_brand.collect("again", retry_failed=True).counts["new"] == 1
+    assert apify_brand.collect("forced", force=True).counts["unchanged"] == 19
 
 
 def test_scraper_runs_all_stages_and_sees_all_reports(run: Run, at: At) -> None:

@@ -13,7 +13,7 @@ from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import spreading, ticks, work_queue
 from unde_catalog.stores.staging.due_work.work_queue import LeaseOutcome
 from unde_catalog_tests.integration.stores.test_due_leases import _Explaining
-from unde_catalog_tests.support.apify_brand import Shop
+from unde_catalog_tests.support.apify_brand import ApifyBrand
 from unde_catalog_tests.support.due import (
     BRAND,
     LEASE,
@@ -186,14 +186,14 @@ def test_mending_reads_only_what_is_due_or_waits_of_its_brand(db: Database) -> N
 
 
 @pytest.mark.parametrize("back", BACK, ids=str)
-def test_a_scrape_whose_collector_died_is_gone_on_with_in_minutes(shop: Shop, back: timedelta) -> None:
-    assert shop.worker("first", dies_after=2).returncode == -9
+def test_a_scrape_whose_collector_died_is_gone_on_with_in_minutes(apify_brand: ApifyBrand, back: timedelta) -> None:
+    assert apify_brand.run_worker("first", killed_at_line=2).returncode == -9
     hours = -back.total_seconds() / 3600
-    shop.hours_later(hours)
-    assert shop.collect("next").leased_elsewhere == 1
-    shop.hours_later(hours + 0.1)
-    assert shop.collect("next").counts["new"] == 20
-    assert (shop.starts(), shop.last_scrape()["state"]) == (1, "complete")
+    apify_brand.advance_hours(hours)
+    assert apify_brand.collect("next").leased_elsewhere == 1
+    apify_brand.advance_hours(hours + 0.1)
+    assert apify_brand.collect("next").counts["new"] == 20
+    assert (apify_brand.paid_runs(), apify_brand.last_scrape()["state"]) == (1, "complete")
 
 
 def test_a_workers_own_clock_may_be_days_behind(open_line: Callable[..., Line], undisturbed: Undisturbed) -> None:

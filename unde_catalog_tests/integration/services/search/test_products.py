@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from unde_catalog.stores.db.database import Database
-from unde_catalog_tests.support.apify_brand import Shop, item
+from unde_catalog_tests.support.apify_brand import ApifyBrand, item
 from unde_catalog_tests.support.catalogue_client import COAT, EDIT, PRODUCTS, CatalogueClient, problem
 from unde_catalog_tests.support.due import add_products, execute, is_due
 from unde_catalog_tests.support.served_api import OpenApi
@@ -231,13 +231,15 @@ def test_repairable_values_are_repaired(client: CatalogueClient) -> None:
         assert client.write("DELETE", response.headers["Location"]).status_code == 204
 
 
-def test_the_next_collection_overwrites_edits_of_the_brands_products(shop: Shop, client: CatalogueClient) -> None:
-    shop.sells([item(1)])
-    shop.collect("first")
+def test_the_next_collection_overwrites_edits_of_the_brands_products(
+    apify_brand: ApifyBrand, client: CatalogueClient
+) -> None:
+    apify_brand.set_items([item(1)])
+    apify_brand.collect("first")
     assert client.write("PUT", f"{PRODUCTS}/1", EDIT).json()["title"] == "Long coat"
     assert [client.add(external_id=external_id).status_code for external_id in ("2", "3")] == [201, 201]
-    shop.sells([item(1), item(2)])
-    counts = shop.collect("second", force=True).counts
+    apify_brand.set_items([item(1), item(2)])
+    counts = apify_brand.collect("second", force=True).counts
     assert (counts["new"], counts["changed"], counts["vanished"]) == (1, 1, 0)
     assert client.get(f"{PRODUCTS}/1")["title"] == "SHIRT 1"
     # Two rows of one brand and external id would share their object keys: the collected row stays on sale.

@@ -1,4 +1,4 @@
-"""BakaiMarket from its list to production, by the same stages as every other brand."""
+"""BakaiMarket from its listing to production, through the same stages as every other brand."""
 
 import logging
 from collections.abc import Callable
@@ -19,14 +19,14 @@ from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.publishing import shown
 from unde_catalog_tests.support.servers import Sandbox
 
-NO_SHOPS = "BakaiMarket has no shops"
+NO_STORES = "BakaiMarket has no shops"
 
 
 def run(backends: Backends, stage: str) -> StageReport:
     return run_stage(stage, StageRun("bakai", backends, RunOptions(), logging.getLogger("test")))
 
 
-def test_it_goes_from_its_list_to_production_by_the_same_stages(
+def test_bakaimarket_passes_all_stages_up_to_production(
     sandbox: Sandbox, configured: Callable[..., dict[str, str]], db: Database, production: Database, production_url: str
 ) -> None:
     configured(sandbox, PRODUCTION_DB_URL=production_url)
@@ -37,7 +37,7 @@ def test_it_goes_from_its_list_to_production_by_the_same_stages(
     assert [reports[stage].done for stage in ("raw_products", "originals", "collages", "production_catalog")] == [
         12
     ] * 4
-    assert reports["ximilar_index"].handled == 0, "its photos are for our own index alone"
+    assert reports["ximilar_index"].handled == 0, "its photos are only for the visual index"
     published = shown(production, "bakai")
     assert {(row["currency"], row["category"]) for row in published.values()} == {
         ("KGS", "electronics"), ("KGS", "uncategorized"),
@@ -47,16 +47,16 @@ def test_it_goes_from_its_list_to_production_by_the_same_stages(
     assert row["n"] == 12
 
 
-def test_wherever_shops_are_shown_it_says_that_it_has_none(backends: Backends) -> None:
+def test_bakaimarket_is_shown_to_have_no_stores_everywhere(backends: Backends) -> None:
     settings, db = backends.settings, backends.db
     for stage in ("raw_stores", "availability"):
         report = run(backends, stage)
-        assert (report.note, report.handled) == (NO_SHOPS, 0)
-        assert why_not_configured(stage, "bakai", settings) == NO_SHOPS
+        assert (report.note, report.handled) == (NO_STORES, 0)
+        assert why_not_configured(stage, "bakai", settings) == NO_STORES
     recurring = due_state.recurring_intervals(settings)
     assert ("bakai", "availability") not in recurring and ("zara", "availability") in recurring
-    told = status_view(status(db, recurring)).plain
-    assert NO_SHOPS in told.partition("BakaiMarket")[2]
+    text = status_view(status(db, recurring)).plain
+    assert NO_STORES in text.partition("BakaiMarket")[2]
     report = gather(db, settings)
     assert report.freshness["availability", "bakai"].state == "no stores"
     (cells,) = [row for row in stores(report).rows if row[0].text == "BakaiMarket"]
