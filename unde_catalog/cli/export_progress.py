@@ -1,4 +1,4 @@
-"""What an export shows: a live bar on a terminal, plain lines now and then elsewhere, and the figures at its end."""
+"""Shows an export: a progress bar on a terminal, plain lines elsewhere, and the totals at the end."""
 
 import time
 from datetime import timedelta
@@ -10,23 +10,23 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from unde_catalog.services.export.figures import ExportTotals
+from unde_catalog.services.export.totals import ExportTotals
 
 _LINE_SECONDS = 10.0
-_MOST_CATEGORIES = 50
+_MAX_CATEGORIES = 50
 
 
-class Screen:
-    """Shows how far an export is, on a console; a context manager around the copying."""
+class ExportDisplay:
+    """Shows progress on a console. A context manager around the export."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live = console.is_terminal
-        self._told_at = time.monotonic()
-        self._settled = -1
+        self._last_line_at = time.monotonic()
+        self._last_processed = -1
         columns = (
             SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=None), TimeElapsedColumn(),
-            TextColumn("gone,"), TimeRemainingColumn(), TextColumn("left"),
+            TextColumn("elapsed,"), TimeRemainingColumn(), TextColumn("left"),
         )  # fmt: skip
         self._progress = Progress(*columns, console=console, refresh_per_second=4, disable=not self._live)
         self._task = self._progress.add_task("reading the list", total=None)
@@ -38,69 +38,71 @@ class Screen:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def look(self, figures: ExportTotals) -> None:
-        """How far it is by now."""
+    def update(self, totals: ExportTotals) -> None:
+        """Show the current totals."""
         if self._live:
             self._progress.update(
-                self._task, completed=figures.settled, total=figures.total, description=_so_far(figures)
+                self._task, completed=totals.processed, total=totals.total, description=_progress(totals)
             )
-        elif time.monotonic() - self._told_at >= _LINE_SECONDS and figures.settled != self._settled:
-            self._told_at, self._settled = time.monotonic(), figures.settled
-            self.say(f"{_so_far(figures)}, {_times(figures)}")
+        elif time.monotonic() - self._last_line_at >= _LINE_SECONDS and totals.processed != self._last_processed:
+            self._last_line_at, self._last_processed = time.monotonic(), totals.processed
+            self.print(f"{_progress(totals)}, {_times(totals)}")
 
-    def say(self, sentence: str, style: str | None = None) -> None:
-        """A sentence of its own line."""
-        self._console.print(escape(sentence), style=style, soft_wrap=True, highlight=False)
+    def print(self, message: str) -> None:
+        """Print one line."""
+        self._console.print(escape(message), soft_wrap=True, highlight=False)
 
-    def figures(self, figures: ExportTotals) -> None:
-        """All figures at the end."""
-        of = "" if figures.total is None else f" of {figures.total:,}"
-        invalid, download = figures.failed["invalid"], figures.failed["download"]
-        self.say(f"downloaded:      {figures.downloaded:,}{of} ({decimal(figures.bytes)})")
-        self.say(f"already there:   {figures.there:,}")
-        self.say(f"download errors: {download.total():,}")
-        self.say(f"invalid images:  {invalid.total():,}")
-        for name, count in ("products without a photo:", figures.without_photo), (
-            "items that can't be read:", figures.unreadable.total(),
+    def print_totals(self, totals: ExportTotals) -> None:
+        """Print the totals at the end."""
+        of_total = "" if totals.total is None else f" of {totals.total:,}"
+        invalid, download = totals.failed["invalid"], totals.failed["download"]
+        self.print(f"downloaded:      {totals.downloaded:,}{of_total} ({decimal(totals.bytes)})")
+        self.print(f"already there:   {totals.already_there:,}")
+        self.print(f"download errors: {download.total():,}")
+        self.print(f"invalid images:  {invalid.total():,}")
+        for label, count in ("products without a photo:", totals.without_photo), (
+            "unreadable items:", totals.unreadable.total(),
         ):  # fmt: skip
             if count:
-                self.say(f"{name} {count:,}")
-        rate = f", {figures.per_second:.2f} images a second" if figures.downloaded else ""
-        self.say(f"time:            {_clock(figures.seconds)}{rate}")
-        for what, counts in ("download error", download), ("invalid image", invalid):
+                self.print(f"{label} {count:,}")
+        rate = f", {totals.per_second:.2f} images per second" if totals.downloaded else ""
+        self.print(f"time:            {_clock(totals.seconds)}{rate}")
+        for label, counts in ("download error", download), ("invalid image", invalid):
             for reason, count in counts.most_common():
-                some = figures.examples.get(reason, ())
-                more = ", ..." if count > len(some) else ""
-                self.say(f"  {what} {reason}: {count:,} ({', '.join(some)}{more})")
-        self._categories(figures)
+                examples = totals.examples.get(reason, ())
+                more = ", ..." if count > len(examples) else ""
+                self.print(f"  {label} {reason}: {count:,} ({', '.join(examples)}{more})")
+        self._print_categories(totals)
 
-    def _categories(self, figures: ExportTotals) -> None:
-        if not figures.categories:
+    def _print_categories(self, totals: ExportTotals) -> None:
+        if not totals.categories:
             return
         table = Table("category", "downloaded", "already there", "failed", box=None)
         for column in table.columns[1:]:
             column.justify = "right"
-        for name, one in figures.largest(_MOST_CATEGORIES):
-            table.add_row(escape(name), f"{one.downloaded:,}", f"{one.there:,}", f"{one.failed:,}")
+        for name, category in totals.largest(_MAX_CATEGORIES):
+            table.add_row(
+                escape(name), f"{category.downloaded:,}", f"{category.already_there:,}", f"{category.failed:,}"
+            )
         self._console.print(table)
 
 
-def _so_far(figures: ExportTotals) -> str:
-    """E.g. `1,230 of 201,596 (12.2/s): 1,200 downloaded, 26 there, 4 failed`."""
-    of = "" if figures.total is None else f" of {figures.total:,}"
+def _progress(totals: ExportTotals) -> str:
+    """E.g. `1,230 of 201,596 (12.2/s): 1,200 downloaded, 26 already there, 4 failed`."""
+    of_total = "" if totals.total is None else f" of {totals.total:,}"
     return (
-        f"{figures.settled:,}{of} ({figures.per_second:.1f}/s): {figures.downloaded:,} downloaded, "
-        f"{figures.there:,} there, {figures.failures:,} failed"
+        f"{totals.processed:,}{of_total} ({totals.per_second:.1f}/s): {totals.downloaded:,} downloaded, "
+        f"{totals.already_there:,} already there, {totals.failures:,} failed"
     )
 
 
-def _times(figures: ExportTotals) -> str:
-    gone = f"{_clock(figures.seconds)} gone"
-    made = figures.downloaded + figures.failures
-    if figures.total is None or not made or not figures.seconds:
-        return gone
-    left = max(0, figures.total - figures.settled) * figures.seconds / made
-    return f"{gone}, {_clock(left)} left"
+def _times(totals: ExportTotals) -> str:
+    elapsed = f"{_clock(totals.seconds)} elapsed"
+    attempted = totals.downloaded + totals.failures
+    if totals.total is None or not attempted or not totals.seconds:
+        return elapsed
+    left = max(0, totals.total - totals.processed) * totals.seconds / attempted
+    return f"{elapsed}, {_clock(left)} left"
 
 
 def _clock(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""A brand's products and the host of their photos, with the command that copies them to files, for tests."""
+"""Products in staging, a host with their photos, and the `export` command as a process, for tests."""
 
 import asyncio
 import json
@@ -22,47 +22,47 @@ from unde_catalog_tests.unit.drawn_photos import plain, saved
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 RED, GREEN = saved(plain("red")), saved(plain("green"))
-_LONGEST = 100.0  # seconds that a command may take
+_TIMEOUT = 100.0  # seconds for a command
 
 
 @dataclass(slots=True)
-class Ran:
-    """A command that has ended."""
+class CommandResult:
+    """The exit code and output of a command."""
 
     code: int
     out: str
     err: str
 
     @property
-    def figures(self) -> dict[str, Any]:
-        """What it said with --json."""
+    def totals(self) -> dict[str, Any]:
+        """The output of --json."""
         return json.loads(self.out)
 
 
 @dataclass(slots=True)
-class Market:
-    """BakaiMarket's products in staging, its photos at a host, and copies of them below a folder."""
+class Marketplace:
+    """BakaiMarket's products in staging, a host with its photos, and a folder for copies."""
 
     db: Database
     host: FarSide
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[str] | None = None  # that was begun last
-    strikes: tuple[int, signal.Signals] | None = None  # which request from now on that process does not outlive
-    _served: int = 0
+    process: subprocess.Popen[str] | None = None  # the last one started
+    signal_at: tuple[int, signal.Signals] | None = None  # the photo request that sends a signal to the process
+    _requests: int = 0
 
     @property
     def copy(self) -> Path:
-        """The default copy."""
+        """The default output folder."""
         return self.folder / "copy"
 
     def add(
         self, number: int | str, *photos: bytes, category: str | None = "electronics", brand: str = "bakai",
         external_id: str | None = None,
     ) -> list[str]:  # fmt: skip
-        """A new product with these photos at the host; their URLs."""
+        """Add a product and its photos. Returns their URLs."""
         name = str(number)
-        urls = [self.host.answer(f"/{name}/{n}", self._serving(photo)) for n, photo in enumerate(photos, start=1)]
+        urls = [self.host.answer(f"/{name}/{n}", self._serve(photo)) for n, photo in enumerate(photos, start=1)]
         with self.db.transaction() as cursor:
             cursor.execute(
                 "INSERT INTO raw_products (source, external_id, brand, category, original_image_urls, scraped_at)"
@@ -71,74 +71,74 @@ class Market:
             )
         return urls
 
-    def now_is(self, number: int | str, photo: bytes) -> None:
-        """The first photo of a product is another one from now on."""
-        self.host.answer(f"/{number}/1", self._serving(photo))
+    def replace_photo(self, number: int | str, photo: bytes) -> None:
+        """Replace the first photo of a product."""
+        self.host.answer(f"/{number}/1", self._serve(photo))
 
-    def export(self, *arguments: str, **extra: str) -> Ran:
-        """Run the command to its end; into the default copy, if no other is named."""
-        process = self.begin(*arguments, **extra)
+    def export(self, *arguments: str, **extra: str) -> CommandResult:
+        """Run the command to its end. Without --output, into the default folder."""
+        process = self.start(*arguments, **extra)
         try:
-            out, err = process.communicate(timeout=_LONGEST)
+            out, err = process.communicate(timeout=_TIMEOUT)
         finally:
             kill(process)
-        return Ran(process.returncode, out, err)
+        return CommandResult(process.returncode, out, err)
 
-    def struck(self, request: int, number: signal.Signals, *arguments: str, **extra: str) -> Ran:
-        """The same, but its process group gets a signal when it asks for so many photos; that one has no answer."""
-        self._served, self.strikes = 0, (request, number)
+    def export_with_signal(self, request: int, number: signal.Signals, *arguments: str, **extra: str) -> CommandResult:
+        """Like `export`, but signals the process group at this photo request (from 1) and does not answer any more."""
+        self._requests, self.signal_at = 0, (request, number)
         try:
             return self.export(*arguments, **extra)
         finally:
-            self.strikes = None
+            self.signal_at = None
 
-    def begin(self, *arguments: str, **extra: str) -> subprocess.Popen[str]:
-        """Start the command as the leader of a process group of its own."""
-        where = () if "--output" in arguments else ("--output", str(self.copy))
+    def start(self, *arguments: str, **extra: str) -> subprocess.Popen[str]:
+        """Start the command in its own process group."""
+        output = () if "--output" in arguments else ("--output", str(self.copy))
         self.process = subprocess.Popen(
-            [PROGRAM, "export", *where, *arguments],
+            [PROGRAM, "export", *output, *arguments],
             env={**os.environ, **self.environment, **extra}, cwd=self.folder, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         return self.process
 
-    def wait_until_asked(self) -> None:
-        """Until the process that was begun last asks for a photo."""
+    def wait_for_request(self) -> None:
+        """Wait until the process requests a photo."""
         for _ in range(6_000):
             if self.host.asked:
                 return
             pause(0.01)
-        raise AssertionError("it asked for nothing")
+        raise AssertionError("the process sent no request")
 
-    def asked(self) -> list[str]:
-        """The paths asked for since the last time."""
+    def requested(self) -> list[str]:
+        """The paths requested since the last call."""
         paths = self.host.paths()
         self.host.asked.clear()
         return sorted(paths)
 
-    def _serving(self, photo: bytes) -> Act:
-        answer = photo if photo.startswith(b"HTTP/") else reply(photo)
+    def _serve(self, photo: bytes) -> Act:
+        response = photo if photo.startswith(b"HTTP/") else reply(photo)
 
         async def act(writer: asyncio.StreamWriter) -> None:
-            self._served += 1
-            if self.strikes is not None and self._served >= self.strikes[0]:
-                if self._served == self.strikes[0] and self.process is not None:
-                    os.killpg(self.process.pid, self.strikes[1])
+            self._requests += 1
+            if self.signal_at is not None and self._requests >= self.signal_at[0]:
+                if self._requests == self.signal_at[0] and self.process is not None:
+                    os.killpg(self.process.pid, self.signal_at[1])
                 await hang(writer)
-            writer.write(answer)
+            writer.write(response)
 
         return act
 
 
 def kill(process: subprocess.Popen[str]) -> None:
-    """SIGKILL to all of its process group, if it is still there."""
+    """Send SIGKILL to the process group, if it still exists."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def files(copy: Path) -> Mapping[str, bytes]:
-    """The images of a copy, by their path in it."""
+    """The images of a copy, by relative path."""
     return {
         path.relative_to(copy).as_posix(): path.read_bytes()
         for path in copy.rglob("*")
@@ -147,20 +147,20 @@ def files(copy: Path) -> Mapping[str, bytes]:
 
 
 def checkpoint(copy: Path) -> tuple[Sequence[str], Sequence[str]]:
-    """The ids downloaded and failed, by the checkpoint."""
-    found = json.loads((copy / CHECKPOINT).read_text())
-    assert list(found) == ["timestamp", "downloaded", "failed"]
-    assert isinstance(found["timestamp"], float)
-    return found["downloaded"], found["failed"]
+    """The downloaded and failed ids of the checkpoint."""
+    content = json.loads((copy / CHECKPOINT).read_text())
+    assert list(content) == ["timestamp", "downloaded", "failed"]
+    assert isinstance(content["timestamp"], float)
+    return content["downloaded"], content["failed"]
 
 
 @contextmanager
-def market(db: Database, folder: Path) -> Iterator[Market]:
-    """An empty one."""
+def open_marketplace(db: Database, folder: Path) -> Iterator[Marketplace]:
+    """An empty marketplace."""
     environment = {
         "STAGING_DB_URL": db.url,
         "UNDE_HOME": str(folder / "home"),
         "PHOTO_ALLOW_PRIVATE_HOSTS": "true",
     }
     with far_side() as host:
-        yield Market(db, host, folder, environment)
+        yield Marketplace(db, host, folder, environment)

@@ -23,12 +23,12 @@ def is_safe(name: str) -> bool:
 
 
 @given(ANYTHING)
-def test_whatever_a_category_is_called_its_folder_stays_in_the_copy(category: str) -> None:
+def test_every_category_has_a_safe_folder_name(category: str) -> None:
     assert is_safe(category_folder(category))
 
 
 @given(ANYTHING, st.integers(1, 100))
-def test_whatever_an_id_is_made_of_its_file_stays_in_its_folder(external_id: str, n: int) -> None:
+def test_every_external_id_has_a_safe_file_name(external_id: str, n: int) -> None:
     assert is_safe(image_file(external_id, n, "bakai"))
 
 
@@ -38,13 +38,13 @@ def test_no_two_photos_share_a_file(one: tuple[str, int], other: tuple[str, int]
 
 
 @given(st.tuples(SIMILAR, st.integers(1, 100)), st.tuples(SIMILAR, st.integers(1, 100)))
-def test_where_case_does_not_matter_no_two_share_a_file_either(one: tuple[str, int], other: tuple[str, int]) -> None:
-    names = [image_file(*each, "a", case_matters=False).casefold() for each in (one, other)]
+def test_no_two_photos_share_a_file_without_case(one: tuple[str, int], other: tuple[str, int]) -> None:
+    names = [image_file(*photo, "a", case_sensitive=False).casefold() for photo in (one, other)]
     assert (one == other) == (names[0] == names[1])
 
 
 @given(ANYTHING)
-def test_a_name_is_the_same_every_time(text: str) -> None:
+def test_names_are_deterministic(text: str) -> None:
     assert image_file(text, 1, "bakai") == image_file(text, 1, "bakai")
     assert category_folder(text) == category_folder(f" {text}\n")
 
@@ -52,7 +52,7 @@ def test_a_name_is_the_same_every_time(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["bakai_12345", "495689099", "02086797-V2026", "Ab_C", "шапка", "Home & Garden", "a.b"]
 )
-def test_an_ordinary_name_stands_as_it_is(text: str) -> None:
+def test_an_ordinary_name_is_unchanged(text: str) -> None:
     assert image_file(text, 1, "bakai") == f"{text}.jpg"
     assert image_file(text, 12, "bakai") == f"{text}_12.jpg"
     assert category_folder(text) == text
@@ -72,17 +72,17 @@ def test_an_ordinary_name_stands_as_it_is(text: str) -> None:
         ("a..b", "a_b~"),
         ("\u202egpj.exe", "_gpj.exe~"),
         ("\ud800", "_~"),
-        ("e\u0301", "\u00e9~"),  # one letter, written in two ways
-        ("bakai_12_2", "bakai_12_2~"),  # photo 2 of bakai_12 is called so
+        ("e\u0301", "\u00e9~"),  # one letter with two encodings
+        ("bakai_12_2", "bakai_12_2~"),  # the name of photo 2 of bakai_12
         ("a~0123456789abcdef", "a~0123456789abcdef~"),
     ],
 )
-def test_any_other_name_is_a_readable_rest_and_a_hash(text: str, readable: str) -> None:
+def test_any_other_name_is_a_readable_part_and_a_hash(text: str, readable: str) -> None:
     name = image_file(text, 1, "bakai").removesuffix(".jpg")
     assert name[:-16] == readable
     assert int(name[-16:], 16) >= 0
 
 
-@pytest.mark.parametrize("nothing", [None, "", " ", "\n\t"])
-def test_what_has_no_category_is_uncategorized(nothing: str | None) -> None:
-    assert category_folder(nothing) == "uncategorized"
+@pytest.mark.parametrize("blank", [None, "", " ", "\n\t"])
+def test_a_blank_category_is_uncategorized(blank: str | None) -> None:
+    assert category_folder(blank) == "uncategorized"

@@ -1,1 +1,1 @@
-"""A local copy of a brand's images as files: which are wanted, fetching them, and the folder they are kept in."""
+"""Copies a brand's images to a local folder: which images, how they are fetched, and how the folder is kept."""

@@ -1,58 +1,58 @@
-"""What becomes of a downloaded body: a JPEG in the folder, or a problem with a reason. It blocks, safe in threads.
+"""Converts a downloaded image to JPEG and writes it into the folder. Blocking and thread-safe.
 
-What an image must be is `photos/`'s, how a file is written `folder.py`'s.
+`stages/photos/` defines valid images. `folder.py` writes the file.
 """
 
 from dataclasses import dataclass
 
-from unde_catalog.services.export.figures import Kind
 from unde_catalog.services.export.folder import CopyFolder, PathConflict
+from unde_catalog.services.export.totals import FailureKind
 from unde_catalog.stages.photos.decode import Refused, Unusable, open_photo
 from unde_catalog.stages.photos.image import ImageLimits, decode_upright, encode_jpeg, normalise, working_bytes
 
-_ENCODED_ANEW = 11  # times the memory, for a plain JPEG that is decoded in full and encoded again
+_REENCODE_MEMORY = 11  # times the memory of a plain JPEG that is kept, to decode and encode it
 
 
 @dataclass(frozen=True, slots=True)
-class EncodeProblem:
-    """Why an image is not there: a code to count by, words for people, and whether another try may help."""
+class ImageFailure:
+    """Why an image was not copied: a reason code, a message, and whether a retry may help."""
 
-    kind: Kind
+    kind: FailureKind
     reason: str
     detail: str
-    may_heal: bool
+    retryable: bool
 
 
 @dataclass(frozen=True, slots=True)
 class NeedsMemory:
-    """An image that takes more memory than it may; nothing was done."""
+    """The image needs more memory than it was given. Nothing was done."""
 
     bytes: int
 
 
 class Encoder:
-    """Makes files of bodies. `reencode`: also a JPEG that could stay as it is."""
+    """Writes images as JPEG. `reencode`: also encode plain JPEGs, which are otherwise kept byte for byte."""
 
     def __init__(self, folder: CopyFolder, limits: ImageLimits, *, reencode: bool = False) -> None:
         self._folder, self._limits, self._reencode = folder, limits, reencode
 
-    def make(self, category: str, file: str, body: bytes, memory: int) -> int | EncodeProblem | NeedsMemory:
-        """Put an image into the folder; its bytes there. Raises `CopyStopped`."""
-        wanted = working_bytes(body, self._limits) * (_ENCODED_ANEW if self._reencode else 1)
-        if wanted > memory:
-            return NeedsMemory(wanted)
+    def store(self, category: str, file: str, body: bytes, memory: int) -> int | ImageFailure | NeedsMemory:
+        """Write an image into the folder, with at most `memory` bytes: the size of the file. Raises `CopyStopped`."""
+        needed = working_bytes(body, self._limits) * (_REENCODE_MEMORY if self._reencode else 1)
+        if needed > memory:
+            return NeedsMemory(needed)
         image = normalise(body, self._limits)
         if isinstance(image, Refused):
-            return EncodeProblem("invalid", image.reason, image.detail, image.worth_another_try)
+            return ImageFailure("invalid", image.reason, image.detail, image.worth_another_try)
         data = image.data
         if self._reencode and not image.converted:
             try:
                 with open_photo(body, self._limits.max_pixels) as photo:
                     data = encode_jpeg(decode_upright(photo, body))
-            except Unusable as unusable:  # what only shows when all of it is decoded
-                return EncodeProblem("invalid", unusable.refused.reason, unusable.refused.detail, False)
+            except Unusable as unusable:  # damage that only a full decode detects
+                return ImageFailure("invalid", unusable.refused.reason, unusable.refused.detail, False)
         try:
-            self._folder.put(category, file, data)
+            self._folder.write(category, file, data)
         except PathConflict as error:
-            return EncodeProblem("download", "in_the_way", str(error), False)
+            return ImageFailure("download", "in_the_way", str(error), False)
         return len(data)

@@ -1,21 +1,21 @@
-"""A file in which every image that is not there is named with its reason: `app_<date>.log`.
+"""A log file with every image that was not copied and the reason: `app_<date>.log`.
 
-What is shown while it goes on is `commands/`'s.
+`cli/export_progress.py` shows progress.
 """
 
 import time
 from pathlib import Path
 from typing import TextIO
 
-from unde_catalog.services.export.encode import EncodeProblem
+from unde_catalog.services.export.batches import CopyJob
+from unde_catalog.services.export.encode import ImageFailure
 from unde_catalog.services.export.folder import CopyStopped
-from unde_catalog.services.export.listing import CopyJob
 from unde_catalog.stores.objects.objects import explain
 from unde_catalog.text import printable
 
 
 class FailureLog:
-    """Appends to the day's file in a folder, which is made; a context manager. `CopyStopped` where that can't be."""
+    """Appends to a file per day. A context manager. Creates the folder. Raises `CopyStopped`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -23,22 +23,22 @@ class FailureLog:
         self._day = ""
 
     def __enter__(self) -> "FailureLog":
-        self.write("INFO", "export begins")
+        self.write("INFO", "export started")
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
             self._file.close()
 
-    def failed(self, job: CopyJob, problem: EncodeProblem) -> None:
-        """An image did not get through."""
-        what = "invalid image" if problem.kind == "invalid" else "download failed"
-        place = printable(job.place.partition("?")[0])  # what follows may be a signature
-        said = f"{what}: {job.category}/{job.file}: {problem.reason}: {printable(problem.detail)} ({place})"
-        self.write("WARNING", said)
+    def failed(self, job: CopyJob, failure: ImageFailure) -> None:
+        """Log an image that was not copied."""
+        kind = "invalid image" if failure.kind == "invalid" else "download failed"
+        location = printable(job.location.partition("?")[0])  # the query may contain a signature
+        detail = printable(failure.detail)
+        self.write("WARNING", f"{kind}: {job.category}/{job.file}: {failure.reason}: {detail} ({location})")
 
-    def write(self, level: str, sentence: str) -> None:
-        """A line."""
+    def write(self, level: str, message: str) -> None:
+        """Write one line."""
         now = time.localtime()
         day = time.strftime("%Y-%m-%d", now)
         path = self._folder / f"app_{day}.log"
@@ -48,7 +48,7 @@ class FailureLog:
                     self._file.close()
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._file, self._day = path.open("a", encoding="utf-8", errors="replace", buffering=1), day
-            assert self._file is not None  # opened with the day
-            self._file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S', now)} {level} {sentence}\n")
+            assert self._file is not None  # opened above, at the latest
+            self._file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S', now)} {level} {message}\n")
         except OSError as error:
             raise CopyStopped(explain(error, "writing", str(path))) from None

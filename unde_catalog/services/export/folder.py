@@ -1,7 +1,7 @@
-"""The folder of a local copy: what lies there, and files put there whole or not at all.
+"""The folder of a local copy. Files are written atomically: a file under its final name is always complete.
 
-Everything is reached from the folder itself, without following a link that lies in it. What files are called is
-`names.py`'s; the checkpoint and the journal beside them are `checkpoint.py`'s and `journal.py`'s.
+All access is relative to the open folder and follows no symbolic links inside it. `names.py` names the files,
+`checkpoint.py` and `journal.py` write the two files beside the categories.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from typing import BinaryIO, Self
 from unde_catalog.stores.objects.objects import explain
 
 CHECKPOINT, JOURNAL, UNFINISHED = ".download_checkpoint.json", ".download_journal", ".download_unfinished"
-_KEPT_OPEN = 200  # folders of categories; what more there are is opened for every file
+_MAX_OPEN = 200  # category folders that stay open; others are opened for every file
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _READ = os.O_RDONLY | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -26,19 +26,19 @@ _FOLDER = _READ | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 class CopyStopped(RuntimeError):
-    """The copy can't go on: one sentence that says why and what to do."""
+    """The copy can't continue. The message says why and what to do."""
 
 
 class DiskFull(CopyStopped):
-    """There is no room for more."""
+    """The disk is full."""
 
 
 class PathConflict(Exception):
-    """Something stands where one file, or one category's folder, must be: that item's fault alone."""
+    """Something else exists at the path of one file or category folder. Only that image fails."""
 
 
 class CopyFolder:
-    """A folder that one process at a time fills; a context manager. Its methods are safe in threads."""
+    """A folder that one process at a time can fill. A context manager. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
@@ -46,11 +46,11 @@ class CopyFolder:
         self._root = self._unfinished = self._journal = -1
 
     def __enter__(self) -> Self:
-        with self.told("opening", self.path):
+        with self.os_errors("opening", self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             self._root = os.open(self.path, _READ | os.O_DIRECTORY)
         try:
-            self._take()
+            self._lock()
         except BaseException:
             self.close()
             raise
@@ -60,9 +60,9 @@ class CopyFolder:
         self.close()
 
     def close(self) -> None:
-        """Let another process have the folder."""
+        """Release the folder for other processes."""
         if self._unfinished >= 0:
-            with contextlib.suppress(OSError):  # something may have been left there
+            with contextlib.suppress(OSError):  # it may not be empty
                 os.rmdir(UNFINISHED, dir_fd=self._root)
         for handle in (*self._categories.values(), self._unfinished, self._journal, self._root):
             if handle >= 0:
@@ -72,18 +72,18 @@ class CopyFolder:
 
     @property
     def journal(self) -> int:
-        """The journal's file, open for reading and appending; it is what holds the folder for this process."""
+        """The descriptor of the journal file, for reading and appending. Its lock holds the folder for this process."""
         return self._journal
 
     @property
-    def free(self) -> int:
-        """Bytes that may still be written."""
-        found = os.fstatvfs(self._root)
-        return found.f_bavail * found.f_frsize
+    def free_bytes(self) -> int:
+        """Free bytes on the disk."""
+        status = os.fstatvfs(self._root)
+        return status.f_bavail * status.f_frsize
 
-    def case_matters(self) -> bool:
-        """Whether the file system tells `A` from `a`."""
-        with self.scratch() as (name, _):
+    def is_case_sensitive(self) -> bool:
+        """Whether the file system distinguishes `A` and `a`."""
+        with self.temporary_file() as (name, _):
             try:
                 os.stat(name.upper(), dir_fd=self._unfinished, follow_symlinks=False)
             except FileNotFoundError:
@@ -91,44 +91,44 @@ class CopyFolder:
             return False
 
     def now(self) -> int:
-        """Nanoseconds of the clock that the folder's files are stamped with."""
-        with self.scratch() as (_, file):
+        """The time in nanoseconds, by the clock of the folder's file system."""
+        with self.temporary_file() as (_, file):
             return os.fstat(file.fileno()).st_mtime_ns
 
-    def there(self, category: str, file: str, since: int = 0) -> bool:
-        """Whether a file lies there, not empty, and last changed at `since` (as `now` tells it) or later."""
+    def has(self, category: str, file: str, since: int = 0) -> bool:
+        """Whether a non-empty file exists that was last changed at `since` (see `now`) or later."""
         try:
             handle = self._categories.get(category)
-            if handle is not None:  # one look a file, and nothing else: there are 200,000
-                found = os.stat(file, dir_fd=handle, follow_symlinks=False)
+            if handle is not None:  # the fast path: one stat per file, for 200,000 files
+                status = os.stat(file, dir_fd=handle, follow_symlinks=False)
             else:
                 with self._category(category) as handle:
-                    found = os.stat(file, dir_fd=handle, follow_symlinks=False)
+                    status = os.stat(file, dir_fd=handle, follow_symlinks=False)
         except OSError:
-            return False  # whatever is wrong shows when it is to be written
-        return stat.S_ISREG(found.st_mode) and found.st_size > 0 and found.st_mtime_ns >= since
+            return False  # if it is a real problem, writing reports it
+        return stat.S_ISREG(status.st_mode) and status.st_size > 0 and status.st_mtime_ns >= since
 
-    def put(self, category: str, file: str, data: bytes) -> None:
-        """Write a file and give it its name; `PathConflict`, `DiskFull` or `CopyStopped` where that can't be."""
-        with self.told("writing", self.path / category / file):
+    def write(self, category: str, file: str, data: bytes) -> None:
+        """Write a file atomically. Raises `PathConflict`, `DiskFull` or `CopyStopped`."""
+        with self.os_errors("writing", self.path / category / file):
             name = f"{secrets.token_hex(8)}.part"
             handle = os.open(name, _NEW, 0o666, dir_fd=self._unfinished)
             try:
                 try:
-                    left = memoryview(data)
-                    while left:
-                        left = left[os.write(handle, left) :]
+                    remaining = memoryview(data)
+                    while remaining:
+                        remaining = remaining[os.write(handle, remaining) :]
                 finally:
                     os.close(handle)
-                with self._in_the_way(), self._category(category, make=True) as folder:
+                with self._path_conflicts(), self._category(category, make=True) as folder:
                     os.rename(name, file, src_dir_fd=self._unfinished, dst_dir_fd=folder)
             except BaseException:
-                self._forget(name)
+                self._remove(name)
                 raise
 
-    def read(self, name: str) -> BinaryIO | None:
-        """A file beside the categories, open for reading; None where there is none."""
-        with self.told("reading", self.path / name):
+    def open(self, name: str) -> BinaryIO | None:
+        """Open a file beside the categories for reading. None if it does not exist."""
+        with self.os_errors("reading", self.path / name):
             try:
                 handle = os.open(name, _READ | os.O_NOFOLLOW, dir_fd=self._root)
             except FileNotFoundError:
@@ -136,10 +136,10 @@ class CopyFolder:
             return os.fdopen(handle, "rb")
 
     @contextmanager
-    def scratch(self, keep_as: str | None = None) -> Iterator[tuple[str, BinaryIO]]:
-        """A file of one's own to write and read again; it is kept under this name beside the categories, or goes."""
+    def temporary_file(self, keep_as: str | None = None) -> Iterator[tuple[str, BinaryIO]]:
+        """A temporary file for writing and reading. `keep_as`: at the end it gets this name beside the categories."""
         name = f"scratch-{secrets.token_hex(8)}.part"
-        with self.told("writing", self.path / (keep_as or UNFINISHED)):
+        with self.os_errors("writing", self.path / (keep_as or UNFINISHED)):
             flags = _NEW & ~os.O_WRONLY | os.O_RDWR
             with os.fdopen(os.open(name, flags, 0o666, dir_fd=self._unfinished), "w+b") as file:
                 try:
@@ -148,30 +148,30 @@ class CopyFolder:
                         file.flush()
                         os.rename(name, keep_as, src_dir_fd=self._unfinished, dst_dir_fd=self._root)
                 finally:
-                    self._forget(name)
+                    self._remove(name)
 
-    def set_aside(self, name: str) -> str:
-        """Give a file beside the categories another name, which is told."""
-        aside = f"{name}.{secrets.token_hex(4)}"
-        with self.told("renaming", self.path / name):
-            os.rename(name, aside, src_dir_fd=self._root, dst_dir_fd=self._root)
-        return aside
+    def rename_aside(self, name: str) -> str:
+        """Rename a file beside the categories. Returns the new name."""
+        new_name = f"{name}.{secrets.token_hex(4)}"
+        with self.os_errors("renaming", self.path / name):
+            os.rename(name, new_name, src_dir_fd=self._root, dst_dir_fd=self._root)
+        return new_name
 
-    def _take(self) -> None:
-        """Keep others out, and remove what a killed process has left unfinished."""
-        with self.told("opening", self.path / JOURNAL):
+    def _lock(self) -> None:
+        """Lock the folder, and remove the unfinished files of a killed process."""
+        with self.os_errors("opening", self.path / JOURNAL):
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             self._journal = os.open(JOURNAL, flags, 0o666, dir_fd=self._root)
             try:
                 fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise CopyStopped(
-                    f"another export fills {self.path}: wait for its end, or name another folder"
+                    f"another export is writing to {self.path}: wait for it to finish, or use another folder"
                 ) from None
             except OSError as error:
                 if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):  # file systems without locks
                     raise
-        with self.told("opening", self.path / UNFINISHED):
+        with self.os_errors("opening", self.path / UNFINISHED):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(UNFINISHED, dir_fd=self._root)
             self._unfinished = os.open(UNFINISHED, _FOLDER, dir_fd=self._root)
@@ -181,7 +181,7 @@ class CopyFolder:
 
     @contextmanager
     def _category(self, name: str, make: bool = False) -> Iterator[int]:
-        """The folder of a category, open; OSError for a link, a file or, unless it is to be made, none."""
+        """The descriptor of a category's folder. Raises OSError if it is a link, a file or, without `make`, missing."""
         handle = self._categories.get(name)
         if handle is not None:
             yield handle
@@ -190,7 +190,7 @@ class CopyFolder:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, dir_fd=self._root)
         handle = os.open(name, _FOLDER, dir_fd=self._root)
-        if len(self._categories) < _KEPT_OPEN and self._categories.setdefault(name, handle) == handle:
+        if len(self._categories) < _MAX_OPEN and self._categories.setdefault(name, handle) == handle:
             yield handle
             return
         try:
@@ -198,27 +198,29 @@ class CopyFolder:
         finally:
             os.close(handle)
 
-    def _forget(self, name: str) -> None:
-        with contextlib.suppress(OSError):  # another error says more, and the next start looks again
+    def _remove(self, name: str) -> None:
+        with contextlib.suppress(OSError):  # the first error matters more, and the next run removes the file
             os.unlink(name, dir_fd=self._unfinished)
 
     @contextmanager
-    def _in_the_way(self) -> Iterator[None]:
+    def _path_conflicts(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST):
-                raise PathConflict("a folder, a file or a link stands where another thing must be") from None
+                raise PathConflict("a file, folder or link of another kind exists at this path") from None
             raise
 
     @contextmanager
-    def told(self, doing: str, where: Path) -> Iterator[None]:
-        """Raise what the operating system says as `DiskFull` or `CopyStopped`."""
+    def os_errors(self, doing: str, path: Path) -> Iterator[None]:
+        """Turn an OSError into `DiskFull` or `CopyStopped`. `doing` is part of the message, e.g. "writing"."""
         try:
             yield
         except OSError as error:
             if error.errno in _FULL:
-                raise DiskFull(explain(error, doing, str(where))) from None
+                raise DiskFull(explain(error, doing, str(path))) from None
             if error.errno == errno.ENOENT:
-                raise CopyStopped(f"{doing} {where} failed: {self.path} is gone; is its disk mounted?") from None
-            raise CopyStopped(explain(error, doing, str(where))) from None
+                raise CopyStopped(
+                    f"{doing} {path} failed: {self.path} does not exist any more. Is its disk mounted?"
+                ) from None
+            raise CopyStopped(explain(error, doing, str(path))) from None

@@ -1,6 +1,6 @@
-"""What a list of images hands out: products with the places of their photos, page by page, never all at once.
+"""The interface of an image list: products with the locations of their photos, in pages.
 
-Where a list comes from is `lists.py`'s, what a place is called as a file `names.py`'s.
+`sources.py` implements it. `names.py` names the files.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,19 +12,19 @@ ListName = Literal["database", "api", "bucket", "storage"]
 
 @dataclass(frozen=True, slots=True)
 class ImageItem:
-    """A product: external id, category (None: it has none) and where its photos are, in order.
+    """A product: external id, category (None: it has none) and the locations of its photos, in order.
 
-    A place is what the list's fetcher takes: a URL, or a key of the object store.
+    A location is a URL or an object key, whichever the list's fetcher accepts.
     """
 
     external_id: str
     category: str | None
-    places: tuple[str, ...]
+    locations: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadableItem:
-    """An item of a list that names no product. `missed`: there may be an image that is wanted."""
+    """An item without a readable product. `missed`: it may have an image that belongs in the copy."""
 
     reason: str
     missed: bool
@@ -34,14 +34,14 @@ Item = ImageItem | UnreadableItem
 
 
 class ImageList(Protocol):
-    """A list of products with images. Its methods block, and are called from one thread."""
+    """A list of products with images. Its methods block and are called from one thread."""
 
     limit_counts: Literal["images", "products"]
 
     def total(self) -> int | None:
-        """How many of `limit_counts` there are, None where that is not known before the end."""
+        """The number of `limit_counts`. None if it is unknown before the end."""
         ...
 
     def pages(self) -> Iterator[Sequence[Item]]:
-        """All of it; what is raised is one sentence."""
+        """All pages. The message of an exception is shown to the user."""
         ...

@@ -1,7 +1,7 @@
-"""The journal of a copy: what became of each product since the last checkpoint, line by line, as it happens.
+"""The journal of a copy: the result of each product since the last checkpoint, one line each.
 
-A killed process leaves it behind, and the next one goes on with it. The checkpoint that is made of it is
-`checkpoint.py`'s. What is lost of it costs nothing: the files themselves say what is there.
+A run that was killed leaves its journal to the next run. `checkpoint.py` merges it into the checkpoint. Losing it is
+harmless: the files themselves show what exists.
 """
 
 import json
@@ -12,100 +12,100 @@ from dataclasses import dataclass
 
 from unde_catalog.services.export.folder import JOURNAL, CopyFolder
 
-_LOST_AFTER = 86_400.0  # seconds after which nobody goes on with a refresh that was broken off
-_AT_ONCE = 64_000  # bytes in memory before they are written
+_EXPIRES = 86_400.0  # seconds after which an interrupted refresh is not resumed
+_BUFFER_BYTES = 64_000
 
 
 @dataclass(frozen=True, slots=True)
 class RunStart:
-    """A run: `refresh` names what is fetched anew (None: only what is missing), `at` when that began (nanoseconds)."""
+    """The start of a run. `refresh`: identifies a refresh (None: an ordinary run). `at`: its start, in nanoseconds."""
 
     refresh: str | None
     at: int
 
 
-def line(done: bool, external_id: str) -> bytes:
-    """A product's line: all of its photos that are wanted are there, or some failed."""
-    return (b"+" if done else b"-") + encoded(external_id) + b"\n"
+def journal_line(complete: bool, external_id: str) -> bytes:
+    """The line of a product. `complete`: all of its images were copied."""
+    return (b"+" if complete else b"-") + encode_id(external_id) + b"\n"
 
 
-def encoded(external_id: str) -> bytes:
-    """An id as it stands in the journal and in the checkpoint: JSON, in one line."""
+def encode_id(external_id: str) -> bytes:
+    """An external id as it is written in the journal and the checkpoint: JSON on one line."""
     return json.dumps(external_id).encode()
 
 
 class RunJournal:
-    """A folder's journal; appended to by one thread. `CopyStopped` where it can't be written."""
+    """A folder's journal. One thread appends to it. Raises `CopyStopped`."""
 
     def __init__(self, folder: CopyFolder) -> None:
         self._folder, self._handle = folder, folder.journal
-        self._waiting: list[bytes] = []
-        self._size = 0
-        self._read_to = 0  # what lies before is in the checkpoint
+        self._buffer: list[bytes] = []
+        self._buffered_bytes = 0
+        self._saved_to = 0  # the checkpoint has everything before this position
 
-    def left_over(self) -> RunStart | None:
-        """How the last run began, if it did not come to its end; a line that it had not finished goes."""
-        found = os.fstat(self._handle)
-        size, stale = found.st_size, time.time() - found.st_mtime > _LOST_AFTER
-        last = max(0, size - _AT_ONCE)
-        whole = last + os.pread(self._handle, size - last, last).rfind(b"\n") + 1
-        os.ftruncate(self._handle, whole)
-        head = os.pread(self._handle, _AT_ONCE, 0).partition(b"\n")[0]
+    def unfinished(self) -> RunStart | None:
+        """The start of the last run, if it was interrupted. Removes a last line that was cut off."""
+        status = os.fstat(self._handle)
+        size, expired = status.st_size, time.time() - status.st_mtime > _EXPIRES
+        tail = max(0, size - _BUFFER_BYTES)
+        last_line_end = tail + os.pread(self._handle, size - tail, tail).rfind(b"\n") + 1
+        os.ftruncate(self._handle, last_line_end)
+        header = os.pread(self._handle, _BUFFER_BYTES, 0).partition(b"\n")[0]
         try:
-            said = json.loads(head) if head.startswith(b"{") else {}
-            at, refresh = said.get("at"), said.get("refresh")
+            fields = json.loads(header) if header.startswith(b"{") else {}
+            at, refresh = fields.get("at"), fields.get("refresh")
         except ValueError:
             return None
         if not isinstance(at, int) or not (refresh is None or isinstance(refresh, str)):
             return None
-        return None if stale else RunStart(refresh, at)
+        return None if expired else RunStart(refresh, at)
 
-    def begin(self, begun: RunStart) -> None:
-        """Begin anew; what was in it has to be in the checkpoint."""
-        self.end()
-        self._write(memoryview(json.dumps({"refresh": begun.refresh, "at": begun.at}).encode() + b"\n"))
-        self._read_to = os.fstat(self._handle).st_size
+    def start(self, start: RunStart) -> None:
+        """Start a new journal. The checkpoint must have the lines of the old one."""
+        self.clear()
+        self._write(memoryview(json.dumps({"refresh": start.refresh, "at": start.at}).encode() + b"\n"))
+        self._saved_to = os.fstat(self._handle).st_size
 
-    def end(self) -> None:
-        """Empty it."""
-        self._waiting.clear()
-        self._size = self._read_to = 0
+    def clear(self) -> None:
+        """Empty the journal."""
+        self._buffer.clear()
+        self._buffered_bytes = self._saved_to = 0
         os.ftruncate(self._handle, 0)
 
     def add(self, lines: bytes) -> None:
-        """Add whole lines; they are in the file after the next `flush` at the latest."""
-        self._waiting.append(lines)
-        self._size += len(lines)
-        if self._size >= _AT_ONCE:
+        """Add complete lines. They are buffered until `flush`."""
+        self._buffer.append(lines)
+        self._buffered_bytes += len(lines)
+        if self._buffered_bytes >= _BUFFER_BYTES:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits."""
-        data = memoryview(b"".join(self._waiting))
-        self._waiting.clear()
-        self._size = 0
+        """Write the buffered lines."""
+        data = memoryview(b"".join(self._buffer))
+        self._buffer.clear()
+        self._buffered_bytes = 0
         self._write(data)
 
-    def since_checkpoint(self) -> tuple[int, int]:
-        """Where the lines begin and end that are not in the checkpoint yet, after a `flush`."""
-        return self._read_to, os.fstat(self._handle).st_size
+    def unsaved(self) -> tuple[int, int]:
+        """The start and end position of the flushed lines that the checkpoint does not have."""
+        return self._saved_to, os.fstat(self._handle).st_size
 
-    def is_in_checkpoint(self, end: int) -> None:
-        """All before `end` is."""
-        self._read_to = end
+    def mark_saved(self, end: int) -> None:
+        """Record that the checkpoint has everything before `end`."""
+        self._saved_to = end
 
     def lines(self, begin: int, end: int) -> Iterator[bytes]:
-        """The products' lines between two places, oldest first, without their ends."""
+        """The products' lines between two positions, oldest first, without line ends."""
         rest = b""
         while begin < end:
             piece = os.pread(self._handle, min(1 << 18, end - begin), begin)
             if not piece:
                 return
             begin += len(piece)
-            *whole, rest = (rest + piece).split(b"\n")
-            yield from (one for one in whole if one[:1] in (b"+", b"-"))
+            *complete, rest = (rest + piece).split(b"\n")
+            yield from (line for line in complete if line[:1] in (b"+", b"-"))
 
     def _write(self, data: memoryview) -> None:
-        with self._folder.told("writing", self._folder.path / JOURNAL):
+        with self._folder.os_errors("writing", self._folder.path / JOURNAL):
             while data:
                 data = data[os.write(self._handle, data) :]

@@ -1,6 +1,6 @@
-"""One export from its beginning to its end: the folder, what an earlier run left there, the list, the copying.
+"""Runs one export: locks the folder, recovers an interrupted run, and copies the images of the list.
 
-Nothing is shown here, and no store is opened: that is `cli/export.py`'s.
+`cli/export.py` opens the backends and shows the progress.
 """
 
 import asyncio
@@ -15,98 +15,101 @@ from pathlib import Path
 from typing import Literal
 
 from unde_catalog.services.export import checkpoint
-from unde_catalog.services.export.copying import Copying, CopyOptions, Fetch, TellFailed
+from unde_catalog.services.export.batches import BatchReader, ExportFilter
+from unde_catalog.services.export.copier import Copier, CopyOptions, Fetch, OnFailure, OnProgress
 from unde_catalog.services.export.encode import Encoder
-from unde_catalog.services.export.figures import ExportTotals
 from unde_catalog.services.export.folder import CopyFolder
 from unde_catalog.services.export.image_list import ImageList, ListName
 from unde_catalog.services.export.journal import RunJournal, RunStart
-from unde_catalog.services.export.listing import ExportFilter, ImageListing
+from unde_catalog.services.export.totals import ExportTotals
 from unde_catalog.stages.photos.image import DEFAULT_LIMITS, ImageLimits
 
-ExportResult = Literal["whole", "interrupted", "terminated"]
+ExportResult = Literal["completed", "interrupted", "terminated"]
+OnMessage = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
-    """What is wanted: `anew` fetches also what lies there, `reencode` encodes also what could stay as it is."""
+class ExportConfig:
+    """`refresh`: download existing files again. `reencode`: also encode plain JPEGs, which are otherwise kept."""
 
     output: Path
     source: ListName
-    choice: ExportFilter
-    anew: bool = False
+    selection: ExportFilter
+    refresh: bool = False
     reencode: bool = False
     limits: ImageLimits = DEFAULT_LIMITS
     options: CopyOptions = CopyOptions()
 
     @property
-    def refresh(self) -> str | None:
-        """The name of what is fetched anew, so that one that was broken off is known again; None: nothing is."""
-        choice = self.choice
-        wanted = [self.source, choice.brand, choice.category, choice.limit, choice.all_photos, self.reencode]
-        return json.dumps(wanted) if self.anew else None
+    def refresh_id(self) -> str | None:
+        """Identifies a refresh, so that an interrupted one can be resumed. None without `refresh`."""
+        selection = self.selection
+        fields = [
+            self.source, selection.brand, selection.category, selection.limit, selection.all_photos, self.reencode,
+        ]  # fmt: skip
+        return json.dumps(fields) if self.refresh else None
 
 
 async def export(
-    wanted: Export,
+    config: ExportConfig,
     images: ImageList,
     fetch: Fetch,
-    figures: ExportTotals,
+    totals: ExportTotals,
     *,
-    look: Callable[[ExportTotals], None] = lambda figures: None,
-    note: Callable[[str], None] = lambda sentence: None,
-    tell_failed: TellFailed = lambda job, problem: None,
+    on_progress: OnProgress = lambda totals: None,
+    on_message: OnMessage = lambda message: None,
+    on_failure: OnFailure = lambda job, failure: None,
 ) -> ExportResult:
-    """Fill the folder; how far it is stands in `figures`. Raises `CopyStopped`, and what list and fetcher raise.
+    """Fill the folder and count in `totals`. Raises `CopyStopped` and what the list and `fetch` raise.
 
-    SIGINT and SIGTERM end it soon, with all saved; a second one ends the process.
+    SIGINT and SIGTERM save the progress and stop the export. A second signal ends the process at once.
     """
-    with CopyFolder(wanted.output) as folder:
+    with CopyFolder(config.output) as folder:
         journal = RunJournal(folder)
-        begun = _begin(folder, journal, wanted.refresh, note)
-        maker = Encoder(folder, wanted.limits, reencode=wanted.reencode)
-        copying = Copying(folder, journal, fetch, maker, wanted.options, figures, tell_failed)
-        listing = ImageListing(images, folder, wanted.choice, begun.at if wanted.anew else 0)
-        with _signals(copying) as came:
-            whole = await copying.run(listing, begun, look)
-    if whole:
-        return "whole"
-    return "terminated" if signal.SIGTERM in came else "interrupted"
+        start = _start(folder, journal, config.refresh_id, on_message)
+        encoder = Encoder(folder, config.limits, reencode=config.reencode)
+        copier = Copier(folder, journal, fetch, encoder, config.options, totals, on_failure)
+        batches = BatchReader(images, folder, config.selection, start.at if config.refresh else 0)
+        with _stop_on_signals(copier) as received:
+            completed = await copier.run(batches, start, on_progress)
+    if completed:
+        return "completed"
+    return "terminated" if signal.SIGTERM in received else "interrupted"
 
 
-def _begin(folder: CopyFolder, journal: RunJournal, refresh: str | None, note: Callable[[str], None]) -> RunStart:
-    """Bring what earlier runs left into the checkpoint; how this one begins, or goes on."""
-    left = journal.left_over()
-    if said := checkpoint.adopt(folder):
-        note(said)
-    begin, end = journal.since_checkpoint()
+def _start(folder: CopyFolder, journal: RunJournal, refresh_id: str | None, on_message: OnMessage) -> RunStart:
+    """Merge the journal of earlier runs into the checkpoint. Resumes an interrupted refresh."""
+    unfinished = journal.unfinished()
+    if message := checkpoint.convert_foreign(folder):
+        on_message(message)
+    begin, end = journal.unsaved()
     if end > begin:
         checkpoint.save(folder, journal.lines(begin, end), time.time())
-    begun = RunStart(refresh, folder.now())
-    if left is not None and refresh is not None and left.refresh == refresh:
-        began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(left.at / 1e9))
-        note(f"going on with the run that began at {began}: what it has fetched is not fetched again")
-        begun = left
-    journal.begin(begun)
-    return begun
+    start = RunStart(refresh_id, folder.now())
+    if unfinished is not None and refresh_id is not None and unfinished.refresh == refresh_id:
+        started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(unfinished.at / 1e9))
+        on_message(f"Resuming the run that started at {started}. Its downloads are not repeated.")
+        start = unfinished
+    journal.start(start)
+    return start
 
 
 @contextmanager
-def _signals(copying: Copying) -> Iterator[set[int]]:
-    """Which of the two signals came; they stop the copying, and the second ends the process."""
-    loop, came = asyncio.get_running_loop(), set[int]()
+def _stop_on_signals(copier: Copier) -> Iterator[set[int]]:
+    """SIGINT and SIGTERM stop the copier, and a second one ends the process. Yields the signals received."""
+    loop, received = asyncio.get_running_loop(), set[int]()
 
     def stop(number: int) -> None:
-        if came:
-            os._exit(128 + number)  # whole files are what lies there, whenever it ends
-        came.add(number)
-        copying.stop()
+        if received:
+            os._exit(128 + number)  # safe at any time: files under their final names are complete
+        received.add(number)
+        copier.stop()
 
     numbers = (signal.SIGINT, signal.SIGTERM)
     for number in numbers:
         loop.add_signal_handler(number, stop, number)
     try:
-        yield came
+        yield received
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)

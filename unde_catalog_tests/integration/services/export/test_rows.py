@@ -11,13 +11,13 @@ FIRST = ExportSelection("zara", None, "uncategorized", 1)
 
 
 @pytest.mark.parametrize("analyzed", [False, True])
-def test_a_page_is_read_off_an_index_however_little_is_known_of_the_table(db: Database, analyzed: bool) -> None:
+def test_a_page_uses_an_index_with_and_without_statistics(db: Database, analyzed: bool) -> None:
     add_products(db, 5_000)
     add_products(db, 5_000, "oysho")
     if analyzed:
         execute(db, "ANALYZE raw_products")
     with db.transaction() as cursor:
-        export_rows.page(cursor, FIRST, 0)  # it says how it wants to be planned, for all of the transaction
+        export_rows.page(cursor, FIRST, 0)  # sets planner options for the whole transaction
         values = {**FIRST.values(), "after": 2_500, "page": 1_000}
         cursor.execute(f"EXPLAIN {export_rows.PAGE_QUERY}".encode(), values)
         plan = "\n".join(row["QUERY PLAN"] for row in cursor.fetchall())
@@ -26,7 +26,7 @@ def test_a_page_is_read_off_an_index_however_little_is_known_of_the_table(db: Da
     assert "Seq Scan on raw_products" not in plan
 
 
-def test_pages_hold_every_active_product_of_the_brand_once(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_contain_every_active_product_of_the_brand_once(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export_rows, "PAGE", 3)
     ids = add_products(db, 10)
     add_products(db, 2, "oysho")
@@ -36,28 +36,33 @@ def test_pages_hold_every_active_product_of_the_brand_once(db: Database, monkeyp
         assert len(rows) <= 3
         found += [row.id for row in rows]
         after = rows[-1].id
-    assert found == [one for one in ids if one != ids[4]]
+    assert found == [product for product in ids if product != ids[4]]
     assert db.run(export_rows.count, ALL) == 9
 
 
 @pytest.mark.parametrize(
-    ("named", "ours", "all_photos", "first"),
+    ("original_urls", "stored_urls", "all_photos", "first"),
     [
         (["a", "b"], None, ["a", "b"], ["a"]),
-        (["a"], ["ours"], ["a"], ["a"]),
-        ([], ["ours", "too"], ["ours", "too"], ["ours"]),
+        (["a"], ["stored"], ["a"], ["a"]),
+        ([], ["stored", "too"], ["stored", "too"], ["stored"]),
         ([], None, [], []),
-        ("a", None, ["a"], ["a"]),  # other systems write here, too
+        ("a", None, ["a"], ["a"]),  # other systems may write other JSON
         ({"url": "a"}, None, [], []),
         (["a", None, 7, ""], None, ["a"], ["a"]),
-        (None, ["ours"], ["ours"], ["ours"]),
+        (None, ["stored"], ["stored"], ["stored"]),
     ],
 )
-def test_photos_are_those_that_the_source_names_else_our_own(
-    db: Database, named: object, ours: object, all_photos: list[object], first: list[object]
+def test_photos_are_the_original_urls_else_the_stored_ones(
+    db: Database, original_urls: object, stored_urls: object, all_photos: list[object], first: list[object]
 ) -> None:
     add_products(db, 1)
-    execute(db, "UPDATE raw_products SET original_image_urls = %s, image_urls = %s", Jsonb(named), Jsonb(ours))
+    execute(
+        db,
+        "UPDATE raw_products SET original_image_urls = %s, image_urls = %s",
+        Jsonb(original_urls),
+        Jsonb(stored_urls),
+    )
     assert list(db.run(export_rows.page, ALL, 0)[0].urls) == all_photos
     assert list(db.run(export_rows.page, FIRST, 0)[0].urls) == first
     assert db.run(export_rows.count, FIRST) == len(first)

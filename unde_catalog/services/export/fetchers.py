@@ -1,6 +1,6 @@
-"""How an image is fetched from where its list says that it is: a URL, or a key of our own object store.
+"""Fetches an image from its location: a URL, or a key of the object store.
 
-How a download behaves is `net/`'s.
+`net/` defines how downloads behave.
 """
 
 import asyncio
@@ -9,17 +9,17 @@ from urllib.parse import urlsplit
 from unde_catalog.net.download import Downloader, DownloadPolicy
 from unde_catalog.net.responses import Downloaded, DownloadFailed
 from unde_catalog.net.url_policy import UrlPolicy
-from unde_catalog.services.export.copying import Fetch
+from unde_catalog.services.export.copier import Fetch
 from unde_catalog.settings.environment import BrandSettings, Settings
 from unde_catalog.settings.s3 import S3Settings, is_private
 from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore
 
 
-def downloader(settings: Settings, brand: BrandSettings, parallel: int) -> Downloader:
-    """Downloads a brand's photos with its proxy and manners, `parallel` at once from a host."""
+def brand_downloader(settings: Settings, brand: BrandSettings, parallel: int) -> Downloader:
+    """Downloads a brand's photos with its proxy and rate limits. `parallel`: concurrent downloads per host."""
     proxy = brand.proxy_url
     return Downloader(
-        _manners(settings, brand, parallel),
+        _download_policy(settings, brand, parallel),
         UrlPolicy(hosts=brand.photo_hosts if proxy else None, any_host=settings.photo_allow_private_hosts),
         proxy_url=proxy.get_secret_value() if proxy else None,
         proxy_ca_bundle=settings.proxy_ca_bundle,
@@ -27,27 +27,28 @@ def downloader(settings: Settings, brand: BrandSettings, parallel: int) -> Downl
 
 
 def bucket_downloader(settings: Settings, brand: BrandSettings, parallel: int, s3: S3Settings) -> Downloader:
-    """Downloads from one bucket, which may be in a private network; no proxy, as for its list."""
-    where = urlsplit(s3.base_url)
-    near = settings.photo_allow_private_hosts or is_private(where.hostname or "")
-    return Downloader(_manners(settings, brand, parallel), UrlPolicy(hosts=(where.netloc.lower(),), any_host=near))
+    """Downloads from one bucket without a proxy. The bucket may be in a private network."""
+    url = urlsplit(s3.base_url)
+    any_host = settings.photo_allow_private_hosts or is_private(url.hostname or "")
+    policy = UrlPolicy(hosts=(url.netloc.lower(),), any_host=any_host)
+    return Downloader(_download_policy(settings, brand, parallel), policy)
 
 
-def stored(store: ObjectStore, parallel: int) -> Fetch:
-    """Reads objects of our own store, `parallel` at once."""
+def object_fetcher(store: ObjectStore, parallel: int) -> Fetch:
+    """Reads objects of the object store. `parallel`: concurrent reads."""
     slots = asyncio.Semaphore(parallel)
 
-    async def fetch(key: str, deadline: float, owner: str) -> Downloaded | DownloadFailed:
+    async def fetch(key: str, deadline: float, external_id: str) -> Downloaded | DownloadFailed:
         async with slots:
             try:
                 return Downloaded(await store.get_async(key))
             except ObjectMissing:
-                return DownloadFailed("no_object", "the object is gone", "gone")
+                return DownloadFailed("no_object", "the object does not exist", "gone")
 
     return fetch
 
 
-def _manners(settings: Settings, brand: BrandSettings, parallel: int) -> DownloadPolicy:
+def _download_policy(settings: Settings, brand: BrandSettings, parallel: int) -> DownloadPolicy:
     return DownloadPolicy(
         slots=parallel,
         delay_min=brand.download_delay_min,

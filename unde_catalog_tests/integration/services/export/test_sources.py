@@ -7,47 +7,45 @@ from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.directory import directory_store
 from unde_catalog.stores.objects.keys import original_key
 from unde_catalog_tests.support.due import execute
-from unde_catalog_tests.support.exports import GREEN, RED, Market, checkpoint, files, market
+from unde_catalog_tests.support.exports import GREEN, RED, Marketplace, checkpoint, files, open_marketplace
 from unde_catalog_tests.support.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, running_rclone
 from unde_catalog_tests.support.servers import Sandbox
 
 
 @pytest.fixture
-def bakai(db: Database, tmp_path: Path) -> Iterator[Market]:
-    with market(db, tmp_path) as opened:
+def bakai(db: Database, tmp_path: Path) -> Iterator[Marketplace]:
+    with open_marketplace(db, tmp_path) as opened:
         yield opened
 
 
 @pytest.fixture
-def sandbox(start_sandbox: Callable[..., Sandbox], bakai: Market) -> Sandbox:
-    """The sandbox plays BakaiMarket."""
+def sandbox(start_sandbox: Callable[..., Sandbox], bakai: Marketplace) -> Sandbox:
+    """The sandbox in place of BakaiMarket."""
     running = start_sandbox()
     bakai.environment = {**running.environment, **bakai.environment}
     return running
 
 
-def test_the_api_is_copied_without_a_database(bakai: Market, sandbox: Sandbox) -> None:
+def test_the_api_list_needs_no_database(bakai: Marketplace, sandbox: Sandbox) -> None:
     del bakai.environment["STAGING_DB_URL"]
-    ran = bakai.export("--from", "api", "--limit", "5", "--json")
-    assert ran.code == 0, ran.err
-    assert (ran.figures["total"], ran.figures["downloaded"]) == (5, 5)
+    result = bakai.export("--from", "api", "--limit", "5", "--json")
+    assert result.code == 0, result.err
+    assert (result.totals["total"], result.totals["downloaded"]) == (5, 5)
     assert len(files(bakai.copy)) == 5
     assert not (bakai.folder / "home" / "postgres").exists()
     assert all(name.partition("/")[2].startswith("bakai_") for name in files(bakai.copy))
     again = bakai.export("--from", "api", "--limit", "5", "--json")
-    assert (again.figures["downloaded"], again.figures["already_there"]) == (0, 5)
+    assert (again.totals["downloaded"], again.totals["already_there"]) == (0, 5)
 
 
-def test_wrong_keys_of_the_api_are_told_in_a_sentence(bakai: Market, sandbox: Sandbox) -> None:
-    ran = bakai.export("--from", "api", BAKAI_CDN_SECRET_KEY="wrong")
-    assert ran.code == 1
-    assert "BAKAI_CDN_SECRET_KEY" in ran.err
-    assert "Traceback" not in ran.err
+def test_wrong_api_keys_are_one_line(bakai: Marketplace, sandbox: Sandbox) -> None:
+    result = bakai.export("--from", "api", BAKAI_CDN_SECRET_KEY="wrong")
+    assert result.code == 1
+    assert "BAKAI_CDN_SECRET_KEY" in result.err
+    assert "Traceback" not in result.err
 
 
-def test_a_private_bucket_is_copied_with_its_keys_into_the_categories_that_staging_knows(
-    bakai: Market, tmp_path: Path
-) -> None:
+def test_a_private_bucket_uses_signed_urls_and_categories_of_staging(bakai: Marketplace, tmp_path: Path) -> None:
     bakai.add(2, GREEN, category="bags")
     with running_rclone(tmp_path / "s3") as rclone:
         for key in ("products/1/1.jpg", "products/1/2.jpg", "products/2/10.jpg", "products/2/2.jpg", "toys/3/1.jpg"):
@@ -59,17 +57,17 @@ def test_a_private_bucket_is_copied_with_its_keys_into_the_categories_that_stagi
             "BAKAI_S3_ENDPOINT": rclone.url, "BAKAI_S3_BUCKET": BUCKET,
             "BAKAI_S3_ACCESS_KEY": ACCESS_KEY, "BAKAI_S3_SECRET_KEY": SECRET_KEY, "PHOTO_ALLOW_PRIVATE_HOSTS": "false",
         }  # fmt: skip
-        ran = bakai.export("--from", "bucket", **environment)
-        assert ran.code == 0, ran.err
+        result = bakai.export("--from", "bucket", **environment)
+        assert result.code == 0, result.err
         assert files(bakai.copy) == {
             "uncategorized/bakai_1.jpg": RED, "bags/bakai_2.jpg": GREEN, "toys/bakai_3.jpg": RED,
         }  # fmt: skip
-        assert SECRET_KEY not in ran.out + ran.err
+        assert SECRET_KEY not in result.out + result.err
         assert bakai.export("--from", "bucket", "--all-photos", **environment).code == 0
     assert files(bakai.copy)["bags/bakai_2_2.jpg"] == RED
 
 
-def test_our_own_objects_are_copied_for_any_brand_without_asking_its_host(bakai: Market, db: Database) -> None:
+def test_the_object_store_can_be_copied_for_any_brand(bakai: Marketplace, db: Database) -> None:
     store = directory_store(bakai.folder / "home" / "objects")
     for external_id, n, photo in (("7", 10, RED), ("7", 2, GREEN), ("a/b", 1, RED), ("nobody", 1, RED)):
         store.put(original_key("zara", external_id, n), photo, "image/jpeg")
@@ -82,19 +80,19 @@ def test_our_own_objects_are_copied_for_any_brand_without_asking_its_host(bakai:
         " SELECT id, 1, 'x', 'stored', %s, now() FROM raw_products WHERE external_id = 'a/b'",
         original_key("zara", "a/b", 1),
     )
-    ran = bakai.export("--brand", "zara", "--from", "storage", "--all-photos")
-    assert ran.code == 0, ran.err
-    found = files(bakai.copy)
-    odd = next(name for name in found if name.startswith("dresses/a_b~"))
-    assert found == {
-        "dresses/7.jpg": GREEN, "dresses/7_2.jpg": RED, odd: RED, "uncategorized/nobody.jpg": RED,
+    result = bakai.export("--brand", "zara", "--from", "storage", "--all-photos")
+    assert result.code == 0, result.err
+    copied = files(bakai.copy)
+    encoded = next(name for name in copied if name.startswith("dresses/a_b~"))
+    assert copied == {
+        "dresses/7.jpg": GREEN, "dresses/7_2.jpg": RED, encoded: RED, "uncategorized/nobody.jpg": RED,
     }  # fmt: skip
     assert checkpoint(bakai.copy) == (["7", "a/b", "nobody"], [])
-    assert bakai.asked() == []
+    assert bakai.requested() == []
 
 
-def test_a_brand_of_which_nothing_is_stored_is_told(bakai: Market) -> None:
+def test_a_brand_without_stored_objects_is_reported(bakai: Marketplace) -> None:
     directory_store(bakai.folder / "home" / "objects")
-    ran = bakai.export("--brand", "oysho", "--from", "storage")
-    assert ran.code == 1
-    assert "there is nothing below originals/oysho" in ran.err
+    result = bakai.export("--brand", "oysho", "--from", "storage")
+    assert result.code == 1
+    assert "there are no objects below originals/oysho" in result.err
