@@ -1,4 +1,4 @@
-"""`unde-catalog doctor`: the table, or JSON, of what can be reached."""
+"""`unde-catalog doctor`: prints the check of every service as a table or as JSON."""
 
 import contextlib
 import json
@@ -23,31 +23,33 @@ _MARKS = {"green": "✓", "yellow": "!", "red": "✗"}
 
 
 def doctor_command(
-    as_json: Annotated[bool, typer.Option("--json", help="For programs: one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")] = False,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", metavar="NAME", help="Only this service, or all of its kind (apify); can be repeated."),
+        typer.Option(
+            "--only", metavar="NAME", help="Check only this service, or all of a kind such as apify; repeatable."
+        ),
     ] = None,
 ) -> None:
-    """Ask every service for one real, harmless, free thing, all at once, and say what to set where that fails.
+    """Check every service with one harmless, free request, and name the settings to change.
 
-    Green (✓): it works. Yellow (!): not configured, and what stands in for it; or worth a look, and work goes on.
-    Red (✗): what needs it can't work. It takes some ten seconds at the most, when a service hangs.
+    Green (✓): it works. Yellow (!): not configured, or it works with a remark. Red (✗): work that needs it fails.
+    All checks run at once and take at most ten seconds.
 
-    Nothing is started, billed or left behind: a small object and an event of Dagster's are written and deleted again.
-    The exit code is 0 unless a line is red, then 1. Secrets never show.
+    Nothing is started or billed. A test object and an event of Dagster's are written and deleted again.
+    Exits with 1 if a line is red. Secrets are never printed.
     """
-    # Here, as Dagster and Apify's client take a second to import and are wanted only now.
+    # Imported here, because Dagster and Apify's client take a second to import.
     from unde_catalog.operations.doctor.run import run_checks
-    from unde_catalog.operations.doctor.services import all_checks, chosen
+    from unde_catalog.operations.doctor.services import all_checks, select_checks
     from unde_catalog.settings.redaction import Secrets
 
-    logging.disable()  # what libraries say of their tries is told in a line, and without secrets
-    settings, people = load_settings(), load_user_media_settings()
+    logging.disable()  # the lines report the errors of libraries, without secrets
+    settings, user_media = load_settings(), load_user_media_settings()
     with Backends(settings) as backends:
-        checks = chosen(all_checks(settings, people, backends), only or [])
-        with contextlib.nullcontext() if as_json else _console.status("asking all services ..."):
-            diagnosis = run_checks(checks, Secrets(settings, people))
+        checks = select_checks(all_checks(settings, user_media, backends), only or [])
+        with contextlib.nullcontext() if as_json else _console.status("checking all services ..."):
+            diagnosis = run_checks(checks, Secrets(settings, user_media))
     if as_json:
         print(json.dumps({"well": diagnosis.well, "services": [line.as_dict() for line in diagnosis.lines]}))
     else:
@@ -55,7 +57,7 @@ def doctor_command(
     code = 0 if diagnosis.well else 1
     if diagnosis.hung:
         sys.stdout.flush()
-        os._exit(code)  # Python's own end would wait for threads of libraries, as for a look-up of a host's name
+        os._exit(code)  # a normal exit would wait for threads of libraries, such as a DNS lookup
     raise typer.Exit(code)
 
 
@@ -64,14 +66,14 @@ def _show(diagnosis: "Diagnosis") -> None:
     table.columns[2].justify = "right"
     table.columns[3].overflow = "fold"
     for line in diagnosis.lines:
-        told = Text(line.said)
-        for name, wants in line.wants.items():
+        message = Text(line.message)
+        for name, expected in line.expected.items():
             if line.state == "red":
-                told.append(f"\nset {name}", style="bold").append(f": {wants}")
+                message.append(f"\nset {name}", style="bold").append(f": {expected}")
             else:
-                told.append(f"; {name}: {wants}", style="dim")
+                message.append(f"; {name}: {expected}", style="dim")
         took = "" if line.milliseconds is None else f"{line.milliseconds:,}"
-        table.add_row(Text(_MARKS[line.state], line.state), Text(line.service, line.state), took, told)
+        table.add_row(Text(_MARKS[line.state], line.state), Text(line.service, line.state), took, message)
     _console.print(table)
     counts = {state: sum(line.state == state for line in diagnosis.lines) for state in _MARKS}
     _console.print(", ".join(f"{count} {state}" for state, count in counts.items() if count) + ".", highlight=False)

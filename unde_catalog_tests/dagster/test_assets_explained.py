@@ -9,7 +9,7 @@ from unde_catalog.backends import Backends
 from unde_catalog.definitions import build_definitions
 from unde_catalog.defs.assets.metadata import READ_ON, TABLES
 from unde_catalog.defs.assets.tables import LINEAGE, ROWS
-from unde_catalog.operations.doctor.services import all_checks, chosen
+from unde_catalog.operations.doctor.services import all_checks, select_checks
 from unde_catalog.settings.environment import load_settings, load_user_media_settings
 from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.dagster.runs import metadata
@@ -145,7 +145,7 @@ def test_what_descriptions_send_people_to_is_there(tmp_path: Path) -> None:
         words = (spec.description or "").replace("`", " ").split()
         for word, following in zip(words, words[1:], strict=False):
             if word == "--only":
-                assert chosen(checks, [following]), name
+                assert select_checks(checks, [following]), name
 
 
 def test_a_materialization_tells_rows_and_the_lineage_of_columns(materialize, db: Database) -> None:

@@ -1,4 +1,4 @@
-"""Every service that `unde-catalog doctor` asks, running and healthy, for tests that take one of them away."""
+"""Every service that `unde-catalog doctor` checks, running and healthy, for tests that break one of them."""
 
 import json
 import shutil
@@ -35,7 +35,7 @@ REDIS_PASSWORD = "redis-planted-password"
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The environment for them all, and the photo host behind the proxy."""
+    """The environment with all services, and the URL of a photo behind the proxy."""
 
     environment: dict[str, str]
     photo_url: str
@@ -43,7 +43,7 @@ class Services:
 
 @contextmanager
 def healthy_services(server: Server, folder: Path) -> Iterator[Services]:
-    """All of them but the staging database, which every test has of its own."""
+    """All services except the staging database, because every test has its own."""
     with ExitStack() as stack:
         sandbox = stack.enter_context(running_sandbox(folder / "sandbox"))
         (folder / "s3" / PRIVATE_BUCKET).mkdir(parents=True)
@@ -53,13 +53,13 @@ def healthy_services(server: Server, folder: Path) -> Iterator[Services]:
         proxy = stack.enter_context(running_proxy(folder / "proxy"))
         redis = stack.enter_context(_redis(folder / "redis"))
         photos = stack.enter_context(far_side())
-        photos.answer("/", reply(b"a shop", "403 Forbidden"))
+        photos.answer("/", reply(b"a store", "403 Forbidden"))
         production, dagster = (server.new_database(migrated=False) for _ in range(2))
         dagster = server.past_poolers(dagster)
         PRODUCTION.upgrade(production)
         stack.callback(server.drop, production)
         stack.callback(server.drop, dagster)
-        DagsterPostgresStorage(dagster)  # makes its tables
+        DagsterPostgresStorage(dagster)  # creates its tables
         home = folder / "dagster"
         home.mkdir()
         (home / "dagster.yaml").symlink_to(PROJECT / "dagster.yaml")
@@ -75,14 +75,14 @@ def healthy_services(server: Server, folder: Path) -> Iterator[Services]:
 
 
 def diagnose(seconds: float = SECONDS) -> Diagnosis:
-    """What doctor finds of the services in the environment."""
-    settings, people = load_settings(), load_user_media_settings()
+    """Check the services in the environment."""
+    settings, user_media = load_settings(), load_user_media_settings()
     with Backends(settings) as backends:
-        return run_checks(all_checks(settings, people, backends), Secrets(settings, people), seconds)
+        return run_checks(all_checks(settings, user_media, backends), Secrets(settings, user_media), seconds)
 
 
-def of(diagnosis: Diagnosis, state: str) -> set[str]:
-    """The services of that colour."""
+def services_in_state(diagnosis: Diagnosis, state: str) -> set[str]:
+    """The services in that state."""
     return {line.service for line in diagnosis.lines if line.state == state}
 
 
@@ -90,26 +90,26 @@ def line_of(diagnosis: Diagnosis, service: str) -> Line:
     return next(line for line in diagnosis.lines if line.service == service)
 
 
-def told(diagnosis: Diagnosis) -> str:
-    """Everything that is shown, for programs."""
+def as_json(diagnosis: Diagnosis) -> str:
+    """All lines as JSON."""
     return json.dumps([line.as_dict() for line in diagnosis.lines], indent=1)
 
 
 def closed_port() -> int:
-    """A port of this machine where nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
+    """A port of this machine on which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 @contextmanager
 def silent_port() -> Iterator[int]:
-    """A port where everybody is let in and nobody is ever answered."""
+    """A port that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0), backlog=100) as listening:
         yield listening.getsockname()[1]
 
 
-def has_events(url: str) -> int:
-    """How many events Dagster's database holds."""
+def count_events(url: str) -> int:
+    """The number of events in Dagster's database."""
     with psycopg.connect(url) as connection:
         row = connection.execute("SELECT count(*) FROM event_logs").fetchone()
         assert row is not None
@@ -118,7 +118,7 @@ def has_events(url: str) -> int:
 
 @contextmanager
 def _public(folder: Path) -> Iterator[str]:
-    """A web server over a folder: what a CDN shows of a bucket."""
+    """A web server for a folder, as a CDN in front of a bucket."""
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, format: str, *args: Any) -> None:

@@ -49,7 +49,7 @@ fast, is set by `CONCURRENT_DOWNLOADS` and `DOWNLOAD_DELAY_MIN`, for one brand a
 _SHOPS = """The APIs of the brand's own site: which shops there are, and what is in stock there. Unofficial: they change
 without notice.
 
-Look at `unde-catalog status`, which names hosts that are slowed down and why, and `unde-catalog doctor --only shops`.
+Look at `unde-catalog status`, which names hosts that are slowed down and why, and `unde-catalog doctor --only stores`.
 Shops are those of `DUBAI_<BRAND>_STORES`; the addresses are `<BRAND>_STOCK_API_URL` and `<BRAND>_SHOP_FINDER_URL`."""
 
 _OBJECTS = """The bucket, or the folder while no `S3_ENDPOINT` is set. The app, virtual try-on and Ximilar read photos

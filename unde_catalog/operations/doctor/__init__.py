@@ -1,1 +1,1 @@
-"""Whether everything outside this program can be reached: one real, harmless, free call to each service."""
+"""`unde-catalog doctor`: checks every configured service with one harmless, free request."""

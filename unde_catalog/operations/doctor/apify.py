@@ -1,4 +1,4 @@
-"""Apify: who the token belongs to, and whether each brand's task is there. No run is started."""
+"""Checks Apify: the account of the token, and the task of each brand. Starts no run."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,49 +13,50 @@ from unde_catalog.settings.environment import Settings
 from unde_catalog.stages.raw_products.apify import is_header_safe
 from unde_catalog.text import first_line
 
-_ONE_ANSWER = timedelta(seconds=8)
+_TIMEOUT = timedelta(seconds=8)
 
 _T = TypeVar("_T")
 
 
-def look_at_account(settings: Settings) -> Finding:
-    """The account behind the token."""
+def check_account(settings: Settings) -> Finding:
+    """The account that the token belongs to."""
     if settings.apify_token is None:
-        return not_configured("nothing is collected; unde-catalog up brings a sandbox", "APIFY_TOKEN")
-    user = _asked(settings, lambda client: client.user("me").get(timeout=_ONE_ANSWER))
+        return not_configured("no products are collected; unde-catalog up starts a sandbox instead", "APIFY_TOKEN")
+    user = _call(settings, lambda client: client.user("me").get(timeout=_TIMEOUT))
     if isinstance(user, Finding):
         return user
+    host = host_of(str(settings.apify_api_url))
     if user is None:
-        return red(f"{host_of(str(settings.apify_api_url))} knows no accounts: is it Apify's API?", "APIFY_API_URL")
-    return green(f"the account {user.username} at {host_of(str(settings.apify_api_url))}")
+        return red(f"{host} returned no account: it is probably not Apify's API", "APIFY_API_URL")
+    return green(f"account {user.username} at {host}")
 
 
-def look_at_task(settings: Settings, brand: str) -> Finding:
-    """A brand's task."""
+def check_task(settings: Settings, brand: str) -> Finding:
+    """The task of a brand exists."""
     task_id, variable = settings.brands[brand].apify_task, f"APIFY_TASK_{brand.upper()}"
     if task_id is None:
-        return not_configured("not collected, the others are", variable)
+        return not_configured("this brand is not collected", variable)
     if settings.apify_token is None:
-        return not_configured("its task can't be asked for without a token", "APIFY_TOKEN")
-    task = _asked(settings, lambda client: client.task(task_id).get(timeout=_ONE_ANSWER))
+        return not_configured("the task cannot be checked without a token", "APIFY_TOKEN")
+    task = _call(settings, lambda client: client.task(task_id).get(timeout=_TIMEOUT))
     if isinstance(task, Finding):
         return task
-    return red(f"the account has no task {task_id}", variable) if task is None else green(f"the task {task.name}")
+    return red(f"the account has no task {task_id}", variable) if task is None else green(f"task {task.name}")
 
 
-def _asked(settings: Settings, call: Callable[[ApifyClient], _T]) -> _T | Finding:
-    """What a call gives, or why it failed."""
-    assert settings.apify_token is not None  # whoever calls has looked
+def _call(settings: Settings, call: Callable[[ApifyClient], _T]) -> _T | Finding:
+    """The result of a call, or why it failed."""
+    assert settings.apify_token is not None  # the callers have checked it
     token, host = settings.apify_token.get_secret_value(), host_of(str(settings.apify_api_url))
     if not is_header_safe(token):
-        return red("the token holds a space, a line break or the like: copy it again", "APIFY_TOKEN")
+        return red("the token contains a space or a line break: copy it again", "APIFY_TOKEN")
     client = ApifyClient(token, api_url=str(settings.apify_api_url), max_retries=0)
     try:
         return call(client)
     except ApifyApiError as error:
-        said = f"{host} answers {error.status_code} ({first_line(error.type or error.message)})"
-        return red(said, "APIFY_TOKEN" if error.status_code in (401, 403) else "APIFY_API_URL")
-    except (ApifyClientError, ValueError) as error:  # pydantic's, too
-        return red(f"{host} answers something else than Apify ({first_line(error)})", "APIFY_API_URL")
+        message = f"{host} returned {error.status_code} ({first_line(error.type or error.message)})"
+        return red(message, "APIFY_TOKEN" if error.status_code in (401, 403) else "APIFY_API_URL")
+    except (ApifyClientError, ValueError) as error:  # pydantic raises a ValueError
+        return red(f"the response of {host} is not Apify's ({first_line(error)})", "APIFY_API_URL")
     except (impit.HTTPError, impit.InvalidURL) as error:
-        return red(f"{host} can't be reached: {type(error).__name__}, {first_line(error)}", "APIFY_API_URL")
+        return red(f"{host} is unreachable: {type(error).__name__}, {first_line(error)}", "APIFY_API_URL")

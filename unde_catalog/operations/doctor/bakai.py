@@ -1,6 +1,6 @@
-"""BakaiMarket: is its CDN's API well and are our keys taken there, and may its bucket be listed and its photos be read.
+"""Checks BakaiMarket: its API accepts the keys, its bucket can be listed, and its photos can be read.
 
-Both are asked, whichever of them its products are listed by: the other one is for exports.
+Both the API and the bucket are checked: products come from one of them, exports may use the other.
 """
 
 import re
@@ -19,79 +19,81 @@ from unde_catalog.stages.raw_products.factory import open_bakai
 from unde_catalog.stores.staging.products.product import RejectedItem
 from unde_catalog.text import first_line, printable
 
-_ASKED_AGAIN = timedelta(seconds=1)  # a worker would ask for much longer than a look may take
+_RETRY_TIME = timedelta(seconds=1)  # a worker retries longer than a check may take
 _SECONDS = (3, 4)  # to connect, and to wait for a photo
 _SETTING = re.compile(r"\bBAKAI_[A-Z0-9]+(?:_[A-Z0-9]+)*\b")
 
 
-def look_at_api(settings: Settings) -> Finding:
-    """How fast it says that it is well, whether it takes our keys, and an example product."""
+def check_api(settings: Settings) -> Finding:
+    """The API is healthy and accepts the keys; shows an example product."""
     if missing := settings.missing_for_bakai("api"):
-        return _half_set(missing, 2, "its products can't be listed by its API")
+        return _incomplete(missing, 2, "the API is not used")
     host = host_of(str(settings.bakai_cdn_api_url))
     try:
         api = open_bakai(settings, "api", tries=1)
         assert isinstance(api, BakaiApi)
         latency, page = api.health(), api.example()
     except SourceUnusable as error:
-        return _told(error, "BAKAI_CDN_API_URL")
-    told = f"{host} is well ({latency * 1000:,.0f} ms) and takes the keys"
+        return _failed(error, "BAKAI_CDN_API_URL")
+    status = f"{host} is healthy ({latency * 1000:,.0f} ms) and accepts the keys"
     if page.total is not None:
-        told += f", {page.total:,} products"
+        status += f", {page.total:,} products"
     if not page.items:
-        return yellow(f"{told}; but it lists none")
+        return yellow(f"{status}, but it lists no products")
     example = read_item(page.items[0])
     if isinstance(example, RejectedItem):
-        return yellow(f"{told}; but the first can't be read: {printable(example.detail)}")
+        return yellow(f"{status}, but the first product is invalid: {printable(example.detail)}")
     photos = len(example.original_image_urls)
     name, external_id = printable(example.name, 60), printable(example.external_id)
-    return green(f"{told}, for example {external_id} ({name}, {photos} photos)")
+    return green(f"{status}, for example {external_id} ({name}, {photos} photos)")
 
 
-def look_at_bucket(settings: Settings) -> Finding:
-    """How fast it lists its first object, and whether that photo can be read where it would be downloaded."""
+def check_bucket(settings: Settings) -> Finding:
+    """The bucket can be listed, and its first photo can be downloaded."""
     if missing := settings.missing_for_bakai("bucket"):
-        return _half_set(missing, 4, "its products can't be listed by its bucket")
+        return _incomplete(missing, 4, "the bucket is not used")
     try:
-        bucket = BakaiBucket(settings.bakai_bucket(), _base_url(settings), retry_for=_ASKED_AGAIN)
+        bucket = BakaiBucket(settings.bakai_bucket(), _base_url(settings), retry_for=_RETRY_TIME)
     except ValueError as error:
-        return _told(error, "BAKAI_S3_ENDPOINT")
-    began = time.monotonic()
+        return _failed(error, "BAKAI_S3_ENDPOINT")
+    started = time.monotonic()
     try:
         key = bucket.first_key()
     except SourceUnusable as error:
-        return _told(error, "BAKAI_S3_ENDPOINT", "BAKAI_S3_BUCKET")
-    told = f"the bucket {settings.bakai_s3_bucket} may be listed ({(time.monotonic() - began) * 1000:,.0f} ms)"
+        return _failed(error, "BAKAI_S3_ENDPOINT", "BAKAI_S3_BUCKET")
+    milliseconds = (time.monotonic() - started) * 1000
+    status = f"the bucket {settings.bakai_s3_bucket} can be listed ({milliseconds:,.0f} ms)"
     if key is None:
-        return yellow(f"{told}; but it is empty", "BAKAI_S3_BUCKET")
+        return yellow(f"{status}, but it is empty", "BAKAI_S3_BUCKET")
     url = bucket.photo_url(key)
-    refused, shown = _photo(url), printable(key)
-    if refused is not None:
-        return yellow(f"{told}; but {shown} can't be read at {host_of(url)}: {refused}", "BAKAI_IMAGE_BASE_URL")
-    return green(f"{told}, and photos be read, for example {shown}")
+    error, photo = _photo_error(url), printable(key)
+    if error is not None:
+        return yellow(f"{status}, but {photo} cannot be read at {host_of(url)}: {error}", "BAKAI_IMAGE_BASE_URL")
+    return green(f"{status} and its photos can be read, for example {photo}")
 
 
 def _base_url(settings: Settings) -> str | None:
     return str(settings.bakai_image_base_url) if settings.bakai_image_base_url else None
 
 
-def _half_set(missing: list[str], of: int, said: str) -> Finding:
-    if len(missing) == of:
-        return not_configured(said, *missing)
-    return red(f"{' and '.join(missing)} wanted beside what is set", *missing)
+def _incomplete(missing: list[str], number: int, consequence: str) -> Finding:
+    """`number`: how many settings there are. All missing is not an error."""
+    if len(missing) == number:
+        return not_configured(consequence, *missing)
+    return red(f"incomplete settings: {' and '.join(missing)} not set", *missing)
 
 
-def _told(error: Exception, *fallback: str) -> Finding:
+def _failed(error: Exception, *default: str) -> Finding:
     named = dict.fromkeys(_SETTING.findall(str(error)))
-    return red(first_line(error), *(named or fallback))
+    return red(first_line(error), *(named or default))
 
 
-def _photo(url: str) -> str | None:
-    """Why nobody in particular can read it; None if it can be."""
+def _photo_error(url: str) -> str | None:
+    """Why the photo cannot be read without credentials; None if it can."""
     session = requests.Session()
     session.trust_env = False
     try:
-        with session.get(url, timeout=_SECONDS, stream=True, headers={"Accept-Encoding": "identity"}) as answer:
-            return None if answer.status_code == 200 else f"it answers {answer.status_code}"
+        with session.get(url, timeout=_SECONDS, stream=True, headers={"Accept-Encoding": "identity"}) as response:
+            return None if response.status_code == 200 else f"status {response.status_code}"
     except (requests.RequestException, OSError) as error:
         return type(error).__name__

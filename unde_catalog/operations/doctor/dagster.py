@@ -1,4 +1,4 @@
-"""Dagster's database, which has to take events, and the instance that `DAGSTER_HOME` describes."""
+"""Checks Dagster's database, which must accept events, and the instance in `DAGSTER_HOME`."""
 
 import logging
 import time
@@ -18,34 +18,33 @@ from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
 from unde_catalog.text import first_line
 
-_DRIVER = "psycopg2"  # dagster-postgres's own; with another one its first event fails
+_DRIVER = "psycopg2"  # of dagster-postgres; with another one the first event fails
 
 
-def look_at_database(databases: Databases) -> Finding:
-    """Reachable with the driver that Dagster takes, and an event can be stored: one is, and is deleted again."""
+def check_database(databases: Databases) -> Finding:
+    """The database is reachable with Dagster's driver and accepts events: a test event is stored and deleted."""
     configured = databases.settings.dagster_db_url is not None
-    if not configured and not databases.embedded_made:
-        return not_configured(f"{databases.stand_in()} stands in, made at the first use", "DAGSTER_DB_URL")
+    if not configured and not databases.embedded_exists:
+        return not_configured(f"{databases.embedded_name()} is created at the first use", "DAGSTER_DB_URL")
     try:
         url = databases.dagster_url()
         with Database(url, label="Dagster", max_connections=1, patience=PATIENCE) as db, db.transaction():
-            pass  # says why not, where Dagster tries again and again
+            pass  # raises the reason, while Dagster would retry silently
         driver = sqlalchemy.make_url(url).get_dialect().driver
         if driver != _DRIVER:
-            return red(
-                f"Dagster would take the driver {driver}, which fails at its first event: pip install 'sqlalchemy<2.1'"
-            )
+            return red(f"Dagster would use the driver {driver}, with which events fail: pip install 'sqlalchemy<2.1'")
         if not _has_tables(url):
-            told = "reachable; Dagster makes its tables there at its first start"
+            status = "reachable; Dagster creates its tables at its first start"
         else:
             events = PostgresEventLogStorage(url, should_autocreate_tables=False)
-            at, newest = events.alembic_version()
-            if at != newest:
+            current, newest = events.alembic_version()
+            if current != newest:
                 return red(
-                    f"at Dagster's migration {at}, and the installed one wants {newest}: run dagster instance migrate"
+                    f"the database has Dagster's migration {current}, the installed version needs {newest}:"
+                    " run dagster instance migrate"
                 )
-            _store_an_event(events)
-            told = "an event was stored and deleted"
+            _store_event(events)
+            status = "a test event was stored and deleted"
     except EmbeddedPostgresError as error:
         return red(first_line(error), "UNDE_HOME", "DAGSTER_DB_URL")
     except sqlalchemy.exc.DBAPIError as error:
@@ -53,32 +52,32 @@ def look_at_database(databases: Databases) -> Finding:
     except (DatabaseUnavailable, psycopg.Error, sqlalchemy.exc.ArgumentError) as error:
         return red(first_line(error), "DAGSTER_DB_URL")
     if not configured:
-        return yellow(f"not configured: {databases.stand_in()} stands in ({told})", "DAGSTER_DB_URL")
-    return green(told)
+        return yellow(f"not configured: {databases.embedded_name()} is used ({status})", "DAGSTER_DB_URL")
+    return green(status)
 
 
-def look_at_instance(databases: Databases) -> Finding:
-    """The project's dagster.yaml where Dagster looks for it, its pools and its run queue."""
+def check_instance(databases: Databases) -> Finding:
+    """`DAGSTER_HOME` has the project's dagster.yaml; reports the run queue and the pools."""
     settings = databases.settings
     home = settings.dagster_home or settings.home / "dagster"
     config = home / "dagster.yaml"
     if settings.dagster_home is None and not config.exists():
-        return not_configured(f"unde-catalog up and demo make {home}", "DAGSTER_HOME")
+        return not_configured(f"unde-catalog up and demo create {home}", "DAGSTER_HOME")
     if not config.exists():
-        return red(f"there is no {config}: link the project's there", "DAGSTER_HOME")
+        return red(f"{config} is missing: link the project's dagster.yaml there", "DAGSTER_HOME")
     if not _has_tables(databases.dagster_url()):
-        return yellow(f"{config} is there; Dagster has not been started yet")
+        return yellow(f"{config} exists; Dagster has not been started yet")
     with DagsterInstance.from_config(str(home)) as instance:
         concurrency = instance.get_concurrency_config()
         queue = concurrency.run_queue_config
-        waiting = instance.get_runs_count(RunsFilter(statuses=[DagsterRunStatus.QUEUED]))
+        queued = instance.get_runs_count(RunsFilter(statuses=[DagsterRunStatus.QUEUED]))
         pools = instance.event_log_storage.get_pool_limits()
-    most = f"{queue.max_concurrent_runs} runs at once" if queue else "no run queue"
+    runs = f"at most {queue.max_concurrent_runs} runs at once" if queue else "no run queue"
     default = concurrency.pool_config.default_pool_limit
-    told = f"{most}, {waiting} waiting; pools take {default or 'any number'}, {len(pools)} have a limit of their own"
+    status = f"{runs}, {queued} queued; default pool limit {default or 'none'}, {len(pools)} pools with their own limit"
     if _differs(config):
-        return yellow(f"{config} is not the project's dagster.yaml; {told}", "DAGSTER_HOME")
-    return green(told)
+        return yellow(f"{config} differs from the project's dagster.yaml; {status}", "DAGSTER_HOME")
+    return green(status)
 
 
 def _has_tables(url: str) -> bool:
@@ -86,8 +85,8 @@ def _has_tables(url: str) -> bool:
     return sqlalchemy.inspect(engine).has_table("event_logs")
 
 
-def _store_an_event(events: PostgresEventLogStorage) -> None:
-    run_id = f"doctor-{uuid.uuid4()}"  # no run of that name is ever shown
+def _store_event(events: PostgresEventLogStorage) -> None:
+    run_id = f"doctor-{uuid.uuid4()}"  # not an existing run, so the UI never shows it
     entry = EventLogEntry(
         error_info=None, level=logging.DEBUG, user_message="doctor", run_id=run_id, timestamp=time.time()
     )
@@ -98,6 +97,6 @@ def _store_an_event(events: PostgresEventLogStorage) -> None:
 
 
 def _differs(config: Path) -> bool:
-    """Whether it is another than the project's, as far as the project's files lie beside the installed package."""
-    ours = project_file("dagster.yaml")
-    return ours.exists() and config.read_bytes() != ours.read_bytes()
+    """Whether it differs from the project's file, if that is installed."""
+    project = project_file("dagster.yaml")
+    return project.exists() and config.read_bytes() != project.read_bytes()

@@ -1,6 +1,7 @@
-"""The databases that the catalogue is kept in and published to. Dagster's own is `dagster.py`'s."""
+"""Checks the staging and the production database. Dagster's database is in `dagster.py`."""
 
 import threading
+from collections.abc import Container
 
 import psycopg
 
@@ -15,117 +16,119 @@ from unde_catalog.stores.staging.admin import privileges
 from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog.text import first_line
 
-PATIENCE = 8.0  # seconds: less than a look may take, so that the database's own sentence is heard
+PATIENCE = 8.0  # seconds; less than a check may take, so that the database's own error is reported
 
 
 class Databases:
-    """The addresses of the databases; the embedded server is started once, by the first that asks for it."""
+    """The URLs of the databases. The first check that needs the embedded server starts it, and the others share it."""
 
     def __init__(self, settings: Settings, backends: Backends) -> None:
         self.settings, self._open_backends = settings, backends
         self._starting = threading.Lock()
 
     @property
-    def embedded_made(self) -> bool:
-        """Whether there is an embedded server's data: what makes it takes longer than a look may."""
+    def embedded_exists(self) -> bool:
+        """Whether the embedded server has data: creating it takes longer than a check may."""
         return (self.settings.home / "postgres" / "data" / "PG_VERSION").exists()
 
-    def stand_in(self) -> str:
-        """What takes the place of a database that is not configured."""
+    def embedded_name(self) -> str:
+        """The embedded server, which is used instead of a database that is not configured."""
         return f"the embedded PostgreSQL in {self.settings.home / 'postgres'}"
 
     def staging(self, patience: float = PATIENCE) -> Database:
         """The staging database, configured or embedded, migrated or not; `EmbeddedPostgresError`."""
         if self.settings.staging_db_url is not None:
             url = self.settings.staging_db_url.get_secret_value()
-        elif not self.embedded_made:
-            raise EmbeddedPostgresError("the embedded PostgreSQL was not made yet")
+        elif not self.embedded_exists:
+            raise EmbeddedPostgresError("the embedded PostgreSQL does not exist yet")
         else:
             with self._starting:
                 url = self._open_backends.staging_url()
         return Database(url, label="staging", max_connections=1, patience=patience)
 
     def dagster_url(self) -> str:
-        """The address of Dagster's database, configured or embedded; `EmbeddedPostgresError`."""
+        """The URL of Dagster's database, configured or embedded; `EmbeddedPostgresError`."""
         if self.settings.dagster_db_url is not None:
             return self.settings.dagster_db_url.get_secret_value()
         with self._starting:
             return self._open_backends.dagster_url()
 
 
-def look_at_staging(databases: Databases) -> Finding:
-    """Reachable, at this program's migration, and open to the rows that its role has to write."""
+def check_staging(databases: Databases) -> Finding:
+    """Staging is reachable, has this program's migration, and the role can write its rows."""
     configured = databases.settings.staging_db_url is not None
-    if not configured and not databases.embedded_made:
-        return not_configured(f"{databases.stand_in()} stands in, made at the first use", "STAGING_DB_URL")
+    if not configured and not databases.embedded_exists:
+        return not_configured(f"{databases.embedded_name()} is created at the first use", "STAGING_DB_URL")
     try:
         with databases.staging() as db:
-            at, newest = STAGING.revision(db), STAGING.newest_revision()
-            told = db.run(_standing)
+            current, newest = STAGING.revision(db), STAGING.newest_revision()
+            server = db.run(_server)
             if not configured:
-                later = "" if at == newest else ", which is migrated at the first use"
-                return yellow(f"not configured: {databases.stand_in()} stands in ({told}{later})", "STAGING_DB_URL")
-            if at != newest:
-                advice = "run unde-catalog migrate" if _is_older(at) else "the program is older: install the newer one"
-                return red(f"at migration {at or 'none'}, and this program wants {newest}: {advice}")
-            return db.run(_rights, f"{told}, migration {at}")
+                pending = "" if current == newest else ", migrated at the first use"
+                return yellow(
+                    f"not configured: {databases.embedded_name()} is used ({server}{pending})", "STAGING_DB_URL"
+                )
+            if current != newest:
+                return red(f"{server}: {_migration_error(current, newest, STAGING.revisions())}")
+            return db.run(_check_rights, f"{server}, migration {current}")
     except EmbeddedPostgresError as error:
         return red(first_line(error), "UNDE_HOME", "STAGING_DB_URL")
     except (DatabaseUnavailable, psycopg.Error) as error:
         return red(first_line(error), "STAGING_DB_URL")
 
 
-def look_at_production(databases: Databases) -> Finding:
-    """Reachable, at this program's migration of its own tables, and open to what publishing writes."""
+def check_production(databases: Databases) -> Finding:
+    """Production is reachable, has this program's migration, and the role can write what publishing writes."""
     settings = databases.settings
     url = settings.production_db_url
     if url is None and settings.staging_db_url is not None:
         return not_configured("nothing is published", "PRODUCTION_DB_URL")
     if url is None:
-        return not_configured(f"{databases.stand_in()} stands in", "PRODUCTION_DB_URL")
+        return not_configured(f"{databases.embedded_name()} is used", "PRODUCTION_DB_URL")
     try:
         address = url.get_secret_value()
         with Database(address, label="production", max_connections=1, patience=PATIENCE) as db:
-            told = db.run(_standing)
-            at, newest = PRODUCTION.revision(db), PRODUCTION.newest_revision()
-            if at != newest:
-                older = at is None or at in PRODUCTION.revisions()
-                advice = "run unde-catalog migrate" if older else "the program is older: install the newer one"
-                return red(f"{told}: at migration {at or 'none'}, and this program wants {newest}: {advice}")
+            server = db.run(_server)
+            current, newest = PRODUCTION.revision(db), PRODUCTION.newest_revision()
+            if current != newest:
+                return red(f"{server}: {_migration_error(current, newest, PRODUCTION.revisions())}")
             if db.run(privileges.session).read_only:
-                return red(f"{told}: it takes no writes", "PRODUCTION_DB_URL")
+                return red(f"{server}: the database is read-only", "PRODUCTION_DB_URL")
             if not db.run(privileges.may_write, "catalog_products"):
                 return red(
-                    f"{told}: the role may not write catalog_products: let the owner migrate", "PRODUCTION_DB_URL"
+                    f"{server}: the role cannot write catalog_products: run unde-catalog migrate as its owner",
+                    "PRODUCTION_DB_URL",
                 )
-            return green(f"{told}, migration {at}")
+            return green(f"{server}, migration {current}")
     except (DatabaseUnavailable, psycopg.Error) as error:
         return red(first_line(error), "PRODUCTION_DB_URL")
 
 
-def _standing(cursor: Cursor) -> str:
-    found = privileges.session(cursor)
-    pooled = ", behind a pooler" if found.pooled else ""
-    return f"PostgreSQL {found.version} as {found.role}{pooled}"
+def _server(cursor: Cursor) -> str:
+    session = privileges.session(cursor)
+    pooler = ", behind a pooler" if session.pooled else ""
+    return f"PostgreSQL {session.version} as {session.role}{pooler}"
 
 
-def _rights(cursor: Cursor, told: str) -> Finding:
+def _migration_error(current: str | None, newest: str | None, known: Container[str]) -> str:
+    is_older = current is None or current in known
+    advice = "run unde-catalog migrate" if is_older else "this program is older than the database, install a newer one"
+    return f"the database has migration {current or 'none'}, this program needs {newest}: {advice}"
+
+
+def _check_rights(cursor: Cursor, server: str) -> Finding:
     session = privileges.session(cursor)
     if session.read_only:
-        return red(f"{told}: it takes no writes (default_transaction_read_only, or a standby)", "STAGING_DB_URL")
+        return red(f"{server}: read-only (default_transaction_read_only, or a standby)", "STAGING_DB_URL")
     missing = privileges.missing_rights(cursor)
-    able = [stage for stage, lacking in missing.items() if not lacking]
-    own = STAGES_BY_ROLE.get(session.role)
-    wanted = [own] if own else list(missing) if session.role == "scraper" else []
-    lacking = [f"{right} for {stage}" for stage in wanted for right in missing[stage]]
+    writable = [stage for stage, rights in missing.items() if not rights]
+    stage = STAGES_BY_ROLE.get(session.role)
+    needed = [stage] if stage else list(missing) if session.role == "scraper" else []
+    lacking = [f"{right} for {stage}" for stage in needed for right in missing[stage]]
     if lacking:
-        advice = "let the owner of its tables run unde-catalog migrate"
-        return red(f"{told}: the role lacks {', '.join(lacking)}; {advice}", "STAGING_DB_URL")
-    if not able:
+        advice = "run unde-catalog migrate as the owner of its tables"
+        return red(f"{server}: the role lacks {', '.join(lacking)}: {advice}", "STAGING_DB_URL")
+    if not writable:
         roles = ", ".join([*STAGES_BY_ROLE, "scraper"])
-        return red(f"{told}: the role may write for no stage, as {roles} may", "STAGING_DB_URL")
-    return green(f"{told}, writes for {'all stages' if len(able) == len(missing) else ', '.join(able)}")
-
-
-def _is_older(at: str | None) -> bool:
-    return at is None or at in STAGING.revisions()
+        return red(f"{server}: the role cannot write for any stage: use one of {roles}", "STAGING_DB_URL")
+    return green(f"{server}, writes for {'all stages' if len(writable) == len(missing) else ', '.join(writable)}")

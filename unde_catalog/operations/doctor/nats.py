@@ -1,4 +1,4 @@
-"""NATS, over which people's photos are asked for: whether it takes us, and keeps messages (JetStream)."""
+"""Checks NATS, which carries the requests of user media: the login, and whether JetStream is enabled."""
 
 import asyncio
 from urllib.parse import urlsplit
@@ -9,38 +9,38 @@ from unde_catalog.settings.user_media import UserMediaSettings
 _SECONDS = 8
 
 
-def look_at_nats(people: UserMediaSettings) -> Finding:
-    """Connect as the service does, and ask what JetStream keeps for our account."""
-    if "nats_url" not in people.model_fields_set and people.telegram_bot_token is None:
-        return not_configured("people's photos are not served", "NATS_URL")
-    servers = [one.strip() for one in people.nats_url.get_secret_value().split(",")]
+def check_nats(user_media: UserMediaSettings) -> Finding:
+    """Connects as the service does, and reads JetStream's usage for the account."""
+    if "nats_url" not in user_media.model_fields_set and user_media.telegram_bot_token is None:
+        return not_configured("the user media service does not run", "NATS_URL")
+    servers = [part.strip() for part in user_media.nats_url.get_secret_value().split(",")]
     try:
         from nats.errors import Error as NatsError
     except ImportError:
-        return red("the extra user-media is wanted: pip install 'unde-catalog[user-media]'", "NATS_URL")
-    where = ", ".join(map(_host, servers))
+        return red("the extra user-media is not installed: pip install 'unde-catalog[user-media]'", "NATS_URL")
+    hosts = ", ".join(map(_host, servers))
     try:
-        streams, messages = asyncio.run(asyncio.wait_for(_kept(servers), 2 * _SECONDS))
+        streams, size = asyncio.run(asyncio.wait_for(_usage(servers), 2 * _SECONDS))
     except (NatsError, OSError, TimeoutError) as error:
-        return red(f"{where}: {_words(error)}", "NATS_URL")
-    return green(f"{where} takes us, and JetStream keeps {streams:,} streams with {messages:,} bytes")
+        return red(f"{hosts}: {_reason(error)}", "NATS_URL")
+    return green(f"connected to {hosts}, JetStream has {streams:,} streams with {size:,} bytes")
 
 
-async def _kept(servers: list[str]) -> tuple[int, int]:
-    """Streams and bytes of our account."""
+async def _usage(servers: list[str]) -> tuple[int, int]:
+    """Streams and bytes of the account."""
     import nats
 
-    async def heard(_: Exception) -> None:
-        """Errors are raised where they matter; without this, each is logged."""
+    async def ignore(_: Exception) -> None:
+        """Errors are raised as well; without this callback, nats-py logs each of them."""
 
     client = await nats.connect(
         servers,
         name="unde-catalog doctor",
         connect_timeout=_SECONDS,
         allow_reconnect=False,
-        max_reconnect_attempts=1,  # for the first connection, too; 0 is for ever
+        max_reconnect_attempts=1,  # also for the first connection; 0 would retry without end
         reconnect_time_wait=0,
-        error_cb=heard,
+        error_cb=ignore,
     )
     try:
         account = await client.jetstream(timeout=_SECONDS).account_info()
@@ -50,21 +50,21 @@ async def _kept(servers: list[str]) -> tuple[int, int]:
 
 
 def _host(server: str) -> str:
-    """Where a server is, never its credentials."""
+    """The host and port of a server, without credentials."""
     try:
         parts = urlsplit(server)
         return f"{parts.hostname}:{parts.port or 4222}"
     except ValueError:
-        return "an unreadable address"
+        return "an invalid URL"
 
 
-def _words(error: Exception) -> str:
-    """What went wrong, without what the server wrote: it may repeat what was sent."""
-    said = str(error).lower()
-    if "authorization" in said or "authentication" in said or "permissions" in said:
-        return "it does not take these credentials"
+def _reason(error: Exception) -> str:
+    """The reason without the server's own text, which may repeat what was sent."""
+    text = str(error).lower()
+    if "authorization" in text or "authentication" in text or "permissions" in text:
+        return "the server refused the credentials"
     if type(error).__name__ in ("NoStreamResponseError", "NoRespondersError", "ServiceUnavailableError"):
-        return "it runs without JetStream: start it with -js"
+        return "JetStream is not enabled: start the server with -js"
     if isinstance(error, TimeoutError):
-        return f"no answer within {_SECONDS} s"
-    return f"it can't be reached ({type(error).__name__})"
+        return f"no response within {_SECONDS} s"
+    return f"unreachable ({type(error).__name__})"

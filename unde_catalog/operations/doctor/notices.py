@@ -1,4 +1,4 @@
-"""Notices: where they go, what waits to be sent, and whether the mail server lets us in. None is sent."""
+"""Checks the alert channels: whether the mail server accepts the login, and whether alerts wait. Sends none."""
 
 import psycopg
 
@@ -10,42 +10,40 @@ from unde_catalog.operations.doctor.result import Finding, green, not_configured
 from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
 from unde_catalog.stores.staging.alerts import outbox
-from unde_catalog.text import first_line
+from unde_catalog.text import first_line, quantity
 
-_MAIL_SECONDS = 8.0  # less than a look may take
+_MAIL_SECONDS = 8.0  # less than a check may take
+_SETTINGS = {"webhook": "NOTICE_WEBHOOK_URL", "mail": "NOTICE_SMTP_URL"}
 
 
-def look_at_notices(databases: Databases) -> Finding:
-    """The channels that are set. A webhook takes no question: its last answers are what is known of it."""
+def check_alerts(databases: Databases) -> Finding:
+    """The configured channels. A webhook cannot be tested without an alert, so its last errors are reported."""
     settings = databases.settings
-    lacking = missing_setting(settings)
-    if lacking is not None:
-        return red("no mail goes out", lacking)
-    through = channels(settings)
-    if not through:
-        return not_configured("nobody is told what fails", "NOTICE_WEBHOOK_URL", "NOTICE_SMTP_URL")
+    missing = missing_setting(settings)
+    if missing is not None:
+        return red(f"no mail is sent: {missing} is not set", missing)
+    active = channels(settings)
+    if not active:
+        return not_configured("failures send no alerts", "NOTICE_WEBHOOK_URL", "NOTICE_SMTP_URL")
     if settings.notice_smtp_url is not None:
         mail = Mail(settings.notice_smtp_url.get_secret_value(), settings.notice_mail_to, seconds=_MAIL_SECONDS)
         try:
             mail.check()
         except SendFailed as error:
             return red(str(error), "NOTICE_SMTP_URL")
-    told = ", ".join(f"{one.name} {one.where}" for one in through)
+    names = ", ".join(f"{channel.name} {channel.where}" for channel in active)
     try:
         with databases.staging() as db:
-            standing = db.run(outbox.pending, [one.name for one in through])
+            statuses = db.run(outbox.pending, [channel.name for channel in active])
     except (DatabaseUnavailable, EmbeddedPostgresError, psycopg.Error) as error:
-        return yellow(f"{told}; what waits can't be told: {first_line(error)}")
-    stuck = [one for one in standing if one.error is not None or one.given_up]
+        return yellow(f"{names}; cannot read the waiting alerts: {first_line(error)}")
+    stuck = [status for status in statuses if status.error is not None or status.given_up]
     if stuck:
-        return yellow("; ".join(_stuck(one) for one in stuck), *(_SETTING[one.channel] for one in stuck))
-    by_itself = "" if settings.automation == "on" else "; nothing is sent while AUTOMATION is off"
-    return green(f"{told}{by_itself}; try it with unde-catalog notices test")
+        return yellow("; ".join(map(_describe, stuck)), *(_SETTINGS[status.channel] for status in stuck))
+    automation = "" if settings.automation == "on" else "; no alerts are sent while AUTOMATION is off"
+    return green(f"{names}{automation}; test with unde-catalog notices test")
 
 
-_SETTING = {"webhook": "NOTICE_WEBHOOK_URL", "mail": "NOTICE_SMTP_URL"}
-
-
-def _stuck(one: outbox.PendingAlert) -> str:
-    given_up = f", {one.given_up} were given up" if one.given_up else ""
-    return f"{one.channel}: {one.pending} notices wait{given_up}: {one.error}"
+def _describe(status: outbox.PendingAlert) -> str:
+    given_up = f", {status.given_up:,} given up in the last week" if status.given_up else ""
+    return f"{status.channel}: {quantity(status.pending, 'alert')} waiting{given_up}: {status.error}"

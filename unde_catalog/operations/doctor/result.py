@@ -1,4 +1,4 @@
-"""What a look at a service found, and the line that people and programs are shown of it. Nothing is asked here."""
+"""The result of a check, and the line shown to people and programs. Nothing is requested here."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -9,60 +9,60 @@ from unde_catalog.settings.user_media import UserMediaSettings
 
 State = Literal["green", "yellow", "red"]
 
-# What may be set for one brand alone, by the part of its name that all brands share.
-_OF_A_BRAND = {
+# The settings of a single brand, by the part of the name that all brands share.
+_BRAND_SETTINGS = {
     "APIFY_TASK_": "the id of the brand's Apify task",
     "_USE_PROXY": "true or false",
-    "DUBAI_": "shop ids with commas between",
-    "_STOCK_API_URL": "the address of the shop's stock API",
-    "_SHOP_FINDER_URL": "the address of the brand's site, where shops are looked for",
-    "_STOCK_CHANNEL": "the number of the brand's store in its own APIs",
-    "_USER_AGENT": "the shop app's User-Agent, e.g. ZaraApp/15.10.0 ...",
-    "_PHOTO_HOSTS": "host names with commas between, each like static.zara.net, *.zara.net or with :port",
+    "DUBAI_": "store ids, separated by commas",
+    "_STOCK_API_URL": "the URL of the brand's stock API",
+    "_SHOP_FINDER_URL": "the URL of the brand's site, whose store finder is used",
+    "_STOCK_CHANNEL": "the number of the brand's online store in its own APIs",
+    "_USER_AGENT": "the User-Agent of the brand's app, e.g. ZaraApp/15.10.0 ...",
+    "_PHOTO_HOSTS": "host names, separated by commas, each like static.zara.net, *.zara.net or with :port",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Green: it works; yellow: worth knowing, and work goes on; red: what needs it can't work.
+    """Green: it works. Yellow: work continues, with a remark. Red: work that needs it fails.
 
-    `settings`: what to set; `asked`: whether there was anything to ask.
+    `settings`: the settings to change. `checked`: False if nothing is configured, so that there was nothing to check.
     """
 
     state: State
-    said: str
+    message: str
     settings: tuple[str, ...] = ()
-    asked: bool = True
+    checked: bool = True
 
 
-def green(said: str) -> Finding:
+def green(message: str) -> Finding:
     """It works."""
-    return Finding("green", said)
+    return Finding("green", message)
 
 
-def yellow(said: str, *settings: str) -> Finding:
-    """It works in a way that is worth knowing, or a stand-in works; nothing stops for it."""
-    return Finding("yellow", said, settings)
+def yellow(message: str, *settings: str) -> Finding:
+    """It works with a remark, or something else is used instead."""
+    return Finding("yellow", message, settings)
 
 
-def not_configured(said: str, *settings: str) -> Finding:
-    """Nothing was asked, as nothing is set."""
-    return Finding("yellow", f"not configured: {said}", settings, asked=False)
+def not_configured(message: str, *settings: str) -> Finding:
+    """Nothing was checked, because the settings are not set. `message`: the consequence."""
+    return Finding("yellow", f"not configured: {message}", settings, checked=False)
 
 
-def red(said: str, *settings: str) -> Finding:
-    """What needs it can't work."""
-    return Finding("red", said, settings)
+def red(message: str, *settings: str) -> Finding:
+    """Work that needs it fails."""
+    return Finding("red", message, settings)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A service's line: `wants` by setting what it should hold; `milliseconds` None where there was nothing to ask."""
+    """One service. `expected`: what each setting should contain. `milliseconds`: None if nothing was checked."""
 
     service: str
     state: State
-    said: str
-    wants: dict[str, str] = field(default_factory=dict)
+    message: str
+    expected: dict[str, str] = field(default_factory=dict)
     milliseconds: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -70,24 +70,24 @@ class Line:
         return {
             "service": self.service,
             "state": self.state,
-            "said": self.said,
-            "set": self.wants,
+            "said": self.message,
+            "set": self.expected,
             "milliseconds": self.milliseconds,
         }
 
 
-def wanted(setting: str) -> str:
-    """What a setting, named as in the environment, should hold."""
+def expected_value(setting: str) -> str:
+    """What a setting, named as in the environment, should contain."""
     known = Settings.model_fields.get(setting.lower()) or UserMediaSettings.model_fields.get(setting.lower())
     if known is not None:
         return known.description or ""
-    return next((wants for part, wants in _OF_A_BRAND.items() if part in setting), "")
+    return next((expected for part, expected in _BRAND_SETTINGS.items() if part in setting), "")
 
 
 def host_of(url: str) -> str:
-    """`host:port` of a URL, or the host alone; never its credentials, also where they make it unreadable."""
+    """`host:port` of a URL, or the host alone, without its credentials even if they make the URL invalid."""
     try:
         parts = urlsplit(url)
         return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
     except ValueError:
-        return "an unreadable address"
+        return "an invalid URL"

@@ -1,6 +1,6 @@
-"""Looks at services all at once, each for a limited time, so that one that hangs delays nobody.
+"""Runs all checks at once, each for a limited time, so that a service that hangs delays no other one.
 
-What is asked of which service is in the other files, a file a service; nothing is known of them here.
+The other modules, one per service, know how to check it; this one knows none of them.
 """
 
 import queue
@@ -10,85 +10,85 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from unde_catalog.operations.doctor.result import Finding, Line, red, wanted, yellow
+from unde_catalog.operations.doctor.result import Finding, Line, expected_value, red, yellow
 from unde_catalog.settings.redaction import Secrets
 from unde_catalog.text import first_line
 
-SECONDS = 10.0  # for each service, and so for all
+SECONDS = 10.0  # for each check; they run in parallel
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceCheck:
-    """A look at a service. `settings` are to be looked at where it hangs or fails in a way that it doesn't explain.
+    """The check of one service. `settings`: those to change if it hangs or raises an unexpected error.
 
-    `needs` names another check, in whose trouble this one can't say anything of its own.
+    `needs`: another check; while that one is red, this one cannot say anything.
     """
 
     service: str
-    look: Callable[[], Finding]
+    check: Callable[[], Finding]
     settings: tuple[str, ...] = ()
     needs: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """A line for each check, in their order. `hung`: threads are left that nobody can end."""
+    """A line for each check, in order. `hung`: a check's thread is still running and cannot be stopped."""
 
     lines: tuple[Line, ...]
     hung: bool
 
     @property
     def well(self) -> bool:
-        """Whether nothing is red."""
+        """Whether no line is red."""
         return all(line.state != "red" for line in self.lines)
 
 
 def run_checks(checks: Sequence[ServiceCheck], secrets: Secrets, seconds: float = SECONDS) -> Diagnosis:
-    """Make all checks at once, each in a thread of its own; what has not answered in time is red."""
-    answers: queue.SimpleQueue[tuple[str, Finding, float]] = queue.SimpleQueue()
+    """Run all checks at once, each in its own thread. A check that does not finish in time is red."""
+    results: queue.SimpleQueue[tuple[str, Finding, float]] = queue.SimpleQueue()
 
-    def look(check: ServiceCheck, began: float) -> None:
+    def run(check: ServiceCheck, started: float) -> None:
         try:
-            finding = check.look()
-        except Exception as error:  # whatever it is belongs into this service's line, and in no other's way
+            finding = check.check()
+        except Exception as error:  # becomes this service's line and must not affect the others
             finding = red(f"{type(error).__name__}: {first_line(error)}", *check.settings)
-        answers.put((check.service, finding, time.monotonic() - began))
+        results.put((check.service, finding, time.monotonic() - started))
 
-    ends = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     for check in checks:
-        threading.Thread(target=look, args=(check, time.monotonic()), daemon=True, name=check.service).start()
+        threading.Thread(target=run, args=(check, time.monotonic()), daemon=True, name=check.service).start()
     found: dict[str, tuple[Finding, float]] = {}
     while len(found) < len(checks):
         try:
-            service, finding, took = answers.get(timeout=max(0.0, ends - time.monotonic()))
+            service, finding, took = results.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
             break
         found[service] = finding, took
-    silent = {check.service for check in checks if check.service not in found}
+    hung = {check.service for check in checks if check.service not in found}
     for check in checks:
-        if check.service in silent:
-            found[check.service] = red(f"no answer within {seconds:g} s", *check.settings), seconds
+        if check.service in hung:
+            found[check.service] = red(f"no response within {seconds:g} s", *check.settings), seconds
     for check in checks:
         if found[check.service][0].state == "red" and check.needs in found and found[check.needs][0].state == "red":
-            found[check.service] = yellow(f"not known while {check.needs} is red"), found[check.service][1]
-    return Diagnosis(tuple(_line(check.service, *found[check.service], secrets) for check in checks), bool(silent))
+            found[check.service] = yellow(f"unknown while {check.needs} is red"), found[check.service][1]
+    return Diagnosis(tuple(_line(check.service, *found[check.service], secrets) for check in checks), bool(hung))
 
 
 def within(seconds: float, work: Callable[[], _T]) -> _T | None:
-    """What `work` gives, None where it fails or takes longer: for what is only good to know."""
-    answer: queue.SimpleQueue[_T | None] = queue.SimpleQueue()
+    """The result of `work`, None if it fails or takes longer: for optional information."""
+    result: queue.SimpleQueue[_T | None] = queue.SimpleQueue()
 
     def run() -> None:
         try:
-            answer.put(work())
-        except Exception:  # the service it asked has a line of its own, which says why
-            answer.put(None)
+            result.put(work())
+        except Exception:  # the service that failed has its own line
+            result.put(None)
 
     threading.Thread(target=run, daemon=True).start()
     try:
-        return answer.get(timeout=seconds)
+        return result.get(timeout=seconds)
     except queue.Empty:
         return None
 
@@ -97,7 +97,7 @@ def _line(service: str, finding: Finding, took: float, secrets: Secrets) -> Line
     return Line(
         service,
         finding.state,
-        secrets.hide(finding.said),
-        {name: wanted(name) for name in finding.settings},
-        round(took * 1000) if finding.asked else None,
+        secrets.hide(finding.message),
+        {name: expected_value(name) for name in finding.settings},
+        round(took * 1000) if finding.checked else None,
     )

@@ -1,4 +1,4 @@
-"""Telegram's Bot API, from which people's photos come: getMe, which is free and says whose the token is."""
+"""Checks Telegram's Bot API with getMe, which is free and returns the bot that the token belongs to."""
 
 import requests
 
@@ -6,35 +6,35 @@ from unde_catalog.operations.doctor.result import Finding, green, host_of, not_c
 from unde_catalog.settings.user_media import UserMediaSettings
 from unde_catalog.text import printable
 
-_SECONDS = (3, 8)  # to connect, and to wait for an answer
+_SECONDS = (3, 8)  # to connect, and to wait for a response
 
 
-def look_at_bot(people: UserMediaSettings) -> Finding:
-    """Whether the token is a bot's. The library's errors hold the URL, and so the token: their words are not shown."""
-    if people.telegram_bot_token is None:
-        return not_configured("people's photos are not fetched", "TELEGRAM_BOT_TOKEN")
-    api = str(people.telegram_api_url).rstrip("/")
-    url, host = f"{api}/bot{people.telegram_bot_token.get_secret_value()}/getMe", host_of(api)
+def check_bot(user_media: UserMediaSettings) -> Finding:
+    """The token belongs to a bot. Library errors contain the URL, and so the token: only their class is shown."""
+    if user_media.telegram_bot_token is None:
+        return not_configured("user photos are not downloaded", "TELEGRAM_BOT_TOKEN")
+    api = str(user_media.telegram_api_url).rstrip("/")
+    url, host = f"{api}/bot{user_media.telegram_bot_token.get_secret_value()}/getMe", host_of(api)
     session = requests.Session()
-    session.trust_env = False  # the service goes by no proxy of the environment either
+    session.trust_env = False  # the service does not use a proxy of the environment either
     try:
-        with session.get(url, timeout=_SECONDS, allow_redirects=False) as answer:
-            status, said = answer.status_code, _json_object(answer)
+        with session.get(url, timeout=_SECONDS, allow_redirects=False) as response:
+            status, content = response.status_code, _json_object(response)
     except (requests.RequestException, OSError) as error:
-        return red(f"{host} can't be reached: {type(error).__name__}", "TELEGRAM_API_URL")
-    me = said.get("result")
-    if said.get("ok") is True and isinstance(me, dict):
-        return green(f"{host} knows the bot @{printable(str(me.get('username', '')))}")
+        return red(f"{host} is unreachable: {type(error).__name__}", "TELEGRAM_API_URL")
+    bot = content.get("result")
+    if content.get("ok") is True and isinstance(bot, dict):
+        return green(f"bot @{printable(str(bot.get('username', '')))} at {host}")
     if status == 429:
-        return yellow(f"{host} asks this bot to wait (429)")
-    if status in (401, 403, 404) and said.get("ok") is False:
-        return red(f"{host} does not know the token ({status})", "TELEGRAM_BOT_TOKEN")
-    return red(f"{host} answers {status}, and not as the Bot API does", "TELEGRAM_API_URL")
+        return yellow(f"{host} limits the rate of this bot (429)")
+    if status in (401, 403, 404) and content.get("ok") is False:
+        return red(f"{host} refused the token ({status})", "TELEGRAM_BOT_TOKEN")
+    return red(f"{host} returned {status}, which is not a response of the Bot API", "TELEGRAM_API_URL")
 
 
-def _json_object(answer: requests.Response) -> dict[str, object]:
+def _json_object(response: requests.Response) -> dict[str, object]:
     try:
-        said = answer.json()
+        content = response.json()
     except ValueError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return content if isinstance(content, dict) else {}

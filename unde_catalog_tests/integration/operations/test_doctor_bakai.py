@@ -1,4 +1,4 @@
-"""What `unde-catalog doctor` says of BakaiMarket's API and bucket beyond that they answer."""
+"""`unde-catalog doctor` and BakaiMarket's API and bucket: latency, examples, and incomplete settings."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,32 +27,33 @@ def market(running: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return running
 
 
-def test_the_api_is_told_with_its_latency_and_an_example(market: Sandbox) -> None:
-    found = bakai.look_at_api(load_settings())
+def test_the_api_is_reported_with_its_latency_and_an_example(market: Sandbox) -> None:
+    found = bakai.check_api(load_settings())
     assert found.state == "green"
-    assert " is well (" in found.said and " ms) and takes the keys, 40 products, for example bakai_1" in found.said
-    assert len(market.log("bakai.products")) == 1, "nothing but one page of one product is asked for"
+    assert " is healthy (" in found.message
+    assert " ms) and accepts the keys, 40 products, for example bakai_1" in found.message
+    assert len(market.log("bakai.products")) == 1, "only one page with one product is requested"
 
 
-def test_the_bucket_is_told_with_its_latency_and_an_example(market: Sandbox) -> None:
-    found = bakai.look_at_bucket(load_settings())
+def test_the_bucket_is_reported_with_its_latency_and_an_example(market: Sandbox) -> None:
+    found = bakai.check_bucket(load_settings())
     assert found.state == "green"
-    assert found.said.startswith("the bucket bakai-images may be listed (")
-    assert found.said.endswith("/1.jpg")
+    assert found.message.startswith("the bucket bakai-images can be listed (")
+    assert found.message.endswith("/1.jpg")
 
 
-def test_photos_that_nobody_may_read_are_worth_a_look(market: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photos_that_cannot_be_read_are_yellow(market: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BAKAI_IMAGE_BASE_URL", f"{market.url}/nowhere")
-    found = bakai.look_at_bucket(load_settings())
+    found = bakai.check_bucket(load_settings())
     assert (found.state, found.settings) == ("yellow", ("BAKAI_IMAGE_BASE_URL",))
-    assert "it answers 404" in found.said
+    assert "status 404" in found.message
 
 
-def test_an_empty_market_is_worth_a_look(market: Sandbox) -> None:
+def test_an_empty_market_is_yellow(market: Sandbox) -> None:
     market.control(bakai={"size": 0})
     settings = load_settings()
-    assert bakai.look_at_api(settings).said.endswith("; but it lists none")
-    assert bakai.look_at_bucket(settings).said.endswith("; but it is empty")
+    assert bakai.check_api(settings).message.endswith(", but it lists no products")
+    assert bakai.check_bucket(settings).message.endswith(", but it is empty")
 
 
 @pytest.mark.parametrize(
@@ -63,24 +64,22 @@ def test_an_empty_market_is_worth_a_look(market: Sandbox) -> None:
         (["S3_BUCKET"], "red", ("BAKAI_S3_BUCKET",)),
     ],
 )
-def test_nothing_set_is_not_configured_and_half_of_it_is_red(
+def test_no_settings_are_not_configured_and_incomplete_ones_are_red(
     market: Sandbox, unset: list[str], state: str, named: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in unset:
         monkeypatch.setenv(f"BAKAI_{name}", "")
-    look = bakai.look_at_bucket if unset == ["S3_BUCKET"] else bakai.look_at_api
-    found = look(load_settings())
+    check = bakai.check_bucket if unset == ["S3_BUCKET"] else bakai.check_api
+    found = check(load_settings())
     assert (found.state, found.settings) == (state, named)
 
 
-def test_an_example_in_somebodys_words_can_do_no_harm(
-    market: Sandbox, host: FarSide, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_example_is_shortened_and_printable(market: Sandbox, host: FarSide, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BAKAI_CDN_API_URL", host.url(""))
     host.answer("/health", answer(HEALTH))
     host.answer("/v1/products?limit=1", page([{**ITEM, "name": "\x1b[31mred\n" + "x" * 500}]))
-    found = bakai.look_at_api(load_settings())
-    assert found.state == "green" and found.said.isprintable() and len(found.said) < 300
+    found = bakai.check_api(load_settings())
+    assert found.state == "green" and found.message.isprintable() and len(found.message) < 300
     host.answer("/v1/products?limit=1", page([{"name": "no id"}]))
-    found = bakai.look_at_api(load_settings())
-    assert (found.state, "the first can't be read" in found.said) == ("yellow", True)
+    found = bakai.check_api(load_settings())
+    assert (found.state, "the first product is invalid" in found.message) == ("yellow", True)

@@ -1,4 +1,4 @@
-"""What `unde-catalog doctor` tells of single services. Nothing about secrets: `test_doctor_secrets.py`."""
+"""Details of `unde-catalog doctor` for single services. Secrets are tested in `test_doctor_secrets.py`."""
 
 import json
 import os
@@ -12,11 +12,11 @@ import pytest
 from dagster_postgres import DagsterPostgresStorage
 
 from unde_catalog.backends import Backends
-from unde_catalog.operations.doctor.dagster import look_at_database, look_at_instance
-from unde_catalog.operations.doctor.databases import Databases, look_at_staging
-from unde_catalog.operations.doctor.machine import _room
-from unde_catalog.operations.doctor.objects import look_at_objects
-from unde_catalog.operations.doctor.proxy import look_at_proxy
+from unde_catalog.operations.doctor.dagster import check_database, check_instance
+from unde_catalog.operations.doctor.databases import Databases, check_staging
+from unde_catalog.operations.doctor.machine import _free_space
+from unde_catalog.operations.doctor.objects import check_objects
+from unde_catalog.operations.doctor.proxy import check_proxy
 from unde_catalog.operations.doctor.result import Finding
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.db.database import Database
@@ -28,22 +28,22 @@ from unde_catalog_tests.support.servers import PROJECT, Server
 from unde_catalog_tests.support.upstream import far_side, reply
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
-Look = Callable[..., Finding]
+RunCheck = Callable[..., Finding]
 
 
 @pytest.fixture
-def staging(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
-    """Makes one look, with the test's database as the staging database and whatever else is set."""
+def run_check(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunCheck:
+    """Runs one check, with the test's database as staging and with further settings."""
     monkeypatch.chdir(tmp_path)
 
-    def look(at: Callable[[Databases], Finding], **environment: str) -> Finding:
+    def run(check: Callable[[Databases], Finding], **environment: str) -> Finding:
         for name, value in {"UNDE_HOME": "home", "STAGING_DB_URL": database_url, **environment}.items():
             monkeypatch.setenv(name, value)
         settings = load_settings()
         with Backends(settings) as backends:
-            return at(Databases(settings, backends))
+            return check(Databases(settings, backends))
 
-    return look
+    return run
 
 
 # ---------------------------------------------------------------- databases
@@ -54,55 +54,55 @@ def staging(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     [("apify", "raw_products"), ("downloader", "originals"), ("collage", "collages"), ("ximilar", "ximilar_index"),
      ("scraper", "all stages")],
 )  # fmt: skip
-def test_a_role_is_told_with_the_stages_it_writes_for(
-    staging: Look, server: Server, database_url: str, role: str, stages: str
+def test_a_role_is_reported_with_the_stages_it_writes_for(
+    run_check: RunCheck, server: Server, database_url: str, role: str, stages: str
 ) -> None:
-    found = staging(look_at_staging, STAGING_DB_URL=url_as(server, database_url, role))
-    assert (found.state, found.said.rpartition(", ")[2]) == ("green", f"writes for {stages}"), found
-    assert f"as {role}" in found.said
+    found = run_check(check_staging, STAGING_DB_URL=url_as(server, database_url, role))
+    assert (found.state, found.message.rpartition(", ")[2]) == ("green", f"writes for {stages}"), found
+    assert f"as {role}" in found.message
 
 
-def test_a_role_that_lacks_a_right_of_its_stage_is_told_which(staging: Look, server: Server, database_url: str) -> None:
+def test_a_missing_right_of_a_role_is_named(run_check: RunCheck, server: Server, database_url: str) -> None:
     with psycopg.connect(server.direct_url(database_url)) as connection:
         connection.execute("REVOKE UPDATE (image_urls) ON raw_products FROM downloader")
-    found = staging(look_at_staging, STAGING_DB_URL=url_as(server, database_url, "downloader"))
+    found = run_check(check_staging, STAGING_DB_URL=url_as(server, database_url, "downloader"))
     assert found.state == "red"
-    assert "lacks UPDATE of raw_products.image_urls for originals" in found.said
+    assert "lacks UPDATE of raw_products.image_urls for originals" in found.message
 
 
-def test_a_role_that_may_write_nothing_is_no_worker(staging: Look, server: Server, database_url: str) -> None:
+def test_a_role_that_can_write_nothing_is_red(run_check: RunCheck, server: Server, database_url: str) -> None:
     with psycopg.connect(server.direct_url(database_url)) as connection:
         for right in ("INSERT", "UPDATE", "DELETE"):
             connection.execute(f"REVOKE {right} ON ALL TABLES IN SCHEMA public FROM scraper".encode())
-    found = staging(look_at_staging, STAGING_DB_URL=url_as(server, database_url, "scraper"))
+    found = run_check(check_staging, STAGING_DB_URL=url_as(server, database_url, "scraper"))
     assert found.state == "red"
-    assert "lacks INSERT of raw_products.name for raw_products" in found.said
+    assert "lacks INSERT of raw_products.name for raw_products" in found.message
 
 
-def test_a_database_that_takes_no_writes_is_red(staging: Look, server: Server, database_url: str) -> None:
+def test_a_read_only_database_is_red(run_check: RunCheck, server: Server, database_url: str) -> None:
     name = database_url.partition("?")[0].rpartition("/")[2]
     with psycopg.connect(server.direct_url("postgres"), autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode())
-    found = staging(look_at_staging, STAGING_DB_URL=server.past_poolers(database_url))
+    found = run_check(check_staging, STAGING_DB_URL=server.past_poolers(database_url))
     assert (found.state, found.settings) == ("red", ("STAGING_DB_URL",))
-    assert "takes no writes" in found.said
-    assert "pooler" not in found.said
+    assert "read-only" in found.message
+    assert "pooler" not in found.message
 
 
 @pytest.mark.parametrize(
     ("revision", "advice"),
-    [("'0004'", "run unde-catalog migrate"), ("'9999'", "install the newer one"), (None, "run unde-catalog migrate")],
+    [("'0004'", "run unde-catalog migrate"), ("'9999'", "install a newer one"), (None, "run unde-catalog migrate")],
 )
-def test_another_migration_than_the_programs_is_red(
-    staging: Look, db: Database, revision: str | None, advice: str
+def test_a_database_with_another_migration_is_red(
+    run_check: RunCheck, db: Database, revision: str | None, advice: str
 ) -> None:
     execute(db, f"UPDATE alembic_version SET version_num = {revision}" if revision else "DELETE FROM alembic_version")
-    found = staging(look_at_staging)
+    found = run_check(check_staging)
     assert found.state == "red"
-    assert advice in found.said
+    assert advice in found.message
 
 
-def test_the_embedded_database_stands_in_and_is_looked_at(tmp_path: Path) -> None:
+def test_the_embedded_database_is_used_and_checked(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "LANG": "C.UTF-8"}
 
     def run(*arguments: str) -> str:
@@ -112,46 +112,46 @@ def test_the_embedded_database_stands_in_and_is_looked_at(tmp_path: Path) -> Non
 
     run("migrate")
     lines = {line["service"]: line for line in json.loads(run("doctor", "--json"))["services"]}
-    assert "stands in (PostgreSQL 18" in lines["staging-database"]["said"]
-    assert "Dagster makes its tables there at its first start" in lines["dagster-database"]["said"]
+    assert "is used (PostgreSQL 18" in lines["staging-database"]["said"]
+    assert "Dagster creates its tables at its first start" in lines["dagster-database"]["said"]
     assert {line["state"] for line in lines.values()} == {"yellow", "green"}
 
 
 # ---------------------------------------------------------------- objects
 
 
-def test_objects_that_the_public_cannot_read_are_told(staging: Look, tmp_path: Path) -> None:
+def test_objects_that_the_public_cannot_read_are_yellow(run_check: RunCheck, tmp_path: Path) -> None:
     with running_rclone(tmp_path / "s3") as rclone:
-        found = staging(look_at_objects, **s3_environment(rclone.url))
+        found = run_check(check_objects, **s3_environment(rclone.url))
     assert (found.state, found.settings) == ("yellow", ("OBJECT_BASE_URL",))
-    assert "others can't read objects" in found.said
+    assert "the public cannot read objects" in found.message
 
 
-def test_a_bucket_that_everybody_may_list_is_told(staging: Look) -> None:
+def test_a_bucket_that_anyone_can_list_is_yellow(run_check: RunCheck) -> None:
     with odd_s3() as store:
-        found = staging(look_at_objects, **s3_environment(store.url))
+        found = run_check(check_objects, **s3_environment(store.url))
         assert store.objects == {}
-    assert (found.state, "everybody may list the bucket" in found.said) == ("yellow", True), found
+    assert (found.state, "anyone can list the bucket" in found.message) == ("yellow", True), found
 
 
-def test_a_store_that_gives_back_something_else_is_red(staging: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_returns_other_content_is_red(run_check: RunCheck, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unde_catalog.operations.doctor.objects.secrets.token_hex", lambda count: "ab" * count)
     with odd_s3() as store:
         store.garbles = "doctor/" + "ab" * 8 + ".txt"
-        found = staging(look_at_objects, **s3_environment(store.url))
+        found = run_check(check_objects, **s3_environment(store.url))
         assert store.objects == {}
     assert found.state == "red"
-    assert "read back as something else" in found.said
+    assert "has other content than was written" in found.message
 
 
-def test_a_folder_works_as_a_stand_in_and_one_whose_disk_is_away_is_red(
-    staging: Look, db: Database, tmp_path: Path
+def test_a_folder_is_yellow_and_one_that_is_not_mounted_is_red(
+    run_check: RunCheck, db: Database, tmp_path: Path
 ) -> None:
-    assert "made at the first use" in staging(look_at_objects).said
+    assert "created at the first use" in run_check(check_objects).message
     folder = tmp_path / "home" / "objects"
     (folder / ".unfinished").mkdir(parents=True)
-    found = staging(look_at_objects)
-    assert (found.state, found.said) == ("yellow", f"not configured: the folder {folder} stands in, and works")
+    found = run_check(check_objects)
+    assert (found.state, found.message) == ("yellow", f"not configured: the folder {folder} is used, and works")
     assert [path for path in folder.rglob("*") if path.is_file()] == []
     product = add_products(db, 1)[0]
     execute(
@@ -160,8 +160,8 @@ def test_a_folder_works_as_a_stand_in_and_one_whose_disk_is_away_is_red(
         product, "0" * 64,
     )  # fmt: skip
     folder.rename(tmp_path / "away")
-    found = staging(look_at_objects)
-    assert (found.state, "is its disk mounted?" in found.said) == ("red", True), found
+    found = run_check(check_objects)
+    assert (found.state, "is its disk mounted?" in found.message) == ("red", True), found
 
 
 # ---------------------------------------------------------------- Dagster
@@ -176,68 +176,70 @@ def dagster_url(server: Server) -> Iterator[str]:
     server.drop(url)
 
 
-def test_a_database_of_dagsters_that_takes_no_event_is_red(staging: Look, dagster_url: str) -> None:
-    assert staging(look_at_database, DAGSTER_DB_URL=dagster_url).said == "an event was stored and deleted"
+def test_a_dagster_database_that_refuses_events_is_red(run_check: RunCheck, dagster_url: str) -> None:
+    assert run_check(check_database, DAGSTER_DB_URL=dagster_url).message == "a test event was stored and deleted"
     with psycopg.connect(dagster_url) as connection:
         connection.execute("ALTER TABLE event_logs ADD CHECK (dagster_event_type IS NOT NULL)")
-    found = staging(look_at_database)
+    found = run_check(check_database)
     assert (found.state, found.settings) == ("red", ("DAGSTER_DB_URL",))
-    assert "violates check constraint" in found.said
+    assert "violates check constraint" in found.message
 
 
-def test_a_database_of_an_older_dagster_is_red(staging: Look, dagster_url: str) -> None:
+def test_a_database_of_an_older_dagster_version_is_red(run_check: RunCheck, dagster_url: str) -> None:
     with psycopg.connect(dagster_url) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '5e139331e376'")
-    found = staging(look_at_database, DAGSTER_DB_URL=dagster_url)
-    assert (found.state, "run dagster instance migrate" in found.said) == ("red", True), found
+    found = run_check(check_database, DAGSTER_DB_URL=dagster_url)
+    assert (found.state, "run dagster instance migrate" in found.message) == ("red", True), found
 
 
-def test_a_dagster_yaml_is_the_projects_another_or_none(staging: Look, dagster_url: str, tmp_path: Path) -> None:
+def test_dagster_yaml_can_be_missing_correct_or_different(
+    run_check: RunCheck, dagster_url: str, tmp_path: Path
+) -> None:
     home = tmp_path / "dagster"
     home.mkdir()
-    found = staging(look_at_instance, DAGSTER_DB_URL=dagster_url, DAGSTER_HOME=str(home))
+    found = run_check(check_instance, DAGSTER_DB_URL=dagster_url, DAGSTER_HOME=str(home))
     assert (found.state, found.settings) == ("red", ("DAGSTER_HOME",))
-    ours = (PROJECT / "dagster.yaml").read_text()
-    (home / "dagster.yaml").write_text(ours)
-    found = staging(look_at_instance)
-    assert (found.state, found.said) == (
-        "green", "30 runs at once, 0 waiting; pools take 7, 0 have a limit of their own"
+    project = (PROJECT / "dagster.yaml").read_text()
+    (home / "dagster.yaml").write_text(project)
+    found = run_check(check_instance)
+    assert (found.state, found.message) == (
+        "green", "at most 30 runs at once, 0 queued; default pool limit 7, 0 pools with their own limit"
     )  # fmt: skip
-    (home / "dagster.yaml").write_text(ours.replace("max_concurrent_runs: 30", "max_concurrent_runs: 9"))
-    found = staging(look_at_instance)
+    (home / "dagster.yaml").write_text(project.replace("max_concurrent_runs: 30", "max_concurrent_runs: 9"))
+    found = run_check(check_instance)
     assert (found.state, found.settings) == ("yellow", ("DAGSTER_HOME",))
-    assert "is not the project's dagster.yaml; 9 runs at once" in found.said
+    assert "differs from the project's dagster.yaml; at most 9 runs at once" in found.message
 
 
 # ---------------------------------------------------------------- proxy, disk
 
 
-def test_a_proxy_that_re_signs_tls_wants_its_bundle(staging: Look, db: Database, tmp_path: Path) -> None:
-    shops, vendor = authority(tmp_path / "shops"), authority(tmp_path / "vendor")
-    with far_side(shops.server()) as shop, running_proxy(tmp_path / "proxy", resigns=vendor, trusts=shops) as proxy:
-        shop.answer("/", reply(b"a shop"))
-        add_products(db, 1, original_image_urls=json.dumps([shop.url("/a.jpg", "localhost")]))
+def test_a_proxy_that_re_signs_tls_needs_its_ca_bundle(run_check: RunCheck, db: Database, tmp_path: Path) -> None:
+    stores, vendor = authority(tmp_path / "stores"), authority(tmp_path / "vendor")
+    with far_side(stores.server()) as store, running_proxy(tmp_path / "proxy", resigns=vendor, trusts=stores) as proxy:
+        store.answer("/", reply(b"a store"))
+        add_products(db, 1, original_image_urls=json.dumps([store.url("/a.jpg", "localhost")]))
 
-        def look(databases: Databases) -> Finding:
-            return look_at_proxy(databases.settings, databases)
+        def check(databases: Databases) -> Finding:
+            return check_proxy(databases.settings, databases)
 
-        hosts = f"localhost:{shop.port}"
-        found = staging(look, PROXY_URL=proxy, ZARA_PHOTO_HOSTS=hosts)
+        hosts = f"localhost:{store.port}"
+        found = run_check(check, PROXY_URL=proxy, ZARA_PHOTO_HOSTS=hosts)
         assert (found.state, found.settings) == ("red", ("PROXY_CA_BUNDLE",)), found
-        found = staging(look, PROXY_URL=proxy, ZARA_PHOTO_HOSTS=hosts, PROXY_CA_BUNDLE=str(vendor.certificate))
+        found = run_check(check, PROXY_URL=proxy, ZARA_PHOTO_HOSTS=hosts, PROXY_CA_BUNDLE=str(vendor.certificate))
         assert found.state == "green", found
-        found = staging(look, PROXY_URL=proxy, ZARA_PHOTO_HOSTS="static.zara.test")
+        found = run_check(check, PROXY_URL=proxy, ZARA_PHOTO_HOSTS="static.zara.test")
         assert (found.state, found.settings) == ("yellow", ("ZARA_PHOTO_HOSTS",)), found
     with far_side() as refusing:
-        refusing.answer(f"localhost:{shop.port}", reply(b"", "403 Forbidden", x_brd_error="policy"))
+        refusing.answer(f"localhost:{store.port}", reply(b"", "403 Forbidden", x_brd_error="policy"))
         url = f"http://someone:pass-word@127.0.0.1:{refusing.port}"
-        found = staging(look, PROXY_URL=url, ZARA_PHOTO_HOSTS=hosts, PROXY_CA_BUNDLE="")
+        found = run_check(check, PROXY_URL=url, ZARA_PHOTO_HOSTS=hosts, PROXY_CA_BUNDLE="")
         assert (found.state, found.settings) == ("red", ("PROXY_URL",)), found
-        refusing.answer(f"localhost:{shop.port}", reply(b"", "502 Bad Gateway", x_brd_error="target failed"))
-        found = staging(look, PROXY_URL=url)
+        refusing.answer(f"localhost:{store.port}", reply(b"", "502 Bad Gateway", x_brd_error="target failed"))
+        found = run_check(check, PROXY_URL=url)
         assert (found.state, found.settings) == ("yellow", ("ZARA_PHOTO_HOSTS",)), found
 
 
-def test_room_on_the_disk_has_three_colours() -> None:
+def test_free_disk_space_has_three_states() -> None:
     folder = Path("/somewhere")
-    assert [_room(folder, free).state for free in (10**8, 10**9, 10**10)] == ["red", "yellow", "green"]
+    assert [_free_space(folder, free).state for free in (10**8, 10**9, 10**10)] == ["red", "yellow", "green"]

@@ -1,4 +1,4 @@
-"""What `unde-catalog doctor` never shows, wherever it comes back from."""
+"""`unde-catalog doctor` never shows a secret, even if a service repeats it."""
 
 import json
 import os
@@ -40,8 +40,8 @@ PLANTED = {
 
 
 @contextmanager
-def parrot() -> Iterator[int]:
-    """A server that answers anything with everything it was sent, in each of the places where a reason may stand."""
+def echoing_server() -> Iterator[int]:
+    """A server that repeats everything it receives, in every place of a response that can contain a reason."""
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
@@ -49,28 +49,28 @@ def parrot() -> Iterator[int]:
                 self.speak_postgres()
                 return
             line, headers = self.rfile.readline(), {}
-            if line.startswith(b"*"):  # Redis: AUTH and what follows
-                while not (sent := self.rfile.readline()).startswith((b"redis-planted", b"PING")):
-                    assert sent
-                self.wfile.write(b"-WRONGPASS " + sent)
+            if line.startswith(b"*"):  # Redis: AUTH and the next lines
+                while not (received := self.rfile.readline()).startswith((b"redis-planted", b"PING")):
+                    assert received
+                self.wfile.write(b"-WRONGPASS " + received)
                 return
             while (header := self.rfile.readline().decode("latin-1").strip()) != "":
                 name, _, value = header.partition(":")
                 headers[name.lower()] = value.strip()
-            seen = headers.get("authorization", "") + " " + headers.get("proxy-authorization", "")
-            seen += " ".join(PLANTED.values())
+            echo = headers.get("authorization", "") + " " + headers.get("proxy-authorization", "")
+            echo += " ".join(PLANTED.values())
             body = (
                 json.dumps(
-                    {"error": {"type": seen, "message": seen}, "status": {"code": 401, "text": seen}, "detail": seen}
+                    {"error": {"type": echo, "message": echo}, "status": {"code": 401, "text": echo}, "detail": echo}
                 )
-                + f"<Error><Code>{seen}</Code><Message>{seen}</Message></Error>"
+                + f"<Error><Code>{echo}</Code><Message>{echo}</Message></Error>"
             )
             body = body if "s3" in headers.get("authorization", "") else body.partition("<Error>")[0]
-            head = f"HTTP/1.1 401 {seen}\r\nx-brd-error: {seen}\r\nContent-Length: {len(body)}\r\n\r\n"
+            head = f"HTTP/1.1 401 {echo}\r\nx-brd-error: {echo}\r\nContent-Length: {len(body)}\r\n\r\n"
             self.wfile.write((head + body).encode())
 
         def speak_postgres(self) -> None:
-            while self.rfile.read(8)[4:6] == b"\x04\xd2":  # asks for TLS, or Kerberos
+            while self.rfile.read(8)[4:6] == b"\x04\xd2":  # requests TLS or Kerberos
                 self.wfile.write(b"N")
             error = b"SFATAL\0C28P01\0M" + " ".join(PLANTED.values()).encode() + b"\0\0"
             self.wfile.write(b"E" + (len(error) + 4).to_bytes(4, "big") + error)
@@ -85,27 +85,27 @@ def parrot() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("quoted", [True, False])
-def test_no_secret_is_shown_however_it_comes_back(tmp_path: Path, quoted: bool) -> None:
-    spelled = {name: quote(secret, safe="") if quoted else secret for name, secret in PLANTED.items()}
-    with parrot() as port:
-        here = f"127.0.0.1:{port}"
+def test_no_secret_is_shown_when_a_service_repeats_it(tmp_path: Path, quoted: bool) -> None:
+    in_url = {name: quote(secret, safe="") if quoted else secret for name, secret in PLANTED.items()}
+    with echoing_server() as port:
+        host = f"127.0.0.1:{port}"
         environment = {
             "PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "LANG": "C.UTF-8", "COLUMNS": "2000",
-            "APIFY_TOKEN": PLANTED["APIFY_TOKEN"], "APIFY_API_URL": f"http://{here}", "APIFY_TASK_ZARA": "task",
+            "APIFY_TOKEN": PLANTED["APIFY_TOKEN"], "APIFY_API_URL": f"http://{host}", "APIFY_TASK_ZARA": "task",
             "XIMILAR_API_TOKEN": PLANTED["XIMILAR_API_TOKEN"], "XIMILAR_COLLECTION_ID": "collection",
-            "XIMILAR_API_URL": f"http://{here}",
-            "S3_ENDPOINT": f"http://{here}", "S3_ACCESS_KEY": PLANTED["S3_ACCESS_KEY"],
+            "XIMILAR_API_URL": f"http://{host}",
+            "S3_ENDPOINT": f"http://{host}", "S3_ACCESS_KEY": PLANTED["S3_ACCESS_KEY"],
             "S3_SECRET_KEY": PLANTED["S3_SECRET_KEY"],
             **{name: secret for name, secret in PLANTED.items() if name.startswith("BAKAI_")},
-            "BAKAI_CDN_API_URL": f"http://{here}", "BAKAI_S3_ENDPOINT": f"http://{here}", "BAKAI_S3_BUCKET": "bakai",
+            "BAKAI_CDN_API_URL": f"http://{host}", "BAKAI_S3_ENDPOINT": f"http://{host}", "BAKAI_S3_BUCKET": "bakai",
             **{
-                name: f"postgresql://worker:{spelled[name]}@{here}/catalogue"
+                name: f"postgresql://worker:{in_url[name]}@{host}/catalogue"
                 for name in ("STAGING_DB_URL", "PRODUCTION_DB_URL", "DAGSTER_DB_URL")
             },
-            "PROXY_URL": f"http://customer:{spelled['PROXY_URL']}@{here}", "ZARA_PHOTO_HOSTS": "localhost:8000",
-            "REDIS_URL": f"redis://:{spelled['REDIS_URL']}@{here}",
-            "TELEGRAM_BOT_TOKEN": PLANTED["TELEGRAM_BOT_TOKEN"], "TELEGRAM_API_URL": f"http://{here}",
-            "S3_ENDPOINT_URL": f"http://{here}", "S3_ACCESS_KEY_ID": "private-access", "S3_BUCKET_NAME": "private",
+            "PROXY_URL": f"http://customer:{in_url['PROXY_URL']}@{host}", "ZARA_PHOTO_HOSTS": "localhost:8000",
+            "REDIS_URL": f"redis://:{in_url['REDIS_URL']}@{host}",
+            "TELEGRAM_BOT_TOKEN": PLANTED["TELEGRAM_BOT_TOKEN"], "TELEGRAM_API_URL": f"http://{host}",
+            "S3_ENDPOINT_URL": f"http://{host}", "S3_ACCESS_KEY_ID": "private-access", "S3_BUCKET_NAME": "private",
             "S3_SECRET_ACCESS_KEY": PLANTED["S3_SECRET_ACCESS_KEY"], "NATS_URL": "nats://u:planted@127.0.0.1:1",
         }  # fmt: skip
         shown = ""
@@ -116,14 +116,14 @@ def test_no_secret_is_shown_however_it_comes_back(tmp_path: Path, quoted: bool) 
             assert done.returncode == 1, done.stderr
             shown += done.stdout + done.stderr
     assert "Traceback" not in shown
-    assert "***" in shown, "nothing was repeated, so this tests nothing"
+    assert "***" in shown, "no secret was repeated, so this tests nothing"
     for name, secret in PLANTED.items():
         basic = b64encode(f"customer:{secret}".encode()).decode()
-        for form in (secret, secret[:12], spelled[name], basic, basic[:16], secret.rpartition("@")[2]):
+        for form in (secret, secret[:12], in_url[name], basic, basic[:16], secret.rpartition("@")[2]):
             assert form not in shown, f"{name} shows in:\n{shown}"
 
 
-def test_a_secret_is_hidden_in_other_spellings_and_where_it_was_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_is_hidden_in_other_encodings_and_when_truncated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APIFY_TOKEN", "apify_api_0123456789")
     monkeypatch.setenv("PROXY_URL", "http://user:p%40ss/w0rd@host:1")
     monkeypatch.setenv("REDIS_URL", "redis://:abc@host")

@@ -1,4 +1,4 @@
-"""What `unde-catalog doctor` finds of notices: half a setting, a mail server that refuses, notices that wait."""
+"""`unde-catalog doctor` and the alert channels: incomplete settings, a refusing mail server, waiting alerts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from unde_catalog.backends import Backends
 from unde_catalog.operations.doctor.databases import Databases
-from unde_catalog.operations.doctor.notices import look_at_notices
+from unde_catalog.operations.doctor.notices import check_alerts
 from unde_catalog.operations.doctor.result import Finding
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.db.database import Database
@@ -29,36 +29,36 @@ def mail(monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
         yield running
 
 
-def look() -> Finding:
+def check() -> Finding:
     settings = load_settings()
     with Backends(settings) as backends:
-        return look_at_notices(Databases(settings, backends))
+        return check_alerts(Databases(settings, backends))
 
 
-def test_nothing_set_is_not_configured_and_half_a_setting_is_red(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (look().state, look().asked) == ("yellow", False)
+def test_no_settings_are_not_configured_and_incomplete_ones_are_red(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (check().state, check().checked) == ("yellow", False)
     monkeypatch.setenv("NOTICE_MAIL_TO", "on-call@shop.test")
-    assert (look().state, look().settings) == ("red", ("NOTICE_SMTP_URL",))
+    assert (check().state, check().settings) == ("red", ("NOTICE_SMTP_URL",))
 
 
-def test_the_mail_server_is_asked_and_gets_no_mail(mail: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = look()
-    assert (found.state, "nothing is sent while AUTOMATION is off" in found.said) == ("green", True)
+def test_the_mail_server_is_checked_without_sending_a_mail(mail: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = check()
+    assert (found.state, "no alerts are sent while AUTOMATION is off" in found.message) == ("green", True)
     monkeypatch.setenv("AUTOMATION", "on")
-    assert "AUTOMATION" not in look().said
+    assert "AUTOMATION" not in check().message
     mail.responses["EHLO"] = mail.responses["HELO"] = b"554 go away"
-    found = look()
+    found = check()
     assert (found.state, found.settings) == ("red", ("NOTICE_SMTP_URL",)), found
     assert mail.mails == []
 
 
-def test_what_waits_is_told_with_its_reason(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_alerts_are_counted_with_the_last_error(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTICE_WEBHOOK_URL", "http://127.0.0.1:1/services/planted-path")
-    db.run(outbox.write, "a-notice", {}, ["webhook"])
-    assert look().state == "green"
-    taken = db.run(outbox.claim, "webhook")
-    assert taken is not None
-    db.run(outbox.mark_not_sent, taken, "127.0.0.1:1 answers 500")
-    found = look()
-    assert (found.state, found.said) == ("yellow", "webhook: 1 notices wait: 127.0.0.1:1 answers 500")
-    assert found.settings == ("NOTICE_WEBHOOK_URL",) and "planted" not in found.said
+    db.run(outbox.write, "an-alert", {}, ["webhook"])
+    assert check().state == "green"
+    claimed = db.run(outbox.claim, "webhook")
+    assert claimed is not None
+    db.run(outbox.mark_not_sent, claimed, "127.0.0.1:1 returned 500")
+    found = check()
+    assert (found.state, found.message) == ("yellow", "webhook: 1 alert waiting: 127.0.0.1:1 returned 500")
+    assert found.settings == ("NOTICE_WEBHOOK_URL",) and "planted" not in found.message
