@@ -102,7 +102,11 @@ def test_environment_variables_in_backticks_are_settings(page: Path) -> None:
     known = setting_names()
     for text in inline_code(page):
         name = text.partition("=")[0]
-        if not _VARIABLE.fullmatch(name) or name in {*get_args(ErrorCode), "DG_CLI_CONFIG"} or page.name == "messages.md":
+        if (
+            not _VARIABLE.fullmatch(name)
+            or name in {*get_args(ErrorCode), "DG_CLI_CONFIG"}
+            or page.name == "messages.md"
+        ):
             continue
         general = name
         for brand in _BRANDS:
