@@ -56,4 +56,4 @@ def test_a_lost_index_of_a_big_table_is_a_warning_that_says_what_to_do(
     execute(db, "DROP INDEX idx_due_work_due")
     found = check("index_in_use")
     assert not found.passed and found.severity == dg.AssetCheckSeverity.WARN
-    assert "reads due_work whole" in (found.description or "") and "REINDEX" in (found.description or "")
+    assert "reads all of due_work" in (found.description or "") and "REINDEX" in (found.description or "")

@@ -51,7 +51,7 @@ def million(db: Database, direct: str) -> Database:
 
 
 @pytest.mark.timeout(600)
-def test_every_query_of_due_work_uses_an_index_and_reads_what_it_works_on_not_what_there_is(million: Database) -> None:
+def test_every_query_of_due_work_reads_only_the_rows_it_works_on(million: Database) -> None:
     assert execute(million, "SELECT count(*) AS n FROM due_work") == [{"n": ROWS}]
     assert ROWS >= 1_000_000
     assert million.run(query_plans.sequential_scans, DUE_STAGES, tuple(BRANDS)) == []
@@ -78,7 +78,7 @@ def test_every_query_of_due_work_uses_an_index_and_reads_what_it_works_on_not_wh
 
 
 @pytest.mark.timeout(600)
-def test_places_are_given_to_new_products_of_a_big_brand_and_to_no_others(million: Database) -> None:
+def test_only_new_products_of_a_big_brand_get_slots(million: Database) -> None:
     gone = "DELETE FROM due_work WHERE stage = %s AND brand = %s AND product_id %% %s = 0 RETURNING 1"  # a third
     missing = len(execute(million, gone, STAGE, BRAND, 3 * len(BRANDS)))
     others = "SELECT sum(hashtext(w::text)) AS rows FROM due_work w WHERE (stage, brand) <> (%s, %s)"

@@ -35,7 +35,7 @@ def media(sandbox: Sandbox, configured: Callable[..., dict[str, str]], tmp_path:
         yield Media(nats, sandbox, {**configured(sandbox), "NATS_URL": nats.url})
 
 
-def test_a_thousand_batches_are_each_answered_once_whoever_is_killed_meanwhile(media: Media, db: Database):
+def test_a_thousand_batches_get_one_result_each_despite_kills(media: Media, db: Database):
     url = media.nats.url
     with ExitStack() as stack:
 

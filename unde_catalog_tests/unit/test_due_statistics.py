@@ -1,4 +1,4 @@
-"""When the figures of recurring work are alarming, and what is said then (spec 5)."""
+"""When the figures of recurring work raise an alarm, and its sentence (docs/reference/rules.md)."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +14,7 @@ WELL = DueFigures(
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "parts"),
     [
         ({}, []),
         ({"never_checked": 100}, []),
@@ -27,11 +27,11 @@ WELL = DueFigures(
         ({"active": 300, "due": 101}, ["101 of 300 products of zara are due"]),
         ({"oldest_due": 3_600.0}, []),
         ({"oldest_due": 5_400.0}, ["has been due for availability for 90 minutes"]),
-        ({"never_checked": 500, "due": 9_000, "oldest_due": 9_999.0}, ["never checked", "at once", "nobody works"]),
+        ({"never_checked": 500, "due": 9_000, "oldest_due": 9_999.0}, ["never checked", "at once", "nothing works"]),
     ],
 )
-def test_an_alarm_is_raised_beyond_its_bound_and_says_what_is_wrong(change: dict[str, float], said: list[str]) -> None:
-    found = alarms(replace(WELL, **change))  # type: ignore[arg-type]
-    assert len(found) == len(said)
-    assert all(part in sentence for part, sentence in zip(said, found, strict=True))
-    assert all("run" in sentence for sentence in found)  # what to do
+def test_an_alarm_is_raised_beyond_its_bound_and_says_what_is_wrong(change: dict[str, float], parts: list[str]) -> None:
+    sentences = alarms(replace(WELL, **change))  # type: ignore[arg-type]
+    assert len(sentences) == len(parts)
+    assert all(part in sentence for part, sentence in zip(parts, sentences, strict=True))
+    assert all("run" in sentence for sentence in sentences)  # what to do

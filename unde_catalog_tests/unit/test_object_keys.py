@@ -26,13 +26,13 @@ def test_a_hostile_id_stays_in_its_folder(external_id: str):
     assert re.fullmatch(r"originals/zara/[A-Za-z0-9_-]+\.[0-9a-f]{32}/1\.jpg", original_key("zara", external_id, 1))
 
 
-def test_a_hostile_id_can_still_be_recognised():
+def test_a_hostile_id_stays_recognisable():
     assert original_key("zara", "Kleid rot/42", 1).startswith("originals/zara/Kleid-rot-42.")
 
 
 @given(ids)
 @example("a\n")
-def test_every_id_makes_keys_that_every_store_takes(external_id: str):
+def test_every_id_makes_keys_that_every_store_accepts(external_id: str):
     for key in (original_key("zara", external_id, 1), collage_key("zara", external_id)):
         assert checked(key) == key
         assert key.count("/") == (3 if key.startswith("originals") else 2)
@@ -50,7 +50,7 @@ def test_two_ids_never_share_a_key(one: str, other: str):
 
 
 @given(ids)
-def test_an_id_made_of_another_ids_key_does_not_meet_it(external_id: str):
+def test_an_id_equal_to_another_ids_key_does_not_collide(external_id: str):
     made = original_key("zara", external_id, 1).split("/")[2]
     assert made == external_id or original_key("zara", made, 1) != original_key("zara", external_id, 1)
 

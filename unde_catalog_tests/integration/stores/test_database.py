@@ -30,20 +30,20 @@ def cut(url: str) -> None:
         )
 
 
-def test_a_transaction_is_kept_whole_or_not_at_all(db: Database) -> None:
+def test_a_transaction_is_committed_whole_or_not_at_all(db: Database) -> None:
     with pytest.raises(ZeroDivisionError), db.transaction() as cursor:
         add_store(cursor, 1)
         raise ZeroDivisionError
     assert db.run(count) == 0
 
 
-def test_a_connection_that_was_cut_while_idle_is_replaced_unseen(db: Database, database_url: str) -> None:
+def test_a_connection_that_was_cut_while_idle_is_replaced(db: Database, database_url: str) -> None:
     db.run(add_store, 1)
     cut(database_url)
     assert db.run(count) == 1
 
 
-def test_work_whose_connection_is_cut_in_the_middle_is_done_again_and_once(db: Database, database_url: str) -> None:
+def test_work_whose_connection_is_cut_is_repeated_and_done_once(db: Database, database_url: str) -> None:
     calls = []
 
     def work(cursor: Cursor) -> None:
@@ -57,7 +57,7 @@ def test_work_whose_connection_is_cut_in_the_middle_is_done_again_and_once(db: D
     assert (len(calls), db.run(count)) == (2, 2)
 
 
-def test_reading_goes_on_when_its_connection_is_cut_and_the_next_transaction_is_whole_again(
+def test_reading_is_repeated_after_a_cut_and_leaves_no_autocommit_behind(
     database_url: str,
 ) -> None:
     calls = []
@@ -78,7 +78,7 @@ def test_reading_goes_on_when_its_connection_is_cut_and_the_next_transaction_is_
         assert db.read(count) == 0
 
 
-def test_work_whose_commit_was_cut_is_not_done_twice(db: Database, database_url: str) -> None:
+def test_work_whose_commit_was_cut_is_not_repeated(db: Database, database_url: str) -> None:
     calls = []
 
     def work(cursor: Cursor) -> None:
@@ -91,7 +91,7 @@ def test_work_whose_commit_was_cut_is_not_done_twice(db: Database, database_url:
     assert len(calls) == 1
 
 
-def test_work_that_loses_against_another_transaction_is_done_again(db: Database) -> None:
+def test_work_is_repeated_after_a_deadlock_or_serialization_failure(db: Database) -> None:
     calls = []
 
     def work(cursor: Cursor) -> str:
@@ -110,7 +110,7 @@ def _always_loses(cursor: Cursor) -> None:
 
 
 @pytest.mark.timeout(20)
-def test_a_database_that_is_not_there_is_told_at_once_and_without_the_password() -> None:
+def test_an_unreachable_database_is_reported_at_once_without_the_password() -> None:
     with Database(AWAY, patience=600) as away:
         with pytest.raises(
             DatabaseUnavailable, match="the database none at 127.0.0.1:9 can't be used: .*refused"
@@ -120,13 +120,13 @@ def test_a_database_that_is_not_there_is_told_at_once_and_without_the_password()
     assert "secret" not in str(down.value)
 
 
-def test_a_database_of_no_such_name_is_told_at_once(database_url: str) -> None:
+def test_a_missing_database_is_reported_at_once(database_url: str) -> None:
     address = database_url.replace("/t_", "/no_t_")
     with Database(address) as away, pytest.raises(DatabaseUnavailable, match='"no_t_.*" does not exist'):
         away.run(count)
 
 
-def test_a_role_without_rights_is_told_in_a_sentence(db: Database) -> None:
+def test_missing_rights_are_reported_in_one_sentence(db: Database) -> None:
     def look(cursor: Cursor) -> None:
         cursor.execute("SET LOCAL ROLE pg_monitor")
         count(cursor)
@@ -135,7 +135,7 @@ def test_a_role_without_rights_is_told_in_a_sentence(db: Database) -> None:
         db.run(look)
 
 
-def test_a_read_only_database_is_told_in_a_sentence(db: Database) -> None:
+def test_a_read_only_database_is_reported_in_one_sentence(db: Database) -> None:
     def write(cursor: Cursor) -> None:
         cursor.execute("SET TRANSACTION READ ONLY")
         add_store(cursor, 1)
@@ -144,12 +144,12 @@ def test_a_read_only_database_is_told_in_a_sentence(db: Database) -> None:
         db.run(write)
 
 
-def test_a_mistake_in_sql_is_no_fault_of_the_database(db: Database) -> None:
+def test_an_error_in_sql_is_not_an_unavailable_database(db: Database) -> None:
     with pytest.raises(psycopg.errors.UndefinedTable):
         execute(db, "SELECT * FROM no_such_table")
 
 
-def test_when_all_connections_are_taken_the_sentence_says_so(database_url: str) -> None:
+def test_when_all_connections_are_in_use_the_message_says_so(database_url: str) -> None:
     with (
         Database(database_url, max_connections=1, patience=0.2) as db,
         db.transaction(),

@@ -65,9 +65,7 @@ store.put(sys.argv[3], b"half", "image/jpeg")
 
 
 @pytest.mark.parametrize("dies_at", ["fsync", "replace"])
-def test_a_killed_writer_leaves_no_half_object_and_what_it_leaves_is_cleaned(
-    store: ObjectStore, root: Path, dies_at: str
-):
+def test_a_killed_writer_leaves_no_partial_object_and_no_files_for_long(store: ObjectStore, root: Path, dies_at: str):
     store.put(KEY, b"whole", JPEG)
     for key in (KEY, "collages/1.jpg"):
         (root / key).parent.mkdir(exist_ok=True)  # else the first fsync is a folder's
@@ -80,7 +78,7 @@ def test_a_killed_writer_leaves_no_half_object_and_what_it_leaves_is_cleaned(
     assert store.get(KEY) == b"whole"
 
 
-def test_the_object_is_on_disk_before_its_name_and_the_name_before_put_returns(
+def test_an_object_is_on_disk_before_its_name_and_before_put_returns(
     store: ObjectStore, root: Path, monkeypatch: pytest.MonkeyPatch
 ):
     happened: list[str] = []
@@ -105,7 +103,7 @@ def test_the_object_is_on_disk_before_its_name_and_the_name_before_put_returns(
     ("number", "advice"),
     [(errno.ENOSPC, "free space"), (errno.EROFS, "read-only"), (errno.EIO, "kernel's log"), (errno.EDQUOT, "quota")],
 )
-def test_a_failing_disk_is_the_stores_fault_with_place_and_advice(
+def test_a_failing_disk_is_reported_with_its_path_and_advice(
     store: ObjectStore, root: Path, monkeypatch: pytest.MonkeyPatch, number: int, advice: str
 ):
     def failing(_: int) -> None:
@@ -133,7 +131,7 @@ def test_a_full_disk_leaves_nothing_behind(store: ObjectStore):
     assert store.get(KEY) == b"old" and store.remove_leftovers(later()) == 0
 
 
-def test_a_directory_of_somebody_else_is_the_stores_fault(store: ObjectStore, root: Path):
+def test_a_directory_of_another_user_is_reported(store: ObjectStore, root: Path):
     store.put(KEY, b"x", JPEG)
     (root / ".unfinished").chmod(0o500)
     me = os.geteuid()
@@ -148,7 +146,7 @@ def test_a_directory_of_somebody_else_is_the_stores_fault(store: ObjectStore, ro
     assert store.get(KEY) == b"x"
 
 
-def test_a_file_in_place_of_a_folder_is_the_stores_fault(store: ObjectStore, root: Path):
+def test_a_file_in_place_of_a_folder_is_reported(store: ObjectStore, root: Path):
     (root / "originals").write_bytes(b"")
     for use in (lambda: store.put(KEY, b"x", JPEG), lambda: store.get(KEY), lambda: store.head(KEY)):
         with pytest.raises(StorageUnavailable, match="a file stands where a folder must be"):
@@ -157,14 +155,14 @@ def test_a_file_in_place_of_a_folder_is_the_stores_fault(store: ObjectStore, roo
         directory_store(root / "originals" / "below")
 
 
-def test_a_folder_in_place_of_an_object_is_the_stores_fault(store: ObjectStore):
+def test_a_folder_in_place_of_an_object_is_reported(store: ObjectStore):
     store.put("a/b/c", b"x", JPEG)
     with pytest.raises(StorageUnavailable, match="a folder stands"):
         store.put("a/b", b"x", JPEG)
     assert store.remove_leftovers(later()) == 0
 
 
-def test_a_disk_that_went_away_does_not_look_like_objects_that_are_gone(store: ObjectStore, root: Path):
+def test_an_unmounted_disk_does_not_look_like_missing_objects(store: ObjectStore, root: Path):
     store.put(KEY, b"x", JPEG)
     root.rename(root.with_name("elsewhere"))
     uses = [

@@ -1,4 +1,4 @@
-"""Taking under a lease, in SQL alone: what is taken, and whose outcome counts."""
+"""Leases: which products are taken, and whose outcome counts."""
 
 import re
 from datetime import timedelta
@@ -41,14 +41,14 @@ def test_only_what_is_due_in_the_stage_and_brand_is_taken(each_db: Database) -> 
     assert is_due(each_db, other)
 
 
-def test_products_asked_for_and_left_out_by_id_are_taken_so(db: Database) -> None:
+def test_only_the_given_ids_are_taken_and_excluded_ids_are_not(db: Database) -> None:
     one, two, three, four = add_products(db, 4)
-    assert [lease.product_id for lease in take(db, product_ids=[one, two], but_not=[two, three])] == [one]
-    assert [lease.product_id for lease in take(db, but_not=[two, three])] == [four]
+    assert [lease.product_id for lease in take(db, product_ids=[one, two], exclude=[two, three])] == [one]
+    assert [lease.product_id for lease in take(db, exclude=[two, three])] == [four]
     assert take(db, product_ids=[]) == []
 
 
-def test_what_another_transaction_is_taking_is_skipped_without_waiting(each_db: Database) -> None:
+def test_products_being_taken_by_another_transaction_are_skipped(each_db: Database) -> None:
     add_products(each_db, 10)
     with each_db.transaction() as first, each_db.transaction() as second:
         second.execute("SET LOCAL lock_timeout = '1s'")
@@ -57,7 +57,7 @@ def test_what_another_transaction_is_taking_is_skipped_without_waiting(each_db: 
     assert (len(in_first), len(in_second), in_first & in_second) == (6, 4, set())
 
 
-def test_what_is_leased_is_taken_again_only_when_the_lease_ran_out(each_db: Database) -> None:
+def test_a_leased_product_is_taken_again_only_after_its_lease_expired(each_db: Database) -> None:
     add_products(each_db, 1)
     (first,) = take(each_db)
     assert take(each_db) == []
@@ -79,7 +79,7 @@ def test_an_outcome_with_an_old_token_changes_nothing(each_db: Database) -> None
     assert finish(each_db, second) == {}
 
 
-def test_a_late_outcome_counts_while_nobody_else_took_the_product(db: Database) -> None:
+def test_a_late_outcome_counts_unless_another_worker_took_the_product(db: Database) -> None:
     (product,) = add_products(db, 1)
     leases = take(db)
     let_leases_run_out(db)
@@ -87,20 +87,20 @@ def test_a_late_outcome_counts_while_nobody_else_took_the_product(db: Database) 
     assert not is_due(db, product)
 
 
-def test_a_lease_here_never_outlasts_the_one_in_the_database(db: Database) -> None:
+def test_a_lease_in_the_process_never_outlasts_that_in_the_database(db: Database) -> None:
     add_products(db, 1)
     with db.transaction() as cursor:
-        cursor.execute("SELECT pg_sleep(0.3)")  # a process that was stopped after BEGIN
+        cursor.execute("SELECT pg_sleep(0.3)")  # a process that was suspended after BEGIN
         (lease,) = work_queue.take(cursor, STAGE, BRAND, 1, timedelta(seconds=5))
         cursor.execute("SELECT extract(epoch FROM leased_until - clock_timestamp())::float8 AS left FROM due_work")
         left_here = lease.seconds_left()
         row = cursor.fetchone()
     assert row is not None
-    assert left_here <= row["left"] + 0.05  # between the two looks
+    assert left_here <= row["left"] + 0.05  # time between the two measurements
     assert left_here > 4.5
 
 
-def test_still_open_tells_due_work_from_work_in_hands(each_db: Database) -> None:
+def test_count_open_distinguishes_due_from_leased_products(each_db: Database) -> None:
     products = add_products(each_db, 5)
     leases = take(each_db, 3)
     finish(each_db, leases[:1])
@@ -111,7 +111,7 @@ def test_still_open_tells_due_work_from_work_in_hands(each_db: Database) -> None
 
 
 class _Explaining:
-    """A cursor that keeps the plan of each statement that it runs."""
+    """A cursor that executes statements and keeps the plan of each."""
 
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
@@ -132,18 +132,18 @@ def _work_on_products(explaining: Any) -> None:
     leases = work_queue.take(explaining, STAGE, BRAND, 200, LEASE)
     assert len(leases) == 200
     ids = [lease.product_id for lease in leases]
-    some = work_queue.take(explaining, STAGE, BRAND, 5, LEASE, product_ids=[id + 1000 for id in ids])
-    assert len(some) == 5
-    work_queue.take(explaining, STAGE, BRAND, 5, LEASE, but_not=ids)
+    others = work_queue.take(explaining, STAGE, BRAND, 5, LEASE, product_ids=[id + 1000 for id in ids])
+    assert len(others) == 5
+    work_queue.take(explaining, STAGE, BRAND, 5, LEASE, exclude=ids)
     originals.load(explaining, ids)
     work_queue.finish(explaining, STAGE, [LeaseOutcome(lease, "done") for lease in leases[:50]])
     work_queue.finish(explaining, STAGE, [LeaseOutcome(lease, "later", "why") for lease in leases[50:]])
-    work_queue.finish(explaining, STAGE, [LeaseOutcome(lease, "released") for lease in some[:1]])
+    work_queue.finish(explaining, STAGE, [LeaseOutcome(lease, "released") for lease in others[:1]])
     assert ticks.brands_with_due_work(explaining, STAGE, ["oysho", BRAND]) == [BRAND]
     work_queue.count_open(explaining, STAGE, "oysho")
 
 
-def test_work_on_products_uses_indexes_alone_at_20_000_products_with_and_without_statistics(each_db: Database) -> None:
+def test_work_on_products_uses_only_indexes_at_20_000_products(each_db: Database) -> None:
     add_products(each_db, 20_000)
     execute(each_db, "UPDATE due_work SET due_at = now() + interval '1 day' WHERE product_id % 4 = 0")
     execute(
@@ -153,7 +153,7 @@ def test_work_on_products_uses_indexes_alone_at_20_000_products_with_and_without
     )
     for statement in ("SELECT 1", "ANALYZE raw_products, due_work, product_photos"):
         execute(each_db, statement)
-        for role in ("none", "downloader"):  # the owner, and one that row-level security binds
+        for role in ("none", "downloader"):  # the owner, and a role with row-level security
             with each_db.transaction() as cursor:
                 cursor.execute(f"SET LOCAL ROLE {role}".encode())
                 explaining = _Explaining(cursor)
@@ -161,5 +161,5 @@ def test_work_on_products_uses_indexes_alone_at_20_000_products_with_and_without
             assert len(explaining.plans) == 14
             scanned = [plan for plan in explaining.plans if "Seq Scan on" in plan]
             assert not scanned, scanned[0]
-            # Bounded by the time: what is due later must not be read to find out that nothing is due now.
+            # With a condition on the time: it must not read what is due later to find that nothing is due now.
             assert re.search("idx_due_work_due on due_work.*\n +Index Cond: .*due_at <=", explaining.plans[0])

@@ -1,4 +1,4 @@
-"""Writing down what came of work in hand, in SQL alone: the marks it leaves, and when the product is due again."""
+"""Outcomes of leases: the columns they set, and when the product is due again."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ from unde_catalog_tests.support.due import (
 )
 
 
-def test_a_change_while_in_hand_leaves_the_product_due_and_starts_no_second_worker(each_db: Database) -> None:
+def test_a_change_during_a_lease_leaves_the_product_due_afterwards(each_db: Database) -> None:
     (product,) = add_products(each_db, 1)
     leases = take(each_db)
     execute(each_db, """UPDATE raw_products SET original_image_urls = '["https://cdn.test/2.jpg"]'""")
@@ -36,7 +36,7 @@ def test_a_change_while_in_hand_leaves_the_product_due_and_starts_no_second_work
 
 
 @pytest.mark.parametrize("kind", ["later", "given_up"])
-def test_a_failure_is_not_held_against_a_change_that_came_while_in_hand(each_db: Database, kind: Settlement) -> None:
+def test_a_failure_does_not_count_against_a_change_during_the_lease(each_db: Database, kind: Settlement) -> None:
     (product,) = add_products(each_db, 1)
     leases = take(each_db)
     execute(each_db, """UPDATE raw_products SET original_image_urls = '["https://cdn.test/2.jpg"]'""")
@@ -49,7 +49,7 @@ def test_a_failure_is_not_held_against_a_change_that_came_while_in_hand(each_db:
 
 
 @pytest.mark.parametrize("stage", ["originals", "collages"])
-def test_a_change_that_is_being_written_while_its_product_is_settled_is_not_lost(each_db: Database, stage: str) -> None:
+def test_a_change_that_commits_during_finish_is_not_lost(each_db: Database, stage: str) -> None:
     (product,) = add_products(each_db, 1)
     execute(each_db, "INSERT INTO product_photos (product_id, n, source_url, state, sha256, fetched_at)"
             " VALUES (%s, 1, 'u', 'stored', 'a', now())", product)  # fmt: skip
@@ -63,34 +63,36 @@ def test_a_change_that_is_being_written_while_its_product_is_settled_is_not_lost
     with ThreadPoolExecutor(1) as other:
         with each_db.transaction() as cursor:
             cursor.execute(change[stage].encode())
-            settled = other.submit(each_db.run, work_queue.finish, stage, [LeaseOutcome(leases[0], "done")])
-            poll(each_db.url, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")  # it waits for our lock
-        assert settled.result(10) == {product: False}
+            finished = other.submit(each_db.run, work_queue.finish, stage, [LeaseOutcome(leases[0], "done")])
+            poll(
+                each_db.url, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted"
+            )  # finish waits for the lock of this transaction
+        assert finished.result(10) == {product: False}
     assert is_due(each_db, product, stage)
 
 
-def test_the_four_outcomes_leave_their_marks(each_db: Database) -> None:
+def test_the_four_outcomes_set_their_columns(each_db: Database) -> None:
     products = add_products(each_db, 5)
     leases = {lease.product_id: lease for lease in take(each_db)}
-    done, far, item, given_up, back = [leases[product] for product in products]
+    done, remote, item, given_up, released = [leases[product] for product in products]
     each_db.run(
         work_queue.finish,
         STAGE,
         [
             LeaseOutcome(done, "done"),
-            LeaseOutcome(far, "later", "http_503", "busy"),
+            LeaseOutcome(remote, "later", "http_503", "busy"),
             LeaseOutcome(item, "later", "truncated", "short", item_fault=True),
             LeaseOutcome(given_up, "given_up", "no_photos", "none", item_fault=True),
-            LeaseOutcome(back, "released", "ignored", "ignored"),
+            LeaseOutcome(released, "released", "ignored", "ignored"),
         ],
     )
     rows = [due_row(each_db, product) for product in products]
-    marks = [
+    columns = [
         (row["due_at"] is not None, row["due"], row["attempts"], row["item_faults"], row["given_up"], row["reason"],
          row["failing_since"] is not None, row["done_at"] is not None, row["lease_token"], row["leased_until"])
         for row in rows if row is not None
     ]  # fmt: skip
-    assert marks == [
+    assert columns == [
         (False, False, 0, 0, False, None, False, True, None, None),
         (True, False, 1, 0, False, "http_503", True, False, None, None),
         (True, False, 1, 1, False, "truncated", True, False, None, None),
@@ -99,7 +101,7 @@ def test_the_four_outcomes_leave_their_marks(each_db: Database) -> None:
     ]
 
 
-def test_failures_add_up_and_success_forgets_them(each_db: Database) -> None:
+def test_failures_add_up_and_success_resets_them(each_db: Database) -> None:
     (product,) = add_products(each_db, 1)
     since = []
     for item_fault in (True, False, True):
@@ -122,17 +124,17 @@ def test_failures_add_up_and_success_forgets_them(each_db: Database) -> None:
     )  # fmt: skip
 
 
-def test_a_product_that_became_inactive_in_hand_is_not_due_after_any_outcome(each_db: Database) -> None:
+def test_a_product_made_inactive_during_its_lease_is_not_due_afterwards(each_db: Database) -> None:
     products = add_products(each_db, 4)
     leases = take(each_db)
     execute(each_db, "UPDATE raw_products SET active = false")
     kinds: list[Settlement] = ["done", "later", "given_up", "released"]
-    settled = [LeaseOutcome(lease, kind, "why") for lease, kind in zip(leases, kinds, strict=True)]
-    each_db.run(work_queue.finish, STAGE, settled, timedelta(hours=1))
+    outcomes = [LeaseOutcome(lease, kind, "why") for lease, kind in zip(leases, kinds, strict=True)]
+    each_db.run(work_queue.finish, STAGE, outcomes, timedelta(hours=1))
     assert [row["due_at"] for row in map(lambda p: due_row(each_db, p), products) if row] == [None] * 4
 
 
-_TRIES = [
+_RETRIES = [
     ("09:00", 1, "10:30"),
     ("09:29:59.999999", 1, "10:30"),
     ("09:30", 1, "10:30"),
@@ -149,10 +151,10 @@ _TRIES = [
 ]
 
 
-def test_a_failed_try_comes_again_at_a_half_hour_each_time_later(each_db: Database) -> None:
+def test_a_failed_product_is_due_at_half_past_with_growing_delays(each_db: Database) -> None:
     (product,) = add_products(each_db, 1)
-    for zone in ("UTC", "Asia/Kolkata"):  # whose half hours are UTC's hours
-        for now, attempt, expected in _TRIES:
+    for zone in ("UTC", "Asia/Kolkata"):  # its half hours are the full hours of UTC
+        for now, attempt, expected in _RETRIES:
             execute(each_db, "UPDATE due_work SET attempts = %s, due_at = '2026-03-01+00'", attempt - 1)
             with each_db.transaction() as cursor:
                 cursor.execute("SELECT set_config('timezone', %s, true)", (zone,))
@@ -164,7 +166,7 @@ def test_a_failed_try_comes_again_at_a_half_hour_each_time_later(each_db: Databa
             time, _, days = expected.partition(" +")
             hour, minute = map(int, time.split(":"))
             due_at = datetime(2026, 3, 28, hour, minute, tzinfo=UTC) + timedelta(days=int(days or 0))
-            assert row["due_at"] == due_at, f"try {attempt} at {now}"
+            assert row["due_at"] == due_at, f"attempt {attempt} at {now}"
 
 
 _PHASES = [
@@ -176,7 +178,7 @@ _PHASES = [
 ]
 
 
-def test_recurring_work_keeps_its_phase_and_skips_what_it_missed(each_db: Database) -> None:
+def test_recurring_work_keeps_its_phase_and_skips_missed_intervals(each_db: Database) -> None:
     (product,) = add_products(each_db, 1)
     for due, now, expected in _PHASES:
         execute(each_db, "UPDATE due_work SET due_at = %s", f"2026-03-28T{due}Z")
@@ -202,7 +204,7 @@ def test_days_pass_in_a_test_without_waiting(db: Database) -> None:
 
 
 @pytest.mark.parametrize("text", ["a\0b", "half \ud800 a character", "x" * 100_000])
-def test_a_text_from_outside_becomes_one_that_is_stored(db: Database, text: str) -> None:
+def test_any_text_becomes_storable(db: Database, text: str) -> None:
     stored = work_queue.storable(text)
     assert stored is not None
     assert len(stored) <= 2000

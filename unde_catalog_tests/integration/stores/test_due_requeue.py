@@ -1,4 +1,4 @@
-"""Due marks that people and schedules set on purpose."""
+"""Products made due on request: force, retry failed, requeue."""
 
 from datetime import timedelta
 
@@ -16,17 +16,17 @@ def take(db: Database, brand: str = BRAND) -> list[Lease]:
     return db.run(work_queue.take, STAGE, brand, 100, LEASE)
 
 
-def settle_one_each_way(db: Database, brand: str = BRAND) -> list[int]:
-    """Products that are: done, later (busy), given up (broken); their ids."""
+def finish_in_three_ways(db: Database, brand: str = BRAND) -> list[int]:
+    """Three products: done, to be retried (busy), given up (broken); their ids."""
     products = add_products(db, 3, brand)
     by_id = {lease.product_id: lease for lease in take(db, brand)}
     done, later, given_up = [by_id[product] for product in products]
-    settled = [
+    outcomes = [
         LeaseOutcome(done, "done"),
         LeaseOutcome(later, "later", "busy"),
         LeaseOutcome(given_up, "given_up", "broken"),
     ]
-    db.run(work_queue.finish, STAGE, settled)
+    db.run(work_queue.finish, STAGE, outcomes)
     execute(db, "UPDATE raw_products SET image_status = 'error', error_message = 'x' WHERE id = %s", products[2])
     execute(db, "UPDATE raw_products SET image_status = 'uploaded' WHERE id = %s", products[0])
     return products
@@ -36,8 +36,8 @@ def due(db: Database, products: list[int]) -> list[bool]:
     return [is_due(db, product) for product in products]
 
 
-def test_force_makes_everything_due_with_a_clean_record_once_a_root_run(each_db: Database) -> None:
-    products = settle_one_each_way(each_db)
+def test_force_makes_everything_due_without_failures_once_per_root_run(each_db: Database) -> None:
+    products = finish_in_three_ways(each_db)
     assert each_db.run(requeue.force, STAGE, BRAND, "run-1") == 3
     assert due(each_db, products) == [True, True, True]
     rows = execute(each_db, "SELECT * FROM due_work WHERE stage = %s", STAGE)
@@ -52,7 +52,7 @@ def test_force_makes_everything_due_with_a_clean_record_once_a_root_run(each_db:
     assert each_db.run(requeue.force, STAGE, BRAND, "run-2") == 3
 
 
-def test_force_reaches_products_that_came_with_a_status_of_their_own(db: Database) -> None:
+def test_force_reaches_products_that_were_inserted_with_a_status(db: Database) -> None:
     (product,) = add_products(db, 1, image_status="collage_ready")
     assert db.run(requeue.force, STAGE, BRAND, "run") == 1
     assert is_due(db, product)
@@ -67,13 +67,13 @@ def test_force_leaves_inactive_products_and_other_brands_alone(db: Database) -> 
     assert due_row(db, other) == before
 
 
-def test_force_of_some_products_is_for_those_alone(db: Database) -> None:
-    products = settle_one_each_way(db)
+def test_force_of_some_products_leaves_the_others_alone(db: Database) -> None:
+    products = finish_in_three_ways(db)
     assert db.run(requeue.force, STAGE, BRAND, "run", products[:1]) == 1
     assert due(db, products) == [True, False, False]
 
 
-def test_force_leaves_a_product_in_hand_to_its_worker_and_due_after_it(each_db: Database) -> None:
+def test_force_keeps_a_lease_and_leaves_the_product_due_after_it(each_db: Database) -> None:
     (product,) = add_products(each_db, 1)
     leases = take(each_db)
     assert each_db.run(requeue.force, STAGE, BRAND, "run") == 1
@@ -82,8 +82,8 @@ def test_force_leaves_a_product_in_hand_to_its_worker_and_due_after_it(each_db: 
     assert len(take(each_db)) == 1
 
 
-def test_retry_failed_makes_due_what_failed_once_a_root_run(each_db: Database) -> None:
-    products = settle_one_each_way(each_db)
+def test_retry_failed_makes_failed_products_due_once_per_root_run(each_db: Database) -> None:
+    products = finish_in_three_ways(each_db)
     assert each_db.run(requeue.retry_failed, STAGE, BRAND, "run-1") == 2
     assert due(each_db, products) == [False, True, True]
     statuses = execute(each_db, "SELECT image_status, error_message FROM raw_products ORDER BY id")
@@ -102,19 +102,19 @@ def test_retry_failed_makes_due_what_failed_once_a_root_run(each_db: Database) -
         (BRAND, None, [False, True, True, False, False, False]),
         (None, "broken", [False, False, True, False, False, True]),
         ("oysho", "busy", [False, False, False, False, True, False]),
-        (None, "unheard of", [False] * 6),
+        (None, "unknown", [False] * 6),
     ],
 )
-def test_requeue_is_by_brand_and_reason(
+def test_requeue_selects_by_brand_and_reason(
     db: Database, brand: str | None, reason: str | None, expected: list[bool]
 ) -> None:
-    products = settle_one_each_way(db) + settle_one_each_way(db, "oysho")
+    products = finish_in_three_ways(db) + finish_in_three_ways(db, "oysho")
     assert db.run(requeue.given_up, STAGE, brand, reason) == sum(expected)
     assert due(db, products) == expected
 
 
-def test_requeue_may_be_repeated_and_leaves_inactive_products_alone(each_db: Database) -> None:
-    products = settle_one_each_way(each_db)
+def test_requeue_can_be_repeated_and_leaves_inactive_products_alone(each_db: Database) -> None:
+    products = finish_in_three_ways(each_db)
     execute(each_db, "UPDATE raw_products SET active = false WHERE id = %s", products[1])
     assert each_db.run(requeue.given_up, STAGE) == 1
     assert each_db.run(requeue.given_up, STAGE) == 0

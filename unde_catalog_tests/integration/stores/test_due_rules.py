@@ -1,4 +1,4 @@
-"""What makes a product due, whoever writes: the triggers of `stores/staging/schema/due_rules.sql`."""
+"""What makes a product due, for every writer: the triggers of `stores/staging/schema/due_rules.sql`."""
 
 from datetime import timedelta
 
@@ -12,8 +12,8 @@ from unde_catalog_tests.support.due import BRAND, STAGE, add_products, due_row, 
 LEASE = timedelta(minutes=10)
 
 
-def settle(db: Database, kind: work_queue.Settlement = "done", stage: str = STAGE) -> None:
-    """Take all that is due in a stage and settle it."""
+def take_and_finish(db: Database, kind: work_queue.Settlement = "done", stage: str = STAGE) -> None:
+    """Take everything that is due for a stage, and finish it."""
     leases = db.run(work_queue.take, stage, BRAND, 100, LEASE)
     db.run(work_queue.finish, stage, [LeaseOutcome(lease, kind, "why") for lease in leases])
 
@@ -32,7 +32,7 @@ def status(db: Database, product: int) -> tuple[str, str | None]:
     return row["image_status"], row["error_message"]
 
 
-def test_a_product_that_anybody_inserts_is_due_for_originals(each_db: Database) -> None:
+def test_a_product_that_any_writer_inserts_is_due_for_originals(each_db: Database) -> None:
     (product,) = add_products(each_db, 1)
     assert is_due(each_db, product)
     assert due_row(each_db, product, "collages") is None
@@ -48,7 +48,7 @@ def test_a_product_that_anybody_inserts_is_due_for_originals(each_db: Database) 
         ("pending", False, set()),
     ],
 )
-def test_a_product_inserted_with_a_status_is_due_for_the_stage_after_it(
+def test_a_product_inserted_with_a_status_is_due_for_the_next_stage(
     db: Database, image_status: str, active: bool, stages: set[str]
 ) -> None:
     add_products(db, 1, image_status=image_status, active=active)
@@ -57,7 +57,7 @@ def test_a_product_inserted_with_a_status_is_due_for_the_stage_after_it(
 
 def test_new_photo_urls_reset_the_status_and_make_originals_due(each_db: Database) -> None:
     (product,) = add_products(each_db, 1)
-    settle(each_db, "given_up")
+    take_and_finish(each_db, "given_up")
     execute(each_db, "UPDATE raw_products SET image_status = 'error', error_message = 'gone'")
     assert not is_due(each_db, product)
     execute(each_db, """UPDATE raw_products SET original_image_urls = '["https://cdn.test/2.jpg"]'""")
@@ -69,27 +69,25 @@ def test_new_photo_urls_reset_the_status_and_make_originals_due(each_db: Databas
     )  # fmt: skip
 
 
-def test_new_photo_urls_beat_a_status_set_in_the_same_statement(db: Database) -> None:
+def test_new_photo_urls_override_a_status_set_in_the_same_statement(db: Database) -> None:
     (product,) = add_products(db, 1)
-    settle(db)
+    take_and_finish(db)
     execute(db, """UPDATE raw_products SET original_image_urls = '["https://x/2.jpg"]', image_status = 'uploaded'""")
     assert status(db, product)[0] == "pending"
     assert is_due(db, product)
 
 
 @pytest.mark.parametrize(("image_status", "stage"), [("pending", "originals"), ("uploaded", "collages")])
-def test_an_operator_who_sets_the_status_by_hand_makes_its_stage_due(
-    each_db: Database, image_status: str, stage: str
-) -> None:
+def test_setting_a_status_by_hand_makes_its_stage_due(each_db: Database, image_status: str, stage: str) -> None:
     (product,) = add_products(each_db, 1, image_status="collage_ready")
     assert not is_due(each_db, product, stage)
     execute(each_db, "UPDATE raw_products SET image_status = %s", image_status)
     assert is_due(each_db, product, stage)
 
 
-def test_a_product_that_waits_for_a_later_try_is_due_at_once_when_its_photos_change(db: Database) -> None:
+def test_a_product_waiting_for_a_retry_is_due_when_its_photos_change(db: Database) -> None:
     (product,) = add_products(db, 1)
-    settle(db, "later")
+    take_and_finish(db, "later")
     assert not is_due(db, product)
     execute(db, """UPDATE raw_products SET original_image_urls = '["https://cdn.test/2.jpg"]'""")
     assert is_due(db, product)
@@ -107,7 +105,7 @@ def test_an_update_that_changes_nothing_fires_nothing(each_db: Database) -> None
     assert len(execute(each_db, "SELECT * FROM price_history")) == 1
 
 
-def test_an_inactive_product_is_not_due_and_is_due_when_it_is_back(each_db: Database) -> None:
+def test_an_inactive_product_is_due_only_when_it_is_active_again(each_db: Database) -> None:
     (product,) = add_products(each_db, 1)
     add_photo(each_db, product)
     execute(each_db, "UPDATE raw_products SET active = false")
@@ -117,9 +115,9 @@ def test_an_inactive_product_is_not_due_and_is_due_when_it_is_back(each_db: Data
     assert is_due(each_db, product, "collages")
 
 
-def test_a_product_given_up_without_a_photo_has_tries_left_when_it_is_back(each_db: Database) -> None:
+def test_a_product_given_up_without_photos_is_tried_again_when_active(each_db: Database) -> None:
     (product,) = add_products(each_db, 1)
-    settle(each_db, "given_up")
+    take_and_finish(each_db, "given_up")
     execute(each_db, "UPDATE raw_products SET image_status = 'error', error_message = 'no photo'")
     execute(each_db, "UPDATE raw_products SET active = false")
     assert status(each_db, product) == ("error", "no photo")
@@ -128,9 +126,9 @@ def test_a_product_given_up_without_a_photo_has_tries_left_when_it_is_back(each_
     assert is_due(each_db, product)
 
 
-def test_what_was_through_when_a_product_left_is_not_done_again_when_it_is_back(db: Database) -> None:
+def test_finished_work_is_not_repeated_when_a_product_is_active_again(db: Database) -> None:
     (product,) = add_products(db, 1)
-    settle(db)
+    take_and_finish(db)
     execute(db, "UPDATE raw_products SET image_status = 'collage_ready'")
     execute(db, "UPDATE raw_products SET active = false")
     execute(db, "UPDATE raw_products SET active = true")
@@ -138,11 +136,11 @@ def test_what_was_through_when_a_product_left_is_not_done_again_when_it_is_back(
 
 
 @pytest.mark.parametrize("how", ["changed", "later", "given_up", "killed", "released"])
-def test_what_was_not_through_when_a_product_left_is_due_when_it_is_back(each_db: Database, how: str) -> None:
+def test_unfinished_work_is_due_when_a_product_is_active_again(each_db: Database, how: str) -> None:
     (product,) = add_products(each_db, 1, image_status="collage_ready")
     add_photo(each_db, product)
     if how in ("later", "given_up"):
-        settle(each_db, how, "collages")  # type: ignore[arg-type]
+        take_and_finish(each_db, how, "collages")  # type: ignore[arg-type]
     leases = each_db.run(work_queue.take, "collages", BRAND, 1, LEASE) if how in ("killed", "released") else []
     execute(each_db, "UPDATE raw_products SET active = false")
     if how == "released":
@@ -152,13 +150,13 @@ def test_what_was_not_through_when_a_product_left_is_due_when_it_is_back(each_db
     assert is_due(each_db, product, "collages")
 
 
-def test_a_photo_that_changes_while_a_product_is_inactive_is_not_forgotten(each_db: Database) -> None:
+def test_a_photo_that_changes_on_an_inactive_product_is_not_lost(each_db: Database) -> None:
     (product,) = add_products(each_db, 1, image_status="collage_ready")
     add_photo(each_db, product)
-    settle(each_db, "done", "collages")
+    take_and_finish(each_db, "done", "collages")
     execute(each_db, "UPDATE raw_products SET active = false")
     execute(each_db, "UPDATE product_photos SET sha256 = 'b'")
-    settle(each_db, "later", "collages")
+    take_and_finish(each_db, "later", "collages")
     assert not is_due(each_db, product, "collages")
     execute(each_db, "UPDATE raw_products SET active = true")
     assert is_due(each_db, product, "collages")
@@ -182,19 +180,19 @@ def test_stored_photos_that_change_make_collages_due(each_db: Database, change: 
     (product,) = add_products(each_db, 1)
     add_photo(each_db, product)
     execute(each_db, "UPDATE raw_products SET image_status = 'uploaded'")
-    settle(each_db, "done", "collages")
+    take_and_finish(each_db, "done", "collages")
     assert not is_due(each_db, product, "collages")
     execute(each_db, change)
     assert is_due(each_db, product, "collages") is due
 
 
-def test_while_photos_are_still_to_come_a_stored_one_is_noted_and_glued_with_the_others(each_db: Database) -> None:
+def test_collages_wait_until_all_photos_are_stored(each_db: Database) -> None:
     (product,) = add_products(each_db, 1)
     add_photo(each_db, product)
     assert not is_due(each_db, product, "collages")
     execute(each_db, "UPDATE raw_products SET image_status = 'uploaded'")
     assert is_due(each_db, product, "collages")
-    settle(each_db, "done", "collages")
+    take_and_finish(each_db, "done", "collages")
     execute(each_db, "UPDATE raw_products SET original_image_urls = '[\"http://x/new\"]'")  # pending again
     execute(each_db, "UPDATE product_photos SET sha256 = 'another'")
     row = due_row(each_db, product, "collages")
@@ -202,7 +200,7 @@ def test_while_photos_are_still_to_come_a_stored_one_is_noted_and_glued_with_the
     assert (row["due_at"], row["wanted"] - row["taken"]) == (None, 1)
 
 
-def test_a_product_left_without_photos_has_its_old_collage_taken_away(each_db: Database) -> None:
+def test_a_product_left_without_photos_loses_its_old_collage(each_db: Database) -> None:
     (product,) = add_products(each_db, 1)
     execute(each_db, "UPDATE raw_products SET collage_url = 'old', image_status = 'error'")
     assert is_due(each_db, product, "collages")
@@ -216,7 +214,7 @@ def test_photos_that_were_never_stored_make_nothing_due(db: Database) -> None:
     assert due_row(db, product, "collages") is None
 
 
-def test_deleting_a_product_deletes_what_is_due_for_it(db: Database) -> None:
+def test_deleting_a_product_deletes_its_due_work(db: Database) -> None:
     (product,) = add_products(db, 1)
     add_photo(db, product)
     execute(db, "DELETE FROM raw_products")
@@ -229,7 +227,7 @@ def test_a_product_that_moves_to_another_brand_takes_its_due_work_along(db: Data
     assert len(db.run(work_queue.take, STAGE, "zara", 10, LEASE)) == 1
 
 
-def test_prices_are_kept_as_they_change(each_db: Database) -> None:
+def test_every_change_of_a_price_is_kept(each_db: Database) -> None:
     (product,) = add_products(each_db, 1, price=699)
     for change in ("price = 599.50", "price = 599.50, name = 'same'", "price = NULL", "price = 1", "currency = 'EUR'"):
         execute(each_db, f"UPDATE raw_products SET {change}")
@@ -239,7 +237,7 @@ def test_prices_are_kept_as_they_change(each_db: Database) -> None:
     ]  # fmt: skip
 
 
-def test_a_product_that_comes_without_a_price_has_no_price_history(each_db: Database) -> None:
+def test_a_product_inserted_without_a_price_has_no_price_history(each_db: Database) -> None:
     add_products(each_db, 1)
     execute(each_db, "UPDATE raw_products SET currency = 'EUR'")
     assert execute(each_db, "SELECT * FROM price_history") == []

@@ -1,4 +1,4 @@
-"""The initialisation of recurring work: who gets a place, and that no minute is crowded."""
+"""Spreading recurring work: which products get a slot, and that no slot is crowded."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from unde_catalog.stores.staging.due_work.spreading import Spread
 from unde_catalog.stores.staging.due_work.work_queue import LeaseOutcome, Settlement
 from unde_catalog_tests.support.due import BRAND, LEASE, add_products, due_row, execute
 
-STAGE = "availability"  # nothing but the spread makes it due
+STAGE = "availability"  # no trigger makes it due, only spreading
 HOUR = timedelta(hours=1)
 
 
@@ -25,13 +25,16 @@ def loads(db: Database) -> list[int]:
     return db.run(slots.loads, STAGE, BRAND, HOUR)
 
 
-def take(db: Database, most: int = 10_000) -> list[work_queue.Lease]:
-    return db.run(work_queue.take, STAGE, BRAND, most, LEASE)
+def take(db: Database, limit: int = 10_000) -> list[work_queue.Lease]:
+    return db.run(work_queue.take, STAGE, BRAND, limit, LEASE)
 
 
 def settle(db: Database, leases: list[work_queue.Lease], kind: Settlement = "done") -> None:
     db.run(
-        work_queue.finish, STAGE, [LeaseOutcome(one, kind, None if kind == "done" else "why") for one in leases], HOUR
+        work_queue.finish,
+        STAGE,
+        [LeaseOutcome(lease, kind, None if kind == "done" else "why") for lease in leases],
+        HOUR,
     )
 
 
@@ -39,7 +42,7 @@ def make_due(db: Database, condition: str = "true") -> None:
     execute(db, f"UPDATE due_work SET due_at = unde_now() WHERE stage = '{STAGE}' AND {condition}")
 
 
-def test_new_products_get_their_places_evenly_and_the_second_run_finds_none(each_db: Database) -> None:
+def test_new_products_get_even_slots_and_a_second_run_changes_nothing(each_db: Database) -> None:
     add_products(each_db, 120)
     assert spread(each_db) == Spread(never_checked=120)
     assert loads(each_db) == [2] * 60
@@ -48,11 +51,11 @@ def test_new_products_get_their_places_evenly_and_the_second_run_finds_none(each
     assert execute(each_db, "SELECT * FROM due_work WHERE stage = %s", STAGE) == rows
 
 
-def test_products_that_come_by_ones_fill_the_emptiest_minutes(db: Database) -> None:
+def test_products_added_one_by_one_fill_the_emptiest_slots(db: Database) -> None:
     for n in range(60):
         add_products(db, 1, first=n + 1)
         assert spread(db) == Spread(never_checked=1)
-    assert max(loads(db)) <= 2  # a minute's boundary lies elsewhere each time
+    assert max(loads(db)) <= 2  # the slots begin at a different time in each run
 
 
 def test_many_pages_and_chunks_are_as_even_as_one(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,9 +68,7 @@ def test_many_pages_and_chunks_are_as_even_as_one(db: Database, monkeypatch: pyt
     assert spreading.spread(db, STAGE, "oysho", HOUR) == Spread(never_checked=50)
 
 
-def test_a_run_that_was_killed_in_the_midst_leaves_the_rest_to_the_next_which_fills_the_gaps(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_run_after_a_killed_one_fills_the_gaps(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     add_products(db, 600)
     place_chunk: Any = spreading._place_chunk
     monkeypatch.setattr(spreading, "_CHUNK", 250)
@@ -75,13 +76,13 @@ def test_a_run_that_was_killed_in_the_midst_leaves_the_rest_to_the_next_which_fi
     class Killed(BaseException):
         pass
 
-    def once(cursor: Cursor, values: dict[str, Any]) -> int:
+    def kill_second_chunk(cursor: Cursor, values: dict[str, Any]) -> int:
         if values["ids"][0] > 250:
             raise Killed
         return place_chunk(cursor, values)
 
     with monkeypatch.context() as patch:
-        patch.setattr(spreading, "_place_chunk", once)
+        patch.setattr(spreading, "_place_chunk", kill_second_chunk)
         with pytest.raises(Killed):
             spread(db)
     assert spread(db) == Spread(never_checked=350)
@@ -89,7 +90,7 @@ def test_a_run_that_was_killed_in_the_midst_leaves_the_rest_to_the_next_which_fi
     assert max(loads(db)) - min(loads(db)) <= 3
 
 
-def test_inactive_products_and_those_in_hand_or_given_up_are_left_alone(db: Database) -> None:
+def test_inactive_leased_and_given_up_products_are_left_alone(db: Database) -> None:
     products = add_products(db, 3)
     add_products(db, 1, active=False, first=4)
     spread(db)
@@ -102,7 +103,7 @@ def test_inactive_products_and_those_in_hand_or_given_up_are_left_alone(db: Data
     assert [due_row(db, product, STAGE) for product in products] == before
 
 
-def test_a_product_that_is_back_on_sale_gets_a_place_again(each_db: Database) -> None:
+def test_a_product_that_is_on_sale_again_gets_a_slot(each_db: Database) -> None:
     products = add_products(each_db, 2)
     spread(each_db)
     make_due(each_db)
@@ -114,7 +115,7 @@ def test_a_product_that_is_back_on_sale_gets_a_place_again(each_db: Database) ->
     assert row is not None and row["due_at"] is not None and not row["due"]
 
 
-def test_a_product_that_was_given_up_gets_a_place_when_it_has_changed(each_db: Database) -> None:
+def test_a_product_that_was_given_up_gets_a_slot_after_it_changed(each_db: Database) -> None:
     products = add_products(each_db, 2)
     spread(each_db)
     make_due(each_db)
@@ -128,12 +129,12 @@ def test_a_product_that_was_given_up_gets_a_place_when_it_has_changed(each_db: D
     assert (changed["due_at"] is None, other["due_at"] is None) == (False, True)
 
 
-def test_a_backlog_becomes_even_load_with_what_waited_longest_first(each_db: Database) -> None:
+def test_a_backlog_is_respread_with_the_longest_overdue_first(each_db: Database) -> None:
     add_products(each_db, 600)
     spread(each_db)
     execute(each_db, "UPDATE due_work SET due_at = due_at - interval '40 minutes' WHERE stage = %s", STAGE)
     order = execute(each_db, "SELECT product_id FROM due_work WHERE stage = %s ORDER BY due_at", STAGE)
-    (in_hand,) = take(each_db, 1)
+    (leased,) = take(each_db, 1)
     assert spread(each_db) == Spread(overdue=599)
     assert max(loads(each_db)) <= 11 and min(loads(each_db)) >= 9
     after = execute(
@@ -141,11 +142,11 @@ def test_a_backlog_becomes_even_load_with_what_waited_longest_first(each_db: Dat
         "SELECT product_id FROM due_work WHERE stage = %s AND lease_token IS NULL ORDER BY due_at",
         STAGE,
     )
-    assert after == [row for row in order if row["product_id"] != in_hand.product_id]
+    assert after == [row for row in order if row["product_id"] != leased.product_id]
     assert spread(each_db) == Spread()
 
 
-def test_a_little_that_is_late_or_what_was_asked_for_stays_due(db: Database) -> None:
+def test_a_small_backlog_and_forced_products_stay_due(db: Database) -> None:
     products = add_products(db, 600)
     spread(db)
     make_due(db, f"product_id < {products[90]}")
@@ -155,7 +156,7 @@ def test_a_little_that_is_late_or_what_was_asked_for_stays_due(db: Database) -> 
     assert len(take(db)) == 600
 
 
-def test_what_was_checked_all_at_once_by_order_is_thinned_out_afterwards(db: Database) -> None:
+def test_products_that_were_forced_together_are_spread_afterwards(db: Database) -> None:
     add_products(db, 600)
     spread(db)
     db.run(requeue.force, STAGE, BRAND, "run")
@@ -166,12 +167,12 @@ def test_what_was_checked_all_at_once_by_order_is_thinned_out_afterwards(db: Dat
     assert spread(db) == Spread()
 
 
-def at_once(db: Database, *work: Callable[[], Any]) -> list[Any]:
-    with ThreadPoolExecutor(len(work)) as threads:
-        return [one.result(60) for one in [threads.submit(each) for each in work]]
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return [future.result(60) for future in [threads.submit(call) for call in calls]]
 
 
-def test_runs_that_start_at_once_place_every_product_once_and_never_wait_in_a_circle(
+def test_concurrent_runs_place_every_product_once_without_deadlocks(
     each_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spreading, "_CHUNK", 50)
@@ -182,29 +183,29 @@ def test_runs_that_start_at_once_place_every_product_once_and_never_wait_in_a_ci
             execute(each_db, "UPDATE raw_products SET active = (id + %s) %% 7 <> 0", n)
         execute(each_db, "UPDATE raw_products SET active = true")
 
-    found = at_once(each_db, *[lambda: spread(each_db)] * 3, change)
-    assert sum(one.never_checked for one in found[:3]) <= 600
+    results = at_once(*[lambda: spread(each_db)] * 3, change)
+    assert sum(result.never_checked for result in results[:3]) <= 600
     spread(each_db)
     execute(each_db, "UPDATE due_work SET due_at = due_at - interval '40 minutes' WHERE stage = %s", STAGE)
-    at_once(each_db, *[lambda: spread(each_db)] * 3, lambda: settle(each_db, take(each_db, 100)), change)
+    at_once(*[lambda: spread(each_db)] * 3, lambda: settle(each_db, take(each_db, 100)), change)
     spread(each_db)
     assert execute(each_db, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == [
         {"deadlocks": 0}
     ]
-    page = each_db.run(spreading.without_place, STAGE, BRAND, 0)
+    page = each_db.run(spreading.without_slot, STAGE, BRAND, 0)
     assert (page["never_checked"], page["returned"]) == ([], [])
 
 
-def test_an_answer_that_is_not_known_keeps_the_products_place(each_db: Database) -> None:
+def test_a_retry_of_recurring_work_keeps_its_slot(each_db: Database) -> None:
     (product,) = add_products(each_db, 1)
     spread(each_db)
     execute(each_db, "UPDATE due_work SET due_at = due_at - interval '1 hour' WHERE stage = %s", STAGE)
-    for times in (1, 2):
+    for attempts in (1, 2):
         before = due_row(each_db, product, STAGE)
         settle(each_db, take(each_db), "later")
         after = due_row(each_db, product, STAGE)
         assert before is not None and after is not None
         assert after["due_at"] - before["due_at"] == HOUR
-        assert (after["attempts"], after["reason"], after["failing_since"] is None) == (times, "why", False)
+        assert (after["attempts"], after["reason"], after["failing_since"] is None) == (attempts, "why", False)
         execute(each_db, "UPDATE due_work SET due_at = due_at - interval '1 hour' WHERE stage = %s", STAGE)
     assert each_db.run(work_queue.repair_times, STAGE, BRAND, LEASE, HOUR) == 0

@@ -167,7 +167,7 @@ def stored(postgres: EmbeddedPostgres) -> list[int]:
 
 
 @pytest.mark.parametrize("major", [16, 18])
-def test_its_address_suits_psycopg3_psycopg2_and_sqlalchemy(place: Place, major: Major) -> None:
+def test_its_url_works_with_psycopg3_psycopg2_and_sqlalchemy(place: Place, major: Major) -> None:
     with EmbeddedPostgres(place.directory, major) as postgres:
         postgres.ensure_databases("staging")
         url = postgres.url("staging")
@@ -184,7 +184,7 @@ def test_its_address_suits_psycopg3_psycopg2_and_sqlalchemy(place: Place, major:
             postgres.url("odd name")
 
 
-def test_it_answers_only_at_a_private_socket_and_never_on_tcp(place: Place) -> None:
+def test_it_listens_only_on_a_private_socket_and_never_on_tcp(place: Place) -> None:
     with EmbeddedPostgres(place.directory) as postgres:
         assert place.layout.socket_folder() == place.layout.directory / "socket"
         assert place.layout.socket_folder().stat().st_mode & 0o777 == 0o700
@@ -212,7 +212,7 @@ def test_it_runs_with_the_settings_in_force(place: Place) -> None:
         assert collation == ("C",)
 
 
-def test_two_processes_share_one_server_and_the_last_one_out_stops_it(place: Place) -> None:
+def test_processes_share_one_server_and_the_last_one_stops_it(place: Place) -> None:
     first, second = place.user(), place.user()
     server = place.server()
     first.leave()
@@ -224,7 +224,7 @@ def test_two_processes_share_one_server_and_the_last_one_out_stops_it(place: Pla
     assert not place.layout.postmaster_pid.exists(), "it was shut down cleanly"
 
 
-def test_killed_users_count_as_gone(place: Place) -> None:
+def test_killed_users_no_longer_count(place: Place) -> None:
     starter, other = place.user(), place.user()
     server = place.server()
     starter.kill()
@@ -235,7 +235,7 @@ def test_killed_users_count_as_gone(place: Place) -> None:
     wait_until(place.is_idle, "the supervisor goes too")
 
 
-def test_a_killed_server_comes_back_by_itself_with_all_that_was_committed(place: Place) -> None:
+def test_a_killed_server_restarts_with_everything_that_was_committed(place: Place) -> None:
     with EmbeddedPostgres(place.directory) as postgres:
         store(postgres, 1)
         kill(place.server())
@@ -249,7 +249,7 @@ def test_a_killed_server_comes_back_by_itself_with_all_that_was_committed(place:
         wait_until(is_back, "the living user has its server back")
 
 
-def test_a_killed_server_is_back_when_acquire_returns(place: Place) -> None:
+def test_a_killed_server_is_running_again_when_acquire_returns(place: Place) -> None:
     with EmbeddedPostgres(place.directory) as postgres, EmbeddedPostgres(place.directory) as other:
         store(postgres, 1)
         killed = place.server()
@@ -261,7 +261,7 @@ def test_a_killed_server_is_back_when_acquire_returns(place: Place) -> None:
         assert stored(other) == [1]
 
 
-def test_a_busy_backend_of_a_killed_server_does_not_keep_it_from_coming_back(place: Place) -> None:
+def test_a_busy_backend_of_a_killed_server_does_not_prevent_a_restart(place: Place) -> None:
     with EmbeddedPostgres(place.directory) as postgres:
         busy = psycopg.connect(postgres.url("postgres"), autocommit=True)
         backend = psutil.Process(busy.info.backend_pid)
@@ -287,7 +287,7 @@ def test_a_killed_supervisor_is_replaced_by_one_that_adopts_the_server(place: Pl
     assert "received fast shutdown request" in place.layout.log.read_text(), "it was stopped cleanly"
 
 
-def test_server_and_supervisor_killed_together_are_replaced_with_the_data_intact(place: Place) -> None:
+def test_server_and_supervisor_killed_together_are_replaced(place: Place) -> None:
     with EmbeddedPostgres(place.directory) as postgres:
         store(postgres, 1)
         (supervisor,) = place.supervisors()
@@ -297,7 +297,7 @@ def test_server_and_supervisor_killed_together_are_replaced_with_the_data_intact
         assert stored(postgres) == [1]
 
 
-def test_a_server_that_dies_all_the_time_is_given_up_until_somebody_asks_again(place: Place) -> None:
+def test_a_server_that_keeps_dying_is_given_up_until_the_next_acquire(place: Place) -> None:
     with EmbeddedPostgres(place.directory) as postgres:
         (supervisor,) = place.supervisors()
         killed: set[psutil.Process] = set()
@@ -347,7 +347,7 @@ def spawn_as_server_account(place: Place, *command: str) -> subprocess.Popen[byt
     )
 
 
-def test_a_recycled_process_id_is_no_obstacle_and_its_new_owner_is_left_alone(stopped: Place) -> None:
+def test_a_reused_process_id_is_ignored_and_its_process_left_alone(stopped: Place) -> None:
     stranger = spawn_as_server_account(stopped, "cat", "-", str(stopped.layout.data))
     write_postmaster_pid(stopped, stranger.pid)
     with EmbeddedPostgres(stopped.directory) as postgres:
@@ -376,7 +376,7 @@ def test_a_killed_server_leaves_no_zombie(place: Place) -> None:
         wait_until(lambda: not any(process.is_running() for process in family), "the supervisor reaps them all")
 
 
-def test_eight_processes_that_begin_at_once_get_one_server(place: Place) -> None:
+def test_eight_processes_that_start_at_once_share_one_server(place: Place) -> None:
     users = [place.user(begun=False) for _ in range(8)]
     for user in users:
         user.begin()
@@ -388,7 +388,7 @@ def test_eight_processes_that_begin_at_once_get_one_server(place: Place) -> None
         user.leave()
 
 
-def test_a_user_who_comes_while_the_server_is_being_stopped_gets_a_new_one(place: Place) -> None:
+def test_a_user_who_arrives_while_the_server_stops_gets_a_new_one(place: Place) -> None:
     place.user().leave()  # so that the next start is not the first
     late = place.user(begun=False)
     with EmbeddedPostgres(place.directory):
@@ -409,7 +409,7 @@ def test_a_user_who_comes_while_the_server_is_being_stopped_gets_a_new_one(place
 
 
 @pytest.mark.parametrize("with_initdb", [False, True], ids=["supervisor", "supervisor and initdb"])
-def test_a_kill_in_the_middle_of_initdb_is_harmless(place: Place, with_initdb: bool) -> None:
+def test_a_kill_during_initdb_is_harmless(place: Place, with_initdb: bool) -> None:
     user = place.user(begun=False)
     user.begin()
     wait_until(lambda: any(place.directory.glob("initdb-*/base")), "initdb is at work")
@@ -431,7 +431,7 @@ def test_a_kill_in_the_middle_of_initdb_is_harmless(place: Place, with_initdb: b
         assert list(place.directory.glob("initdb-*")) == []
 
 
-def test_databases_are_created_once_however_many_ask(place: Place) -> None:
+def test_databases_are_created_once_by_concurrent_callers(place: Place) -> None:
     with EmbeddedPostgres(place.directory) as postgres:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda _: postgres.ensure_databases("staging", "production"), range(8)))
@@ -440,7 +440,7 @@ def test_databases_are_created_once_however_many_ask(place: Place) -> None:
         assert names == [("postgres",), ("production",), ("staging",), ("template0",), ("template1",)]
 
 
-def test_release_may_be_repeated_and_followed_by_acquire(place: Place) -> None:
+def test_release_can_be_repeated_and_followed_by_acquire(place: Place) -> None:
     postgres = EmbeddedPostgres(place.directory)
     postgres.release()
     postgres.acquire()
@@ -463,7 +463,7 @@ def test_two_folders_have_two_servers(home: Path) -> None:
         wait_until(place.is_idle, "both stop")
 
 
-def test_a_removed_folder_ends_its_server_and_acquire_makes_a_new_one(place: Place) -> None:
+def test_a_removed_folder_stops_its_server_and_acquire_makes_a_new_one(place: Place) -> None:
     with EmbeddedPostgres(place.directory) as postgres:
         server = place.server()
         place.directory.rename(place.directory.with_name("removed"))  # rmtree would race with the server's own files
@@ -472,7 +472,7 @@ def test_a_removed_folder_ends_its_server_and_acquire_makes_a_new_one(place: Pla
         store(postgres, 1)
 
 
-def test_a_folder_removed_and_used_again_at_once_gets_a_server_that_stays(place: Place) -> None:
+def test_a_folder_removed_and_used_again_gets_a_server_that_stays(place: Place) -> None:
     with EmbeddedPostgres(place.directory):
         old = place.server()
         place.directory.rename(place.directory.with_name("removed"))
@@ -482,7 +482,7 @@ def test_a_folder_removed_and_used_again_at_once_gets_a_server_that_stays(place:
             store(postgres, 1)
 
 
-def test_a_removed_socket_comes_back(place: Place) -> None:
+def test_a_removed_socket_is_restored(place: Place) -> None:
     with EmbeddedPostgres(place.directory) as postgres:
         shutil.rmtree(place.layout.socket_folder())
         postgres.acquire()
@@ -497,7 +497,7 @@ def test_data_of_another_major_version_are_left_alone(stopped: Place) -> None:
 
 
 @pytest.mark.parametrize("name", ["long" * 30, "with, comma: and space"])
-def test_a_path_that_suits_no_socket_gets_a_short_one(home: Path, name: str) -> None:
+def test_a_path_too_long_for_a_socket_gets_a_short_one(home: Path, name: str) -> None:
     place = Place(home / name)
     with EmbeddedPostgres(place.directory) as postgres:
         store(postgres, 1)
@@ -511,7 +511,7 @@ def test_a_path_that_suits_no_socket_gets_a_short_one(home: Path, name: str) -> 
     assert not folder.exists(), "nothing is left in /tmp"
 
 
-def test_a_socket_folder_that_others_could_enter_is_refused(home: Path) -> None:
+def test_a_socket_folder_open_to_others_is_refused(home: Path) -> None:
     place = Place(home / ("long" * 30))
     place.directory.mkdir()
     folder = place.layout.socket_folder()
@@ -535,13 +535,13 @@ def test_the_log_stays_short(place: Place) -> None:
         wait_until(lambda: b"a later line" in place.layout.log.read_bytes()[-2000:], "the server goes on writing")
 
 
-def test_a_folder_that_cannot_be_made_is_named(home: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_named(home: Path) -> None:
     (home / "file").touch()
     with pytest.raises(EmbeddedPostgresError, match="cannot be started.*file"):
         EmbeddedPostgres(home / "file" / "postgres").acquire()
 
 
-def test_a_full_disk_is_told_with_initdbs_own_words(place: Place) -> None:
+def test_a_full_disk_is_reported_in_the_words_of_initdb(place: Place) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))  # the supervisor and initdb inherit it
     try:
@@ -555,7 +555,7 @@ def test_a_full_disk_is_told_with_initdbs_own_words(place: Place) -> None:
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root has folders that the server's account cannot pass")
-def test_root_runs_it_as_somebody_else_even_below_a_folder_of_mode_700(home: Path) -> None:
+def test_root_runs_it_as_another_user_even_below_a_folder_of_mode_700(home: Path) -> None:
     (home / "private").mkdir(mode=0o700)
     place = Place(home / "private" / "postgres")
     with EmbeddedPostgres(place.directory) as postgres:
@@ -579,7 +579,7 @@ def test_root_runs_it_from_a_wheel_below_a_folder_of_mode_700(home: Path) -> Non
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root needs another account")
-def test_root_without_a_way_in_is_told_what_to_do(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_without_access_gets_advice(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "private").mkdir(mode=0o700)
     monkeypatch.setattr(privileges.shutil, "which", lambda *_, **__: None)
     with pytest.raises(EmbeddedPostgresError, match="Run as an ordinary user, or set STAGING_DB_URL"):
@@ -587,7 +587,7 @@ def test_root_without_a_way_in_is_told_what_to_do(home: Path, monkeypatch: pytes
 
 
 @pytest.mark.skipif(IS_ROOT, reason="root may enter any folder")
-def test_a_folder_of_somebody_else_is_refused_with_advice(home: Path) -> None:
+def test_a_folder_of_another_user_is_refused_with_advice(home: Path) -> None:
     (home / "postgres").mkdir(mode=0o500)
     with pytest.raises(EmbeddedPostgresError, match="no permission.*set UNDE_HOME"):
         EmbeddedPostgres(home / "postgres").acquire()

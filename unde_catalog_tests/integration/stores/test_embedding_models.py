@@ -19,14 +19,14 @@ from unde_catalog_tests.support.vector_rows import MODEL, direction, photo, prod
 NEW = "toy@2"
 
 
-def test_the_first_model_serves_at_once_and_a_second_one_is_built_beside_it(db: Database) -> None:
+def test_the_first_model_serves_at_once_and_a_second_is_built_beside_it(db: Database) -> None:
     assert db.run(models.begin, MODEL) == Models(serving=MODEL)
     assert db.run(models.begin, MODEL) == Models(serving=MODEL)
     assert db.run(models.begin, NEW) == Models(serving=MODEL, building=NEW)
     assert db.run(models.begin, "toy@3") == Models(serving=MODEL, building=NEW)
 
 
-def test_a_new_model_makes_all_that_is_indexed_due_once(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_model_makes_all_indexed_products_due_once(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "CHUNK", 2)
     inside = [product(db, number) for number in range(4)]
     outside = [product(db, 10, index_scope="off"), product(db, 11, image_status="pending"), product(db, 12)]
@@ -43,7 +43,7 @@ def test_a_new_model_makes_all_that_is_indexed_due_once(db: Database, monkeypatc
     assert not any(is_due(db, id, "visual_index") for id in inside)
 
 
-def test_the_new_model_serves_when_all_is_found_by_it_that_was_found(db: Database, server: Server) -> None:
+def test_the_new_model_serves_when_it_covers_what_the_old_one_did(db: Database, server: Server) -> None:
     store = PgvectorStore(db)
     one, other, broken = (product(db, number) for number in range(3))
     serve(db)
@@ -66,7 +66,7 @@ def test_the_new_model_serves_when_all_is_found_by_it_that_was_found(db: Databas
     assert [hit.product_id for hit in store.search(NEW, direction(20))] == [one, other]
 
 
-def test_a_build_can_be_taken_back(db: Database) -> None:
+def test_a_build_can_be_cancelled(db: Database) -> None:
     serve(db)
     serve(db, NEW)
     assert db.run(models.stop_building) == NEW
@@ -77,9 +77,7 @@ def test_a_build_can_be_taken_back(db: Database) -> None:
     assert db.run(models.begin, "toy@3") == Models(serving=MODEL, building="toy@3")
 
 
-def test_embeddings_are_kept_on_every_server_and_searched_where_pgvector_is(
-    each_db: Database, each_server: Server
-) -> None:
+def test_embeddings_are_kept_on_any_server_and_searched_with_pgvector(each_db: Database, each_server: Server) -> None:
     serve(each_db)
     one = product(each_db, 1)
     store = PgvectorStore(each_db, each_server.past_poolers(each_db.url))
@@ -94,7 +92,7 @@ def test_embeddings_are_kept_on_every_server_and_searched_where_pgvector_is(
             ask()
 
 
-def test_embeddings_that_came_before_pgvector_are_searched_after_a_rebuild(db: Database, server: Server) -> None:
+def test_embeddings_from_before_pgvector_are_searched_after_a_rebuild(db: Database, server: Server) -> None:
     serve(db)
     execute(db, "DROP INDEX idx_product_embeddings_0, idx_product_embeddings_1")
     execute(db, "ALTER TABLE product_embeddings ALTER embedding TYPE real[] USING embedding::real[]")
@@ -118,7 +116,7 @@ class _Explaining(Explaining):
 
 
 @pytest.mark.parametrize("statistics", [False, True])
-def test_a_search_goes_along_the_index_and_a_narrow_one_reads_only_what_matches(
+def test_a_search_uses_the_index_and_a_narrow_one_reads_only_matches(
     db: Database, monkeypatch: pytest.MonkeyPatch, statistics: bool
 ) -> None:
     monkeypatch.setattr(vectors, "EXACT_PRODUCTS", 100)

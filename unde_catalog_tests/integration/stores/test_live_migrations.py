@@ -25,7 +25,7 @@ def old(each_server: Server) -> Iterator[str]:
     each_server.drop(url)
 
 
-def test_writers_of_all_kinds_go_on_while_the_database_is_migrated(server: Server) -> None:
+def test_all_kinds_of_writers_continue_while_the_database_is_migrated(server: Server) -> None:
     old = database_at(server, "0003")
     direct = server.direct_url(old)
     with Database(old) as db:
@@ -50,7 +50,7 @@ def test_writers_of_all_kinds_go_on_while_the_database_is_migrated(server: Serve
     server.drop(old)
 
 
-def test_workers_get_everything_done_once_while_the_database_is_migrated(each_server: Server, old: str) -> None:
+def test_workers_do_everything_once_while_the_database_is_migrated(each_server: Server, old: str) -> None:
     direct = each_server.direct_url(old)
     with Database(old) as db, ExitStack() as stack:
         prepare(db)
@@ -70,7 +70,7 @@ def test_workers_get_everything_done_once_while_the_database_is_migrated(each_se
                        " IS NOT NULL)", STAGE) == []  # fmt: skip
 
 
-def test_a_migration_that_gets_no_locks_says_so_leaves_all_as_it_was_and_holds_nobody_up(
+def test_a_migration_that_gets_no_locks_changes_and_blocks_nothing(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = database_at(server, "0003")

@@ -66,7 +66,7 @@ def everything(url: str) -> str:
         return "\n".join(str(row) for query in queries for row in connection.execute(query.encode()))
 
 
-def test_migrations_run_once_and_may_be_repeated(url: str) -> None:
+def test_migrations_run_once_and_can_be_repeated(url: str) -> None:
     assert STAGING.upgrade(url)[-1] == STAGING.newest_revision()
     before = everything(url)
     assert STAGING.upgrade(url) == []
@@ -88,7 +88,7 @@ def test_two_processes_that_migrate_at_once_both_succeed(url: str) -> None:
     assert answers[1] == "[]"
 
 
-def test_products_that_were_there_before_are_due_by_their_status(each_server: Server) -> None:
+def test_existing_products_are_due_by_their_status(each_server: Server) -> None:
     url = each_server.new_database(migrated=False)
     with psycopg.connect(url) as connection:
         connection.execute(OLD_TABLE)
@@ -116,7 +116,7 @@ def test_an_unmigrated_database_has_no_revision(server: Server) -> None:
     server.drop(url)
 
 
-def test_a_database_that_is_newer_than_the_program_is_left_alone(database_url: str) -> None:
+def test_a_database_newer_than_the_program_is_left_alone(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(
@@ -125,7 +125,7 @@ def test_a_database_that_is_newer_than_the_program_is_left_alone(database_url: s
         STAGING.upgrade(database_url)
 
 
-def test_a_database_that_is_away_is_told_in_a_sentence() -> None:
+def test_an_unreachable_database_is_reported_in_one_sentence() -> None:
     with pytest.raises(
         DatabaseUnavailable, match="the staging database none at 127.0.0.1:9 can't be migrated: .*"
     ) as down:
@@ -152,7 +152,7 @@ NEWER_THAN_12 = {
 }
 
 
-def test_the_sql_wants_nothing_that_postgresql_12_lacks() -> None:
+def test_the_sql_needs_nothing_newer_than_postgresql_12() -> None:
     sources = list(VERSIONS.parents[1].rglob("*.py"))
     assert len(sources) > 10
     found = [

@@ -39,7 +39,7 @@ def keys(store: ObjectStore, prefix: str) -> set[str]:
     return {info.key for info in store.list(prefix)}
 
 
-def test_what_is_put_is_read_back_and_replaced(store: ObjectStore):
+def test_an_object_is_stored_read_and_replaced(store: ObjectStore):
     for data in (b"first" * 1000, b"", b"second"):
         store.put(KEY, data, JPEG)
         assert store.get(KEY) == data
@@ -48,7 +48,7 @@ def test_what_is_put_is_read_back_and_replaced(store: ObjectStore):
         assert abs(info.modified - datetime.now(UTC)) < timedelta(minutes=1)
 
 
-def test_the_async_ones_do_the_same_beside_each_other(store: ObjectStore):
+def test_the_async_methods_do_the_same_concurrently(store: ObjectStore):
     async def work() -> list[bytes]:
         names = [f"a/{number}.jpg" for number in range(20)]
         await asyncio.gather(*(store.put_async(name, name.encode(), JPEG) for name in names))
@@ -60,7 +60,7 @@ def test_the_async_ones_do_the_same_beside_each_other(store: ObjectStore):
 
 
 @pytest.mark.parametrize("key", ["nothing.jpg", "originals/zara", "originals/zara/495689099/2.jpg"])
-def test_a_missing_object_is_missing_and_a_folder_is_none(store: ObjectStore, key: str):
+def test_a_missing_object_is_missing_and_a_folder_is_no_object(store: ObjectStore, key: str):
     store.put(KEY, b"x", JPEG)
     assert store.head(key) is None and not store.exists(key)
     with pytest.raises(ObjectMissing) as missing:
@@ -68,14 +68,14 @@ def test_a_missing_object_is_missing_and_a_folder_is_none(store: ObjectStore, ke
     assert missing.value.key == key
 
 
-def test_missing_ones_may_be_deleted_and_the_rest_goes_all_the_same(store: ObjectStore):
+def test_deleting_missing_objects_is_fine_and_deletes_the_others(store: ObjectStore):
     for number in range(4):
         store.put(f"a/{number}", b"x", JPEG)
     store.delete(["a/0", "a/none", "b/none", "a/2"])
     assert keys(store, "") == {"a/1", "a/3"}
 
 
-def test_a_list_is_of_a_folder_and_not_of_its_namesakes(store: ObjectStore):
+def test_a_list_is_of_a_folder_and_not_of_similar_names(store: ObjectStore):
     for key in ("originals/zara/1/1.jpg", "originals/zarahome/1/1.jpg", "collages/zara/1.jpg"):
         store.put(key, b"x", JPEG)
     assert keys(store, "originals/zara") == keys(store, "originals/zara/") == {"originals/zara/1/1.jpg"}
@@ -83,12 +83,12 @@ def test_a_list_is_of_a_folder_and_not_of_its_namesakes(store: ObjectStore):
 
 
 @pytest.mark.parametrize("key", ["a/Az09._=@+,:-", ".hidden/x", "a/-", "a/1.jpg.tmp", "a/...b"])
-def test_every_allowed_key_is_the_same_to_writer_and_reader(store: ObjectStore, key: str):
+def test_every_allowed_key_reads_back_as_it_was_written(store: ObjectStore, key: str):
     store.put(key, b"x", JPEG)
     assert store.get(key) == b"x" and keys(store, "") == {key}
 
 
-def test_folders_are_those_right_below(store: ObjectStore):
+def test_folders_are_the_direct_subfolders(store: ObjectStore):
     for key in ("manifests/a/2026-10/1", "manifests/a/2026-11/1", "manifests/a/2026-11/2", "manifests/a/file", "b/c/d"):
         store.put(key, b"x", JPEG)
     assert sorted(store.folders("manifests/a")) == sorted(store.folders("manifests/a/")) == ["2026-10", "2026-11"]
@@ -99,14 +99,14 @@ BAD_KEYS = ["", "/a", "a/", "a//b", ".", "a/../b", "../b", "a\\b", "a b", "a%20b
 
 
 @pytest.mark.parametrize("key", BAD_KEYS)
-def test_a_key_that_some_store_could_not_keep_is_the_callers_mistake(store: ObjectStore, key: str):
+def test_a_key_that_some_store_could_not_keep_is_a_value_error(store: ObjectStore, key: str):
     for use in (store.get, store.head, store.public_url, lambda k: store.put(k, b"", JPEG)):
         with pytest.raises(ValueError, match="key"):
             use(key)
     assert not keys(store, "")
 
 
-def test_readers_see_one_whole_object_or_the_other_while_writers_replace_it(store: ObjectStore):
+def test_readers_see_whole_objects_while_writers_replace_them(store: ObjectStore):
     versions = {bytes([number]) * 200_000 for number in range(4)}
     store.put(KEY, next(iter(versions)), JPEG)
 
@@ -126,7 +126,7 @@ def test_readers_see_one_whole_object_or_the_other_while_writers_replace_it(stor
     assert store.remove_leftovers(datetime.now(UTC) + timedelta(minutes=1)) == 0
 
 
-def test_lists_of_more_than_a_page_are_whole(store: ObjectStore):
+def test_lists_longer_than_a_page_are_complete(store: ObjectStore):
     names = {f"many/{number:04}" for number in range(1_010)}
 
     async def fill() -> None:

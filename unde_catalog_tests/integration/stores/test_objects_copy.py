@@ -69,7 +69,7 @@ def command(tmp_path: Path, *arguments: str, **extra: str) -> subprocess.Complet
 
 
 @pytest.mark.parametrize("content", [True, False])
-def test_there_and_back_again_everything_is_the_same(
+def test_a_copy_of_a_copy_is_the_same_as_the_source(
     source: ObjectStore, target: ObjectStore, rclone: Rclone, content: bool
 ):
     bucket = s3_store(bucket_at(rclone.url))
@@ -80,7 +80,7 @@ def test_there_and_back_again_everything_is_the_same(
     assert contents(target) == contents(bucket) == OBJECTS
 
 
-def test_objects_get_the_type_that_their_name_tells(source: ObjectStore):
+def test_objects_get_the_content_type_of_their_name(source: ObjectStore):
     with running_moto() as moto:
         assert copy_objects(source, s3_store(bucket_at(moto.url))).complete
         types = {key: moto.client.head_object(Bucket=BUCKET, Key=key)["ContentType"] for key in OBJECTS}
@@ -90,7 +90,9 @@ def test_objects_get_the_type_that_their_name_tells(source: ObjectStore):
 
 
 @pytest.mark.parametrize("content", [True, False])
-def test_a_second_copy_writes_only_what_is_missing_or_other(source: ObjectStore, target: ObjectStore, content: bool):
+def test_a_second_copy_writes_only_what_is_missing_or_different(
+    source: ObjectStore, target: ObjectStore, content: bool
+):
     assert copy_objects(source, target).complete
     target.delete(["empty"])
     target.put("collages/zara/1.jpg", b"too short", JPEG)
@@ -99,7 +101,7 @@ def test_a_second_copy_writes_only_what_is_missing_or_other(source: ObjectStore,
     assert contents(target) == OBJECTS
 
 
-def test_what_has_the_size_and_not_the_content_is_found_by_reading_it(source: ObjectStore, target: ObjectStore):
+def test_same_size_but_different_content_is_found_by_reading(source: ObjectStore, target: ObjectStore):
     assert copy_objects(source, target).complete
     target.put("collages/zara/1.jpg", b"COLLAGE", JPEG)
     assert counts(copy_objects(source, target, content=False)) == copied(0, there=len(OBJECTS))
@@ -107,7 +109,7 @@ def test_what_has_the_size_and_not_the_content_is_found_by_reading_it(source: Ob
     assert contents(target) == OBJECTS
 
 
-def test_by_sizes_alone_a_newer_source_is_copied_again(source: ObjectStore, target: ObjectStore, tmp_path: Path):
+def test_by_size_a_newer_source_is_copied_again(source: ObjectStore, target: ObjectStore, tmp_path: Path):
     assert copy_objects(source, target).complete
     later = (datetime.now(UTC) + timedelta(minutes=1)).timestamp()
     os.utime(tmp_path / "source" / "empty", (later, later))
@@ -119,7 +121,7 @@ def test_a_prefix_is_a_folder(source: ObjectStore, target: ObjectStore):
     assert set(contents(target)) == {"originals/zara/1/1.jpg", "originals/zara/1/2.jpg"}
 
 
-def test_a_store_that_keeps_something_else_is_found_out(source: ObjectStore):
+def test_a_target_that_stores_something_else_is_detected(source: ObjectStore):
     with odd_s3() as odd:
         odd.garbles = "collages/zara/1.jpg"
         report = copy_objects(source, s3_store(bucket_at(odd.url)))
@@ -127,7 +129,7 @@ def test_a_store_that_keeps_something_else_is_found_out(source: ObjectStore):
     assert report.failures == ["collages/zara/1.jpg: what is there now is not what was written"]
 
 
-def test_one_bad_object_never_stops_the_others(source: ObjectStore, target: ObjectStore, tmp_path: Path):
+def test_one_bad_object_does_not_stop_the_others(source: ObjectStore, target: ObjectStore, tmp_path: Path):
     (tmp_path / "source" / "a bad name.jpg").write_bytes(b"x")
     (tmp_path / "target" / "empty").mkdir()  # where an object must be
     report = copy_objects(source, target)
@@ -136,7 +138,7 @@ def test_one_bad_object_never_stops_the_others(source: ObjectStore, target: Obje
     assert any("a folder stands where an object must be" in failure for failure in report.failures)
 
 
-def test_a_target_that_is_gone_stops_it_soon_and_it_goes_on_from_there(target: ObjectStore, source: ObjectStore):
+def test_an_unavailable_target_stops_the_copy_and_it_can_be_resumed(target: ObjectStore, source: ObjectStore):
     for number in range(300):
         source.put(f"more/{number}", b"x", JPEG)
     with odd_s3() as odd:
@@ -149,13 +151,13 @@ def test_a_target_that_is_gone_stops_it_soon_and_it_goes_on_from_there(target: O
         assert len(odd.objects) == len(OBJECTS) + 300
 
 
-def test_a_source_that_is_gone_is_told(source: ObjectStore, target: ObjectStore, tmp_path: Path):
+def test_an_unavailable_source_is_reported(source: ObjectStore, target: ObjectStore, tmp_path: Path):
     (tmp_path / "source").rename(tmp_path / "elsewhere")
     with pytest.raises(StorageUnavailable, match="mounted"):
         copy_objects(source, target)
 
 
-def test_an_object_that_leaves_the_source_meanwhile_is_no_failure(source: ObjectStore, target: ObjectStore):
+def test_an_object_deleted_from_the_source_meanwhile_is_no_failure(source: ObjectStore, target: ObjectStore):
     head = target.head
 
     def deleting_head(key: str):
@@ -168,7 +170,7 @@ def test_an_object_that_leaves_the_source_meanwhile_is_no_failure(source: Object
     assert counts(report) == copied(len(OBJECTS) - 1, gone=1) and report.complete
 
 
-def test_no_more_is_listed_ahead_than_is_being_copied(source: ObjectStore, target: ObjectStore):
+def test_listing_does_not_run_ahead_of_copying(source: ObjectStore, target: ObjectStore):
     listed, ahead, objects = [], [], source.list
 
     def counting(prefix: str) -> Iterator[ObjectInfo]:
@@ -181,7 +183,7 @@ def test_no_more_is_listed_ahead_than_is_being_copied(source: ObjectStore, targe
     assert len(ahead) == len(OBJECTS) > 3 * AT_ONCE and max(ahead) < 2 * AT_ONCE
 
 
-def test_the_command_copies_from_the_folder_to_a_bucket_and_on_to_another_store(tmp_path: Path, rclone: Rclone):
+def test_the_command_copies_to_a_bucket_and_on_to_another_store(tmp_path: Path, rclone: Rclone):
     store = directory_store(tmp_path / "home" / "objects")
     for key, data in OBJECTS.items():
         store.put(key, data, JPEG)
@@ -211,18 +213,18 @@ def test_the_command_copies_from_the_folder_to_a_bucket_and_on_to_another_store(
         (("--to", "there", "--prefix", "originals/zarra"), "has the prefix originals/zarra"),
     ],
 )
-def test_a_store_that_is_none_is_told_in_a_sentence(tmp_path: Path, arguments: tuple[str, ...], told: str):
+def test_an_unusable_store_is_reported_in_one_sentence(tmp_path: Path, arguments: tuple[str, ...], told: str):
     run = command(tmp_path, *arguments)
     assert run.returncode == 1 and told in run.stderr and "Traceback" not in run.stderr
 
 
-def test_half_a_second_store_names_what_is_missing(tmp_path: Path, rclone: Rclone):
+def test_an_incomplete_second_store_names_what_is_missing(tmp_path: Path, rclone: Rclone):
     run = command(tmp_path, "--to", "s3://other", COPY_TO_S3_ENDPOINT=rclone.url, COPY_TO_S3_ACCESS_KEY=ACCESS_KEY)
     assert run.returncode == 1 and "COPY_TO_S3_SECRET_KEY: wanted beside COPY_TO_S3_ENDPOINT" in run.stderr
     assert ACCESS_KEY not in run.stderr + run.stdout and SECRET_KEY not in run.stderr + run.stdout
 
 
-def test_a_killed_copy_is_taken_up_again(tmp_path: Path, source: ObjectStore, rclone: Rclone):
+def test_a_killed_copy_can_be_resumed(tmp_path: Path, source: ObjectStore, rclone: Rclone):
     for number in range(1_000):
         source.put(f"more/{number}", b"x" * 1_000, JPEG)
     program = [str(Path(sys.executable).parent / "unde-catalog"), "objects", "copy", "--from", str(tmp_path / "source")]

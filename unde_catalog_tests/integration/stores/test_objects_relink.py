@@ -28,7 +28,7 @@ def _relink() -> str:
     return done.output
 
 
-def test_after_a_move_to_a_bucket_the_rows_name_it(
+def test_after_a_move_to_a_bucket_the_rows_have_its_urls(
     db: Database,
     sandbox: Sandbox,
     configured: Callable[..., dict[str, str]],
@@ -58,7 +58,7 @@ def test_after_a_move_to_a_bucket_the_rows_name_it(
         monkeypatch.delenv(name, raising=False)
 
 
-def test_products_without_objects_keep_what_they_have(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_products_without_objects_keep_their_urls(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(object_urls, "CHUNK", 2)
     add_products(db, 5)
     add_products(db, 1, "oysho", collage_url="https://elsewhere/1.jpg", image_urls=["https://elsewhere/2.jpg"])

@@ -84,7 +84,7 @@ def go(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
-def test_sixteen_processes_share_one_brand_and_ten_connections_and_none_starves(
+def test_sixteen_processes_share_one_brand_and_ten_connections(
     db: Database, database_url: str, direct_url: str, pooler: PgBouncer
 ) -> None:
     prepare(db)
@@ -129,7 +129,7 @@ def test_the_pool_and_the_server_are_as_in_production(db: Database, server: Serv
         psycopg.connect(without)
 
 
-def test_what_is_left_in_a_session_is_found(server: Server, pooler: PgBouncer) -> None:
+def test_leftover_session_state_is_found(server: Server, pooler: PgBouncer) -> None:
     url = server.new_database()
     with psycopg.connect(url, autocommit=True, prepare_threshold=0) as leaking:
         leaking.execute("SET work_mem = '1MB'")
@@ -151,7 +151,7 @@ def away(pooler: PgBouncer) -> Iterator[None]:
         pooler.start()
 
 
-def test_a_killed_pooler_that_comes_back_stops_nobody_or_with_a_sentence_and_the_next_run_finishes(
+def test_a_killed_pooler_that_restarts_costs_at_most_one_stopped_run(
     db: Database, database_url: str, direct_url: str, pooler: PgBouncer
 ) -> None:
     prepare(db)
@@ -174,7 +174,7 @@ def test_a_killed_pooler_that_comes_back_stops_nobody_or_with_a_sentence_and_the
     assert execute(db, "SELECT DISTINCT attempts FROM due_work") == [{"attempts": 0}]
 
 
-def test_a_pooler_that_stays_away_stops_the_stage_with_one_sentence_and_loses_nothing(
+def test_an_unreachable_pooler_stops_the_stage_and_loses_nothing(
     db: Database, database_url: str, direct_url: str, pooler: PgBouncer
 ) -> None:
     add_products(db, 10)
@@ -195,7 +195,7 @@ def test_a_pooler_that_stays_away_stops_the_stage_with_one_sentence_and_loses_no
     poll(direct_url, ALL_ARE_DONE)
 
 
-def test_a_wrong_password_is_told_at_once_and_not_repeated(database_url: str, pooler: PgBouncer) -> None:
+def test_a_wrong_password_is_reported_at_once_and_not_repeated(database_url: str, pooler: PgBouncer) -> None:
     wrong = make_conninfo(database_url, password="tell-nobody")
     with Database(wrong, patience=600) as db:
         with pytest.raises(DatabaseUnavailable, match="can't be used: .*SASL authentication failed; set the") as down:
@@ -203,9 +203,7 @@ def test_a_wrong_password_is_told_at_once_and_not_repeated(database_url: str, po
         assert "tell-nobody" not in f"{down.value} {db!r}"
 
 
-def test_when_others_hold_all_server_connections_nobody_waits_longer_than_its_patience(
-    database_url: str, pooler: PgBouncer
-) -> None:
+def test_waiting_for_server_connections_ends_with_the_patience(database_url: str, pooler: PgBouncer) -> None:
     with ExitStack() as stack:
         for _ in range(POOL):
             stack.enter_context(psycopg.connect(database_url)).execute("SELECT 1")
@@ -216,7 +214,7 @@ def test_when_others_hold_all_server_connections_nobody_waits_longer_than_its_pa
             execute(db, "SELECT 1")
 
 
-def test_a_new_time_holds_for_connections_that_are_open_already(
+def test_a_new_time_also_applies_to_open_connections(
     server: Server, pooler: PgBouncer, db: Database, database_url: str
 ) -> None:
     moments = [f"{year}-01-01 00:00:00+00" for year in (2030, 2031, 2032)]

@@ -51,7 +51,7 @@ def intents(catalogue: Catalogue) -> list[int]:
     return [row["n"] for row in execute(catalogue.db, "SELECT n FROM photo_intents ORDER BY n")]
 
 
-def test_a_photo_that_is_stored_is_not_asked_for_again(catalogue: Catalogue, dies: Callable[..., None]) -> None:
+def test_a_stored_photo_is_not_downloaded_again(catalogue: Catalogue, dies: Callable[..., None]) -> None:
     product = catalogue.add("a")
     dies("after", 1)
     assert catalogue.asked() == ["a"] and catalogue.rows(product) == [] and intents(catalogue) == [1]
@@ -61,9 +61,7 @@ def test_a_photo_that_is_stored_is_not_asked_for_again(catalogue: Catalogue, die
     assert catalogue.status(product) == ("uploaded", None) and intents(catalogue) == []
 
 
-def test_a_photo_that_was_only_going_to_be_stored_is_asked_for_again(
-    catalogue: Catalogue, dies: Callable[..., None]
-) -> None:
+def test_a_photo_with_only_an_intent_is_downloaded_again(catalogue: Catalogue, dies: Callable[..., None]) -> None:
     product = catalogue.add("a")
     dies("before", 1)
     assert intents(catalogue) == [1]
@@ -72,7 +70,7 @@ def test_a_photo_that_was_only_going_to_be_stored_is_asked_for_again(
     assert catalogue.objects() == {"1/1": RED} and catalogue.rows(product) == stored(1)
 
 
-def test_other_content_under_a_key_is_not_taken_for_what_the_row_says(
+def test_other_content_under_a_key_is_not_taken_for_the_rows_photo(
     catalogue: Catalogue, dies: Callable[..., None]
 ) -> None:
     product = catalogue.add("a")
@@ -87,9 +85,7 @@ def test_other_content_under_a_key_is_not_taken_for_what_the_row_says(
     assert catalogue.objects() == {"1/1": RED} and catalogue.rows(product) == stored(1)
 
 
-def test_a_photo_that_was_deleted_is_not_taken_for_one_that_is_there(
-    catalogue: Catalogue, dies: Callable[..., None]
-) -> None:
+def test_a_deleted_photo_is_not_taken_for_a_stored_one(catalogue: Catalogue, dies: Callable[..., None]) -> None:
     product = catalogue.add("a", "b")
     catalogue.run()
     catalogue.now_has(product, "a")
@@ -102,7 +98,7 @@ def test_a_photo_that_was_deleted_is_not_taken_for_one_that_is_there(
     assert catalogue.objects() == {"1/1": RED, "1/2": GREEN} and catalogue.rows(product) == stored(1, 2)
 
 
-def test_forced_photos_are_what_their_addresses_give_now(catalogue: Catalogue, dies: Callable[..., None]) -> None:
+def test_forced_photos_have_the_current_content_of_their_urls(catalogue: Catalogue, dies: Callable[..., None]) -> None:
     product = catalogue.add("a")
     catalogue.run()
     catalogue.host.answer("/a", reply(BLUE))
@@ -116,7 +112,7 @@ def test_forced_photos_are_what_their_addresses_give_now(catalogue: Catalogue, d
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("order", ["ba", "bca", "badce", "edcba", "bcdea", "eabcd", "bb", "cadb"])
-def test_photos_that_change_places_survive_a_death_at_every_step(
+def test_photos_that_swap_places_survive_a_kill_at_every_step(
     catalogue: Catalogue, dies: Callable[..., None], order: str, when: str
 ) -> None:
     product = catalogue.add(*"abcde")
@@ -137,7 +133,7 @@ def test_photos_that_change_places_survive_a_death_at_every_step(
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_lists_that_change_again_after_each_death_end_as_they_should(
+def test_lists_that_change_after_each_kill_end_correct(
     catalogue: Catalogue, dies: Callable[..., None], number: int
 ) -> None:
     product = catalogue.add(*"abcde")
@@ -154,7 +150,7 @@ def test_lists_that_change_again_after_each_death_end_as_they_should(
     assert catalogue.rows(product) == stored(1, 2, 3)
 
 
-def test_a_copy_that_was_put_aside_is_found_also_when_its_intent_was_overwritten(
+def test_a_moved_copy_is_found_even_if_its_intent_was_overwritten(
     catalogue: Catalogue, dies: Callable[..., None]
 ) -> None:
     product = catalogue.add("a", "b")
@@ -171,7 +167,7 @@ def test_a_copy_that_was_put_aside_is_found_also_when_its_intent_was_overwritten
     assert catalogue.objects() == {"1/1": GREEN, "1/2": RED} and catalogue.rows(product) == stored(1, 2)
 
 
-def test_whoever_lost_the_lease_stores_nothing(catalogue: Catalogue) -> None:
+def test_a_worker_that_lost_its_lease_stores_nothing(catalogue: Catalogue) -> None:
     product = catalogue.add("a")
 
     async def answer(writer: StreamWriter) -> None:

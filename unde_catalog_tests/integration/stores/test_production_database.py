@@ -14,7 +14,7 @@ from unde_catalog_tests.support.publishing import add_good, publish, shown
 from unde_catalog_tests.support.servers import Server
 
 
-def test_it_is_migrated_beside_the_tables_and_migrations_of_an_app(server: Server) -> None:
+def test_it_is_migrated_beside_the_tables_of_an_app(server: Server) -> None:
     url = server.new_database(migrated=False)
     with Database(url) as production:
         execute(production, "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
@@ -31,7 +31,7 @@ def test_it_is_migrated_beside_the_tables_and_migrations_of_an_app(server: Serve
     server.drop(url)
 
 
-def test_both_may_live_in_one_database(db: Database, database_url: str) -> None:
+def test_both_can_live_in_one_database(db: Database, database_url: str) -> None:
     PRODUCTION.upgrade(database_url)
     assert STAGING.revision(db) == STAGING.newest_revision()
     add_good(db, 3)
@@ -58,7 +58,7 @@ def test_the_scraper_role_publishes(server: Server, db: Database, database_url: 
 
 
 @pytest.mark.parametrize("production", [False, True])
-def test_migrate_says_what_it_did_for_each_database(
+def test_migrate_reports_what_it_did_for_each_database(
     server: Server, database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path, production: bool
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -59,7 +59,7 @@ def roles(admin: psycopg.Connection) -> list[str]:
 
 
 @pytest.mark.parametrize("outcome", ["COMMIT", "ROLLBACK"])
-def test_roles_that_another_database_makes_at_this_moment_are_waited_for(
+def test_roles_being_created_by_another_migration_are_waited_for(
     server: Server, admin: psycopg.Connection, empty_url: str, outcome: str
 ) -> None:
     with without_roles(admin, server, empty_url):
@@ -77,9 +77,7 @@ def test_roles_that_another_database_makes_at_this_moment_are_waited_for(
         assert set(ROLES) <= set(roles(admin))
 
 
-def test_databases_of_one_server_that_are_migrated_at_once_all_succeed(
-    server: Server, admin: psycopg.Connection
-) -> None:
+def test_databases_of_one_server_can_be_migrated_at_once(server: Server, admin: psycopg.Connection) -> None:
     urls = [server.new_database(migrated=False) for _ in range(4)]
     with without_roles(admin, server, urls[0]):
         migrating = [subprocess.Popen([sys.executable, "-c", MIGRATE, url], cwd=PROJECT) for url in urls]
@@ -115,7 +113,7 @@ def owner(server: Server, admin: psycopg.Connection, empty_url: str) -> Iterator
         connection.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}".encode())
 
 
-def test_an_owner_who_may_not_make_roles_is_told_who_has_to(
+def test_an_owner_who_may_not_create_roles_gets_advice(
     server: Server, admin: psycopg.Connection, empty_url: str, owner: str
 ) -> None:
     sentence = (
@@ -131,7 +129,7 @@ def test_an_owner_who_may_not_make_roles_is_told_who_has_to(
             assert STAGING.revision(db) is None
 
 
-def test_an_owner_who_may_not_make_roles_goes_on_where_they_are(server: Server, empty_url: str, owner: str) -> None:
+def test_an_owner_who_may_not_create_roles_uses_existing_ones(server: Server, empty_url: str, owner: str) -> None:
     STAGING.upgrade(owner)
     with Database(owner) as db, Database(url_as(server, empty_url, "downloader")) as worker:
         add_products(db, 2)
@@ -140,7 +138,7 @@ def test_an_owner_who_may_not_make_roles_goes_on_where_they_are(server: Server, 
             execute(worker, "UPDATE raw_products SET price = 1")
 
 
-def test_rights_from_before_are_taken_back_and_scraper_gets_later_tables(empty_url: str) -> None:
+def test_old_rights_are_revoked_and_scraper_gets_later_tables(empty_url: str) -> None:
     with psycopg.connect(empty_url, autocommit=True) as connection:
         connection.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
     STAGING.upgrade(empty_url)
@@ -166,7 +164,7 @@ def settle(cursor: Cursor, leases: Sequence[work_queue.Lease]) -> int:
 
 
 @pytest.mark.parametrize("revision", ["0003", "0004"])
-def test_a_database_in_use_is_migrated_under_its_workers(empty_url: str, revision: str) -> None:
+def test_a_database_is_migrated_while_workers_use_it(empty_url: str, revision: str) -> None:
     assert STAGING.upgrade(empty_url, revision)[-1] == revision
     done, enough = [0], threading.Event()
 

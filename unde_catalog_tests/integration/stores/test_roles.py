@@ -110,7 +110,7 @@ def filled(each_db: Database) -> Database:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_is_refused_what_is_not_its_stages_work(filled: Database, role: str) -> None:
+def test_a_role_may_not_write_for_other_stages(filled: Database, role: str) -> None:
     statements = [*REFUSED_TO_ALL, *(REFUSED_TO_STAGES if role != "scraper" else ()), *REFUSED[role]]
     went_through = []
     for statement in statements:
@@ -124,14 +124,14 @@ def test_a_role_is_refused_what_is_not_its_stages_work(filled: Database, role: s
     assert went_through == []
 
 
-def test_scraper_may_do_what_is_refused_to_single_stages(filled: Database) -> None:
+def test_scraper_may_write_for_all_stages(filled: Database) -> None:
     for statement in {*REFUSED_TO_STAGES, *(one for statements in REFUSED.values() for one in statements)}:
         with acting_as(filled, "scraper") as cursor, cursor.connection.transaction(force_rollback=True):
             cursor.execute(statement.encode())
 
 
 @pytest.mark.parametrize("role", STAGE_OF)
-def test_a_role_works_its_own_stages_due_rows_and_sees_all(filled: Database, role: str) -> None:
+def test_a_role_writes_due_rows_of_its_stage_and_reads_all(filled: Database, role: str) -> None:
     stages = ["originals", "collages", "ximilar_index", "availability"]
     for stage in stages:
         mine = stage == STAGE_OF[role]
@@ -151,7 +151,7 @@ def test_a_role_works_its_own_stages_due_rows_and_sees_all(filled: Database, rol
     assert {row["stage"] for row in left} == set(stages) - {STAGE_OF[role]}
 
 
-def test_scraper_works_due_rows_of_any_stage(filled: Database) -> None:
+def test_scraper_writes_due_rows_of_any_stage(filled: Database) -> None:
     with acting_as(filled, "scraper") as cursor:
         for stage in ("originals", "availability"):
             (lease,) = work_queue.take(cursor, stage, BRAND, 10, LEASE)
@@ -160,14 +160,14 @@ def test_scraper_works_due_rows_of_any_stage(filled: Database) -> None:
             }
 
 
-def test_a_lease_of_another_stage_can_not_be_settled_with_its_token(filled: Database) -> None:
+def test_a_lease_of_another_stage_cannot_be_finished_with_its_token(filled: Database) -> None:
     leases = take(filled)
     with pytest.raises(DatabaseUnavailable, match="row-level security"), acting_as(filled, "collage") as cursor:
         work_queue.finish(cursor, "originals", [work_queue.LeaseOutcome(leases[0], "given_up", "why")])
     assert finish(filled, leases) == {leases[0].product_id: True}
 
 
-def test_the_rule_writes_what_its_writer_may_not_and_keeps_to_the_time_that_is_set(each_db: Database) -> None:
+def test_due_rules_write_what_the_role_may_not_at_the_set_time(each_db: Database) -> None:
     with acting_as(each_db, "apify") as cursor:
         set_now(cursor, "2030-01-01 00:00:00+00")
         cursor.execute(PRODUCT.replace("scraped_at)", "scraped_at, price)").replace("now())", "now(), 9)").encode())
@@ -182,7 +182,7 @@ def test_the_rule_writes_what_its_writer_may_not_and_keeps_to_the_time_that_is_s
     assert due_row(each_db, product["id"], "collages") is not None
 
 
-def test_the_rule_calls_nothing_that_a_role_puts_in_its_way(each_db: Database) -> None:
+def test_due_rules_call_no_function_that_a_role_defines(each_db: Database) -> None:
     add_products(each_db, 1)
     with acting_as(each_db, "apify") as cursor:
         cursor.execute(
@@ -195,7 +195,7 @@ def test_the_rule_calls_nothing_that_a_role_puts_in_its_way(each_db: Database) -
     assert execute(each_db, "SELECT 1 FROM due_work WHERE due_at IS NOT NULL") == []
 
 
-def test_whoever_logs_in_without_the_right_is_told_in_one_sentence(server: Server, database_url: str) -> None:
+def test_a_login_without_rights_is_reported_in_one_sentence(server: Server, database_url: str) -> None:
     sentence = r"^the database .* can't be used: permission denied for table raw_products \(connected as downloader\);"
     with Database(url_as(server, database_url, "downloader")) as db, pytest.raises(DatabaseUnavailable, match=sentence):
         execute(db, "UPDATE raw_products SET price = 1")

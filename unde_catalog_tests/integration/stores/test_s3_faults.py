@@ -31,7 +31,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3, "_SLOT_SECONDS", s3._SLOT_SECONDS / 40)
 
 
-def test_the_longest_put_ends_before_a_lease_may():
+def test_the_longest_put_is_shorter_than_a_lease():
     tries = s3._REPEATED_FOR + s3._LONGEST_WAIT + s3._TRY
     assert timedelta(seconds=s3._SLOT_SECONDS) + tries < timedelta(seconds=PUT_SECONDS)
 
@@ -47,7 +47,7 @@ def test_the_longest_put_ends_before_a_lease_may():
     ],
 )
 @pytest.mark.usefixtures("impatient")
-def test_trouble_that_passes_is_waited_out(odd: OddS3, answers: list[Answer]):
+def test_a_temporary_fault_is_retried(odd: OddS3, answers: list[Answer]):
     store = s3_store(bucket_at(odd.url))
     odd.answers = list(answers)
     store.put(KEY, b"x", JPEG)
@@ -79,7 +79,7 @@ TROUBLE = [
 
 @pytest.mark.parametrize(("answer", "told"), TROUBLE, ids=lambda value: str(value)[:40])
 @pytest.mark.usefixtures("impatient")
-def test_trouble_that_stays_is_told_in_a_sentence_without_secrets(odd: OddS3, answer: Answer, told: str):
+def test_a_lasting_fault_is_reported_in_one_sentence_without_secrets(odd: OddS3, answer: Answer, told: str):
     store = s3_store(bucket_at(odd.url))
     odd.answers = [answer] * 100
     begun = monotonic()
@@ -93,7 +93,7 @@ def test_trouble_that_stays_is_told_in_a_sentence_without_secrets(odd: OddS3, an
 
 @pytest.mark.parametrize(("answer", "told"), [TROUBLE[0], TROUBLE[5], TROUBLE[10], TROUBLE[13]], ids=str)
 @pytest.mark.usefixtures("impatient")
-def test_reading_looking_up_listing_and_deleting_tell_it_too(odd: OddS3, answer: Answer, told: str):
+def test_every_operation_reports_a_lasting_fault(odd: OddS3, answer: Answer, told: str):
     store = s3_store(bucket_at(odd.url))
     uses: list[Callable[[], object]] = [
         lambda: store.get(KEY),
@@ -108,7 +108,7 @@ def test_reading_looking_up_listing_and_deleting_tell_it_too(odd: OddS3, answer:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_hanging_store_lets_nobody_wait_for_ever_in_front_of_it(odd: OddS3, monkeypatch: pytest.MonkeyPatch):
+def test_a_hanging_store_makes_no_caller_wait_for_ever(odd: OddS3, monkeypatch: pytest.MonkeyPatch):
     for _ in range(s3.IN_FLIGHT):
         assert s3._slots.acquire(blocking=False)
     try:
@@ -128,13 +128,13 @@ def test_a_hanging_store_lets_nobody_wait_for_ever_in_front_of_it(odd: OddS3, mo
     ],
 )
 @pytest.mark.usefixtures("impatient")
-def test_an_address_where_nobody_is(endpoint: str, told: str):
+def test_an_endpoint_that_refuses_connections_is_reported(endpoint: str, told: str):
     with pytest.raises(StorageUnavailable, match=told):
         s3_store(bucket_at(endpoint)).put(KEY, b"x", JPEG)
 
 
 @pytest.mark.usefixtures("impatient")
-def test_what_is_no_s3_store_and_what_speaks_no_tls(odd: OddS3):
+def test_endpoints_without_s3_or_tls_are_reported(odd: OddS3):
     odd.answers = [(200, b"<!DOCTYPE html><html><br>welcome</html>")]
     with pytest.raises(StorageUnavailable, match="what answers there is no S3 store"):
         list(s3_store(bucket_at(odd.url)).list(""))
@@ -156,7 +156,7 @@ def rclone_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ({"bucket": "nobodys"}, "S3_BUCKET"),
     ],
 )
-def test_a_real_server_refuses_what_is_wrong(rclone_url: str, changes: dict[str, str], told: str):
+def test_wrong_settings_are_reported_by_a_real_server(rclone_url: str, changes: dict[str, str], told: str):
     store: ObjectStore = s3_store(bucket_at(rclone_url, **changes))
     with pytest.raises(StorageUnavailable, match=told) as down:
         store.put(KEY, b"x", JPEG)
@@ -164,7 +164,7 @@ def test_a_real_server_refuses_what_is_wrong(rclone_url: str, changes: dict[str,
 
 
 @pytest.mark.usefixtures("impatient")
-def test_keys_that_may_only_read_are_told_at_the_first_write(tmp_path: Path):
+def test_read_only_keys_are_reported_at_the_first_write(tmp_path: Path):
     with running_rclone(tmp_path, "--read-only") as rclone:
         (tmp_path / "unde-images" / "1.jpg").write_bytes(b"x")
         store = s3_store(bucket_at(rclone.url))

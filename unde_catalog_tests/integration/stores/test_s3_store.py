@@ -46,7 +46,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
     return monkeypatch
 
 
-def test_a_put_is_one_request_with_its_type_and_cache_control_and_without_checksum_headers(odd: OddS3):
+def test_a_put_is_one_request_with_type_and_cache_control(odd: OddS3):
     store = s3_store(bucket_at(odd.url))
     for data in (b"small", BIG):
         odd.asked.clear()
@@ -60,7 +60,7 @@ def test_a_put_is_one_request_with_its_type_and_cache_control_and_without_checks
     assert odd.objects[KEY] == BIG
 
 
-def test_objects_are_deleted_one_by_one_without_checksum_headers(odd: OddS3):
+def test_objects_are_deleted_one_by_one_without_checksums(odd: OddS3):
     s3_store(bucket_at(odd.url)).delete(["a/1", "a/2"])
     assert [(asked.method, asked.path) for asked in odd.asked] == [
         ("DELETE", "/unde-images/a/1"),
@@ -69,7 +69,7 @@ def test_objects_are_deleted_one_by_one_without_checksum_headers(odd: OddS3):
     assert not [name for asked in odd.asked for name in asked.headers if "checksum" in name]
 
 
-def test_a_reader_gets_the_type_and_cache_control_back():
+def test_a_reader_gets_content_type_and_cache_control():
     with running_moto() as server:
         store = s3_store(bucket_at(server.url))
         store.put(KEY, BIG, JPEG)
@@ -78,7 +78,7 @@ def test_a_reader_gets_the_type_and_cache_control_back():
         assert answer["Body"].read() == BIG
 
 
-def test_variables_meant_for_other_programs_are_not_taken(odd: OddS3, monkeypatch: pytest.MonkeyPatch):
+def test_environment_variables_of_other_programs_are_ignored(odd: OddS3, monkeypatch: pytest.MonkeyPatch):
     for name, value in {
         "AWS_SESSION_TOKEN": "t", "AWS_ACCESS_KEY_ID": "other", "AWS_REGION": "other", "AWS_SKIP_SIGNATURE": "true",
         "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1", "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
@@ -99,7 +99,7 @@ s3_store(bucket_at("http://fsn1.store.internal", addressing="virtual")).put("a/1
 """
 
 
-def test_a_bucket_in_the_hosts_name_is_asked_for_by_that_name(odd: OddS3):
+def test_a_bucket_in_the_host_name_is_requested_there(odd: OddS3):
     # The one way to see a name that nobody resolves here: a standard proxy variable, with us as the proxy.
     run = subprocess.run([sys.executable, "-c", _PUT_THROUGH_PROXY], env={"http_proxy": odd.url}, timeout=60)
     assert run.returncode == 0
@@ -162,7 +162,9 @@ def test_the_settings_alone_decide_where_objects_go(environment: pytest.MonkeyPa
         ({"S3_ADDRESSING": "host"}, "S3_ADDRESSING: wants auto, virtual"),
     ],
 )
-def test_a_half_or_wrong_configuration_is_told(environment: pytest.MonkeyPatch, values: dict[str, str], told: str):
+def test_an_incomplete_or_wrong_configuration_is_reported(
+    environment: pytest.MonkeyPatch, values: dict[str, str], told: str
+):
     for name, value in values.items():
         environment.setenv(name, value)
     with pytest.raises(SettingsError, match=told) as caught:
@@ -170,7 +172,7 @@ def test_a_half_or_wrong_configuration_is_told(environment: pytest.MonkeyPatch, 
     assert "planted" not in str(caught.value)
 
 
-def test_no_more_requests_are_on_their_way_than_a_process_may_have(odd: OddS3):
+def test_a_process_limits_its_concurrent_requests(odd: OddS3):
     store = s3_store(bucket_at(odd.url))
     odd.hold.clear()
 
@@ -198,7 +200,7 @@ def test_a_list_is_read_page_by_page(odd: OddS3):
     assert len(odd.asked) == looks + 2
 
 
-def test_a_stopped_store_is_down_and_goes_on_when_it_is_started_again(tmp_path: Path):
+def test_a_stopped_store_is_unavailable_until_it_is_started_again(tmp_path: Path):
     with running_rclone(tmp_path) as rclone:
         store = s3_store(bucket_at(rclone.url))
         store.put("a/1", b"1", JPEG)
@@ -217,7 +219,7 @@ def test_a_stopped_store_is_down_and_goes_on_when_it_is_started_again(tmp_path: 
         assert answered.is_set() and store.get("a/1") + store.get("a/2") == b"12"
 
 
-def test_a_missing_object_is_told_from_a_missing_bucket(tmp_path: Path):
+def test_a_missing_object_is_distinguished_from_a_missing_bucket(tmp_path: Path):
     with running_rclone(tmp_path) as rclone:
         store = s3_store(bucket_at(rclone.url))
         with pytest.raises(ObjectMissing):
@@ -235,7 +237,7 @@ def test_a_missing_object_is_told_from_a_missing_bucket(tmp_path: Path):
                 use()
 
 
-def test_no_secret_is_in_a_process_that_failed(tmp_path: Path):
+def test_a_failing_process_prints_no_secret(tmp_path: Path):
     code = "from unde_catalog.backends import Backends\nfrom unde_catalog.settings.environment import load_settings\n"
     code += "Backends(load_settings()).store.put('a', b'', 'image/jpeg')"
     with running_rclone(tmp_path) as rclone:

@@ -52,7 +52,7 @@ def _found(db: Database, filters: Filters, top_k: int) -> list[int]:
     return [hit.product_id for hit in db.run(vectors.search, MODEL, direction(0), filters, top_k)]
 
 
-def test_it_goes_on_until_there_are_enough_products(
+def test_a_search_continues_until_there_are_enough_products(
     db: Database, dresses: list[int], compared: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vectors, "_VISITS_A_PRODUCT", 1_000)  # comparing is never less work
@@ -62,16 +62,14 @@ def test_it_goes_on_until_there_are_enough_products(
     assert not compared
 
 
-def test_what_is_wanted_and_far_away_is_compared_where_that_is_less_work(
-    db: Database, dresses: list[int], compared: list[bool]
-) -> None:
+def test_few_matches_far_away_are_compared_directly(db: Database, dresses: list[int], compared: list[bool]) -> None:
     assert _found(db, Filters(categories=("dress",)), 20) == dresses[:20]
     assert compared == [True]
     assert len(_found(db, Filters(categories=("coat",)), 20)) == 20
     assert compared == [True]
 
 
-def test_it_goes_no_further_than_is_sensible(
+def test_a_search_along_the_index_is_bounded(
     db: Database, dresses: list[int], compared: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vectors, "_VISITS_A_PRODUCT", 1_000)
@@ -87,7 +85,7 @@ def test_two_searches_can_be_in_one_transaction(db: Database, dresses: list[int]
     assert one == other
 
 
-def test_a_rebuild_without_enough_shared_memory_is_made_by_one_process(
+def test_a_rebuild_without_enough_shared_memory_uses_one_process(
     db: Database, dresses: list[int], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workers: list[str] = []
@@ -107,7 +105,7 @@ def test_a_rebuild_without_enough_shared_memory_is_made_by_one_process(
     assert len(_found(db, EVERYTHING, 20)) == 20
 
 
-def test_a_session_that_builds_gets_memory_for_all_photos_and_never_less_than_the_server_gives(
+def test_a_build_gets_memory_for_all_photos_or_the_servers_default(
     db: Database, dresses: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def memory(kilobytes: int) -> int:
@@ -126,7 +124,7 @@ def test_a_session_that_builds_gets_memory_for_all_photos_and_never_less_than_th
     assert memory(1_000_000) == 2_000_000
 
 
-def test_the_index_has_more_links_than_usual_also_after_it_was_built_anew(
+def test_the_index_has_more_links_than_the_default_after_a_rebuild(
     db: Database, dresses: list[int], server: Server
 ) -> None:
     def links() -> list[list[str]]:

@@ -1,6 +1,6 @@
-"""Pauses: which brands and stages an operator holds up, since when and why.
+"""Pauses: which brands and stages an operator paused, since when and why.
 
-What a pause stops is not here: schedules and sensors ask for no run, and a stage begins nothing.
+What a pause stops is not here: schedules and sensors request no run, and a stage takes no product.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ ALL = "*"
 
 @dataclass(frozen=True, slots=True)
 class PausedWork:
-    """What is held up: a brand and a stage, each `*` for all of them."""
+    """A paused brand and stage, each `*` for all of them."""
 
     brand: str
     stage: str
@@ -22,7 +22,7 @@ class PausedWork:
     paused_at: datetime
 
     def covers(self, stage: str, brand: str) -> bool:
-        """Whether it holds up that stage of that brand."""
+        """Whether that stage of that brand is paused by it."""
         return self.stage in (ALL, stage) and self.brand in (ALL, brand)
 
     def sentence(self) -> str:
@@ -34,7 +34,7 @@ class PausedWork:
 
 
 def pause(cursor: Cursor, brand: str, stage: str, why: str) -> None:
-    """Hold up a stage of a brand, each `*` for all. Of what is held up already only the reason changes."""
+    """Pause a stage of a brand, each `*` for all. If it is paused already, only the reason changes."""
     cursor.execute(
         "INSERT INTO pauses (brand, stage, why, paused_at) VALUES (%s, %s, %s, unde_now())"
         " ON CONFLICT (brand, stage) DO UPDATE SET why = excluded.why",
@@ -43,9 +43,9 @@ def pause(cursor: Cursor, brand: str, stage: str, why: str) -> None:
 
 
 def resume(cursor: Cursor, brand: str, stage: str) -> int:
-    """End the pauses of a brand and a stage, each `*` for all, and those of a part of them; how many.
+    """End the pauses of a brand and a stage, each `*` for all, and narrower ones; returns their number.
 
-    A wider one stays: `resume` of zara alone does not end a pause of all brands.
+    A wider pause stays: resuming zara does not end a pause of all brands.
     """
     cursor.execute(
         "DELETE FROM pauses WHERE %(brand)s IN ('*', brand) AND %(stage)s IN ('*', stage)",
@@ -55,16 +55,16 @@ def resume(cursor: Cursor, brand: str, stage: str) -> int:
 
 
 def all_pauses(cursor: Cursor) -> list[PausedWork]:
-    """All of them, the widest first."""
+    """All pauses, the widest first."""
     cursor.execute("SELECT brand, stage, why, paused_at FROM pauses ORDER BY brand <> '*', stage <> '*', brand, stage")
     return [PausedWork(**row) for row in cursor.fetchall()]
 
 
 def paused(cursor: Cursor, stage: str, brand: str) -> str | None:
-    """Why a stage of a brand may do nothing now and what ends that, in a sentence; None where it may."""
+    """Why a stage of a brand is paused and how to resume it, in one sentence; None if it is not paused."""
     return why_paused(all_pauses(cursor), stage, brand)
 
 
 def why_paused(pauses: Sequence[PausedWork], stage: str, brand: str) -> str | None:
-    """The same of pauses that were read before."""
-    return next((one.sentence() for one in pauses if one.covers(stage, brand)), None)
+    """As `paused`, from pauses that were read before."""
+    return next((pause.sentence() for pause in pauses if pause.covers(stage, brand)), None)

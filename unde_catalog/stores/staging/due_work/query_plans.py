@@ -1,7 +1,7 @@
-"""Whether the queries of due work are served by indexes on this database now: their plans, nothing is run.
+"""Checks by EXPLAIN whether this database serves the queries of due work by indexes; runs none of them.
 
-The queries are the very ones of the modules that work with them: those are called with a cursor that explains. Those
-that count all of a brand are not among them: where it is most of a table, reading that whole is right.
+The queries are not written again here: the modules are called with a cursor that explains. Queries that count a whole
+brand are left out: for a brand that is most of a table, a sequential scan is right.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,18 +13,18 @@ from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.due_work import requeue, spreading, ticks, work_queue
 from unde_catalog.stores.staging.due_work.work_queue import Lease, LeaseOutcome
 
-_SMALL = 8_000_000  # bytes: such a table is read whole in milliseconds, and the planner may well do so
+_SMALL = 8_000_000  # bytes: a sequential scan of such a table takes milliseconds, and the planner may choose it
 _LEASE = timedelta(minutes=15)
 _INTERVAL = timedelta(hours=1)
-_MOST = 200  # products a take
+_LIMIT = 200  # products per take
 
-# An index that is read for anything but its first column is read from end to end, which is no better.
+# An index scan without a condition on the first column reads the whole index, which is no better.
 _KEYS = {"due_work_pkey": ("due_work", "product_id"), "raw_products_pkey": ("raw_products", "id")}
 
 
 @dataclass(frozen=True, slots=True)
 class SequentialScan:
-    """A query that reads a table whole, which has so many bytes; `small`: rightly so."""
+    """A query that reads a whole table of this many bytes."""
 
     query: str
     stage: str
@@ -34,63 +34,61 @@ class SequentialScan:
 
     @property
     def small(self) -> bool:
-        """Whether an index would not be quicker."""
+        """Whether the table is so small that an index would not be faster."""
         return self.bytes <= _SMALL
 
     def sentence(self) -> str:
         """For a log or a check."""
-        return (
-            f"{self.query} of {self.stage} in {self.brand} reads {self.table} whole ({self.bytes / 1e6:.1f} MB)"
-            + (", which is quick while it is small" if self.small else "")
-        )  # fmt: skip
+        size = f"{self.bytes / 1e6:.1f} MB" + (", which is fast while it is small" if self.small else "")
+        return f"{self.query} of {self.stage} in {self.brand} reads all of {self.table} ({size})"
 
 
 def sequential_scans(cursor: Cursor, stages: Sequence[str], brands: Sequence[str]) -> list[SequentialScan]:
-    """All of them, for each stage and brand; empty where indexes serve everything."""
-    found = [
+    """All sequential scans, for each stage and brand; empty if indexes serve every query."""
+    scans = [
         (query, stage, brand, table)
         for stage in stages
         for brand in brands
         for query, plan in plans(cursor, stage, brand)
         for table in _scanned(plan)
     ]
-    sizes = {table: _size(cursor, table) for _, _, _, table in found}
-    return [SequentialScan(*one, sizes[one[-1]]) for one in dict.fromkeys(found)]
+    sizes = {table: _size(cursor, table) for _, _, _, table in scans}
+    return [SequentialScan(*scan, sizes[scan[-1]]) for scan in dict.fromkeys(scans)]
 
 
 def plans(cursor: Cursor, stage: str, brand: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each query's name and plan (as EXPLAIN's JSON has it) for a stage and brand; writes are planned, not done."""
-    for name, work in _queries(stage, brand).items():
+    """Each query's name and plan (the JSON of EXPLAIN) for a stage and brand; writes are planned, not executed."""
+    for name, query in _queries(stage, brand).items():
         explaining: Any = _Explaining(cursor)
-        work(explaining)
+        query(explaining)
         for plan in explaining.plans:
             yield name, plan
 
 
 def _queries(stage: str, brand: str) -> dict[str, Callable[[Cursor], object]]:
-    ids = list(range(1, _MOST + 1))
-    settled = [LeaseOutcome(Lease(one, str(one), "token", 0, 0, None, 0.0), "done") for one in ids[:50]]
+    ids = list(range(1, _LIMIT + 1))
+    outcomes = [LeaseOutcome(Lease(one, str(one), "token", 0, 0, None, 0.0), "done") for one in ids[:50]]
     return {
-        "take": lambda cursor: work_queue.take(cursor, stage, brand, _MOST, _LEASE),
-        "take by id": lambda cursor: work_queue.take(cursor, stage, brand, _MOST, _LEASE, ids),
-        "finish": lambda cursor: work_queue.finish(cursor, stage, settled, _INTERVAL),
+        "take": lambda cursor: work_queue.take(cursor, stage, brand, _LIMIT, _LEASE),
+        "take by id": lambda cursor: work_queue.take(cursor, stage, brand, _LIMIT, _LEASE, ids),
+        "finish": lambda cursor: work_queue.finish(cursor, stage, outcomes, _INTERVAL),
         "count_open": lambda cursor: work_queue.count_open(cursor, stage, brand),
         "brands_with_due_work": lambda cursor: ticks.brands_with_due_work(cursor, stage, [brand]),
         "product_ids_of": lambda cursor: requeue.product_ids_of(cursor, brand, [str(one) for one in ids]),
-        "without_place": lambda cursor: spreading.without_place(cursor, stage, brand, 0),
+        "without_slot": lambda cursor: spreading.without_slot(cursor, stage, brand, 0),
         "changed": lambda cursor: spreading.changed(cursor, stage, brand),
     }
 
 
 class _NoRow(dict[str, Any]):
-    """The row of a query that was not run: nothing of everything."""
+    """The row of a query that was not executed: every column is 0."""
 
     def __missing__(self, name: str) -> int:
         return 0
 
 
 class _Explaining:
-    """A cursor whose statements are explained; to whoever runs them, nothing is there."""
+    """A cursor that explains statements instead of executing them; its results are empty."""
 
     rowcount = 0
 
@@ -103,7 +101,7 @@ class _Explaining:
             return
         self._cursor.execute(f"EXPLAIN (FORMAT JSON) {query}".encode(), values)
         row = self._cursor.fetchone()
-        assert row is not None  # EXPLAIN has one
+        assert row is not None  # EXPLAIN returns one
         self.plans.append(row["QUERY PLAN"][0]["Plan"])
 
     def fetchone(self) -> dict[str, Any]:

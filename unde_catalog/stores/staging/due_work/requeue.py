@@ -1,4 +1,4 @@
-"""Due marks that people and schedules set on purpose: force, retry, requeue.
+"""Makes products due on request: force, retry failed, requeue.
 
 Triggers set the marks that follow from a change of the data (`schema/due_rules.sql`); `spreading.py` places recurring
 work. Locks are taken in the order that `work_queue.py` names.
@@ -11,7 +11,7 @@ from unde_catalog.stores.db.database import Cursor
 
 _FAILED: LiteralString = "(w.given_up OR w.attempts > 0)"
 
-# Asked for anew: due now, with a clean record. A product in hand keeps its lease and stays due after it.
+# Due now, with no failures. A leased product keeps its lease and stays due after it.
 _DUE_AGAIN = """
     due_at = least(w.due_at, unde_now()), wanted = w.wanted + 1, given_up = false,
     attempts = 0, item_faults = 0, reason = NULL, detail = NULL, failing_since = NULL
@@ -19,7 +19,7 @@ _DUE_AGAIN = """
 
 
 def product_ids_of(cursor: Cursor, brand: str, external_ids: Sequence[str]) -> dict[str, int]:
-    """The product ids behind external ids of a brand; those nobody knows are missing from the answer."""
+    """Product ids by external id; unknown external ids are missing."""
     cursor.execute(
         "SELECT external_id, id FROM raw_products WHERE brand = %s AND external_id = ANY(%s)",
         (brand, list(external_ids)),
@@ -28,8 +28,11 @@ def product_ids_of(cursor: Cursor, brand: str, external_ids: Sequence[str]) -> d
 
 
 def force(cursor: Cursor, stage: str, brand: str, root_run: str, product_ids: Sequence[int] | None = None) -> int:
-    """Make everything due again and its results old; how many. Once per root run, so that its retry goes on."""
-    if stage == "originals":  # the first stage: a product that came with a status of its own has no row yet
+    """Make everything due again and its results outdated; returns the number of products.
+
+    Acts once per root run, so that a retry of the run does not start over.
+    """
+    if stage == "originals":  # the first stage: a product that was inserted with a status has no row yet
         only = "AND p.id = ANY(%(ids)s)" if product_ids is not None else ""
         cursor.execute(
             f"""
@@ -46,22 +49,27 @@ def force(cursor: Cursor, stage: str, brand: str, root_run: str, product_ids: Se
             " ON CONFLICT DO NOTHING",
             ([row["id"] for row in cursor.fetchall()], stage, brand),
         )
-    return _ask(cursor, stage, "true", ", forced_at = unde_now()", brand, root_run=root_run, product_ids=product_ids)
+    return _make_due(
+        cursor, stage, "true", ", forced_at = unde_now()", brand, root_run=root_run, product_ids=product_ids
+    )
 
 
 def retry_failed(
     cursor: Cursor, stage: str, brand: str, root_run: str, product_ids: Sequence[int] | None = None
 ) -> int:
-    """Make due now what was given up or waits for a later try; how many. Once per root run."""
-    return _ask(cursor, stage, _FAILED, "", brand, root_run=root_run, product_ids=product_ids)
+    """Make due now what was given up or waits for a retry; returns the number of products. Acts once per root run."""
+    return _make_due(cursor, stage, _FAILED, "", brand, root_run=root_run, product_ids=product_ids)
 
 
 def given_up(cursor: Cursor, stage: str, brand: str | None = None, reason: str | None = None) -> int:
-    """Make due now what was given up or waits for a later try, of one brand or all, for one reason or any."""
-    return _ask(cursor, stage, _FAILED, "", brand, reason=reason)
+    """Make due now what was given up or waits for a retry; returns the number of products.
+
+    None for `brand` and `reason` means all brands and any reason.
+    """
+    return _make_due(cursor, stage, _FAILED, "", brand, reason=reason)
 
 
-def _ask(
+def _make_due(
     cursor: Cursor,
     stage: str,
     condition: LiteralString,
@@ -72,7 +80,7 @@ def _ask(
     product_ids: Sequence[int] | None = None,
     reason: str | None = None,
 ) -> int:
-    wanted = f"""
+    condition_sql = f"""
         w.stage = %(stage)s AND {condition}
         {"AND w.brand = %(brand)s" if brand is not None else ""}
         {"AND w.reason = %(reason)s" if reason is not None else ""}
@@ -89,7 +97,7 @@ def _ask(
     cursor.execute(
         f"""
         SELECT p.id FROM due_work w JOIN raw_products p ON p.id = w.product_id
-        WHERE p.active AND {wanted} {only}
+        WHERE p.active AND {condition_sql} {only}
         ORDER BY p.id
         FOR NO KEY UPDATE OF p
         """,
@@ -98,15 +106,15 @@ def _ask(
     values["ids"] = [row["id"] for row in cursor.fetchall()]
     cursor.execute(
         f"""
-        WITH asked AS (
+        WITH selected AS (
             SELECT w.product_id FROM due_work w
-            WHERE w.product_id = ANY(%(ids)s) AND {wanted}
+            WHERE w.product_id = ANY(%(ids)s) AND {condition_sql}
             ORDER BY w.product_id
             FOR UPDATE
         )
         UPDATE due_work AS w
         SET {_DUE_AGAIN} {extra} {", asked_by = %(root_run)s" if root_run is not None else ""}
-        FROM asked WHERE w.product_id = asked.product_id AND w.stage = %(stage)s
+        FROM selected WHERE w.product_id = selected.product_id AND w.stage = %(stage)s
         RETURNING w.product_id
         """,
         values,
@@ -115,7 +123,7 @@ def _ask(
 
 
 def _reopen(cursor: Cursor, stage: str) -> int:
-    """The status of what was just asked for: a product given up without a photo has tries left again."""
+    """Set the status of the selected products back: one that was given up without a photo can be tried again."""
     product_ids = [row["product_id"] for row in cursor.fetchall()]
     if stage == "originals" and product_ids:
         cursor.execute(

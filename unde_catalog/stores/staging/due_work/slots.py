@@ -1,6 +1,6 @@
-"""The places in the interval of recurring work: how many products come due in each minute, and where more of them fit.
+"""The slots in the interval of recurring work: how many products are due in each, and where more of them fit.
 
-Nothing is placed here; that is `spreading.py`'s. An interval is cut into minutes.
+A slot is a minute of the interval. Nothing is written here; `spreading.py` assigns the slots.
 """
 
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from unde_catalog.stores.db.database import Cursor
 
 _MINUTE = timedelta(minutes=1)
-_MINUTES = 1_440  # into so many parts a longer interval is cut
+_MOST_SLOTS = 1_440  # an interval longer than a day has longer slots
 
 
-def minutes(interval: timedelta) -> int:
-    """Into how many parts an interval is cut: minutes, but for one longer than a day."""
-    return max(1, min(interval // _MINUTE, _MINUTES))
+def slot_count(interval: timedelta) -> int:
+    """The number of slots of an interval: one per minute, at most 1,440."""
+    return max(1, min(interval // _MINUTE, _MOST_SLOTS))
 
 
 def loads(
@@ -26,14 +26,14 @@ def loads(
     since: datetime | None = None,
     due_after: datetime | None = None,
 ) -> list[int]:
-    """How many products come due in each minute of the interval; those overdue in their old phase.
+    """How many products are due in each slot of the interval; overdue products count in their old phase.
 
-    Counted from now, or from `since`; with `due_after` only those that come due after that.
+    The first slot begins now, or at `since`. `due_after`: count only products that are due after that.
     """
-    count = minutes(interval)
+    count = slot_count(interval)
     cursor.execute(
         f"""
-        SELECT least(floor((ahead - every * floor(ahead / every)) * %(count)s / every)::int, %(count)s - 1) AS minute,
+        SELECT least(floor((ahead - every * floor(ahead / every)) * %(count)s / every)::int, %(count)s - 1) AS slot,
                count(*) AS products
         FROM (
             SELECT extract(epoch FROM w.due_at - coalesce(%(since)s, (SELECT unde_now())))::float8 AS ahead,
@@ -53,30 +53,30 @@ def loads(
             "due_after": due_after,
         },
     )
-    found = {row["minute"]: row["products"] for row in cursor.fetchall()}
-    return [found.get(minute, 0) for minute in range(count)]
+    products = {row["slot"]: row["products"] for row in cursor.fetchall()}
+    return [products.get(slot, 0) for slot in range(count)]
 
 
 def level(loads: Sequence[int], more: int) -> list[int]:
-    """How many of `more` go to each minute, so that afterwards all carry the same, or those that had less."""
+    """How many of `more` products to add to each slot, the emptiest first, so that all carry the same if possible."""
     low, high = min(loads), max(loads) + more + 1
-    while high - low > 1:  # the highest level to which there are enough
+    while high - low > 1:  # binary search for the highest level that `more` can fill
         middle = (low + high) // 2
         if sum(max(0, middle - load) for load in loads) <= more:
             low = middle
         else:
             high = middle
     added = [max(0, low - load) for load in loads]
-    left = more - sum(added)
-    lowest = [minute for minute, load in enumerate(loads) if load <= low]
-    for n in range(left):  # one more for some, far from each other
-        added[lowest[n * len(lowest) // left]] += 1
+    rest = more - sum(added)
+    lowest = [slot for slot, load in enumerate(loads) if load <= low]
+    for n in range(rest):  # one more for some slots, evenly spaced
+        added[lowest[n * len(lowest) // rest]] += 1
     return added
 
 
-def places(loads: Sequence[int], more: int, interval: timedelta) -> list[timedelta]:
-    """Where in the interval `more` products fit between those that are there, in order, from now on."""
-    minute = interval / len(loads)
+def offsets(loads: Sequence[int], more: int, interval: timedelta) -> list[timedelta]:
+    """The offsets in the interval at which `more` products fit best between the present ones, in ascending order."""
+    slot = interval / len(loads)
     return [
-        minute * (number + (n + 0.5) / count) for number, count in enumerate(level(loads, more)) for n in range(count)
+        slot * (number + (n + 0.5) / count) for number, count in enumerate(level(loads, more)) for n in range(count)
     ]

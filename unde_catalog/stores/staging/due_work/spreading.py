@@ -1,10 +1,10 @@
-"""What every run of recurring work begins with: each product has a place in the interval, and no minute is crowded.
+"""Spreads recurring work over its interval: each product gets a slot, and no slot is crowded. Every run begins with it.
 
-Who takes what is due, and when it comes again, is not here but in `work_queue.py`; which places there are is in
-`slots.py`. A place is the phase in which a product comes due again and again.
+A product's slot is the phase in which it is due in every interval. Which slots there are is in `slots.py`; taking what
+is due, and keeping the phase, is in `work_queue.py`.
 
-Locks are asked for in the order that `work_queue.py` names, a thousand products in a transaction; what is in hand keeps
-its place.
+Locks are taken in the order that `work_queue.py` names, for a thousand products per transaction. A leased product keeps
+its slot.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,25 +13,25 @@ from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
 from unde_catalog.stores.db.database import Cursor, Database
-from unde_catalog.stores.staging.due_work.slots import loads, minutes, places
+from unde_catalog.stores.staging.due_work.slots import loads, offsets, slot_count
 
-PAGE = 10_000  # products that are looked at in one transaction
-_CHUNK = 1_000  # products that are placed in one
-_MOST = 200_000  # products that are placed anew in one run, so that memory stays bounded
+PAGE = 10_000  # products that one transaction reads
+_CHUNK = 1_000  # products that one transaction moves
+_MOST = 200_000  # products that one run moves, so that memory stays bounded
 
-_BACKLOG = 6  # more than this part of all due at once is spread anew ...
-_CROWD = 2  # ... as is a minute that has so many times its share ...
-_FEW = 100  # ... but so few are no burst
+_BACKLOG = 6  # respread everything when more than one product in six is overdue,
+_CROWD = 2  # respread a slot that has more than twice its share,
+_FEW = 100  # but not for so few products
 
 _FREE: LiteralString = "(w.leased_until IS NULL OR w.leased_until <= %(now)s)"
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How many products got a place, by why they had none or a bad one.
+    """How many products got a slot, by the reason.
 
     `never_checked`: new; `returned`: on sale again; `changed`: given up, and changed since; `overdue`: after an outage
-    or a slow host; `crowded`: came due in the same minute as too many others.
+    or a slow host; `crowded`: due in the same slot as too many others.
     """
 
     never_checked: int = 0
@@ -42,29 +42,29 @@ class Spread:
 
 
 def spread(db: Database, stage: str, brand: str, interval: timedelta, *, level: bool = True) -> Spread:
-    """Give a place to every active product of a brand that has none; afterwards no more than share their minute.
+    """Give a slot to every active product of a brand that has none.
 
-    `level`: also spread a backlog and crowded minutes anew. A run that only works off what is due now leaves them.
+    `level`: also respread a backlog and crowded slots. A run that only works on what is due now leaves them.
 
-    Costs an index lookup a product when there is nothing to do. Several at once, or one that was killed, do no harm: a
-    product moves only from where it was seen.
+    Costs an index lookup per product when there is nothing to do. Safe to run several times at once, and to kill: a
+    product moves only if it still has the due time that was read.
     """
     values = {"stage": stage, "brand": brand, "now": db.run(_now), "interval": interval, "most": _MOST}
     overdue = _spread_overdue(db, values) if level else 0
     counts = {"never_checked": 0, "returned": 0, "changed": _place_changed(db, values)}
     after: int | None = 0
     while after is not None:
-        page = db.run(without_place, stage, brand, after)
+        page = db.run(without_slot, stage, brand, after)
         for why in ("never_checked", "returned"):
             counts[why] += _place(db, values, page[why])
         after = page["last"]
     return Spread(**counts, overdue=overdue, crowded=_thin_out(db, values) if level and not overdue else 0)
 
 
-def without_place(cursor: Cursor, stage: str, brand: str, after: int) -> dict[str, Any]:
-    """The next page of active products: `never_checked` and `returned` are the ids of those without a place.
+def without_slot(cursor: Cursor, stage: str, brand: str, after: int) -> dict[str, Any]:
+    """The next page of active products by id; `never_checked` and `returned` are the ids of those without a slot.
 
-    `last` is where the page ends, None for the last one. What was given up has no place on purpose.
+    `last`: the last id of the page, None on the last page. A product that was given up has no slot on purpose.
     """
     cursor.execute(
         """
@@ -75,7 +75,7 @@ def without_place(cursor: Cursor, stage: str, brand: str, after: int) -> dict[st
                    AS returned
         FROM (SELECT id FROM raw_products WHERE brand = %(brand)s AND active AND id > %(after)s
               ORDER BY id LIMIT %(page)s) AS p
-        CROSS JOIN LATERAL (  -- an aggregate has a row also for none; and the planner can't read the whole table for it
+        CROSS JOIN LATERAL (  -- an aggregate returns a row also for no rows, and rules out a sequential scan
             SELECT coalesce(bool_and(due_at IS NULL AND NOT given_up), true) AS missing, max(done_at) AS done_at
             FROM due_work WHERE product_id = p.id AND stage = %(stage)s
         ) AS w
@@ -88,7 +88,7 @@ def without_place(cursor: Cursor, stage: str, brand: str, after: int) -> dict[st
 
 
 def _loads(db: Database, values: dict[str, Any], due_after: datetime | None = None) -> list[int]:
-    # Counted from when the run began, as its places are: a million products take a minute.
+    # Slots begin at the start of the run, as do the new due times: a million products take a minute.
     stage, brand, interval = values["stage"], values["brand"], values["interval"]
     return db.run(loads, stage, brand, interval, since=values["now"], due_after=due_after)
 
@@ -120,11 +120,11 @@ def changed(cursor: Cursor, stage: str, brand: str) -> list[int]:
 
 
 def _place(db: Database, values: dict[str, Any], ids: Sequence[int]) -> int:
-    """Give places to products that have none; how many still had none when their turn came."""
+    """Give slots to products that have none; returns how many still had none when they were written."""
     if not ids:
         return 0
-    there = _loads(db, values)
-    due = [values["now"] + place for place in places(there, len(ids), values["interval"])]
+    present = _loads(db, values)
+    due = [values["now"] + offset for offset in offsets(present, len(ids), values["interval"])]
     placed = 0
     for chunk in _chunks(len(ids)):
         placed += db.run(_place_chunk, values | {"ids": ids[chunk], "due": due[chunk]})
@@ -132,14 +132,16 @@ def _place(db: Database, values: dict[str, Any], ids: Sequence[int]) -> int:
 
 
 def _place_chunk(cursor: Cursor, values: dict[str, Any]) -> int:
-    # A product that somebody is changing waits for the next run: one UPDATE of many locks them in any order.
+    # A product that is being changed is left to the next run: an UPDATE of many products locks them in any order.
     cursor.execute(
         "SELECT id FROM raw_products WHERE id = ANY(%(ids)s) AND brand = %(brand)s AND active"
         " ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
         values,
     )
     active = {row["id"] for row in cursor.fetchall()}
-    kept = [(one, at) for one, at in zip(values["ids"], values["due"], strict=True) if one in active]
+    kept = [
+        (product_id, at) for product_id, at in zip(values["ids"], values["due"], strict=True) if product_id in active
+    ]
     cursor.execute(
         f"""
         INSERT INTO due_work AS w (product_id, stage, brand, due_at)
@@ -149,28 +151,28 @@ def _place_chunk(cursor: Cursor, values: dict[str, Any]) -> int:
             given_up = false, attempts = 0, item_faults = 0, reason = NULL, detail = NULL, failing_since = NULL
         WHERE w.due_at IS NULL AND {_FREE}
         """,
-        values | {"ids": [one for one, _ in kept], "due": [at for _, at in kept]},
+        values | {"ids": [product_id for product_id, _ in kept], "due": [at for _, at in kept]},
     )
     return cursor.rowcount
 
 
 def _spread_overdue(db: Database, values: dict[str, Any]) -> int:
-    """After an outage, or when the work can't keep up: all of the brand in a new order, what has waited longest first.
+    """After an outage, or when the stage cannot keep up: respread the whole brand, the longest overdue first.
 
-    All, as places left over for what is late would be the same late ones again, hour after hour.
+    The whole brand, because the free slots alone would make the same products late again in every interval.
     """
-    there = sum(_loads(db, values))
-    if db.run(_overdue, values) <= max(_FEW, there // _BACKLOG):
+    total = sum(_loads(db, values))
+    if db.run(_overdue, values) <= max(_FEW, total // _BACKLOG):
         return 0
     oldest = db.run(_oldest, values, values["now"] + values["interval"])
-    rest = [0] * minutes(values["interval"])
+    rest = [0] * slot_count(values["interval"])
     if len(oldest) == _MOST:
         rest = _loads(db, values, due_after=oldest[-1][1])
     return _move(db, values, oldest, rest)
 
 
 def _overdue(cursor: Cursor, values: dict[str, Any]) -> int:
-    # What somebody asked for (force) is meant to come at once.
+    # Forced products are meant to be due at once.
     cursor.execute(
         f"""
         SELECT count(*) AS products FROM due_work w
@@ -187,7 +189,7 @@ def _overdue(cursor: Cursor, values: dict[str, Any]) -> int:
 def _oldest(
     cursor: Cursor, values: dict[str, Any], until: datetime, since: datetime | None = None, most: int = _MOST
 ) -> list[tuple[int, datetime]]:
-    """The ids and due times of what is free and due until then, oldest first; only what is due from `since` on."""
+    """Ids and due times of free products that are due before `until` (and from `since` on), oldest first."""
     cursor.execute(
         f"""
         SELECT w.product_id, w.due_at FROM due_work w
@@ -203,35 +205,35 @@ def _oldest(
 
 
 def _thin_out(db: Database, values: dict[str, Any]) -> int:
-    """Give what is too many in a minute places in others: what was asked for at once comes due together ever after."""
+    """Move products out of crowded slots: those that were forced together would stay due together."""
     interval = values["interval"]
-    there = _loads(db, values)
-    share, minute = sum(there) // len(there) + 1, interval / len(there)
+    present = _loads(db, values)
+    share, slot = sum(present) // len(present) + 1, interval / len(present)
     crowd: list[tuple[int, datetime]] = []
-    for number, load in enumerate(there):
+    for number, load in enumerate(present):
         if load > max(_FEW, _CROWD * share) and len(crowd) < _MOST:
-            begins = values["now"] + number * minute
-            found = db.run(_oldest, values, begins + minute, begins, min(load - share, _MOST - len(crowd)))
-            there[number] -= len(found)
-            crowd += found
-    return _move(db, values, crowd, there)
+            begins = values["now"] + number * slot
+            rows = db.run(_oldest, values, begins + slot, begins, min(load - share, _MOST - len(crowd)))
+            present[number] -= len(rows)
+            crowd += rows
+    return _move(db, values, crowd, present)
 
 
-def _move(db: Database, values: dict[str, Any], rows: Sequence[tuple[int, datetime]], there: Sequence[int]) -> int:
-    """New places for products, in this order; only for those that are still where they were seen."""
-    due = [values["now"] + place for place in places(there, len(rows), values["interval"])]
+def _move(db: Database, values: dict[str, Any], rows: Sequence[tuple[int, datetime]], present: Sequence[int]) -> int:
+    """Give products new slots, in this order; only those that still have the due time that was read."""
+    due = [values["now"] + offset for offset in offsets(present, len(rows), values["interval"])]
     moved = 0
     for chunk in _chunks(len(rows)):
-        ids, seen = [one for one, _ in rows[chunk]], [at for _, at in rows[chunk]]
+        ids, seen = [product_id for product_id, _ in rows[chunk]], [at for _, at in rows[chunk]]
         moved += db.run(_move_chunk, values | {"ids": ids, "seen": seen, "due": due[chunk]})
     return moved
 
 
 def _move_chunk(cursor: Cursor, values: dict[str, Any]) -> int:
-    # Waits for nobody, so it needs no lock on the products.
+    # SKIP LOCKED waits for nobody, so no lock on the products is needed.
     cursor.execute(
         f"""
-        WITH given AS (
+        WITH moves AS (
             SELECT * FROM unnest(%(ids)s::bigint[], %(seen)s::timestamptz[], %(due)s::timestamptz[]) AS t (id, seen, at)
         ), free AS (
             SELECT w.product_id FROM due_work w
@@ -239,9 +241,9 @@ def _move_chunk(cursor: Cursor, values: dict[str, Any]) -> int:
             ORDER BY w.product_id
             FOR UPDATE SKIP LOCKED
         )
-        UPDATE due_work AS w SET due_at = g.at FROM given g
+        UPDATE due_work AS w SET due_at = m.at FROM moves m
         WHERE w.product_id = ANY(ARRAY(SELECT product_id FROM free)) AND w.stage = %(stage)s
-          AND g.id = w.product_id AND g.seen = w.due_at
+          AND m.id = w.product_id AND m.seen = w.due_at
         """,
         values,
     )

@@ -1,4 +1,4 @@
-"""`scraper_logs`: a row for every run of a stage, which other systems read."""
+"""`scraper_logs`: one row per run of a stage. Other systems read it; see `docs/reference/schema.md`."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -11,7 +11,7 @@ RunStatus = Literal["running", "success", "error"]
 
 
 def begin(cursor: Cursor, stage: str, brand: str, run_id: str) -> int:
-    """Write that a run began; the row's id."""
+    """Write that a run began; returns the row's id."""
     cursor.execute(
         "INSERT INTO scraper_logs (scraper_name, run_id, status, started_at) VALUES (%s, %s, 'running', unde_now())"
         " RETURNING id",
@@ -47,7 +47,7 @@ def end(
 
 
 def last_note(cursor: Cursor, stage: str, brand: str) -> str:
-    """What the last run of a stage that ended well said in words; "" for none."""
+    """The note of the last successful run of a stage; empty if there is none."""
     cursor.execute(
         "SELECT metadata->>'note' AS note FROM scraper_logs WHERE scraper_name = %s AND status = 'success'"
         " ORDER BY started_at DESC, id DESC LIMIT 1",

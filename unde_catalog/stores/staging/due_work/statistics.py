@@ -1,6 +1,7 @@
-"""How evenly recurring work is done: spec 5's figures of a stage and brand, and its alarms.
+"""How evenly recurring work is done: the figures of a stage and brand, and the alarms that follow from them.
 
-Which stages recur, and how often, is settings' to say; places are given in `spreading.py`.
+The bounds are in `docs/reference/rules.md`. Which stages recur, and how often, is in the settings. `spreading.py`
+assigns the slots.
 """
 
 from dataclasses import dataclass
@@ -10,20 +11,20 @@ from typing import Any
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.due_work.slots import loads
 
-_GRACE = 12  # what is late by less than this part of the interval counts as in time
+_GRACE = 12  # a delay of less than a twelfth of the interval counts as in time
 _MOST_UNPLACED = 100
 _MOST_DUE = 5_000
-_DUE_PART = 10  # or more than this part of the brand ...
-_FEW_DUE = 100  # ... but so few are normal
+_DUE_PART = 10  # or more than a tenth of the brand,
+_FEW_DUE = 100  # but so few are normal
 
 
 @dataclass(frozen=True, slots=True)
 class DueFigures:
-    """The state of a stage and brand now; numbers of products but where another unit is named.
+    """The state of a stage and brand now; numbers of products unless another unit is named.
 
-    `never_checked`: active and without a place in the interval, `in_time`: the share (0 to 1) that is not late,
-    `oldest_due`: seconds that the one which is late the most has waited. `share` is what each of the interval's minutes
-    should carry (of a longer interval than a day, each of its 1,440 parts), `fullest` and `emptiest` what they do.
+    `never_checked`: active and without a slot in the interval. `in_time`: the share (0 to 1) that is not late.
+    `oldest_due`: seconds since the longest overdue product became due. `in_hand`: leased. `share`: how many products
+    each slot should have; `fullest` and `emptiest`: how many the slots have.
     """
 
     stage: str
@@ -44,12 +45,11 @@ class DueFigures:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON and metadata, the interval in seconds."""
         names = [name for name in self.__slots__ if name not in ("stage", "brand", "interval")]
-        told = {name: getattr(self, name) for name in names}
-        return {"interval": self.interval.total_seconds(), **told}
+        return {"interval": self.interval.total_seconds(), **{name: getattr(self, name) for name in names}}
 
 
 def figures(cursor: Cursor, stage: str, brand: str, interval: timedelta) -> DueFigures:
-    """Count; reads the brand's due rows of the stage and an index of its products."""
+    """Compute the figures; reads the brand's due rows of the stage and an index of its products."""
     cursor.execute(
         """
         SELECT (SELECT count(*) FROM raw_products WHERE brand = %(brand)s AND active) AS active,
@@ -74,7 +74,7 @@ def figures(cursor: Cursor, stage: str, brand: str, interval: timedelta) -> DueF
         {"stage": stage, "brand": brand, "grace": interval / _GRACE},
     )
     rows = _row(cursor)
-    minutes = loads(cursor, stage, brand, interval)
+    slot_loads = loads(cursor, stage, brand, interval)
     active, given_up, placed = products["active"], products["given_up"], rows["placed"]
     unplaced = max(active - placed - given_up, 0)
     return DueFigures(
@@ -89,33 +89,33 @@ def figures(cursor: Cursor, stage: str, brand: str, interval: timedelta) -> DueF
         in_hand=rows["in_hand"],
         checked_last_hour=rows["checked_last_hour"],
         in_time=round(1 - (rows["late"] + unplaced) / max(placed + unplaced, 1), 4),
-        share=round(placed / len(minutes), 2),
-        fullest=max(minutes),
-        emptiest=min(minutes),
+        share=round(placed / len(slot_loads), 2),
+        fullest=max(slot_loads),
+        emptiest=min(slot_loads),
     )
 
 
 def alarms(now: DueFigures) -> list[str]:
-    """What is wrong, each in a sentence that says what to do; empty where all is well."""
-    found = []
+    """What is wrong and what to do, one sentence each; empty if all is well."""
+    sentences = []
     run = f"unde-catalog run {now.stage} --brand {now.brand}"
     if now.never_checked > _MOST_UNPLACED:
-        found.append(
+        sentences.append(
             f"{now.never_checked} active products of {now.brand} were never checked: the next run of {now.stage} "
-            f"gives each its place in the interval; if none comes, {run}"
+            f"gives each a slot in the interval; if no run starts, {run}"
         )
     if now.due > _MOST_DUE or now.due > max(_FEW_DUE, now.active // _DUE_PART):
-        found.append(
+        sentences.append(
             f"{now.due} of {now.active} products of {now.brand} are due for {now.stage} at once: the next run spreads "
-            "a backlog over the interval; if it comes back, the host or the workers are too slow: run more workers, or "
+            "a backlog over the interval; if it returns, the host or the workers are too slow: run more workers, or "
             f"lengthen the interval of {now.interval.total_seconds():g} s"
         )
     if now.oldest_due > now.interval.total_seconds():
-        found.append(
+        sentences.append(
             f"a product of {now.brand} has been due for {now.stage} for {now.oldest_due / 60:.0f} minutes, longer than "
-            f"an interval: nobody works on it, so look at the last runs of {now.stage}, or {run}"
+            f"an interval: nothing works on it; check the last runs of {now.stage}, or {run}"
         )
-    return found
+    return sentences
 
 
 def _row(cursor: Cursor) -> dict[str, Any]:

@@ -1,7 +1,6 @@
-"""What schedules and sensors ask of staging before they decide: the time, and in which brands something failed.
+"""What schedules and sensors query before they decide: the time, and which brands have something to do or to retry.
 
-Which brands have anything due is in `stores/staging/reports/overview.py`; what follows from the answers is decided in
-`automation/`.
+The decisions are in `defs/automation/`.
 """
 
 from collections.abc import Sequence
@@ -9,11 +8,11 @@ from datetime import datetime
 
 from unde_catalog.stores.db.database import Cursor
 
-MOST_TRIES = 4  # of a stage without due work in a day, the first one among them
+MOST_TRIES = 4  # runs of a collection within a day, the first one included
 
 
 def now(cursor: Cursor) -> datetime:
-    """The time that all rules about time go by."""
+    """The time that all rules go by (`unde_now`)."""
     cursor.execute("SELECT unde_now() AS now")
     row = cursor.fetchone()
     assert row is not None  # a SELECT without FROM has one
@@ -21,17 +20,17 @@ def now(cursor: Cursor) -> datetime:
 
 
 def brands_with_due_work(cursor: Cursor, stage: str, brands: Sequence[str]) -> list[str]:
-    """Those of the brands that have something due and free now; costs the same however much it is."""
+    """The brands that have something due and free now; costs the same however much it is."""
     cursor.execute(
         """
         SELECT brand FROM unnest(%(brands)s::text[]) WITH ORDINALITY AS b (brand, n)
-        WHERE (  -- the oldest of a brand by the index; EXISTS would become a join that reads all that is due
+        WHERE (  -- the oldest by the index; EXISTS would become a join that reads everything that is due
             SELECT true FROM due_work w
             WHERE w.stage = %(stage)s AND w.brand = b.brand AND w.due_at <= unde_now()
               AND (w.leased_until IS NULL OR w.leased_until <= unde_now())
             ORDER BY w.due_at
             LIMIT 1)
-           OR (  -- farther ahead than a try may be put off: the server's clock was turned back, and a run mends that
+           OR (  -- later than any retry: the server's clock was turned back, and a run repairs that
             SELECT true FROM due_work w
             WHERE w.stage = %(stage)s AND w.brand = b.brand AND w.due_at > unde_now() + interval '26 hours'
               AND (w.leased_until IS NULL OR w.leased_until <= unde_now())
@@ -45,9 +44,9 @@ def brands_with_due_work(cursor: Cursor, stage: str, brands: Sequence[str]) -> l
 
 
 def brands_to_retry(cursor: Cursor, stage: str, brands: Sequence[str]) -> list[str]:
-    """Those of the brands that have something due and free that failed before, or was handed back untouched.
+    """The brands that have something due and free that failed before or was released.
 
-    What was given up is not due. Costs what is due at the most.
+    What was given up is not due. Costs at most as much as is due.
     """
     cursor.execute(
         """
@@ -67,10 +66,9 @@ def brands_to_retry(cursor: Cursor, stage: str, brands: Sequence[str]) -> list[s
 
 
 def brands_to_collect_again(cursor: Cursor, stage: str, brands: Sequence[str]) -> list[str]:
-    """Those of the brands whose last run of a stage without due work failed, or died, in the last day.
+    """The brands whose last run of a stage without due work failed, or was killed, within the last day.
 
-    Not after `MOST_TRIES` failures in a row within a day: what does not pass by itself is for people, and a task run
-    that fails is paid for all the same.
+    Not after `MOST_TRIES` failures within a day: such a failure needs a person, and a failed task run costs money too.
     """
     cursor.execute(
         """

@@ -1,9 +1,9 @@
-"""Due work: taking products that are due for a stage under a lease, and writing down what came of it.
+"""The queue of due work: leases products that are due for a stage, and writes the outcomes.
 
 What makes a product due is not here, but in triggers: `schema/due_rules.sql`.
 
-Locks are always asked for in one order, products by id before their due rows by id, so that finishing, merging and
-the triggers can't wait on each other in a circle.
+Locks are always taken in one order, products by id before their due rows by id, so that finishing, merging and the
+triggers cannot deadlock.
 """
 
 import time
@@ -17,14 +17,14 @@ from unde_catalog.stage_specs import STAGE_SPECS
 from unde_catalog.stores.db.database import Cursor
 
 _LONGEST_TEXT = 2000  # characters of a reason's detail
-_LONGEST_LEASE = timedelta(hours=1)  # what a lease may be after the server's clock was turned back, if not longer
+_LONGEST_LEASE = timedelta(hours=1)  # after the server's clock was turned back, unless the stage's own lease is longer
 
 Settlement = Literal["done", "later", "given_up", "released"]
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A product in hand for a stage, until `seconds_left()` is 0."""
+    """A product leased for a stage, until `seconds_left()` is 0. `ends`: on this process's clock, in seconds."""
 
     product_id: int
     external_id: str
@@ -35,13 +35,13 @@ class Lease:
     ends: float
 
     def seconds_left(self) -> float:
-        """Seconds until somebody else may take the product; counts on while this process is stopped or asleep."""
+        """Seconds until another worker may take the product; they also pass while this process is suspended."""
         return max(0.0, self.ends - _clock())
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseOutcome:
-    """How one lease ended. `item_fault` tells a fault of the item from one of the far side (kind "later")."""
+    """How one lease ended. `item_fault`: of kind "later", whether the item is at fault, not the remote host."""
 
     lease: Lease
     kind: Settlement
@@ -63,7 +63,7 @@ def _clock() -> float:
 
 
 def storable(text: str | None) -> str | None:
-    """The text as PostgreSQL takes it, and not longer than anybody reads: from elsewhere may come NUL and the like."""
+    """The text as PostgreSQL can store it (no NUL, no lone surrogates), at most 2,000 characters."""
     if text is None:
         return None
     text = text[:_LONGEST_TEXT].replace("\0", "\ufffd")
@@ -74,23 +74,23 @@ def take(
     cursor: Cursor,
     stage: str,
     brand: str,
-    most: int,
+    limit: int,
     lease: timedelta,
     product_ids: Sequence[int] | None = None,
-    but_not: Sequence[int] = (),
+    exclude: Sequence[int] = (),
 ) -> list[Lease]:
-    """Lease up to `most` due products, oldest first; products that another worker is taking are skipped.
+    """Lease up to `limit` due products, oldest first; skips products that another worker is taking.
 
-    Only those in `product_ids` if it is given, and none that is in `but_not`.
+    `product_ids`: lease only these. `exclude`: lease none of these.
     """
-    # On disk before anything is asked of others: a lease that a crash of the server took back would be taken again,
-    # while the first worker is still at it.
+    # The lease must be on disk before the work begins: if a server crash lost it, another worker would take the
+    # product while the first one still works on it.
     cursor.execute("SET LOCAL synchronous_commit = on")
     token = uuid.uuid4().hex
-    # Our clock is read before the database's (by which unde_now() is old already: it is when the transaction began),
-    # so that a lease may end early here, never late.
+    # This clock is read before the database's (and unde_now() is the transaction's start), so that a lease may end
+    # early here, never late.
     ends = _clock() + lease.total_seconds()
-    # = ANY(ARRAY()): for a join with many rows the planner would read the whole table.
+    # = ANY(ARRAY()): with a join the planner reads the whole table when there are many rows.
     cursor.execute(
         f"""
         WITH due AS (
@@ -98,9 +98,9 @@ def take(
             WHERE stage = %(stage)s AND brand = %(brand)s AND due_at <= unde_now()
               AND (leased_until IS NULL OR leased_until <= unde_now())
               {"AND product_id = ANY(%(product_ids)s)" if product_ids is not None else ""}
-              {"AND product_id <> ALL(%(but_not)s)" if but_not else ""}
+              {"AND product_id <> ALL(%(exclude)s)" if exclude else ""}
             ORDER BY due_at
-            LIMIT %(most)s
+            LIMIT %(limit)s
             FOR UPDATE SKIP LOCKED
         )
         UPDATE due_work AS w
@@ -114,8 +114,8 @@ def take(
             "stage": stage,
             "brand": brand,
             "product_ids": list(product_ids or ()),
-            "but_not": list(but_not),
-            "most": most,
+            "exclude": list(exclude),
+            "limit": limit,
             "token": token,
             "lease": lease,
         },
@@ -128,16 +128,16 @@ def take(
 
 
 def finish(
-    cursor: Cursor, stage: str, settled: Sequence[LeaseOutcome], interval: timedelta | None = None
+    cursor: Cursor, stage: str, outcomes: Sequence[LeaseOutcome], interval: timedelta | None = None
 ) -> dict[int, bool]:
-    """Write outcomes, each only if its lease is still the present one.
+    """Write outcomes; an outcome counts only if its lease is still the current one.
 
-    Returns the product ids whose outcome counted, each with whether it is current: False when a newer change came
-    while the product was in hand, so that it stays due. `interval` makes what is done due again, in its old phase, and
-    what is to be tried later, too: that is soon enough, and its phase is kept. Without it a failed try comes due at a
-    coming half hour, 1, 2, 4 ... 24 hours later (spec 1).
+    Returns the ids of the products whose outcome counted, each with True if it is current, False if a newer change
+    arrived during the lease, so that the product stays due. `interval`: of a recurring stage; products that are done or
+    to be retried are due again in their old phase. Without it a retry is due as `next_try` of `schema/due_rules.sql`
+    says.
     """
-    ordered = sorted(settled, key=lambda one: one.lease.product_id)
+    ordered = sorted(outcomes, key=lambda one: one.lease.product_id)
     values: dict[str, Any] = {
         "stage": stage,
         "interval": interval,
@@ -154,7 +154,7 @@ def finish(
     values["active"] = [syncs_removals or active.get(product_id, False) for product_id in values["ids"]]
     cursor.execute(
         """
-        WITH given AS (
+        WITH outcomes AS (
             SELECT * FROM unnest(%(ids)s::bigint[], %(tokens)s::text[], %(kinds)s::text[], %(reasons)s::text[],
                                  %(details)s::text[], %(item_faults)s::boolean[], %(active)s::boolean[])
                 AS t (product_id, token, kind, reason, detail, item_fault, active)
@@ -162,29 +162,29 @@ def finish(
         UPDATE due_work AS w SET
             lease_token = NULL,
             leased_until = NULL,
-            taken = CASE g.kind WHEN 'released' THEN -w.taken ELSE w.taken END,  -- so that it does not look settled
+            taken = CASE o.kind WHEN 'released' THEN -w.taken ELSE w.taken END,  -- negative: not done
             due_at = CASE
-                WHEN w.due_at IS NULL OR NOT g.active THEN NULL
-                WHEN w.wanted <> w.taken OR g.kind = 'released' THEN w.due_at
-                WHEN g.kind IN ('done', 'later') AND %(interval)s::interval IS NOT NULL
+                WHEN w.due_at IS NULL OR NOT o.active THEN NULL
+                WHEN w.wanted <> w.taken OR o.kind = 'released' THEN w.due_at
+                WHEN o.kind IN ('done', 'later') AND %(interval)s::interval IS NOT NULL
                     THEN next_in_phase(w.due_at, %(interval)s::interval)
-                WHEN g.kind = 'later' THEN next_try(w.attempts + 1)
+                WHEN o.kind = 'later' THEN next_try(w.attempts + 1)
             END,
-            done_at = CASE g.kind WHEN 'done' THEN unde_now() ELSE w.done_at END,
-            attempts = CASE WHEN w.wanted <> w.taken OR g.kind = 'released' THEN w.attempts
-                            WHEN g.kind = 'done' THEN 0 ELSE w.attempts + 1 END,
-            item_faults = CASE WHEN w.wanted <> w.taken OR g.kind = 'released' THEN w.item_faults
-                               WHEN g.kind = 'done' THEN 0 ELSE w.item_faults + g.item_fault::int END,
-            given_up = CASE WHEN w.wanted <> w.taken OR g.kind = 'released' THEN w.given_up
-                            ELSE g.kind = 'given_up' END,
-            reason = CASE WHEN w.wanted <> w.taken OR g.kind = 'released' THEN w.reason ELSE g.reason END,
-            detail = CASE WHEN w.wanted <> w.taken OR g.kind = 'released' THEN w.detail ELSE g.detail END,
-            failing_since = CASE WHEN g.kind = 'done' THEN NULL
-                                 WHEN w.wanted <> w.taken OR g.kind = 'released' THEN w.failing_since
+            done_at = CASE o.kind WHEN 'done' THEN unde_now() ELSE w.done_at END,
+            attempts = CASE WHEN w.wanted <> w.taken OR o.kind = 'released' THEN w.attempts
+                            WHEN o.kind = 'done' THEN 0 ELSE w.attempts + 1 END,
+            item_faults = CASE WHEN w.wanted <> w.taken OR o.kind = 'released' THEN w.item_faults
+                               WHEN o.kind = 'done' THEN 0 ELSE w.item_faults + o.item_fault::int END,
+            given_up = CASE WHEN w.wanted <> w.taken OR o.kind = 'released' THEN w.given_up
+                            ELSE o.kind = 'given_up' END,
+            reason = CASE WHEN w.wanted <> w.taken OR o.kind = 'released' THEN w.reason ELSE o.reason END,
+            detail = CASE WHEN w.wanted <> w.taken OR o.kind = 'released' THEN w.detail ELSE o.detail END,
+            failing_since = CASE WHEN o.kind = 'done' THEN NULL
+                                 WHEN w.wanted <> w.taken OR o.kind = 'released' THEN w.failing_since
                                  ELSE coalesce(w.failing_since, unde_now()) END
-        FROM given g
+        FROM outcomes o
         WHERE w.product_id = ANY(%(ids)s) AND w.stage = %(stage)s
-          AND w.product_id = g.product_id AND w.lease_token = g.token
+          AND w.product_id = o.product_id AND w.lease_token = o.token
         RETURNING w.product_id, w.wanted = abs(w.taken) AS current
         """,
         values,
@@ -193,19 +193,19 @@ def finish(
 
 
 def repair_times(cursor: Cursor, stage: str, brand: str, lease: timedelta, interval: timedelta | None = None) -> int:
-    """Bring nearer what no rule sets so far ahead, since the server's clock was turned back; how many products.
+    """Correct times that are too far ahead because the server's clock was turned back; returns the number of products.
 
-    A due mark comes to the latest moment that its rule could name now. A lease is not freed, for its holder may be
-    alive: it has an hour from now (or the stage's whole `lease`, where that is longer), which is never less than
-    promised. `interval` is that of recurring work, which keeps its phase. Costs what is due or waits, as `count_open`.
+    A due time becomes the latest that its rule allows now. A lease is not released, because its holder may be alive: it
+    ends within an hour (or within the stage's `lease` if that is longer), which is never less than promised.
+    `interval`: of a recurring stage, which keeps its phase. Costs as much as the stage has due or waiting products.
     """
     if interval is None:
         latest = "CASE WHEN attempts = 0 THEN unde_now() ELSE next_try(attempts) END"
         late = f"due_at > {latest} + interval '1 minute'"
     else:
         latest = "next_in_phase(due_at, %(interval)s)"
-        late = "due_at > (SELECT unde_now()) + %(interval)s + interval '1 minute'"  # the same, worked out once
-    # A minute more, for what others have written since this transaction began.
+        late = "due_at > (SELECT unde_now()) + %(interval)s + interval '1 minute'"  # the same, computed once
+    # A minute of tolerance for what other transactions wrote since this one began.
     cursor.execute(
         f"""
         WITH ahead AS (
@@ -228,9 +228,9 @@ def repair_times(cursor: Cursor, stage: str, brand: str, lease: timedelta, inter
 
 
 def release_all(cursor: Cursor, stage: str, brand: str) -> int:
-    """Give back all that anybody has in hand of a stage and brand; how many.
+    """Release all leases of a stage and brand; returns their number.
 
-    For a stage of which one worker at a time has a brand: whose leases these were is dead.
+    Only for a stage with one worker at a time per brand: the holders of these leases are dead.
     """
     cursor.execute(
         """
@@ -249,7 +249,7 @@ def release_all(cursor: Cursor, stage: str, brand: str) -> int:
 
 
 def count_open(cursor: Cursor, stage: str, brand: str, product_ids: Sequence[int] | None = None) -> OpenWork:
-    """What is due now and what is in some hand; costs what is due, not what there is."""
+    """Count due products that are free and that are leased; costs as much as is due, however big the brand is."""
     cursor.execute(
         f"""
         SELECT count(*) FILTER (WHERE leased_until > unde_now()) AS leased,
