@@ -1,7 +1,7 @@
-"""A local copy of BakaiMarket made through faults and SIGKILLs, and compared byte for byte with what was served.
+"""Exports BakaiMarket's images through faults and SIGKILLs, and compares the copy with what was served.
 
-`python -m` this module [IMAGES [api|bucket [KILLS]]] takes 20,000 images, kills ten times and prints figures. What must
-hold is `export_trial_checks.py`'s.
+`python -m` this module [IMAGES [api|bucket [KILLS]]]: 20,000 images and ten kills by default. Prints the results.
+`export_trial_checks.py` has the checks.
 """
 
 import json
@@ -18,11 +18,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from unde_catalog.sandbox.bakai.catalogue import BakaiOverrides
-from unde_catalog_tests.support.export_trial_checks import Life, ListName, LogTail, Served, Watch, fetched_twice, files
+from unde_catalog.sandbox.bakai.catalogue import BakaiOverrides, BakaiProduct
+from unde_catalog_tests.support.export_trial_checks import (
+    FolderWatcher,
+    ListName,
+    LogTail,
+    ProcessRun,
+    ServedImages,
+    files,
+    repeated_downloads,
+)
 from unde_catalog_tests.support.servers import Sandbox, running_sandbox
 
-# A twentieth of the photos goes wrong, most for some requests, some for good; of the few pages of a list more do.
+# One in twenty photos fails, most of them temporarily. Of the few pages of a list, more fail.
 FAULTS = ",".join(
     [
         "bakai.photo:404=0.003,bakai.photo:html=0.002,bakai.photo:half=0.001,bakai.photo:too-large=0.001",
@@ -40,81 +48,82 @@ FAULTS = ",".join(
     ]
 )
 COMMAND = str(Path(sys.executable).with_name("unde-catalog"))
-ODD_EVERY = 400  # of so many products five have an odd photo
+ODD_EVERY = 400  # five in this number of products have an unusual photo
 TIMEOUT = 4.0  # seconds for one photo
-EARLY = 5  # of so many kills the last comes while the command starts
-DONE, FAULT, SOME_FAILED = 0, 1, 3
-_LOOK_SECONDS = 0.01
-_MOST_LIVES = 40  # beyond the kills
-_LONGEST_LIFE = 3600.0  # seconds
+EARLY_KILL_EVERY = 5  # each fifth kill comes while the command starts
+DONE, FAILED, SOME_FAILED = 0, 1, 3
+_POLL_SECONDS = 0.01
+_MAX_RUNS = 40  # beyond the kills
+_RUN_TIMEOUT = 3600.0  # seconds
 
 
 @dataclass(slots=True)
 class Trial:
-    """A sandbox, a folder that is filled from it, and the lives of the command so far."""
+    """A sandbox, the folder that is filled from it, and the processes of the command so far."""
 
     sandbox: Sandbox
-    served: Served
+    served: ServedImages
     folder: Path
     log: LogTail
     environment: dict[str, str]
-    lives: list[Life] = field(default_factory=list)
+    runs: list[ProcessRun] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    said: str = ""
+    output: str = ""
 
-    def live(self, photos: int | None = None, seconds: float | None = None) -> Life:
-        """One life of the command: killed after so many photos were asked for in all lives, or after so many seconds
-        (neither: to its own end)."""
-        began, peak = time.time(), 0
-        with (self.folder.parent / "said").open("w+") as said, (self.folder.parent / "told").open("w+") as told:
+    def run(self, photos: int | None = None, seconds: float | None = None) -> ProcessRun:
+        """Run the command. Kill it after this total number of photo requests of all runs, or after these seconds."""
+        started, peak = time.time(), 0
+        with (self.folder.parent / "out").open("w+") as out, (self.folder.parent / "err").open("w+") as err:
             command = [COMMAND, "export", "--from", self.served.source, "--json"]
             process = subprocess.Popen(
-                [*command, "--output", str(self.folder)], stdout=said, stderr=told, start_new_session=True,
-                cwd=self.folder.parent, env={**os.environ, **self.environment},  # no .env of a developer's there
+                [*command, "--output", str(self.folder)], stdout=out, stderr=err, start_new_session=True,
+                cwd=self.folder.parent, env={**os.environ, **self.environment},  # no .env of the developer
             )  # fmt: skip
             try:
                 killed = False
                 while not killed and process.poll() is None:
-                    peak = max(peak, _peak(process.pid))
-                    asked, lived = self.log.read_on(), time.time() - began
-                    killed = (photos is not None and asked >= photos) or (seconds is not None and lived >= seconds)
-                    assert lived < _LONGEST_LIFE, "the command does not come to an end"
+                    peak = max(peak, _peak_memory(process.pid))
+                    requested, elapsed = self.log.read(), time.time() - started
+                    killed = (photos is not None and requested >= photos) or (
+                        seconds is not None and elapsed >= seconds
+                    )
+                    assert elapsed < _RUN_TIMEOUT, "the command does not finish"
                     with suppress(subprocess.TimeoutExpired):
-                        process.wait(0 if killed else _LOOK_SECONDS)
+                        process.wait(0 if killed else _POLL_SECONDS)
             finally:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-            said.seek(0)
-            told.seek(0)
-            self.said = said.read()
+            out.seek(0)
+            err.seek(0)
+            self.output = out.read()
             code = process.returncode if process.returncode >= 0 else None
-            if code not in (None, DONE, FAULT, SOME_FAILED):
-                self.problems.append(f"exit code {code}: {told.read()[-2000:]}")
-        # What it had asked for when it died is in the log before the next one begins.
+            if code not in (None, DONE, FAILED, SOME_FAILED):
+                self.problems.append(f"exit code {code}: {err.read()[-2000:]}")
+        # After this request the log has all requests of the process.
         urllib.request.urlopen(f"{self.sandbox.url}/_health", timeout=60).close()
-        there = frozenset(file.rpartition("/bakai_")[2].removesuffix(".jpg") for file in files(self.folder))
-        life = Life(began, time.time(), code, peak, there)
-        self.lives.append(life)
-        return life
+        existing = frozenset(file.rpartition("/bakai_")[2].removesuffix(".jpg") for file in files(self.folder))
+        run = ProcessRun(started, time.time(), code, peak, existing)
+        self.runs.append(run)
+        return run
 
     @property
     def missing(self) -> int:
-        """Files that are not there and could be."""
-        goods = self.served.shelf.products()
-        return sum(1 for good in goods if not self._is_there(good) and self.served.wanted(good) is not None)
+        """The number of expected files that do not exist."""
+        products = self.served.catalogue.products()
+        return sum(1 for product in products if not self._exists(product) and self.served.expected(product) is not None)
 
-    def _is_there(self, good: Any) -> bool:
-        return (self.folder / self.served.file(good)).exists()
+    def _exists(self, product: BakaiProduct) -> bool:
+        return (self.folder / self.served.file(product)).exists()
 
 
-def attempt(images: int, kills: int, source: ListName, folder: Path, seed: int = 8) -> dict[str, Any]:
-    """Figures of a trial; under `problems` what is not as it must be."""
-    terms = BakaiOverrides(size=images, photos=1, odd=ODD_EVERY)
-    served = Served(source, terms, FAULTS, seed)
+def run_trial(images: int, kills: int, source: ListName, folder: Path, seed: int = 8) -> dict[str, Any]:
+    """The results of a trial. `problems` lists everything that is wrong."""
+    overrides = BakaiOverrides(size=images, photos=1, odd=ODD_EVERY)
+    served = ServedImages(source, overrides, FAULTS, seed)
     copy = folder / "copy"
     with running_sandbox(folder / "sandbox", "--faults", FAULTS, "--seed", str(seed)) as sandbox:
-        sandbox.control(bakai={"size": terms.size, "photos": terms.photos, "odd": terms.odd})
+        sandbox.control(bakai={"size": overrides.size, "photos": overrides.photos, "odd": overrides.odd})
         log = LogTail(folder / "sandbox" / "requests.jsonl")
         environment = {
             **sandbox.environment,
@@ -122,69 +131,69 @@ def attempt(images: int, kills: int, source: ListName, folder: Path, seed: int =
             "DOWNLOAD_TIMEOUT": f"{TIMEOUT:g}",
         }
         trial = Trial(sandbox, served, copy, log, environment)
-        with Watch(served, copy) as watch:
-            killed = _kill(trial, kills, images, random.Random(seed))
-            left = _to_the_end(trial)
-        watch.look()
-        log.read_on()
-    # The last life went to its end: a checkpoint that was right half-way is not looked at.
-    twice = list(fetched_twice(log.photos, trial.lives, served, TIMEOUT / 2))
-    wrong = [*trial.problems, *left, *watch.problems, *served.differences(copy), *served.checkpoint_differences(copy)]
-    there = len(trial.lives[-1].there)
-    seconds = sum(life.ended - life.began for life in trial.lives)
+        with FolderWatcher(served, copy) as watcher:
+            killed = _run_with_kills(trial, kills, images, random.Random(seed))
+            incomplete = _run_to_completion(trial)
+        watcher.check()
+        log.read()
+    repeated = list(repeated_downloads(log.photos, trial.runs, served, TIMEOUT / 2))
+    # The checkpoint is compared after the last run only, which was not killed.
+    differences = [*served.differences(copy), *served.checkpoint_differences(copy)]
+    existing = len(trial.runs[-1].existing)
+    seconds = sum(run.ended - run.started for run in trial.runs)
     return {
         "images": images,
         "list": source,
-        "there": there,
-        "never there (lasting faults, refused)": images - there,
+        "existing": existing,
+        "never existing (permanent faults, invalid)": images - existing,
         "kills": killed,
-        "lives": len(trial.lives),
-        "exit codes": [life.code for life in trial.lives],
-        "there after each life": [len(life.there) for life in trial.lives],
-        "seconds of all lives": round(seconds, 1),
-        "images a second, starts and faults included": round(there / seconds, 1),
-        "memory peak, MB": round(max(life.peak for life in trial.lives) / 1e6),
+        "runs": len(trial.runs),
+        "exit codes": [run.code for run in trial.runs],
+        "existing after each run": [len(run.existing) for run in trial.runs],
+        "seconds of all runs": round(seconds, 1),
+        "images per second, with starts and faults": round(existing / seconds, 1),
+        "peak memory, MB": round(max(run.peak for run in trial.runs) / 1e6),
         "requests": dict(log.kinds),
-        "faults that struck": dict(log.faults),
-        "last life said": json.loads(trial.said or "null"),
-        "fetched twice": len(twice),
-        "problems": [*wrong, *twice][:50],
+        "faults": dict(log.faults),
+        "output of the last run": json.loads(trial.output or "null"),
+        "repeated downloads": len(repeated),
+        "problems": [*trial.problems, *incomplete, *watcher.problems, *differences, *repeated][:50],
     }
 
 
-def _kill(trial: Trial, kills: int, images: int, rng: random.Random) -> int:
-    """Start and kill, and start again; how often it was killed."""
+def _run_with_kills(trial: Trial, kills: int, images: int, rng: random.Random) -> int:
+    """Run the command again and again and kill it. Returns the number of kills."""
     killed = 0
-    # Spread over all of the work: the photos that were asked for when each comes.
+    # Numbers of photo requests at which to kill, spread over the whole export.
     marks = sorted(rng.randrange(images // 50, images) for _ in range(kills))
     for number, mark in enumerate(marks, start=1):
-        early = rng.uniform(0.1, 2.0) if number % EARLY == 0 else None
-        for _ in range(_MOST_LIVES):
-            all_asked = trial.log.read_on() >= mark
-            life = trial.live(seconds=early or rng.uniform(0.5, 3.0)) if early or all_asked else trial.live(photos=mark)
-            if life.code is None:
+        early = rng.uniform(0.1, 2.0) if number % EARLY_KILL_EVERY == 0 else None
+        for _ in range(_MAX_RUNS):
+            passed = trial.log.read() >= mark
+            run = trial.run(seconds=early or rng.uniform(0.5, 3.0)) if early or passed else trial.run(photos=mark)
+            if run.code is None:
                 killed += 1
                 break
-            if all_asked and not trial.missing:
-                break  # it is through
+            if passed and not trial.missing:
+                break  # the copy is complete
     return killed
 
 
-def _to_the_end(trial: Trial) -> list[str]:
-    """Start it again until nothing is missing that could be there; what is left, in words."""
-    for _ in range(_MOST_LIVES):
-        life = trial.live()
-        if life.code in (DONE, SOME_FAILED) and not trial.missing:
+def _run_to_completion(trial: Trial) -> list[str]:
+    """Run the command until no expected file is missing. Returns problems."""
+    for _ in range(_MAX_RUNS):
+        run = trial.run()
+        if run.code in (DONE, SOME_FAILED) and not trial.missing:
             break
     else:
-        return [f"{trial.missing} images are missing after {len(trial.lives)} lives"]
-    lasting = any(trial.served.wanted(good) is None for good in trial.served.shelf.products())
-    wanted = SOME_FAILED if lasting else DONE
-    return [] if life.code == wanted else [f"the exit code is {life.code}, not {wanted}"]
+        return [f"{trial.missing} images are missing after {len(trial.runs)} runs"]
+    some_fail = any(trial.served.expected(product) is None for product in trial.served.catalogue.products())
+    expected = SOME_FAILED if some_fail else DONE
+    return [] if run.code == expected else [f"the exit code is {run.code}, expected {expected}"]
 
 
-def _peak(pid: int) -> int:
-    """The most memory that a process has had, in bytes; 0 once it is gone."""
+def _peak_memory(pid: int) -> int:
+    """The peak memory of a process in bytes. 0 if it has ended."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -193,14 +202,14 @@ def _peak(pid: int) -> int:
 
 
 def main(images: int, source: ListName, kills: int) -> int:
-    """1 if anything is not as it must be."""
+    """The exit code: 1 if there are problems."""
     with tempfile.TemporaryDirectory(prefix="unde-export-") as folder:
-        figures = attempt(images, kills, source, Path(folder))
-    print(json.dumps(figures, indent=2))
-    return 1 if figures["problems"] else 0
+        results = run_trial(images, kills, source, Path(folder))
+    print(json.dumps(results, indent=2))
+    return 1 if results["problems"] else 0
 
 
 if __name__ == "__main__":
-    given = dict(enumerate(sys.argv[1:]))
-    named = next(name for name in get_args(ListName) if name == given.get(1, "api"))
-    sys.exit(main(int(given.get(0, 20_000)), named, int(given.get(2, 10))))
+    arguments = dict(enumerate(sys.argv[1:]))
+    list_name = next(name for name in get_args(ListName) if name == arguments.get(1, "api"))
+    sys.exit(main(int(arguments.get(0, 20_000)), list_name, int(arguments.get(2, 10))))

@@ -1,6 +1,6 @@
-"""What must hold of a copy that was killed again and again: compared with what the sandbox says it serves.
+"""Checks of a copy whose export was killed repeatedly, against what the sandbox serves.
 
-The trial itself is `export_trial.py`.
+`export_trial.py` runs the trial.
 """
 
 import json
@@ -20,95 +20,97 @@ from unde_catalog.stages.photos.image import normalise
 ListName = Literal["api", "bucket"]
 
 CHECKPOINT = ".download_checkpoint.json"
-_LOOK_SECONDS = 0.1  # between two looks at the folder
+_WATCH_SECONDS = 0.1  # between two checks of the folder
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
-    """One process of the command: when it began and ended, its exit code (None: killed), its memory's peak in bytes,
-    and the products whose files lay there when it was gone."""
+class ProcessRun:
+    """One process of the command: start, end, exit code (None: killed), peak memory in bytes, and the products whose
+    files existed when it had ended."""
 
-    began: float
+    started: float
     ended: float
     code: int | None
     peak: int
-    there: frozenset[str]
+    existing: frozenset[str]
 
 
-class Served:
-    """What the sandbox serves of a seed, faults and terms: the file of each product, or that there can be none."""
+class ServedImages:
+    """What the sandbox serves for these overrides, faults and seed: the expected file of each product, or none."""
 
-    def __init__(self, source: ListName, terms: BakaiOverrides, faults: str, seed: int) -> None:
-        self.source, self.terms = source, terms
-        self.shelf = BakaiCatalogue(terms)
-        self._dial: Faults = parse_faults(faults, seed)
+    def __init__(self, source: ListName, overrides: BakaiOverrides, faults: str, seed: int) -> None:
+        self.source, self.overrides = source, overrides
+        self.catalogue = BakaiCatalogue(overrides)
+        self._faults: Faults = parse_faults(faults, seed)
 
-    def file(self, good: BakaiProduct) -> str:
-        """Where a product's first photo belongs; a bucket names no category."""
-        category = good.category if self.source == "api" and good.category else "uncategorized"
-        return f"{category}/bakai_{good.id}.jpg"
+    def file(self, product: BakaiProduct) -> str:
+        """The relative path of a product's first photo. The bucket has no categories."""
+        category = product.category if self.source == "api" and product.category else "uncategorized"
+        return f"{category}/bakai_{product.id}.jpg"
 
-    def at(self, file: str) -> BakaiProduct | None:
-        """The product whose file that is, None for a file that should not be there."""
-        good = self.shelf.find(file.rpartition("/bakai_")[2].removesuffix(".jpg"))
-        return good if good is not None and self.file(good) == file else None
+    def product_of(self, file: str) -> BakaiProduct | None:
+        """The product of a file. None for an unexpected file."""
+        product = self.catalogue.find(file.rpartition("/bakai_")[2].removesuffix(".jpg"))
+        return product if product is not None and self.file(product) == file else None
 
-    def sent_bytes(self, good: BakaiProduct) -> int:
-        """How long a product's first photo is as it is sent."""
-        return bakai_photos.photo_bytes(good, 1, self.terms)
+    def response_bytes(self, product: BakaiProduct) -> int:
+        """The size of the response with a product's first photo."""
+        return bakai_photos.photo_bytes(product, 1, self.overrides)
 
-    def wanted(self, good: BakaiProduct) -> bytes | None:
-        """The bytes of a product's file; None where a lasting fault, or the photo itself, lets none be."""
+    def expected(self, product: BakaiProduct) -> bytes | None:
+        """The content of a product's file. None if a permanent fault or an invalid photo prevents it."""
         folder = "/bakai-cdn" if self.source == "api" else "/bakai-s3/bakai-images/products"
-        if self._dial.permanent_fault("bakai.photo", f"{folder}/{good.id}/1.jpg"):
+        if self._faults.permanent_fault("bakai.photo", f"{folder}/{product.id}/1.jpg"):
             return None
-        sent = bakai_photos.photo(good, 1, self.terms)
-        if bakai_photos.kind_of(good, 1, self.terms.odd) == "plain":
-            return sent
-        stored = normalise(sent)
+        photo = bakai_photos.photo(product, 1, self.overrides)
+        if bakai_photos.kind_of(product, 1, self.overrides.odd) == "plain":
+            return photo
+        stored = normalise(photo)
         return None if isinstance(stored, Refused) else stored.data
 
     def differences(self, folder: Path) -> list[str]:
-        """What is not in the folder as it must be, byte by byte, and what is there beside it."""
-        found = []
-        for good in self.shelf.products():
-            path, wanted = folder / self.file(good), self.wanted(good)
-            if wanted is None and path.exists():
-                found.append(f"{self.file(good)} is there, and can't be")
-            if wanted is not None and not path.exists():
-                found.append(f"{self.file(good)} is missing")
-            if wanted is not None and path.exists() and path.read_bytes() != wanted:
-                found.append(f"{self.file(good)} has other bytes than were served")
-        return found + [f"{file} is no product's" for file in files(folder) if self.at(file) is None]
+        """Missing, wrong and unexpected files of the folder."""
+        differences = []
+        for product in self.catalogue.products():
+            path, expected = folder / self.file(product), self.expected(product)
+            if expected is None and path.exists():
+                differences.append(f"{self.file(product)} exists and should not")
+            if expected is not None and not path.exists():
+                differences.append(f"{self.file(product)} is missing")
+            if expected is not None and path.exists() and path.read_bytes() != expected:
+                differences.append(f"{self.file(product)} has wrong content")
+        return differences + [f"{file} is unexpected" for file in files(folder) if self.product_of(file) is None]
 
     def checkpoint_differences(self, folder: Path) -> list[str]:
-        """What the checkpoint says that is not so."""
+        """Wrong entries of the checkpoint."""
         if not (folder / CHECKPOINT).exists():
-            return ["there is no checkpoint"]
-        found = json.loads((folder / CHECKPOINT).read_bytes())
-        there = {f"bakai_{good.id}": self.wanted(good) is not None for good in self.shelf.products()}
-        wrong = []
-        if set(found) != {"timestamp", "downloaded", "failed"} or not isinstance(found["timestamp"], float):
-            wrong.append(f"the checkpoint holds {sorted(found)}")
-        for name, are_there in (("downloaded", True), ("failed", False)):
-            wanted = sorted(id_ for id_, is_there in there.items() if is_there == are_there)
-            if sorted(found[name]) != wanted:
-                wrong.append(f"the checkpoint has {len(found[name])} {name}, not the {len(wanted)} that are")
-        return wrong
+            return ["the checkpoint is missing"]
+        content = json.loads((folder / CHECKPOINT).read_bytes())
+        downloaded = {
+            f"bakai_{product.id}": self.expected(product) is not None for product in self.catalogue.products()
+        }
+        differences = []
+        if set(content) != {"timestamp", "downloaded", "failed"} or not isinstance(content["timestamp"], float):
+            differences.append(f"the checkpoint has the fields {sorted(content)}")
+        for name, state in (("downloaded", True), ("failed", False)):
+            expected = sorted(id_ for id_, is_downloaded in downloaded.items() if is_downloaded == state)
+            if sorted(content[name]) != expected:
+                differences.append(f"the checkpoint has {len(content[name])} {name}, expected {len(expected)}")
+        return differences
 
 
 @dataclass(slots=True)
-class Watch:
-    """Looks at the folder all the time: what comes under a final name is whole when it is first seen, and stays."""
+class FolderWatcher:
+    """Watches the folder: a file must be complete when it appears under its final name, and must not disappear."""
 
-    served: Served
+    served: ServedImages
     folder: Path
     problems: list[str] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> "FolderWatcher":
         self._thread = threading.Thread(target=self._watch, name="watch")
         self._thread.start()
         return self
@@ -119,22 +121,22 @@ class Watch:
             self._thread.join()
 
     def _watch(self) -> None:
-        while not self._stop.wait(_LOOK_SECONDS):
-            self.look()
+        while not self._stop.wait(_WATCH_SECONDS):
+            self.check()
 
-    def look(self) -> None:
-        """One look."""
-        now = set(files(self.folder))
-        self.problems += [f"{file} was there and is gone" for file in self._seen - now]
-        for file in now - self._seen:
-            good = self.served.at(file)
-            if good is None or (self.folder / file).read_bytes() != self.served.wanted(good):
-                self.problems.append(f"{file} was seen half written, or should not be")
-        self._seen |= now
+    def check(self) -> None:
+        """Check the files that have appeared or disappeared since the last check."""
+        current = set(files(self.folder))
+        self.problems += [f"{file} has disappeared" for file in self._seen - current]
+        for file in current - self._seen:
+            product = self.served.product_of(file)
+            if product is None or (self.folder / file).read_bytes() != self.served.expected(product):
+                self.problems.append(f"{file} was incomplete or unexpected when it appeared")
+        self._seen |= current
 
 
 class LogTail:
-    """The sandbox's request log as it grows: how many photos were asked for, and their lines."""
+    """Follows the sandbox's request log: counts of requests and faults, and the requests for photos."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._position = path, 0
@@ -142,14 +144,14 @@ class LogTail:
         self.kinds: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
 
-    def read_on(self) -> int:
-        """Read what is new; how many requests for photos there were by now."""
+    def read(self) -> int:
+        """Read the new lines. Returns the number of photo requests so far."""
         with self._path.open("rb") as log:
             log.seek(self._position)
             data = log.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        self._position += len(whole)
-        for line in map(json.loads, whole.splitlines()):
+        lines = data[: data.rfind(b"\n") + 1]
+        self._position += len(lines)
+        for line in map(json.loads, lines.splitlines()):
             self.kinds[line["kind"]] += 1
             if "fault" in line:
                 self.faults[f"{line['kind']}:{line['fault']}"] += 1
@@ -158,39 +160,39 @@ class LogTail:
         return self.kinds["bakai.photo"]
 
 
-def fetched_twice(
-    photos: Iterable[dict[str, Any]], lives: Sequence[Life], served: Served, patience: float
+def repeated_downloads(
+    photos: Iterable[dict[str, Any]], runs: Sequence[ProcessRun], served: ServedImages, max_seconds: float
 ) -> Iterator[str]:
-    """What was asked for although it lay there, and what one life got whole and asked for again.
+    """Requests for a photo whose file existed, or that the same process had received already.
 
-    An answer that took longer than `patience` seconds may have come too late for its client, and counts for nothing;
-    nor does half a photo that is all there is, since the next answer might be whole.
+    A response that took longer than `max_seconds` may have been too late for its client and does not count. Nor does a
+    broken photo, since a retry may succeed.
     """
-    whole: set[tuple[int, str]] = set()
+    received: set[tuple[int, str]] = set()
     number = 0
     for line in sorted(photos, key=lambda line: line["time"]):
-        while number + 1 < len(lives) and line["time"] >= lives[number + 1].began:
+        while number + 1 < len(runs) and line["time"] >= runs[number + 1].started:
             number += 1
-        product, good = line.get("product", ""), served.shelf.find(line.get("product", ""))
-        if good is None or line["n"] != 1:
-            yield f"{line['path']} was asked for, which nobody wants"
+        product_id, product = line.get("product", ""), served.catalogue.find(line.get("product", ""))
+        if product is None or line["n"] != 1:
+            yield f"{line['path']} was requested but is not part of the copy"
             continue
-        if number and product in lives[number - 1].there:
-            yield f"{product} lay there when life {number + 1} began, and was asked for again"
-        if (number, product) in whole:
-            yield f"{product} was answered whole and asked for again in life {number + 1}"
-        in_time = line["status"] == 200 and "fault" not in line and line["ms"] < patience * 1000
-        is_whole = bakai_photos.kind_of(good, 1, served.terms.odd) != "broken"
-        if in_time and is_whole and line["bytes"] == served.sent_bytes(good):
-            whole.add((number, product))
+        if number and product_id in runs[number - 1].existing:
+            yield f"{product_id} existed when process {number + 1} started, and was requested again"
+        if (number, product_id) in received:
+            yield f"{product_id} was received and requested again by process {number + 1}"
+        in_time = line["status"] == 200 and "fault" not in line and line["ms"] < max_seconds * 1000
+        is_valid = bakai_photos.kind_of(product, 1, served.overrides.odd) != "broken"
+        if in_time and is_valid and line["bytes"] == served.response_bytes(product):
+            received.add((number, product_id))
 
 
 def files(folder: Path) -> Iterator[str]:
-    """Every file under a final name, as category/name; what begins with a dot is the command's own."""
+    """The relative paths of all files, except those that start with a dot."""
     for category in folder.iterdir() if folder.exists() else ():
         if category.name.startswith("."):
             continue
         if not category.is_dir():
             yield category.name
             continue
-        yield from (f"{category.name}/{one.name}" for one in category.iterdir() if not one.name.startswith("."))
+        yield from (f"{category.name}/{file.name}" for file in category.iterdir() if not file.name.startswith("."))

@@ -1,6 +1,6 @@
-"""A small trial of the local copy: faults of every kind and kills, from each of BakaiMarket's two lists.
+"""A small trial of the export with faults and kills, from each of BakaiMarket's two lists.
 
-A trial that finds nothing proves nothing unless it would find something: that is looked at first.
+The first tests show that the checks detect problems.
 """
 
 import json
@@ -10,79 +10,86 @@ from typing import Any
 import pytest
 
 from unde_catalog.sandbox.bakai.catalogue import BakaiOverrides
-from unde_catalog_tests.support.export_trial import attempt
-from unde_catalog_tests.support.export_trial_checks import CHECKPOINT, Life, ListName, Served, Watch, fetched_twice
+from unde_catalog_tests.support.export_trial import run_trial
+from unde_catalog_tests.support.export_trial_checks import (
+    CHECKPOINT,
+    FolderWatcher,
+    ListName,
+    ProcessRun,
+    ServedImages,
+    repeated_downloads,
+)
 
-SERVED = Served("api", BakaiOverrides(size=3, photos=1), "bakai.photo:404=0.5", seed=0)
-THERE = [good for good in SERVED.shelf.products() if SERVED.wanted(good) is not None]
-NEVER = [good for good in SERVED.shelf.products() if SERVED.wanted(good) is None]
+SERVED = ServedImages("api", BakaiOverrides(size=3, photos=1), "bakai.photo:404=0.5", seed=0)
+COPIED = [product for product in SERVED.catalogue.products() if SERVED.expected(product) is not None]
+FAILED = [product for product in SERVED.catalogue.products() if SERVED.expected(product) is None]
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy with nothing wrong about it."""
-    for good in THERE:
-        path = tmp_path / SERVED.file(good)
+    """A correct copy."""
+    for product in COPIED:
+        path = tmp_path / SERVED.file(product)
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(SERVED.wanted(good) or b"")
-    downloaded, failed = ([f"bakai_{good.id}" for good in goods] for goods in (THERE, NEVER))
-    found = {"timestamp": 1_700_000_000.0, "downloaded": downloaded, "failed": failed}
-    (tmp_path / CHECKPOINT).write_text(json.dumps(found))
+        path.write_bytes(SERVED.expected(product) or b"")
+    downloaded, failed = ([f"bakai_{product.id}" for product in products] for products in (COPIED, FAILED))
+    content = {"timestamp": 1_700_000_000.0, "downloaded": downloaded, "failed": failed}
+    (tmp_path / CHECKPOINT).write_text(json.dumps(content))
     return tmp_path
 
 
-def test_a_copy_with_something_wrong_is_found(copy: Path) -> None:
-    assert THERE and NEVER
+def test_wrong_files_and_checkpoints_are_detected(copy: Path) -> None:
+    assert COPIED and FAILED
     assert SERVED.differences(copy) == SERVED.checkpoint_differences(copy) == []
-    file = copy / SERVED.file(THERE[0])
-    whole = file.read_bytes()
-    for wrong in (whole[:-1], whole[:-1] + b"\0"):
+    file = copy / SERVED.file(COPIED[0])
+    content = file.read_bytes()
+    for wrong in (content[:-1], content[:-1] + b"\0"):
         file.write_bytes(wrong)
-        assert "other bytes" in SERVED.differences(copy)[0]
+        assert "wrong content" in SERVED.differences(copy)[0]
     file.rename(file.with_name("bakai_1.jpg"))
     assert len(SERVED.differences(copy)) == 2
-    (copy / SERVED.file(NEVER[0])).write_bytes(whole)
+    (copy / SERVED.file(FAILED[0])).write_bytes(content)
     assert len(SERVED.differences(copy)) == 3
     (copy / CHECKPOINT).write_text(json.dumps({"timestamp": 1, "downloaded": [], "failed": []}))
     assert len(SERVED.checkpoint_differences(copy)) == 3
 
 
-def test_a_half_written_or_vanished_file_is_seen(copy: Path) -> None:
-    watch = Watch(SERVED, copy)
-    watch.look()
-    assert watch.problems == []
-    (copy / SERVED.file(NEVER[0])).write_bytes(b"half")
-    (copy / SERVED.file(THERE[0])).unlink()
-    watch.look()
-    assert len(watch.problems) == 2
+def test_incomplete_and_vanished_files_are_detected(copy: Path) -> None:
+    watcher = FolderWatcher(SERVED, copy)
+    watcher.check()
+    assert watcher.problems == []
+    (copy / SERVED.file(FAILED[0])).write_bytes(b"half")
+    (copy / SERVED.file(COPIED[0])).unlink()
+    watcher.check()
+    assert len(watcher.problems) == 2
 
 
-def test_what_is_fetched_twice_is_found() -> None:
-    good = THERE[0]
-    here, nothing = frozenset({str(good.id)}), frozenset[str]()
+def test_repeated_downloads_are_detected() -> None:
+    product = COPIED[0]
+    copied, nothing = frozenset({str(product.id)}), frozenset[str]()
 
-    def asked(at: float, **changed: Any) -> dict[str, Any]:
-        line = {"time": at, "path": "a", "product": str(good.id), "n": 1, "status": 200, "ms": 1.0}
-        return {**line, "bytes": SERVED.sent_bytes(good), **changed}
+    def request(at: float, **changes: Any) -> dict[str, Any]:
+        line = {"time": at, "path": "a", "product": str(product.id), "n": 1, "status": 200, "ms": 1.0}
+        return {**line, "bytes": SERVED.response_bytes(product), **changes}
 
-    def found(there: frozenset[str], *lines: dict[str, Any]) -> int:
-        lives = [Life(0.0, 9.0, None, 0, there), Life(10.0, 19.0, 0, 0, there)]
-        return len(list(fetched_twice(lines, lives, SERVED, patience=2)))
+    def count(existing: frozenset[str], *lines: dict[str, Any]) -> int:
+        runs = [ProcessRun(0.0, 9.0, None, 0, existing), ProcessRun(10.0, 19.0, 0, 0, existing)]
+        return len(list(repeated_downloads(lines, runs, SERVED, max_seconds=2)))
 
-    assert found(nothing, asked(1), asked(11)) == 0, "it was killed before it had put it down"
-    assert found(here, asked(1), asked(11)) == 1
-    assert found(nothing, asked(1), asked(2)) == 1
-    assert found(nothing, asked(1, status=503), asked(2, fault="half"), asked(3, bytes=7), asked(4)) == 0
-    assert found(nothing, asked(1, n=2)) == 1
+    assert count(nothing, request(1), request(11)) == 0, "the first process was killed before it wrote the file"
+    assert count(copied, request(1), request(11)) == 1
+    assert count(nothing, request(1), request(2)) == 1
+    assert count(nothing, request(1, status=503), request(2, fault="half"), request(3, bytes=7), request(4)) == 0
+    assert count(nothing, request(1, n=2)) == 1
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("source", "images", "kills"), [("api", 160, 3), ("bucket", 60, 2)])
-def test_a_copy_that_is_killed_is_whole_in_the_end_and_nothing_is_fetched_twice(
+def test_a_repeatedly_killed_export_completes_without_repeated_downloads(
     source: ListName, images: int, kills: int, tmp_path: Path
 ) -> None:
-    figures = attempt(images, kills, source, tmp_path)
-    assert figures["problems"] == []
-    assert figures["kills"] == kills
-    assert figures["there"] >= images * 0.8
-    assert figures["requests"]["bakai.photo"] >= images
+    results = run_trial(images, kills, source, tmp_path)
+    assert results["problems"] == []
+    assert results["kills"] == kills
+    assert results["existing"] >= images * 0.8
+    assert results["requests"]["bakai.photo"] >= images
