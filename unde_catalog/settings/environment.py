@@ -1,6 +1,6 @@
-"""All settings, typed: the only reader (and the only writer) of the environment.
+"""All settings, typed: the only module that reads or writes the environment.
 
-What differs by brand without being set by anyone is in `brands.py`. Names are those operators already use (spec 1).
+What differs by brand without a setting is in `brands.py`. docs/reference/settings.md lists every variable.
 """
 
 import os
@@ -14,9 +14,7 @@ from pydantic import (
     AnyHttpUrl,
     BeforeValidator,
     Field,
-    FilePath,
     SecretStr,
-    StringConstraints,
     ValidationError,
     field_validator,
 )
@@ -26,6 +24,7 @@ from unde_catalog.brands import BRANDS, IndexScope, StockProtocolName
 from unde_catalog.settings.bakai import BakaiFields
 from unde_catalog.settings.notices import NoticeFields
 from unde_catalog.settings.orchestration import DagsterFields
+from unde_catalog.settings.photos import BatchSize, Count, PhotoFields, PhotoHost, Retries, Seconds
 from unde_catalog.settings.publishing import Currency, PublishFields
 from unde_catalog.settings.retention import UpkeepFields
 from unde_catalog.settings.s3 import S3Fields, S3Settings
@@ -36,33 +35,27 @@ from unde_catalog.settings.webhooks import WebhookFields
 from unde_catalog.settings.ximilar import XimilarFields
 from unde_catalog.stage_specs import STAGE_SPECS
 
-Seconds = Annotated[float, Field(ge=0, le=86_400)]
-Count = Annotated[int, Field(ge=1, le=100_000)]
 PostgresMajor = Annotated[Literal[16, 18], BeforeValidator(lambda value: {"16": 16, "18": 18}.get(value, value))]
-# static.zara.net, *.zara.net, either with :port; never a bare address
-PhotoHost = Annotated[
-    str, StringConstraints(pattern=r"(?i)^(\*\.)?([a-z0-9_-]+\.)*[a-z][a-z0-9-]*(:[1-9]\d{0,4})?$", to_lower=True)
-]
-BatchSize = Annotated[int, Field(ge=1, le=10_000)]
 
 _SOURCES = SettingsConfigDict(
     env_file=".env",
-    env_ignore_empty=True,  # `PROXY_URL=` means none
+    env_ignore_empty=True,  # `PROXY_URL=` means unset
     extra="ignore",
     frozen=True,
-    hide_input_in_errors=True,  # an input may be a secret
+    hide_input_in_errors=True,  # the input may be a secret
 )
 
 
 class SettingsError(ValueError):
-    """A setting that can't be used; each line names the variable, what it wants and (unless secret) what it got."""
+    """Invalid settings; each line names a variable, what is expected and (unless secret) the value."""
 
 
-class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES is all of it
+class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES is the whole configuration
     BakaiFields,
     DagsterFields,
     S3Fields,
     NoticeFields,
+    PhotoFields,
     PublishFields,
     SearchFields,
     StockFields,
@@ -71,70 +64,55 @@ class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES
     XimilarFields,
     BaseSettings,
 ):
-    """Everything an operator can set. Every field's name in capitals is its environment variable."""
+    """Everything an operator can set. A field's name in capitals is its environment variable."""
 
     model_config = _SOURCES
 
-    unde_home: Path = Field(Path(".unde"), description="a folder for everything kept on this machine")
+    unde_home: Path = Field(Path(".unde"), description="the folder for everything that is kept on this machine")
 
-    staging_db_url: SecretStr | None = Field(None, description="postgresql://role:password@host:6432/unde_staging")
-    production_db_url: SecretStr | None = Field(None, description="postgresql://role:password@host:6432/unde_main")
-    dagster_db_url: SecretStr | None = Field(None, description="postgresql://role:password@host:5432/dagster")
-    backup_db_url: SecretStr | None = Field(
-        None, description="postgresql://owner:password@host:5432/unde_staging, with no pooler before it"
+    staging_db_url: SecretStr | None = Field(
+        None, description="postgresql://role:password@host:6432/unde_staging, the staging database"
     )
-    embedded_postgres_major: PostgresMajor = Field(18, description="16 or 18: the embedded PostgreSQL")
-    redis_url: SecretStr | None = Field(None, description="redis://host:6379/0")
+    production_db_url: SecretStr | None = Field(
+        None, description="postgresql://role:password@host:6432/unde_main, the app's database"
+    )
+    dagster_db_url: SecretStr | None = Field(
+        None, description="postgresql://role:password@host:5432/dagster, Dagster's own database, without a pooler"
+    )
+    backup_db_url: SecretStr | None = Field(
+        None,
+        description="postgresql://owner:password@host:5432/unde_staging, without a pooler, as the tables' owner",
+    )
+    embedded_postgres_major: PostgresMajor = Field(18, description="16 or 18, the version of the embedded PostgreSQL")
+    redis_url: SecretStr | None = Field(None, description="redis://host:6379/0; only unde-catalog doctor uses it")
 
-    object_base_url: AnyHttpUrl | None = Field(None, description="where others read objects, if not at the store")
+    object_base_url: AnyHttpUrl | None = Field(
+        None, description="the base URL of objects for readers, if it is not the store's own"
+    )
 
-    apify_token: SecretStr | None = Field(None, description="an Apify API token")
-    apify_api_url: AnyHttpUrl = Field(AnyHttpUrl("https://api.apify.com"), description="the address of Apify's API")
+    apify_token: SecretStr | None = Field(None, description="the Apify account's API token")
+    apify_api_url: AnyHttpUrl = Field(AnyHttpUrl("https://api.apify.com"), description="the URL of Apify's API")
     apify_run_timeout: Seconds = Field(7_200, description="seconds to wait for a task run, 0 to 86400")
     scrape_interval_hours: Annotated[float, Field(ge=0, le=8_760)] = Field(
-        156,  # half a day less than a week, so that a weekly schedule never finds last week's scrape too young
-        description="hours for which a complete scrape is not repeated; of a daily one at the most 12",
+        156,  # half a day less than a week: last week's scrape is always old enough for a weekly schedule
+        description="hours in which a complete scrape is not repeated, 0 to 8760; daily collection: at most 12",
     )
-    scrape_min_share: Annotated[float, Field(ge=0, le=1)] = Field(0.7, description="a share from 0 to 1")
-
-    proxy_url: SecretStr | None = Field(None, description="http://user:password@host:port")
-    proxy_ca_bundle: FilePath | None = Field(
-        None, description="a file of PEM certificates, trusted beside the system's where the proxy re-signs TLS"
-    )
-    batch_size: BatchSize | None = Field(None, description="a whole number from 1 to 10000")
-    originals_batch_size: BatchSize | None = Field(None, description="a whole number from 1 to 10000")
-    collages_batch_size: BatchSize | None = Field(None, description="a whole number from 1 to 10000")
-    download_timeout: Seconds = Field(30, description="seconds for one photo, 0 to 86400")
-    product_timeout: Seconds = Field(120, description="seconds for one product's photos, 0 to 86400")
-    download_delay_min: Seconds = Field(0.5, description="seconds between two requests of a slot, at least")
-    download_delay_max: Seconds = Field(2.0, description="seconds between two requests of a slot, at most")
-    concurrent_downloads: Count = Field(10, description="downloads at once from one host, 1 or more")
-    max_retries: Annotated[int, Field(ge=0, le=10)] = Field(3, description="a whole number from 0 to 10")
-    photo_max_bytes: Annotated[int, Field(ge=1_000)] = Field(20_000_000, description="bytes a photo may have")
-    originals_memory_mb: Annotated[int, Field(ge=64)] = Field(
-        1_000, description="decoded megabytes at once while photos are validated, 64 or more"
-    )
-    photo_allow_private_hosts: bool = Field(
-        False, description="true only for the sandbox: photos may come from this machine and private networks"
+    scrape_min_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.7, description="the smallest share of active products that a scrape must see to mark others inactive, 0 to 1"
     )
 
-    collage_quality: Annotated[int, Field(ge=1, le=100)] = Field(95, description="JPEG quality, 1 to 100")
-    collage_memory_mb: Annotated[int, Field(ge=64)] = Field(2_000, description="decoded megabytes at once, 64 or more")
-
-    ximilar_index_batch_size: BatchSize | None = Field(None, description="a whole number from 1 to 10000")
+    batch_size: BatchSize | None = Field(
+        None, description="products leased at once, 1 to 10000; default: each stage's own"
+    )
+    ximilar_index_batch_size: BatchSize | None = Field(
+        None, description="products of ximilar_index leased at once, 1 to 10000; default: BATCH_SIZE, else 1000"
+    )
 
     @field_validator("staging_db_url", "production_db_url", "dagster_db_url", "backup_db_url")
     @classmethod
     def _postgres_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("does not begin with postgresql://")
-        return value
-
-    @field_validator("proxy_url")
-    @classmethod
-    def _proxy_address(cls, value: SecretStr | None) -> SecretStr | None:
-        if value and not value.get_secret_value().startswith(("http://", "https://")):
-            raise ValueError("does not begin with http://")
         return value
 
     @cached_property
@@ -144,26 +122,26 @@ class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES
 
     @property
     def objects_folder(self) -> Path:
-        """Where objects lie while no S3 is configured."""
+        """The folder of objects while no S3 is configured."""
         return self.home / "objects"
 
     @cached_property
     def s3(self) -> S3Settings | None:
-        """The configured bucket, None while objects lie in a folder; `SettingsError` for half a configuration."""
+        """The configured bucket, None while objects are in a folder; `SettingsError` for incomplete settings."""
         return _bucket(self)
 
     def copy_s3(self, side: Literal["from", "to"], bucket: str) -> S3Settings:
-        """The bucket that objects are copied from or to: `COPY_TO_S3_...` where set, else `S3_...`."""
+        """The bucket that objects are copied from or to: `COPY_TO_S3_...` if set, else `S3_...`."""
         found = _bucket(_own_of_copy(side).model_copy(update={"s3_bucket": bucket}), f"COPY_{side}_".upper())
         if found is None and self.s3 is not None:
             found = _bucket(self.model_copy(update={"s3_bucket": bucket}))
         if found is None:
-            raise SettingsError(f"S3_ENDPOINT or COPY_{side.upper()}_S3_ENDPOINT: wanted for s3://{bucket}")
+            raise SettingsError(f"S3_ENDPOINT or COPY_{side.upper()}_S3_ENDPOINT: required for s3://{bucket}")
         return found
 
     @cached_property
     def brands(self) -> dict[str, "BrandSettings"]:
-        """The settings of each brand: its own where set (`ZARA_...`), else the general ones."""
+        """The settings of each brand: its own if set (`ZARA_...`), else the general ones."""
         return {key: _brand_settings(self, key) for key in BRANDS}
 
     def batch_size_of(self, stage: str) -> int:
@@ -178,7 +156,7 @@ class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES
 
 
 class BrandSettings(StockOfBrand, WebhookFields):
-    """What holds for one brand. `apify_task`, `proxy_url` and addresses are None where there is none."""
+    """The settings in force for one brand. `apify_task`, `proxy_url` and URLs are None if unset."""
 
     apify_task: str | None
     stock_shape: StockProtocolName
@@ -195,26 +173,31 @@ class BrandSettings(StockOfBrand, WebhookFields):
 
 
 class _OwnOfBrand(StockOfBrand, WebhookFields, BaseSettings):  # pyright: ignore[reportIncompatibleVariableOverride]
-    """What may be set for one brand alone; None: as for all."""
+    """Settings of one brand alone; None: the general setting applies."""
 
-    apify_task: str | None = Field(None, description="an Apify task id")
+    apify_task: str | None = Field(None, description="the id of the brand's Apify task")
     stock_shape: StockProtocolName | None = Field(
-        None, description="campaign, available-sizes, skus or zara: how the shop's API answers"
+        None, description="campaign, available-sizes, skus or zara: the protocol of the brand's stock API"
     )
-    index_scope: IndexScope | None = Field(None, description="pilot, pgvector or off")
+    index_scope: IndexScope | None = Field(None, description="pilot, pgvector or off: the index scope of new products")
     publish_currencies: Annotated[tuple[Currency, ...], NoDecode] | None = Field(
-        None, description="currencies like AED with commas between"
+        None, description="comma-separated currencies like AED that may be published"
     )
-    use_proxy: bool | None = Field(None, description="true or false")
+    use_proxy: bool | None = Field(None, description="true or false: whether photos are downloaded through PROXY_URL")
     photo_hosts: Annotated[tuple[PhotoHost, ...], NoDecode] | None = Field(
-        None, description="host names with commas between, each like static.zara.net, *.zara.net or with :port"
+        None,
+        description="comma-separated photo hosts for the proxy, each like static.zara.net, *.zara.net or host:port",
     )
-    concurrent_downloads: Count | None = Field(None, description="downloads at once from one host, 1 or more")
+    concurrent_downloads: Count | None = Field(None, description="concurrent downloads from one host, 1 to 100000")
     download_timeout: Seconds | None = Field(None, description="seconds for one photo, 0 to 86400")
-    product_timeout: Seconds | None = Field(None, description="seconds for one product's photos, 0 to 86400")
-    download_delay_min: Seconds | None = Field(None, description="seconds between two requests of a slot, at least")
-    download_delay_max: Seconds | None = Field(None, description="seconds between two requests of a slot, at most")
-    max_retries: Annotated[int, Field(ge=0, le=10)] | None = Field(None, description="a whole number from 0 to 10")
+    product_timeout: Seconds | None = Field(None, description="seconds for all photos of a product, 0 to 86400")
+    download_delay_min: Seconds | None = Field(
+        None, description="the shortest pause between two requests of a connection slot, in seconds"
+    )
+    download_delay_max: Seconds | None = Field(
+        None, description="the longest pause between two requests of a connection slot, in seconds"
+    )
+    max_retries: Retries | None = Field(None, description="repeated requests for one photo, 0 to 10")
 
     @field_validator("photo_hosts", "publish_currencies", mode="before")
     @classmethod
@@ -246,7 +229,7 @@ def _brand_settings(settings: Settings, key: str) -> BrandSettings:
         merged["proxy_url"] = None
     if merged["download_delay_min"] > merged["download_delay_max"]:
         raise SettingsError(
-            f"DOWNLOAD_DELAY_MIN (or {key.upper()}_DOWNLOAD_DELAY_MIN): wants at most DOWNLOAD_DELAY_MAX, "
+            f"DOWNLOAD_DELAY_MIN (or {key.upper()}_DOWNLOAD_DELAY_MIN): expected at most DOWNLOAD_DELAY_MAX, "
             f"which is {merged['download_delay_max']:g}, got {merged['download_delay_min']:g}"
         )
     return BrandSettings(**merged)
@@ -265,7 +248,7 @@ def _own_of_copy(side: str) -> S3Fields:
 
 
 def _read(model: type[Any]) -> Any:
-    """One settings model from the environment; a wrong value names its variable and what it wants."""
+    """Read one settings model from the environment; `SettingsError` names invalid variables and what is expected."""
     try:
         return model()
     except ValidationError as error:
@@ -274,27 +257,27 @@ def _read(model: type[Any]) -> Any:
             by_alias = {info.validation_alias or name: info for name, info in model.model_fields.items()}
             info = by_alias[wrong["loc"][0]]  # type: ignore[index]
             got = "" if "SecretStr" in str(info.annotation) else f", got {wrong['input']!r}"
-            lines.append(f"{str(wrong['loc'][0]).upper()}: wants {info.description}{got} ({wrong['msg']})")
+            lines.append(f"{str(wrong['loc'][0]).upper()}: expected {info.description}{got} ({wrong['msg']})")
         raise SettingsError("\n".join(lines)) from None
 
 
 def load_settings() -> Settings:
-    """The settings in force, from the environment and `.env`; `SettingsError` for any that can't be used."""
+    """The settings in force, from the environment and `.env`; `SettingsError` for invalid ones."""
     settings = _read(Settings)
-    settings.brands  # noqa: B018  a wrong value for one brand is told at once, not in the middle of the night
-    settings.s3  # noqa: B018  and so is half a configuration
+    settings.brands  # noqa: B018  an invalid value of one brand fails now, not in the middle of the night
+    settings.s3  # noqa: B018  and so does an incomplete configuration
     return settings
 
 
 def load_user_media_settings() -> UserMediaSettings:
-    """The settings of the service for people's photos; `SettingsError` for any that can't be used."""
+    """The settings of the user media service; `SettingsError` for invalid ones."""
     settings = _read(type("Own", (UserMediaSettings, BaseSettings), {"model_config": _SOURCES}))
     _bucket(settings)
     return settings
 
 
 def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """The environment for a process we start, wherever it runs: `.env`, ours and `extra`, the later winning."""
+    """The environment for a child process in any folder: `.env`, this process's, and `extra`; later ones win."""
     from_file = {name: value for name, value in dotenv_values(".env").items() if value is not None}
     return {**from_file, **os.environ, **extra}
 

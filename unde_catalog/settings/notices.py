@@ -1,8 +1,6 @@
-"""What can be set for notices: where they go, and where links lead.
+"""Where alerts go, and where their links lead. Only `environment.py` reads these settings from the environment.
 
-Read from the environment by `environment.py` alone.
-
-What a notice says and when one is sent is in `notices/`.
+What an alert says and when one is sent is in `operations/alerts/`.
 """
 
 from typing import Annotated
@@ -10,32 +8,34 @@ from typing import Annotated
 from pydantic import AnyHttpUrl, BaseModel, Field, SecretStr, StringConstraints, field_validator
 from pydantic_settings import NoDecode
 
-# One address, nothing that could end a header or begin a second address.
+# One address, without characters that end a header or start a second address.
 MailAddress = Annotated[str, StringConstraints(pattern=r"^[^\s@<>,;:\"\\()\[\]]+@[^\s@<>,;:\"\\()\[\]]+$")]
 
 
 class NoticeFields(BaseModel):
-    """Where notices of failed runs and checks go; with nothing set, nowhere."""
+    """The channels of alerts; without any, no alert is sent."""
 
-    # The whole address is a secret: whoever knows it can post there.
+    # The whole URL is a secret: whoever knows it can post to it.
     notice_webhook_url: SecretStr | None = Field(
-        default=None, description="https://host/path that takes a POST of JSON"
+        default=None, description="https://host/path, a URL that accepts a POST of JSON"
     )
-    notice_webhook_secret: SecretStr | None = Field(default=None, description="a secret that notices are signed with")
+    notice_webhook_secret: SecretStr | None = Field(
+        default=None, description="the secret that signs requests to the webhook"
+    )
     notice_mail_to: Annotated[tuple[MailAddress, ...], NoDecode] = Field(
-        default=(), description="mail addresses with commas between"
+        default=(), description="comma-separated mail addresses that alerts go to"
     )
     notice_mail_from: MailAddress | None = Field(
-        default=None, description="a mail address; the first of NOTICE_MAIL_TO"
+        default=None, description="the sender's mail address; default: the first of NOTICE_MAIL_TO"
     )
     notice_smtp_url: SecretStr | None = Field(
         default=None, description="smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465"
     )
     notice_digest_hour: Annotated[int, Field(ge=0, le=23)] = Field(
-        default=8, description="an hour from 0 to 23: warnings are told together then"
+        default=8, description="the hour of the daily digest of warnings, 0 to 23"
     )
     dagster_ui_url: AnyHttpUrl = Field(
-        default=AnyHttpUrl("http://127.0.0.1:3000"), description="the address of Dagster's UI, for links in notices"
+        default=AnyHttpUrl("http://127.0.0.1:3000"), description="the URL of Dagster's UI, for links in alerts"
     )
 
     @field_validator("notice_mail_to", mode="before")

@@ -1,6 +1,6 @@
-"""What can be set for Dagster itself: where its home is, what runs by itself, and who is asked about an asset.
+"""Settings of Dagster: its home, automation, owners of assets. Only `environment.py` reads them from the environment.
 
-Read from the environment by `environment.py` alone. The instance's own settings are in `dagster.yaml`.
+The instance's own settings are in `dagster.yaml`.
 """
 
 from pathlib import Path
@@ -14,15 +14,13 @@ Owner = Annotated[str, StringConstraints(pattern=r"^(team:[\w .-]+|[\w.+-]+@[\w-
 
 
 class DagsterFields(BaseModel):
-    """The settings as they stand in the environment."""
+    """The fields; a field's name in capitals is its environment variable."""
 
-    dagster_home: Path | None = Field(
-        default=None, description="a folder that holds (a link to) the project's dagster.yaml"
-    )
-    automation: Literal["on", "off"] = Field(default="off", description="on or off: whether sensors and schedules run")
-    schedule_timezone: str = Field(default="UTC", description="a time zone name such as UTC or Asia/Dubai")
+    dagster_home: Path | None = Field(default=None, description="the folder with dagster.yaml, or a link to it")
+    automation: Literal["on", "off"] = Field(default="off", description="on or off: whether schedules and sensors run")
+    schedule_timezone: str = Field(default="UTC", description="the time zone of schedules, such as UTC or Asia/Dubai")
     asset_owners: Annotated[tuple[Owner, ...], NoDecode] = Field(
-        default=("team:catalogue",), description="team:name or mail addresses with commas between"
+        default=("team:catalogue",), description="comma-separated owners of assets, as team:name or mail addresses"
     )
 
     @field_validator("schedule_timezone")

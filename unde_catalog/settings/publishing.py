@@ -1,6 +1,6 @@
-"""What can be set for publishing, each limit with its reason. Read from the environment by `environment.py` alone.
+"""Limits of publishing, each with its reason. Only `environment.py` reads them from the environment.
 
-How they are applied is in `stages/production_catalog/rules.py` and `stages/production_catalog/brand_rules.py`.
+The rules that apply them are in `stages/production_catalog/rules.py` and `stages/production_catalog/brand_rules.py`.
 """
 
 from typing import Annotated
@@ -12,24 +12,32 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
 class PublishFields(BaseModel):
-    """The limits of the rules that a product, and a brand as a whole, must keep to be published."""
+    """Limits of the rules that a product, and a brand as a whole, must satisfy to be published."""
 
-    # Prices are shown and compared in it; an item in another one came from another country's shop. None listed: any.
+    # Prices are shown and compared in it; an item in another one is from another country's store. Empty: any currency.
     publish_currencies: Annotated[tuple[Currency, ...], NoDecode] = Field(
-        default=("AED",), description="currencies like AED with commas between"
+        default=("AED",), description="comma-separated currencies like AED that may be published"
     )
-    # Three weekly scrapes: what none of them saw is not known to be on sale.
-    publish_max_age_days: Annotated[float, Field(gt=0, le=3_650)] = Field(default=21, description="days, up to 3650")
-    # No sale takes off nine tenths; fils taken for dirhams are a hundredfold.
-    publish_max_price_change: Annotated[float, Field(gt=1)] = Field(default=10, description="a factor above 1")
-    # Half a brand at a third of its price is no sale yet seen; dollars taken for dirhams are a factor of 3.67.
-    publish_max_price_shift: Annotated[float, Field(gt=1)] = Field(default=3, description="a factor above 1")
-    # A share this big has one cause, which is not the products'.
+    # Three weekly scrapes: a product that none of them saw may no longer be on sale.
+    publish_max_age_days: Annotated[float, Field(gt=0, le=3_650)] = Field(
+        default=21, description="days since a scrape saw a product, up to 3650; older ones are not published"
+    )
+    # No sale takes nine tenths off; fils read as dirhams are a factor of 100.
+    publish_max_price_change: Annotated[float, Field(gt=1)] = Field(
+        default=10, description="the factor by which the price of a product may change, above 1"
+    )
+    # No sale seen so far puts half a brand at a third of its price; dollars read as dirhams are a factor of 3.67.
+    publish_max_price_shift: Annotated[float, Field(gt=1)] = Field(
+        default=3, description="the factor by which the median price of a brand may change, above 1"
+    )
+    # So many failures have one cause, and it is not in the products.
     publish_max_failing_share: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.3, description="a share from 0 to 1"
+        default=0.3, description="the largest share of a brand's products that may fail verification, 0 to 1"
     )
-    # A complete scrape may take 30 % off (SCRAPE_MIN_SHARE); with some that fail it must still be more than half.
-    publish_min_share: Annotated[float, Field(ge=0, le=1)] = Field(default=0.5, description="a share from 0 to 1")
+    # A complete scrape may lack 30 % (SCRAPE_MIN_SHARE); with some failures more than half must still remain.
+    publish_min_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.5, description="the smallest share of a brand's published products that must remain on sale, 0 to 1"
+    )
 
     @field_validator("publish_currencies", mode="before")
     @classmethod

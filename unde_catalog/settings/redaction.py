@@ -1,4 +1,4 @@
-"""Keeps secrets out of what is shown, also where the far side or a library repeats them. Knows no service."""
+"""Removes secrets from texts, also where a remote host or a library repeats them."""
 
 import re
 from base64 import b64encode
@@ -11,23 +11,23 @@ from pydantic import AnyUrl, BaseModel, SecretStr
 from unde_catalog.settings.environment import Settings
 
 HIDDEN = "***"
-_SHORT = 4  # letters; a shorter one is hidden where it stands alone, else half of every word would go
-_CUT = 8  # letters: what is left of a secret that something cut is hidden, too, from so many and half of it on
-_BREAKS = re.compile(r"[@:/?#\[\]%&=\s]+")  # where a URL that holds a password unquoted is torn apart
+_SHORT = 4  # characters; a shorter secret is hidden only as a whole word, or parts of many words would be
+_CUT = 8  # characters: the beginning of a truncated secret is hidden, too, if it has this many and half of it
+_BREAKS = re.compile(r"[@:/?#\[\]%&=\s]+")  # where a URL with an unquoted password is split
 
 
 class Secrets:
-    """All that must not be shown of these settings, and of `more` of them."""
+    """The secrets among settings, and those of `more` settings."""
 
     def __init__(self, settings: Settings, *more: BaseModel) -> None:
         found = {form for value in _values(settings, *more) for form in _forms(value) if form.strip()}
-        self._found = sorted(found, key=len, reverse=True)  # a part of another one comes after it
+        self._found = sorted(found, key=len, reverse=True)  # a secret that is part of another one comes after it
 
     def __repr__(self) -> str:
         return f"Secrets({len(self._found)})"
 
     def hide(self, text: str) -> str:
-        """The text with three stars for every secret, every well-known spelling of one, and long beginnings of one."""
+        """The text with `***` for every secret, its usual encodings, and long beginnings of one."""
         for secret in self._found:
             if len(secret) < _SHORT:
                 text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", HIDDEN, text)
@@ -43,7 +43,7 @@ def _without_beginnings(text: str, secret: str) -> str:
     at = text.find(head)
     while at >= 0:
         end = at + len(commonprefix([text[at:], secret]))
-        if not text[end : end + 1].isalnum():  # else it is a word that begins alike
+        if not text[end : end + 1].isalnum():  # else it is another word with the same beginning
             text = text[:at] + HIDDEN + text[end:]
         at = text.find(head, at + 1)
     return text
@@ -60,20 +60,20 @@ def _values(settings: Settings, *more: BaseModel) -> Iterator[str]:
 
 
 def _forms(value: str) -> Iterator[str]:
-    """A secret, and if it is a URL what is secret in it."""
+    """A secret in all encodings; of a URL, its secret parts."""
     secrets = list(_of_url(value)) if "://" in value else [value]
     for secret in secrets:
         yield from (secret, quote(secret, safe=""), quote_plus(secret), b64encode(secret.encode()).decode())
 
 
 def _of_url(url: str) -> Iterator[str]:
-    """Passwords and query values of a URL, also of one that can't be parsed."""
+    """Passwords and query values of a URL, also of one that cannot be parsed."""
     _, _, rest = url.partition("://")
     for credentials in {rest.rpartition("@")[0], rest.partition("@")[0] if "@" in rest else ""}:
         user, _, password = credentials.partition(":")
         if password:
             yield from _spellings(password)
-            yield f"{unquote(user)}:{unquote(password)}"  # what Basic is the base64 of
+            yield f"{unquote(user)}:{unquote(password)}"  # Basic authentication is its base64
             yield from (piece for piece in _BREAKS.split(password) if len(piece) >= _SHORT)
     query = re.search(r"\?([^#]*)", rest)
     for part in query[1].split("&") if query else ():

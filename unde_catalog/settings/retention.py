@@ -1,6 +1,6 @@
-"""What can be set for upkeep: how long things are kept, and when checks warn. Read by `environment.py` alone.
+"""How long data is kept. Only `environment.py` reads these settings from the environment.
 
-What goes, and what stays however old it is, is in `stores/staging/admin/old_rows.py`, `upkeep/` and
+What is deleted, and what is kept at any age, is in `stores/staging/admin/old_rows.py`, `operations/upkeep/` and
 `defs/automation/run_pruning.py`.
 """
 
@@ -14,12 +14,10 @@ Days = Annotated[int, Field(ge=1, le=3_650)]
 
 
 class UpkeepFields(CheckFields):
-    """Days for which each kind is kept, beside the limits of checks."""
+    """Days to keep each kind of data, and the limits of checks."""
 
-    availability_keep_days: Days = Field(default=30, description="days that stock is kept for, 1 to 3650")
-    log_keep_days: Days = Field(default=90, description="days that rows of scraper_logs are kept for, 1 to 3650")
-    scrape_keep_days: Days = Field(
-        default=90, description="days that scrapes and the items they rejected are kept for, 1 to 3650"
-    )
-    manifest_keep_days: Days = Field(default=90, description="days that manifests are kept for, 1 to 3650")
-    run_keep_days: Days = Field(default=30, description="days that Dagster's runs are kept for, 1 to 3650")
+    availability_keep_days: Days = Field(default=30, description="days to keep stock, 1 to 3650")
+    log_keep_days: Days = Field(default=90, description="days to keep logs of runs, requests and deliveries, 1 to 3650")
+    scrape_keep_days: Days = Field(default=90, description="days to keep scrapes and rejected items, 1 to 3650")
+    manifest_keep_days: Days = Field(default=90, description="days to keep manifests, 1 to 3650")
+    run_keep_days: Days = Field(default=30, description="days to keep Dagster's runs, 1 to 3650")

@@ -1,4 +1,4 @@
-"""What can be set for a bucket of an S3-compatible store, and what follows from it. Read by `environment.py` alone."""
+"""Settings of a bucket in an S3-compatible store. Only `environment.py` reads them from the environment."""
 
 import ipaddress
 import re
@@ -14,9 +14,11 @@ _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)*-?[0-9]+")  # hel1, eu-central-1
 
 def _plain_and_safe(url: AnyHttpUrl) -> AnyHttpUrl:
     if url.username or url.password or url.query or url.fragment or (url.path or "/") != "/":
-        raise ValueError("more than a scheme, a host and a port")
+        raise ValueError("has more than a scheme, a host and a port")
     if url.scheme == "http" and not is_private(url.host or ""):
-        raise ValueError("http is for private addresses: photos and signatures would travel in the open")
+        raise ValueError(
+            "http is allowed for private addresses only, since photos and signatures would be sent unencrypted"
+        )
     return url
 
 
@@ -24,19 +26,20 @@ S3Endpoint = Annotated[AnyHttpUrl, AfterValidator(_plain_and_safe)]
 
 
 class S3Fields(BaseModel):
-    """The settings of a bucket as they stand in the environment."""
+    """The fields; a field's name in capitals is its environment variable."""
 
     s3_endpoint: S3Endpoint | None = Field(
-        None, description="https://host of the store, without the bucket (http in a private network)"
+        None,
+        description="https://host of the catalogue's store, without the bucket (http in a private network)",
     )
-    s3_access_key: SecretStr | None = Field(None, description="the store's access key")
-    s3_secret_key: SecretStr | None = Field(None, description="the store's secret key")
+    s3_access_key: SecretStr | None = Field(None, description="the access key of the catalogue's bucket")
+    s3_secret_key: SecretStr | None = Field(None, description="the secret key of the catalogue's bucket")
     s3_bucket: BucketName = Field("unde-images", description="the name of a bucket")
-    s3_region: str | None = Field(None, description="the store's region, where the endpoint doesn't name it")
+    s3_region: str | None = Field(None, description="the store's region, if the endpoint does not name it")
     s3_addressing: S3Addressing = Field("auto", description="auto, virtual (https://bucket.host) or path")
 
     def bucket(self, prefix: str = "") -> "S3Settings | None":
-        """The bucket, None where no store is set; ValueError names what is missing, whose names begin with `prefix`."""
+        """The bucket, None if no store is set; ValueError names missing variables, with `prefix` before their names."""
         needed = {"S3_ENDPOINT": self.s3_endpoint, "S3_ACCESS_KEY": self.s3_access_key}
         needed["S3_SECRET_KEY"] = self.s3_secret_key
         missing = [prefix + name for name, value in needed.items() if value is None]
@@ -44,11 +47,11 @@ class S3Fields(BaseModel):
             if len(missing) == len(needed):
                 return None
             there = " and ".join(prefix + name for name, value in needed.items() if value is not None)
-            raise ValueError(f"{', '.join(missing)}: wanted beside {there} (set all of them, or none for a folder)")
+            raise ValueError(f"{', '.join(missing)}: required with {there} (set all, or none to use a folder)")
         host = self.s3_endpoint.host or ""
         if host.startswith(f"{self.s3_bucket}."):
-            raise ValueError(f"{prefix}S3_ENDPOINT: wants the host without the bucket, {host.partition('.')[2]}")
-        auto = not is_private(host) and "." not in self.s3_bucket  # no certificate is for a.b.host
+            raise ValueError(f"{prefix}S3_ENDPOINT: expected the host without the bucket, {host.partition('.')[2]}")
+        auto = not is_private(host) and "." not in self.s3_bucket  # no wildcard certificate covers a.b.host
         return S3Settings(
             endpoint=str(self.s3_endpoint).rstrip("/"),
             access_key=self.s3_access_key,
@@ -60,7 +63,7 @@ class S3Fields(BaseModel):
 
 
 class S3Settings(BaseModel):
-    """A bucket, with all that is needed to use it. `endpoint` ends without a slash."""
+    """A bucket with everything needed to use it. `endpoint` has no slash at its end."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -73,7 +76,7 @@ class S3Settings(BaseModel):
 
     @property
     def base_url(self) -> str:
-        """The bucket's address: `https://bucket.host`, or `https://host/bucket` for a store addressed by path."""
+        """The bucket's URL: `https://bucket.host`, or `https://host/bucket` for path addressing."""
         if not self.virtual_host:
             return f"{self.endpoint}/{self.bucket}"
         scheme, _, host = self.endpoint.partition("://")
@@ -81,7 +84,7 @@ class S3Settings(BaseModel):
 
 
 def is_private(host: str) -> bool:
-    """Whether a host is of this machine or a private network: by its address, or a name that no public one has."""
+    """Whether a host is this machine or in a private network, by its address or by a name that is never public."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_private
     except ValueError:
@@ -89,6 +92,6 @@ def is_private(host: str) -> bool:
 
 
 def _region(host: str) -> str:
-    """The region that a host's name tells: hel1 of hel1.your-objectstorage.com, else us-east-1."""
+    """The region in a host's name, such as hel1 of hel1.your-objectstorage.com; else us-east-1."""
     labels = [] if is_private(host) else host.split(".")[:-2]
     return next((label for label in labels if _REGION.fullmatch(label)), "us-east-1")

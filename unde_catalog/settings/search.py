@@ -1,6 +1,6 @@
-"""What can be set for the visual index and its search. Read from the environment by `environment.py` alone.
+"""Settings of the visual index and the search API. Only `environment.py` reads them from the environment.
 
-What is embedded, and how it is searched, is in `index/`.
+What is embedded is in `stages/visual_index/`; the API is in `services/search/`.
 """
 
 from pathlib import Path
@@ -9,47 +9,49 @@ from typing import Annotated, Literal
 from pydantic import AnyHttpUrl, BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
-SEARCH_PORT = 8008  # where the API and its page serve, unless told otherwise (spec 3)
+SEARCH_PORT = 8008  # the default port of the API and its page
 
 EmbeddingChoice = Literal["auto", "clip", "descriptor"]
-
-
 PerMinute = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class SearchFields(BaseModel):
-    """The model of embeddings, where they are searched, and what the API lets anybody do."""
+    """The embedding model, where embeddings are searched, and the limits of the API."""
 
     embedding_model: EmbeddingChoice = Field(
-        default="auto", description="auto, clip or descriptor: what makes the embeddings"
+        default="auto", description="auto, clip or descriptor: the model that makes embeddings"
     )
     clip_model_dir: Path | None = Field(
         default=None,
-        description="a folder with CLIP's files: vision/model.onnx, text/model.onnx and what is beside them",
+        description="a folder with CLIP's files in vision/ and text/",
     )
-    qdrant_url: AnyHttpUrl | None = Field(default=None, description="the address of a Qdrant server")
-    qdrant_api_key: SecretStr | None = Field(default=None, description="its API key")
+    qdrant_url: AnyHttpUrl | None = Field(default=None, description="the URL of a Qdrant server")
+    qdrant_api_key: SecretStr | None = Field(default=None, description="the Qdrant server's API key")
     visual_index_batch_size: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
-        default=None, description="a whole number from 1 to 10000"
+        default=None, description="products of visual_index leased at once, 1 to 10000; default: BATCH_SIZE, else 200"
     )
 
-    search_needs_key: bool = Field(default=False, description="true or false: reading wants an API key, too")
-    # A page of results is one request, a filter another; somebody who tries out all of them makes sixty a minute.
-    search_rate_per_minute: PerMinute = Field(default=300, description="requests of an address, 0 for any number")
-    search_key_rate_per_minute: PerMinute = Field(default=3_000, description="requests of a key, 0 for any number")
+    search_needs_key: bool = Field(default=False, description="true or false: whether reading needs an API key")
+    # Each search and each change of a filter is one request; a user who tries all filters sends sixty a minute.
+    search_rate_per_minute: PerMinute = Field(
+        default=300, description="requests a minute from one address, 0 for no limit"
+    )
+    search_key_rate_per_minute: PerMinute = Field(
+        default=3_000, description="requests a minute with one key, 0 for no limit"
+    )
     search_trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("127.0.0.1", "::1"),
-        description="addresses or networks with commas between: reverse proxies whose X-Forwarded-For is believed",
+        description="comma-separated addresses or networks of reverse proxies whose X-Forwarded-For is trusted",
     )
     search_photo_max_bytes: Annotated[int, Field(ge=1_000, le=100_000_000)] = Field(
-        default=20_000_000, description="bytes a photo to search by may have, 1000 to 100000000"
+        default=20_000_000, description="the largest uploaded photo in bytes, 1000 to 100000000"
     )
-    # Phones make 50 at the most without being asked for more.
+    # Phones take photos of at most 50 megapixels by default.
     search_photo_max_pixels: Annotated[int, Field(ge=10_000, le=100_000_000)] = Field(
-        default=50_000_000, description="pixels a photo to search by may have, 10000 to 100000000"
+        default=50_000_000, description="the largest uploaded photo in pixels, 10000 to 100000000"
     )
     search_memory_mb: Annotated[int, Field(ge=64)] = Field(
-        default=500, description="decoded megabytes at once while photos are searched by, 64 or more"
+        default=500, description="memory for uploaded photos that are decoded at the same time, in MB, 64 or more"
     )
     search_timeout: Annotated[float, Field(gt=0, le=600)] = Field(
         default=15, description="seconds for one search, up to 600"

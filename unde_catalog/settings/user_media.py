@@ -1,7 +1,7 @@
-"""What can be set for people's photos (spec 4's names, not the catalogue's). Read by `environment.py` alone.
+"""Settings of the user media service. Only `environment.py` reads them from the environment.
 
-What is done with it is in `user_media/`. `S3_REGION` is the one name shared with the catalogue, whose bucket takes its
-region from the endpoint where none is set; here none is `us-east-1`.
+The names differ from the catalogue's, except `S3_REGION`: unset, it is `us-east-1` here, and taken from the endpoint
+for the catalogue's bucket. The service itself is in `services/user_media/`.
 """
 
 from typing import Annotated, Literal
@@ -25,29 +25,29 @@ def _servers(value: SecretStr) -> SecretStr:
 def _bot_token(value: SecretStr) -> SecretStr:
     bot, colon, rest = value.get_secret_value().partition(":")
     if not (colon and bot.isascii() and bot.isdigit() and rest.replace("_", "").replace("-", "").isalnum()):
-        raise ValueError("a token is a number, a colon and letters")  # it stands in a URL's path
+        raise ValueError("a token is a number, a colon and letters")  # it is part of a URL's path
     return value
 
 
 def _safe(url: AnyHttpUrl) -> AnyHttpUrl:
     if url.username or url.password or url.query or url.fragment:
-        raise ValueError("more than a scheme, a host, a port and a path")
+        raise ValueError("has more than a scheme, a host, a port and a path")
     if url.scheme == "http" and not is_private(url.host or ""):
-        raise ValueError("http is for private addresses: the bot's token would travel in the open")
+        raise ValueError("http is allowed for private addresses only, since the bot's token would be sent unencrypted")
     return url
 
 
 class UserMediaSettings(BaseModel):
-    """The service's settings; every field's name in capitals is its environment variable."""
+    """The fields; a field's name in capitals is its environment variable."""
 
     nats_url: Annotated[SecretStr, AfterValidator(_servers)] = Field(
-        SecretStr("nats://localhost:4222"), description="nats://host:4222, several with commas between"
+        SecretStr("nats://localhost:4222"), description="nats://host:4222, or several, comma-separated"
     )
     telegram_bot_token: Annotated[SecretStr, AfterValidator(_bot_token)] | None = Field(
-        None, description="the bot's token, as BotFather gives it"
+        None, description="the bot's token from BotFather"
     )
     telegram_api_url: Annotated[AnyHttpUrl, AfterValidator(_safe)] = Field(
-        AnyHttpUrl("https://api.telegram.org"), description="the address of Telegram's Bot API"
+        AnyHttpUrl("https://api.telegram.org"), description="the URL of Telegram's Bot API"
     )
     s3_endpoint_url: S3Endpoint | None = Field(
         None, description="https://host of the private bucket's store, without the bucket (http in a private network)"
@@ -58,24 +58,26 @@ class UserMediaSettings(BaseModel):
     s3_region: str = Field("us-east-1", description="the store's region")
     download_timeout_seconds: Seconds = Field(30, description="seconds for one photo, up to 86400")
     max_concurrent_downloads: Annotated[int, Field(ge=1, le=100)] = Field(
-        5, description="photos of a batch at once, 1 to 100"
+        5, description="photos of batches downloaded at the same time, 1 to 100"
     )
-    max_batch_size: Annotated[int, Field(ge=1, le=10_000)] = Field(100, description="photos in a batch, 1 to 10000")
+    max_batch_size: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        100, description="the most photos in a batch, 1 to 10000"
+    )
     batch_processing_timeout: Seconds = Field(300, description="seconds for one batch, up to 86400")
     log_level: Annotated[LogLevel, BeforeValidator(lambda value: str(value).upper())] = Field(
-        "INFO", description="DEBUG, INFO, WARNING or ERROR"
+        "INFO", description="DEBUG, INFO, WARNING or ERROR: the least severe log lines to write"
     )
     user_media_host: str = Field("127.0.0.1", description="the address on which health and metrics are served")
     user_media_port: Port = Field(8009, description="the port on which health and metrics are served")
 
     def bot_token(self) -> SecretStr:
-        """The bot's token; ValueError where none is set."""
+        """The bot's token; ValueError if none is set."""
         if self.telegram_bot_token is None:
-            raise ValueError("TELEGRAM_BOT_TOKEN: wanted to fetch people's photos")
+            raise ValueError("TELEGRAM_BOT_TOKEN: required to download photos")
         return self.telegram_bot_token
 
     def bucket(self, prefix: str = "") -> S3Settings | None:
-        """The private bucket, None where no store is set; ValueError names what is missing."""
+        """The private bucket, None if no store is set; ValueError names missing variables."""
         needed = {
             "S3_ENDPOINT_URL": self.s3_endpoint_url,
             "S3_ACCESS_KEY_ID": self.s3_access_key_id,
@@ -87,7 +89,7 @@ class UserMediaSettings(BaseModel):
             return None
         if missing := [prefix + name for name, value in needed.items() if value is None]:
             raise ValueError(
-                f"{', '.join(missing)}: wanted beside {' and '.join(there)} (set all, or none for a folder)"
+                f"{', '.join(missing)}: required with {' and '.join(there)} (set all, or none to use a folder)"
             )
         try:
             return S3Fields.model_construct(

@@ -131,4 +131,4 @@ def test_a_wrong_setting_is_told_in_the_place_where_the_code_location_loads(monk
         [sys.executable, "-c", "import unde_catalog.definitions"], cwd=PROJECT, capture_output=True, text=True
     )
     assert done.returncode != 0
-    assert "DOWNLOAD_TIMEOUT: wants seconds for one photo" in done.stderr
+    assert "DOWNLOAD_TIMEOUT: expected seconds for one photo" in done.stderr

@@ -25,18 +25,19 @@ _PART = re.compile(f"{re.escape(_BEGIN)}.*?{re.escape(_END)}", re.DOTALL)
 _PREFIXES = {"apify_task": "APIFY_TASK_<BRAND>", "stores": "DUBAI_<BRAND>_STORES"}  # the others: <BRAND>_<NAME>
 
 _GROUPS: Mapping[str, str] = {  # where a group of settings is defined, and its heading
-    "environment": "General, collecting and photos",
-    "bakai": "BakaiMarket",
-    "orchestration": "Dagster",
+    "environment": "Databases, collecting and general",
     "s3": "Object storage",
-    "notices": "Alerts",
-    "publishing": "Publishing",
-    "search": "Visual index and search",
+    "photos": "Photos and collages",
+    "bakai": "BakaiMarket",
     "stock": "Stores and stock",
-    "retention": "Retention",
-    "checks": "Checks",
-    "webhooks": "Webhooks",
     "ximilar": "Ximilar",
+    "search": "Visual index and search",
+    "webhooks": "Webhooks of sources",
+    "publishing": "Publishing",
+    "orchestration": "Dagster",
+    "notices": "Alerts",
+    "checks": "Checks",
+    "retention": "Retention",
 }
 
 
@@ -142,7 +143,7 @@ def _option_default(option: Any) -> str:
 
 
 def _settings_table(title: str, fields: Mapping[str, FieldInfo]) -> str:
-    lines = [f"## {title}", "", "| variable | default | value |", "|---|---|---|"]
+    lines = [f"## {title}", "", "| variable | default | meaning |", "|---|---|---|"]
     lines += [f"| `{name}` | {_default(one)} | {_cell(one.description)} |" for name, one in fields.items()]
     return "\n".join(lines)
 

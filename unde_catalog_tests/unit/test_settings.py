@@ -46,37 +46,37 @@ def test_with_nothing_configured_the_numbers_are_spec_1s() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "wants"),
+    ("name", "value", "expected"),
     [
         ("DOWNLOAD_TIMEOUT", "soon", "seconds for one photo"),
-        ("CONCURRENT_DOWNLOADS", "0", "1 or more"),
+        ("CONCURRENT_DOWNLOADS", "0", "1 to 100000"),
         ("AUTOMATION", "perhaps", "on or off"),
-        ("SCHEDULE_TIMEZONE", "Dubai", "a time zone name such as UTC"),
+        ("SCHEDULE_TIMEZONE", "Dubai", "the time zone of schedules, such as UTC"),
         ("STAGING_DB_URL", "mysql://planted@host/db", "postgresql://role:password@host"),
         ("PROXY_URL", "planted:33335", "http://user:password@host:port"),
-        ("APIFY_API_URL", "nowhere", "the address of Apify's API"),
-        ("BATCH_SIZE", "-1", "a whole number from 1"),
+        ("APIFY_API_URL", "nowhere", "the URL of Apify's API"),
+        ("BATCH_SIZE", "-1", "products leased at once, 1 to 10000"),
         ("COLLAGE_QUALITY", "101", "1 to 100"),
-        ("ZARA_MAX_RETRIES", "many", "a whole number from 0 to 10"),
-        ("DUBAI_OYSHO_STORES", "12, x", "shop ids with commas between"),
+        ("ZARA_MAX_RETRIES", "many", "repeated requests for one photo, 0 to 10"),
+        ("DUBAI_OYSHO_STORES", "12, x", "comma-separated store ids"),
         ("BERSHKA_INDEX_SCOPE", "all", "pilot, pgvector or off"),
         ("DOWNLOAD_DELAY_MIN", "3", "at most DOWNLOAD_DELAY_MAX"),
         ("EMBEDDED_POSTGRES_MAJOR", "17", "16 or 18"),
     ],
 )
-def test_a_wrong_value_names_its_variable_and_what_it_wants(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, wants: str
+def test_an_invalid_value_names_its_variable_and_what_is_expected(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError) as caught:
         load_settings()
     message = str(caught.value)
     assert name in message
-    assert wants in message
+    assert expected in message
     assert "planted" not in message
 
 
-def test_all_wrong_values_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_invalid_values_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTOMATION", "perhaps")
     monkeypatch.setenv("MAX_RETRIES", "x")
     with pytest.raises(SettingsError) as caught:

@@ -27,7 +27,7 @@ def test_with_nothing_set_the_defaults_apply() -> None:
     assert (settings.download_timeout_seconds, settings.max_concurrent_downloads) == (30, 5)
     assert (settings.max_batch_size, settings.batch_processing_timeout) == (100, 300)
     assert (settings.s3_region, settings.log_level, settings.bucket()) == ("us-east-1", "INFO", None)
-    with pytest.raises(ValueError, match="^TELEGRAM_BOT_TOKEN: wanted"):
+    with pytest.raises(ValueError, match="^TELEGRAM_BOT_TOKEN: required"):
         settings.bot_token()
 
 
@@ -36,11 +36,11 @@ def test_with_nothing_set_the_defaults_apply() -> None:
     [
         ("NATS_URL", "planted:4222", "nats://host:4222"),
         ("NATS_URL", "nats://a:4222,http://planted", "nats://host:4222"),
-        ("TELEGRAM_BOT_TOKEN", "planted", "as BotFather gives it"),
-        ("TELEGRAM_BOT_TOKEN", "12:planted/../x", "as BotFather gives it"),
-        ("TELEGRAM_BOT_TOKEN", "12:planted?x", "as BotFather gives it"),
-        ("TELEGRAM_API_URL", "http://api.telegram.org", "the token would travel|bot's token would travel"),
-        ("TELEGRAM_API_URL", "https://u:p@api.telegram.org", "address of Telegram's Bot API"),
+        ("TELEGRAM_BOT_TOKEN", "planted", "the bot's token from BotFather"),
+        ("TELEGRAM_BOT_TOKEN", "12:planted/../x", "the bot's token from BotFather"),
+        ("TELEGRAM_BOT_TOKEN", "12:planted?x", "the bot's token from BotFather"),
+        ("TELEGRAM_API_URL", "http://api.telegram.org", "the bot's token would be sent unencrypted"),
+        ("TELEGRAM_API_URL", "https://u:p@api.telegram.org", "the URL of Telegram's Bot API"),
         ("S3_ENDPOINT_URL", "http://store.example.com", "https://host of the private bucket's store"),
         ("S3_BUCKET_NAME", "No Bucket", "the name of the private bucket"),
         ("DOWNLOAD_TIMEOUT_SECONDS", "0", "seconds for one photo"),
@@ -55,7 +55,7 @@ def test_an_invalid_value_names_its_variable_and_what_it_expects(
     name: str, value: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsError, match=f"^{name}: wants .*({expected})") as refused:
+    with pytest.raises(SettingsError, match=f"^{name}: expected .*({expected})") as refused:
         load_user_media_settings()
     assert "planted" not in str(refused.value)
 
@@ -91,7 +91,7 @@ def test_a_public_endpoint_uses_the_buckets_host_name(monkeypatch: pytest.Monkey
 def test_an_endpoint_that_contains_the_bucket_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in private_environment("https://unde-people.hel1.example.com").items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsError, match=r"^S3_ENDPOINT_URL: wants the host without the bucket, hel1\.example\.com"):
+    with pytest.raises(SettingsError, match=r"^S3_ENDPOINT_URL: expected the host without the bucket, hel1\.example\.com"):
         load_user_media_settings()
 
 

@@ -81,7 +81,7 @@ def test_a_wrong_argument_is_explained_in_one_sentence(cli, arguments: tuple[str
 def test_an_invalid_setting_is_named(cli) -> None:
     done = cli("status", DOWNLOAD_TIMEOUT="soon")
     assert done.returncode == 1
-    assert done.stderr.startswith("DOWNLOAD_TIMEOUT: wants seconds for one photo")
+    assert done.stderr.startswith("DOWNLOAD_TIMEOUT: expected seconds for one photo")
 
 
 def test_an_unmigrated_database_says_what_to_do(cli, server, monkeypatch: pytest.MonkeyPatch) -> None:

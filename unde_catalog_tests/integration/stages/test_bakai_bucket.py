@@ -142,7 +142,7 @@ def test_plain_http_is_refused_for_public_hosts(tmp_path: Any, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     for name in ("BAKAI_CDN_API_URL", "BAKAI_S3_ENDPOINT"):
         monkeypatch.setenv(name, "http://bakai.store")
-        with pytest.raises(ValueError, match=f"{name}: .*http is for private addresses"):
+        with pytest.raises(ValueError, match=f"{name}: .*http is allowed for private addresses"):
             load_settings()
         monkeypatch.delenv(name)
     assert json.loads(load_settings().model_dump_json())["bakai_source"] == "api"

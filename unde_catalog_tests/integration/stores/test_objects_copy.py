@@ -205,7 +205,7 @@ def test_the_command_copies_to_a_bucket_and_on_to_another_store(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--to", "s3://other"), "S3_ENDPOINT or COPY_TO_S3_ENDPOINT: wanted for s3://other"),
+        (("--to", "s3://other"), "S3_ENDPOINT or COPY_TO_S3_ENDPOINT: required for s3://other"),
         (("--to", "https://host/bucket"), "is no store: wants configured, s3://bucket or a folder"),
         (("--to", "s3://bucket/folder"), "is no store"),
         (("--to", "configured"), "is source and target"),
@@ -220,7 +220,7 @@ def test_an_unusable_store_is_reported_in_one_sentence(tmp_path: Path, arguments
 
 def test_an_incomplete_second_store_names_what_is_missing(tmp_path: Path, rclone: Rclone):
     run = command(tmp_path, "--to", "s3://other", COPY_TO_S3_ENDPOINT=rclone.url, COPY_TO_S3_ACCESS_KEY=ACCESS_KEY)
-    assert run.returncode == 1 and "COPY_TO_S3_SECRET_KEY: wanted beside COPY_TO_S3_ENDPOINT" in run.stderr
+    assert run.returncode == 1 and "COPY_TO_S3_SECRET_KEY: required with COPY_TO_S3_ENDPOINT" in run.stderr
     assert ACCESS_KEY not in run.stderr + run.stdout and SECRET_KEY not in run.stderr + run.stdout
 
 

@@ -148,18 +148,18 @@ def test_the_settings_alone_decide_where_objects_go(environment: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"S3_ENDPOINT": HETZNER}, "S3_ACCESS_KEY, S3_SECRET_KEY: wanted beside S3_ENDPOINT"),
-        ({"S3_ENDPOINT": HETZNER, "S3_ACCESS_KEY": "planted"}, "S3_SECRET_KEY: wanted beside S3_ENDPOINT and S3_ACC"),
-        ({"S3_ACCESS_KEY": "planted", "S3_SECRET_KEY": "planted"}, "S3_ENDPOINT: wanted beside"),
-        ({"S3_ENDPOINT": "http://hel1.your-objectstorage.com"}, "S3_ENDPOINT.*http is for private addresses"),
-        ({"S3_ENDPOINT": "http://8.8.8.8"}, "S3_ENDPOINT.*http is for private addresses"),
+        ({"S3_ENDPOINT": HETZNER}, "S3_ACCESS_KEY, S3_SECRET_KEY: required with S3_ENDPOINT"),
+        ({"S3_ENDPOINT": HETZNER, "S3_ACCESS_KEY": "planted"}, "S3_SECRET_KEY: required with S3_ENDPOINT and S3_ACC"),
+        ({"S3_ACCESS_KEY": "planted", "S3_SECRET_KEY": "planted"}, "S3_ENDPOINT: required with"),
+        ({"S3_ENDPOINT": "http://hel1.your-objectstorage.com"}, "S3_ENDPOINT.*http is allowed for private addresses"),
+        ({"S3_ENDPOINT": "http://8.8.8.8"}, "S3_ENDPOINT.*http is allowed for private addresses"),
         ({"S3_ENDPOINT": f"{HETZNER}/unde-images"}, "S3_ENDPOINT.*more than a scheme, a host and a port"),
         (
             s3_environment("https://unde-images.hel1.your-objectstorage.com"),
-            "S3_ENDPOINT: wants the host without the bucket, hel1.your-objectstorage.com",
+            "S3_ENDPOINT: expected the host without the bucket, hel1.your-objectstorage.com",
         ),
-        ({"S3_BUCKET": "Not A Bucket"}, "S3_BUCKET: wants the name of a bucket"),
-        ({"S3_ADDRESSING": "host"}, "S3_ADDRESSING: wants auto, virtual"),
+        ({"S3_BUCKET": "Not A Bucket"}, "S3_BUCKET: expected the name of a bucket"),
+        ({"S3_ADDRESSING": "host"}, "S3_ADDRESSING: expected auto, virtual"),
     ],
 )
 def test_an_incomplete_or_wrong_configuration_is_reported(

@@ -160,6 +160,6 @@ def test_webhooks_are_rejected_without_a_secret(open_api: OpenApi) -> None:
 
 
 def test_a_short_secret_is_rejected(open_api: OpenApi) -> None:
-    with pytest.raises(SettingsError, match="WEBHOOK_SECRET: wants a secret of 16 characters") as error:
+    with pytest.raises(SettingsError, match="WEBHOOK_SECRET: expected a secret of 16 characters") as error:
         open_api(WEBHOOK_SECRET=f"{SHARED},short")
     assert SHARED not in str(error.value)
