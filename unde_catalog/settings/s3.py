@@ -30,10 +30,10 @@ class S3Fields(BaseModel):
 
     s3_endpoint: S3Endpoint | None = Field(
         None,
-        description="https://host of the catalogue's store, without the bucket (http in a private network)",
+        description="https://host of the object store, without the bucket (http in a private network)",
     )
-    s3_access_key: SecretStr | None = Field(None, description="the access key of the catalogue's bucket")
-    s3_secret_key: SecretStr | None = Field(None, description="the secret key of the catalogue's bucket")
+    s3_access_key: SecretStr | None = Field(None, description="the object store's access key")
+    s3_secret_key: SecretStr | None = Field(None, description="the object store's secret key")
     s3_bucket: BucketName = Field("unde-images", description="the name of a bucket")
     s3_region: str | None = Field(None, description="the store's region, if the endpoint does not name it")
     s3_addressing: S3Addressing = Field("auto", description="auto, virtual (https://bucket.host) or path")

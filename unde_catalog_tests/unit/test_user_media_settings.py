@@ -91,7 +91,9 @@ def test_a_public_endpoint_uses_the_buckets_host_name(monkeypatch: pytest.Monkey
 def test_an_endpoint_that_contains_the_bucket_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in private_environment("https://unde-people.hel1.example.com").items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsError, match=r"^S3_ENDPOINT_URL: expected the host without the bucket, hel1\.example\.com"):
+    with pytest.raises(
+        SettingsError, match=r"^S3_ENDPOINT_URL: expected the host without the bucket, hel1\.example\.com"
+    ):
         load_user_media_settings()
 
 

@@ -211,7 +211,9 @@ def test_the_command_sends_a_test_alert_and_prints_the_results(tmp_path: Path, m
 
 
 def test_unsafe_settings_are_refused(configured_with: Callable[[str, str], str]) -> None:
-    assert "NOTICE_MAIL_TO: expected comma-separated mail addresses" in configured_with("NOTICE_MAIL_TO", "a@b.test\nBcc: c@d.test")
+    assert "NOTICE_MAIL_TO: expected comma-separated mail addresses" in configured_with(
+        "NOTICE_MAIL_TO", "a@b.test\nBcc: c@d.test"
+    )
     assert "planted" not in configured_with("NOTICE_SMTP_URL", "http://user:planted@host")
     assert "NOTICE_WEBHOOK_URL: expected https://" in configured_with("NOTICE_WEBHOOK_URL", "file:///etc/planted")
 
