@@ -1,1 +1,1 @@
-"""The loop that works off due work for every stage, and what a stage implements."""
+"""The loop that works through due work for every stage, and the protocol that a stage implements."""

@@ -1,6 +1,7 @@
-"""What a stage's handler is, and what it says of the products it was handed.
+"""The protocol of a stage's handler, and the outcomes that it yields.
 
-The loop that calls it is in `loop.py`; what an outcome does to a due row is in `stores/staging/due_work/work_queue.py`.
+The loop that calls a handler is in `loop.py`; how an outcome changes a due row is in
+`stores/staging/due_work/work_queue.py`.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -15,9 +16,9 @@ from unde_catalog.worker.report import StageReport
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object that a stage stored: which product's, its key, the SHA-256 of its bytes in hex, pixels and bytes.
+    """An object that a stage stored for a product: its key, the SHA-256 of its bytes in hex, pixels and bytes.
 
-    `n` and `source_url` are a photo's place (from 1) and address, None for a collage.
+    `n` and `source_url` are a photo's position (from 1) and address; both are None for a collage.
     """
 
     external_id: str
@@ -32,22 +33,22 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a product left a handler: `settled` for its due row, `payload` for the stage's own columns.
+    """The result for one product: `lease_outcome` for its due row, `payload` for the stage's own columns.
 
     `stored` are the objects that were new.
     """
 
-    settled: LeaseOutcome
+    lease_outcome: LeaseOutcome
     payload: Any = None
     counts: Mapping[str, int] = field(default_factory=dict)
     stored: Sequence[StoredObject] = ()
 
 
-OnStored = Callable[[Sequence[StoredObject]], None]  # told what was stored, once it is written down
+OnStored = Callable[[Sequence[StoredObject]], None]  # called after the outcome is committed
 
 
 def done(lease: Lease, payload: Any = None, *, stored: Sequence[StoredObject] = (), **counts: int) -> Outcome:
-    """Nothing left to do, until something changes or the interval is over."""
+    """Nothing is left to do until the product changes or the stage's interval has passed."""
     return Outcome(LeaseOutcome(lease, "done"), payload, counts, stored)
 
 
@@ -61,30 +62,30 @@ def retry_later(
     stored: Sequence[StoredObject] = (),
     **counts: int,
 ) -> Outcome:
-    """It failed and comes again later; the item's own fault is given up after the stage's number of tries."""
+    """The product failed and is due again later; a fault of the product itself is given up after `Handler.tries`."""
     return Outcome(LeaseOutcome(lease, "later", reason, detail, item_fault), payload, counts, stored)
 
 
 def given_up(lease: Lease, reason: str, detail: str = "", *, payload: Any = None, **counts: int) -> Outcome:
-    """It can't be done, until something changes or an operator asks."""
+    """The product can't be done until it changes or an operator asks for another try."""
     return Outcome(LeaseOutcome(lease, "given_up", reason, detail, item_fault=True), payload, counts)
 
 
 def released(lease: Lease) -> Outcome:
-    """Not the item's fault, and nothing else's either: it goes back untouched, and the stage goes on."""
+    """The product was not finished and nothing is at fault: it stays due as before, and the stage goes on."""
     return Outcome(LeaseOutcome(lease, "released"))
 
 
 class AbortStage(RuntimeError):
-    """Raised by a handler: not the items' fault. All it has in hand goes back untouched and the stage stops."""
+    """Raised by a handler to stop the stage for a reason that is no product's fault. All leases are released."""
 
 
 class PauseStage(AbortStage):
-    """Nothing is broken, but no more may be done for now: the run ends well and its note says why."""
+    """Nothing is broken, but no more may be done for now: the run succeeds, and its note is the message."""
 
 
 class StageStopped(RuntimeError):
-    """The stage stopped before the work was done; the sentence names the cause, `report` what was done."""
+    """The stage stopped before its work was done. The message names the cause, `report` says what was done."""
 
     def __init__(self, report: StageReport, cause: BaseException) -> None:
         super().__init__(f"{report.stage} of {report.brand} stopped: {cause}")
@@ -102,18 +103,18 @@ Work = TypeVar("Work", bound=HasLease)
 
 
 class Handler(Protocol[Work]):
-    """A stage: how much it handles at once, and how."""
+    """A stage: how many products it handles at once, and how."""
 
     stage: str
-    batch: int  # the most products a call gets
-    take_limit: int  # the most products one take brings
+    batch: int  # products that one call of `handle` gets at most
+    take_limit: int  # products that one take leases at most
     lease: timedelta
-    tries: int  # faults of the item itself before it is given up
-    interval: timedelta | None  # None: done is done until something changes
+    tries: int  # faults of the product itself before it is given up
+    interval: timedelta | None  # None: a product that is done is due again only after a change
 
     @property
     def concurrency(self) -> int:
-        """How many calls of `handle` run at once; it may change from moment to moment."""
+        """How many calls of `handle` may run at once; it may change at any time."""
         ...
 
     async def __aenter__(self) -> Any: ...  # noqa: D105  connections open and close with the run
@@ -121,30 +122,30 @@ class Handler(Protocol[Work]):
     async def __aexit__(self, *_: object) -> None: ...  # noqa: D105
 
     def load(self, cursor: Cursor, leases: Sequence[Lease]) -> Sequence[Work]:
-        """What the handler needs to know of each of these products, in one query."""
+        """Load what `handle` needs of all these products, in one query."""
         ...
 
     def handle(self, work: Sequence[Work]) -> AsyncIterator[Outcome]:
-        """Work on these products and yield an outcome for each, in any order.
+        """Handle these products and yield an outcome for each, in any order.
 
-        Called again with single products when it raised something unexpected over several. Threads of its own must
-        be the event loop's (`asyncio.to_thread`): nothing is handed back while one of those still works.
+        After an unexpected error over several products it is called again for each remaining product alone. Threads
+        must be the event loop's (`asyncio.to_thread`), since no lease is released while one of those is running.
         """
         ...
 
     def record(self, cursor: Cursor, outcomes: Sequence[tuple[Outcome, bool]]) -> None:
-        """Write the stage's own columns, in the transaction that settles the due rows.
+        """Write the stage's own columns, in the transaction that updates the due rows.
 
-        Only outcomes that count are here; the flag is False where a newer change already waits.
+        It gets only outcomes that count; the flag is False if a newer change of the product is already due.
         """
         ...
 
 
 @runtime_checkable
 class Recurring(Protocol):
-    """A stage whose work recurs, so that a run can stay for what comes due meanwhile."""
+    """A handler whose work recurs, so that a run can wait for products that come due during it."""
 
     @property
     def poll_interval(self) -> float:
-        """Seconds after which it looks for that."""
+        """Seconds between two queries for due products."""
         ...

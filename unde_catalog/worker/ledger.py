@@ -1,6 +1,6 @@
-"""What a run of a stage has in hand, and how each of it ends: settled, written in small groups, counted, logged.
+"""The leases of one run and how each of them ends: outcomes are written in small groups, counted and logged.
 
-The loop that takes and handles products is in `loop.py`.
+The loop that leases and handles products is in `loop.py`.
 """
 
 import logging
@@ -15,18 +15,18 @@ from unde_catalog.stores.staging.due_work.work_queue import Lease, LeaseOutcome
 from unde_catalog.worker.handler import AbortStage, Handler, OnStored, Outcome, retry_later
 from unde_catalog.worker.report import StageReport
 
-GROUP = 50  # outcomes in one transaction, at the most ...
-GROUP_SECONDS = 0.5  # ... and the longest that one waits for the others
-_MOST_UNEXPECTED = 20  # a handler that fails so often without a reason is broken, not its products
-_MOST_HANDED_BACK = 100  # so many leases that did not last, and this machine is too slow or was asleep
+GROUP = 50  # outcomes that are written in one transaction at most
+GROUP_SECONDS = 0.5  # how long an outcome waits for others at most
+_MAX_UNEXPECTED = 20  # after this many unexpected errors the handler is at fault, not its products
+_MAX_RELEASED = 100  # after this many leases that ran out, this machine is too slow or was suspended
 
 
 class HandlerBroken(RuntimeError):
-    """So many unexpected errors that no product is to blame."""
+    """There were so many unexpected errors that the handler must be at fault."""
 
 
 class Ledger:
-    """The leases and outcomes of one run. Its methods that write wait for the database."""
+    """The leases and outcomes of one run. `write` and `release` block until the database has answered."""
 
     def __init__(
         self,
@@ -34,62 +34,67 @@ class Ledger:
         db: Database,
         report: StageReport,
         log: logging.Logger,
-        keep: OnStored | None = None,
+        on_stored: OnStored | None = None,
     ) -> None:
         self.handler, self.db, self.report, self.log = handler, db, report, log
-        self._keep = keep
-        self.open: dict[int, Lease] = {}  # taken, and how they end is not written yet
-        self.went_back: list[int] = []  # not to be taken again in this run
-        self.cause: BaseException | None = None  # why the stage stops
-        self._outcomes: list[Outcome] = []  # settled, not yet written
+        self._on_stored = on_stored
+        self.open: dict[int, Lease] = {}  # leased, and the outcome is not written yet; by product id
+        self.released_ids: list[int] = []  # products that this run must not lease again
+        self._outcomes: list[Outcome] = []  # not written yet
         self._oldest_outcome = 0.0
         self._unexpected = 0
+        self._broken: HandlerBroken | None = None
 
     @property
-    def written(self) -> bool:
-        """Whether nothing waits to be written."""
+    def all_written(self) -> bool:
+        """Whether no outcome waits to be written."""
         return not self._outcomes
 
-    def is_ripe(self) -> bool:
-        """Whether outcomes have waited long enough for others, or are many enough."""
+    def group_is_ripe(self) -> bool:
+        """Whether enough outcomes wait to be written, or the oldest one has waited long enough."""
         waited = time.monotonic() - self._oldest_outcome
         return len(self._outcomes) >= GROUP or bool(self._outcomes) and waited >= GROUP_SECONDS
 
+    def check(self) -> None:
+        """Raise `HandlerBroken` after too many unexpected errors, `AbortStage` after too many released leases."""
+        if self._broken is not None:
+            raise self._broken
+        if len(self.released_ids) >= _MAX_RELEASED:
+            raise AbortStage(f"{len(self.released_ids)} products had to be released")
+
     def settle(self, outcome: Outcome) -> None:
-        """Keep an outcome until it is written; the item's own fault is given up after the stage's tries."""
-        settled = outcome.settled
-        kind = settled.kind
-        if kind == "later" and settled.item_fault and settled.lease.item_faults + 1 >= self.handler.tries:
+        """Keep an outcome until it is written; a fault of the product itself is given up after the stage's tries."""
+        ending = outcome.lease_outcome
+        kind = ending.kind
+        if kind == "later" and ending.item_fault and ending.lease.item_faults + 1 >= self.handler.tries:
             kind = "given_up"
-        detail = work_queue.storable(settled.detail)
-        settled = LeaseOutcome(settled.lease, kind, work_queue.storable(settled.reason), detail, settled.item_fault)
+        reason, detail = work_queue.storable(ending.reason), work_queue.storable(ending.detail)
+        ending = LeaseOutcome(ending.lease, kind, reason, detail, ending.item_fault)
         if not self._outcomes:
             self._oldest_outcome = time.monotonic()
-        self._outcomes.append(replace(outcome, settled=settled))
+        self._outcomes.append(replace(outcome, lease_outcome=ending))
 
-    def fail(self, lease: Lease, error: Exception, *, settled: bool = False) -> None:
-        """Settle a product that something unexpected happened to, unless it was `settled` before that."""
-        what = self._unexpected_error(lease, error)
-        if self.cause is None and not settled:
-            self.settle(retry_later(lease, "unexpected_error", what, item_fault=True))
+    def fail(self, lease: Lease, error: Exception) -> None:
+        """Settle a product as failed by an unexpected error, unless the handler itself is broken."""
+        self.note_unexpected(lease, error)
+        if self._broken is None:
+            self.settle(retry_later(lease, "unexpected_error", _describe(error), item_fault=True))
 
-    def _unexpected_error(self, lease: Lease, error: Exception) -> str:
-        """Counts against the product that it is about; too many of them stop the stage."""
+    def note_unexpected(self, lease: Lease, error: Exception) -> None:
+        """Log and count an unexpected error; the product's lease stays open."""
         self._unexpected += 1
-        what = f"{type(error).__name__}: {error}"
-        where = f"{self.report.stage} of {self.report.brand}/{lease.external_id}"
-        self.log.error("%s: unexpected %s", where, what, exc_info=error)
-        if self._unexpected >= _MOST_UNEXPECTED and self.cause is None:
-            self.cause = HandlerBroken(f"{self._unexpected} unexpected errors, the last one {what}")
-            self.cause.__cause__ = error
-        return what
+        if self._unexpected == _MAX_UNEXPECTED:
+            self._broken = HandlerBroken(f"{self._unexpected} unexpected errors, the last one {_describe(error)}")
+            self._broken.__cause__ = error
+        product = f"{self.report.stage} of {self.report.brand}/{lease.external_id}"
+        self.log.error("%s: unexpected %s", product, _describe(error), exc_info=error)
 
     def write(self) -> None:
-        """Write the oldest outcomes, at most a group of them."""
+        """Write the oldest outcomes, at most one group of them."""
         self._write_group(self._outcomes[:GROUP])
 
     def release(self) -> None:
-        """Give back all that is still open."""
+        """Release every lease that is still open."""
         untouched = [LeaseOutcome(lease, "released") for lease in self.open.values()]
         self.report.released += len(self.db.run(work_queue.finish, self.report.stage, untouched))
 
@@ -99,66 +104,67 @@ class Ledger:
         except DatabaseUnavailable:
             raise
         except Exception as error:
-            for outcome in group:  # alone, so that one that can't be written holds up no other
+            for outcome in group:  # one by one, so that only the outcome at fault is not written
                 if len(group) > 1:
                     self._write_group([outcome])
                 else:
-                    self._write_failed(outcome, error)
+                    self._fail_to_write(outcome, error)
             return
         del self._outcomes[: len(group)]
         for outcome in group:
-            lease = outcome.settled.lease
+            lease = outcome.lease_outcome.lease
             self._count(outcome, self._is_latest(lease) and lease.product_id in counted)
 
-    def _write_failed(self, outcome: Outcome, error: Exception) -> None:
-        lease = outcome.settled.lease
-        what = self._unexpected_error(lease, error)
-        if self.cause is None:
-            failed = retry_later(lease, "unexpected_error", work_queue.storable(what) or "", item_fault=False)
-            counted = self.db.run(work_queue.finish, self.report.stage, [failed.settled])
+    def _fail_to_write(self, outcome: Outcome, error: Exception) -> None:
+        lease = outcome.lease_outcome.lease
+        self.note_unexpected(lease, error)
+        if self._broken is None:  # else its lease is released with the others
+            detail = work_queue.storable(_describe(error)) or ""
+            failed = retry_later(lease, "unexpected_error", detail, item_fault=False)
+            counted = self.db.run(work_queue.finish, self.report.stage, [failed.lease_outcome])
             self._count(failed, lease.product_id in counted)
-        del self._outcomes[:1]  # where the stage stops, it is handed back
+        del self._outcomes[:1]
 
     def _finish(self, cursor: Cursor, group: Sequence[Outcome]) -> Mapping[int, bool]:
-        # In the order of ids, in which all writers ask for locks.
-        group = sorted(
-            (one for one in group if self._is_latest(one.settled.lease)), key=lambda one: one.settled.lease.product_id
-        )
-        settled = [outcome.settled for outcome in group]
-        counted = work_queue.finish(cursor, self.report.stage, settled, self.handler.interval)
-        written = [
-            (one, counted[one.settled.lease.product_id]) for one in group if one.settled.lease.product_id in counted
-        ]
+        """One transaction: due rows and the stage's own columns. Product ids as in `work_queue.finish`."""
+        latest = [one for one in group if self._is_latest(one.lease_outcome.lease)]
+        latest.sort(key=lambda one: one.lease_outcome.lease.product_id)  # all writers lock products by id
+        endings = [outcome.lease_outcome for outcome in latest]
+        counted = work_queue.finish(cursor, self.report.stage, endings, self.handler.interval)
+        written = [(one, counted[id]) for one in latest if (id := one.lease_outcome.lease.product_id) in counted]
         if written:
             self.handler.record(cursor, written)
         return counted
 
     def _is_latest(self, lease: Lease) -> bool:
-        """False for one that a crash of the server took back, so that we took the product once more since."""
+        """False for a lease that a crash of the server undid, if this run has leased the product again since."""
         latest = self.open.get(lease.product_id)
         return latest is not None and latest.token == lease.token
 
     def _count(self, outcome: Outcome, counted: bool) -> None:
-        settled = outcome.settled
-        lease = settled.lease
+        """Add a written outcome to the report; `counted` is False if the lease had been lost."""
+        ending = outcome.lease_outcome
+        lease = ending.lease
         if self._is_latest(lease):
             del self.open[lease.product_id]
         if not counted:
             self.report.superseded += 1
             return
         self.report.counts.update(outcome.counts)
-        if self._keep is not None and outcome.stored:
-            self._keep(outcome.stored)
-        if settled.kind == "done":
+        if self._on_stored is not None and outcome.stored:
+            self._on_stored(outcome.stored)
+        if ending.kind == "done":
             self.report.done += 1
             return
-        if settled.kind == "released":
+        if ending.kind == "released":
             self.report.released += 1
-            self.went_back.append(lease.product_id)
-            if len(self.went_back) >= _MOST_HANDED_BACK:
-                self.cause = self.cause or AbortStage(f"{len(self.went_back)} products had to be handed back")
+            self.released_ids.append(lease.product_id)
             return
-        reason = settled.reason or "unknown"
-        (self.report.given_up if settled.kind == "given_up" else self.report.later)[reason] += 1
-        self.report.name_example(reason, lease.external_id, settled.detail)
-        self.log.debug("%s %s: %s %s", self.report.stage, lease.external_id, reason, settled.detail)
+        reason = ending.reason or "unknown"
+        (self.report.given_up if ending.kind == "given_up" else self.report.later)[reason] += 1
+        self.report.add_example(reason, lease.external_id, ending.detail)
+        self.log.debug("%s %s: %s %s", self.report.stage, lease.external_id, reason, ending.detail)
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

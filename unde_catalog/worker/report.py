@@ -1,4 +1,4 @@
-"""What a run of a stage is asked for and what it reports; the loop itself is in `loop.py`."""
+"""The options of a run of a stage, and its report; the loop itself is in `loop.py`."""
 
 import uuid
 from collections import Counter
@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-_EXAMPLES = 5  # products named for each reason: enough to look at, never a list that grows
+_EXAMPLES = 5  # products listed for each reason, so that a report stays short
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What every stage takes.
+    """Options that every stage accepts.
 
-    `limit`: the most products; `max_minutes`: begin nothing after that; `product_ids`: only these external ids;
-    `retry_failed`: what was given up or waits for a later try is due now; `force`: everything is due again. These
-    two hold once for a `root_run` (by default this run alone), so that a retry of a run goes on, not starts over.
-    `poll_minutes`: recurring work goes on for so long with what comes due meanwhile; `day`: it is for this day (UTC).
+    `limit`: handle at most this many products. `max_minutes`: start nothing after this time. `product_ids`: handle
+    only these external ids. `retry_failed`: products that were given up or wait for another try are due now. `force`:
+    all products are due again. The last two apply once per `root_run` (by default this run alone), so that a retry of
+    a run continues instead of starting over.
+    `poll_minutes`: for recurring work, also handle what comes due during this time. `day`: the UTC day of the run.
     """
 
     limit: int | None = None
@@ -32,9 +33,9 @@ class RunOptions:
 
 @dataclass(slots=True)
 class StageReport:
-    """What came of a run: products by outcome, failures by reason with examples, and what the stage counted itself.
+    """The result of a run: products by outcome, failures by reason with examples, and the stage's own counts.
 
-    `superseded`: handled here, but the lease was lost meanwhile, so that another worker's outcome counts.
+    `superseded`: handled by this run, but its lease had run out, so that another worker's outcome counts.
     """
 
     stage: str
@@ -54,26 +55,26 @@ class StageReport:
 
     @property
     def failed(self) -> int:
-        """Products that did not get through, now or for good."""
+        """Products that failed, whether they are retried later or given up."""
         return self.later.total() + self.given_up.total()
 
     @property
     def handled(self) -> int:
-        """Products with an outcome."""
+        """Products that are done or failed."""
         return self.done + self.failed
 
     @property
     def per_second(self) -> float:
-        """Products with an outcome a second."""
+        """Handled products a second; 0.0 for a run that took no time."""
         return self.handled / self.seconds if self.seconds else 0.0
 
-    def name_example(self, reason: str, external_id: str, detail: str | None = None) -> None:
-        """Keep the product as an example of the reason, while there are few; the first one's detail for all."""
-        named = self.examples.setdefault(reason, [])
-        if not named and detail:
+    def add_example(self, reason: str, external_id: str, detail: str | None = None) -> None:
+        """Keep the product as an example of the reason, up to five; the first one's detail stands for all."""
+        examples = self.examples.setdefault(reason, [])
+        if not examples and detail:
             self.details[reason] = detail
-        if len(named) < _EXAMPLES:
-            named.append(external_id)
+        if len(examples) < _EXAMPLES:
+            examples.append(external_id)
 
     def failures(self) -> Mapping[str, int]:
         """Failures by reason, the most frequent first."""
@@ -102,12 +103,12 @@ class StageReport:
             reasons = ", ".join(f"{count} {reason}" for reason, count in self.failures().items())
             parts.append(f"{self.failed} failed ({reasons})")
         if self.released:
-            parts.append(f"{self.released} handed back")
+            parts.append(f"{self.released} released")
         if self.superseded:
-            parts.append(f"{self.superseded} finished by others")
+            parts.append(f"{self.superseded} finished by another worker")
         if self.still_due:
             parts.append(f"{self.still_due} still due")
         if self.leased_elsewhere:
-            parts.append(f"{self.leased_elsewhere} in other hands")
+            parts.append(f"{self.leased_elsewhere} leased by another worker")
         parts.append(f"{self.seconds:.1f} s" + (f", {self.per_second:.1f} a second" if self.handled else ""))
         return f"{self.stage} {self.brand}: " + ", ".join(parts) + (f"; {self.note}" if self.note else "")

@@ -1,6 +1,6 @@
-"""What lets a run end well when it is interrupted: SIGTERM as a cancellation, and threads that can be waited for.
+"""What lets an interrupted run end cleanly: SIGTERM as a cancellation, and threads that can be waited for.
 
-What is to be done then is `loop.py`'s.
+What the run does then is in `loop.py`.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any
 
 
 class HandlerThreads(ThreadPoolExecutor):
-    """A pool that knows what it is still doing; a cancelled `asyncio.to_thread` leaves its thread at work."""
+    """A thread pool that knows what is running in it: a canceled `asyncio.to_thread` leaves its thread running."""
 
     def __init__(self, *, thread_name_prefix: str) -> None:
         super().__init__(thread_name_prefix=thread_name_prefix)
@@ -27,32 +27,32 @@ class HandlerThreads(ThreadPoolExecutor):
         return future
 
     def wait_until_idle(self, seconds: float) -> bool:
-        """Whether all its threads came to their end within so many seconds."""
+        """Wait at most this long for all threads to end; whether they did."""
         return not wait(self._running.copy(), seconds).not_done
 
 
 @contextmanager
 def sigterm_cancels() -> Iterator[None]:
-    """SIGTERM cancels the present task, which ends in SystemExit(143).
+    """SIGTERM cancels the current task, which then ends with SystemExit(143).
 
-    Only where nobody handles it, so that it would kill the process at once; and only in the main thread.
+    Only in the main thread, and only while the signal has its default action, which ends the process at once.
     """
     unhandled = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     if threading.current_thread() is not threading.main_thread() or not unhandled:
         yield
         return
-    loop, task, came = asyncio.get_running_loop(), asyncio.current_task(), threading.Event()
-    assert task is not None  # inside a coroutine there is one
+    loop, task, received = asyncio.get_running_loop(), asyncio.current_task(), threading.Event()
+    assert task is not None  # a coroutine always runs in a task
 
     def cancel() -> None:
-        came.set()
+        received.set()
         task.cancel()
 
     loop.add_signal_handler(signal.SIGTERM, cancel)
     try:
         yield
     except asyncio.CancelledError:
-        if came.is_set():
+        if received.is_set():
             raise SystemExit(128 + signal.SIGTERM) from None
         raise
     finally:

@@ -154,7 +154,9 @@ class ToyStage:
             yield done(one.lease)
 
     def record(self, cursor: Cursor, outcomes: Iterable[tuple[Outcome, bool]]) -> None:
-        self.recorded.append([(one.settled.lease.external_id, one.settled.kind, current) for one, current in outcomes])
+        self.recorded.append(
+            [(one.lease_outcome.lease.external_id, one.lease_outcome.kind, current) for one, current in outcomes]
+        )
 
 
 def run(db: Database, handler: ToyStage, **options: Any) -> StageReport:

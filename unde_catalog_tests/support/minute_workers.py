@@ -79,7 +79,7 @@ class Checks(ToyStage):
             yield done(one.lease)
 
     def record(self, cursor: Cursor, outcomes: Any) -> None:
-        _write_down(cursor, "counted", [outcome.settled.lease for outcome, _ in outcomes], self._name)
+        _write_down(cursor, "counted", [outcome.lease_outcome.lease for outcome, _ in outcomes], self._name)
         self._minutes.is_reached("record")
 
 

@@ -45,7 +45,9 @@ class Worker(ToyStage):
             yield await asyncio.to_thread(self._one, one)
 
     def record(self, cursor: Cursor, outcomes: Any) -> None:
-        ids = [outcome.settled.lease.product_id for outcome, _ in outcomes if outcome.settled.kind == "done"]
+        ids = [
+            outcome.lease_outcome.lease.product_id for outcome, _ in outcomes if outcome.lease_outcome.kind == "done"
+        ]
         cursor.execute("UPDATE raw_products SET name = %s WHERE id = ANY(%s)", (self.name, ids))
 
     def _one(self, one: Toy) -> Outcome:

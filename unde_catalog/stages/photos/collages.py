@@ -103,6 +103,6 @@ class CollagesStage:
 
 
 def _row(outcome: Outcome, current: bool) -> CollageOutcome:
-    settled = outcome.settled
+    settled = outcome.lease_outcome
     error = f"{settled.reason}: {settled.detail}" if settled.reason else None
     return CollageOutcome(settled.lease.product_id, settled.kind == "done", outcome.payload, error, current)

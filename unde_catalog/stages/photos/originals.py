@@ -258,7 +258,7 @@ def _why(tries: Sequence[_Try]) -> tuple[str, str]:
 
 
 def _row(outcome: Outcome, current: bool) -> PhotosOutcome:
-    settled, payload = outcome.settled, outcome.payload or _Payload((), originals.PHOTOS_A_PRODUCT, None)
+    settled, payload = outcome.lease_outcome, outcome.payload or _Payload((), originals.PHOTOS_A_PRODUCT, None)
     return PhotosOutcome(
         settled.lease.product_id,
         settled.kind,

@@ -72,4 +72,4 @@ def _count(report: StageReport, one: ToSettle, counted: bool) -> None:
         report.done += 1
     else:
         (report.later if one.reason in _TRIES_AGAIN else report.given_up)[one.reason] += 1
-        report.name_example(one.reason, one.external_id, one.detail)
+        report.add_example(one.reason, one.external_id, one.detail)

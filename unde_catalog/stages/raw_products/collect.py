@@ -195,7 +195,7 @@ def _stage(
     run.report.counts.update(counts)
     for n, item in rejected_here:
         run.report.given_up[item.reason] += 1
-        run.report.name_example(item.reason, item.external_id or f"item {n}", item.detail)
+        run.report.add_example(item.reason, item.external_id or f"item {n}", item.detail)
 
 
 def _write_progress(cursor: Cursor, progress: Progress, staged: int, counts: Mapping[str, int]) -> None:

@@ -259,7 +259,7 @@ def _outcome(one: _CurrentRecords) -> Outcome:
 
 def _row(outcome: Outcome, current: bool) -> IndexOutcome:
     one: _CurrentRecords = outcome.payload
-    product, kind = one.work.product, outcome.settled.kind
+    product, kind = one.work.product, outcome.lease_outcome.kind
     status: Literal["pending", "partial", "synced", "error"]
     if kind == "given_up":
         status = "error"

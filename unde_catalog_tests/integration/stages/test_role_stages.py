@@ -158,7 +158,7 @@ def test_ximilar_works_its_stage_and_writes_its_columns(server: Server, database
         stage = "ximilar_index"
 
         def record(self, cursor: Cursor, outcomes: Any) -> None:
-            ids = [outcome.settled.lease.product_id for outcome, _ in outcomes]
+            ids = [outcome.lease_outcome.lease.product_id for outcome, _ in outcomes]
             cursor.execute(
                 "UPDATE raw_products SET ximilar_status = 'synced', ximilar_synced_urls = '[\"u\"]',"
                 " ximilar_synced_at = now(), updated_at = now() WHERE id = ANY(%s)",

@@ -49,7 +49,7 @@ def test_what_is_due_is_worked_off_and_reported(db: Database) -> None:
     assert report.counts["photos_stored"] == 44
     assert report.examples == {"http_503": ["1"], "no_photos": ["2"]}
     assert report.sentence().startswith(
-        "originals zara: 22 done, 2 failed (1 http_503, 1 no_photos), 1 handed back, 1 still due, "
+        "originals zara: 22 done, 2 failed (1 http_503, 1 no_photos), 1 released, 1 still due, "
     )
 
 
@@ -176,7 +176,7 @@ def test_a_run_that_hands_back_a_hundred_products_stops(db: Database) -> None:
         for one in work:
             yield released(one.lease)
 
-    with pytest.raises(StageStopped, match="1[0-9][0-9] products had to be handed back"):
+    with pytest.raises(StageStopped, match="1[0-9][0-9] products had to be released"):
         run(db, ToyStage(react, batch=10))
 
 
@@ -193,7 +193,7 @@ def test_a_product_whose_lease_was_lost_counts_as_superseded(db: Database) -> No
     report = run(db, handler)
     assert (report.done, report.superseded) == (2, 1)
     assert sorted(one[0] for group in handler.recorded for one in group) == ["1", "3"]
-    assert "1 finished by others" in report.sentence()
+    assert "1 finished by another worker" in report.sentence()
 
 
 def test_a_product_that_is_deleted_while_in_hand_is_superseded(db: Database) -> None:
@@ -237,7 +237,7 @@ def test_only_the_products_asked_for_are_worked_on(db: Database) -> None:
 
 def test_a_product_id_that_nobody_knows_is_named(db: Database) -> None:
     add_products(db, 1)
-    with pytest.raises(ValueError, match="zara has no product 77, x: product_ids wants"):
+    with pytest.raises(ValueError, match="zara has no product 77, x: product_ids takes external ids"):
         run(db, ToyStage(), product_ids=("77", "1", "x"))
 
 
