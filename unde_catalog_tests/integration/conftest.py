@@ -16,7 +16,7 @@ from unde_catalog_tests.support.fake_time import FakeTime
 from unde_catalog_tests.support.nats_servers import running_nats
 from unde_catalog_tests.support.outages import PRODUCTS, Line, Undisturbed, line, undisturbed_line
 from unde_catalog_tests.support.photo_catalogue import Catalogue, photo_catalogue
-from unde_catalog_tests.support.served_api import Api, OpenApi, opened_api
+from unde_catalog_tests.support.search_api import Api, OpenApi, open_search_api
 from unde_catalog_tests.support.servers import Sandbox, Server
 from unde_catalog_tests.support.upstream import FarSide, far_side
 from unde_catalog_tests.support.user_media_service import Media
@@ -85,7 +85,9 @@ def time() -> FakeTime:
 def open_api(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenApi]:
     """Serves the search API, with these variables in the environment."""
     with ExitStack() as stack:
-        yield lambda **environment: stack.enter_context(opened_api(database_url, tmp_path, monkeypatch, **environment))
+        yield lambda **environment: stack.enter_context(
+            open_search_api(database_url, tmp_path, monkeypatch, **environment)
+        )
 
 
 @pytest.fixture

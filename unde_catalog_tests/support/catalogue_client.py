@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from unde_catalog.stores.db.database import Database
-from unde_catalog_tests.support.served_api import Api
+from unde_catalog_tests.support.search_api import Api
 
 PRODUCTS = "/api/v1/products"
 WEBHOOK = "/api/v1/webhooks/products/zara"

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from unde_catalog.brands import BRANDS
 from unde_catalog.net.url_policy import RefusedUrl, UrlPolicy
+from unde_catalog.services.search.schemas.search import BrandKey
 from unde_catalog.stages.raw_products.clean import TooDeep, clean, clean_text
 from unde_catalog.stores.staging.products.product import CollectedProduct
 
@@ -55,12 +55,6 @@ def _clean_sizes(value: Any) -> Any:
     return sizes
 
 
-def _known_brand(key: str) -> str:
-    if key not in BRANDS:
-        raise ValueError(f"unknown brand: the brands are {', '.join(BRANDS)}")
-    return key
-
-
 def _text(max_length: int) -> Any:
     return Annotated[str, StringConstraints(max_length=max_length)]
 
@@ -75,7 +69,6 @@ Sizes = Annotated[Any, AfterValidator(_clean_sizes)]
 PhotoUrl = Annotated[str, StringConstraints(max_length=2_000), BeforeValidator(_clean_text), AfterValidator(_valid_url)]
 PhotoUrls = Annotated[list[PhotoUrl], Field(max_length=MAX_PHOTOS), AfterValidator(_unique)]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=100), BeforeValidator(_clean_text)]
-BrandKey = Annotated[str, AfterValidator(_known_brand)]
 
 _PRICE = Field(description="A decimal with at most two places, as text: 129.00. Null if the price is unknown.")
 _SIZES = Field(description="Sizes in any format.")

@@ -23,8 +23,8 @@ PAGE, CUT, SMALL = b"<html>no photo</html>", RED[:-20], saved(plain("red", (49, 
 
 @pytest.fixture
 def bakai(db: Database, tmp_path: Path) -> Iterator[Marketplace]:
-    with open_marketplace(db, tmp_path) as opened:
-        yield opened
+    with open_marketplace(db, tmp_path) as marketplace:
+        yield marketplace
 
 
 def test_a_copy_has_one_file_per_product_in_category_folders(bakai: Marketplace) -> None:

@@ -17,8 +17,8 @@ IDS = st.text('ab\n"\\é\ud800],[', max_size=3)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[CopyFolder]:
-    with CopyFolder(tmp_path / "copy") as opened:
-        yield opened
+    with CopyFolder(tmp_path / "copy") as folder:
+        yield folder
 
 
 def test_files_are_written_atomically(folder: CopyFolder) -> None:

@@ -20,10 +20,10 @@ COUNT = 40
 
 @pytest.fixture
 def bakai(db: Database, tmp_path: Path) -> Iterator[Marketplace]:
-    with open_marketplace(db, tmp_path) as opened:
+    with open_marketplace(db, tmp_path) as marketplace:
         for number in range(COUNT):
-            opened.add(number, RED)
-        yield opened
+            marketplace.add(number, RED)
+        yield marketplace
 
 
 def requested_files(marketplace: Marketplace) -> set[str]:

@@ -14,8 +14,8 @@ from unde_catalog_tests.support.servers import Sandbox
 
 @pytest.fixture
 def bakai(db: Database, tmp_path: Path) -> Iterator[Marketplace]:
-    with open_marketplace(db, tmp_path) as opened:
-        yield opened
+    with open_marketplace(db, tmp_path) as marketplace:
+        yield marketplace
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from unde_catalog.services.search.middleware import api_keys
 from unde_catalog.settings.redaction import Secrets
 from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog_tests.support.due import execute
-from unde_catalog_tests.support.served_api import Api, OpenApi
+from unde_catalog_tests.support.search_api import Api, OpenApi
 from unde_catalog_tests.support.servers import Server
 from unde_catalog_tests.support.visual_index import PHOTOS
 
@@ -168,7 +168,7 @@ def test_a_bug_is_logged_with_a_traceback_but_without_secrets(api: Api, monkeypa
     monkeypatch.setattr(api.app.state.search_runner.service, "similar", broken)
     response = api.similar(1)
     assert (response.status_code, response.json()["code"]) == (500, "internal_error")
-    for detail in ("Traceback", "RuntimeError", "could not talk", PASSWORD, "served_api.py"):
+    for detail in ("Traceback", "RuntimeError", "could not talk", PASSWORD, "search_api.py"):
         assert detail not in response.text
     line = api.logged(response)
     assert line["level"] == "error" and "RuntimeError: could not talk to" in line["error"]

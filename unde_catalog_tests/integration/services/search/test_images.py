@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from unde_catalog_tests.support.due import execute
-from unde_catalog_tests.support.served_api import Api, OpenApi
+from unde_catalog_tests.support.search_api import Api, OpenApi
 from unde_catalog_tests.support.visual_index import PHOTOS
 
 RED = PHOTOS["red"]

@@ -15,7 +15,7 @@ from unde_catalog_tests.integration.stages.test_publish_plans import Explaining,
 from unde_catalog_tests.support.catalogue_client import PRODUCTS, CatalogueClient, problem
 from unde_catalog_tests.support.due import add_products, execute
 from unde_catalog_tests.support.many_products import many_due_rows
-from unde_catalog_tests.support.served_api import OpenApi
+from unde_catalog_tests.support.search_api import OpenApi
 
 BRANDS = ("zara", "oysho", "bershka")
 

@@ -10,7 +10,7 @@ from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.support.apify_brand import ApifyBrand, item
 from unde_catalog_tests.support.catalogue_client import COAT, EDIT, PRODUCTS, CatalogueClient, problem
 from unde_catalog_tests.support.due import add_products, execute, is_due
-from unde_catalog_tests.support.served_api import OpenApi
+from unde_catalog_tests.support.search_api import OpenApi
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from unde_catalog.services.search.middleware import access
 from unde_catalog.stores.staging.index import models
 from unde_catalog_tests.support.due import add_products, execute
-from unde_catalog_tests.support.served_api import Api, OpenApi
+from unde_catalog_tests.support.search_api import Api, OpenApi
 from unde_catalog_tests.support.toy_clip import write_toy_clip
 from unde_catalog_tests.support.vector_rows import in_stock
 from unde_catalog_tests.support.visual_index import PHOTOS

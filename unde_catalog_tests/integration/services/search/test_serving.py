@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from unde_catalog.cli.app import app
-from unde_catalog_tests.support.served_api import Api, OpenApi
+from unde_catalog_tests.support.search_api import Api, OpenApi
 
 CLI = [sys.executable, "-c", "from unde_catalog.cli.app import main; main()"]
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from unde_catalog.services.search.middleware import access
-from unde_catalog_tests.support.served_api import Api, OpenApi
+from unde_catalog_tests.support.search_api import Api, OpenApi
 from unde_catalog_tests.support.servers import REAL_DATA
 from unde_catalog_tests.support.visual_index import PHOTOS
 from unde_catalog_tests.unit.drawn_photos import detailed, plain, saved

@@ -14,7 +14,7 @@ from unde_catalog.stores.staging.due_work import work_queue
 from unde_catalog.stores.staging.due_work.work_queue import LeaseOutcome
 from unde_catalog_tests.support.catalogue_client import WEBHOOK, announce, problem, signature
 from unde_catalog_tests.support.due import BRAND, STAGE, add_products, due_row, execute, is_due
-from unde_catalog_tests.support.served_api import Api, OpenApi
+from unde_catalog_tests.support.search_api import Api, OpenApi
 
 SHARED, ROTATED, OWN = "the-secret-of-all-brands", "the-next-secret-of-all", "the-secret-of-oysho-only"
 OYSHO = "/api/v1/webhooks/products/oysho"

@@ -65,7 +65,7 @@ class Api(httpx.Client):
 
 
 @contextmanager
-def served(backends: Backends) -> Iterator[Api]:
+def serve_api(backends: Backends) -> Iterator[Api]:
     """The API, until the context ends."""
     app = build_app(backends)
     lines: list[str] = []
@@ -95,13 +95,13 @@ def served(backends: Backends) -> Iterator[Api]:
 
 
 @contextmanager
-def opened_api(database_url: str, home: Path, patch: pytest.MonkeyPatch, **environment: object) -> Iterator[Api]:
+def open_search_api(database_url: str, home: Path, patch: pytest.MonkeyPatch, **environment: object) -> Iterator[Api]:
     """The API on a database, with these environment variables and without a rate limit."""
     patch.chdir(home)  # no .env of the developer
     variables = {"SEARCH_RATE_PER_MINUTE": 0, "UNDE_HOME": home / "home", "STAGING_DB_URL": database_url, **environment}
     for name, value in variables.items():
         patch.setenv(name, str(value))
-    with Backends(load_settings(), connections=4, patience=5) as backends, served(backends) as api:
+    with Backends(load_settings(), connections=4, patience=5) as backends, serve_api(backends) as api:
         yield api
 
 
