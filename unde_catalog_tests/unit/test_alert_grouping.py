@@ -9,8 +9,8 @@ from unde_catalog.settings.environment import load_settings
     ("one", "other"),
     [
         (
-            "originals of zara stopped: the proxy refuses our credentials (407): check PROXY_URL",
-            "originals of oysho stopped: the proxy refuses our credentials (407): check PROXY_URL",
+            "originals of zara stopped: the proxy refused the credentials (407): check PROXY_URL",
+            "originals of oysho stopped: the proxy refused the credentials (407): check PROXY_URL",
         ),
         ("120 of 15,000 products failed in 12.5 s", "3 of 8,000 products failed in 7 s"),
         ("static.zara.net can't be reached, and isn't known", "static.oysho.net can't be reached, and isn't known"),
@@ -28,7 +28,7 @@ def test_failures_that_differ_in_brand_number_or_id_are_one_incident(one: str, o
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ("the proxy refuses our credentials (407)", "the database can't be used: no connection"),
+        ("the proxy refused the credentials (407)", "the database can't be used: no connection"),
         ("the host can't be reached, it isn't there", "the host can't be found, it isn't there"),
         ("zarathustra is away", "zara is away"),
     ],
@@ -44,7 +44,7 @@ def test_sanitized_text_is_one_short_line_without_secrets(monkeypatch: pytest.Mo
     monkeypatch.setenv("NOTICE_SMTP_URL", "smtp://someone:smtp-planted@mail.test:587")
     sanitize = sanitizer(load_settings())
     assert sanitize("a\r\nBcc: everyone\x00 \u202etxet\u2066 end") == "a Bcc: everyone txet end"
-    assert sanitize("asked with apify-planted-8f3a61") == "asked with ***"
+    assert sanitize("token apify-planted-8f3a61") == "token ***"
     assert sanitize("POST https://hooks.test/services/T0000/planted-in-the-path and planted-in-the-path") == (
         "POST *** and ***"
     )

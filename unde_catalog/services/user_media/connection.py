@@ -95,15 +95,15 @@ class Connection:
                 continue
             self._declare_again.clear()
             try:
-                declared = await declare(client.jetstream(), self.ack_wait)
+                streams = await declare(client.jetstream(), self.ack_wait)
             except (StreamsError, *NATS_ERRORS) as error:
                 self._warn(f"cannot declare the streams at {self.address}: {first_line(error)}")
                 await asyncio.sleep(RETRY_SECONDS)
                 self._declare_again.set()
             else:
-                if declared.streams != self._streams:
+                if streams != self._streams:
                     self._pulls.clear()
-                self._streams = declared.streams
+                self._streams = streams
                 self._ready.set()
                 self._metrics.connected(True)
                 self._last_warning = ""

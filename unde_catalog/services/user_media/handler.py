@@ -134,7 +134,7 @@ class RequestHandler:
         except Exception as error:
             _log.exception("unexpected error in a request", extra=responses.log_fields(request))
             if claimed.tries < max_tries:
-                return RetryAfter(self.retry_delay(claimed.tries), _error_name(error))
+                return RetryAfter(_retry_delay(claimed.tries), _error_name(error))
             return await self._give_up(delivery, request, f"internal error: {_error_name(error)}")
 
     async def release(self, delivery: Delivery) -> None:
@@ -150,7 +150,7 @@ class RequestHandler:
         temporary = [one for one in outcomes if isinstance(one, PhotoFailed) and one.temporary]
         if temporary and claimed.tries < delivery.queue.tries:
             reason = f"{len(temporary)} photos failed for now: {temporary[0].detail}"
-            return RetryAfter(self.retry_delay(claimed.tries), reason)
+            return RetryAfter(_retry_delay(claimed.tries), reason)
         seconds = self._clock.now() - started
         if isinstance(request, TrainRequest):
             settled = responses.batch(request, outcomes, self._bucket.url, seconds, self._now())
@@ -161,11 +161,6 @@ class RequestHandler:
 
     async def _give_up(self, delivery: Delivery, request: Request, reason: str) -> RequestResult:
         return await self._settle(delivery, request, responses.given_up(request, reason, self._now()))
-
-    @staticmethod
-    def retry_delay(tries: int) -> float:
-        """Seconds to wait after that many tries."""
-        return RETRY_DELAYS[min(tries, len(RETRY_DELAYS)) - 1]
 
     async def _store_photos(
         self, key: RequestKey, request: Request, photos: Sequence[TrainPhoto | InferencePhoto], claimed: ClaimedRequest
@@ -266,6 +261,11 @@ class RequestHandler:
 
     def _now(self) -> datetime:
         return responses.utc(self._clock.wall())
+
+
+def _retry_delay(tries: int) -> float:
+    """Seconds to wait after that many tries."""
+    return RETRY_DELAYS[min(tries, len(RETRY_DELAYS)) - 1]
 
 
 def _error_name(error: Exception) -> str:

@@ -5,7 +5,6 @@ A subject that another stream already holds is used there, and settings that an 
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from nats.js import JetStreamContext
 from nats.js.api import (
@@ -31,15 +30,10 @@ class StreamsError(RuntimeError):
     """The server cannot hold a stream or consumer: which one, the server's message, and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeclaredStreams:
-    """The stream name of each subject."""
+async def declare(js: JetStreamContext, ack_wait: float, streams: Sequence[Stream] = STREAMS) -> Mapping[str, str]:
+    """Create what is missing and update what is old; returns the stream name of each subject.
 
-    streams: Mapping[str, str]
-
-
-async def declare(js: JetStreamContext, ack_wait: float, streams: Sequence[Stream] = STREAMS) -> DeclaredStreams:
-    """Create what is missing and update what is old; idempotent, and safe in several processes at once.
+    It is idempotent, and safe in several processes at once.
 
     `ack_wait`: seconds after which an unacknowledged message without a heartbeat is redelivered. `StreamsError`.
     """
@@ -53,7 +47,7 @@ async def declare(js: JetStreamContext, ack_wait: float, streams: Sequence[Strea
         raise StreamsError(
             "JetStream does not respond: start the server with -js, or enable it for the account"
         ) from error
-    return DeclaredStreams(names)
+    return names
 
 
 async def _declare_stream(js: JetStreamContext, stream: Stream) -> dict[str, str]:

@@ -1,14 +1,14 @@
 """Streams and consumers at a real NATS server: created, and updated whatever configuration exists."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StreamConfig
 
-from unde_catalog.services.user_media.streams import DeclaredStreams, StreamsError, declare
+from unde_catalog.services.user_media.streams import StreamsError, declare
 from unde_catalog.services.user_media.subjects import BATCH_RESULT, DEAD, ERROR, INFERENCE, INFERENCE_RESULT, TRAIN
 from unde_catalog_tests.support.nats_servers import NatsServer, running_nats
 from unde_catalog_tests.support.user_media_service import with_jetstream
@@ -38,11 +38,11 @@ def url(running: NatsServer) -> str:
     return running.url
 
 
-async def declare_30(js: JetStreamContext) -> DeclaredStreams:
+async def declare_30(js: JetStreamContext) -> Mapping[str, str]:
     return await declare(js, 30)
 
 
-def declared_after(url: str, work: Callable[[JetStreamContext], Awaitable[object]]) -> DeclaredStreams:
+def declared_after(url: str, work: Callable[[JetStreamContext], Awaitable[object]]) -> Mapping[str, str]:
     """Prepare the server with `work`, then declare the streams."""
     with_jetstream(url, work)
     return with_jetstream(url, declare_30)
@@ -50,7 +50,7 @@ def declared_after(url: str, work: Callable[[JetStreamContext], Awaitable[object
 
 def test_an_empty_server_gets_everything_and_a_second_call_changes_nothing(url):
     declared = with_jetstream(url, declare_30)
-    assert declared.streams == EXPECTED
+    assert declared == EXPECTED
 
     async def everything(js: JetStreamContext) -> list[object]:
         consumers = await js.consumers_info("PHOTO_REQUESTS")
@@ -61,12 +61,10 @@ def test_an_empty_server_gets_everything_and_a_second_call_changes_nothing(url):
 
 
 def test_several_processes_can_declare_at_once(url):
-    async def eight(js: JetStreamContext) -> list[DeclaredStreams]:
+    async def eight(js: JetStreamContext) -> list[Mapping[str, str]]:
         return await asyncio.gather(*(declare(js, 30) for _ in range(8)))
 
-    assert {tuple(sorted(one.streams.items())) for one in with_jetstream(url, eight)} == {
-        tuple(sorted(EXPECTED.items()))
-    }
+    assert {tuple(sorted(one.items())) for one in with_jetstream(url, eight)} == {tuple(sorted(EXPECTED.items()))}
 
 
 def test_an_older_stream_is_completed_and_keeps_the_operators_settings(url):
@@ -74,7 +72,7 @@ def test_an_older_stream_is_completed_and_keeps_the_operators_settings(url):
         await js.add_stream(StreamConfig("PHOTO_REQUESTS", subjects=[TRAIN], max_msgs=5_000, duplicate_window=60))
         await js.add_stream(StreamConfig("PHOTO_RESULTS", subjects=["theirs", BATCH_RESULT], max_age=120))
 
-    assert declared_after(url, older).streams == EXPECTED
+    assert declared_after(url, older) == EXPECTED
 
     async def now(js: JetStreamContext) -> list[StreamConfig]:
         return [(await js.stream_info(name)).config for name in ("PHOTO_REQUESTS", "PHOTO_RESULTS")]
@@ -90,7 +88,7 @@ def test_no_stream_is_created_if_another_one_holds_every_subject(url):
     async def theirs(js: JetStreamContext) -> None:
         await js.add_stream(StreamConfig("THEIRS", subjects=["*"]))
 
-    assert set(declared_after(url, theirs).streams.values()) == {"THEIRS"}
+    assert set(declared_after(url, theirs).values()) == {"THEIRS"}
 
 
 def test_a_subject_of_another_stream_stays_there(url):
@@ -98,7 +96,7 @@ def test_a_subject_of_another_stream_stays_there(url):
         await js.add_stream(StreamConfig("THEIRS", subjects=[INFERENCE, INFERENCE_RESULT]))
 
     declared = declared_after(url, theirs)
-    assert declared.streams == EXPECTED | {INFERENCE: "THEIRS", INFERENCE_RESULT: "THEIRS"}
+    assert declared == EXPECTED | {INFERENCE: "THEIRS", INFERENCE_RESULT: "THEIRS"}
 
     async def consumers(js: JetStreamContext) -> list[str]:
         return [one.name for stream in ("THEIRS", "PHOTO_REQUESTS") for one in await js.consumers_info(stream)]
@@ -122,7 +120,7 @@ def test_an_older_consumer_is_updated_without_losing_a_message(url, older):
         for number in (b"1", b"2"):
             await js.publish(TRAIN, number)
 
-    assert declared_after(url, prepare).streams == EXPECTED
+    assert declared_after(url, prepare) == EXPECTED
 
     async def now(js: JetStreamContext) -> tuple[ConsumerConfig, list[bytes]]:
         pull = await js.pull_subscribe_bind(TRAIN, "PHOTO_REQUESTS")
