@@ -5,11 +5,11 @@ from typing import Any
 
 import dagster as dg
 
+from unde_catalog.defs.asset_metadata import with_metadata
 from unde_catalog.defs.assets.availability import availability
 from unde_catalog.defs.assets.catalog_report import catalog_report
 from unde_catalog.defs.assets.collages import collages
 from unde_catalog.defs.assets.external import external_assets
-from unde_catalog.defs.assets.metadata import asset_metadata
 from unde_catalog.defs.assets.originals import originals
 from unde_catalog.defs.assets.production_catalog import production_catalog
 from unde_catalog.defs.assets.raw_products import raw_products
@@ -38,10 +38,10 @@ from unde_catalog.defs.automation.stage_schedules import catalog_schedules, stor
 from unde_catalog.defs.checks.brand_checks import brand_checks
 from unde_catalog.defs.checks.due_checks import checked_on_time, index_in_use
 from unde_catalog.defs.checks.freshness import fresh
-from unde_catalog.defs.checks.indexing import credits_left, no_work_deferred
 from unde_catalog.defs.checks.publishing import publishable, published
 from unde_catalog.defs.checks.system import system_checks
 from unde_catalog.defs.checks.user_media import requests_answered
+from unde_catalog.defs.checks.ximilar import credits_left, no_work_deferred
 from unde_catalog.defs.io_managers import ObjectManifestIOManager, PostgresProductIOManager
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.settings.environment import Settings, load_settings
@@ -55,7 +55,7 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
     schedules = dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED
     own = {"backends": BackendsResource(settings), **(resources or {})}
     return dg.Definitions(
-        assets=asset_metadata(
+        assets=with_metadata(
             [
                 raw_products,
                 raw_stores,

@@ -1,4 +1,4 @@
-"""`unde-catalog pause` and `resume`: what an operator holds up, and lets go on."""
+"""`unde-catalog pause` and `resume`."""
 
 from typing import Annotated
 
@@ -14,22 +14,27 @@ from unde_catalog.stage_specs import STAGES
 
 _console = Console()
 
-_Brand = Annotated[str | None, typer.Option("--brand", "-b", help=f"One of {', '.join(BRANDS)}; all if not given.")]
-_Stage = Annotated[str | None, typer.Option("--stage", help=f"One of {', '.join(STAGES)}; all if not given.")]
+_Brand = Annotated[
+    str | None, typer.Option("--brand", "-b", help=f"One of {', '.join(BRANDS)}. All brands by default.")
+]
+_Stage = Annotated[str | None, typer.Option("--stage", help=f"One of {', '.join(STAGES)}. All stages by default.")]
 
 
 def pause_command(
     brand: _Brand = None,
     stage: _Stage = None,
-    why: Annotated[str, typer.Option(help="Shown to whoever wonders.")] = "",
+    why: Annotated[str, typer.Option(help="The reason, which status and the report show.")] = "",
 ) -> None:
-    """Hold up a brand, a stage, one of the other, or everything: nothing new begins there until resume."""
+    """Pause a brand, a stage, a stage of one brand, or everything, until it is resumed.
+
+    No run is requested, and a run in progress starts no more products.
+    """
     with Backends(load_settings()) as backends:
         _print(pause.pause(backends.db, brand, stage, why))
 
 
 def resume_command(brand: _Brand = None, stage: _Stage = None) -> None:
-    """End what pause began, also of a part of what is named; without options, everything goes on."""
+    """End the pauses of a brand, a stage, a stage of one brand, or everything."""
     with Backends(load_settings()) as backends:
         _print(pause.resume(backends.db, brand, stage))
 

@@ -1,1 +1,1 @@
-"""All that is Dagster: assets, checks, automation, the instance, resources, IO managers."""
+"""Everything that is Dagster: assets, checks, automation, the instance, resources, IO managers."""

@@ -1,6 +1,6 @@
-"""IO managers: how assets are written down and how others read them, as pandas DataFrames.
+"""IO managers: they store assets and load them as pandas DataFrames.
 
-They carry rows and manifests, never image bytes. What is written, and where, is the domain's: nothing is decided here.
+They handle rows and manifests, never image bytes. What is stored, and where, is decided in `stages/` and `stores/`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from unde_catalog.defs.assets.metadata import lineage_of
-from unde_catalog.defs.assets.row_counts import rows_of
-from unde_catalog.defs.assets.stage_asset import StoredByRun
+from unde_catalog.defs.asset_metadata import lineage_of
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
 from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.defs.row_counts import row_count
 from unde_catalog.defs.run_metadata import fail_in_one_sentence, location_of, metadata_of
+from unde_catalog.defs.stage_execution import StageOutput
 from unde_catalog.stages.photos import manifest
 from unde_catalog.stages.raw_products.collect import ProductStream
 from unde_catalog.stages.run import merge_products
@@ -24,7 +24,7 @@ from unde_catalog.stores.staging.products import product_rows
 if TYPE_CHECKING:
     import pandas as pd
 
-# What is read where nothing else is asked for.
+# The columns that are loaded by default.
 PRODUCT_COLUMNS = (
     "external_id", "brand", "name", "category", "colour", "price", "currency", "sizes", "original_image_urls",
     "image_urls", "collage_url", "image_status", "active", "scraped_at",
@@ -38,48 +38,48 @@ _DTYPES = {
     "text": "str",
     "character varying": "str",
     "timestamp with time zone": "datetime64[us, UTC]",
-}  # the others stay objects: a numeric is a Decimal, jsonb what it holds
+}  # other types stay objects: a numeric is a Decimal, jsonb the Python value
 
 
 class PostgresProductIOManager(dg.IOManager):
-    """Products of a brand in `raw_products`: merges a stream of them, and reads chosen columns.
+    """Merges a stream of products into `raw_products`, and loads columns of a brand's products.
 
-    An input's metadata chooses: `{"columns": ["external_id", "price"], "inactive": True}`; without it a usual set of
-    columns, and active products only.
+    The metadata of an input selects what is loaded: `{"columns": ["external_id", "price"], "inactive": True}`. The
+    default is `PRODUCT_COLUMNS` of active products.
     """
 
     def __init__(self, backends: BackendsResource) -> None:
         self._open_backends = backends
 
     def handle_output(self, context: dg.OutputContext, obj: ProductStream) -> None:
-        """Read the stream and merge it; only now is anything asked of the source."""
+        """Read the stream and merge it. The first request to the source is sent here."""
         with (
-            fail_in_one_sentence(f"raw_products of {obj.brand} could not begin"),
+            fail_in_one_sentence(f"raw_products of {obj.brand} could not start"),
             self._open_backends.open() as backends,
         ):
             report = merge_products(obj, backends)
-            rows = rows_of("raw_products", obj.brand, backends, context.log)
+            rows = row_count("raw_products", obj.brand, backends, context.log)
         context.log.info(report.sentence())
         context.add_output_metadata({**metadata_of(report), **rows, **lineage_of("raw_products")})
 
     def load_input(self, context: dg.InputContext) -> "pd.DataFrame":
-        """The products of the input's partitions, by id."""
-        asked = context.definition_metadata or {}
-        with fail_in_one_sentence("raw_products can't be read"), self._open_backends.open() as backends:
-            names = asked.get("columns", PRODUCT_COLUMNS)
-            return read_products(backends.db, _brands(context), names, inactive=bool(asked.get("inactive")))
+        """The products of the input's partitions, ordered by id."""
+        selection = context.definition_metadata or {}
+        with fail_in_one_sentence("raw_products could not be read"), self._open_backends.open() as backends:
+            names = selection.get("columns", PRODUCT_COLUMNS)
+            return read_products(backends.db, _brands(context), names, inactive=bool(selection.get("inactive")))
 
 
 class ObjectManifestIOManager(dg.IOManager):
-    """What runs stored, as Parquet manifests in the object store; read, it is what each partition's last run stored."""
+    """Stores what a run stored as a Parquet manifest; loads the newest manifest of each partition."""
 
     def __init__(self, backends: BackendsResource) -> None:
         self._open_backends = backends
 
-    def handle_output(self, context: dg.OutputContext, obj: StoredByRun) -> None:
-        """Write the run's manifest; where the stage had to stop, this is also where the step fails."""
+    def handle_output(self, context: dg.OutputContext, obj: StageOutput) -> None:
+        """Write the run's manifest. The step of a stage that had to stop fails here."""
         report = obj.report
-        told = metadata_of(report)
+        metadata = metadata_of(report)
         with (
             obj.manifest,
             fail_in_one_sentence(f"{report.stage} of {report.brand}"),
@@ -88,12 +88,12 @@ class ObjectManifestIOManager(dg.IOManager):
             try:
                 key = obj.manifest.store(backends.store, report.stage, report.brand, context.run_id)
             except StorageUnavailable as down:
-                # A stage that stopped has told its cause, which is most often this one, too.
-                why = f"{report.sentence()}; what it stored is in no manifest: {down}"
+                # A stage that stopped names its cause, which is usually the same.
+                message = f"{report.sentence()}; the manifest could not be stored: {down}"
                 if obj.stopped is not None:
-                    why = f"{obj.stopped}" + ("; what it stored is in no manifest" if obj.manifest.rows else "")
-                raise dg.Failure(why, metadata=told, allow_retries=False) from down
-            told |= {
+                    message = f"{obj.stopped}" + ("; the manifest could not be stored" if obj.manifest.rows else "")
+                raise dg.Failure(message, metadata=metadata, allow_retries=False) from down
+            metadata |= {
                 "objects": location_of(backends.store.public_url(f"{report.stage}/{report.brand}")),
                 "manifest": location_of(backends.store.public_url(key)),
                 "manifest_key": key,
@@ -101,27 +101,30 @@ class ObjectManifestIOManager(dg.IOManager):
             }
         if obj.stopped is not None:
             if obj.contact_sheet is not None:
-                told["contact_sheet"] = dg.MetadataValue.md(obj.contact_sheet)
-            raise dg.Failure(str(obj.stopped), metadata=told, allow_retries=False) from obj.stopped
+                metadata["contact_sheet"] = dg.MetadataValue.md(obj.contact_sheet)
+            raise dg.Failure(str(obj.stopped), metadata=metadata, allow_retries=False) from obj.stopped
         context.log.info(report.sentence())
-        context.add_output_metadata({**told, **lineage_of(report.stage)})
+        context.add_output_metadata({**metadata, **lineage_of(report.stage)})
 
     def load_input(self, context: dg.InputContext) -> "pd.DataFrame":
-        """The newest manifest of each of the input's partitions, one after the other."""
+        """The newest manifests of the input's partitions, concatenated."""
         asset = context.asset_key.path[-1]
-        with fail_in_one_sentence(f"the manifests of {asset} can't be read"), self._open_backends.open() as backends:
+        with (
+            fail_in_one_sentence(f"the manifests of {asset} could not be read"),
+            self._open_backends.open() as backends,
+        ):
             return manifest.newest(backends.store, asset, _brands(context))
 
 
 def read_products(db: Database, brands: Sequence[str], names: Sequence[str], *, inactive: bool) -> "pd.DataFrame":
-    """Columns of raw_products as a DataFrame, typed also when empty; ValueError for a column that is not there."""
+    """Columns of raw_products as a DataFrame, typed even when empty. ValueError for an unknown column."""
     import pandas as pd
 
-    there = db.run(product_rows.columns)
-    unknown = [name for name in names if name not in there]
+    known = db.run(product_rows.columns)
+    unknown = [name for name in names if name not in known]
     if isinstance(names, str) or unknown:
         wrong = names if isinstance(names, str) else ", ".join(map(str, unknown))
-        raise ValueError(f"raw_products has no column {wrong}: `columns` wants a list of {', '.join(there)}")
+        raise ValueError(f"raw_products has no column {wrong}: `columns` is a list of {', '.join(known)}")
     values: Mapping[str, list[Any]] = {name: [] for name in names}
     after = 0
     while rows := db.run(product_rows.page, brands, list(names), after, inactive=inactive):
@@ -129,12 +132,12 @@ def read_products(db: Database, brands: Sequence[str], names: Sequence[str], *, 
         for name, column in values.items():
             column.extend(row[name] for row in rows)
     return pd.DataFrame(
-        {name: pd.Series(column, dtype=_DTYPES.get(there[name], "object")) for name, column in values.items()}
+        {name: pd.Series(column, dtype=_DTYPES.get(known[name], "object")) for name, column in values.items()}
     )
 
 
 def _brands(context: dg.InputContext) -> Sequence[str]:
-    """The partitions that are asked for; all brands where none is named."""
+    """The partitions of the input; all brands for an unpartitioned asset."""
     if context.has_asset_partitions:
         return context.asset_partition_keys
     return BRAND_PARTITIONS.get_partition_keys()

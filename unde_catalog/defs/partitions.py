@@ -1,4 +1,4 @@
-"""Dagster's partitions: a brand is a partition; of availability, a brand on a day (UTC)."""
+"""Partitions: a brand; for availability, a brand on a UTC day."""
 
 import dagster as dg
 
@@ -7,6 +7,6 @@ from unde_catalog.brands import BRANDS
 FIRST_DAY = "2026-01-01"  # of availability
 
 BRAND_PARTITIONS = dg.StaticPartitionsDefinition(list(BRANDS))
-# By itself a daily definition ends with yesterday.
+# end_offset: without it, a daily definition ends with yesterday.
 DAY_PARTITIONS = dg.DailyPartitionsDefinition(FIRST_DAY, timezone="UTC", end_offset=1)
 AVAILABILITY_PARTITIONS = dg.MultiPartitionsDefinition({"brand": BRAND_PARTITIONS, "date": DAY_PARTITIONS})

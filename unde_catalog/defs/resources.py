@@ -1,4 +1,4 @@
-"""Dagster's resources: they hand out plain domain objects."""
+"""Dagster resources; they return plain domain objects."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ from unde_catalog.settings.environment import Settings
 
 @dataclass(frozen=True, slots=True)
 class BackendsResource:
-    """Opens the stores that stages work with; under the key `backends`."""
+    """Opens the databases and the object store; the resource key is `backends`."""
 
     settings: Settings
     clock: Clock = SYSTEM_CLOCK
 
     @contextmanager
     def open(self) -> Iterator[Backends]:
-        """The backends, closed afterwards."""
+        """The backends; they are closed afterwards."""
         with Backends(self.settings, self.clock) as backends:
             yield backends

@@ -1,6 +1,6 @@
-"""What an operator sees of a materialization: numbers, failures by reason, links; and one sentence where it failed.
+"""What the UI shows of a run of a stage: numbers, failures by reason, links; or one sentence where it failed.
 
-What is stored or merged is the stages' and the IO managers' business.
+The numbers come from `worker/report.py`; metadata of the assets themselves is in `asset_metadata.py`.
 """
 
 from collections.abc import Iterator
@@ -14,71 +14,73 @@ from unde_catalog.stage_specs import STAGE_SPECS
 from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
 from unde_catalog.stores.objects.objects import StorageUnavailable
+from unde_catalog.text import shorten
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.loop import UnknownProducts
 from unde_catalog.worker.report import StageReport
 
-_LONGEST_DETAIL = 300  # characters: some answers of the far side are a page long
+_DETAIL_LIMIT = 300  # characters; some hosts answer with a page of text
+_COLUMNS = {"reason": "string", "products": "int", "outcome": "string", "examples": "string", "detail": "string"}
 
 
 def metadata_of(report: StageReport) -> dict[str, Any]:
-    """The numbers, under the same names in every run of a stage; failures and a note where there are any."""
-    # First, as it says why all numbers may be 0: "the complete scrape of ... is recent enough".
-    told: dict[str, Any] = {"note": report.note} if report.note else {}
-    told |= {
+    """The numbers, under the same names in every run of a stage; a note and the failures where there are any."""
+    # The note comes first: it explains why all numbers may be 0.
+    metadata: dict[str, Any] = {"note": report.note} if report.note else {}
+    metadata |= {
         "done": report.done,
         "failed": report.failed,
         "still_due": report.still_due,
         "leased_elsewhere": report.leased_elsewhere,
         "released": report.released,
         "superseded": report.superseded,
-        **dict.fromkeys(STAGE_SPECS[report.stage].counters, 0),  # without the zeros the plots would have holes
+        **dict.fromkeys(STAGE_SPECS[report.stage].counters, 0),  # without the zeros the plots would have gaps
         **report.counts,
         "seconds": round(report.seconds, 2),
         "products_per_second": round(report.per_second, 2),
     }
     if report.failed:
-        told["failures"] = failure_table(report)
-    return told
+        metadata["failures"] = failure_table(report)
+    return metadata
 
 
 def failure_table(report: StageReport) -> dg.TableMetadataValue:
-    """A row for each reason, the most frequent first."""
+    """A row for each reason, the most frequent first; the detail is that of the first product."""
     rows = []
     for reason, products in report.failures().items():
         outcomes = [
             f"{counts[reason]} {outcome}"
-            for outcome, counts in (("tries again later", report.later), ("given up", report.given_up))
+            for outcome, counts in (("retry later", report.later), ("given up", report.given_up))
             if counts[reason]
         ]
-        detail = report.details.get(reason, "")
         rows.append(
             dg.TableRecord(
                 {
                     "reason": reason,
                     "products": products,
                     "outcome": ", ".join(outcomes),
-                    "for example": ", ".join(report.examples.get(reason, [])),
-                    "detail of the first": detail[:_LONGEST_DETAIL] + ("..." if len(detail) > _LONGEST_DETAIL else ""),
+                    "examples": ", ".join(report.examples.get(reason, [])),
+                    "detail": shorten(report.details.get(reason, ""), _DETAIL_LIMIT),
                 }
             )
         )
-    columns = ("reason", "products", "outcome", "for example", "detail of the first")
-    types = {"products": "int"}
-    schema = dg.TableSchema(columns=[dg.TableColumn(name, types.get(name, "string")) for name in columns])
+    schema = dg.TableSchema(columns=[dg.TableColumn(name, type) for name, type in _COLUMNS.items()])
     return dg.MetadataValue.table(rows, schema)
 
 
 def location_of(public_url: str) -> dg.MetadataValue:
-    """Where objects are: a link, or the path of what lies on this machine (a browser opens no `file://` links)."""
+    """Where an object is: a link, or a path on this machine, because browsers open no `file://` links of a web page."""
     if public_url.startswith("file://"):
         return dg.MetadataValue.path(url2pathname(public_url.removeprefix("file://")))
     return dg.MetadataValue.url(public_url)
 
 
 @contextmanager
-def fail_in_one_sentence(what: str) -> Iterator[None]:
-    """What no product is to blame for fails the step with one sentence; `what` begins it where the stage did not."""
+def fail_in_one_sentence(failure: str) -> Iterator[None]:
+    """Turn errors that no product causes into a failed step with one sentence.
+
+    `failure` starts the sentence where the error is not the stage's own.
+    """
     try:
         yield
     except StageStopped as stopped:
@@ -86,4 +88,4 @@ def fail_in_one_sentence(what: str) -> Iterator[None]:
     except UnknownProducts as unknown:
         raise dg.Failure(str(unknown), allow_retries=False) from unknown
     except (DatabaseUnavailable, StorageUnavailable, EmbeddedPostgresError) as down:
-        raise dg.Failure(f"{what}: {down}", allow_retries=False) from down
+        raise dg.Failure(f"{failure}: {down}", allow_retries=False) from down

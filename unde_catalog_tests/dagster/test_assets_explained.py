@@ -7,8 +7,8 @@ import pytest
 
 from unde_catalog.backends import Backends
 from unde_catalog.definitions import build_definitions
-from unde_catalog.defs.assets.metadata import READ_ON, TABLES
-from unde_catalog.defs.assets.tables import LINEAGE, ROWS
+from unde_catalog.defs.asset_metadata import READ_ON, TABLES, freshness_policy
+from unde_catalog.defs.table_schemas.table import LINEAGE, ROW_COUNT
 from unde_catalog.operations.doctor.services import all_checks, select_checks
 from unde_catalog.settings.environment import load_settings, load_user_media_settings
 from unde_catalog.stores.db.database import Database
@@ -155,9 +155,9 @@ def test_a_materialization_tells_rows_and_the_lineage_of_columns(materialize, db
     def told(asset: str) -> dict[str, Any]:
         return metadata(result, asset)
 
-    assert told("raw_products")[ROWS] == 3
-    assert told("raw_stores")[ROWS] == told("raw_stores")["shops"] > 0
-    assert ROWS not in told("originals")
+    assert told("raw_products")[ROW_COUNT] == 3
+    assert told("raw_stores")[ROW_COUNT] == told("raw_stores")["shops"] > 0
+    assert ROW_COUNT not in told("originals")
     lineage = told("originals")[LINEAGE].deps_by_column
     assert lineage["sha256"] == [dg.TableColumnDep(dg.AssetKey("raw_products"), "original_image_urls")]
     assert LINEAGE not in told("raw_stores")

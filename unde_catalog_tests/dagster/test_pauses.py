@@ -1,4 +1,4 @@
-"""The jobs `pause` and `resume`, and the same words in a terminal."""
+"""The jobs `pause` and `resume`, and the same commands in a terminal."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 def launch(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
 ) -> Callable[..., dg.ExecuteInProcessResult]:
-    """Launches a job of one op with that op's config."""
+    """Launches a job of one op with the configuration of the op."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STAGING_DB_URL", database_url)
     monkeypatch.setenv("UNDE_HOME", str(tmp_path / "home"))
@@ -49,7 +49,7 @@ def test_the_launchpad_pauses_and_resumes(launch: Callable[..., dg.ExecuteInProc
 
 
 @pytest.mark.parametrize("job", ["pause", "resume"])
-def test_a_launchpad_that_nobody_filled_in_does_nothing(
+def test_an_empty_configuration_does_nothing(
     launch: Callable[..., dg.ExecuteInProcessResult], db: Database, job: str
 ) -> None:
     db.run(pauses.pause, "zara", "originals", "")
@@ -58,26 +58,28 @@ def test_a_launchpad_that_nobody_filled_in_does_nothing(
     assert db.run(pauses.all_pauses) == before
 
 
-def test_everything_is_paused_where_one_says_all(
-    launch: Callable[..., dg.ExecuteInProcessResult], db: Database
-) -> None:
+def test_all_pauses_everything(launch: Callable[..., dg.ExecuteInProcessResult], db: Database) -> None:
     assert launch("pause", brand="all").success
     assert [(one.brand, one.stage) for one in db.run(pauses.all_pauses)] == [("*", "*")]
 
 
-def test_a_name_of_none_is_told(launch: Callable[..., dg.ExecuteInProcessResult], db: Database) -> None:
+def test_an_unknown_stage_fails(launch: Callable[..., dg.ExecuteInProcessResult], db: Database) -> None:
     assert "unknown stage 'photos'; the stages are raw_products" in failure(launch("pause", stage="photos"))
     assert db.run(pauses.all_pauses) == []
 
 
-def test_a_terminal_does_the_same(launch: Callable[..., Any], db: Database) -> None:
-    def told(*arguments: str) -> str:
+def test_the_commands_do_the_same(launch: Callable[..., Any], db: Database) -> None:
+    def output(*arguments: str) -> str:
         done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True)
         return (done.stdout + done.stderr).strip()
 
-    assert told("pause", "--brand", "zara", "--why", "the shop [rebuilds]").startswith("every stage of zara is paused:")
-    assert told("pause", "--stage", "collages").startswith("collages of every brand is paused:")
-    assert told("resume", "-b", "zara").startswith("1 pause ended; still: collages of every brand is paused since ")
-    assert told("resume", "-b", "zara").startswith("nothing of that was paused; still: ")
-    assert told("resume") == "1 pause ended."
-    assert told("pause", "--brand", "gap").startswith("unknown brand 'gap'; the brands are zara")
+    assert output("pause", "--brand", "zara", "--why", "the shop [rebuilds]").startswith(
+        "Paused every stage of zara: no run"
+    )
+    assert output("pause", "--stage", "collages").startswith("Paused collages of every brand:")
+    assert output("resume", "-b", "zara").startswith(
+        "1 pause ended. Still in effect: collages of every brand is paused since "
+    )
+    assert output("resume", "-b", "zara").startswith("There was no pause of every stage of zara. Still in effect: ")
+    assert output("resume") == "1 pause ended."
+    assert output("pause", "--brand", "gap").startswith("unknown brand 'gap'; the brands are zara")

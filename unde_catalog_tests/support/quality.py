@@ -1,4 +1,4 @@
-"""Brands with something wrong with them, for tests of checks."""
+"""Products with and without problems, for tests of checks."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,22 +11,22 @@ COLLAGE = "https://store.test/collages/1.jpg"
 
 
 def add_whole(db: Database, count: int, brand: str = "zara", *, first: int = 1, **columns: Any) -> list[int]:
-    """Products that have all that a catalogue gives them, with nothing left to do; their ids."""
+    """Complete products for which nothing is due; returns their ids."""
     ids = add_products(db, count, brand, first=first, **{**GOOD, "collage_url": COLLAGE, **columns})
     execute(db, "UPDATE raw_products SET sync_status = 'synced', synced_at = now() WHERE id = ANY(%s)", ids)
-    through(db, ids)
+    settle(db, ids)
     return ids
 
 
-def through(db: Database, ids: list[int]) -> None:
-    """Nothing is due of these products."""
+def settle(db: Database, ids: list[int]) -> None:
+    """Mark all work of these products as done."""
     execute(db, "UPDATE due_work SET due_at = NULL, taken = wanted, done_at = now() WHERE product_id = ANY(%s)", ids)
 
 
 def fail(
     db: Database, ids: list[int], stage: str, reason: str = "http_403", *, given_up: bool = False, days: float = 0
 ) -> None:
-    """Let products have been failing in a stage for so many days."""
+    """Make products fail in a stage since this many days."""
     execute(
         db,
         "INSERT INTO due_work (product_id, stage, brand, due_at, attempts, given_up, reason, failing_since)"
@@ -39,7 +39,7 @@ def fail(
 
 
 def add_photos(db: Database, ids: list[int], sha256: str | None = None) -> None:
-    """A stored photo of each product, of its own or the same one."""
+    """Add a stored photo to each product, with its own content or the same `sha256`."""
     execute(
         db,
         "INSERT INTO product_photos (product_id, n, source_url, state, key, sha256, width, height, bytes, fetched_at)"
@@ -47,17 +47,17 @@ def add_photos(db: Database, ids: list[int], sha256: str | None = None) -> None:
         " coalesce(%s, sha256(external_id::bytea)::text), 100, 100, 1000, now() FROM raw_products WHERE id = ANY(%s)",
         sha256, ids,
     )  # fmt: skip
-    through(db, ids)
+    settle(db, ids)
 
 
 def reprice(db: Database, ids: list[int], factor: str) -> None:
-    """The present price was first seen two months ago, and is multiplied now."""
+    """Multiply the price; the former price was first seen two months ago."""
     execute(db, "UPDATE price_history SET seen_at = now() - interval '60 days' WHERE product_id = ANY(%s)", ids)
     execute(db, "UPDATE raw_products SET price = price * %s::numeric WHERE id = ANY(%s)", factor, ids)
 
 
 def scraped(db: Database, brand: str, state: str, reason: str | None, seen: int, vanished: int = 0) -> None:
-    """A scrape that ended."""
+    """Add a scrape that has ended."""
     execute(
         db,
         "INSERT INTO scrapes (brand, state, reason, seen, counts, started_at, finished_at)"
@@ -67,7 +67,7 @@ def scraped(db: Database, brand: str, state: str, reason: str | None, seen: int,
 
 
 def ran(db: Database, stage: str, brand: str, hours_ago: float, status: str = "success", error: str = "") -> None:
-    """A run of a stage that ended so long ago."""
+    """Add a run of a stage that ended this many hours ago."""
     execute(
         db,
         "INSERT INTO scraper_logs (scraper_name, status, error_message, started_at, completed_at)"

@@ -1,1 +1,1 @@
-"""What exists: a short file each, wiring only."""
+"""The assets, a short file each: resources in, one domain call, metadata out."""

@@ -1,23 +1,25 @@
-"""What each shop has in stock, a brand on a day."""
+"""The asset of stock: a brand on a day."""
 
 from datetime import date
 
 import dagster as dg
 from pydantic import Field
 
-from unde_catalog.defs.assets.stage_asset import StageConfig, tell_others
 from unde_catalog.defs.partitions import AVAILABILITY_PARTITIONS
 from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.defs.stage_execution import StageConfig, run_external_stage
 from unde_catalog.stage_specs import STAGE_SPECS
 
 _SPEC = STAGE_SPECS["availability"]
 
 
 class AvailabilityConfig(StageConfig):
-    """What every stage takes, and how long a run goes on."""
+    """The configuration of every stage, and how long a run polls."""
 
     poll_minutes: float | None = Field(
-        None, description="Go on for so many minutes with what comes due meanwhile; without it, only what is due now."
+        None,
+        description="Keep running for this many minutes and check what becomes due. Without it, the run checks only "
+        "what is due when it starts.",
     )
 
 
@@ -25,24 +27,25 @@ class AvailabilityConfig(StageConfig):
     partitions_def=AVAILABILITY_PARTITIONS,
     group_name=_SPEC.group,
     kinds={"postgres"},
-    tags={"rhythm": "hourly"},
+    tags={"runs": "hourly"},
     code_version="1",  # raise it when the same input gives another result
     deps=[*_SPEC.upstream, "shops_api"],
 )
 def availability(
     context: dg.AssetExecutionContext, config: AvailabilityConfig, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.MaterializeResult:
-    """What each of a brand's shops has in stock today: a row in `raw_availability` for each shop, product and UTC day.
+    """The stock of a brand's stores today: a row in `raw_availability` for each store, product and UTC day.
 
-    Every product is checked once an hour, evenly over it; the run of an hour stays for what comes due. `sizes_in_stock`
-    names the sizes, `[]` for none; what is unknown (no answer, or an empty one) is not written. A host in distress
-    (403, 429, 5xx, time-outs) is asked more slowly, and by and by as usual again.
+    Every product is checked once an hour, spread evenly over the hour; the hourly run polls until the hour ends.
+    `sizes_in_stock` lists the sizes, `[]` for none. Unknown stock (no response, or an empty one) is not written. A host
+    that answers 403, 429 or 5xx, or times out, is throttled and recovers step by step.
 
-    When red: the shops' API did not answer at all, as the message says, and the next hour's run asks again; or the day
-    is over, as stock can't be asked for afterwards. A brand without shops or address is not red, its note says so.
+    When red: the stock API did not respond at all, as the message says, and the next hourly run tries again; or the
+    day is over, because stock of a past day cannot be checked. A brand without stores or without a configured address
+    is not red: its note says so.
     """
     keys = context.partition_key.keys_by_dimension  # pyright: ignore[reportAttributeAccessIssue]
-    return tell_others(
+    return run_external_stage(
         "availability", context, config, backends, brand=keys["brand"], day=date.fromisoformat(keys["date"]),
         poll_minutes=config.poll_minutes,
     )  # fmt: skip

@@ -1,10 +1,10 @@
-"""One picture a product, for virtual try-on."""
+"""The asset of collages: one image a product."""
 
 import dagster as dg
 
-from unde_catalog.defs.assets.stage_asset import StageConfig, StoredByRun, work_off
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
 from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.defs.stage_execution import StageConfig, StageOutput, run_storing_stage
 from unde_catalog.stage_specs import STAGE_SPECS
 
 _SPEC = STAGE_SPECS["collages"]
@@ -15,19 +15,19 @@ _SPEC = STAGE_SPECS["collages"]
     io_manager_key="manifest_io_manager",
     group_name=_SPEC.group,
     kinds={"jpeg", "s3", "postgres"},
-    tags={"rhythm": "quarter-hourly"},
+    tags={"runs": "quarter-hourly"},
     code_version="1",  # raise it when the same input gives another result
     pool=_SPEC.pool,
     deps=_SPEC.upstream,
 )
 def collages(
     context: dg.AssetExecutionContext, config: StageConfig, backends: dg.ResourceParam[BackendsResource]
-) -> StoredByRun:
-    """All stored photos of each product side by side, as one JPEG for virtual try-on.
+) -> StageOutput:
+    """All stored photos of a product side by side in one JPEG, for virtual try-on.
 
-    Objects: `collages/<brand>/<external_id>.jpg`. `image_status` becomes `collage_ready`; a product whose collage
-    would be too wide for a JPEG stays `uploaded`, with the reason in `error_message`.
+    The object keys are `collages/<brand>/<external_id>.jpg`. `image_status` becomes `collage_ready`. A product whose
+    collage would be too wide for a JPEG stays `uploaded`, with the reason in `error_message`.
 
-    When red: the storage or the database stood in the way, as the message says; run it again.
+    When red: the object store or the database could not be used, as the message says; run it again.
     """
-    return work_off("collages", context, config, backends)
+    return run_storing_stage("collages", context, config, backends)

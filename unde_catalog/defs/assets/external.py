@@ -1,6 +1,6 @@
-"""What lies outside and is not ours: where data comes from and where it goes, so that lineage runs from end to end.
+"""External assets: where the data comes from and where it goes, so that lineage is complete.
 
-Nothing here asks anything of anybody: whether a service answers is what `unde-catalog doctor` tells.
+Dagster never materializes them and nothing here sends a request. `unde-catalog doctor` tests the services.
 """
 
 import re
@@ -14,69 +14,70 @@ from unde_catalog.brands import BRANDS
 from unde_catalog.settings.bakai import BakaiFields
 from unde_catalog.settings.environment import Settings
 
-# Two groups, as with one the lineage of groups would run in a circle.
+# Two groups, because with one the lineage of groups would be a circle.
 SOURCES, DESTINATIONS = "sources", "destinations"
 
-# Fields of a dataset item that we read (spec 1).
+# The fields of a dataset item that the catalogue reads.
 _ITEM = (
-    ("id", "The shop's number of the product."),
-    ("name", "Its name."),
-    ("description", "Its description."),
-    ("price", "In fils: 69900 is 699.00 AED."),
+    ("id", "The product's id at the brand."),
+    ("name", "The name."),
+    ("description", "The description."),
+    ("price", "The price in fils: 69900 is 699.00 AED."),
     ("category", "Such as `woman-outerwear-padded`."),
-    ("colors", "Names of its colours."),
-    ("sizes", "Names of its sizes."),
-    ("detailedComposition", "What it is made of, in parts."),
-    ("colorsSizesImagesJSON", "Each colour with its photos' addresses (`xmedia`) and its sizes."),
+    ("colors", "Names of the colours."),
+    ("sizes", "Names of the sizes."),
+    ("detailedComposition", "The materials, by part."),
+    ("colorsSizesImagesJSON", "Each colour with the URLs of its photos (`xmedia`) and its sizes."),
 )
 
-_APIFY = """The brand's task in Apify's console: a preset run of an actor, which lists the products as a dataset.
+_APIFY = """The brand's task in Apify's console: a saved run of an actor that lists the products as a dataset.
 
-Look at the task's last run in the console: its status, its log, how many items. A task is made there by hand; its id
-goes into `APIFY_TASK_<BRAND>`, the account's token into `APIFY_TOKEN`. A brand without an id is "not configured"."""
+A task is created by hand in the console. Its id goes into `APIFY_TASK_<BRAND>`, the account's token into
+`APIFY_TOKEN`. A brand without an id is "not configured". To check it, open the last run of the task in the console: its
+status, its log and its number of items."""
 
-_BAKAI = """BakaiMarket's list of products: its CDN's API, or its bucket's objects, as `BAKAI_SOURCE` says.
+_BAKAI = """BakaiMarket's list of products: the API of its CDN or the objects of its bucket, as set by `BAKAI_SOURCE`.
 
-Nothing is started or paid for there. Look at `unde-catalog doctor --only bakai`, which asks both. Without keys the
-brand is "not configured". What its answers are taken to be is written in `stages/raw_products/bakai_api.py`."""
+Reading it is free and starts nothing. Without keys the brand is "not configured". How its responses are read is
+described in `stages/raw_products/bakai_api.py`. To check it, run `unde-catalog doctor --only bakai`; it tests both."""
 
-_CDN = """The brand's servers of photos. They are asked through the residential proxy where `PROXY_URL` is set.
+_CDN = """The photo servers of a brand. Where `PROXY_URL` is set, requests go through the residential proxy.
 
-Look at `unde-catalog doctor --only proxy` first. Then at the failures of `originals` by reason: 403 or 407 is the
-proxy or the host refusing us, 404 a photo that is gone. Through the proxy only `<BRAND>_PHOTO_HOSTS` are asked; how
-fast, is set by `CONCURRENT_DOWNLOADS` and `DOWNLOAD_DELAY_MIN`, for one brand alone by `<BRAND>_...`."""
+Through the proxy, only `<BRAND>_PHOTO_HOSTS` are requested. `CONCURRENT_DOWNLOADS` and `DOWNLOAD_DELAY_MIN` set the
+rate, `<BRAND>_...` the rate of one brand. To check it, run `unde-catalog doctor --only proxy`, and look at the failures
+of `originals` by reason: 403 or 407 means that the proxy or the host denies access, 404 that a photo is gone."""
 
-_SHOPS = """The APIs of the brand's own site: which shops there are, and what is in stock there. Unofficial: they change
-without notice.
+_SHOPS = """The APIs of the brand's own site for its stores and their stock. They are unofficial and change unannounced.
 
-Look at `unde-catalog status`, which names hosts that are slowed down and why, and `unde-catalog doctor --only stores`.
-Shops are those of `DUBAI_<BRAND>_STORES`; the addresses are `<BRAND>_STOCK_API_URL` and `<BRAND>_SHOP_FINDER_URL`."""
+The stores are those of `DUBAI_<BRAND>_STORES`; the URLs are `<BRAND>_STOCK_API_URL` and `<BRAND>_SHOP_FINDER_URL`. To
+check it, run `unde-catalog status`, which lists throttled hosts, and `unde-catalog doctor --only stores`."""
 
-_OBJECTS = """The bucket, or the folder while no `S3_ENDPOINT` is set. The app, virtual try-on and Ximilar read photos
-and collages here, by the addresses in `image_urls` and `collage_url`.
+_OBJECTS = """The bucket, or a folder where `S3_ENDPOINT` is not set. The app, virtual try-on and Ximilar read photos
+and collages here, by the URLs in `image_urls` and `collage_url`.
 
-Look at `unde-catalog doctor --only object-store`. Whether objects and rows agree is told by `unde-catalog verify`."""
+To check it, run `unde-catalog doctor --only object-store`. `unde-catalog verify` compares the objects with their
+rows."""
 
-_XIMILAR = """The collection in Ximilar's fashion search: a record for each photo that we sent.
+_XIMILAR = """The collection of Ximilar's fashion search: a record for each photo that was sent.
 
-Look at Ximilar's console for credits and the collection's size, and at `unde-catalog doctor --only ximilar`. The
-collection is `XIMILAR_COLLECTION_ID`, its kind `XIMILAR_PREFIX`; what may be spent is `XIMILAR_MONTHLY_CREDITS`."""
+The collection is `XIMILAR_COLLECTION_ID`, its kind is `XIMILAR_PREFIX`, and the budget is `XIMILAR_MONTHLY_CREDITS`.
+To check it, see Ximilar's console for the credits and the size of the collection, and run
+`unde-catalog doctor --only ximilar`."""
 
 _PRODUCTION = """The database that the app reads: `catalog_products`, `catalog_availability` and `catalog_stores`.
 
-Publishing goes one way: nothing is read back but what is needed to publish. Look at
-`unde-catalog doctor --only production-database`; the address is `PRODUCTION_DB_URL`. While that is unset beside a
-`STAGING_DB_URL`, nothing is published."""
+Data flows one way: only what publishing needs is read back. The URL is `PRODUCTION_DB_URL`; while `STAGING_DB_URL` is
+set and this is not, nothing is published. To check it, run `unde-catalog doctor --only production-database`."""
 
 
 def external_assets(settings: Settings) -> list[dg.AssetSpec]:
-    """All of them, each with the settings that point there as they are now; of secrets only whether they are set."""
-    general, brands = settings, settings.brands
-    with_shops = {key: own for key, own in brands.items() if BRANDS[key].has_stores}
+    """All of them, each with the settings that configure it; of a secret, only whether it is set."""
+    brands = settings.brands
+    with_stores = {key: own for key, own in brands.items() if BRANDS[key].has_stores}
     return [
-        _outside(
+        _external_asset(
             "apify_task", _APIFY, {"apify"},
-            {"APIFY_TOKEN": general.apify_token, "APIFY_API_URL": general.apify_api_url},
+            {"APIFY_TOKEN": settings.apify_token, "APIFY_API_URL": settings.apify_api_url},
             {
                 f"APIFY_TASK_{key.upper()}": own.apify_task
                 for key, own in brands.items()
@@ -84,58 +85,58 @@ def external_assets(settings: Settings) -> list[dg.AssetSpec]:
             },
             columns=_ITEM,
         ),
-        _outside(
+        _external_asset(
             "bakai_list", _BAKAI, {"http", "s3"},
-            {name.upper(): getattr(general, name) for name in BakaiFields.model_fields},
+            {name.upper(): getattr(settings, name) for name in BakaiFields.model_fields},
         ),
-        _outside(
+        _external_asset(
             "brand_cdn", _CDN, {"http", "jpeg"},
-            {"PROXY_URL": general.proxy_url},
+            {"PROXY_URL": settings.proxy_url},
             {f"{brand.upper()}_PHOTO_HOSTS": own.photo_hosts for brand, own in brands.items()},
         ),
-        _outside(
+        _external_asset(
             "shops_api", _SHOPS, {"http"},
-            {f"{brand.upper()}_STOCK_API_URL": own.stock_api_url for brand, own in with_shops.items()},
-            {f"{brand.upper()}_SHOP_FINDER_URL": own.shop_finder_url for brand, own in with_shops.items()},
-            {f"DUBAI_{brand.upper()}_STORES": own.stores for brand, own in with_shops.items()},
+            {f"{brand.upper()}_STOCK_API_URL": own.stock_api_url for brand, own in with_stores.items()},
+            {f"{brand.upper()}_SHOP_FINDER_URL": own.shop_finder_url for brand, own in with_stores.items()},
+            {f"DUBAI_{brand.upper()}_STORES": own.stores for brand, own in with_stores.items()},
         ),
-        _outside(
+        _external_asset(
             "object_store", _OBJECTS, {"s3", "jpeg"},
             {
-                "S3_ENDPOINT": general.s3_endpoint,
-                "S3_BUCKET": general.s3_bucket if general.s3_endpoint else None,
-                "OBJECT_BASE_URL": general.object_base_url,
+                "S3_ENDPOINT": settings.s3_endpoint,
+                "S3_BUCKET": settings.s3_bucket if settings.s3_endpoint else None,
+                "OBJECT_BASE_URL": settings.object_base_url,
             },
-            made_by=("originals", "collages"),
+            written_by=("originals", "collages"),
         ),
-        _outside(
+        _external_asset(
             "ximilar_collection", _XIMILAR, {"ximilar"},
             {
-                "XIMILAR_API_TOKEN": general.ximilar_api_token,
-                "XIMILAR_COLLECTION_ID": general.ximilar_collection_id,
-                "XIMILAR_API_URL": general.ximilar_api_url,
-                "XIMILAR_PREFIX": general.ximilar_prefix,
-                "XIMILAR_MONTHLY_CREDITS": general.ximilar_monthly_credits,
+                "XIMILAR_API_TOKEN": settings.ximilar_api_token,
+                "XIMILAR_COLLECTION_ID": settings.ximilar_collection_id,
+                "XIMILAR_API_URL": settings.ximilar_api_url,
+                "XIMILAR_PREFIX": settings.ximilar_prefix,
+                "XIMILAR_MONTHLY_CREDITS": settings.ximilar_monthly_credits,
             },
-            made_by=("ximilar_index",),
+            written_by=("ximilar_index",),
         ),
-        _outside(
+        _external_asset(
             "production_database", _PRODUCTION, {"postgres"},
-            {"PRODUCTION_DB_URL": general.production_db_url},
-            made_by=("production_catalog",),
+            {"PRODUCTION_DB_URL": settings.production_db_url},
+            written_by=("production_catalog",),
         ),
     ]  # fmt: skip
 
 
-def _outside(
+def _external_asset(
     name: str,
     description: str,
     kinds: set[str],
-    *pointers: Mapping[str, object],
-    made_by: Sequence[str] = (),
+    *settings: Mapping[str, object],
+    written_by: Sequence[str] = (),
     columns: Sequence[tuple[str, str]] = (),
 ) -> dg.AssetSpec:
-    metadata: dict[str, Any] = {"settings": _table({key: one for part in pointers for key, one in part.items()})}
+    metadata: dict[str, Any] = {"settings": _table({key: one for part in settings for key, one in part.items()})}
     if columns:
         metadata["dagster/column_schema"] = dg.TableSchema(
             columns=[dg.TableColumn(column, "json", meaning) for column, meaning in columns]
@@ -144,20 +145,24 @@ def _outside(
         name,
         description=description,
         kinds=kinds,
-        group_name=DESTINATIONS if made_by else SOURCES,
+        group_name=DESTINATIONS if written_by else SOURCES,
         metadata=metadata,
-        deps=list(made_by),
-        tags={"outside": "yes"},
+        deps=list(written_by),
+        tags={"external": "yes"},
     )
 
 
 def _table(settings: Mapping[str, object]) -> dg.MarkdownMetadataValue:
-    lines = ["| setting | value |", "|---|---|", *(f"| {name} | {_shown(value)} |" for name, value in settings.items())]
+    lines = [
+        "| setting | value |",
+        "|---|---|",
+        *(f"| {name} | {_display(value)} |" for name, value in settings.items()),
+    ]
     return dg.MetadataValue.md("\n".join(lines))
 
 
-def _shown(value: object) -> str:
-    """What may be seen of a setting: addresses without a user's name and password, or a query."""
+def _display(value: object) -> str:
+    """The value of a setting that may be shown: a URL without credentials and query."""
     match value:
         case None | "" | ():
             return "not set"

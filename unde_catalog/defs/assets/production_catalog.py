@@ -1,10 +1,10 @@
-"""What is published of a brand, in the production database."""
+"""The asset of what is published of a brand in the production database."""
 
 import dagster as dg
 
-from unde_catalog.defs.assets.stage_asset import StageConfig, tell_others
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
 from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.defs.stage_execution import StageConfig, run_external_stage
 from unde_catalog.stage_specs import STAGE_SPECS
 
 _SPEC = STAGE_SPECS["production_catalog"]
@@ -14,7 +14,7 @@ _SPEC = STAGE_SPECS["production_catalog"]
     partitions_def=BRAND_PARTITIONS,
     group_name=_SPEC.group,
     kinds={"postgres"},
-    tags={"rhythm": "hourly"},
+    tags={"runs": "hourly"},
     code_version="1",  # raise it when the same input gives another result
     pool=_SPEC.pool,
     deps=_SPEC.upstream,
@@ -22,14 +22,14 @@ _SPEC = STAGE_SPECS["production_catalog"]
 def production_catalog(
     context: dg.AssetExecutionContext, config: StageConfig, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.MaterializeResult:
-    """Verified products and availability of a brand in the production database, in tables named `catalog_...`.
+    """Verified products and availability of a brand in the `catalog_...` tables of the production database.
 
-    A brand appears whole or not at all: everything due is merged in one transaction. `sync_status` becomes
-    `synced`, `skipped` for a product that fails verification and so is not on sale, or `error` where it could not be
-    handled; those that left the shop become inactive, and nothing is deleted. Without `PRODUCTION_DB_URL` beside a
-    `STAGING_DB_URL` the note says "not configured".
+    A brand is published as a whole or not at all: one transaction merges everything that is due. `sync_status` becomes
+    `synced`, `skipped` for a product that fails verification and is therefore not on sale, or `error` where the product
+    could not be processed. Products that are no longer on sale become inactive; nothing is deleted. Where
+    `STAGING_DB_URL` is set and `PRODUCTION_DB_URL` is not, nothing is published and the note says "not configured".
 
-    When red: the brand as a whole fails a rule, named in the message with what to do, and what is published of it
-    stays; or a database could not be used. Other brands are not held up.
+    When red: the brand as a whole breaks a rule, which the message names with what to do, and its published state
+    stays as it was; or a database could not be used. Other brands are not affected.
     """
-    return tell_others("production_catalog", context, config, backends)
+    return run_external_stage("production_catalog", context, config, backends)

@@ -1,10 +1,10 @@
-"""The products of a brand as its source lists them, one row a product in `raw_products`."""
+"""The asset of a brand's products as its source lists them."""
 
 import dagster as dg
 
-from unde_catalog.defs.assets.stage_asset import StageConfig, options_of
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
 from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.defs.stage_execution import StageConfig, run_options
 from unde_catalog.stage_specs import STAGE_SPECS
 from unde_catalog.stages.raw_products.collect import ProductStream
 
@@ -16,7 +16,7 @@ _SPEC = STAGE_SPECS["raw_products"]
     io_manager_key="postgres_io_manager",
     group_name=_SPEC.group,
     kinds={"apify", "postgres"},
-    tags={"rhythm": "weekly", "costs": "apify"},
+    tags={"runs": "weekly", "costs": "apify"},
     code_version="1",  # raise it when the same input gives another result
     pool=_SPEC.pool,
     deps=["apify_task", "bakai_list"],
@@ -24,14 +24,14 @@ _SPEC = STAGE_SPECS["raw_products"]
 def raw_products(
     context: dg.AssetExecutionContext, config: StageConfig, backends: dg.ResourceParam[BackendsResource]
 ) -> ProductStream:
-    """Products of a brand, merged into `raw_products` by (source, external_id): from its Apify task or its own list.
+    """The products of a brand, from its Apify task or its own list, merged into `raw_products` by source and id.
 
-    Paid for once: a complete scrape younger than `SCRAPE_INTERVAL_HOURS` is not repeated unless forced (one of
-    BakaiMarket's, which is free and made daily, for half a day). New, changed and returning products make their later
-    stages due; those a complete scrape did not see become inactive. A new product has `image_status`, `sync_status` and
-    `ximilar_status` at `pending`.
+    A scrape is paid for once: a complete scrape younger than `SCRAPE_INTERVAL_HOURS` is not repeated unless `force` is
+    set. BakaiMarket's list is free and changes daily; it is not repeated within half a day. New, changed and returning
+    products make their later stages due; products that a complete scrape did not list become inactive. A new product
+    has `image_status`, `sync_status` and `ximilar_status` `pending`.
 
-    When red: the message names what the source answered and what to set. A brand without `APIFY_TASK_<BRAND>`, or
+    When red: the message has the response of the source and what to set. A brand without `APIFY_TASK_<BRAND>`, or
     BakaiMarket without its keys, is not red: its note says "not configured".
     """
-    return ProductStream(context.partition_key, backends.settings, options_of(context, config), context.log)
+    return ProductStream(context.partition_key, backends.settings, run_options(context, config), context.log)

@@ -1,10 +1,10 @@
-"""A brand's shops."""
+"""The asset of a brand's stores."""
 
 import dagster as dg
 
-from unde_catalog.defs.assets.stage_asset import StageConfig, tell_others
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
 from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.defs.stage_execution import StageConfig, run_external_stage
 from unde_catalog.stage_specs import STAGE_SPECS
 
 _SPEC = STAGE_SPECS["raw_stores"]
@@ -14,19 +14,19 @@ _SPEC = STAGE_SPECS["raw_stores"]
     partitions_def=BRAND_PARTITIONS,
     group_name=_SPEC.group,
     kinds={"postgres"},
-    tags={"rhythm": "daily"},
+    tags={"runs": "daily"},
     code_version="1",  # raise it when the same input gives another result
     deps=["shops_api"],
 )
 def raw_stores(
     context: dg.AssetExecutionContext, config: StageConfig, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.MaterializeResult:
-    """The shops of `DUBAI_<BRAND>_STORES` with name, address, mall and place, as the brand's own finder tells them.
+    """The stores of `DUBAI_<BRAND>_STORES` with name, address, mall and coordinates from the brand's store finder.
 
-    The note names shops in Dubai that are not set, and set ones that the finder does not know.
+    The note lists stores in Dubai that are not configured, and configured stores that the finder does not know. A brand
+    without a configured finder is not red: its note says what to set.
 
-    A brand without an address of its finder is not red, its note says what to set.
-
-    When red: the finder did not answer, or in another form; the shops stay as they were, and stock is checked on.
+    When red: the finder did not respond, or its response has another format. The stores stay as they were, and their
+    stock is still checked.
     """
-    return tell_others("raw_stores", context, config, backends)
+    return run_external_stage("raw_stores", context, config, backends)

@@ -1,4 +1,4 @@
-"""What the service for people's photos did, day by day."""
+"""The asset of the user media service's daily figures."""
 
 import dagster as dg
 
@@ -9,19 +9,20 @@ from unde_catalog.stores.staging.user_media.media_days import MediaDay
 
 _DAYS = 14
 _HEAD = (
-    "| day | batches | photos of them | stored | single photos | stored | errors | put aside | MB | batch s | single s"
-    " | failures by code |"
+    "| day | batches | photos in batches | stored | single photos | stored | errors | dead letters | MB"
+    " | seconds per batch | seconds per single photo | failures by code |"
 )
 
 
-@dg.asset(group_name="operations", kinds={"postgres", "nats"}, tags={"rhythm": "daily", "costs": "nothing"})
+@dg.asset(group_name="operations", kinds={"postgres", "nats"}, tags={"runs": "daily", "costs": "nothing"})
 def user_media_days(
     context: dg.AssetExecutionContext, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.MaterializeResult:
-    """What `unde-catalog user-media serve` did on each of the last 14 UTC days, today among them; no person is named.
+    """What `unde-catalog user-media serve` did on each of the last 14 UTC days, including today, without user data.
 
-    The service is no stage: it works when messages come, and Dagster neither starts nor stops it. Daily at 00:15, and
-    whenever somebody materializes it. `photo_upload_dead` holds what was put aside, each with its reason.
+    The service is not a stage: it works when messages arrive, and Dagster neither starts nor stops it. The asset is
+    materialized daily at 00:15. Requests that could not be processed are on the subject `photo_upload_dead`, each with
+    its reason.
 
     When red: the database could not be read, as the message says; run it again.
     """
@@ -32,8 +33,8 @@ def user_media_days(
     if newest is not None:
         stored = newest.batch_stored + newest.singles_stored
         counts = {"batches": newest.batches, "single_photos": newest.singles, "photos_stored": stored}
-        counts |= {"errors": newest.errors, "put_aside": newest.dead, "bytes": newest.bytes}
-    table = "\n".join([_HEAD, "|" + "---|" * 12, *map(_line, days)]) if days else "no request ended in these days"
+        counts |= {"errors": newest.errors, "dead_letters": newest.dead, "bytes": newest.bytes}
+    table = "\n".join([_HEAD, "|" + "---|" * 12, *map(_line, days)]) if days else "No request ended on these days."
     return dg.MaterializeResult(metadata={"days": dg.MetadataValue.md(table), **counts})
 
 

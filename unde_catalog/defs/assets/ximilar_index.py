@@ -1,10 +1,10 @@
-"""The photos of pilot products in Ximilar's collection."""
+"""The asset of the pilot products' photos in Ximilar's collection."""
 
 import dagster as dg
 
-from unde_catalog.defs.assets.stage_asset import StageConfig, tell_others
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
 from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.defs.stage_execution import StageConfig, run_external_stage
 from unde_catalog.stage_specs import STAGE_SPECS
 
 _SPEC = STAGE_SPECS["ximilar_index"]
@@ -14,7 +14,7 @@ _SPEC = STAGE_SPECS["ximilar_index"]
     partitions_def=BRAND_PARTITIONS,
     group_name=_SPEC.group,
     kinds={"ximilar", "postgres"},
-    tags={"rhythm": "weekly", "costs": "ximilar"},
+    tags={"runs": "weekly", "costs": "ximilar"},
     code_version="1",  # raise it when the same input gives another result
     pool=_SPEC.pool,
     deps=_SPEC.upstream,
@@ -22,14 +22,15 @@ _SPEC = STAGE_SPECS["ximilar_index"]
 def ximilar_index(
     context: dg.AssetExecutionContext, config: StageConfig, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.MaterializeResult:
-    """The first `ximilar_target_count` photos of each product with `index_scope = 'pilot'`, as records of a collection.
+    """The first `ximilar_target_count` photos of each product with `index_scope = 'pilot'`, as records in Ximilar.
 
-    `ximilar_status` is `partial` while fewer than the target are in, `synced` when all are, `error` when Ximilar could
-    not read a photo three times; `ximilar_synced_urls` names what is in. Every record is billed once: what was sent
-    and not confirmed is looked up before anything is sent again. Out of the pilot or the shop, a product leaves.
+    `ximilar_status` is `partial` while fewer records than the target exist, `synced` when all exist, and `error` when
+    Ximilar could not read a photo in three attempts; `ximilar_synced_urls` lists the photos that are in the collection.
+    Ximilar bills every record once, so a record that was sent and not confirmed is looked up before it is sent again.
+    Records of products that left the pilot or are no longer on sale are deleted.
 
-    At the month's `XIMILAR_MONTHLY_CREDITS`, or when the collection is full, the run ends well, and the note and the
-    check say so. When red: Ximilar refused or did not answer, as the message says; nothing is bought twice, run it
+    When `XIMILAR_MONTHLY_CREDITS` are used or the collection is full, the run succeeds, and its note and the check say
+    so. When red: Ximilar rejected the request or did not respond, as the message says. Nothing is billed twice; run it
     again.
     """
-    return tell_others("ximilar_index", context, config, backends)
+    return run_external_stage("ximilar_index", context, config, backends)

@@ -1,1 +1,1 @@
-"""What must hold."""
+"""The asset checks: what must hold of the data and of the system."""

@@ -1,7 +1,7 @@
-"""Checks that look at all of a brand: once a day by the job `checks_daily`, and never with each run of a stage.
+"""Checks that read all data of a brand; the job `brand_checks` evaluates them once a day.
 
-A stage runs up to four times an hour, and what a brand has and lacks does not change so fast. What the checks say is
-decided in `quality/`; those about a single run are in `indexing.py` and `publishing.py`.
+They are not part of a stage's runs: a stage runs up to four times an hour. Checks about a single run are in
+`ximilar.py` and `publishing.py`; the rules are in `operations/quality/`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 import dagster as dg
 
 from unde_catalog.backends import Backends
-from unde_catalog.defs.checks.results import brand_check, brand_of, result
+from unde_catalog.defs.checks.results import brand_check, brand_of, check_result
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.run_metadata import fail_in_one_sentence
 from unde_catalog.operations.quality import coverage, due_marks, failures, prices, same_photo, scrape
@@ -20,31 +20,31 @@ from unde_catalog.stores.staging.index import counts
 from unde_catalog.stores.staging.photos import duplicates
 from unde_catalog.stores.staging.reports import freshness, price_changes, quality
 
-_FAILING_STAGES = [stage for stage in DUE_STAGES if not STAGE_SPECS[stage].recurs]  # those that recur: `system.py`
-Look = Callable[[Backends, str], CheckResult]
+_FAILING_STAGES = [stage for stage in DUE_STAGES if not STAGE_SPECS[stage].recurs]  # recurring ones: `system.py`
+Evaluate = Callable[[Backends, str], CheckResult]
 
 
-def _coverage(stage: str) -> Look:
+def _coverage(stage: str) -> Evaluate:
     return lambda backends, brand: coverage.coverage(
         stage, brand, backends.db.run(quality.coverage, stage, brand), backends.settings
     )
 
 
-def _failures(stage: str) -> Look:
+def _failures(stage: str) -> Evaluate:
     return lambda backends, brand: failures.failures(
         stage, brand, backends.db.run(quality.failures, stage, brand, failures.LASTING), backends.settings
     )
 
 
-def _marks(stage: str) -> Look:
+def _due_marks(stage: str) -> Evaluate:
     return lambda backends, brand: due_marks.due_marks(
         stage, brand, backends.db.run(quality.mark_figures, stage, brand)
     )
 
 
 def _prices(backends: Backends, brand: str) -> CheckResult:
-    found = backends.db.run(price_changes.price_changes, brand, backends.settings.check_price_factor)
-    return prices.prices(brand, found, backends.settings)
+    changes = backends.db.run(price_changes.price_changes, brand, backends.settings.check_price_factor)
+    return prices.prices(brand, changes, backends.settings)
 
 
 def _same_photo(backends: Backends, brand: str) -> CheckResult:
@@ -60,17 +60,17 @@ def _index(backends: Backends, brand: str) -> CheckResult:
     from unde_catalog.stages.visual_index.open_store import open_mirror
     from unde_catalog.stages.visual_index.vector_store import VectorStoreUnavailable
 
-    found = backends.db.run(counts.counts, brand)
+    embedded = backends.db.run(counts.counts, brand)
     try:
         mirror = open_mirror(backends)
-        mirrored = None if mirror is None or found.serving is None else mirror.count(found.serving, brand)
+        mirrored = None if mirror is None or embedded.serving is None else mirror.count(embedded.serving, brand)
     except VectorStoreUnavailable as down:
         return not_counted(brand, str(down))
-    return index_agrees(brand, found, mirrored)
+    return index_agrees(brand, embedded, mirrored)
 
 
 def _collection(backends: Backends, brand: str) -> CheckResult:
-    # Here, as they bring the HTTP client along, which the code location does not need.
+    # Imported here: they import the HTTP client, which the code location does not need.
     from unde_catalog.operations.quality.collection import check_collection
     from unde_catalog.stages.ximilar_index.open import SharedPace, open_ximilar
 
@@ -81,61 +81,67 @@ def _collection(backends: Backends, brand: str) -> CheckResult:
     return check_collection(api, backends.db, brand)
 
 
-# By asset and name: what it looks at, and what it means.
-_CHECKS: Mapping[tuple[str, str], tuple[Look, str]] = {
+# By asset and name: the rule, and its description.
+_CHECKS: Mapping[tuple[str, str], tuple[Evaluate, str]] = {
     ("raw_products", "vanished_products"): (
         _vanished,
-        "The last scrape saw at least SCRAPE_MIN_SHARE of the brand. Of a broken one nothing is marked inactive.",
+        "The last scrape listed at least SCRAPE_MIN_SHARE of the brand's active products. A scrape that lists fewer "
+        "marks no product inactive.",
     ),
     ("raw_products", "price_outliers"): (
         _prices,
-        "No price moved by more than CHECK_PRICE_FACTOR in two weeks; by a hundredfold, fils are read as dirhams.",
+        "No price changed by more than CHECK_PRICE_FACTOR within two weeks. A factor of 100 means that fils are read "
+        "as dirhams.",
     ),
     ("originals", "same_photo"): (
         _same_photo,
-        "No photo is a placeholder on many products, and few products share one, byte for byte.",
+        "No photo is a placeholder on many products, and few products share a photo, byte by byte.",
     ),
     ("ximilar_index", "collection_agrees"): (
         _collection,
-        "Ximilar's collection holds as many records as were written down, and those of the brand that are asked for.",
+        "Ximilar's collection has as many records as the catalogue has sent, and the sampled records of the brand.",
     ),
     ("visual_index", "index_agrees"): (
         _index,
-        "Each stored photo in the index's scope is in the index as it is now, and nothing else; Qdrant agrees if used.",
+        "The index contains every stored photo in its scope in its current version and nothing else; if Qdrant is "
+        "used, it agrees.",
     ),
     **{
         (stage, "coverage"): (
             _coverage(stage),
-            f"CHECK_MIN_COVERAGE of the active products {coverage.HAVE[stage]}; what waits for its turn is left out.",
+            f"At least CHECK_MIN_COVERAGE of the active products {coverage.HAVE[stage]}. Products that wait for their "
+            "first attempt do not count.",
         )
         for stage in quality.COVERED_STAGES
     },
     **{
         (stage, "failures"): (
             _failures(stage),
-            "Nothing has failed for longer than three days, and no more than CHECK_MAX_FAILING_SHARE fails now.",
+            "No product has failed for longer than three days, and at most CHECK_MAX_FAILING_SHARE of the products "
+            "fail now.",
         )
         for stage in _FAILING_STAGES
     },
     **{
         (stage, "due_marks"): (
-            _marks(stage),
-            "What the status columns say is to be done is due for somebody; a red one means written past the triggers.",
+            _due_marks(stage),
+            "All work that the status columns announce is due. The check fails when rows were written past the "
+            "triggers.",
         )
         for stage in quality.MARKED_STAGES
     },
 }
 
-BRAND_CHECKS = [brand_check(name, asset, meaning) for (asset, name), (_, meaning) in _CHECKS.items()]
+BRAND_CHECKS = [brand_check(name, asset, description) for (asset, name), (_, description) in _CHECKS.items()]
 
 
 @dg.multi_asset_check(name="check_brand", specs=BRAND_CHECKS, can_subset=True)
 def brand_checks(
     context: dg.AssetCheckExecutionContext, backends: dg.ResourceParam[BackendsResource]
 ) -> Iterator[dg.AssetCheckResult]:
-    """All that must hold of a brand's data; one step, as each costs more to start than to look."""
+    """Evaluates the checks of a brand's data in one step, because starting a step costs more than evaluating one."""
     brand = brand_of(context)
-    with fail_in_one_sentence(f"the checks of {brand} could not begin"), backends.open() as opened:
+    with fail_in_one_sentence(f"the checks of {brand} could not start"), backends.open() as opened:
         for key in sorted(context.selected_asset_check_keys, key=str):
-            check, _ = _CHECKS[key.asset_key.to_user_string(), key.name]
-            yield result(key, check(opened, brand))
+            evaluate, _ = _CHECKS[key.asset_key.to_user_string(), key.name]
+            yield check_result(key, evaluate(opened, brand))

@@ -1,4 +1,7 @@
-"""Checks of due work: is everything checked in time and evenly, and do indexes serve the queries (spec 5)."""
+"""Checks of due work: products are checked on time and evenly, and indexes serve the queries for due work.
+
+How due work functions is described in `docs/reference/rules.md`.
+"""
 
 import dagster as dg
 
@@ -10,56 +13,64 @@ from unde_catalog.stages.availability import recurring
 from unde_catalog.stores.staging.due_work.query_plans import sequential_scans
 from unde_catalog.stores.staging.due_work.statistics import DueFigures, alarms
 
-_ADVICE = "unde-catalog upkeep does ANALYZE; if it stays, REINDEX due_work and raw_products, then look again"
+_ADVICE = (
+    "Run unde-catalog upkeep, which updates the statistics. If that does not help, REINDEX due_work and raw_products."
+)
 
 
 @dg.asset_check(asset="availability")
 def checked_on_time(backends: dg.ResourceParam[BackendsResource]) -> dg.AssetCheckResult:
-    """Whether each brand's products have their places in the interval and are checked when they are due."""
-    with fail_in_one_sentence("the check could not begin"), backends.open() as opened:
-        found = recurring.due_figures(opened.db, recurring.recurring_intervals(opened.settings))
-    wrong = [sentence for one in found.values() for sentence in alarms(one)]
-    products = sum(one.active for one in found.values())
-    in_time = sum(one.in_time * one.active for one in found.values()) / products if products else 1.0
+    """The products of each brand are spread over the interval and checked when they are due."""
+    with fail_in_one_sentence("the check could not start"), backends.open() as opened:
+        figures = recurring.due_figures(opened.db, recurring.recurring_intervals(opened.settings)).values()
+    problems = [problem for one in figures for problem in alarms(one)]
+    products = sum(one.active for one in figures)
+    on_time = sum(one.in_time * one.active for one in figures) / products if products else 1.0
     return dg.AssetCheckResult(
-        passed=not wrong,
+        passed=not problems,
         severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(wrong) or f"{in_time:.1%} of {products} products are checked in time",
+        description="; ".join(problems) or f"{on_time:.1%} of {products} products are checked on time.",
         metadata={
             "products": products,
-            "never_checked": sum(one.never_checked for one in found.values()),
-            "due": sum(one.due for one in found.values()),
-            "in_hand": sum(one.in_hand for one in found.values()),
-            "checked_last_hour": sum(one.checked_last_hour for one in found.values()),
-            "in_time": round(in_time, 4),
-            "brands": dg.MarkdownMetadataValue(_table(list(found.values()))),
+            "never_checked": sum(one.never_checked for one in figures),
+            "due": sum(one.due for one in figures),
+            "leased": sum(one.in_hand for one in figures),
+            "checked_last_hour": sum(one.checked_last_hour for one in figures),
+            "on_time": round(on_time, 4),
+            "brands": dg.MarkdownMetadataValue(_table(list(figures))),
         },
     )
 
 
 @dg.asset_check(asset="raw_products")
 def index_in_use(backends: dg.ResourceParam[BackendsResource]) -> dg.AssetCheckResult:
-    """Whether the database looks for due work by its indexes, in every stage: never by reading a big table whole."""
-    with fail_in_one_sentence("the check could not begin"), backends.open() as opened:
+    """The queries for due work of every stage use indexes and never read a large table sequentially."""
+    with fail_in_one_sentence("the check could not start"), backends.open() as opened:
         scans = opened.db.run(sequential_scans, DUE_STAGES, tuple(BRANDS))
-    big = [one for one in scans if not one.small]
-    tables = ", ".join(sorted({one.table for one in scans if one.small}))
-    fine = "indexes serve all queries of due work" + (f"; still small enough to be read whole: {tables}" * bool(tables))
+    large = [scan for scan in scans if not scan.small]
+    description = "Indexes serve all queries for due work."
+    if tables := ", ".join(sorted({scan.table for scan in scans if scan.small})):
+        description += f" Tables that are still small enough to be read sequentially: {tables}."
+    if large:
+        others = f" {len(large) - 1} other queries do the same." if len(large) > 1 else ""
+        description = f"{large[0].sentence()}.{others} {_ADVICE}"
     return dg.AssetCheckResult(
-        passed=not big,
+        passed=not large,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{big[0].sentence()}, and {len(big) - 1} more: {_ADVICE}" if big else fine,
-        metadata={"sequential_scans": len(big)},
+        description=description,
+        metadata={"sequential_scans": len(large)},
     )
 
 
-def _table(found: list[DueFigures]) -> str:
-    if not found:
-        return "not configured for any brand"
-    lines = ["| brand | active | never checked | due | in hand | in time | last hour | a minute |", "|---" * 8 + "|"]
+def _table(figures: list[DueFigures]) -> str:
+    if not figures:
+        return "Not configured for any brand."
+    lines = [
+        "| brand | active | never checked | due | leased | on time | last hour | products a minute |", "|---" * 8 + "|",
+    ]  # fmt: skip
     lines += [
         f"| {one.brand} | {one.active} | {one.never_checked} | {one.due} | {one.in_hand} | {one.in_time:.1%} "
-        f"| {one.checked_last_hour} | {one.emptiest} to {one.fullest}, share {one.share:g} |"
-        for one in found
+        f"| {one.checked_last_hour} | {one.emptiest} to {one.fullest}, average {one.share:g} |"
+        for one in figures
     ]
     return "\n".join(lines)

@@ -1,7 +1,7 @@
-"""Whether each stage of a brand goes on: hourly by the job `checks_hourly`, whether or not a stage ran.
+"""Checks that each stage of a brand runs on time; the job `freshness_checks` evaluates them hourly.
 
-It can't go with the stages' own runs, as it is their absence that it tells. Availability, whose partitions are days as
-well, is in `system.py`.
+They are not part of a stage's runs, because they report that runs are missing. Availability, whose partitions are also
+days, is checked in `system.py`.
 """
 
 from collections.abc import Iterator
@@ -9,25 +9,25 @@ from collections.abc import Iterator
 import dagster as dg
 
 from unde_catalog.backends import Backends
-from unde_catalog.defs.checks.results import brand_check, brand_of, result
+from unde_catalog.defs.checks.results import brand_check, brand_of, check_result
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.run_metadata import fail_in_one_sentence
 from unde_catalog.operations.quality import freshness
 from unde_catalog.operations.quality.result import CheckResult
-from unde_catalog.stage_specs import STAGE_SPECS, STAGES
+from unde_catalog.stage_specs import STAGE_SPECS
 from unde_catalog.stages.configured import why_not_configured
 from unde_catalog.stores.staging.due_work import pauses
 from unde_catalog.stores.staging.reports.freshness import stage_times
-
-_STAGES = tuple(stage for stage in STAGES if not STAGE_SPECS[stage].recurs)
 
 FRESHNESS_CHECKS = [
     brand_check(
         "fresh",
         stage,
-        "A run has ended well lately, or somebody is at it; what is paused or not configured stands still on purpose.",
+        "A run of the brand succeeded recently, or one is in progress. A stage that is paused or not configured is "
+        "never late.",
     )
-    for stage in _STAGES
+    for stage, spec in STAGE_SPECS.items()
+    if not spec.recurs
 ]
 
 
@@ -35,14 +35,15 @@ FRESHNESS_CHECKS = [
 def fresh(
     context: dg.AssetCheckExecutionContext, backends: dg.ResourceParam[BackendsResource]
 ) -> Iterator[dg.AssetCheckResult]:
-    """Whether each stage of the brand was through within its rhythm."""
+    """Evaluates the freshness of each stage of the brand in one step."""
     brand = brand_of(context)
-    with fail_in_one_sentence(f"the checks of {brand} could not begin"), backends.open() as opened:
+    with fail_in_one_sentence(f"the checks of {brand} could not start"), backends.open() as opened:
         for key in sorted(context.selected_asset_check_keys, key=str):
-            yield result(key, look(opened, key.asset_key.to_user_string(), brand))
+            yield check_result(key, evaluate(opened, key.asset_key.to_user_string(), brand))
 
 
-def look(backends: Backends, stage: str, brand: str) -> CheckResult:
-    """The answer for a stage of a brand now."""
-    stands_still = backends.db.run(pauses.paused, stage, brand) or why_not_configured(stage, brand, backends.settings)
-    return freshness.fresh(stage, brand, backends.db.run(stage_times, stage, brand), stands_still)
+def evaluate(backends: Backends, stage: str, brand: str) -> CheckResult:
+    """The freshness of a stage of a brand now."""
+    paused = backends.db.run(pauses.paused, stage, brand)
+    inactive_reason = paused or why_not_configured(stage, brand, backends.settings)
+    return freshness.fresh(stage, brand, backends.db.run(stage_times, stage, brand), inactive_reason)

@@ -1,6 +1,7 @@
-"""Checks around publishing: may a brand be published, and does production agree with staging.
+"""Checks of publishing: a brand may be published, and the production database agrees with staging.
 
-The rules are `publish/`'s, and the stage calls them itself before it publishes; here they are shown, a brand at a time.
+The rules are in `stages/production_catalog/`. The stage evaluates them itself before it publishes; these checks show
+them for each brand.
 """
 
 from collections.abc import Iterator
@@ -15,12 +16,12 @@ from unde_catalog.stages.production_catalog import brand_gate, reconcile
 from unde_catalog.stages.production_catalog.brand_rules import RULES
 from unde_catalog.stages.production_catalog.limits import limits_of
 
-# On raw_products, so that they also run where a shut gate fails production_catalog.
+# They belong to raw_products, so that they also run where a rule fails production_catalog.
 _RULES = [brand_check(rule, "raw_products", function.__doc__ or "") for rule, function in RULES.items()]
-_AGREEMENT = brand_check(
+_PUBLISHED = brand_check(
     "published",
     "production_catalog",
-    "As many products of a brand are on sale in production as staging knows to be published.",
+    "Production has as many products of the brand on sale as staging has published.",
 )
 
 
@@ -28,37 +29,38 @@ _AGREEMENT = brand_check(
 def publishable(
     context: dg.AssetCheckExecutionContext, backends: dg.ResourceParam[BackendsResource]
 ) -> Iterator[dg.AssetCheckResult]:
-    """What must hold of a brand as a whole; while one of these fails, production_catalog leaves it as it is."""
+    """Evaluates the rules for a brand as a whole. While one fails, production_catalog publishes nothing of it."""
     brand = brand_of(context)
-    with fail_in_one_sentence(f"the checks of {brand} could not begin"), backends.open() as opened:
+    with fail_in_one_sentence(f"the checks of {brand} could not start"), backends.open() as opened:
         production, why_not = opened.production, why_not_configured("production_catalog", brand, opened.settings)
-        answers = (
+        results = (
             brand_gate.evaluate(brand, opened.db, production, limits_of(brand, opened.settings)) if production else []
         )
-    told = {answer.rule: answer for answer in answers}
+    by_rule = {result.rule: result for result in results}
     for rule in RULES:
-        answer = told.get(rule)
+        result = by_rule.get(rule)
         yield dg.AssetCheckResult(
             asset_key="raw_products",
             check_name=rule,
-            passed=answer is None or answer.holds,
-            description=answer.sentence if answer else why_not,
+            passed=result is None or result.holds,
+            description=result.sentence if result else why_not,
         )
 
 
-@dg.multi_asset_check(name="published", specs=[_AGREEMENT])
+@dg.multi_asset_check(name="published", specs=[_PUBLISHED])
 def published(
     context: dg.AssetCheckExecutionContext, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.AssetCheckResult:
-    """Whether as many products of a brand are on sale in production as staging knows to be published."""
+    """Compares the number of products on sale in production with the number that staging has published."""
     brand = brand_of(context)
-    with fail_in_one_sentence(f"the check of {brand} could not begin"), backends.open() as opened:
+    with fail_in_one_sentence(f"the check of {brand} could not start"), backends.open() as opened:
+        if opened.production is None:
+    with fail_in_one_sentence(f"the check of {brand} could not start"), backends.open() as opened:
         if opened.production is None:
             why_not = why_not_configured("production_catalog", brand, opened.settings)
             return dg.AssetCheckResult(passed=True, description=why_not)
-        answer = reconcile.compare(brand, opened.db, opened.production)
     return dg.AssetCheckResult(
-        passed=answer.holds,
-        description=answer.sentence,
-        metadata={"on_sale": answer.on_sale, "synced": answer.synced, "waiting": answer.waiting},
+        passed=agreement.holds,
+        description=agreement.sentence,
+        metadata={"on_sale": agreement.on_sale, "synced": agreement.synced, "waiting": agreement.waiting},
     )

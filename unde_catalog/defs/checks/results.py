@@ -1,4 +1,7 @@
-"""How a rule's answer becomes the result of an asset check; and the specs of checks that each brand has of its own."""
+"""Turns the result of a rule into the result of an asset check, and defines checks that have a result for each brand.
+
+The rules are in `operations/quality/`.
+"""
 
 import warnings
 
@@ -7,46 +10,46 @@ import dagster as dg
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
 from unde_catalog.operations.quality.result import CheckResult
 
-_MOST_ROWS = 50
+_MAX_ROWS = 50
 
 
 def brand_check(name: str, asset: str, description: str) -> dg.AssetCheckSpec:
-    """A check with an answer for each brand; without partitions the last brand's would stand for all of them."""
+    """A check with a result for each brand; without partitions, the last brand's result would stand for all."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.AssetCheckSpec(name, asset=asset, description=description, partitions_def=BRAND_PARTITIONS)
 
 
 def brand_of(context: dg.AssetCheckExecutionContext) -> str:
-    """The brand that a run of checks is for; a run by hand of checks alone has none unless it is told."""
+    """The brand of a run of checks. `dg.Failure` where a run of checks alone was launched without a brand."""
     if not context.op_execution_context.has_partition_key:
         raise dg.Failure(
-            "which brand? Launch it with the tag dagster/partition set to a brand, for example zara, or materialize "
-            "the asset with its checks",
+            "the run has no brand: launch it with the tag dagster/partition set to a brand, for example zara, or "
+            "materialize the asset with its checks",
             allow_retries=False,
         )
     return context.partition_key
 
 
-def result(key: dg.AssetCheckKey, answer: CheckResult) -> dg.AssetCheckResult:
-    """ERROR is what must wake somebody (notices go out at once), WARN what can wait for the morning."""
-    told: dict[str, dg.RawMetadataValue] = dict(answer.figures)
-    if answer.table:
-        told["table"] = _table(answer)
-    if answer.mend:
-        told["mend"] = dg.MetadataValue.text(answer.mend)
+def check_result(key: dg.AssetCheckKey, result: CheckResult) -> dg.AssetCheckResult:
+    """Severity ERROR sends an alert at once; WARN is part of the daily digest."""
+    metadata: dict[str, dg.RawMetadataValue] = dict(result.figures)
+    if result.table:
+        metadata["table"] = _table(result)
+    if result.repair_sql:
+        metadata["repair"] = dg.MetadataValue.text(result.repair_sql)
     return dg.AssetCheckResult(
         asset_key=key.asset_key,
         check_name=key.name,
-        passed=answer.holds,
-        severity=dg.AssetCheckSeverity.ERROR if answer.urgency == "wake" else dg.AssetCheckSeverity.WARN,
-        description=answer.sentence,
-        metadata=told,
+        passed=result.passed,
+        severity=dg.AssetCheckSeverity.ERROR if result.urgency == "alert" else dg.AssetCheckSeverity.WARN,
+        description=result.message,
+        metadata=metadata,
     )
 
 
-def _table(answer: CheckResult) -> dg.TableMetadataValue:
-    rows = [dg.TableRecord(dict(row)) for row in answer.table[:_MOST_ROWS]]
-    kinds = {int: "int", float: "float"}
-    columns = [dg.TableColumn(name, kinds.get(type(value), "string")) for name, value in answer.table[0].items()]
+def _table(result: CheckResult) -> dg.TableMetadataValue:
+    rows = [dg.TableRecord(dict(row)) for row in result.table[:_MAX_ROWS]]
+    types = {int: "int", float: "float"}
+    columns = [dg.TableColumn(name, types.get(type(value), "string")) for name, value in result.table[0].items()]
     return dg.MetadataValue.table(rows, dg.TableSchema(columns=columns))

@@ -1,27 +1,32 @@
-"""Whether people who sent photos are answered. What the service did is the asset `user_media_days`."""
+"""The check that user media requests are answered. What the service did is in the asset `user_media_days`."""
 
 import dagster as dg
 
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.run_metadata import fail_in_one_sentence
 from unde_catalog.stores.staging.user_media import media_days
+from unde_catalog.text import quantity
 
 
 @dg.asset_check(asset="user_media_days")
 def requests_answered(backends: dg.ResourceParam[BackendsResource]) -> dg.AssetCheckResult:
-    """Whether every request for people's photos of the last day came to an end, and none was put aside."""
-    with fail_in_one_sentence("the check could not begin"), backends.open() as opened:
+    """Every user media request of the last day was answered, and none became a dead letter."""
+    with fail_in_one_sentence("the check could not start"), backends.open() as opened:
         left = opened.db.run(media_days.unanswered)
-    told = []
+    problems = []
     if left.silent:
-        told.append(
-            f"{left.silent} requests were begun over an hour ago and are not answered: does user-media serve run?"
+        problems.append(
+            f"{quantity(left.silent, 'request')} started more than an hour ago without an answer: check that "
+            "unde-catalog user-media serve runs."
         )
     if left.dead:
-        told.append(f"{left.dead} requests of the last day are in photo_upload_dead, the newest because {left.reason}")
+        problems.append(
+            f"{quantity(left.dead, 'request')} of the last day became dead letters (photo_upload_dead). The reason of "
+            f"the newest one: {left.reason}."
+        )
     return dg.AssetCheckResult(
-        passed=not told,
+        passed=not problems,
         severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(told) or "every request is answered",
-        metadata={"silent": left.silent, "put_aside": left.dead},
+        description=" ".join(problems) or "Every request is answered.",
+        metadata={"silent": left.silent, "dead_letters": left.dead},
     )

@@ -1,1 +1,1 @@
-"""What `dagster.yaml` names: storage, run launcher, run coordinator."""
+"""The classes that `dagster.yaml` configures: storage, run launcher, run coordinator."""

@@ -1,6 +1,6 @@
-"""Dagster's default queue of runs, which also sees to it that every run has the tags it is looked for by.
+"""Dagster's default run queue, which also adds the tags that every run should have.
 
-What waits and what goes first is Dagster's own (`concurrency` in dagster.yaml); which tags, is `automation/`'s.
+Order and limits are Dagster's (`concurrency` in dagster.yaml); the tags are decided in `automation/run_tags.py`.
 """
 
 from dagster import DagsterRun
@@ -10,10 +10,10 @@ from unde_catalog.defs.automation.run_tags import missing_tags
 
 
 class CatalogueRunCoordinator(QueuedRunCoordinator):
-    """Tags a run when it is queued: here all of them pass, whoever launched them."""
+    """Tags a run when it is queued; every run passes here, however it was launched."""
 
     def submit_run(self, context: SubmitRunContext) -> DagsterRun:
-        """Add the tags that are missing, and queue the run."""
+        """Add the missing tags, and queue the run."""
         run = context.dagster_run
         if tags := missing_tags(run):
             self._instance.add_run_tags(run.run_id, tags)

@@ -1,6 +1,6 @@
-"""Dagster's own memory (runs, events, ticks) in `DAGSTER_DB_URL`, or in the embedded PostgreSQL where that is unset.
+"""Dagster's own database (runs, events, ticks): `DAGSTER_DB_URL`, or the embedded PostgreSQL where that is not set.
 
-`dagster.yaml` names it, so that one file serves a laptop and a real deployment, and every `dagster` command works.
+`dagster.yaml` names this class, so the same file serves a laptop and a deployment, and every `dagster` command works.
 """
 
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ from unde_catalog.settings.environment import load_settings
 
 
 class CatalogueDagsterStorage(DagsterPostgresStorage):
-    """dagster-postgres, with the address taken from our settings."""
+    """dagster-postgres with the URL from the settings."""
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
-        """No configuration of its own."""
+        """It has no configuration in dagster.yaml."""
         return {}
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Self:
-        """Open the storage; the embedded server runs as long as this process wants it."""
+        """Open the storage; an embedded server runs as long as this process needs it."""
         backends = Backends(load_settings())
         storage = cls(postgres_url=backends.dagster_url(), inst_data=inst_data)
-        storage.backends = backends  # holds the embedded server
+        storage.backends = backends  # keeps the embedded server running
         return storage
 
     backends: Backends

@@ -1,1 +1,1 @@
-"""What must hold of the data and of the house it lives in."""
+"""The rules behind the asset checks: what must hold of the data and of the system."""

@@ -1,12 +1,12 @@
-"""Whether what is on sale has its photos, its collage and its place in the index.
+"""Whether products on sale have their photos, their collage and their place in an index.
 
-Only products whose turn has come are judged: what waits for its first try is no fault (`freshness.py` sees if it waits
-for too long).
+Only products that had their turn are judged. Products that wait for their first attempt are no fault; the check
+`fresh` (`freshness.py`) fails where they wait too long.
 """
 
 from collections.abc import Mapping
 
-from unde_catalog.operations.quality.result import CheckResult, named, share
+from unde_catalog.operations.quality.result import CheckResult, fraction, such_as
 from unde_catalog.settings.checks import CheckFields
 from unde_catalog.stores.staging.reports.quality import CoverageFigures
 
@@ -16,27 +16,28 @@ HAVE: Mapping[str, str] = {
     "ximilar_index": "of the pilot are indexed",
     "visual_index": "in the index's scope can be found by their photos",
 }
-_FEW = 10  # products below which a share says nothing
+_TOO_FEW = 10  # with fewer products a share has no meaning
 
 
 def coverage(stage: str, brand: str, now: CoverageFigures, limits: CheckFields) -> CheckResult:
-    """So many of the active products have what the stage makes; of those that had their turn."""
+    """At least `CHECK_MIN_COVERAGE` of the active products that had their turn have the stage's result."""
     lacking = now.given_up + now.failing + now.forgotten
-    covered = share(now.covered, now.covered + lacking)
-    told = f"{now.covered} of {now.wanted} products {HAVE[stage]}"
+    covered = fraction(now.covered, now.covered + lacking)
+    message = f"{now.covered} of {now.wanted} products {HAVE[stage]}."
     if now.to_come:
-        told += f", {now.to_come} wait for their turn"
+        message += f" {now.to_come} wait for their first attempt."
     figures = {
         "wanted": now.wanted, "covered": now.covered, "to_come": now.to_come, "failing": now.failing,
         "given_up": now.given_up, "share": round(covered, 4),
     }  # fmt: skip
-    if now.covered + lacking < _FEW or covered >= limits.check_min_coverage:
-        return CheckResult(True, told, figures=figures)
-    todo = (
-        f"{now.given_up} are given up and {now.failing} fail{named(now.examples)}: look at the check failures beside "
-        f"this one; when the cause is gone, run {stage} of {brand} with retry_failed"
-    )
+    if now.covered + lacking < _TOO_FEW or covered >= limits.check_min_coverage:
+        return CheckResult(True, message, figures=figures)
+    message += f" Coverage is {covered:.1%}; CHECK_MIN_COVERAGE is {limits.check_min_coverage:.0%}."
     if now.forgotten > now.given_up + now.failing:
-        todo = f"{now.forgotten} are due for nobody{named(now.examples)}: look at the check due_marks beside this one"
-    sentence = f"{told}, {covered:.1%} where CHECK_MIN_COVERAGE is {limits.check_min_coverage:.0%}; {todo}"
-    return CheckResult(False, sentence, figures=figures)
+        message += f" {now.forgotten} should be due and are not{such_as(now.examples)}: see the check due_marks."
+    else:
+        message += (
+            f" {now.given_up} were given up and {now.failing} fail{such_as(now.examples)}: see the check failures. "
+            f"When the cause is fixed, run {stage} of {brand} with retry_failed."
+        )
+    return CheckResult(False, message, figures=figures)

@@ -1,35 +1,38 @@
-"""Whether status columns and due marks agree: what a status says is to be done must be due for somebody.
+"""Whether status columns and due marks agree: work that a status announces must be due.
 
-The triggers of `stores/staging/schema/due_rules.sql` keep them together; where they disagree, somebody bypassed them.
+Triggers keep the two together (`stores/staging/schema/due_rules.sql`). They disagree only where somebody bypassed the
+triggers.
 """
 
-from unde_catalog.operations.quality.result import CheckResult, named
+from unde_catalog.operations.quality.result import CheckResult, such_as
 from unde_catalog.stores.staging.reports.quality import MOST_COUNTED, MarkFigures
 from unde_catalog.text import quantity
 
 
 def due_marks(stage: str, brand: str, now: MarkFigures) -> CheckResult:
-    """Nothing waits for a stage without being due for it, and nothing is due that has left the shop."""
+    """No product waits for a stage without being due for it, and no inactive product is due."""
     figures = {"without_mark": now.without_mark, "due_though_inactive": now.due_though_inactive}
     wrong = []
     if now.without_mark:
         wrong.append(
-            f"{_at_least(now.without_mark)} by status for {stage} and due for nobody{named(now.examples)}: as the "
-            "owner of the tables run the statement in `mend`"
+            f"{_count(now.without_mark)} for {stage} by status but not due{such_as(now.examples)}: run the statement "
+            "in the metadata as the owner of the tables."
         )
     if now.due_though_inactive:
         wrong.append(
-            f"{_at_least(now.due_though_inactive)} for {stage} though inactive: the next run of {stage} clears that"
+            f"{_count(now.due_though_inactive)} for {stage} although inactive: the next run of {stage} clears that."
         )
     if not wrong:
-        return CheckResult(True, f"status and due marks of {stage} agree", figures=figures)
-    why = "somebody wrote past the triggers (session_replication_role, a restore of single tables)"
-    mend = ""
+        return CheckResult(True, f"Status columns and due marks of {stage} agree.", figures=figures)
+    cause = "The triggers were bypassed (session_replication_role, a restore of single tables)."
+    repair_sql = ""
     if now.without_mark:
         ids = ", ".join(map(str, now.example_ids))
-        mend = f"SELECT make_due(id, brand, '{stage}') FROM raw_products WHERE id IN ({ids})"
-    return CheckResult(False, f"{'; '.join(wrong)}. {why}", figures=figures, mend=mend)
+        repair_sql = f"SELECT make_due(id, brand, '{stage}') FROM raw_products WHERE id IN ({ids})"
+    return CheckResult(False, " ".join([*wrong, cause]), figures=figures, repair_sql=repair_sql)
 
 
-def _at_least(number: int) -> str:
-    return f"{quantity(number, 'product')} wait" if number < MOST_COUNTED else f"{MOST_COUNTED} products or more wait"
+def _count(number: int) -> str:
+    if number >= MOST_COUNTED:
+        return f"At least {MOST_COUNTED:,} products wait"
+    return f"{quantity(number, 'product')} {'waits' if number == 1 else 'wait'}"

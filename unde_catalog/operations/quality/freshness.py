@@ -1,6 +1,7 @@
-"""Whether each stage of a brand goes on: it was through within its rhythm, or somebody is at it.
+"""Whether each stage of a brand runs on time: its last success is recent, or a run is in progress.
 
-When stages run is `automation/`'s to say; what is paused, or not configured, stands still on purpose.
+The limits are in `stage_specs.py`, the schedules in `defs/automation/`. A stage that is paused or not configured is
+never late.
 """
 
 from datetime import timedelta
@@ -13,31 +14,33 @@ from unde_catalog.text import duration
 _HOUR = timedelta(hours=1)
 
 
-def fresh(stage: str, brand: str, now: StageTimes, stands_still: str | None) -> CheckResult:
-    """The stage was through lately. `stands_still`: why it may not be, in words."""
+def fresh(stage: str, brand: str, now: StageTimes, inactive_reason: str | None) -> CheckResult:
+    """The stage succeeded recently. `inactive_reason`: why it is not expected to, None where it is."""
     lateness = lateness_of(stage, brand)
-    told = f"no run of {stage} for {brand} has ended well yet"
+    message = f"No run of {stage} for {brand} has succeeded yet."
     if now.succeeded is not None:
-        told = f"{stage} of {brand} was through {duration(now.succeeded)} ago"
-    figures: dict[str, int | float] = {"in_hand": now.in_hand}
+        message = f"{stage} of {brand} succeeded {duration(now.succeeded)} ago."
+    figures: dict[str, int | float] = {"leased": now.in_hand}
     if now.succeeded is not None:
         figures["hours_since_success"] = _hours(now.succeeded)
     if now.waiting is not None:
         figures["oldest_due_hours"] = _hours(now.waiting)
-    if stands_still is not None:
-        return CheckResult(True, f"{told}; {stands_still}", figures=figures)
+    if inactive_reason is not None:
+        return CheckResult(True, f"{message} It is not expected to run: {inactive_reason}.", figures=figures)
     late = late_for(lateness, now)
     if late is None:
-        return CheckResult(True, told, figures=figures)
-    told += f", where {duration(lateness.warn)} is the longest"
+        return CheckResult(True, message, figures=figures)
+    message += f" The limit is {duration(lateness.warn)}."
     if now.waiting is not None:
-        told += f", and something has been due for {duration(now.waiting)}"
-    todo = "look whether its schedule or sensor is switched on (AUTOMATION) and the daemon runs, then run it"
+        message += f" The oldest due product has waited for {duration(now.waiting)}."
     if now.error:
-        todo = f"its last run failed: {now.error}"
-    began = now.succeeded is not None or now.waiting is not None  # else nobody has switched it on yet
-    urgency = "wake" if began and lateness.alert is not None and late > lateness.alert else "look"
-    return CheckResult(False, f"{told}; {todo}", urgency, figures)
+        message += f" The last run failed: {now.error}"
+    else:
+        message += " Check that its schedule or sensor is on (AUTOMATION) and that the daemon runs, then run the stage."
+    # Before the first success, and with nothing due, the stage may never have been switched on.
+    started = now.succeeded is not None or now.waiting is not None
+    urgency = "alert" if started and lateness.alert is not None and late > lateness.alert else "warn"
+    return CheckResult(False, message, urgency, figures)
 
 
 def late_for(lateness: Lateness, now: StageTimes) -> timedelta | None:
@@ -55,7 +58,7 @@ def _without_progress(lateness: Lateness, now: StageTimes) -> timedelta | None:
         return now.waiting if now.succeeded is None else min(now.waiting, now.succeeded)
     if now.succeeded is not None:
         return now.succeeded
-    return timedelta.max if now.products else None  # a brand that never was collected has nothing to be late
+    return timedelta.max if now.products else None  # a brand that was never collected cannot be late
 
 
 def _hours(age: timedelta) -> float:

@@ -1,35 +1,35 @@
-"""What a rule says: whether it holds, in one sentence, and how urgent it is where it does not.
+"""The result of a rule: whether it holds, in words and figures, and how urgent it is where it does not.
 
-Which figures lead to which answer is the rules' own; how it is shown is `checks/`'s.
+Each rule has a module of its own beside this one; `defs/checks/` shows the results.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-Urgency = Literal["look", "wake"]  # look at it by day; or somebody must be told at once
+Urgency = Literal["warn", "alert"]  # part of the daily digest, or an alert at once
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """A rule's answer: figures in one sentence and, where it does not hold, what to do next.
+    """A result. `message` is one or more sentences: the figures and, where the rule does not hold, what to do.
 
-    `figures` are numbers for plots, `table` rows for people (all with the same columns), `mend` a statement to run.
+    `figures` are numbers to plot, `table` rows to read (all with the same columns), `repair_sql` a statement to run.
     """
 
-    holds: bool
-    sentence: str
-    urgency: Urgency = "look"
+    passed: bool
+    message: str
+    urgency: Urgency = "warn"
     figures: Mapping[str, int | float] = field(default_factory=dict)
     table: Sequence[Mapping[str, str | int | float]] = ()
-    mend: str = ""
+    repair_sql: str = ""
 
 
-def share(part: int, whole: int) -> float:
-    """A part of a whole, 1 where there is none."""
+def fraction(part: int, whole: int) -> float:
+    """The part of a whole, 1 where the whole is 0."""
     return part / whole if whole else 1.0
 
 
-def named(examples: Sequence[str]) -> str:
+def such_as(examples: Sequence[str]) -> str:
     """` (for example 1, 2)`, or nothing."""
     return f" (for example {', '.join(examples)})" if examples else ""

@@ -1,36 +1,35 @@
-"""The same photo on different products: a placeholder of the shop's, or one product listed twice.
+"""The same photo on several products: a placeholder of the brand, or one product listed twice.
 
-Search can't tell such products apart, and try-on shows another garment than was asked for.
+Search cannot tell such products apart, and virtual try-on shows the wrong garment.
 """
 
 from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.settings.checks import CheckFields
 from unde_catalog.stores.staging.photos.duplicates import SamePhotos
 
-_PLACEHOLDER = 10  # products with one photo: no garment is listed so often
-_FEW = 10
+_PLACEHOLDER = 10  # products with one photo; no garment is listed this often
+_TOLERATED = 10
 
 
 def same_photo(brand: str, now: SamePhotos, limits: CheckFields) -> CheckResult:
-    """No photo is on many products, and few products share one with another."""
-    told = f"{now.sharing} of the {now.products} newest products share a photo with another"
+    """No photo is on many products, and at most `CHECK_MAX_SAME_PHOTO_SHARE` of the products share a photo."""
+    message = f"{now.sharing} of the {now.products} newest products share a photo with another product."
     figures = {"products": now.products, "sharing": now.sharing, "photos": now.photos}
     table = [
-        {"photo": one.key, "products": one.products, "for example": ", ".join(one.examples)} for one in now.most_shared
+        {"photo": one.key, "products": one.products, "examples": ", ".join(one.examples)} for one in now.most_shared
     ]
     most = now.most_shared[0] if now.most_shared else None
     if most is not None and most.products >= _PLACEHOLDER:
-        todo = (
-            f"{most.key} is on {most.products} of them ({', '.join(most.examples)}): look at it; if it is a "
-            "placeholder, ask for these products' photos again when the shop has them (run originals with force and "
-            "product_ids)"
+        message += (
+            f" {most.key} is on {most.products} of them ({', '.join(most.examples)}). If it is a placeholder, download "
+            "the photos of these products again when the brand has them: run originals with force and product_ids."
         )
-        return CheckResult(False, f"{told}; {todo}", figures=figures, table=table)
-    if most is not None and now.sharing > max(_FEW, limits.check_max_same_photo_share * now.products):
-        todo = (
-            f"the limit CHECK_MAX_SAME_PHOTO_SHARE is {limits.check_max_same_photo_share:.0%}: compare "
-            f"{' and '.join(most.examples[:2])} in the shop; if both are one garment, raise the limit, else the source "
-            "mixes up photos and its raw_data shows how"
+        return CheckResult(False, message, figures=figures, table=table)
+    if most is not None and now.sharing > max(_TOLERATED, limits.check_max_same_photo_share * now.products):
+        message += (
+            f" CHECK_MAX_SAME_PHOTO_SHARE is {limits.check_max_same_photo_share:.0%}. Compare "
+            f"{' and '.join(most.examples[:2])} on the brand's site. If both are the same garment, raise the limit; "
+            "otherwise the source mixes up photos, which raw_data shows."
         )
-        return CheckResult(False, f"{told}; {todo}", figures=figures, table=table)
-    return CheckResult(True, told, figures=figures, table=table)
+        return CheckResult(False, message, figures=figures, table=table)
+    return CheckResult(True, message, figures=figures, table=table)

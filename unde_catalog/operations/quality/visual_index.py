@@ -1,4 +1,4 @@
-"""Whether the visual index holds just the photos that the catalogue has, and can be searched."""
+"""Whether the visual index contains exactly the photos that the catalogue has, and can be searched."""
 
 from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.stages.visual_index.vector_store import NO_PGVECTOR
@@ -7,32 +7,33 @@ from unde_catalog.text import quantity
 
 
 def index_agrees(brand: str, now: EmbeddedCounts, mirrored: int | None) -> CheckResult:
-    """Photos and embeddings agree. `mirrored`: how many Qdrant holds of the brand, None where it is not used."""
+    """Photos and embeddings agree. `mirrored`: the brand's vectors in Qdrant, None where Qdrant is not used."""
     figures = {
         "photos": now.photos, "embedded": now.embedded, "left_over": now.left_over, "waiting": now.waiting,
         **({} if mirrored is None else {"qdrant": mirrored}),
     }  # fmt: skip
     if now.serving is None and not now.photos:
-        return CheckResult(True, f"nothing of {brand} is in the index's scope yet", figures=figures)
-    told = f"{now.embedded} of {now.photos} photos of {brand} are in the index, by {now.serving}"
+        return CheckResult(True, f"No product of {brand} is in the index's scope yet.", figures=figures)
+    message = f"{now.embedded} of {now.photos} photos of {brand} are in the index, embedded by {now.serving}."
     if now.waiting:
-        told += f", {quantity(now.waiting, 'product')} {'waits or fails' if now.waiting == 1 else 'wait or fail'}"
+        verb = "waits or fails" if now.waiting == 1 else "wait or fail"
+        message += f" {quantity(now.waiting, 'product')} {verb}."
     if now.building is not None:
-        told += f"; {now.building} is being built beside it"
+        message += f" The index of {now.building} is being built."
     if mirrored is None and not now.searchable:
-        return CheckResult(False, f"{told}: {NO_PGVECTOR}", figures=figures)
+        return CheckResult(False, f"{message} Search is unavailable: {NO_PGVECTOR}.", figures=figures)
     if now.left_over or now.embedded < now.photos and now.building is None:
         if now.left_over:
-            told += f", and {now.left_over} that the catalogue has no more"
-        todo = "somebody wrote past the triggers (a restore of single tables)"
-        return CheckResult(False, f"{told}: {todo}; run visual_index of {brand} with force", figures=figures)
-    # While products are at work, the two are read at two moments.
+            message += f" Embeddings of photos that the catalogue no longer has: {now.left_over}."
+        message += f" The triggers were bypassed (a restore of single tables). Run visual_index of {brand} with force."
+        return CheckResult(False, message, figures=figures)
+    # While products are being processed, the two counts belong to different moments.
     if mirrored is not None and mirrored != now.mirrored and not now.waiting:
-        todo = f"Qdrant holds {mirrored} where it is to hold {now.mirrored}: run unde-catalog vectors rebuild"
-        return CheckResult(False, f"{told}; {todo}", figures=figures)
-    return CheckResult(True, told, figures=figures)
+        message += f" Qdrant has {mirrored} vectors instead of {now.mirrored}: run unde-catalog vectors rebuild."
+        return CheckResult(False, message, figures=figures)
+    return CheckResult(True, message, figures=figures)
 
 
-def not_counted(brand: str, why: str) -> CheckResult:
-    """Qdrant could not be asked."""
-    return CheckResult(False, f"the index of {brand} can't be counted: {why}")
+def not_counted(brand: str, reason: str) -> CheckResult:
+    """Qdrant could not be reached."""
+    return CheckResult(False, f"The index of {brand} could not be counted: {reason}")

@@ -1,1 +1,1 @@
-"""What operators do now and then: verify objects against rows, back up, restore."""
+"""Maintenance of databases and objects: backup, restore, verify, pauses, retention, table maintenance."""

@@ -1,6 +1,6 @@
-"""Backups of the staging database, and of the objects beside it: a folder that is there whole or not at all.
+"""Backups of the staging database and of the objects: each is a folder that is complete or does not exist.
 
-Not in it: the production database, which is published anew from staging, and Dagster's own, its memory of runs.
+They do not include the production database, which is published again from staging, and Dagster's own database.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from unde_catalog.operations.upkeep.backup_folder import DUMP, MANIFEST, OBJECTS, backup_name
 from unde_catalog.stores.db import dumps, postgres_tools
 from unde_catalog.stores.db.postgres_tools import Direct, ToolFailed, direct
 from unde_catalog.stores.embedded.locks import FileLock
@@ -23,15 +24,14 @@ from unde_catalog.stores.objects.directory import directory_store
 from unde_catalog.stores.objects.objects import ObjectStore
 from unde_catalog.text import first_line
 
-DUMP, MANIFEST, OBJECTS = "staging.dump", "manifest.json", "objects"
 _UNFINISHED, _LOCK = ".unfinished-", ".lock"
 _LOCK_WAIT = "30s"
 
-Tell = Callable[[CopyReport], None]
+Progress = Callable[[CopyReport], None]
 
 
 class BackupManifest(BaseModel):
-    """What a backup holds. `rows` by table; `objects` and `object_bytes` are None where only rows were saved."""
+    """What a backup contains. `rows` by table; `objects` and `object_bytes` are None where only rows were saved."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,26 +48,26 @@ class BackupManifest(BaseModel):
     object_bytes: int | None = None
 
 
-def backup(url: str, folder: Path, store: ObjectStore | None = None, tell: Tell = lambda report: None) -> Path:
-    """Save the database at `url` and, with a `store`, its objects below `folder`; the new backup's own folder.
+def backup(url: str, folder: Path, store: ObjectStore | None = None, progress: Progress = lambda report: None) -> Path:
+    """Save the database at `url` and, with a `store`, its objects below `folder`. Returns the folder of the backup.
 
-    Rows come first, so that an object that changes meanwhile is newer than its row, which `verify` mends. Objects
-    are shared by all backups of the folder and copied where they are new or changed; none is ever deleted there.
+    Rows come first: an object that changes meanwhile is newer than its row, which `verify` repairs. All backups of the
+    folder share the objects. New and changed objects are copied, and none is ever deleted there.
     """
     folder = folder.expanduser().absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with _locked(folder):
         for leftover in folder.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(leftover)
         made_at = datetime.now(UTC).replace(microsecond=0)
-        target = folder / made_at.strftime("%Y%m%dT%H%M%SZ")
+        target = folder / backup_name(made_at)
         if target.exists():
-            raise ValueError(f"{target} is there already: two backups in one second; try again")
+            raise ValueError(f"{target} exists already: two backups in one second; try again")
         unfinished = folder / f"{_UNFINISHED}{target.name}"
         unfinished.mkdir(mode=0o700)
-        known = _dump(url, unfinished / DUMP)
-        count, size = _copy_objects(store, folder / OBJECTS, tell) if store else (None, None)
-        manifest = BackupManifest(made_at=made_at, **known, objects=count, object_bytes=size)
+        facts = _dump(url, unfinished / DUMP)
+        count, size = _copy_objects(store, folder / OBJECTS, progress) if store else (None, None)
+        manifest = BackupManifest(made_at=made_at, **facts, objects=count, object_bytes=size)
         _write(unfinished / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
         _sync(unfinished)
         unfinished.rename(target)
@@ -76,40 +76,40 @@ def backup(url: str, folder: Path, store: ObjectStore | None = None, tell: Tell 
 
 
 def read_manifest(backup: Path) -> BackupManifest:
-    """What the backup in that folder says of itself; ValueError where it is none, or none of ours."""
+    """The manifest of the backup in that folder; ValueError where it is no backup of this program."""
     try:
         return BackupManifest.model_validate_json((backup / MANIFEST).read_bytes())
     except FileNotFoundError:
-        raise ValueError(f"{backup} is no backup: it has no {MANIFEST}") from None
+        raise ValueError(f"{backup} is not a backup: it has no {MANIFEST}") from None
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
-        raise ValueError(f"{backup / MANIFEST} can't be read: {where or 'it is no JSON'}") from None
+        raise ValueError(f"{backup / MANIFEST} cannot be read: {where or 'it is not JSON'}") from None
 
 
 def check_dump(backup: Path, manifest: BackupManifest) -> None:
-    """ValueError unless the dump is, byte for byte, what was written."""
+    """ValueError unless the dump has the SHA-256 of the manifest."""
     try:
-        is_it = _sha256(backup / DUMP)
+        sha256 = _sha256(backup / DUMP)
     except FileNotFoundError:
         raise ValueError(f"{backup / DUMP} is missing") from None
-    if is_it != manifest.dump_sha256:
-        raise ValueError(f"{backup / DUMP} is damaged: its SHA-256 is {is_it}, not {manifest.dump_sha256}")
+    if sha256 != manifest.dump_sha256:
+        raise ValueError(f"{backup / DUMP} is damaged: its SHA-256 is {sha256}, not {manifest.dump_sha256}")
 
 
-def copy_back(backup: Path, store: ObjectStore, tell: Tell = lambda report: None) -> CopyReport:
-    """Copy the objects that lie beside a backup to a store, each compared byte for byte."""
+def copy_back(backup: Path, store: ObjectStore, progress: Progress = lambda report: None) -> CopyReport:
+    """Copy the objects of a backup to a store and compare each of them byte by byte."""
     folder = backup.parent / OBJECTS
     if not folder.is_dir():
         raise ValueError(f"there are no objects in {folder}: the backup was made without --objects")
-    return copy_objects(directory_store(folder), store, tell=tell)
+    return copy_objects(directory_store(folder), store, tell=progress)
 
 
 def _dump(url: str, dump: Path) -> dict[str, Any]:
-    """Write the dump; the manifest's facts of the same moment."""
+    """Write the dump. Returns the facts for the manifest, read in the same snapshot."""
     with direct(url, label="staging") as database:
         try:
             moment = dumps.snapshot(database.connection)
-            known = {
+            facts = {
                 "database": database.name,
                 "role": database.role,
                 "postgres": database.major,
@@ -120,7 +120,7 @@ def _dump(url: str, dump: Path) -> dict[str, Any]:
         except psycopg.errors.InsufficientPrivilege as error:
             raise ToolFailed(_may_not(database, first_line(error))) from error
         _run_pg_dump(database, moment, dump)
-    return {**known, "dump_sha256": _sha256(dump), "dump_bytes": dump.stat().st_size}
+    return {**facts, "dump_sha256": _sha256(dump), "dump_bytes": dump.stat().st_size}
 
 
 def _run_pg_dump(database: Direct, moment: str, dump: Path) -> None:
@@ -137,21 +137,21 @@ def _run_pg_dump(database: Direct, moment: str, dump: Path) -> None:
         raise
 
 
-def _may_not(database: Direct, said: str) -> str:
+def _may_not(database: Direct, message: str) -> str:
     return (
-        f"{said}: {database.role} may not read all of it; set BACKUP_DB_URL to connect as the owner of the tables, "
-        "which is who migrates"
+        f"{message}: {database.role} may not read everything; set BACKUP_DB_URL to connect as the owner of the tables, "
+        "the role that migrates"
     )
 
 
-def _copy_objects(store: ObjectStore, folder: Path, tell: Tell) -> tuple[int, int]:
+def _copy_objects(store: ObjectStore, folder: Path, progress: Progress) -> tuple[int, int]:
     if store.where == str(folder):
-        raise ValueError(f"the objects lie in {folder} themselves: name another folder for backups")
+        raise ValueError(f"the object store itself is in {folder}: choose another folder for backups")
     target = directory_store(folder)
-    report = copy_objects(store, target, content=False, tell=tell)
+    report = copy_objects(store, target, content=False, tell=progress)
     if not report.complete:
         raise ValueError(
-            f"{report.failed} objects could not be copied, so there is no backup: {'; '.join(report.failures[:3])}"
+            f"{report.failed} objects could not be copied, so no backup was made: {'; '.join(report.failures[:3])}"
         )
     sizes = (info.size for info in target.list(""))
     count = total = 0
@@ -161,7 +161,7 @@ def _copy_objects(store: ObjectStore, folder: Path, tell: Tell) -> tuple[int, in
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     with FileLock(folder / _LOCK) as lock:
         if not lock.take():
             raise ValueError(f"another backup to {folder} is running: wait for it")

@@ -1,6 +1,6 @@
-"""Holding up brands and stages by an operator's word: what is named is checked, and what follows is told.
+"""Pauses and resumes brands and stages for an operator: validates the names and describes the effect.
 
-How a pause is kept is in `stores/staging/due_work/pauses.py`.
+Pauses are stored by `stores/staging/due_work/pauses.py`.
 """
 
 from unde_catalog.brands import brand_for
@@ -8,25 +8,29 @@ from unde_catalog.stage_specs import STAGES
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import pauses
 from unde_catalog.stores.staging.due_work.pauses import ALL
+from unde_catalog.text import quantity
 
 
 def pause(db: Database, brand: str | None, stage: str | None, why: str) -> str:
-    """Hold up a stage of a brand, None for all of them; what that means. ValueError for a name that is none."""
-    named = _named(brand, stage)
-    db.run(pauses.pause, *named, why.strip())
-    return f"{_told(*named)} is paused: no run is asked for, and one that is at it begins nothing more."
+    """Pause a stage of a brand, None for all. Returns a sentence about the effect; ValueError for an unknown name."""
+    target = _target(brand, stage)
+    db.run(pauses.pause, *target, why.strip())
+    return f"Paused {_describe(*target)}: no run is requested, and a run in progress starts no more products."
 
 
 def resume(db: Database, brand: str | None, stage: str | None) -> str:
-    """End the pauses of what is named, and of a part of it; what still holds. ValueError for a name that is none."""
-    named = _named(brand, stage)
-    ended = db.run(pauses.resume, *named)
-    left = [f"{_told(one.brand, one.stage)} is {one.sentence()}" for one in db.run(pauses.all_pauses)]
-    what = f"{ended} {'pause' if ended == 1 else 'pauses'} ended" if ended else "nothing of that was paused"
-    return f"{what}; {'; '.join(['still: ' + left[0], *left[1:]])}" if left else f"{what}."
+    """End all pauses within a brand and a stage, None for all. Returns what was ended and which pauses remain.
+
+    ValueError for an unknown name.
+    """
+    target = _target(brand, stage)
+    ended = db.run(pauses.resume, *target)
+    result = f"{quantity(ended, 'pause')} ended." if ended else f"There was no pause of {_describe(*target)}."
+    remaining = [f"{_describe(one.brand, one.stage)} is {one.sentence()}" for one in db.run(pauses.all_pauses)]
+    return " ".join([result, *(f"Still in effect: {pause}." for pause in remaining)])
 
 
-def _named(brand: str | None, stage: str | None) -> tuple[str, str]:
+def _target(brand: str | None, stage: str | None) -> tuple[str, str]:
     if brand is not None:
         brand_for(brand)
     if stage is not None and stage not in STAGES:
@@ -34,6 +38,6 @@ def _named(brand: str | None, stage: str | None) -> tuple[str, str]:
     return brand or ALL, stage or ALL
 
 
-def _told(brand: str, stage: str) -> str:
+def _describe(brand: str, stage: str) -> str:
     what = "every stage" if stage == ALL else stage
     return f"{what} of {'every brand' if brand == ALL else brand}"

@@ -1,4 +1,7 @@
-"""Putting a backup back: all of it in one transaction, so that until its end the database is as it was."""
+"""Restores a backup in one transaction: until it commits, the database stays as it was.
+
+The backup's folder is described in `backup_folder.py`; objects are copied by `backup.copy_back`.
+"""
 
 import contextlib
 import re
@@ -8,97 +11,97 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from unde_catalog.operations.upkeep.backup import DUMP, BackupManifest, check_dump, read_manifest
+from unde_catalog.operations.upkeep.backup import BackupManifest, check_dump, read_manifest
+from unde_catalog.operations.upkeep.backup_folder import DUMP
 from unde_catalog.stores.db import dumps
 from unde_catalog.stores.db.postgres_tools import Direct, ToolFailed, direct, run, running
 from unde_catalog.stores.staging.migrate import STAGING
 
-_DEFAULT_RIGHTS = re.compile(r'^(ALTER DEFAULT PRIVILEGES FOR ROLE) (?:"(?:[^"]|"")*"|\S+) (.*;)$', re.MULTILINE)
+_DEFAULT_PRIVILEGES = re.compile(r'^(ALTER DEFAULT PRIVILEGES FOR ROLE) (?:"(?:[^"]|"")*"|\S+) (.*;)$', re.MULTILINE)
 
 
 def restore(url: str, backup: Path, *, replace: bool = False) -> BackupManifest:
-    """Put the database's dump back and migrate it to the newest; what its manifest says.
+    """Restore the dump and migrate the database to the newest version. Returns the manifest.
 
-    ValueError, before anything is touched, for a damaged dump, one that is newer than this program, a database
-    that holds something (unless `replace`) or lacks an extension, or workers that have products in hand.
-    `ToolFailed` and `DatabaseUnavailable` leave the database as it was. Leases in the dump are void. Objects are not
-    touched.
+    ValueError, before anything changes, for a damaged dump, a dump newer than this program, a database that is not
+    empty (unless `replace`) or lacks an extension, or workers that hold leases. `ToolFailed` and `DatabaseUnavailable`
+    leave the database as it was. Leases in the dump are void. Objects do not change.
     """
     manifest = read_manifest(backup)
     known = STAGING.revisions()
     if manifest.migration is not None and manifest.migration not in known:
         raise ValueError(
-            f"{backup} was made at migration {manifest.migration}, this program knows none later than {known[-1]}: "
-            "install the newer program"
+            f"{backup} was made at migration {manifest.migration}; this program knows none later than {known[-1]}: "
+            "install the newer version"
         )
     check_dump(backup, manifest)
     with direct(url, label="staging") as database:
-        _must_fit(database, manifest, replace)
-        _pour(database, backup / DUMP, manifest)
+        _check_target(database, manifest, replace)
+        _restore(database, backup / DUMP, manifest)
     STAGING.upgrade(url)
     return manifest
 
 
-def _must_fit(database: Direct, manifest: BackupManifest, replace: bool) -> None:
+def _check_target(database: Direct, manifest: BackupManifest, replace: bool) -> None:
     if database.major < manifest.postgres:
         raise ValueError(
             f"the backup is of PostgreSQL {manifest.postgres}, and {database.name} is {database.major}: "
-            "a dump goes to the same version or a newer one"
+            "a dump needs the same version or a newer one"
         )
     filled = dumps.filled(database.connection)
     if filled and not replace:
         listed = ", ".join(f"{count:,} {name.removeprefix('public.')}" for name, count in filled.items())
-        raise ValueError(f"{database.name} is not empty, it holds {listed}: --replace puts the backup in its place")
+        raise ValueError(f"{database.name} is not empty, it contains {listed}: --replace replaces all of it")
 
 
-def _pour(database: Direct, dump: Path, manifest: BackupManifest) -> None:
-    """Everything in one transaction, which psql commits only when the last line has come."""
+def _restore(database: Direct, dump: Path, manifest: BackupManifest) -> None:
+    """Run everything in one transaction, which psql commits only after the last line."""
     connection = database.connection
     new_roles = dumps.missing_roles(connection, manifest.roles)
     contents = run(database.plain_command("pg_restore", "--list", str(dump)), database.environment())
     extensions = [line.split()[-1] for line in contents.splitlines() if " EXTENSION - " in line]
     if missing := dumps.missing_extensions(connection, extensions):
         raise ValueError(
-            f"{database.name} lacks the extension {missing[0]}, which this role can't create: let a superuser run "
+            f"{database.name} lacks the extension {missing[0]}, which this role cannot create: have a superuser run "
             f"CREATE EXTENSION {missing[0]} in it, and restore again"
         )
-    rights = [line for line in contents.splitlines() if " DEFAULT ACL " in line]
-    most = [line for line in contents.splitlines() if " DEFAULT ACL " not in line]
+    privileges = [line for line in contents.splitlines() if " DEFAULT ACL " in line]
+    others = [line for line in contents.splitlines() if " DEFAULT ACL " not in line]
     before = dumps.before_restore(new_roles)
     after = dumps.after_restore(dumps.search_path(connection), manifest.rows)
-    with _list_file(rights) as chosen:
-        script = _script_command(database, dump, chosen)
-        default_rights = _DEFAULT_RIGHTS.findall(run(script, database.environment())) if rights else []
-    # They are of the role that makes tables, which is the one that restores now.
-    own_rights = "".join(f"{alter} CURRENT_USER {what}\n" for alter, what in default_rights)
+    with _list_file(privileges) as selection:
+        script = _script_command(database, dump, selection)
+        defaults = _DEFAULT_PRIVILEGES.findall(run(script, database.environment())) if privileges else []
+    # Default privileges belong to the role that creates tables, which is now the restoring role.
+    default_privileges = "".join(f"{alter} CURRENT_USER {what}\n" for alter, what in defaults)
     psql = database.command("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1")
     with (
-        _list_file(most) as chosen,
-        running(psql, database.environment(), stdin=subprocess.PIPE) as taking,
-        running(_script_command(database, dump, chosen), database.environment(), stdout=subprocess.PIPE) as giving,
+        _list_file(others) as selection,
+        running(psql, database.environment(), stdin=subprocess.PIPE) as restoring,
+        running(_script_command(database, dump, selection), database.environment(), stdout=subprocess.PIPE) as reading,
     ):
-        stream, script_stream = taking.process.stdin, giving.process.stdout
+        stream, script_stream = restoring.process.stdin, reading.process.stdout
         assert stream is not None and script_stream is not None  # they are pipes
-        with contextlib.suppress(BrokenPipeError):  # psql says why
+        with contextlib.suppress(BrokenPipeError):  # psql reports the cause below
             stream.write(before.encode())
             shutil.copyfileobj(script_stream, stream)
-            giving.must_succeed()
-            stream.write((own_rights + after).encode())
+            reading.must_succeed()
+            stream.write((default_privileges + after).encode())
             stream.close()
         try:
-            taking.must_succeed()
+            restoring.must_succeed()
         except ToolFailed as error:
-            raise ToolFailed(f"{database.name} is as it was: {error}") from error
+            raise ToolFailed(f"{database.name} is unchanged: {error}") from error
 
 
-def _script_command(database: Direct, dump: Path, chosen: Path) -> list[str]:
-    options = ("--no-owner", "--no-comments", f"--use-list={chosen}", "--file=-")
+def _script_command(database: Direct, dump: Path, selection: Path) -> list[str]:
+    options = ("--no-owner", "--no-comments", f"--use-list={selection}", "--file=-")
     return database.plain_command("pg_restore", *options, str(dump))
 
 
 @contextlib.contextmanager
 def _list_file(lines: list[str]) -> Iterator[Path]:
-    """What of the dump's contents to restore, as pg_restore reads it."""
+    """A file with the entries of the dump to restore, in pg_restore's format."""
     with tempfile.NamedTemporaryFile("w", suffix=".list") as file:
         file.write("\n".join(lines) + "\n")
         file.flush()

@@ -1,7 +1,7 @@
-"""Are all objects there that the tables name, are they right, and does every object have a row? And mending that.
+"""Compares the stored objects with their rows in both directions, and repairs the differences.
 
-The comparing is `stores/staging/photos/object_checks.py`'s, what mending does to rows is
-`stores/staging/photos/repair.py`'s. Memory stays flat however many objects there are.
+The SQL of comparing is in `stores/staging/photos/object_checks.py`, that of repairing in
+`stores/staging/photos/repair.py`. Memory use does not grow with the number of objects.
 """
 
 import hashlib
@@ -15,50 +15,50 @@ from unde_catalog.stores.objects.objects import ObjectInfo, ObjectMissing, Objec
 from unde_catalog.stores.staging.photos import object_checks, repair
 from unde_catalog.stores.staging.photos.object_checks import KINDS, Kind, ListedObject, ObjectFinding
 
-FOLDERS = ("originals", "collages")  # nothing else in a bucket is looked at: manifests, other people's
-_PAGE = 5_000  # objects listed between two looks at the lease, without and ...
-_PAGE_READ = 500  # ... with reading each of them
-_AT_ONCE = 8  # whole objects in memory
-_GROUP = 100  # findings mended in one transaction
+FOLDERS = ("originals", "collages")  # other objects in the bucket are ignored: manifests, objects of other programs
+_PAGE = 5_000  # objects listed between two renewals of the lease ...
+_PAGE_READ = 500  # ... and read
+_CONCURRENCY = 8  # whole objects in memory
+_GROUP = 100  # findings repaired in one transaction
 _EXAMPLES = 5
-_SKIPPED_NAMED = 20
+_MAX_SKIPPED = 20
 
-Tell = Callable[[str, int], None]
+Progress = Callable[[str, int], None]
 
 
 @dataclass(slots=True)
 class VerifyReport:
-    """What a comparison found, as counts by kind and stage, with the first examples; and what was mended of it.
+    """What a comparison found, as counts by kind and stage with the first examples, and what was repaired.
 
-    `mended` counts findings by kind; `skipped` names some of the products that a worker had in hand.
+    `repaired` counts findings by kind; `skipped` names some of the products that a worker had leased.
     """
 
     objects: int = 0
     hashed: bool = False
     found: dict[tuple[Kind, str], int] = field(default_factory=dict)
     examples: dict[tuple[Kind, str], list[str]] = field(default_factory=dict)
-    mended: dict[Kind, int] = field(default_factory=dict)
+    repaired: dict[Kind, int] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
 
     @property
     def wrong(self) -> int:
-        """All findings but products that were being worked on."""
+        """All findings, without products that were being processed."""
         return sum(count for (kind, _), count in self.found.items() if kind != "busy")
 
     @property
     def left(self) -> int:
-        """Findings that are not mended."""
-        return self.wrong - sum(self.mended.values())
+        """Findings that were not repaired."""
+        return self.wrong - sum(self.repaired.values())
 
     def as_dict(self) -> dict[str, object]:
         """Plain values for JSON."""
-        listed = [
+        findings = [
             {"kind": kind, "stage": stage, "count": count, "examples": self.examples.get((kind, stage), [])}
             for (kind, stage), count in self.found.items()
         ]
         return {
-            "objects": self.objects, "hashed": self.hashed, "wrong": self.wrong, "found": listed,
-            "mended": self.mended, "skipped": self.skipped,
+            "objects": self.objects, "hashed": self.hashed, "wrong": self.wrong, "found": findings,
+            "mended": self.repaired, "skipped": self.skipped,
         }  # fmt: skip
 
 
@@ -68,74 +68,74 @@ def verify(
     brand: str | None = None,
     *,
     hashes: bool = False,
-    mend: bool = False,
-    tell: Tell = lambda doing, objects: None,
+    repairs: bool = False,
+    progress: Progress = lambda activity, count: None,
 ) -> VerifyReport:
-    """Compare the objects of a brand, or of all, with their rows; with `hashes`, every object is read.
+    """Compare the objects of a brand, or of all, with their rows; with `hashes`, read every object.
 
-    With `mend`, what is missing or wrong is due again and orphans are deleted. `StorageUnavailable` and
-    `DatabaseUnavailable` as everywhere; what was mended until then stays so.
+    With `repairs`, what is missing or wrong becomes due again and orphans are deleted. `StorageUnavailable` and
+    `DatabaseUnavailable` end the comparison; earlier repairs persist.
     """
     check = db.run(object_checks.begin)
     try:
-        _list(db, store, check, brand, hashes, tell)
-        tell("comparing", 0)
+        _list(db, store, check, brand, hashes, progress)
+        progress("comparing", 0)
         db.run(object_checks.compare, check, brand)
         report = VerifyReport(
             db.run(object_checks.objects, check), hashes, _sorted(db.run(object_checks.counts, check))
         )
         for kind, stage in report.found:
-            some = db.run(object_checks.findings, check, kind, 0, _EXAMPLES, stage)
-            report.examples[kind, stage] = [one.key or one.product or "" for one in some]
-        if mend:
-            _mend(db, store, check, report, tell)
+            examples = db.run(object_checks.findings, check, kind, 0, _EXAMPLES, stage)
+            report.examples[kind, stage] = [one.key or one.product or "" for one in examples]
+        if repairs:
+            _repair(db, store, check, report, progress)
         return report
     finally:
         db.run(object_checks.end, check)
 
 
 def _sorted(counts: dict[tuple[Kind, str], int]) -> dict[tuple[Kind, str], int]:
-    return dict(sorted(counts.items(), key=lambda one: (KINDS.index(one[0][0]), one[0][1] != FOLDERS[0])))
+    return dict(sorted(counts.items(), key=lambda item: (KINDS.index(item[0][0]), item[0][1] != FOLDERS[0])))
 
 
-def _list(db: Database, store: ObjectStore, check: int, brand: str | None, hashes: bool, tell: Tell) -> None:
+def _list(db: Database, store: ObjectStore, check: int, brand: str | None, hashes: bool, progress: Progress) -> None:
     listed = 0
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
+    with ThreadPoolExecutor(_CONCURRENCY) as threads:
         for folder in FOLDERS:
-            found = store.list(f"{folder}/{brand}" if brand else folder)
-            for page in _pages(found, _PAGE_READ if hashes else _PAGE):
+            infos = store.list(f"{folder}/{brand}" if brand else folder)
+            for page in _pages(infos, _PAGE_READ if hashes else _PAGE):
                 if hashes:
-                    seen = [one for one in threads.map(lambda info: _read(store, info), page) if one is not None]
+                    objects = [one for one in threads.map(lambda info: _read(store, info), page) if one is not None]
                 else:
-                    seen = [ListedObject(info.key, info.size, info.modified) for info in page]
-                db.run(object_checks.add, check, seen)
+                    objects = [ListedObject(info.key, info.size, info.modified) for info in page]
+                db.run(object_checks.add, check, objects)
                 listed += len(page)
-                tell("reading" if hashes else "listing", listed)
+                progress("reading" if hashes else "listing", listed)
 
 
-def _pages(found: Iterator[ObjectInfo], size: int) -> Iterator[list[ObjectInfo]]:
-    while page := list(islice(found, size)):
+def _pages(infos: Iterator[ObjectInfo], size: int) -> Iterator[list[ObjectInfo]]:
+    while page := list(islice(infos, size)):
         yield page
 
 
 def _read(store: ObjectStore, info: ObjectInfo) -> ListedObject | None:
-    """The object as it is now, None where it left since it was listed."""
+    """The object as it is now, None where it was deleted after it was listed."""
     try:
         data = store.get(info.key)
     except ObjectMissing:
         return None
-    except ValueError:  # a key that is none of ours
+    except ValueError:  # not a key of this program
         return ListedObject(info.key, info.size, info.modified)
     return ListedObject(info.key, len(data), info.modified, hashlib.sha256(data).hexdigest())
 
 
-def _mend(db: Database, store: ObjectStore, check: int, report: VerifyReport, tell: Tell) -> None:
+def _repair(db: Database, store: ObjectStore, check: int, report: VerifyReport, progress: Progress) -> None:
     for (kind, stage), count in report.found.items():
         if kind == "busy":
             continue
-        tell(f"mending {kind} {stage}", count)
-        way = repair.photos if stage == "originals" else repair.collages
-        way = repair.unrecorded if kind == "unrecorded" else way
+        progress(f"repairing {kind} {stage}", count)
+        repair_rows = repair.photos if stage == "originals" else repair.collages
+        repair_rows = repair.unrecorded if kind == "unrecorded" else repair_rows
         after = 0
         while group := db.run(object_checks.findings, check, kind, after, _GROUP, stage):
             after = group[-1].id
@@ -143,18 +143,18 @@ def _mend(db: Database, store: ObjectStore, check: int, report: VerifyReport, te
             if kind == "orphan":
                 done = _delete_orphans(db, store, group)
             else:
-                free = db.run(way, group)
+                free = db.run(repair_rows, group)
                 done = sum(one.product_id in free for one in group)
-                busy = {one.product or "": None for one in group if one.product_id not in free}
-                report.skipped += list(busy)[: max(0, _SKIPPED_NAMED - len(report.skipped))]
-            report.mended[kind] = report.mended.get(kind, 0) + done
+                leased = {one.product or "": None for one in group if one.product_id not in free}
+                report.skipped += list(leased)[: max(0, _MAX_SKIPPED - len(report.skipped))]
+            report.repaired[kind] = report.repaired.get(kind, 0) + done
 
 
 def _delete_orphans(db: Database, store: ObjectStore, group: Sequence[ObjectFinding]) -> int:
-    """Delete those that are orphans still: nobody wrote a row for them since, nor stored them anew."""
+    """Delete the objects that are still orphans: no row was written for them since, and they were not stored again."""
     oldest = db.run(object_checks.now) - object_checks.ORPHAN_AGE
     keys = [one.key for one in group if one.key]
-    still = db.run(repair.still_orphaned, keys)
-    old = [key for key in still if (info := store.head(key)) is not None and info.modified < oldest]
+    orphaned = db.run(repair.still_orphaned, keys)
+    old = [key for key in orphaned if (info := store.head(key)) is not None and info.modified < oldest]
     store.delete(old)
     return len(keys)

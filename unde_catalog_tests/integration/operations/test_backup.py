@@ -1,4 +1,4 @@
-"""The drill: everything is lost or too new, a backup is put back, and the catalogue is as it should be."""
+"""Recovery drills: data is lost or too new, a backup is restored, and the catalogue is complete again."""
 
 import hashlib
 import json
@@ -56,7 +56,7 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     return done
 
 
-def test_everything_is_lost_and_comes_back_from_a_backup(
+def test_a_backup_restores_everything_after_a_total_loss(
     backends: Backends,
     sandbox: Sandbox,
     direct: str,
@@ -95,7 +95,9 @@ def test_everything_is_lost_and_comes_back_from_a_backup(
     assert (len(sandbox.log("photo")), len(sandbox.log("apify.start"))) == requests
 
 
-def test_rights_come_back_and_hold_for_later_tables(server: Server, direct: str, fresh: str, tmp_path: Path) -> None:
+def test_privileges_are_restored_and_apply_to_later_tables(
+    server: Server, direct: str, fresh: str, tmp_path: Path
+) -> None:
     restore(fresh, backup(direct, tmp_path))
     with psycopg.connect(fresh) as connection:
         connection.execute("CREATE TABLE later (n int)")
@@ -105,12 +107,12 @@ def test_rights_come_back_and_hold_for_later_tables(server: Server, direct: str,
             assert allowed == (may,), (role, table)
 
 
-def test_an_older_dump_beside_newer_objects_is_mended_to_what_an_undisturbed_catalogue_has(
+def test_verify_repairs_an_older_dump_beside_newer_objects(
     backends: Backends, sandbox: Sandbox, direct: str, tmp_path: Path
 ) -> None:
     run(backends, "raw_products")
     ids = [row["external_id"] for row in execute(backends.db, "SELECT external_id FROM raw_products ORDER BY id")]
-    execute(backends.db, "DELETE FROM raw_products WHERE external_id = %s", ids[0])  # comes with the next scrape
+    execute(backends.db, "DELETE FROM raw_products WHERE external_id = %s", ids[0])  # the next scrape finds it again
     run(backends, "originals")
     run(backends, "collages")
     made = backup(direct, tmp_path / "backups")
@@ -122,7 +124,7 @@ def test_an_older_dump_beside_newer_objects_is_mended_to_what_an_undisturbed_cat
         os.utime(Path(backends.store.where) / info.key, (earlier, earlier))
 
     restore(direct, made, replace=True)
-    found = verify(backends.db, backends.store, hashes=True, mend=True)
+    found = verify(backends.db, backends.store, hashes=True, repairs=True)
     wrong = sum(count for (kind, _), count in found.found.items() if kind in ("wrong_size", "wrong_hash"))
     changed = {row["key"] for row in undisturbed["objects"] if row["external_id"] in (ids[1], ids[2])}
     new = {row["key"] for row in undisturbed["objects"] if row["external_id"] == ids[0]}
@@ -139,7 +141,7 @@ def test_an_older_dump_beside_newer_objects_is_mended_to_what_an_undisturbed_cat
 
 
 def catalogue(backends: Backends) -> dict[str, list[dict[str, Any]]]:
-    """Products and what is stored of them, without ids and times."""
+    """Products and their stored objects, without ids and times."""
     return {
         "products": execute(
             backends.db,
@@ -156,13 +158,11 @@ def catalogue(backends: Backends) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def test_a_database_without_pgvector_says_who_can_add_it(
-    server: Server, direct: str, fresh: str, tmp_path: Path
-) -> None:
+def test_a_database_without_pgvector_fails_with_advice(server: Server, direct: str, fresh: str, tmp_path: Path) -> None:
     made = backup(direct, tmp_path)
     with psycopg.connect(server.direct_url(fresh), autocommit=True) as connection:
         connection.execute("DROP EXTENSION vector")
-    with pytest.raises(ValueError, match="let a superuser run CREATE EXTENSION vector in it, and restore again"):
+    with pytest.raises(ValueError, match="have a superuser run CREATE EXTENSION vector in it, and restore again"):
         restore(fresh, made)
     with psycopg.connect(fresh) as connection:
         assert connection.execute("SELECT to_regclass('raw_products')").fetchone() == (None,)
@@ -180,7 +180,7 @@ def test_leases_in_a_dump_are_void(db: Database, direct: str, fresh: str, tmp_pa
         assert sorted(lease.product_id for lease in take(restored)) == [first, second]
 
 
-def test_a_dump_of_an_older_migration_is_brought_to_the_newest(server: Server, fresh: str, tmp_path: Path) -> None:
+def test_a_dump_of_an_older_migration_is_migrated(server: Server, fresh: str, tmp_path: Path) -> None:
     old = server.direct_url(database_at(server, "0002"))
     with psycopg.connect(old) as connection:
         connection.execute(
@@ -195,7 +195,7 @@ def test_a_dump_of_an_older_migration_is_brought_to_the_newest(server: Server, f
         assert len(take(restored)) == 1
 
 
-def test_a_dump_goes_to_every_postgresql_that_is_no_older(
+def test_a_dump_restores_into_every_supported_postgresql(
     each_server: Server, each_url: str, each_db: Database, tmp_path: Path
 ) -> None:
     add_products(each_db, 3)
@@ -207,9 +207,7 @@ def test_a_dump_goes_to_every_postgresql_that_is_no_older(
     assert all_rows(url) == before
 
 
-def test_a_backup_that_is_killed_leaves_nothing_that_looks_like_one(
-    direct: str, backends: Backends, tmp_path: Path
-) -> None:
+def test_a_killed_backup_leaves_no_backup(direct: str, backends: Backends, tmp_path: Path) -> None:
     backends.store.put("originals/zara/1/1.jpg", b"x", "image/jpeg")
     folder = tmp_path / "backups"
     code = (
@@ -227,23 +225,23 @@ def test_a_backup_that_is_killed_leaves_nothing_that_looks_like_one(
     assert (manifest.objects, manifest.object_bytes) == (1, 1)
 
 
-def test_a_backup_at_a_time(direct: str, tmp_path: Path) -> None:
+def test_only_one_backup_runs_at_a_time(direct: str, tmp_path: Path) -> None:
     with FileLock(tmp_path / ".lock") as lock:
         assert lock.take()
         with pytest.raises(ValueError, match="another backup to .* is running"):
             backup(direct, tmp_path)
 
 
-def test_a_role_that_may_not_read_everything_is_told_whom_to_be(server: Server, direct: str, tmp_path: Path) -> None:
+def test_a_role_that_may_not_read_everything_fails_with_advice(server: Server, direct: str, tmp_path: Path) -> None:
     for role in ("scraper", "collage"):
         with pytest.raises(
-            ToolFailed, match=f"{role} may not read all of it; set BACKUP_DB_URL to connect as the owner"
+            ToolFailed, match=f"{role} may not read everything; set BACKUP_DB_URL to connect as the owner"
         ):
             backup(url_as(server, direct.replace("//unde@", "//x@"), role), tmp_path)
     assert list(tmp_path.glob("2*")) == []
 
 
-def test_a_pooler_is_noticed_and_the_password_is_in_no_argument(
+def test_a_pooler_is_detected_and_no_argument_contains_the_password(
     server: Server, database_url: str, direct: str, configured: Callable[..., Any], sandbox: Sandbox, tmp_path: Path
 ) -> None:
     configured(sandbox)
@@ -256,7 +254,7 @@ def test_a_pooler_is_noticed_and_the_password_is_in_no_argument(
     assert "not-a-secret" not in refused.stderr
     known = direct.replace("//unde@", "//undeuser:not-a-secret@")
     with psycopg.connect(direct) as locking:
-        locking.execute("LOCK TABLE stored_objects IN ACCESS EXCLUSIVE MODE")  # pg_dump alone asks for it
+        locking.execute("LOCK TABLE stored_objects IN ACCESS EXCLUSIVE MODE")  # only pg_dump waits for this lock
         environment = {**os.environ, "BACKUP_DB_URL": known}
         with subprocess.Popen([PROGRAM, "backup", "waiting"], env=environment, stderr=subprocess.PIPE) as process:
             poll(direct, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")
@@ -270,5 +268,5 @@ def test_a_pooler_is_noticed_and_the_password_is_in_no_argument(
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+    except (FileNotFoundError, ProcessLookupError):  # the process has ended
         return b""

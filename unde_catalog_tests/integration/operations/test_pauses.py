@@ -1,4 +1,4 @@
-"""Pauses: what they cover, what ends them, and who may set them."""
+"""Pauses: what they cover, what ends them, and which roles may set them."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from unde_catalog_tests.support.roles import ROLES, acting_as
 COVERED = [("originals", "zara"), ("originals", "oysho"), ("collages", "zara"), ("collages", "oysho")]
 
 
-def held_up(db: Database) -> set[tuple[str, str]]:
+def paused_pairs(db: Database) -> set[tuple[str, str]]:
     return {one for one in COVERED if db.run(pauses.paused, *one)}
 
 
@@ -24,17 +24,17 @@ def held_up(db: Database) -> set[tuple[str, str]]:
         ("zara", "originals", {("originals", "zara")}),
     ],
 )
-def test_a_pause_holds_up_what_it_names_until_it_is_resumed(
+def test_a_pause_covers_its_brand_and_stage_until_it_is_resumed(
     db: Database, brand: str, stage: str, covered: set[tuple[str, str]]
 ) -> None:
     db.run(pauses.pause, brand, stage, "the proxy moves")
-    assert held_up(db) == covered
+    assert paused_pairs(db) == covered
     assert db.run(pauses.resume, brand, stage) == 1
-    assert held_up(db) == set()
+    assert paused_pairs(db) == set()
     assert db.run(pauses.resume, brand, stage) == 0
 
 
-def test_resuming_ends_the_pauses_of_a_part_and_no_wider_one(db: Database) -> None:
+def test_resume_ends_narrower_pauses_and_no_wider_one(db: Database) -> None:
     for brand, stage in ((ALL, "collages"), ("zara", "originals"), ("zara", ALL), ("oysho", "originals")):
         db.run(pauses.pause, brand, stage, "")
     assert db.run(pauses.resume, "zara", ALL) == 2
@@ -42,22 +42,22 @@ def test_resuming_ends_the_pauses_of_a_part_and_no_wider_one(db: Database) -> No
     assert db.run(pauses.resume, ALL, ALL) == 2
 
 
-def test_the_sentence_says_since_when_why_and_what_ends_it(db: Database) -> None:
+def test_the_sentence_has_the_start_the_reason_and_the_command(db: Database) -> None:
     with db.transaction() as cursor:
         set_now(cursor, "2026-03-01 15:00+03")
         pauses.pause(cursor, "zara", ALL, "the shop rebuilds its site")
     with db.transaction() as cursor:
         set_now(cursor, "2026-03-02 15:00+03")
-        pauses.pause(cursor, "zara", ALL, "still at it")  # a better reason does not make it younger
-    told = "paused since 2026-03-01 12:00 UTC (still at it): unde-catalog resume --brand zara"
-    assert db.run(pauses.paused, "originals", "zara") == told
+        pauses.pause(cursor, "zara", ALL, "still at it")  # a new reason does not change the start
+    sentence = "paused since 2026-03-01 12:00 UTC (still at it): unde-catalog resume --brand zara"
+    assert db.run(pauses.paused, "originals", "zara") == sentence
     db.run(pauses.pause, ALL, "originals", "")
-    told = db.run(pauses.paused, "originals", "oysho")
-    assert told is not None and told.endswith(" UTC: unde-catalog resume --stage originals")
+    sentence = db.run(pauses.paused, "originals", "oysho")
+    assert sentence is not None and sentence.endswith(" UTC: unde-catalog resume --stage originals")
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_worker_sees_pauses_and_only_who_serves_all_stages_sets_them(db: Database, role: str) -> None:
+def test_every_role_reads_pauses_and_only_scraper_changes_them(db: Database, role: str) -> None:
     db.run(pauses.pause, "zara", ALL, "")
     with acting_as(db, role) as cursor:
         assert pauses.paused(cursor, "originals", "zara")

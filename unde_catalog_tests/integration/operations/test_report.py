@@ -195,7 +195,7 @@ def test_report_and_check_call_a_stage_late_at_the_same_age(db: Database, stage:
         ran(db, age, name=f"{stage}_zara")
         execute(db, "UPDATE due_work SET due_at = now() - %s::interval WHERE stage = %s", age, stage)
         assert gathered(db).freshness[stage, "zara"].state == state
-        assert fresh(stage, "zara", db.run(stage_times, stage, "zara"), None).holds == (state == "fine")
+        assert fresh(stage, "zara", db.run(stage_times, stage, "zara"), None).passed == (state == "fine")
 
 
 def test_growth_compares_with_recorded_days(db: Database) -> None:

@@ -1,4 +1,4 @@
-"""What ages out, and what stays however old it is."""
+"""Retention: what is deleted after its time, and what is kept however old it is."""
 
 import os
 from collections.abc import Callable
@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from unde_catalog.stores.staging.admin import old_rows
 
-from unde_catalog.operations.upkeep import retention as aging
+from unde_catalog.operations.upkeep import retention
 from unde_catalog.settings.environment import Settings, load_settings
 from unde_catalog.stages.photos.manifest import ManifestWriter, manifest_key, newest_key
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.directory import directory_store
-from unde_catalog.stores.staging.admin import old_rows
 from unde_catalog_tests.support.due import execute
 
 NOW = datetime(2026, 6, 15, 3, 30, tzinfo=UTC)
@@ -30,7 +30,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., S
     return load
 
 
-def test_stock_and_logs_go_after_the_days_that_are_set_and_in_chunks(
+def test_old_rows_are_deleted_in_chunks(
     db: Database, settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(old_rows, "CHUNK", 7)
@@ -57,7 +57,7 @@ def test_stock_and_logs_go_after_the_days_that_are_set_and_in_chunks(
         " UNION ALL SELECT 's', 100 + n, now(), 1, 'in_hand', 1, now() - n * interval '50 days', NULL"
         " FROM generate_series(0, 2) n",
     )
-    deleted = aging.delete_old_rows(db, settings(AVAILABILITY_KEEP_DAYS="9"))
+    deleted = retention.delete_old_rows(db, settings(AVAILABILITY_KEEP_DAYS="9"))
     assert deleted == {
         "raw_availability": 2 * 31, "scraper_logs": 10, "rejected_items": 0, "scrapes": 0, "webhook_deliveries": 10,
         "user_media_requests": 9 + 1,
@@ -66,10 +66,10 @@ def test_stock_and_logs_go_after_the_days_that_are_set_and_in_chunks(
         db, "SELECT count(*) AS n, min(fetched_at) > now() - interval '9 days' AS young FROM raw_availability"
     )
     assert row == {"n": 18, "young": True}
-    assert sum(aging.delete_old_rows(db, settings()).values()) == 0
+    assert sum(retention.delete_old_rows(db, settings()).values()) == 0
 
 
-def test_a_brand_keeps_its_newest_scrapes_however_old(db: Database, settings: Callable[..., Settings]) -> None:
+def test_the_newest_scrapes_of_a_brand_are_kept(db: Database, settings: Callable[..., Settings]) -> None:
     scrapes = [
         ("zara", "complete", 300), ("zara", "complete", 200), ("zara", "partial", 150), ("zara", "failed", 120),
         ("oysho", "complete", 200), ("oysho", "complete", 5), ("bershka", "running", 200),
@@ -84,7 +84,7 @@ def test_a_brand_keeps_its_newest_scrapes_however_old(db: Database, settings: Ca
             " FROM s, generate_series(1, 3) n",
             brand, state, days, state, days,
         )  # fmt: skip
-    deleted = aging.delete_old_rows(db, settings())
+    deleted = retention.delete_old_rows(db, settings())
     assert (deleted["rejected_items"], deleted["scrapes"]) == (6, 2)
     left = execute(db, "SELECT s.brand, s.state, count(*) AS items FROM scrapes s JOIN rejected_items r"
                        " ON r.scrape_id = s.id GROUP BY s.id ORDER BY s.id")  # fmt: skip
@@ -94,7 +94,9 @@ def test_a_brand_keeps_its_newest_scrapes_however_old(db: Database, settings: Ca
     ]  # fmt: skip
 
 
-def test_manifests_go_but_the_newest_of_each_partition(tmp_path: Path, settings: Callable[..., Settings]) -> None:
+def test_old_manifests_are_deleted_except_the_newest_of_each_partition(
+    tmp_path: Path, settings: Callable[..., Settings]
+) -> None:
     store = directory_store(tmp_path / "objects")
     kept, gone = set(), set()
     for asset, brand, ages in (
@@ -105,31 +107,29 @@ def test_manifests_go_but_the_newest_of_each_partition(tmp_path: Path, settings:
             store.put(key, b"rows", "application/vnd.apache.parquet")
             (kept if days < 90 or days == ages[-1] else gone).add(key)
     store.put("originals/zara/1/1.jpg", b"photo", "image/jpeg")
-    assert aging.delete_old_manifests(store, settings(), NOW) == len(gone) == 4
+    assert retention.delete_old_manifests(store, settings(), NOW) == len(gone) == 4
     assert {one.key for one in store.list("manifests")} == kept
     assert store.exists("originals/zara/1/1.jpg")
-    assert aging.delete_old_manifests(store, settings(), NOW) == 0
+    assert retention.delete_old_manifests(store, settings(), NOW) == 0
 
 
-def test_a_run_of_today_leaves_the_newest_manifest_where_others_look_for_it(
-    tmp_path: Path, settings: Callable[..., Settings]
-) -> None:
+def test_the_newest_manifest_is_kept_however_old(tmp_path: Path, settings: Callable[..., Settings]) -> None:
     store = directory_store(tmp_path / "objects")
     with ManifestWriter() as manifest:
         key = manifest.store(store, "originals", "zara", "run")
     later = datetime.now(UTC) + timedelta(days=900)
-    assert aging.delete_old_manifests(store, settings(), later) == 0
+    assert retention.delete_old_manifests(store, settings(), later) == 0
     assert newest_key(store, "originals", "zara") == key
 
 
-def test_files_that_killed_writers_left_go_after_a_day(tmp_path: Path) -> None:
+def test_unfinished_files_are_removed_after_a_day(tmp_path: Path) -> None:
     store = directory_store(tmp_path / "objects")
     unfinished = tmp_path / "objects" / ".unfinished"
     for name, hours in (("old#0", 25), ("young#0", 1)):
         (unfinished / name).write_bytes(b"half a photo")
         then = (NOW - timedelta(hours=hours)).timestamp()
         os.utime(unfinished / name, (then, then))
-    assert aging.remove_unfinished_files(store, NOW) == 1
+    assert retention.remove_unfinished_files(store, NOW) == 1
     assert [one.name for one in unfinished.iterdir()] == ["young#0"]
 
 
@@ -142,7 +142,7 @@ def test_files_that_killed_writers_left_go_after_a_day(tmp_path: Path) -> None:
         ("user_media_requests", "day"),
     ],
 )
-def test_what_is_old_is_found_by_an_index(db: Database, table: str, column: str) -> None:
+def test_old_rows_are_found_by_an_index(db: Database, table: str, column: str) -> None:
     old = f"SELECT * FROM {table} WHERE {column} < unde_now() - interval '30 days' ORDER BY {column} LIMIT 9"
     with db.transaction() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")

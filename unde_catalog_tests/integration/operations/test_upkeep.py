@@ -1,4 +1,4 @@
-"""Daily upkeep of the hot tables: what is dead, bloated or broken is found by measuring, and mended beside workers."""
+"""Daily maintenance of the hot tables: dead rows, bloated and broken indexes are measured and repaired."""
 
 import psycopg
 import pytest
@@ -24,7 +24,7 @@ def fill(db: Database, rows: int) -> None:
     )
 
 
-def test_all_hot_tables_get_statistics_and_nothing_else_is_touched_while_all_is_well(db: Database, direct: str) -> None:
+def test_tables_in_good_state_are_only_analyzed(db: Database, direct: str) -> None:
     fill(db, 2_000)
     report = maintain(direct)
     assert [(one.name, one.action) for one in report.tables] == [(name, "analyzed") for name in HOT_TABLES]
@@ -33,19 +33,19 @@ def test_all_hot_tables_get_statistics_and_nothing_else_is_touched_while_all_is_
     assert row["reltuples"] == 2_000
 
 
-def test_dead_rows_go_and_bloated_indexes_are_built_anew(db: Database, direct: str) -> None:
+def test_dead_rows_are_removed_and_bloated_indexes_rebuilt(db: Database, direct: str) -> None:
     fill(db, 40_000)
     execute(db, "DELETE FROM raw_availability WHERE id % 20 <> 0")
     report = maintain(direct, SMALL)
     table = next(one for one in report.tables if one.name == "raw_availability")
     assert (table.state, table.action) == ("38,000 of 40,000 rows dead", "vacuumed")
-    mended = {one.name: one for one in report.indexes}
-    assert {"idx_raw_availability_unique_daily", "idx_raw_availability_product_id"} <= mended.keys()
-    assert all(one.action == "rebuilt" and one.bytes_after < one.bytes_before / 4 for one in mended.values())
+    repaired = {one.name: one for one in report.indexes}
+    assert {"idx_raw_availability_unique_daily", "idx_raw_availability_product_id"} <= repaired.keys()
+    assert all(one.action == "rebuilt" and one.bytes_after < one.bytes_before / 4 for one in repaired.values())
     assert maintain(direct, SMALL).indexes == []
 
 
-def test_what_an_index_needs_is_estimated_well_enough(db: Database, server: Server, database_url: str) -> None:
+def test_the_needed_size_of_an_index_is_estimated(db: Database, server: Server, database_url: str) -> None:
     fill(db, 20_000)
     with psycopg.connect(server.direct_url(database_url), autocommit=True) as connection:
         connection.execute("REINDEX TABLE raw_availability")
@@ -58,9 +58,7 @@ def test_what_an_index_needs_is_estimated_well_enough(db: Database, server: Serv
         assert index.needed is not None and 0.7 < index.bytes / index.needed < 1.3
 
 
-def test_an_invalid_index_is_built_anew_and_what_a_broken_reindex_left_is_dropped(
-    db: Database, server: Server, database_url: str
-) -> None:
+def test_an_invalid_index_is_rebuilt_and_leftovers_are_dropped(db: Database, server: Server, database_url: str) -> None:
     fill(db, 10)
     administrator = server.direct_url(database_url)
     with psycopg.connect(administrator, autocommit=True) as connection:
@@ -78,9 +76,7 @@ def test_an_invalid_index_is_built_anew_and_what_a_broken_reindex_left_is_droppe
     assert rows == []
 
 
-def test_an_index_that_cannot_be_built_holds_up_no_other_and_is_told(
-    db: Database, server: Server, database_url: str
-) -> None:
+def test_an_index_that_cannot_be_rebuilt_is_reported(db: Database, server: Server, database_url: str) -> None:
     fill(db, 10)
     administrator = server.direct_url(database_url)
     with psycopg.connect(administrator, autocommit=True) as connection:
@@ -93,17 +89,17 @@ def test_an_index_that_cannot_be_built_holds_up_no_other_and_is_told(
         )
     report = maintain(administrator)
     assert [one.name for one in report.indexes] == ["idx_raw_availability_lookup"]
-    (told,) = report.failures
-    assert told.startswith("idx_twice of raw_availability could not be rebuilt: could not create unique index")
+    (failure,) = report.failures
+    assert failure.startswith("idx_twice of raw_availability could not be rebuilt: could not create unique index")
 
 
-def test_who_may_not_is_told_whom_to_be(server: Server, database_url: str) -> None:
+def test_a_role_that_owns_no_tables_fails_with_advice(server: Server, database_url: str) -> None:
     as_scraper = url_as(server, server.past_poolers(database_url), "scraper")
     with pytest.raises(ToolFailed, match="scraper may not maintain raw_products, .*set BACKUP_DB_URL to connect as"):
         maintain(as_scraper)
 
 
-def test_a_pooler_is_told_from_a_server(server: Server, database_url: str) -> None:
+def test_a_pooler_is_detected(server: Server, database_url: str) -> None:
     if server.pgbouncer is None:
         pytest.skip("PgBouncer is not installed")
     with pytest.raises(ValueError, match="a pooler answers .*set BACKUP_DB_URL"):

@@ -1,4 +1,4 @@
-"""`verify`: what differs between objects and rows is found, and mended so that the stages put it right."""
+"""`verify`: differences between objects and rows are found, and repaired by making work due again."""
 
 import json
 import logging
@@ -30,8 +30,8 @@ FIRST, SECOND, COLLAGE = "originals/zara/1/1.jpg", "originals/zara/1/2.jpg", "co
 
 
 @pytest.fixture
-def glued(catalogue: Catalogue) -> Catalogue:
-    """Three products of two photos, with their collages; the host's log is empty."""
+def complete(catalogue: Catalogue) -> Catalogue:
+    """Three products with two photos and a collage each; the photo host's log is empty."""
     catalogue.add("a", "b", count=3)
     run_all(catalogue)
     catalogue.asked()
@@ -52,13 +52,13 @@ def check(catalogue: Catalogue, **options: Any) -> VerifyReport:
 
 
 def found(report: VerifyReport) -> dict[str, list[str]]:
-    """The examples by `kind stage`; all of them, as there are few."""
-    assert {one: len(examples) for one, examples in report.examples.items()} == report.found
+    """All findings by `kind stage`; there are few enough that the examples are all."""
+    assert {key: len(examples) for key, examples in report.examples.items()} == report.found
     return {f"{kind} {stage}": sorted(examples) for (kind, stage), examples in report.examples.items()}
 
 
 def aged(catalogue: Catalogue, key: str) -> str:
-    """The object is two hours old."""
+    """Make the object two hours old."""
     path = Path(catalogue.store.where) / key
     earlier = path.stat().st_mtime - 7200
     os.utime(path, (earlier, earlier))
@@ -71,7 +71,7 @@ def orphan(catalogue: Catalogue, key: str, *, old: bool = True) -> str:
 
 
 def state(catalogue: Catalogue) -> dict[str, Any]:
-    """Rows without times, and objects."""
+    """The rows without times, and the objects."""
     products = "SELECT id, image_status, image_urls, collage_url, error_message FROM raw_products ORDER BY id"
     photos = "SELECT product_id, n, source_url, state, reason, key, sha256, bytes FROM product_photos ORDER BY 1, 2"
     collages = "SELECT product_id, key, sha256, bytes FROM product_collages ORDER BY 1"
@@ -79,231 +79,229 @@ def state(catalogue: Catalogue) -> dict[str, Any]:
     return {"objects": objects, **{query: execute(catalogue.db, query) for query in (products, photos, collages)}}
 
 
-def test_a_catalogue_as_its_stages_left_it_is_clean(glued: Catalogue) -> None:
+def test_a_catalogue_without_differences_is_clean(complete: Catalogue) -> None:
     for hashes in (False, True):
-        report = check(glued, hashes=hashes)
+        report = check(complete, hashes=hashes)
         assert (report.objects, report.wrong, report.found) == (9, 0, {})
 
 
-def test_every_kind_of_difference_is_named_and_nothing_is_touched(
-    glued: Catalogue, monkeypatch: pytest.MonkeyPatch
+def test_every_kind_of_difference_is_found_and_nothing_changes(
+    complete: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verify_module, "_PAGE", 2)
     monkeypatch.setattr(verify_module, "_PAGE_READ", 2)
-    put, store = glued.store.put, glued.store
+    put, store = complete.store.put, complete.store
     flipped = bytearray(store.get("collages/zara/2.jpg"))
     flipped[-3] ^= 1
     put("collages/zara/2.jpg", bytes(flipped), JPEG)
     put("originals/zara/3/2.jpg", store.get("originals/zara/3/2.jpg")[:-9], JPEG)
     store.delete([FIRST, COLLAGE])
-    left = orphan(glued, f"originals/zara/2/aside-{32 * 'a'}.jpg")
-    gone = orphan(glued, "collages/zara/77.jpg")
-    orphan(glued, "originals/zara/2/5.jpg", old=False)  # its row may be about to come
-    orphan(glued, "originals/zara/notes.jpg")  # not ours
-    orphan(glued, "manifests/zara/1.parquet")
-    before = state(glued)
+    left = orphan(complete, f"originals/zara/2/aside-{32 * 'a'}.jpg")
+    gone = orphan(complete, "collages/zara/77.jpg")
+    orphan(complete, "originals/zara/2/5.jpg", old=False)  # its row may not be written yet
+    orphan(complete, "originals/zara/notes.jpg")  # not an object of a product
+    orphan(complete, "manifests/zara/1.parquet")
+    before = state(complete)
     by_size = {
         "missing originals": [FIRST], "missing collages": [COLLAGE], "wrong_size originals": ["originals/zara/3/2.jpg"],
         "orphan originals": [left], "orphan collages": [gone],
     }  # fmt: skip
-    assert found(check(glued)) == by_size
-    with_hashes = check(glued, hashes=True)
+    assert found(check(complete)) == by_size
+    with_hashes = check(complete, hashes=True)
     assert found(with_hashes) == by_size | {"wrong_hash collages": ["collages/zara/2.jpg"]}
     assert with_hashes.wrong == with_hashes.left == 6
-    assert found(check(glued, brand="oysho")) == {}
-    assert state(glued) == before
+    assert found(check(complete, brand="oysho")) == {}
+    assert state(complete) == before
 
 
-def test_mended_and_run_again_everything_is_as_it_was(glued: Catalogue) -> None:
-    undisturbed = state(glued)
-    put, store = glued.store.put, glued.store
+def test_repair_and_a_run_restore_everything(complete: Catalogue) -> None:
+    undisturbed = state(complete)
+    put, store = complete.store.put, complete.store
     store.delete([FIRST, COLLAGE])
     put("originals/zara/2/1.jpg", RED[:-2] + b"??", JPEG)  # of the same size
     put("collages/zara/3.jpg", BLUE, JPEG)
-    orphan(glued, "originals/zara/9/1.jpg")
-    report = check(glued, hashes=True, mend=True)
-    assert report.mended == {"missing": 2, "wrong_size": 1, "wrong_hash": 1, "orphan": 1}
+    orphan(complete, "originals/zara/9/1.jpg")
+    report = check(complete, hashes=True, repairs=True)
+    assert report.repaired == {"missing": 2, "wrong_size": 1, "wrong_hash": 1, "orphan": 1}
     assert (report.left, report.skipped) == (0, [])
     assert not store.exists("originals/zara/9/1.jpg")
-    again = check(glued, hashes=True, mend=True)
-    assert again.found == {}, "what is due already was found once more"
-    run_all(glued)
-    assert glued.asked() == ["a", "a"]
-    assert state(glued) == undisturbed
-    assert check(glued, hashes=True).found == {}
+    again = check(complete, hashes=True, repairs=True)
+    assert again.found == {}, "what is due already was found again"
+    run_all(complete)
+    assert complete.asked() == ["a", "a"]
+    assert state(complete) == undisturbed
+    assert check(complete, hashes=True).found == {}
 
 
-def test_while_a_photo_is_fetched_again_no_collage_is_made_of_the_rest(glued: Catalogue) -> None:
-    glued.store.delete([SECOND])
-    check(glued, mend=True)
-    assert glued.status(1) == ("pending", None)
-    assert is_due(glued.db, 1, "originals")
-    assert not is_due(glued.db, 1, "collages")
+def test_no_collage_is_made_while_a_photo_is_downloaded_again(complete: Catalogue) -> None:
+    complete.store.delete([SECOND])
+    check(complete, repairs=True)
+    assert complete.status(1) == ("pending", None)
+    assert is_due(complete.db, 1, "originals")
+    assert not is_due(complete.db, 1, "collages")
 
 
-def test_a_product_in_hand_is_left_alone_and_named(glued: Catalogue) -> None:
-    glued.store.delete([FIRST])
-    before = state(glued)
+def test_a_leased_product_is_skipped_and_named(complete: Catalogue) -> None:
+    complete.store.delete([FIRST])
+    before = state(complete)
 
-    def take(doing: str, count: int) -> None:
-        if doing.startswith("mending"):
-            execute(glued.db, "UPDATE due_work SET due_at = now() WHERE product_id = 1 AND stage = 'originals'")
-            assert len(glued.db.run(work_queue.take, "originals", BRAND, 9, LEASE)) == 1
+    def take(activity: str, count: int) -> None:
+        if activity.startswith("repairing"):
+            execute(complete.db, "UPDATE due_work SET due_at = now() WHERE product_id = 1 AND stage = 'originals'")
+            assert len(complete.db.run(work_queue.take, "originals", BRAND, 9, LEASE)) == 1
 
-    report = check(glued, mend=True, tell=take)
-    assert (report.mended, report.skipped, report.left) == ({"missing": 0}, ["zara/1"], 1)
-    assert state(glued) == before
-    later = check(glued, mend=True)
+    report = check(complete, repairs=True, progress=take)
+    assert (report.repaired, report.skipped, report.left) == ({"missing": 0}, ["zara/1"], 1)
+    assert state(complete) == before
+    later = check(complete, repairs=True)
     assert found(later) == {"busy originals": [FIRST]}
-    assert (later.wrong, later.mended) == (0, {})
+    assert (later.wrong, later.repaired) == (0, {})
 
 
-def test_what_a_worker_did_since_the_listing_is_not_judged_by_it(glued: Catalogue) -> None:
-    glued.store.delete([FIRST])
+def test_a_product_that_changed_after_the_listing_is_busy(complete: Catalogue) -> None:
+    complete.store.delete([FIRST])
 
-    def store_again(doing: str, count: int) -> None:
-        if doing == "comparing":
-            glued.store.put(FIRST, RED, JPEG)
-            execute(glued.db, "UPDATE raw_products SET updated_at = now() WHERE id = 1")
+    def store_again(activity: str, count: int) -> None:
+        if activity == "comparing":
+            complete.store.put(FIRST, RED, JPEG)
+            execute(complete.db, "UPDATE raw_products SET updated_at = now() WHERE id = 1")
 
-    assert found(check(glued, mend=True, tell=store_again)) == {"busy originals": [FIRST]}
-    assert not is_due(glued.db, 1, "originals")
+    assert found(check(complete, repairs=True, progress=store_again)) == {"busy originals": [FIRST]}
+    assert not is_due(complete.db, 1, "originals")
 
 
-def test_an_object_whose_worker_died_before_its_row_is_no_orphan(glued: Catalogue) -> None:
+def test_an_object_whose_worker_died_before_its_row_is_not_an_orphan(complete: Catalogue) -> None:
     key, aside = "originals/zara/1/3.jpg", f"originals/zara/1/aside-{32 * 'b'}.jpg"
     execute(
-        glued.db,
+        complete.db,
         "INSERT INTO photo_intents (product_id, n, source_url, key, sha256, width, height, bytes, fetched_at)"
         " VALUES (1, 3, 'u', %s, %s, 9, 9, 9, now())",
         key,
         64 * "b",
     )
-    orphan(glued, key)
-    orphan(glued, aside)
-    assert found(check(glued, mend=True)) == {}
-    assert glued.store.exists(key)
-    assert glued.store.exists(aside)
-    execute(glued.db, "DELETE FROM photo_intents")
-    assert found(check(glued)) == {"orphan originals": [key, aside]}
-    execute(glued.db, "UPDATE due_work SET due_at = now() WHERE product_id = 1")
-    assert found(check(glued)) == {}, "a product that is due will be looked at by its worker"
+    orphan(complete, key)
+    orphan(complete, aside)
+    assert found(check(complete, repairs=True)) == {}
+    assert complete.store.exists(key)
+    assert complete.store.exists(aside)
+    execute(complete.db, "DELETE FROM photo_intents")
+    assert found(check(complete)) == {"orphan originals": [key, aside]}
+    execute(complete.db, "UPDATE due_work SET due_at = now() WHERE product_id = 1")
+    assert found(check(complete)) == {}, "the worker that takes the product cleans up"
 
 
-@pytest.mark.parametrize("meanwhile", ["a row comes", "it is stored anew"])
-def test_an_orphan_is_looked_at_again_right_before_it_is_deleted(glued: Catalogue, meanwhile: str) -> None:
-    key = orphan(glued, "originals/zara/1/3.jpg")
+@pytest.mark.parametrize("meanwhile", ["a row is written", "it is stored again"])
+def test_an_orphan_is_checked_again_right_before_deletion(complete: Catalogue, meanwhile: str) -> None:
+    key = orphan(complete, "originals/zara/1/3.jpg")
 
-    def interfere(doing: str, count: int) -> None:
-        if doing.startswith("mending") and meanwhile == "it is stored anew":
-            glued.store.put(key, BLUE, JPEG)
-        elif doing.startswith("mending"):
+    def interfere(activity: str, count: int) -> None:
+        if activity.startswith("repairing") and meanwhile == "it is stored again":
+            complete.store.put(key, BLUE, JPEG)
+        elif activity.startswith("repairing"):
             execute(
-                glued.db,
+                complete.db,
                 "INSERT INTO product_photos (product_id, n, source_url, state, key, fetched_at)"
                 " VALUES (1, 3, 'u', 'stored', %s, now())",
                 key,
             )
 
-    assert found(check(glued, mend=True, tell=interfere)) == {"orphan originals": [key]}
-    assert glued.store.exists(key)
+    assert found(check(complete, repairs=True, progress=interfere)) == {"orphan originals": [key]}
+    assert complete.store.exists(key)
 
 
-def test_what_another_system_stored_is_unrecorded_and_not_thrown_away(glued: Catalogue) -> None:
-    execute(glued.db, "DELETE FROM product_collages WHERE product_id = 1")
-    execute(glued.db, "DELETE FROM product_photos WHERE product_id = 2")
-    execute(glued.db, "DELETE FROM product_collages WHERE product_id = 2")
-    execute(glued.db, "UPDATE due_work SET due_at = NULL, taken = wanted")
-    for info in list(glued.store.list("")):
-        aged(glued, info.key)
-    report = check(glued, mend=True)
+def test_objects_of_another_system_are_unrecorded_and_not_deleted(complete: Catalogue) -> None:
+    execute(complete.db, "DELETE FROM product_collages WHERE product_id = 1")
+    execute(complete.db, "DELETE FROM product_photos WHERE product_id = 2")
+    execute(complete.db, "DELETE FROM product_collages WHERE product_id = 2")
+    execute(complete.db, "UPDATE due_work SET due_at = NULL, taken = wanted")
+    for info in list(complete.store.list("")):
+        aged(complete, info.key)
+    report = check(complete, repairs=True)
     assert found(report) == {"unrecorded originals": ["zara/2"], "unrecorded collages": ["zara/1"]}
     assert report.left == 0
-    assert check(glued).found == {}
-    run_all(glued)
-    assert glued.asked() == ["a", "b"]
-    assert len(execute(glued.db, "SELECT 1 FROM product_collages")) == 3
-    assert check(glued, hashes=True).found == {}
+    assert check(complete).found == {}
+    run_all(complete)
+    assert complete.asked() == ["a", "b"]
+    assert len(execute(complete.db, "SELECT 1 FROM product_collages")) == 3
+    assert check(complete, hashes=True).found == {}
 
 
-def test_what_a_killed_check_left_is_cleared_away_by_the_next_one(glued: Catalogue) -> None:
+def test_the_next_check_clears_what_a_killed_check_left(complete: Catalogue) -> None:
     code = (
         "import os, sys; from pathlib import Path; from unde_catalog.stores.db.database import Database\n"
         "from unde_catalog.stores.objects.directory import directory_store\n"
         "from unde_catalog.operations.upkeep.verify import verify\n"
-        "die = lambda doing, count: doing == 'comparing' and os.kill(os.getpid(), 9)\n"
-        "verify(Database(sys.argv[1]), directory_store(Path(sys.argv[2])), tell=die)"
+        "die = lambda activity, count: activity == 'comparing' and os.kill(os.getpid(), 9)\n"
+        "verify(Database(sys.argv[1]), directory_store(Path(sys.argv[2])), progress=die)"
     )
-    assert subprocess.run([sys.executable, "-c", code, glued.db.url, glued.store.where]).returncode == -9
-    assert len(execute(glued.db, "SELECT 1 FROM stored_objects")) == 9
-    execute(glued.db, "UPDATE object_checks SET leased_until = now()")
-    assert check(glued).found == {}
+    assert subprocess.run([sys.executable, "-c", code, complete.db.url, complete.store.where]).returncode == -9
+    assert len(execute(complete.db, "SELECT 1 FROM stored_objects")) == 9
+    execute(complete.db, "UPDATE object_checks SET leased_until = now()")
+    assert check(complete).found == {}
 
 
 @pytest.mark.parametrize("lost", ["TRUNCATE stored_objects", "DELETE FROM object_checks"])
-def test_a_check_that_lost_its_listing_says_so_instead_of_finding_everything_missing(
-    glued: Catalogue, lost: str
-) -> None:
-    def lose(doing: str, count: int) -> None:
-        if doing == "comparing":
-            execute(glued.db, lost)
+def test_a_check_that_lost_its_listing_fails(complete: Catalogue, lost: str) -> None:
+    def lose(activity: str, count: int) -> None:
+        if activity == "comparing":
+            execute(complete.db, lost)
 
     with pytest.raises(DatabaseUnavailable, match="what this check had listed is gone: the database was restarted"):
-        verify(glued.db, glued.store, mend=True, tell=lose)
-    assert not is_due(glued.db, 1)
+        verify(complete.db, complete.store, repairs=True, progress=lose)
+    assert not is_due(complete.db, 1)
 
 
-def test_the_role_for_everything_is_enough(glued: Catalogue, server: Server, database_url: str) -> None:
-    glued.store.delete([FIRST, COLLAGE])
-    key = orphan(glued, "originals/zara/9/1.jpg")
+def test_the_scraper_role_may_verify_and_repair(complete: Catalogue, server: Server, database_url: str) -> None:
+    complete.store.delete([FIRST, COLLAGE])
+    key = orphan(complete, "originals/zara/9/1.jpg")
     with Database(url_as(server, database_url, "scraper")) as db:
-        assert verify(db, glued.store, mend=True).left == 0
-    assert not glued.store.exists(key)
-    run_all(glued)
-    assert check(glued).found == {}
+        assert verify(db, complete.store, repairs=True).left == 0
+    assert not complete.store.exists(key)
+    run_all(complete)
+    assert check(complete).found == {}
 
 
-def test_two_checks_at_once_see_each_their_own(glued: Catalogue) -> None:
-    glued.store.delete([FIRST])
+def test_two_checks_at_once_do_not_affect_each_other(complete: Catalogue) -> None:
+    complete.store.delete([FIRST])
     reports: list[VerifyReport] = []
 
-    def another(doing: str, count: int) -> None:
-        if doing == "comparing":
-            reports.append(verify(glued.db, glued.store))
+    def another(activity: str, count: int) -> None:
+        if activity == "comparing":
+            reports.append(verify(complete.db, complete.store))
 
-    reports.append(check(glued, tell=another))
+    reports.append(check(complete, progress=another))
     assert [found(report) for report in reports] == 2 * [{"missing originals": [FIRST]}]
 
 
-def test_a_lease_outlasts_the_age_of_an_orphan_nowhere() -> None:
+def test_every_lease_is_shorter_than_the_age_of_an_orphan() -> None:
     assert CollagesStage.lease < object_checks.ORPHAN_AGE
     settings = load_settings()
     longest = max(brand.product_timeout for brand in settings.brands.values())
     assert timedelta(seconds=longest + 6 * 60) < object_checks.ORPHAN_AGE
 
 
-def test_the_command_says_what_is_wrong_and_what_mending_would_do(
-    glued: Catalogue, database_url: str, tmp_path: Path
+def test_the_command_reports_differences_and_what_mend_would_do(
+    complete: Catalogue, database_url: str, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    (home / "objects").symlink_to(glued.store.where)
+    (home / "objects").symlink_to(complete.store.where)
     program = str(Path(sys.executable).parent / "unde-catalog")
     environment = {**os.environ, "UNDE_HOME": str(home), "STAGING_DB_URL": database_url, "COLUMNS": "200"}
 
-    def done(*arguments: str) -> tuple[int, str]:
+    def verified(*arguments: str) -> tuple[int, str]:
         one = subprocess.run([program, "verify", *arguments], env=environment, capture_output=True, text=True)
         return one.returncode, one.stdout + one.stderr
 
-    assert done() == (0, "9 objects compared with their rows by size: 0 wrong.\n")
-    glued.store.delete([FIRST])
-    code, told = done("--brand", "zara")
+    assert verified() == (0, "9 objects compared with their rows by size: 0 wrong.\n")
+    complete.store.delete([FIRST])
+    code, output = verified("--brand", "zara")
     assert code == 1
-    for part in ("missing: a row, and no object", "due again", FIRST, "8 objects compared", "1 wrong"):
-        assert part in told
-    code, as_json = done("--json", "--hashes")
+    for part in ("missing: a row without an object", "due again", FIRST, "8 objects compared", "1 wrong"):
+        assert part in output
+    code, as_json = verified("--json", "--hashes")
     assert code == 1
     assert json.loads(as_json)["found"] == [{"kind": "missing", "stage": "originals", "count": 1, "examples": [FIRST]}]
-    code, told = done("--mend")
-    assert (code, "due again: 1" in told, "1 wrong, 0 left" in told) == (0, True, True)
-    assert done("--brand", "gap")[0] == 1
+    code, output = verified("--mend")
+    assert (code, "due again: 1" in output, "1 wrong, 0 left" in output) == (0, True, True)
+    assert verified("--brand", "gap")[0] == 1

@@ -1,4 +1,4 @@
-"""The visual index counted against the catalogue, and what people do about it from a terminal."""
+"""The visual index compared with the catalogue, and the `vectors` commands."""
 
 import os
 import subprocess
@@ -35,52 +35,55 @@ def agrees(visual: Visual, mirrored: int | None = None) -> CheckResult:
     return index_agrees("zara", visual.db.run(counts.counts, "zara"), mirrored)
 
 
-def test_an_index_that_holds_what_the_catalogue_has_agrees(visual: Visual) -> None:
-    assert agrees(visual).sentence == "nothing of zara is in the index's scope yet"
+def test_an_index_with_every_photo_of_its_scope_agrees(visual: Visual) -> None:
+    assert agrees(visual).message == "No product of zara is in the index's scope yet."
     visual.add("red", "green")
     outside = visual.add("blue", scope="off")
     visual.run()
     waiting = visual.add("black")
     found = agrees(visual)
-    assert found.holds and found.sentence == (
-        f"2 of 2 photos of zara are in the index, by {Descriptor.name}, 1 product waits or fails"
+    assert found.passed and found.message == (
+        f"2 of 2 photos of zara are in the index, embedded by {Descriptor.name}. 1 product waits or fails."
     )
     assert found.figures == {"photos": 2, "embedded": 2, "left_over": 0, "waiting": 1}
     visual.run()
     visual.set(waiting, active=False)
     visual.set(outside, index_scope="pilot")
-    assert agrees(visual).holds  # what is due is no fault
+    assert agrees(visual).passed  # due work is not a difference
     visual.run()
-    assert agrees(visual).holds and agrees(visual).figures["photos"] == 3
+    assert agrees(visual).passed and agrees(visual).figures["photos"] == 3
 
 
-def test_photos_that_are_missing_changed_or_left_over_are_told(visual: Visual) -> None:
+def test_missing_changed_and_leftover_photos_are_differences(visual: Visual) -> None:
     one, other = visual.add("red", "green"), visual.add("blue")
     visual.run()
     execute(visual.db, "DELETE FROM product_embeddings WHERE product_id = %s AND n = 1", one)
     found = agrees(visual)
-    assert not found.holds and "2 of 3 photos of zara" in found.sentence
-    assert "run visual_index of zara with force" in found.sentence
+    assert not found.passed and "2 of 3 photos of zara" in found.message
+    assert "Run visual_index of zara with force" in found.message
     visual.run(force=True)
     execute(visual.db, "UPDATE product_embeddings SET sha256 = 'another' WHERE product_id = %s", other)
-    assert "2 of 3 photos" in agrees(visual).sentence and not agrees(visual).holds
+    assert "2 of 3 photos" in agrees(visual).message and not agrees(visual).passed
     visual.run(force=True)
     execute(visual.db, "DELETE FROM product_photos WHERE product_id = %s", other)
     execute(visual.db, "UPDATE due_work SET due_at = NULL")
-    assert "and 1 that the catalogue has no more" in agrees(visual).sentence and not agrees(visual).holds
+    assert (
+        "Embeddings of photos that the catalogue no longer has: 1." in agrees(visual).message
+        and not agrees(visual).passed
+    )
     visual.run(force=True)
-    assert agrees(visual).holds
+    assert agrees(visual).passed
 
 
-def test_a_server_that_cant_search_is_told_unless_qdrant_does(visual: Visual) -> None:
+def test_a_server_without_pgvector_fails_unless_qdrant_is_used(visual: Visual) -> None:
     visual.add("red", scope="pilot")
     visual.run()
     execute(visual.db, "DROP INDEX idx_product_embeddings_0, idx_product_embeddings_1")
     execute(visual.db, "ALTER TABLE product_embeddings ALTER embedding TYPE real[] USING embedding::real[]")
     found = agrees(visual)
-    assert not found.holds and NO_PGVECTOR in found.sentence
-    assert agrees(visual, mirrored=1).holds
-    assert "Qdrant holds 0 where it is to hold 1: run unde-catalog vectors rebuild" in agrees(visual, 0).sentence
+    assert not found.passed and NO_PGVECTOR in found.message
+    assert agrees(visual, mirrored=1).passed
+    assert "Qdrant has 0 vectors instead of 1: run unde-catalog vectors rebuild" in agrees(visual, 0).message
 
 
 def unde_catalog(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
@@ -111,7 +114,7 @@ def test_vectors_status_rebuild_and_stop(visual: Visual, server: Server) -> None
 
 @pytest.fixture
 def qdrant(db: Database) -> QdrantStore:
-    """The client's own stand-in in memory."""
+    """The client's in-memory implementation."""
     return QdrantStore(QdrantClient(":memory:"), db)
 
 
@@ -121,7 +124,7 @@ def names(qdrant: QdrantStore) -> tuple[list[str], dict[str, str]]:
     return sorted(one.name for one in client.get_collections().collections), aliases
 
 
-def test_qdrant_holds_the_pilot_alone_with_spec_3s_payload(visual: Visual, qdrant: QdrantStore) -> None:
+def test_qdrant_contains_only_pilot_products_with_their_payload(visual: Visual, qdrant: QdrantStore) -> None:
     pilot, ours = visual.add("red", "green", scope="pilot", price="49.90"), visual.add("blue")
     handler = VisualIndexStage(Descriptor(), visual.place.store, qdrant, take_limit=10, memory_mb=64)
     run(visual, handler)
@@ -151,14 +154,14 @@ def run(visual: Visual, handler: VisualIndexStage) -> None:
     assert not report.failed and not report.still_due
 
 
-def test_qdrants_points_have_ids_of_their_photos_identity(db: Database) -> None:
+def test_a_points_id_follows_from_product_and_position(db: Database) -> None:
     one = photo(db, product(db, 7), 10)
-    assert point_id(one) == point_id(photo(db, one.product_id, 99, sha256="changed"))  # in its place
+    assert point_id(one) == point_id(photo(db, one.product_id, 99, sha256="changed"))  # replaces it
     assert point_id(one) != point_id(photo(db, one.product_id, 10, n=2))
     assert replace(one, source="bakai", external_id="bakai_77").original_id == "77"
 
 
-def test_a_lost_qdrant_is_filled_again_and_strangers_go(db: Database, qdrant: QdrantStore) -> None:
+def test_a_rebuild_fills_an_empty_qdrant_and_removes_strangers(db: Database, qdrant: QdrantStore) -> None:
     serve(db)
     pilots = [product(db, number) for number in range(5)]
     ours = product(db, 10, index_scope="pgvector")
@@ -172,7 +175,7 @@ def test_a_lost_qdrant_is_filled_again_and_strangers_go(db: Database, qdrant: Qd
     assert [hit.product_id for hit in qdrant.search(MODEL, direction(0))] == pilots
 
 
-def test_a_photo_that_is_embedded_while_qdrant_is_filled_again_stays(
+def test_a_photo_that_is_embedded_during_a_rebuild_stays(
     db: Database, qdrant: QdrantStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serve(db)
@@ -192,9 +195,7 @@ def test_a_photo_that_is_embedded_while_qdrant_is_filled_again_stays(
     assert qdrant.rebuild(MODEL) == 2
 
 
-def test_qdrants_alias_follows_the_model_that_serves_and_the_one_being_built_stays(
-    db: Database, qdrant: QdrantStore
-) -> None:
+def test_qdrants_alias_follows_the_serving_model(db: Database, qdrant: QdrantStore) -> None:
     serve(db)
     serve(db, "toy@2")
     one = product(db, 1)
@@ -209,7 +210,7 @@ def test_qdrants_alias_follows_the_model_that_serves_and_the_one_being_built_sta
     assert names(qdrant) == ([f"{ALIAS}-toy-2"], {ALIAS: f"{ALIAS}-toy-2"})
 
 
-def test_a_qdrant_that_does_not_answer_is_told_in_a_sentence_without_its_address(visual: Visual) -> None:
+def test_an_unreachable_qdrant_is_reported_without_its_credentials(visual: Visual) -> None:
     one = visual.add("red", scope="pilot")
     store = open_qdrant("http://user:hunter2@127.0.0.1:9", None, visual.db)
     with pytest.raises(VectorStoreUnavailable, match=r"Qdrant \(QDRANT_URL\) can't be used: ") as down:

@@ -1,4 +1,7 @@
-"""What all stage assets share: the run configuration, and the one domain call of those that store objects."""
+"""What all stage assets share: their run configuration, and the call that runs a stage.
+
+Numbers shown for a run are in `run_metadata.py`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,9 +10,9 @@ from datetime import date
 import dagster as dg
 from pydantic import Field
 
-from unde_catalog.defs.assets.metadata import lineage_of
-from unde_catalog.defs.assets.row_counts import rows_of
+from unde_catalog.defs.asset_metadata import lineage_of
 from unde_catalog.defs.resources import BackendsResource
+from unde_catalog.defs.row_counts import row_count
 from unde_catalog.defs.run_metadata import fail_in_one_sentence, metadata_of
 from unde_catalog.stages.photos.manifest import ManifestWriter
 from unde_catalog.stages.run import run_stage
@@ -19,20 +22,24 @@ from unde_catalog.worker.report import RunOptions, StageReport
 
 
 class StageConfig(dg.Config):
-    """What every stage takes when it is launched by hand."""
+    """The run configuration of every stage."""
 
-    limit: int | None = Field(None, description="Work on so many products at the most.")
-    max_minutes: float | None = Field(None, description="Begin nothing new after so many minutes.")
-    product_ids: list[str] | None = Field(None, description="Work only on these products, named by external_id.")
+    limit: int | None = Field(None, description="Process at most this many products.")
+    max_minutes: float | None = Field(None, description="Start no new product after this many minutes.")
+    product_ids: list[str] | None = Field(None, description="Process only these products, by external_id.")
     retry_failed: bool = Field(
-        False, description="What was given up, or waits for a later try, is due now. Once per root run."
+        False,
+        description="Make products due that were given up or wait for a retry. A retry of the run does not repeat it.",
     )
-    force: bool = Field(False, description="Everything is due again. Once per root run, so that a retry goes on.")
+    force: bool = Field(
+        False,
+        description="Make all products due. A retry of the run does not repeat it, but continues where it stopped.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class StoredByRun:
-    """What a run stored, for the IO manager: its manifest, how the run went, and why it stopped where it had to."""
+class StageOutput:
+    """What a run stored, for the IO manager: the manifest, the report, and the cause if the stage had to stop."""
 
     manifest: ManifestWriter
     report: StageReport
@@ -40,8 +47,8 @@ class StoredByRun:
     contact_sheet: str | None
 
 
-def options_of(context: dg.AssetExecutionContext, config: StageConfig) -> RunOptions:
-    """What the run is asked for."""
+def run_options(context: dg.AssetExecutionContext, config: StageConfig) -> RunOptions:
+    """The options of the run."""
     return RunOptions(
         limit=config.limit,
         max_minutes=config.max_minutes,
@@ -53,14 +60,14 @@ def options_of(context: dg.AssetExecutionContext, config: StageConfig) -> RunOpt
     )
 
 
-def work_off(
+def run_storing_stage(
     stage: str, context: dg.AssetExecutionContext, config: StageConfig, backends: BackendsResource
-) -> StoredByRun:
-    """Work off what is due for a stage in the run's brand, and keep what it stores.
+) -> StageOutput:
+    """Run a stage that stores objects for the run's brand.
 
-    A stage that had to stop half-way is a value, too: what it stored until then belongs into a manifest.
+    A stage that had to stop is a value too: what it stored until then belongs into a manifest.
     """
-    from unde_catalog.stages.photos.contact_sheet import Sample, contact_sheet  # Pillow: only where photos are at hand
+    from unde_catalog.stages.photos.contact_sheet import Sample, contact_sheet  # imports Pillow, which few stages need
 
     brand = context.partition_key
     manifest, sample = ManifestWriter(), Sample()
@@ -70,19 +77,19 @@ def work_off(
         sample.keep(stored)
 
     stopped = None
-    with fail_in_one_sentence(f"{stage} of {brand} could not begin"), backends.open() as opened:
+    with fail_in_one_sentence(f"{stage} of {brand} could not start"), backends.open() as opened:
         try:
-            report = run_stage(stage, StageRun(brand, opened, options_of(context, config), context.log, keep))
+            report = run_stage(stage, StageRun(brand, opened, run_options(context, config), context.log, keep))
         except StageStopped as cause:
             report, stopped = cause.report, cause
         sheet = contact_sheet(sample, opened.store) if sample.seen else None
     if sheet is not None and stopped is None:
-        # Not by the IO manager: the event of its own would hold all these bytes a second time.
+        # Not by the IO manager: its output event would contain all these bytes a second time.
         context.add_asset_metadata({"contact_sheet": dg.MetadataValue.md(sheet)}, partition_key=brand)
-    return StoredByRun(manifest, report, stopped, sheet)
+    return StageOutput(manifest, report, stopped, sheet)
 
 
-def tell_others(
+def run_external_stage(
     stage: str,
     context: dg.AssetExecutionContext,
     config: StageConfig,
@@ -92,14 +99,14 @@ def tell_others(
     day: date | None = None,
     poll_minutes: float | None = None,
 ) -> dg.MaterializeResult:
-    """Work off what is due for a stage that stores no objects: what it does is in other systems, and in its report.
+    """Run a stage that stores no objects: it changes rows or another system.
 
-    `brand`: where the partition is more than a brand.
+    `brand`: for a partition that is more than a brand.
     """
     brand = brand or context.partition_key
-    options = replace(options_of(context, config), day=day, poll_minutes=poll_minutes)
-    with fail_in_one_sentence(f"{stage} of {brand} could not begin"), backends.open() as opened:
+    options = replace(run_options(context, config), day=day, poll_minutes=poll_minutes)
+    with fail_in_one_sentence(f"{stage} of {brand} could not start"), backends.open() as opened:
         report = run_stage(stage, StageRun(brand, opened, options, context.log))
-        rows = rows_of(stage, brand, opened, context.log)
+        rows = row_count(stage, brand, opened, context.log)
     context.log.info(report.sentence())
     return dg.MaterializeResult(metadata={**metadata_of(report), **rows, **lineage_of(stage)})

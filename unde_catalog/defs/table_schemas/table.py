@@ -1,6 +1,6 @@
-"""How a table is shown with its asset: name, columns with their types and meaning, and where columns come from.
+"""How a table is shown with its asset: its name, its columns with type and meaning, and their lineage.
 
-What the columns mean is written in `staging_tables.py` and `production_tables.py`, and nowhere else.
+The tables themselves are described in `staging.py` and `production.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,16 @@ import dagster as dg
 
 DatabaseKind = Literal["staging", "production"]
 LINEAGE = "dagster/column_lineage"
-ROWS = "dagster/partition_row_count"  # a brand is a partition: the whole table's count would be another number
+ROW_COUNT = "dagster/partition_row_count"  # of the partition: the count is that of a brand, not of the whole table
 
 _NOT_NULL = " not null"
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of ours. `columns`: name, type in the migrations' words (with `not null`), meaning.
+    """A table. `columns`: name, type as in the migrations (with `not null`), meaning.
 
-    `made_from`: of a column, the `asset.column`s it is made from; only what the code really reads.
+    `made_from`: for a column, each `asset.column` from which the code makes it.
     """
 
     database: DatabaseKind
@@ -29,29 +29,31 @@ class Table:
     made_from: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def schema(self) -> dg.TableSchema:
-        """The columns as Dagster shows them; what they are made from as words, too, as not every UI draws that."""
+        """The columns as Dagster shows them. The meaning names their sources too: not every UI draws column lineage."""
         return dg.TableSchema(
             columns=[
                 dg.TableColumn(
                     name,
                     type.removesuffix(_NOT_NULL),
-                    self._explained(name, meaning),
+                    self._meaning(name, meaning),
                     dg.TableColumnConstraints(nullable=not type.endswith(_NOT_NULL)),
                 )
                 for name, type, meaning in self.columns
             ]
         )
 
-    def _explained(self, column: str, meaning: str) -> str:
+    def _meaning(self, column: str, meaning: str) -> str:
         sources = ", ".join(f"`{source}`" for source in self.made_from.get(column, ()))
         return f"{meaning} From {sources}." if sources else meaning
 
     def lineage(self) -> dict[str, Any]:
-        """Metadata of a materialization, as Dagster looks for a column's lineage there; empty where none is known."""
+        """Column lineage as metadata of a materialization; empty where none is known."""
         if not self.made_from:
             return {}
         deps = {
-            column: [dg.TableColumnDep(dg.AssetKey(asset), name) for asset, name in (one.split(".") for one in sources)]
+            column: [
+                dg.TableColumnDep(dg.AssetKey(asset), name) for asset, name in (source.split(".") for source in sources)
+            ]
             for column, sources in self.made_from.items()
         }
         return {LINEAGE: dg.TableColumnLineage(deps)}
