@@ -17,12 +17,12 @@ from unde_catalog.sandbox.bakai.catalogue import BakaiOverrides, BakaiProduct, p
 from unde_catalog.sandbox.bakai.sample import rows
 from unde_catalog.sandbox.identity import stable_int
 from unde_catalog.sandbox.photos import garments
-from unde_catalog.sandbox.photos.drawing.household import HOUSEHOLD
+from unde_catalog.sandbox.photos.drawing.things import HOUSEHOLD
 
 PhotoKind = Literal["plain", "png", "small", "huge", "broken", "cmyk"]
 ODD_KINDS: tuple[PhotoKind, ...] = ("png", "small", "huge", "broken", "cmyk")
 HUGE_BYTES = 21_000_000
-EDITION = 1  # part of the ETags; increase it when the bytes of photos change
+EDITION = 2  # part of the ETags; increase it when the bytes of photos change
 _SMALL_SIDE = 40  # pixels, of a photo that is too small
 _VIEWS = {"worn": ("p", "a1", "e2", "e1"), "household": ("p", "a2", "e2", "e1")}
 # Bytes: the minimum of a photo, the range above it, and the maximum of a drawn picture.

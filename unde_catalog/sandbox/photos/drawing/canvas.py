@@ -1,6 +1,6 @@
-"""The painter: outlines in body units become shaded, shadowed pixels on a studio backdrop.
+"""The canvas: outlines in body units become shaded pixels on a studio backdrop. Garments do not belong here.
 
-It knows nothing about garments. Outlines are painted at twice the size and reduced, light and shadow at a quarter.
+Outlines are painted at twice the size and then reduced, light and shadow at a quarter of the size.
 """
 
 import math
@@ -14,16 +14,18 @@ from unde_catalog.sandbox.photos.drawing.colours import Rgb, mix
 from unde_catalog.sandbox.photos.drawing.curves import Point, between
 
 WIDTH, HEIGHT = 1200, 1800
+SOFT = 2 / 3  # the share of the native size at which out-of-focus views are painted
+Frame = tuple[float, float, float, float]  # left, top, right, bottom in body units
 _FINE = 2  # painted at this many times the size
 _COARSE = 4  # light is computed at this part of the size
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """What part of the body's plane the photo shows: centre in body units, pixels a unit, tilt in degrees.
+    """The part of the body's plane on the photo: centre in body units, pixels per unit, tilt in degrees.
 
-    `squeeze` narrows what is seen from the side; `share` is the part of the native size it is painted at (the rest
-    is enlarged, which is quicker and as soft as a lens).
+    `squeeze` narrows a view from the side; `share` is the share of the native size at which the photo is painted
+    before it is enlarged, which is faster and as soft as a lens.
     """
 
     x: float
@@ -35,16 +37,16 @@ class Camera:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height it is painted at."""
+        """Width and height of the painting."""
         return round(WIDTH * self.share), round(HEIGHT * self.share)
 
     @property
     def unit(self) -> float:
-        """Painted pixels a body unit."""
+        """Painted pixels per body unit."""
         return self.scale * self.share
 
     def pixel(self, point: Point) -> Point:
-        """Where a point of the body's plane falls on the photo."""
+        """Returns the position of a point of the body's plane on the photo."""
         x, y = (point[0] - self.x) * self.squeeze * self.unit, (point[1] - self.y) * self.unit
         turn = math.radians(self.tilt)
         return (
@@ -54,9 +56,9 @@ class Camera:
 
 
 class Layer:
-    """One thing in front of the backdrop, painted part by part from back to front."""
+    """A thing in front of the backdrop, painted part by part from back to front."""
 
-    def __init__(self, camera: Camera, frame: tuple[float, float, float, float]) -> None:
+    def __init__(self, camera: Camera, frame: Frame) -> None:
         self.camera = camera
         corners = [camera.pixel((x, y)) for x in (frame[0], frame[2]) for y in (frame[1], frame[3])]
         left = max(math.floor(min(x for x, _ in corners) / 8) * 8, 0)
@@ -78,15 +80,15 @@ class Layer:
 
     @property
     def unit(self) -> float:
-        """Pixels of the painting a body unit."""
+        """Pixels of the enlarged painting per body unit."""
         return self.camera.unit * _FINE
 
     def fill(
         self, outline: Sequence[Point], paint: Rgb | Image.Image, round_: float = 1.0, depth: float = 0.34
     ) -> None:
-        """Paints an area in a colour or a fabric (a tile), its edges turning away from the light.
+        """Paints an area in a colour or a fabric (a tile); its edges turn away from the light.
 
-        `round_` is how far in, in body units, the turning reaches, `depth` how dark the edge gets.
+        `round_` is the width of the turning edge in body units, `depth` how dark it gets.
         """
         points = [self._at(point) for point in outline]
         self._mask_pen.polygon(points, fill=255)
@@ -103,31 +105,31 @@ class Layer:
             self._round(points, round_, depth)
 
     def line(self, points: Sequence[Point], colour: Rgb, width: float = 0.18) -> None:
-        """A seam, a strap, a stitch: `width` in body units."""
+        """Paints a seam or a stitch; `width` in body units."""
         pixels = max(round(width * self.unit), 1)
         path = [self._at(point) for point in points]
         self._pen.line(path, fill=colour, width=pixels, joint="curve" if pixels > 3 else None)
 
     def strap(self, points: Sequence[Point], colour: Rgb, width: float) -> None:
-        """A line that is a part of the thing itself, so that it covers the backdrop."""
+        """Paints a line that is a part of the thing and covers the backdrop."""
         pixels = max(round(width * self.unit), 2)
         path = [self._at(point) for point in points]
         self._mask_pen.line(path, fill=255, width=pixels, joint="curve")
         self._pen.line(path, fill=colour, width=pixels, joint="curve")
 
     def stitches(self, points: Sequence[Point], colour: Rgb, width: float = 0.13) -> None:
-        """A dashed line."""
+        """Paints a dashed line."""
         for a, b in zip(points[::2], points[1::2], strict=False):
             self.line([a, b], colour, width)
 
     def dot(self, centre: Point, radius: float, colour: Rgb) -> None:
-        """A button, an eyelet."""
+        """Paints a button or an eyelet."""
         x, y = self._at(centre)
         r = max(radius * self.unit, 1)
         self._pen.ellipse((x - r, y - r, x + r, y + r), fill=colour)
 
     def shade(self, points: Sequence[Point], strength: float = 0.3, width: float = 1.0) -> None:
-        """A soft dark line, fading at its ends: a fold, what lies under an edge. Strength 0 to 1."""
+        """Paints a soft dark line that fades at its ends, such as a fold. Strength 0 to 1."""
         path = [self._coarse(point) for point in points]
         pixels = max(round(width * self.camera.unit / _COARSE), 1)
         inner = (
@@ -139,11 +141,11 @@ class Layer:
             self._fold_pen.line(part, fill=round(255 * (1 - strength * share)), width=pixels, joint="curve")
 
     def shade_area(self, outline: Sequence[Point], strength: float = 0.3) -> None:
-        """A soft dark area."""
+        """Paints a soft dark area."""
         self._fold_pen.polygon([self._coarse(point) for point in outline], fill=round(255 * (1 - strength)))
 
     def onto(self, backdrop: Image.Image, shadow: float = 0.35, drop: Point = (10, 16)) -> Image.Image:
-        """The photo: the finished thing on an empty studio, its soft shadow first; `drop` in native pixels."""
+        """Returns the photo: the shadow and then the thing on an empty studio; `drop` in native pixels."""
         mask = self._mask.reduce(_FINE)
         self._cast(backdrop, mask.reduce(_COARSE), shadow, drop)
         photo = backdrop.resize(self.camera.size, Image.Resampling.BILINEAR)
@@ -156,7 +158,7 @@ class Layer:
         return photo
 
     def _round(self, points: list[Point], reach: float, depth: float) -> None:
-        """Darkens the edges of a part: what a blurred mask has lost near them."""
+        """Darkens the edges of a part by what blurring its mask removes."""
         factor = _FINE * _COARSE
         coarse = [(x / factor, y / factor) for x, y in points]
         blur = reach * self.camera.unit / _COARSE
@@ -177,8 +179,8 @@ class Layer:
         wide.paste(small, (margin, margin))
         soft = wide.filter(ImageFilter.GaussianBlur(4.5)).point([round(v * strength) for v in range(256)])
         right, down = (round(length * self.camera.share / _COARSE) for length in drop)
-        at = (self.box[0] // _COARSE - margin + right, self.box[1] // _COARSE - margin + down)
-        backdrop.paste((44, 38, 40), at, soft)
+        position = (self.box[0] // _COARSE - margin + right, self.box[1] // _COARSE - margin + down)
+        backdrop.paste((44, 38, 40), position, soft)
 
     def _at(self, point: Point) -> Point:
         x, y = self.camera.pixel(point)
@@ -190,9 +192,9 @@ class Layer:
 
 
 def studio(tone: Rgb, camera: Camera, floor: float | None = None) -> Image.Image:
-    """An empty studio: light from above left, darker corners, and a floor from that height on (0 to 1).
+    """Returns an empty studio: light from above left, darker corners, and a floor below a height (0 to 1).
 
-    It is soft, so it comes at a quarter of the size; `Layer.onto` enlarges it.
+    It has a quarter of the size because it is soft; `Layer.onto` enlarges it.
     """
     size = (camera.size[0] // _COARSE, camera.size[1] // _COARSE)
     return _small_studio(tone, floor).resize(size, Image.Resampling.BICUBIC)
@@ -204,18 +206,18 @@ def _small_studio(tone: Rgb, floor: float | None) -> Image.Image:
     small = Image.new("RGB", (width, height))
     for y in range(height):
         for x in range(width):
-            away = math.hypot(x / width - 0.42, (y / height - 0.36) * 1.2)
-            light = mix(tone, (255, 255, 255), max(0.5 - away * 0.75, 0.0))
-            dark = mix(light, (70, 62, 66), max(away - 0.42, 0.0) * 0.3)
+            distance = math.hypot(x / width - 0.42, (y / height - 0.36) * 1.2)
+            lit = mix(tone, (255, 255, 255), max(0.5 - distance * 0.75, 0.0))
+            pixel = mix(lit, (70, 62, 66), max(distance - 0.42, 0.0) * 0.3)
             if floor is not None and y / height > floor:
-                dark = mix(dark, (92, 82, 78), 0.10 + 0.10 * (1 - (y / height - floor) / (1 - floor)))
-            small.putpixel((x, y), dark)
+                pixel = mix(pixel, (92, 82, 78), 0.10 + 0.10 * (1 - (y / height - floor) / (1 - floor)))
+            small.putpixel((x, y), pixel)
     return small
 
 
 @lru_cache(maxsize=32)
 def _turning(depth: float) -> list[int]:
-    """From how much of a blurred mask is left to how light the surface is."""
+    """Returns the lightness of the surface by the value of the blurred mask."""
     return [round(255 * (1 - depth + depth * min(max((v / 255 - 0.4) / 0.6, 0.0), 1.0))) for v in range(256)]
 
 
@@ -227,7 +229,7 @@ def _bounds(points: Sequence[Point], size: tuple[int, int]) -> tuple[int, int, i
 
 
 def _tiled(tile: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """An area covered with a tile, each paste doubling what is covered."""
+    """Returns an area covered with a tile; every paste doubles the covered part."""
     area = Image.new("RGB", size)
     area.paste(tile, (0, 0))
     width, height = tile.size

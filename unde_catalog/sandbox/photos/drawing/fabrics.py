@@ -1,184 +1,172 @@
-"""Fabrics: small tiles of pattern that repeat without a seam. No outlines here."""
+"""Fabrics: small tiles of pattern that repeat without a seam. Outlines do not belong here."""
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from PIL import Image, ImageDraw
 
 from unde_catalog.sandbox.photos.drawing.colours import Rgb, darker, lighter, mix
 
-Weave = Callable[[ImageDraw.ImageDraw, int, Rgb, Rgb, random.Random], None]
+# NAME, side of the tile in body units: rectangles as COLOUR left top right bottom, in shares of the tile.
+_RECTANGLES = """
+    stripes 2: accent 0 0.3 1 0.62
+    bands 6: accent 0 0 1 0.5; half 0 0.7 1 0.8
+    pinstripes 1.3: strong 0.45 0 0.55 1
+    check 5: half 0.1 0 0.45 1; half 0 0.1 1 0.45; accent 0.1 0.1 0.45 0.45; thin 0.7 0 0.74 1; thin 0 0.7 1 0.74
+    gingham 1.8: half 0 0 0.49 1; half 0 0 1 0.49; accent 0 0 0.49 0.49
+    rib 0.7: dark 0 0 0.25 1; light 0.55 0 0.75 1
+"""
+
+
+class _Tile:
+    """A tile to draw on; positions and lengths are shares of its side."""
+
+    def __init__(self, pattern: str, colour: Rgb, accent: Rgb, side: int) -> None:
+        self.side, self.colour, self.accent = side, colour, accent
+        self.image = Image.new("RGB", (side, side), colour)
+        self.random = random.Random(f"{pattern}{colour}{accent}")
+        self.dark, self.light = darker(colour, 0.22), lighter(colour, 0.12)
+        self.half, self.strong = mix(colour, accent, 0.5), mix(colour, accent, 0.8)
+        self.thin = mix(colour, (250, 240, 220), 0.6)
+        self._pen = ImageDraw.Draw(self.image)
+
+    def box(self, x0: float, y0: float, x1: float, y1: float, fill: Rgb) -> None:
+        n = self.side
+        self._pen.rectangle((x0 * n, y0 * n, x1 * n, y1 * n), fill=fill)
+
+    def circle(self, x: float, y: float, r: float, fill: Rgb) -> None:
+        n = self.side
+        self._pen.ellipse(((x - r) * n, (y - r) * n, (x + r) * n, (y + r) * n), fill=fill)
+
+    def arc(self, x: float, y: float, r: float, start: int, fill: Rgb) -> None:
+        n, box = self.side, (x - r, y - r, x + r, y + r)
+        self._pen.arc([share * n for share in box], start, start + 250, fill=fill, width=max(round(n * 0.03), 1))
+
+    def polygon(self, points: Sequence[tuple[float, float]], fill: Rgb) -> None:
+        self._pen.polygon([(x * self.side, y * self.side) for x, y in points], fill=fill)
+
+    def line(self, points: Sequence[tuple[float, float]], width: float, fill: Rgb) -> None:
+        path = [(x * self.side, y * self.side) for x, y in points]
+        self._pen.line(path, fill=fill, width=max(round(width * self.side), 1), joint="curve")
 
 
 def fabric(pattern: str, colour: Rgb, accent: Rgb, unit: float) -> Rgb | Image.Image:
-    """The paint of a fabric: a plain colour, or a tile; `unit` is pixels a body unit.
-
-    `LookupError` names an unknown pattern.
-    """
+    """Returns a plain colour, or a tile; `unit` is pixels per body unit. Raises `LookupError`."""
     if pattern == "plain":
         return colour
-    _, period = _WEAVES[pattern]
-    return _tile(pattern, colour, accent, max(round(period * unit), 8))
+    _, side = _WEAVES[pattern]
+    return _tile(pattern, colour, accent, max(round(side * unit), 8))
 
 
 @lru_cache(maxsize=8)
-def _tile(pattern: str, colour: Rgb, accent: Rgb, size: int) -> Image.Image:
-    weave, _ = _WEAVES[pattern]
-    tile = Image.new("RGB", (size, size), colour)
-    weave(ImageDraw.Draw(tile), size, colour, accent, random.Random(f"{pattern}{colour}{accent}"))
-    return tile
+def _tile(pattern: str, colour: Rgb, accent: Rgb, side: int) -> Image.Image:
+    tile = _Tile(pattern, colour, accent, side)
+    _WEAVES[pattern][0](tile)
+    return tile.image
 
 
-def _stripes(pen: ImageDraw.ImageDraw, n: int, colour: Rgb, accent: Rgb, dice: random.Random) -> None:
-    pen.rectangle((0, n * 0.3, n, n * 0.62), fill=accent)
+def _parse_row(row: str) -> tuple[str, tuple[Callable[[_Tile], None], float]]:
+    head, _, rectangles = row.partition(":")
+    name, side = head.split()
+
+    def weave(tile: _Tile) -> None:
+        for colour, *box in (rectangle.split() for rectangle in rectangles.split(";")):
+            x0, y0, x1, y1 = map(float, box)
+            tile.box(x0, y0, x1, y1, getattr(tile, colour))
+
+    return name, (weave, float(side))
 
 
-def _bands(pen: ImageDraw.ImageDraw, n: int, colour: Rgb, accent: Rgb, dice: random.Random) -> None:
-    pen.rectangle((0, 0, n, n * 0.5), fill=accent)
-    pen.rectangle((0, n * 0.7, n, n * 0.8), fill=mix(colour, accent, 0.5))
+def _dots(tile: _Tile) -> None:
+    for at in (0.25, 0.75):
+        tile.circle(at, at, 0.15, tile.accent)
 
 
-def _pinstripes(pen: ImageDraw.ImageDraw, n: int, colour: Rgb, accent: Rgb, dice: random.Random) -> None:
-    pen.rectangle((n * 0.45, 0, n * 0.55, n), fill=mix(colour, accent, 0.8))
-
-
-def _check(pen: ImageDraw.ImageDraw, n: int, colour: Rgb, accent: Rgb, dice: random.Random) -> None:
-    half, thin = mix(colour, accent, 0.5), mix(colour, (250, 240, 220), 0.6)
-    pen.rectangle((n * 0.1, 0, n * 0.45, n), fill=half)
-    pen.rectangle((0, n * 0.1, n, n * 0.45), fill=half)
-    pen.rectangle((n * 0.1, n * 0.1, n * 0.45, n * 0.45), fill=accent)
-    pen.rectangle((n * 0.7, 0, n * 0.74, n), fill=thin)
-    pen.rectangle((0, n * 0.7, n, n * 0.74), fill=thin)
-
-
-def _gingham(pen: ImageDraw.ImageDraw, n: int, colour: Rgb, accent: Rgb, dice: random.Random) -> None:
-    half = mix(colour, accent, 0.5)
-    pen.rectangle((0, 0, n / 2 - 1, n), fill=half)
-    pen.rectangle((0, 0, n, n / 2 - 1), fill=half)
-    pen.rectangle((0, 0, n / 2 - 1, n / 2 - 1), fill=accent)
-
-
-def _dots(pen: ImageDraw.ImageDraw, n: int, colour: Rgb, accent: Rgb, dice: random.Random) -> None:
-    r = n * 0.15
-    for x, y in ((n * 0.25, n * 0.25), (n * 0.75, n * 0.75)):
-        pen.ellipse((x - r, y - r, x + r, y + r), fill=accent)
-
-
-def _flowers(pen: ImageDraw.ImageDraw, n: int, colour: Rgb, accent: Rgb, dice: random.Random) -> None:
-    leaf = mix(accent, (64, 112, 66), 0.75)
-    petals = (accent, lighter(accent, 0.35), mix(accent, (244, 190, 90), 0.5))
+def _flowers(tile: _Tile) -> None:
+    leaf = mix(tile.accent, (64, 112, 66), 0.75)
+    petals = (tile.accent, lighter(tile.accent, 0.35), mix(tile.accent, (244, 190, 90), 0.5))
     for index, (x, y, r) in enumerate(((0.22, 0.24, 0.15), (0.72, 0.36, 0.12), (0.38, 0.74, 0.13), (0.84, 0.82, 0.1))):
-        cx, cy, radius, turn = x * n, y * n, r * n, dice.random() * 6
-        for side in (-1, 1):
-            lx, ly = cx + math.cos(turn) * radius * 1.3 * side, cy + math.sin(turn) * radius * 1.3 * side
-            pen.ellipse((lx - radius * 0.4, ly - radius * 0.4, lx + radius * 0.4, ly + radius * 0.4), fill=leaf)
-        for petal in range(5):
-            a = turn + petal * 2 * math.pi / 5
-            px, py, pr = cx + math.cos(a) * radius * 0.6, cy + math.sin(a) * radius * 0.6, radius * 0.46
-            pen.ellipse((px - pr, py - pr, px + pr, py + pr), fill=petals[index % 3])
-        pen.ellipse(
-            (cx - radius * 0.25, cy - radius * 0.25, cx + radius * 0.25, cy + radius * 0.25), fill=(240, 204, 96)
-        )
+        turn = tile.random.random() * 6
+        for angle in (turn, turn + math.pi):
+            tile.circle(x + math.cos(angle) * r * 1.3, y + math.sin(angle) * r * 1.3, r * 0.4, leaf)
+        for angle in (turn + petal * 2 * math.pi / 5 for petal in range(5)):
+            tile.circle(x + math.cos(angle) * r * 0.6, y + math.sin(angle) * r * 0.6, r * 0.46, petals[index % 3])
+        tile.circle(x, y, r * 0.25, (240, 204, 96))
 
 
-def _leaves(pen: ImageDraw.ImageDraw, n: int, colour: Rgb, accent: Rgb, dice: random.Random) -> None:
+def _leaves(tile: _Tile) -> None:
     for index, (x, y) in enumerate(((0.25, 0.25), (0.7, 0.2), (0.5, 0.55), (0.2, 0.8), (0.78, 0.76))):
-        a, r = dice.random() * 6.3, n * 0.17
-        tone = accent if index % 2 else mix(accent, colour, 0.4)
-        tip, end = (math.cos(a) * r, math.sin(a) * r), (-math.sin(a) * r * 0.36, math.cos(a) * r * 0.36)
-        cx, cy = x * n, y * n
-        outline = [(cx + tip[0], cy + tip[1]), (cx + end[0], cy + end[1]), (cx - tip[0], cy - tip[1])]
-        pen.polygon([*outline, (cx - end[0], cy - end[1])], fill=tone)
+        turn = tile.random.random() * 6.3
+        dx, dy = math.cos(turn) * 0.17, math.sin(turn) * 0.17
+        corners = [(x + dx, y + dy), (x - dy * 0.36, y + dx * 0.36), (x - dx, y - dy), (x + dy * 0.36, y - dx * 0.36)]
+        tile.polygon(corners, tile.accent if index % 2 else mix(tile.accent, tile.colour, 0.4))
 
 
-def _houndstooth(pen: ImageDraw.ImageDraw, n: int, colour: Rgb, accent: Rgb, dice: random.Random) -> None:
-    q = n / 4
-    for x, y in ((0, 0), (1, 0), (0, 1), (1, 1)):
-        pen.rectangle((x * q, y * q, (x + 1) * q, (y + 1) * q), fill=accent)
-    for x, y in ((2, 0), (3, 1), (0, 2), (1, 3)):
-        pen.polygon([(x * q, y * q), ((x + 1) * q, y * q), (x * q, (y + 1) * q)], fill=accent)
-    pen.polygon([(2 * q, q), (3 * q, 0), (3 * q, q * 0.5), (2.5 * q, q)], fill=accent)
+def _houndstooth(tile: _Tile) -> None:
+    tile.box(0, 0, 0.5, 0.5, tile.accent)
+    for x, y in ((0.5, 0), (0.75, 0.25), (0, 0.5), (0.25, 0.75)):
+        tile.polygon([(x, y), (x + 0.25, y), (x, y + 0.25)], tile.accent)
+    tile.polygon([(0.5, 0.25), (0.75, 0), (0.75, 0.125), (0.625, 0.25)], tile.accent)
 
 
-def _leopard(pen: ImageDraw.ImageDraw, n: int, colour: Rgb, accent: Rgb, dice: random.Random) -> None:
+def _leopard(tile: _Tile) -> None:
     for row in range(4):
         for column in range(4):
-            x = (column + 0.5 + (row % 2) * 0.4 + dice.uniform(-0.1, 0.1)) * n / 4 % (n * 0.98)
-            y, r = (row + 0.5 + dice.uniform(-0.1, 0.1)) * n / 4, n * dice.uniform(0.06, 0.085)
-            pen.ellipse((x - r * 0.6, y - r * 0.6, x + r * 0.6, y + r * 0.6), fill=darker(colour, 0.25))
-            start = dice.randrange(360)
-            pen.arc((x - r, y - r, x + r, y + r), start, start + 250, fill=accent, width=max(round(n * 0.03), 1))
+            x = (column + 0.5 + (row % 2) * 0.4 + tile.random.uniform(-0.1, 0.1)) / 4 % 0.98
+            y, r = (row + 0.5 + tile.random.uniform(-0.1, 0.1)) / 4, tile.random.uniform(0.06, 0.085)
+            tile.circle(x, y, r * 0.6, darker(tile.colour, 0.25))
+            tile.arc(x, y, r, tile.random.randrange(360), tile.accent)
 
 
-def _argyle(pen: ImageDraw.ImageDraw, n: int, colour: Rgb, accent: Rgb, dice: random.Random) -> None:
-    pen.polygon([(n / 2, 0), (n, n / 2), (n / 2, n), (0, n / 2)], fill=accent)
-    thin = lighter(mix(colour, accent, 0.5), 0.4)
-    for a, b in (((0, 0), (n, n)), ((n, 0), (0, n))):
-        pen.line([a, b], fill=thin, width=max(n // 50, 1))
+def _argyle(tile: _Tile) -> None:
+    tile.polygon([(0.5, 0), (1, 0.5), (0.5, 1), (0, 0.5)], tile.accent)
+    for line in ([(0, 0), (1, 1)], [(1, 0), (0, 1)]):
+        tile.line(line, 0.02, lighter(tile.half, 0.4))
 
 
-def _waves(pen: ImageDraw.ImageDraw, n: int, colour: Rgb, accent: Rgb, dice: random.Random) -> None:
-    for row, tone in ((0.25, accent), (0.75, mix(colour, accent, 0.5))):
-        path = [(x, n * row + math.sin(x / n * 2 * math.pi) * n * 0.12) for x in range(-4, n + 5, 2)]
-        pen.line(path, fill=tone, width=max(round(n * 0.16), 2), joint="curve")
+def _waves(tile: _Tile) -> None:
+    for y, tone in ((0.25, tile.accent), (0.75, tile.half)):
+        xs = [step / 40 - 0.05 for step in range(45)]
+        tile.line([(x, y + math.sin(x * 2 * math.pi) * 0.12) for x in xs], 0.16, tone)
 
 
-def _rib(pen: ImageDraw.ImageDraw, n: int, colour: Rgb, accent: Rgb, dice: random.Random) -> None:
-    pen.rectangle((0, 0, n * 0.25, n), fill=darker(colour, 0.22))
-    pen.rectangle((n * 0.55, 0, n * 0.75, n), fill=lighter(colour, 0.1))
-
-
-def _knit(pen: ImageDraw.ImageDraw, n: int, colour: Rgb, accent: Rgb, dice: random.Random) -> None:
-    dark, light = darker(colour, 0.2), lighter(colour, 0.12)
-    width = max(round(n * 0.1), 1)
+def _knit(tile: _Tile) -> None:
     for y in (-0.5, 0.0, 0.5, 1.0):
-        pen.line([(0, y * n), (n / 2, (y + 0.4) * n), (n, y * n)], fill=dark, width=width)
-        pen.line([(0, (y + 0.2) * n), (n / 2, (y + 0.6) * n), (n, (y + 0.2) * n)], fill=light, width=width)
+        tile.line([(0, y), (0.5, y + 0.4), (1, y)], 0.1, tile.dark)
+        tile.line([(0, y + 0.2), (0.5, y + 0.6), (1, y + 0.2)], 0.1, tile.light)
 
 
-def _cable(pen: ImageDraw.ImageDraw, n: int, colour: Rgb, accent: Rgb, dice: random.Random) -> None:
-    dark, light = darker(colour, 0.26), lighter(colour, 0.14)
-    pen.rectangle((0, 0, n * 0.08, n), fill=dark)
+def _cable(tile: _Tile) -> None:
+    tile.box(0, 0, 0.08, 1, tile.dark)
     for y in (-1, 0, 1):
-        for shift, tone in ((0, dark), (0.1, light), (0.2, light)):
-            top = (y + shift) * n
-            pen.line([(n * 0.2, top), (n * 0.9, top + n * 0.5)], fill=tone, width=max(round(n * 0.08), 1))
-            pen.line([(n * 0.9, top + n * 0.5), (n * 0.2, top + n)], fill=tone, width=max(round(n * 0.08), 1))
+        for shift, tone in ((0, tile.dark), (0.1, tile.light), (0.2, tile.light)):
+            tile.line([(0.2, y + shift), (0.9, y + shift + 0.5), (0.2, y + shift + 1)], 0.08, tone)
 
 
-def _denim(pen: ImageDraw.ImageDraw, n: int, colour: Rgb, accent: Rgb, dice: random.Random) -> None:
-    light, dark = lighter(colour, 0.13), darker(colour, 0.1)
-    step = max(n // 16, 2)
-    for x in range(-n, n * 2, step):
-        tone = light if (x // step) % 2 else dark
-        pen.line([(x, 0), (x + n, n)], fill=tone, width=max(step // 2, 1))
+def _denim(tile: _Tile) -> None:
+    for step in range(-16, 32):
+        tone = lighter(tile.colour, 0.13) if step % 2 else darker(tile.colour, 0.1)
+        tile.line([(step / 16, 0), (step / 16 + 1, 1)], 1 / 32, tone)
 
 
-def _tweed(pen: ImageDraw.ImageDraw, n: int, colour: Rgb, accent: Rgb, dice: random.Random) -> None:
-    cell = max(n // 12, 2)
-    for y in range(0, n, cell):
-        for x in range(0, n, cell):
-            tone = dice.choice((colour, lighter(colour, 0.2), darker(colour, 0.18), mix(colour, accent, 0.6)))
-            pen.rectangle((x, y, x + cell, y + cell // 2 + 1), fill=tone)
+def _tweed(tile: _Tile) -> None:
+    tones = (tile.colour, lighter(tile.colour, 0.2), darker(tile.colour, 0.18), mix(tile.colour, tile.accent, 0.6))
+    for cell in range(144):
+        x, y = cell % 12 / 12, cell // 12 / 12
+        tile.box(x, y, x + 1 / 12, y + 1 / 20, tile.random.choice(tones))
 
 
-def _sequins(pen: ImageDraw.ImageDraw, n: int, colour: Rgb, accent: Rgb, dice: random.Random) -> None:
-    cell = n / 8
+def _sequins(tile: _Tile) -> None:
     for row in range(9):
         for column in range(9):
-            x, y = column * cell + (row % 2) * cell / 2, row * cell
-            share = dice.choice((0.0, 0.1, 0.25, 0.55)) if row < 8 and column < 8 else 0.1
-            pen.ellipse((x - cell / 2, y - cell / 2, x + cell / 2, y + cell / 2), fill=lighter(colour, share))
+            share = tile.random.choice((0.0, 0.1, 0.25, 0.55)) if row < 8 and column < 8 else 0.1
+            tile.circle(column / 8 + row % 2 / 16, row / 8, 1 / 16, lighter(tile.colour, share))
 
 
-_WEAVES: dict[str, tuple[Weave, float]] = {
-    "stripes": (_stripes, 2.0),
-    "bands": (_bands, 6.0),
-    "pinstripes": (_pinstripes, 1.3),
-    "check": (_check, 5.0),
-    "gingham": (_gingham, 1.8),
+_WEAVES: dict[str, tuple[Callable[[_Tile], None], float]] = {
+    **dict(map(_parse_row, _RECTANGLES.strip().splitlines())),
     "dots": (_dots, 2.6),
     "flowers": (_flowers, 7.0),
     "leaves": (_leaves, 6.0),
@@ -186,7 +174,6 @@ _WEAVES: dict[str, tuple[Weave, float]] = {
     "leopard": (_leopard, 7.0),
     "argyle": (_argyle, 6.0),
     "waves": (_waves, 4.0),
-    "rib": (_rib, 0.7),
     "knit": (_knit, 0.9),
     "cable": (_cable, 3.0),
     "denim": (_denim, 2.4),
