@@ -7,7 +7,7 @@ import pytest
 
 from unde_catalog.backends import Backends
 from unde_catalog.definitions import build_definitions
-from unde_catalog.defs.asset_metadata import READ_ON, TABLES, freshness_policy
+from unde_catalog.defs.asset_metadata import READ_ON, TABLES
 from unde_catalog.defs.table_schemas.table import LINEAGE, ROW_COUNT
 from unde_catalog.operations.doctor.services import all_checks, select_checks
 from unde_catalog.settings.environment import load_settings, load_user_media_settings

@@ -55,10 +55,9 @@ def published(
     brand = brand_of(context)
     with fail_in_one_sentence(f"the check of {brand} could not start"), backends.open() as opened:
         if opened.production is None:
-    with fail_in_one_sentence(f"the check of {brand} could not start"), backends.open() as opened:
-        if opened.production is None:
             why_not = why_not_configured("production_catalog", brand, opened.settings)
             return dg.AssetCheckResult(passed=True, description=why_not)
+        agreement = reconcile.compare(brand, opened.db, opened.production)
     return dg.AssetCheckResult(
         passed=agreement.holds,
         description=agreement.sentence,

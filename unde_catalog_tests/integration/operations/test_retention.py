@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from unde_catalog.stores.staging.admin import old_rows
 
 from unde_catalog.operations.upkeep import retention
 from unde_catalog.settings.environment import Settings, load_settings
 from unde_catalog.stages.photos.manifest import ManifestWriter, manifest_key, newest_key
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.directory import directory_store
+from unde_catalog.stores.staging.admin import old_rows
 from unde_catalog_tests.support.due import execute
 
 NOW = datetime(2026, 6, 15, 3, 30, tzinfo=UTC)
