@@ -1,6 +1,6 @@
-"""The brands: one registry of all that differs from brand to brand.
+"""The brands: everything that differs by brand and is no setting.
 
-No secrets and nothing that an operator sets here: that is `settings/environment.py`.
+Settings of a brand are in `settings/environment.py`; how to add a brand is in CONTRIBUTING.md.
 """
 
 from dataclasses import dataclass
@@ -14,15 +14,16 @@ StockProtocolName = Literal["campaign", "available-sizes", "skus", "zara"]  # ho
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """A brand partition.
+    """A brand: a partition of every stage.
 
-    `key` is the partition key, the `brand` column and the folder name ([a-z0-9]+); `name` is for people.
-    `collect_hour` is the hour, of Sunday or of each day, at which it is collected from its source (specs 1 and 2).
-    `use_proxy`, `index_scope` and `download_delay` (seconds between two requests of a slot, None: as for all) are
-    defaults that `<BRAND>_USE_PROXY` and so on override. `photo_hosts` are the hosts that photos are asked for through
-    the proxy (`<BRAND>_PHOTO_HOSTS` overrides them). `stock_shape` is how its shops' API answers, as far as known
-    (spec 6; `<BRAND>_STOCK_SHAPE` overrides it); without shops it has no meaning. `any_currency`: what it sells in
-    is not one country's (`<BRAND>_PUBLISH_CURRENCIES` overrides it).
+    `key` is the partition key, the value of `brand` columns and the name of folders ([a-z0-9]+); `name` is for people.
+    `collect_hour` is the hour of its collection, on Sundays or, if `collected` is "daily", every day.
+    `photo_hosts` are the hosts that photos may be requested from through the proxy (overridden by
+    `<BRAND>_PHOTO_HOSTS`). `stock_shape` is the protocol of its stock API (overridden by `<BRAND>_STOCK_SHAPE`); it has
+    no meaning for a brand without stores. `any_currency`: its products are sold in currencies of several countries
+    (overridden by `<BRAND>_PUBLISH_CURRENCIES`). `use_proxy`, `index_scope` and `download_delay` (seconds between two
+    requests of a connection slot, None: the general setting) are the defaults of `<BRAND>_USE_PROXY`,
+    `<BRAND>_INDEX_SCOPE` and `<BRAND>_DOWNLOAD_DELAY_MIN`.
     """
 
     key: str
@@ -45,8 +46,8 @@ class Brand:
 
     @property
     def why_no_stores(self) -> str | None:
-        """Why nothing is asked of its shops; None where it has some."""
-        return None if self.has_stores else f"{self.name} has no shops"
+        """Why its stock is not checked; None for a brand that has stores."""
+        return None if self.has_stores else f"{self.name} has no stores"
 
 
 BRANDS: dict[str, Brand] = {

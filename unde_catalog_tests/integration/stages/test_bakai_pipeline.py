@@ -19,7 +19,7 @@ from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.publishing import shown
 from unde_catalog_tests.support.servers import Sandbox
 
-NO_STORES = "BakaiMarket has no shops"
+NO_STORES = "BakaiMarket has no stores"
 
 
 def run(backends: Backends, stage: str) -> StageReport:
