@@ -124,7 +124,7 @@ def _print_report(report: VerifyReport, repaired: bool) -> None:
 
 def _copied(report: CopyReport) -> str:
     failed = f", {report.failed:,} failed" if report.failed else ""
-    return f"{report.copied:,} copied ({decimal(report.bytes_copied)}), {report.there:,} already there{failed}"
+    return f"{report.copied:,} copied ({decimal(report.bytes_copied)}), {report.present:,} already there{failed}"
 
 
 def _print(text: str) -> None:

@@ -48,7 +48,7 @@ def copy_command(
             target,
             prefix,
             content=not sizes_only,
-            tell=lambda so_far: progress.update(task, description=_counts(so_far)),
+            on_progress=lambda so_far: progress.update(task, description=_counts(so_far)),
         )
     for failure in report.failures:
         _console.print(f"[red]{escape(failure)}[/red]", soft_wrap=True, highlight=False)
@@ -74,7 +74,7 @@ def relink_command() -> None:
 
 
 def _counts(report: CopyReport) -> str:
-    counts = [f"{report.copied:,} copied ({decimal(report.bytes_copied)})", f"{report.there:,} unchanged"]
-    if report.gone:
-        counts.append(f"{report.gone:,} deleted meanwhile")
+    counts = [f"{report.copied:,} copied ({decimal(report.bytes_copied)})", f"{report.present:,} unchanged"]
+    if report.vanished:
+        counts.append(f"{report.vanished:,} deleted meanwhile")
     return ", ".join([*counts, f"{report.failed:,} failed"])

@@ -203,7 +203,7 @@ def test_work_whose_manifest_cannot_be_written_is_told_in_one_sentence(materiali
     result = materialize("originals")
     told = failure(result)
     assert "originals zara: 5 done" in told and "is in no manifest: writing" in told
-    assert "a file stands where a folder must be: move it away" in told
+    assert "there is a file where a folder must be: move it away" in told
     assert failure_metadata(result)["done"] == 5
 
 
@@ -214,7 +214,7 @@ def test_a_store_that_is_down_from_the_start_is_told_once(materialize, tmp_path:
     result = materialize("originals")
     assert not result.success
     told = failure(result).partition("Stack Trace")[0]
-    assert "originals of zara stopped: opening" in told and told.count("a file stands where") == 1, told
+    assert "originals of zara stopped: opening" in told and told.count("there is a file where") == 1, told
     assert "manifest" not in told
 
 

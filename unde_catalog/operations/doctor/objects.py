@@ -33,7 +33,7 @@ def check_objects(databases: Databases) -> Finding:
         if settings.s3 is None:
             store = configured_store(settings)
         else:
-            store = s3_store(settings.s3, base_url, repeated_for=_RETRY_TIME)
+            store = s3_store(settings.s3, base_url, retry_for=_RETRY_TIME)
         remark = _probe(store)
     except (StorageUnavailable, ObjectMissing) as error:
         named = re.findall(r"\bS3_[A-Z]+(?:_[A-Z]+)?\b", str(error))

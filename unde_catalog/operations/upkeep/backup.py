@@ -16,12 +16,13 @@ import psycopg
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from unde_catalog.operations.upkeep.backup_folder import DUMP, MANIFEST, OBJECTS, backup_name
-from unde_catalog.stores.db import dumps, postgres_tools
+from unde_catalog.stores.db import postgres_tools
 from unde_catalog.stores.db.postgres_tools import Direct, ToolFailed, direct
 from unde_catalog.stores.embedded.locks import FileLock
 from unde_catalog.stores.objects.copying import CopyReport, copy_objects
 from unde_catalog.stores.objects.directory import directory_store
 from unde_catalog.stores.objects.objects import ObjectStore
+from unde_catalog.stores.staging.admin import dumps
 from unde_catalog.text import first_line
 
 _UNFINISHED, _LOCK = ".unfinished-", ".lock"
@@ -101,7 +102,7 @@ def copy_back(backup: Path, store: ObjectStore, progress: Progress = lambda repo
     folder = backup.parent / OBJECTS
     if not folder.is_dir():
         raise ValueError(f"there are no objects in {folder}: the backup was made without --objects")
-    return copy_objects(directory_store(folder), store, tell=progress)
+    return copy_objects(directory_store(folder), store, on_progress=progress)
 
 
 def _dump(url: str, dump: Path) -> dict[str, Any]:
@@ -148,7 +149,7 @@ def _copy_objects(store: ObjectStore, folder: Path, progress: Progress) -> tuple
     if store.where == str(folder):
         raise ValueError(f"the object store itself is in {folder}: choose another folder for backups")
     target = directory_store(folder)
-    report = copy_objects(store, target, content=False, tell=progress)
+    report = copy_objects(store, target, content=False, on_progress=progress)
     if not report.complete:
         raise ValueError(
             f"{report.failed} objects could not be copied, so no backup was made: {'; '.join(report.failures[:3])}"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from unde_catalog.operations.upkeep.backup import BackupManifest, check_dump, read_manifest
 from unde_catalog.operations.upkeep.backup_folder import DUMP
-from unde_catalog.stores.db import dumps
 from unde_catalog.stores.db.postgres_tools import Direct, ToolFailed, direct, run, running
+from unde_catalog.stores.staging.admin import dumps
 from unde_catalog.stores.staging.migrate import STAGING
 
 _DEFAULT_PRIVILEGES = re.compile(r'^(ALTER DEFAULT PRIVILEGES FOR ROLE) (?:"(?:[^"]|"")*"|\S+) (.*;)$', re.MULTILINE)

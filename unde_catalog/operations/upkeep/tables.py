@@ -55,7 +55,7 @@ def maintain(url: str, limits: MaintenanceLimits = MaintenanceLimits()) -> Maint
     report, began = MaintenanceReport(), time.monotonic()
     with direct(url, label="staging") as database:
         connection = database.connection
-        if foreign := [table for table in bloat.tables(connection, HOT_TABLES) if not table.ours]:
+        if foreign := [table for table in bloat.tables(connection, HOT_TABLES) if not table.owned]:
             raise ToolFailed(
                 f"{database.role} may not maintain {', '.join(table.name for table in foreign)} in {database.name}, "
                 f"which {foreign[0].owner} owns: set BACKUP_DB_URL to connect as the owner of the tables"
@@ -94,7 +94,7 @@ def _repair_index(
 ) -> MaintainedObject | None:
     if index.being_built:
         return None
-    if index.left_over:
+    if index.leftover:
         bloat.drop_index(connection, index.name)
         return MaintainedObject(index.name, "left over from an interrupted REINDEX", "dropped", index.bytes, 0)
     if not index.valid:

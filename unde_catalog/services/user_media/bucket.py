@@ -121,14 +121,14 @@ class _PrivateS3(S3Store):
             async with self._in_flight:
                 await obstore.put_async(self._backend, checked(key), data, attributes=attributes, use_multipart=False)
         except (BaseError, OSError) as error:
-            raise self._down(error, "writing", key) from None
+            raise self._unavailable(error, "writing", key) from None
 
     def signed(self, key: str, expires_in: timedelta) -> str:
         """A link to read one object."""
         return obstore.sign(self._backend, "GET", checked(key), expires_in)  # type: ignore[arg-type]
 
-    def _down(self, error: Exception, doing: str, key: str) -> StorageUnavailable:
-        message = str(super()._down(error, doing, key)).partition(", or S3_ADDRESSING")[0]  # not a setting here
+    def _unavailable(self, error: Exception, doing: str, key: str) -> StorageUnavailable:
+        message = str(super()._unavailable(error, doing, key)).partition(", or S3_ADDRESSING")[0]  # not a setting here
         return StorageUnavailable(_CATALOGUE_SETTING.sub(lambda match: _SETTING_NAMES[match[0]], message))
 
 

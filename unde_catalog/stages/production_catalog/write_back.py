@@ -2,7 +2,7 @@
 
 from unde_catalog.stores.db.database import Cursor, Database
 from unde_catalog.stores.production import incoming, publications
-from unde_catalog.stores.production.incoming import ToSettle
+from unde_catalog.stores.production.incoming import UnsettledProduct
 from unde_catalog.stores.production.publications import Claim
 from unde_catalog.stores.staging import publishing
 from unde_catalog.stores.staging.due_work import work_queue
@@ -27,7 +27,7 @@ _STATUS: dict[incoming.Verdict, SyncStatus] = {
 def settle(db: Database, production: Database, claim: Claim, publication: int, report: StageReport) -> None:
     """Write statuses and due rows of all that a publication carried, count it, and close the publication."""
     last = 0
-    while page := production.run(incoming.to_settle, publication, last, _PAGE):
+    while page := production.run(incoming.unsettled_products, publication, last, _PAGE):
         last = page[-1].product_id
         counted = db.run(_settle, page)
         for one in page:
@@ -36,7 +36,7 @@ def settle(db: Database, production: Database, claim: Claim, publication: int, r
     production.run(publications.settled, claim, publication)
 
 
-def _settle(cursor: Cursor, page: list[ToSettle]) -> dict[int, bool]:
+def _settle(cursor: Cursor, page: list[UnsettledProduct]) -> dict[int, bool]:
     """The products whose lease was still ours, each with whether nothing newer waits."""
     counted = work_queue.finish(cursor, _STAGE, [_settled(one) for one in page])
     publishing.record(
@@ -57,7 +57,7 @@ def _settle(cursor: Cursor, page: list[ToSettle]) -> dict[int, bool]:
     return counted
 
 
-def _settled(one: ToSettle) -> LeaseOutcome:
+def _settled(one: UnsettledProduct) -> LeaseOutcome:
     lease = Lease(one.product_id, one.external_id, one.lease_token, 0, 0, None, 0.0)
     kind: Settlement = "done"
     if one.reason is not None:
@@ -65,7 +65,7 @@ def _settled(one: ToSettle) -> LeaseOutcome:
     return LeaseOutcome(lease, kind, one.reason, work_queue.storable(one.detail))
 
 
-def _count(report: StageReport, one: ToSettle, counted: bool) -> None:
+def _count(report: StageReport, one: UnsettledProduct, counted: bool) -> None:
     if not counted:
         report.superseded += 1
     elif one.reason is None:

@@ -211,7 +211,7 @@ def _ping(connection: psycopg.Connection[Any], seconds: float) -> None:
     try:
         libpq.send_query(b"")
         if not readable.poll(seconds * 1000):
-            raise psycopg.OperationalError(f"no answer within {seconds:g} s")
+            raise psycopg.OperationalError(f"no response within {seconds:g} s")
         while (result := libpq.get_result()) is not None:
             if result.status != pq.ExecStatus.EMPTY_QUERY:
                 raise errors.error_from_result(result)

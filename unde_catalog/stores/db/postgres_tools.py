@@ -1,6 +1,6 @@
-"""pg_dump, pg_restore and psql from the wheel, run against a database without a pooler before it.
+"""Runs pg_dump, pg_restore and psql of the wheel against a database, past any pooler.
 
-The password goes to them through their environment, never in an argument that others can see.
+They get the password from their environment, never from an argument that other users could see.
 """
 
 import contextlib
@@ -27,12 +27,12 @@ _CONNECT_SECONDS = 10
 
 
 class ToolFailed(RuntimeError):
-    """A program of PostgreSQL failed; the sentence is its own."""
+    """A program of PostgreSQL failed; the message is its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Direct:
-    """A connection to the server itself, and how its programs reach the same database."""
+    """A connection to the server itself, and the command lines of PostgreSQL's programs for the same database."""
 
     connection: psycopg.Connection[DictRow]
     name: str
@@ -40,26 +40,28 @@ class Direct:
     role: str
 
     def command(self, program: str, *arguments: str) -> list[str]:
-        """The program of the server's version with these arguments, connected to the database."""
+        """The command line of a program of the server's version, connected to the database."""
         parameters = self.connection.info.get_parameters()
         return [str(self._program(program)), *arguments, "--no-password", "--dbname", make_conninfo(**parameters)]
 
     def plain_command(self, program: str, *arguments: str) -> list[str]:
-        """The program with these arguments, for files alone."""
+        """The command line of a program that only works on files."""
         return [str(self._program(program)), *arguments]
 
     def environment(self) -> dict[str, str]:
-        """All that the programs are told beside their arguments."""
+        """The whole environment of the programs."""
         password = self.connection.info.password
         return {"PATH": _SYSTEM_PATH, "LC_ALL": "C", **({"PGPASSWORD": password} if password else {})}
 
     def _program(self, name: str) -> Path:
         if not self.connection.pgconn.ssl_in_use:
-            return find_programs(16 if self.major <= 16 else 18) / name  # 18's scripts are nothing for an older server
+            return (
+                find_programs(16 if self.major <= 16 else 18) / name
+            )  # an older server cannot run scripts of version 18
         found = shutil.which(name, path=_SYSTEM_PATH)
         if found is None:
             raise ToolFailed(
-                f"the database {self.name} is reached over TLS, which the {name} that comes with us can't do: "
+                f"the database {self.name} needs TLS, which the bundled {name} does not support: "
                 f"install PostgreSQL's client programs, version {self.major} or newer"
             )
         return Path(found)
@@ -69,7 +71,7 @@ class Direct:
 def direct(url: str, *, label: str = "") -> Iterator[Direct]:
     """A connection past any pooler.
 
-    `DatabaseUnavailable` where the server is away, ValueError where a pooler answers.
+    `DatabaseUnavailable` if the server cannot be reached, ValueError if a pooler accepts the connection.
     """
     database = Database(url, label=label)
     try:
@@ -80,11 +82,11 @@ def direct(url: str, *, label: str = "") -> Iterator[Direct]:
         raise DatabaseUnavailable(f"{database.title} can't be used: {first_line(error)}", database=label) from error
     try:
         row = connection.execute("SELECT pg_backend_pid() AS pid, current_user AS role").fetchone()
-        assert row is not None  # it always answers
-        if row["pid"] != connection.info.backend_pid:  # a pooler answers for itself, and hands us on to a server
+        assert row is not None  # a SELECT without FROM returns one
+        if row["pid"] != connection.info.backend_pid:  # the pooler has process ids of its own
             raise ValueError(
-                f"a pooler answers at {database.name}, and this needs a session of its own: set BACKUP_DB_URL to the "
-                "database's own address (PostgreSQL's port, often 5432)"
+                f"{database.name} is a pooler, and this needs its own session: set BACKUP_DB_URL to the database's own "
+                "address (PostgreSQL's port, often 5432)"
             )
         yield Direct(connection, database.name, connection.info.server_version // 10_000, row["role"])
     finally:
@@ -92,7 +94,7 @@ def direct(url: str, *, label: str = "") -> Iterator[Direct]:
 
 
 def run(command: Sequence[str], environment: dict[str, str]) -> str:
-    """Run a program to its end; what it printed. `ToolFailed` with its first complaint."""
+    """Run a program to its end and return its output; `ToolFailed` with its first error."""
     with running(command, environment, stdout=subprocess.PIPE) as program:
         assert program.process.stdout is not None  # it is a pipe
         out = program.process.stdout.read()
@@ -102,37 +104,35 @@ def run(command: Sequence[str], environment: dict[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A running program; what it complains of goes to a file, so that nobody waits for it to be read."""
+    """A running program; its standard error goes to a file, so that it never blocks."""
 
     name: str
     process: "subprocess.Popen[bytes]"
-    complaints: IO[bytes]
+    stderr: IO[bytes]
 
     def must_succeed(self) -> None:
-        """Wait for its end; `ToolFailed` with its first error unless it ended well."""
+        """Wait for its end; `ToolFailed` with its first error unless it succeeded."""
         if self.process.wait():
-            self.complaints.seek(0)
-            lines = [line.strip() for line in self.complaints.read(100_000).decode(errors="replace").splitlines()]
+            self.stderr.seek(0)
+            lines = [line.strip() for line in self.stderr.read(100_000).decode(errors="replace").splitlines()]
             lines = [line for line in lines if line] or [f"exit code {self.process.returncode}"]
             first = next((line for line in lines if "error" in line.lower()), lines[0])
-            said = re.sub(r"^(psql:\S*?|pg_\w+): |\b(error|ERROR): +", "", first)
-            raise ToolFailed(f"{self.name} failed: {said[:500]}")
+            message = re.sub(r"^(psql:\S*?|pg_\w+): |\b(error|ERROR): +", "", first)
+            raise ToolFailed(f"{self.name} failed: {message[:500]}")
 
 
 @contextmanager
 def running(command: Sequence[str], environment: dict[str, str], **streams: Any) -> Iterator[Program]:
-    """A running program, which does not outlive the block."""
-    with tempfile.TemporaryFile() as complaints:
+    """A running program; it is killed at the end of the block."""
+    with tempfile.TemporaryFile() as stderr:
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, **streams}
-        process = cast(
-            "subprocess.Popen[bytes]", subprocess.Popen(command, env=environment, stderr=complaints, **streams)
-        )
+        process = cast("subprocess.Popen[bytes]", subprocess.Popen(command, env=environment, stderr=stderr, **streams))
         try:
-            yield Program(Path(command[0]).name, process, complaints)
+            yield Program(Path(command[0]).name, process, stderr)
         finally:
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
                     with contextlib.suppress(BrokenPipeError):
                         stream.close()
-            process.kill()  # nothing, where it has ended
+            process.kill()  # no effect if it has ended
             process.wait()

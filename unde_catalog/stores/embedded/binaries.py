@@ -1,4 +1,4 @@
-"""Where the wheel keeps PostgreSQL's programs; who runs them is in `privileges.py`."""
+"""Finds PostgreSQL's programs in the wheel. The account that runs them is in `privileges.py`."""
 
 import importlib.util
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One server process: making its data, finding, starting and ending it; when to do so is the supervisor's."""
+"""One server process: creates its data, finds, starts and stops it. The supervisor decides when."""
 
 import contextlib
 import os
@@ -16,14 +16,14 @@ from unde_catalog.stores.embedded.layout import PORT, ROLE, SOCKET, Layout
 from unde_catalog.stores.embedded.locks import FileLock
 from unde_catalog.stores.embedded.privileges import Account, Launcher, make_private_folder
 
-_STEP = 0.05  # seconds between looks at a process
+_STEP = 0.05  # seconds between two checks of a process
 _UNFINISHED = "initdb-"
 
 _SETTINGS = {
-    "listen_addresses": "",  # the socket only: trust must never reach TCP
+    "listen_addresses": "",  # only the socket: the authentication is trust
     "port": str(PORT),
     "shared_buffers": "64MB",
-    # The rest of spec 1's "server settings in force", so that plans and losses here are those in production.
+    # The settings of the production server, so that plans and losses after a crash are the same here.
     "effective_cache_size": "3GB",
     "work_mem": "16MB",
     "maintenance_work_mem": "256MB",
@@ -31,18 +31,18 @@ _SETTINGS = {
     "checkpoint_completion_target": "0.9",
     "synchronous_commit": "off",
     "wal_level": "minimal",
-    "max_wal_senders": "0",  # minimal demands it
+    "max_wal_senders": "0",  # wal_level minimal requires it
     "fsync": "on",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "logging_collector": "off",
     "log_checkpoints": "off",
-    "dynamic_shared_memory_type": "sysv",  # containers give /dev/shm 64 MB: parallel index builds fail in it
+    "dynamic_shared_memory_type": "sysv",  # containers limit /dev/shm to 64 MB, where parallel index builds fail
 }
 
 
 def initialise(layout: Layout, programs: Path, launcher: Launcher, lock: FileLock) -> None:
-    """Makes the data directory, whole or not at all; initdb inherits `lock`."""
+    """Create the data directory atomically; initdb inherits `lock`."""
     for leftover in layout.directory.glob(f"{_UNFINISHED}*"):
         shutil.rmtree(leftover, ignore_errors=True)
     if layout.data.exists():
@@ -54,12 +54,12 @@ def initialise(layout: Layout, programs: Path, launcher: Launcher, lock: FileLoc
         *(str(programs / "initdb"), f"--pgdata={unfinished}", f"--username={ROLE}"),
         *("--auth-local=trust", "--auth-host=reject", "--encoding=UTF8", "--no-locale"),
     ]
-    # initdb syncs what it wrote (0.1 s): a crash of the machine must not leave a cluster that only looks whole
+    # initdb syncs its files (0.1 s): a crash of the machine must not leave a cluster that only looks complete
     done = subprocess.run(command, stdout=subprocess.DEVNULL, pass_fds=(lock.descriptor,), **launcher.options())
     if done.returncode != 0:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise EmbeddedPostgresError(
-            f"initdb failed with {done.returncode} in {layout.directory}; its reason stands above this line "
+            f"initdb failed with {done.returncode} in {layout.directory}; the reason is above this line "
             "(is the disk full or read-only?)"
         )
     unfinished.rename(layout.data)
@@ -75,7 +75,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def reap_strays() -> None:
-    """Takes the exit codes of backends that became our children when their postmaster was killed."""
+    """Collect the exit codes of backends that became children of this process when their postmaster was killed."""
     try:
         while os.waitpid(-1, os.WNOHANG) != (0, 0):
             pass
@@ -84,10 +84,10 @@ def reap_strays() -> None:
 
 
 def start(layout: Layout, programs: Path, launcher: Launcher, lock: FileLock) -> psutil.Popen:
-    """Starts the server as our child; `lock` must be held, and every process of the server inherits it."""
+    """Start the server as a child of this process; `lock` must be held, and all processes of the server inherit it."""
     folder = layout.socket_folder()
     make_private_folder(folder, launcher.account)
-    # With the lock in hand these are stale; PostgreSQL would believe them if anybody has that process id by now.
+    # These are stale, because the lock is held; PostgreSQL would trust them if another process had that id by now.
     for stale in (layout.postmaster_pid, folder / SOCKET, folder / f"{SOCKET}.lock"):
         stale.unlink(missing_ok=True)
     settings = {**_SETTINGS, "unix_socket_directories": str(folder)}
@@ -104,26 +104,26 @@ def start(layout: Layout, programs: Path, launcher: Launcher, lock: FileLock) ->
 
 
 def find_postmaster(layout: Layout, account: Account) -> psutil.Process | None:
-    """The living server of this data directory, if postmaster.pid names it and not a zombie or a stranger.
+    """The running server of this data directory; None if postmaster.pid names a zombie or another process.
 
-    It is known by owner, name and arguments: these can be read for another user's process too, while its working
-    directory needs CAP_SYS_PTRACE, which root in a container has not got.
+    It is recognised by owner, name and arguments, which can be read for processes of other users too. Reading the
+    working directory needs CAP_SYS_PTRACE, which root in a container does not have.
     """
     try:
         process = psutil.Process(int(layout.postmaster_pid.read_text().split("\n", 1)[0]))
         arguments = process.cmdline()
-        is_ours = (
+        is_server = (
             process.uids().real == account.uid
             and process.name() == "postgres"
             and ["-D", str(layout.data)] == arguments[1:3]
         )
-        return process if is_ours and is_alive(process) else None
+        return process if is_server and is_alive(process) else None
     except (FileNotFoundError, ValueError, psutil.Error):
         return None
 
 
 def has_lost_its_socket(layout: Layout) -> bool:
-    """Whether a ready server's socket file was removed, as cleaners of /tmp do: nobody can reach it any more."""
+    """Whether the socket file of a ready server was removed, as cleaners of /tmp do: it cannot be reached any more."""
     try:
         status = layout.postmaster_pid.read_text().splitlines()[7].strip()
     except (FileNotFoundError, IndexError):
@@ -132,7 +132,7 @@ def has_lost_its_socket(layout: Layout) -> bool:
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether it runs, is the one we knew (psutil compares the time of its birth), and is not a zombie."""
+    """Whether it runs, is still the same process (psutil compares start times), and is not a zombie."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -140,7 +140,7 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def ends_within(process: psutil.Process, seconds: float) -> bool:
-    """Waits for its end; a child of ours is reaped."""
+    """Wait for its end; reaps a child of this process."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -155,7 +155,7 @@ def ends_within(process: psutil.Process, seconds: float) -> bool:
 
 
 def stop(server: psutil.Process) -> None:
-    """Ends the server: a clean shutdown first, then ones that leave recovery to the next start."""
+    """Stop the server: a clean shutdown first, then ones that leave recovery to the next start."""
     for number, patience in ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):
         try:
             server.send_signal(number)
@@ -166,17 +166,17 @@ def stop(server: psutil.Process) -> None:
 
 
 def remove_socket_folder(layout: Layout) -> None:
-    """Leaves nothing in /tmp; a folder that is in use again is not empty and stays."""
+    """Remove the socket folder; one that is in use again is not empty and stays."""
     with contextlib.suppress(OSError):
         layout.socket_folder().rmdir()
 
 
 def end_orphans(layout: Layout, account: Account) -> None:
-    """Ends backends whose postmaster was killed: one in the middle of a long query would not notice for long."""
+    """Stop backends whose postmaster was killed: one with a long query would not notice for a long time."""
     orphans = [child for child in psutil.Process().children() if child.name() == "postgres"]
     for process in psutil.process_iter(["name", "cwd", "uids"]):
-        known = process.info  # cwd is None where we may not look
-        if known["name"] == "postgres" and known["cwd"] == str(layout.data) and known["uids"].real == account.uid:
+        info = process.info  # cwd is None without permission
+        if info["name"] == "postgres" and info["cwd"] == str(layout.data) and info["uids"].real == account.uid:
             orphans.append(process)
     for number in (signal.SIGQUIT, signal.SIGKILL):
         for orphan in orphans:

@@ -1,9 +1,9 @@
-"""What this room raises; its causes are described where they are found."""
+"""The errors of this package."""
 
 
 class EmbeddedPostgresError(RuntimeError):
-    """The embedded PostgreSQL cannot be had; the message says what was wrong, where, and what to do."""
+    """The embedded PostgreSQL is unavailable; the message says what is wrong, where, and what to do."""
 
 
 class EmbeddedNatsError(RuntimeError):
-    """The embedded NATS server cannot be had; the message says what to do."""
+    """The embedded NATS server is unavailable; the message says what to do."""

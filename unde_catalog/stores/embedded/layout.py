@@ -1,4 +1,4 @@
-"""What lies where in an embedded PostgreSQL's folder, and where its socket is; nothing is opened here."""
+"""The paths of an embedded PostgreSQL and its socket. Nothing is opened here."""
 
 import hashlib
 import os
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROLE = "unde"
-PORT = 5432  # only names the socket: each server has a socket folder of its own
+PORT = 5432  # only part of the socket's name: each server has its own socket folder
 SOCKET = f".s.PGSQL.{PORT}"
 
 _SOCKET_PATH_LIMIT = 107  # bytes in sockaddr_un
 _SHORT_ROOT = Path("/tmp")  # not $TMPDIR: all users of one folder must find the same socket
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
-_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+-]+")  # a comma would part hosts for libpq, a colon ports for SQLAlchemy
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+-]+")  # libpq splits hosts at a comma, SQLAlchemy splits ports at a colon
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """The paths below `directory`, which is absolute and free of symbolic links.
 
-    - `in_use_lock`: shared by every user; the supervisor holding it alone means that nobody is left.
-    - `start_lock`: held while a user looks whether the server lives and has it started.
-    - `supervisor_lock`: held by the supervisor as long as it lives.
-    - `server_lock`: inherited by initdb and by every process of the server, so whoever gets it knows that none is
-      left, without trusting any process number.
+    - `in_use_lock`: shared by all users; when the supervisor can lock it exclusively, no user is left.
+    - `start_lock`: held while a user checks whether the server runs, and starts it.
+    - `supervisor_lock`: held by the supervisor as long as it runs.
+    - `server_lock`: inherited by initdb and all processes of the server, so whoever can lock it knows that none of them
+      is left, without relying on process ids.
     """
 
     directory: Path
@@ -36,7 +36,7 @@ class Layout:
 
     @property
     def postmaster_pid(self) -> Path:
-        """PostgreSQL's own note of its process; may be stale."""
+        """PostgreSQL's file with its process id; may be stale."""
         return self.data / "postmaster.pid"
 
     @property
@@ -61,11 +61,11 @@ class Layout:
 
     @property
     def log(self) -> Path:
-        """What initdb, the supervisor and the server have to say; kept short by the supervisor."""
+        """The log of initdb, the supervisor and the server; the supervisor keeps it short."""
         return self.directory / "server.log"
 
     def socket_folder(self) -> Path:
-        """`<directory>/socket`, or a short folder in /tmp where that path does not suit a socket."""
+        """`<directory>/socket`, or a short folder in /tmp if that path cannot be used for a socket."""
         folder = self.directory / "socket"
         name = str(folder / SOCKET)
         if len(os.fsencode(name)) <= _SOCKET_PATH_LIMIT and _PLAIN_PATH.fullmatch(name):
@@ -75,10 +75,10 @@ class Layout:
         return _SHORT_ROOT / f"unde-postgres-{digest[:16]}"
 
     def url(self, database: str) -> str:
-        """The address of that database for psycopg 3, psycopg2 and SQLAlchemy.
+        """The URL of a database for psycopg 3, psycopg2 and SQLAlchemy.
 
         `ValueError` for a name that needs quoting: libpq decodes %20 in it and SQLAlchemy does not.
         """
         if not _PLAIN_NAME.fullmatch(database):
-            raise ValueError(f"a database name of letters, digits, - and _ is needed, not {database!r}")
+            raise ValueError(f"a database name may have only letters, digits, - and _, not {database!r}")
         return f"postgresql://{ROLE}@/{database}?host={self.socket_folder()}&port={PORT}"

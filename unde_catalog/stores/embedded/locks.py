@@ -1,4 +1,4 @@
-"""File locks that the kernel drops when their holder dies, however it dies; what they mean is in `layout.py`."""
+"""File locks, which the kernel releases when their holder dies. What each lock means is in `layout.py`."""
 
 import fcntl
 import os
@@ -10,13 +10,13 @@ _PAUSE = 0.02
 
 
 def open_private(path: Path, flags: int) -> int:
-    """A descriptor of a file that only its folder's owner can open, made where it is missing."""
+    """A descriptor of a file that only the owner of its folder can open; the file is created if missing."""
     flags |= os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return os.open(path, flags)
-    if os.geteuid() == 0:  # root at work in somebody's folder must not lock them out of it
+    if os.geteuid() == 0:  # root must not lock the owner of the folder out
         owner = path.parent.stat()
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
     return descriptor
@@ -30,7 +30,7 @@ class FileLock:
         self.descriptor = open_private(path, os.O_RDWR)
 
     def take(self, *, shared: bool = False) -> bool:
-        """Takes the lock if it is free for us now; says whether it is ours."""
+        """Take the lock if it is free; returns whether it was taken."""
         try:
             fcntl.flock(self.descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -38,7 +38,7 @@ class FileLock:
         return True
 
     def take_before(self, deadline: float, *, shared: bool = False) -> bool:
-        """Like `take`, but goes on trying until that `time.monotonic()`."""
+        """As `take`, but retry until `deadline`, a value of `time.monotonic()`."""
         while not self.take(shared=shared):
             if time.monotonic() > deadline:
                 return False
@@ -46,21 +46,21 @@ class FileLock:
         return True
 
     def is_current(self) -> bool:
-        """Whether the path still names this very file, so that others would meet us here."""
+        """Whether the path still names this file, so that other processes use the same lock."""
         try:
             found = self._path.stat()
         except FileNotFoundError:
             return False
-        ours = os.fstat(self.descriptor)
-        return (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino)
+        opened = os.fstat(self.descriptor)
+        return (found.st_dev, found.st_ino) == (opened.st_dev, opened.st_ino)
 
     def release(self) -> None:
-        """Unlocks for every process that holds this open file, forked ones too, and closes it."""
+        """Unlock for every process that holds this open file, forked ones included, and close it."""
         fcntl.flock(self.descriptor, fcntl.LOCK_UN)
         self.close()
 
     def close(self) -> None:
-        """Lets go of it here only: a process that inherited the open file keeps the lock."""
+        """Close it in this process only: a process that inherited the open file keeps the lock."""
         os.close(self.descriptor)
 
     def __enter__(self) -> "FileLock":

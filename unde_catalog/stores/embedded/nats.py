@@ -1,6 +1,7 @@
-"""The NATS server that `up` starts where none is set: its configuration below UNDE_HOME, and the address to it.
+"""The NATS server that `up` starts if none is configured: its configuration below UNDE_HOME, and its address.
 
-On loopback and with a token, so that nobody else on this machine reads whose photos come. `local/up.py` starts it.
+It listens on loopback and requires a token, so that other users of the machine cannot read messages. `local/up.py`
+starts it.
 """
 
 import secrets
@@ -10,19 +11,19 @@ from pathlib import Path
 
 from unde_catalog.stores.embedded.errors import EmbeddedNatsError
 
-_LARGEST_DISK = "2GB"  # of what waits in its streams
+_MAX_STORAGE = "2GB"  # of all streams
 
 
 def address(home: Path) -> str | None:
-    """Where the server of this home was told to listen, with its token; None where there never was one."""
+    """The address of the server of this home, with its token; None if it was never prepared."""
     file = _folder(home) / "address"
     return file.read_text().strip() if file.is_file() else None
 
 
 def prepare(home: Path, port: int) -> list[str]:
-    """Write what the server of this home needs to listen on that port of loopback; the command that starts it.
+    """Write the configuration for this port of loopback; returns the command that starts the server.
 
-    Its token stays the same. `EmbeddedNatsError` where no server is installed.
+    The token stays the same. `EmbeddedNatsError` if no server is installed.
     """
     program = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or shutil.which("nats-server")
     if program is None:
@@ -37,7 +38,7 @@ def prepare(home: Path, port: int) -> list[str]:
         configuration,
         f'listen: "127.0.0.1:{port}"\n'
         f'authorization {{ token: "{token}" }}\n'
-        f'jetstream {{ store_dir: "{folder / "streams"}", max_file_store: {_LARGEST_DISK} }}\n',
+        f'jetstream {{ store_dir: "{folder / "streams"}", max_file_store: {_MAX_STORAGE} }}\n',
     )
     _write(folder / "address", f"nats://{token}@127.0.0.1:{port}\n")
     return [program, "-c", str(configuration)]

@@ -1,6 +1,6 @@
-"""As whom PostgreSQL runs: it refuses root, and another account may not get through root's folders.
+"""The account that runs PostgreSQL: it refuses root, and another account may not be able to pass root's folders.
 
-How it is started and stopped is in `cluster.py`.
+`cluster.py` starts and stops the server.
 """
 
 import os
@@ -17,10 +17,10 @@ from unde_catalog.stores.embedded.layout import Layout
 
 _ACCOUNT = "nobody"
 _SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-_CAPABILITIES = ("dac_read_search", "dac_override")  # the weaker one first; Docker grants root only the second
-# pg_config looks at itself with access(), as initdb and postgres do: being able to run them is not enough.
+_CAPABILITIES = ("dac_read_search", "dac_override")  # the weaker one first; Docker grants root only the second one
+# pg_config checks its own file with access(), as initdb and postgres do: permission to execute is not enough.
 _PROBE = 'cd "$1" && cd "$2/../share" && exec "$2/pg_config" --version'
-_ADVICE = "Run as an ordinary user, or set STAGING_DB_URL to a PostgreSQL of your own."
+_ADVICE = "Run as an ordinary user, or set STAGING_DB_URL to another PostgreSQL."
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Launcher:
-    """How PostgreSQL's programs are called: a command in front, and `subprocess` arguments."""
+    """How PostgreSQL's programs are run: a command prefix and `subprocess` arguments."""
 
     account: Account
     prefix: tuple[str, ...] = ()
     switches_user: bool = False
 
     def options(self) -> dict[str, Any]:
-        """`subprocess` arguments; the environment is ours alone, so no stray PG* or LD_* reaches the server."""
+        """`subprocess` arguments; the environment is new, so that no PG* or LD_* variable reaches the server."""
         options: dict[str, Any] = {
             "cwd": "/",
             "env": {"PATH": _SYSTEM_PATH, "LC_ALL": "C", "TZ": "UTC"},
@@ -52,7 +52,7 @@ class Launcher:
 
 
 def server_account(layout: Layout) -> Account:
-    """We ourselves; for root the owner of the data or of the folder, or `nobody` where that is root as well."""
+    """This user; for root, the owner of the data or the folder, or `nobody` if that is root too."""
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid())
     for path in (layout.data, layout.directory):
@@ -68,27 +68,27 @@ def server_account(layout: Layout) -> Account:
 
 
 def launcher_for(layout: Layout, programs: Path) -> Launcher:
-    """The plainest way that really gets at the programs and the folder, found by trying."""
+    """The simplest launcher that can access the programs and the folder, found by trying."""
     account = server_account(layout)
     if account.uid == os.geteuid():
         return Launcher(account)
-    complaints: list[str] = []
-    for launcher in _ways(account):
-        complaint = _try(launcher, layout, programs)
-        if complaint is None:
+    problems: list[str] = []
+    for launcher in _launchers(account):
+        problem = _try(launcher, layout, programs)
+        if problem is None:
             return launcher
-        complaints.append(complaint)
+        problems.append(problem)
     raise EmbeddedPostgresError(
-        f"PostgreSQL refuses to run as root, and as uid {account.uid} it cannot get at {programs} and "
-        f"{layout.directory} ({'; '.join(complaints)}). {_ADVICE}"
+        f"PostgreSQL refuses to run as root, and as uid {account.uid} it cannot access {programs} and "
+        f"{layout.directory} ({'; '.join(problems)}). {_ADVICE}"
     )
 
 
-def _ways(account: Account) -> list[Launcher]:
-    ways = [Launcher(account, switches_user=True)]
+def _launchers(account: Account) -> list[Launcher]:
+    launchers = [Launcher(account, switches_user=True)]
     setpriv = shutil.which("setpriv", path=_SYSTEM_PATH)
     if setpriv is not None:
-        # access() disregards capabilities of other users than root unless no_setuid_fixup is set.
+        # access() ignores the capabilities of users other than root unless no_setuid_fixup is set.
         identity = (
             f"--reuid={account.uid}",
             f"--regid={account.gid}",
@@ -97,12 +97,12 @@ def _ways(account: Account) -> list[Launcher]:
         )
         for name in _CAPABILITIES:
             passing = (f"--inh-caps=+{name}", f"--ambient-caps=+{name}")
-            ways.append(Launcher(account, prefix=(setpriv, *identity, *passing, "--")))
-    return ways
+            launchers.append(Launcher(account, prefix=(setpriv, *identity, *passing, "--")))
+    return launchers
 
 
 def _try(launcher: Launcher, layout: Layout, programs: Path) -> str | None:
-    """None if it works, else why not, in one line."""
+    """None if it works, else the reason in one line."""
     command = [*launcher.prefix, "/bin/sh", "-c", _PROBE, "sh", str(layout.directory), str(programs)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, **launcher.options())
@@ -112,7 +112,7 @@ def _try(launcher: Launcher, layout: Layout, programs: Path) -> str | None:
 
 
 def make_private_folder(folder: Path, account: Account) -> None:
-    """Makes `folder` that account's with mode 700, or checks the one that is there."""
+    """Create `folder` for that account with mode 700, or check the existing one."""
     folder.mkdir(mode=0o700, exist_ok=True)
     if os.geteuid() == 0 and folder.lstat().st_uid == 0:
         os.chown(folder, account.uid, account.gid, follow_symlinks=False)
@@ -120,14 +120,14 @@ def make_private_folder(folder: Path, account: Account) -> None:
 
 
 def check_private_folder(folder: Path, account: Account) -> None:
-    """Raises unless `folder` is that account's alone: anyone may make one in /tmp, and then answer at our socket.
+    """Raise unless `folder` belongs to that account alone: others could create one in /tmp and impersonate the server.
 
-    One of our own is fine as well: root has made it and is about to give it away.
+    One of this process's user is accepted too: root has created it and is about to change its owner.
     """
     found = folder.lstat()
     owners = (account.uid, os.geteuid())
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners or found.st_mode & 0o077:
         raise EmbeddedPostgresError(
             f"{folder} must be a folder of uid {account.uid} with mode 700, and it is {stat.filemode(found.st_mode)} "
-            f"of uid {found.st_uid}; somebody else may have made it: remove it, then try again"
+            f"of uid {found.st_uid}; another user may have created it: remove it, then try again"
         )

@@ -1,6 +1,6 @@
-"""The server's parent: starts or adopts it, restarts it while users remain, and stops it after the last one.
+"""The server's parent process: starts or adopts it, restarts it while users remain, and stops it after the last one.
 
-`python -m unde_catalog.stores.embedded.supervisor DIRECTORY MAJOR`; `postgres.py` calls it, nobody else needs to.
+`python -m unde_catalog.stores.embedded.supervisor DIRECTORY MAJOR`; only `postgres.py` runs it.
 """
 
 import ctypes
@@ -22,10 +22,10 @@ from unde_catalog.stores.embedded.layout import Layout
 from unde_catalog.stores.embedded.locks import FileLock
 from unde_catalog.stores.embedded.privileges import launcher_for
 
-_TICK = 0.25  # seconds between looks for users
-_RESTARTS = 5  # as many within _RESTART_WINDOW seconds, then it is not an accident
+_TICK = 0.25  # seconds between two checks for users
+_RESTARTS = 5  # give up after this many within _RESTART_WINDOW seconds
 _RESTART_WINDOW = 60.0
-_ORPHAN_PATIENCE = 1.0  # seconds in which backends notice by themselves that their postmaster is gone
+_ORPHAN_PATIENCE = 1.0  # seconds in which backends usually notice that their postmaster died
 _LEFTOVER_PATIENCE = 30.0
 _LOG_LIMIT = 4_000_000  # bytes, of which _LOG_KEPT stay
 _LOG_KEPT = 500_000
@@ -36,9 +36,9 @@ _log = logging.getLogger(__name__)
 
 
 def start_or_adopt(layout: Layout, major: Major) -> psutil.Process:
-    """The living server of these data, started where there is none.
+    """The running server of this data directory; starts one if there is none.
 
-    Who holds `server_lock` knows that no process of an earlier server or initdb is left.
+    When `server_lock` can be taken, no process of an earlier server or initdb is left.
     """
     programs = find_programs(major)
     launcher = launcher_for(layout, programs)
@@ -55,8 +55,8 @@ def start_or_adopt(layout: Layout, major: Major) -> psutil.Process:
             waited = time.monotonic() - began
             if waited > _LEFTOVER_PATIENCE:
                 raise EmbeddedPostgresError(
-                    f"processes of an earlier PostgreSQL still work in {layout.data} and cannot be found from here; "
-                    "end them (they may be in another container), then try again"
+                    f"processes of an earlier PostgreSQL still use {layout.data} and cannot be found from here; "
+                    "stop them (they may be in another container), then try again"
                 )
             if waited > _ORPHAN_PATIENCE:
                 cluster.end_orphans(layout, launcher.account)
@@ -64,11 +64,11 @@ def start_or_adopt(layout: Layout, major: Major) -> psutil.Process:
         cluster.initialise(layout, programs, launcher, lock)
         return cluster.start(layout, programs, launcher, lock)
     finally:
-        lock.close()  # not release: the server has inherited it and keeps it
+        lock.close()  # not released: the server has inherited it and keeps it
 
 
 def ended_before_its_users(layout: Layout, server: psutil.Process, users: FileLock) -> bool:
-    """Waits until the server has ended (True), or nobody uses it any more, or its folder was removed (False)."""
+    """Wait until the server has ended (True), or has no users any more, or its folder was removed (False)."""
     while not cluster.ends_within(server, _TICK):
         if users.take() or not users.is_current():
             return False
@@ -82,7 +82,7 @@ def ended_before_its_users(layout: Layout, server: psutil.Process, users: FileLo
 
 
 def keep_running(layout: Layout, major: Major, users: FileLock) -> None:
-    """Returns when there are no users left and the server is stopped; then `users` is locked for us alone."""
+    """Return when no users are left and the server is stopped; then `users` is locked exclusively."""
     deaths: deque[float] = deque(maxlen=_RESTARTS)
     while True:
         server = start_or_adopt(layout, major)
@@ -102,7 +102,7 @@ def keep_running(layout: Layout, major: Major, users: FileLock) -> None:
 
 
 def _shorten_log() -> None:
-    """The server writes to the same open file with O_APPEND, so it goes on at the new end."""
+    """The server writes to the same open file with O_APPEND, so it continues at the new end."""
     size = os.fstat(_LOG_DESCRIPTOR).st_size
     if size > _LOG_LIMIT:
         kept = os.pread(_LOG_DESCRIPTOR, _LOG_KEPT, size - _LOG_KEPT)
@@ -111,7 +111,7 @@ def _shorten_log() -> None:
 
 
 def _inherit_orphans() -> None:
-    """Backends of a killed postmaster become our children, so we can end and reap them."""
+    """Become the parent of the backends of a killed postmaster, to be able to stop and reap them."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -121,7 +121,7 @@ def _exit_on_signal(number: int, _frame: object) -> None:
 
 
 def main() -> int:
-    """Goes on in the background; when this call has returned, `supervisor_lock` is held or was already."""
+    """Continue in the background; when the foreground process exits, `supervisor_lock` is held."""
     layout = Layout(Path(sys.argv[1]))
     major = cast(Major, int(sys.argv[2]))
     lock = FileLock(layout.supervisor_lock)
@@ -139,7 +139,7 @@ def main() -> int:
         _log.error("%s", error)
         return 1
     finally:
-        lock.close()  # before `users`: whoever may come in then must see that there is no supervisor
+        lock.close()  # before `users`: a new user must see that there is no supervisor
         users.close()
     return 0
 

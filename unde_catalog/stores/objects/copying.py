@@ -1,4 +1,4 @@
-"""Copying all objects from one store to another, and making sure that they are there and right."""
+"""Copies all objects from one store to another, and verifies them there."""
 
 import mimetypes
 from collections.abc import Callable
@@ -8,20 +8,20 @@ from typing import Literal
 
 from unde_catalog.stores.objects.objects import ObjectInfo, ObjectMissing, ObjectStore, StorageUnavailable
 
-AT_ONCE = 8  # whole objects in memory: a photo has 20 MB at the most, a collage rarely more
+AT_ONCE = 8  # whole objects in memory: a photo has at most 20 MB, a collage rarely more
 _FAILURES_SHOWN = 20
-_IN_A_ROW = 50  # so many faults of a store and nothing else between: it is gone, and the rest would only wait
+_CONSECUTIVE_FAULTS = 50  # then the store is down, and the rest would only wait
 
-Result = Literal["copied", "there", "gone", "failed"]
+Result = Literal["copied", "present", "vanished", "failed"]
 
 
 @dataclass(slots=True)
 class CopyReport:
-    """How many objects were copied, were there already, left the source meanwhile, or failed; the first failures."""
+    """Numbers of objects: copied, already present, deleted from the source meanwhile, failed; the first failures."""
 
     copied: int = 0
-    there: int = 0
-    gone: int = 0
+    present: int = 0
+    vanished: int = 0
     failed: int = 0
     bytes_copied: int = 0
     failures: list[str] = field(default_factory=list)
@@ -29,13 +29,13 @@ class CopyReport:
 
     @property
     def complete(self) -> bool:
-        """Whether everything that the source holds is in the target, and right."""
+        """Whether the target has every object of the source, verified."""
         return not self.failed and not self.stopped
 
     @property
     def seen(self) -> int:
-        """All objects looked at."""
-        return self.copied + self.there + self.gone + self.failed
+        """Number of objects that were listed and checked."""
+        return self.copied + self.present + self.vanished + self.failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +52,34 @@ def copy_objects(
     prefix: str = "",
     *,
     content: bool = True,
-    tell: Callable[[CopyReport], None] = lambda report: None,
+    on_progress: Callable[[CopyReport], None] = lambda report: None,
 ) -> CopyReport:
-    """Copy what is below `prefix`, also after an earlier copy that was cut short; `tell` hears of every object.
+    """Copy the objects below `prefix`; resumes an interrupted copy. `on_progress` is called after every object.
 
-    With `content`, every object is read back and compared, also one that was there already; one that differs
-    is copied again. Without, sizes are compared, and an object that is there is right when it has the size
-    and is not older than the source's. Nothing is deleted. A fault of one object is counted, and the rest goes on.
-    `StorageUnavailable` where the source can't be listed to the end.
+    `content`: read every object back and compare it, also one that was present; copy it again if it differs. Otherwise
+    an object that is present is correct if it has the same size and is not older than the source's. Nothing is deleted.
+    A fault of one object is counted and does not stop the others. `StorageUnavailable` if the source cannot be listed.
     """
     report = CopyReport()
-    in_a_row = 0
+    faults = 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
         pending: set[Future[_Copied]] = set()
         try:
             for info in source.list(prefix):
                 pending.add(pool.submit(_copy, source, target, info, content))
-                if len(pending) >= 2 * AT_ONCE:  # memory stays flat, however many objects there are
-                    in_a_row = _collect(report, pending, in_a_row, tell)
-                    if in_a_row >= _IN_A_ROW:
+                if len(pending) >= 2 * AT_ONCE:  # bounds the memory, however many objects there are
+                    faults = _collect(report, pending, faults, on_progress)
+                    if faults >= _CONSECUTIVE_FAULTS:
                         report.stopped = True
                         break
         finally:
             while pending:
-                in_a_row = _collect(report, pending, in_a_row, tell)
+                faults = _collect(report, pending, faults, on_progress)
     return report
 
 
 def _collect(
-    report: CopyReport, pending: set[Future[_Copied]], in_a_row: int, tell: Callable[[CopyReport], None]
+    report: CopyReport, pending: set[Future[_Copied]], faults: int, on_progress: Callable[[CopyReport], None]
 ) -> int:
     for future in wait(pending, return_when=FIRST_COMPLETED).done:
         pending.remove(future)
@@ -89,30 +88,30 @@ def _collect(
         report.bytes_copied += copied.size
         if copied.failure and len(report.failures) < _FAILURES_SHOWN:
             report.failures.append(copied.failure)
-        in_a_row = in_a_row + 1 if copied.store_fault else 0
-        tell(report)
-    return in_a_row
+        faults = faults + 1 if copied.store_fault else 0
+        on_progress(report)
+    return faults
 
 
 def _copy(source: ObjectStore, target: ObjectStore, info: ObjectInfo, content: bool) -> _Copied:
     key = info.key
     try:
-        there = target.head(key)
-        if not content and there and there.size == info.size and there.modified >= info.modified:
-            return _Copied("there")
+        present = target.head(key)
+        if not content and present and present.size == info.size and present.modified >= info.modified:
+            return _Copied("present")
         try:
             data = source.get(key)
-        except ObjectMissing:  # left the source since it was listed
-            return _Copied("gone")
-        if content and there and there.size == len(data) and _holds(target, key, data):
-            return _Copied("there")
+        except ObjectMissing:  # deleted since it was listed
+            return _Copied("vanished")
+        if content and present and present.size == len(data) and _holds(target, key, data):
+            return _Copied("present")
         target.put(key, data, _content_type(key))
         if not (_holds(target, key, data) if content else _has_size(target, key, len(data))):
-            return _Copied("failed", failure=f"{key}: what is there now is not what was written")
+            return _Copied("failed", failure=f"{key}: the target does not have what was written")
         return _Copied("copied", len(data))
     except StorageUnavailable as down:
         return _Copied("failed", failure=f"{key}: {down}", store_fault=True)
-    except ValueError as error:  # a key that our stores don't take
+    except ValueError as error:  # a key that the stores do not accept
         return _Copied("failed", failure=str(error))
 
 
@@ -124,12 +123,12 @@ def _holds(store: ObjectStore, key: str, data: bytes) -> bool:
 
 
 def _has_size(store: ObjectStore, key: str, size: int) -> bool:
-    there = store.head(key)
-    return there is not None and there.size == size
+    info = store.head(key)
+    return info is not None and info.size == size
 
 
 def _content_type(key: str) -> str:
-    """By the name, as a folder keeps no content types; .parquet is unknown to older Pythons."""
+    """By the file name, because a folder keeps no content types. Older Pythons do not know .parquet."""
     if key.endswith(".parquet"):
         return "application/vnd.apache.parquet"
     return mimetypes.guess_type(key)[0] or "application/octet-stream"

@@ -1,4 +1,4 @@
-"""Objects as files in a directory: where they are kept while no S3 is configured."""
+"""Objects as files in a directory: the store while no S3 is configured."""
 
 import contextlib
 import errno
@@ -12,13 +12,13 @@ from obstore.store import LocalStore
 
 from unde_catalog.stores.objects.objects import ObjectStore, StorageUnavailable, checked, explain
 
-_UNFINISHED = ".unfinished"  # in the root, so on the same file system, and found without walking the tree
+_UNFINISHED = ".unfinished"  # below the root: on the same file system, and found without walking the tree
 
 
 def directory_store(root: Path, public_base_url: str | None = None) -> ObjectStore:
-    """A store in `root`, which is made if missing; raises `StorageUnavailable` where that can't be.
+    """A store in `root`, which is created if missing; raises `StorageUnavailable` if it cannot be.
 
-    Its public URLs are `public_base_url/key`, or `file://` where none is given.
+    Its public URLs are `public_base_url/key`, or `file://` URLs by default.
     """
     root = root.absolute()
     try:
@@ -30,21 +30,21 @@ def directory_store(root: Path, public_base_url: str | None = None) -> ObjectSto
 
 
 def is_store(root: Path) -> bool:
-    """Whether a store was made there, and is there now."""
+    """Whether a store was created there and is present now."""
     return os.path.isdir(root / _UNFINISHED)
 
 
 def not_mounted(root: Path) -> StorageUnavailable:
-    """What to raise where a store should be and none is."""
-    return StorageUnavailable(f"{root} is gone or can't be read: is its disk mounted?")
+    """The error for a store that should be there and is not."""
+    return StorageUnavailable(f"{root} is missing or can't be read: is its disk mounted?")
 
 
 class DirectoryStore(ObjectStore):
-    """Reading, listing and deleting are obstore's; writing is our own.
+    """Reads, lists and deletes with obstore's LocalStore; writes itself.
 
-    obstore's LocalStore writes a temporary file and renames it, too, but never calls fsync: after a power cut
-    the row in the database could name an empty object. And what a `kill -9` leaves (`1.jpg#1`) lies scattered
-    over the whole tree. Two fsyncs cost about half a millisecond an object on an SSD.
+    LocalStore also writes a temporary file and renames it, but never calls fsync: after a power cut the database could
+    name an empty object. And the files that a `kill -9` leaves (`1.jpg#1`) are scattered over the whole tree. Two
+    fsyncs cost about half a millisecond per object on an SSD.
     """
 
     def __init__(self, backend: LocalStore, root: Path, public_base_url: str | None) -> None:
@@ -53,9 +53,9 @@ class DirectoryStore(ObjectStore):
         self._base_url = public_base_url.rstrip("/") if public_base_url else None
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
-        """Store `data` atomically and durably; a directory has no place for `content_type`."""
+        """Store `data` atomically and durably; a directory does not keep `content_type`."""
         target = self._root / checked(key)
-        # LocalStore's list passes over names that end in "#" and digits.
+        # LocalStore does not list names that end in "#" and digits.
         unfinished = self._root / _UNFINISHED / f"{secrets.token_hex(8)}#0"
         try:
             self._make_folder(target.parent)
@@ -66,20 +66,20 @@ class DirectoryStore(ObjectStore):
             os.replace(unfinished, target)
             _sync(target.parent)
         except OSError as error:
-            with contextlib.suppress(OSError):  # the first error says more
+            with contextlib.suppress(OSError):  # the first error is the more useful one
                 unfinished.unlink()
             if error.errno == errno.ENOENT:
-                self._alive()
+                self._check_present()
             raise StorageUnavailable(explain(error, "writing", str(target))) from error
 
     def public_url(self, key: str) -> str:
-        """The configured base URL and the key, else a `file://` URI."""
+        """The key below the configured base URL, or a `file://` URI."""
         if self._base_url is None:
             return (self._root / checked(key)).as_uri()
         return f"{self._base_url}/{quote(checked(key))}"
 
     def remove_leftovers(self, before: datetime) -> int:
-        """Remove files that writers killed before that moment had not finished; how many."""
+        """Remove unfinished files older than `before`, which killed writers left; returns their number."""
         removed = 0
         try:
             for entry in os.scandir(self._root / _UNFINISHED):
@@ -90,8 +90,8 @@ class DirectoryStore(ObjectStore):
             raise StorageUnavailable(explain(error, "cleaning", str(self._root / _UNFINISHED))) from error
         return removed
 
-    def _alive(self) -> None:
-        # A disk that was unmounted must not look like a store where every object is gone.
+    def _check_present(self) -> None:
+        # An unmounted disk must not look like a store without objects.
         if not is_store(self._root):
             raise not_mounted(self._root)
 
@@ -99,7 +99,7 @@ class DirectoryStore(ObjectStore):
         if folder.is_dir():
             return
         if folder == self._root:
-            self._alive()
+            self._check_present()
         self._make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         _sync(folder.parent)

@@ -1,31 +1,31 @@
-"""Where a product's objects are kept (spec 1), whatever its external id is made of.
+"""The object keys of a product's photos and collage, for any external id (docs/reference/object-keys.md).
 
-An ordinary id stands in the key as it is. Any other becomes a readable rest of itself and a hash, joined by a
-dot, which no ordinary id has: so it can't leave its folder, and no two ids share a key.
+An ordinary id is in the key as it is. Any other id becomes a readable remainder and a hash, joined by a dot, which no
+ordinary id contains: so it cannot leave its folder, and no two ids share a key.
 """
 
 import hashlib
 import re
 
-_ORDINARY = re.compile(r"[A-Za-z0-9_-]{1,100}")  # 100: the column's width
+_ORDINARY = re.compile(r"[A-Za-z0-9_-]{1,100}")  # 100: the width of the column
 _BRAND = re.compile(r"[a-z0-9]+")
-_REST = re.compile(r"[^A-Za-z0-9_-]+")
+_OTHER_CHARACTERS = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 def original_key(brand: str, external_id: str, n: int) -> str:
-    """`originals/<brand>/<external_id>/<n>.jpg`, n from 1. ValueError for a brand that is no key, or n < 1."""
+    """`originals/<brand>/<external_id>/<n>.jpg`, n from 1. ValueError for n < 1 or an invalid brand."""
     if n < 1:
         raise ValueError(f"photos are counted from 1, not {n}")
     return f"{product_folder(brand, external_id)}/{n}.jpg"
 
 
 def aside_key(brand: str, external_id: str, sha256: str) -> str:
-    """Where a photo is copied while photos of its product change places, by the hash of its bytes."""
+    """The key of a copy of a photo, by the hash of its bytes, while photos of its product swap places."""
     return f"{product_folder(brand, external_id)}/aside-{sha256[:32]}.jpg"
 
 
 def is_aside(key: str) -> bool:
-    """Whether a key is one of `aside_key`'s."""
+    """Whether a key was made by `aside_key`."""
     return key.rpartition("/")[2].startswith("aside-")
 
 
@@ -35,7 +35,7 @@ def product_folder(brand: str, external_id: str) -> str:
 
 
 def collage_key(brand: str, external_id: str) -> str:
-    """`collages/<brand>/<external_id>.jpg`. ValueError for a brand that is no key."""
+    """`collages/<brand>/<external_id>.jpg`. ValueError for an invalid brand."""
     return f"collages/{_brand(brand)}/{id_segment(external_id)}.jpg"
 
 
@@ -46,9 +46,9 @@ def _brand(brand: str) -> str:
 
 
 def id_segment(external_id: str) -> str:
-    """The external id as it stands in keys: itself, or a readable rest of it and a hash."""
+    """The external id in keys: itself, or a readable remainder and a hash."""
     if _ORDINARY.fullmatch(external_id):
         return external_id
-    rest = _REST.sub("-", external_id)[:40].strip("-") or "id"
+    remainder = _OTHER_CHARACTERS.sub("-", external_id)[:40].strip("-") or "id"
     digest = hashlib.sha256(external_id.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{rest}.{digest[:32]}"
+    return f"{remainder}.{digest[:32]}"

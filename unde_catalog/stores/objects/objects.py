@@ -1,7 +1,7 @@
-"""One interface over obstore for everything kept as an object: a directory here, S3 beside it.
+"""One interface over obstore for object stores; the directory is in `directory.py`, S3 in `s3.py`.
 
-A missing object is `ObjectMissing`, a fact about one item. Whatever else goes wrong is `StorageUnavailable`: the
-store as a whole, so a stage stops and hands its work back. A key that no store of ours could keep is a ValueError.
+A missing object is `ObjectMissing`, a fact about one item. Any other fault is `StorageUnavailable`: it concerns the
+whole store, so a stage stops and releases its work. A key that some store could not keep is a ValueError.
 """
 
 import asyncio
@@ -19,22 +19,22 @@ from obstore.store import ObjectStore as Backend
 
 from unde_catalog.text import first_line
 
-PUT_SECONDS = 60.0  # the longest one put may take: less lease than that left, and it must not begin
+PUT_SECONDS = 60.0  # the longest duration of a put: with less lease left, it must not begin
 
-# What a directory, S3 and a URL all keep as it is; obstore decodes a "%" and hides names that end in "#1".
+# What a directory, S3 and a URL all keep unchanged; obstore decodes "%" and hides names that end in "#1".
 _SEGMENT = re.compile(r"[A-Za-z0-9._=@+,:-]{1,200}")
 
-_WHAT_TO_DO = {
-    errno.ENOSPC: "the disk is full: free space or give it more",
+_ADVICE = {
+    errno.ENOSPC: "the disk is full: free space or enlarge it",
     errno.EDQUOT: "the quota is used up: free space or raise it",
     errno.EFBIG: "the file size limit of this process (ulimit -f) is reached: raise it",
     errno.EROFS: "the file system is read-only: mount it for writing",
     errno.EACCES: "this user may not write or read here: change the owner or the permissions",
     errno.EPERM: "this user may not write or read here: change the owner or the permissions",
-    errno.ENOTDIR: "a file stands where a folder must be: move it away",
-    errno.EEXIST: "a file stands where a folder must be: move it away",
-    errno.EISDIR: "a folder stands where an object must be: move it away",
-    errno.EIO: "the disk reports errors: look at the kernel's log",
+    errno.ENOTDIR: "there is a file where a folder must be: move it away",
+    errno.EEXIST: "there is a file where a folder must be: move it away",
+    errno.EISDIR: "there is a folder where an object must be: move it away",
+    errno.EIO: "the disk reports errors: check the kernel log",
     errno.EMFILE: "too many open files: raise ulimit -n",
 }
 
@@ -48,12 +48,12 @@ class ObjectMissing(Exception):
 
 
 class StorageUnavailable(Exception):
-    """The store can't be used at all, which is no item's fault: what went wrong, where, and what to do."""
+    """The object store cannot be used, which is no item's fault; the message says what failed and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """What a store knows of an object without reading it: key, bytes, when it was written (UTC)."""
+    """Key, size in bytes and time of writing (UTC) of an object."""
 
     key: str
     size: int
@@ -61,7 +61,7 @@ class ObjectInfo:
 
 
 class ObjectStore(ABC):
-    """Objects by key, where a key is like `originals/zara/495689099/1.jpg`. Safe to share between threads."""
+    """Objects by key, e.g. `originals/zara/495689099/1.jpg`. Thread-safe."""
 
     def __init__(self, backend: Backend, where: str) -> None:
         self._backend = backend
@@ -69,30 +69,30 @@ class ObjectStore(ABC):
 
     @abstractmethod
     def put(self, key: str, data: bytes, content_type: str) -> None:
-        """Store `data`, replacing what was there. When it returns, the object outlives a power cut.
+        """Store `data`, replacing any object of this key. When it returns, the object survives a power cut.
 
-        Nobody ever sees half an object under its key, also when this process is killed.
+        Readers never see a partial object, even if this process is killed.
         """
 
     async def put_async(self, key: str, data: bytes, content_type: str) -> None:
-        """Do what `put` does in a thread, without blocking the event loop."""
+        """`put` in a thread, without blocking the event loop."""
         await asyncio.to_thread(self.put, key, data, content_type)
 
     @abstractmethod
     def public_url(self, key: str) -> str:
-        """Where others read the object; not checked for existence."""
+        """The URL where others read the object; does not check that it exists."""
 
     def get(self, key: str) -> bytes:
-        """Everything in an object; raises `ObjectMissing`."""
+        """The content of an object; raises `ObjectMissing`."""
         with self._request("reading", checked(key)):
             return obstore.get(self._backend, key).bytes().to_bytes()
 
     async def get_async(self, key: str) -> bytes:
-        """Do what `get` does in a thread, without blocking the event loop."""
+        """`get` in a thread, without blocking the event loop."""
         return await asyncio.to_thread(self.get, key)
 
     def head(self, key: str) -> ObjectInfo | None:
-        """Size and time of an object, None where there is none."""
+        """Size and time of an object, None if it is missing."""
         try:
             with self._request("looking up", checked(key)):
                 return _info(obstore.head(self._backend, key))
@@ -104,7 +104,7 @@ class ObjectStore(ABC):
         return self.head(key) is not None
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Delete objects; those that are missing already are fine."""
+        """Delete objects; missing ones are ignored."""
         for key in keys:
             try:
                 with self._request("deleting", checked(key)):
@@ -115,10 +115,10 @@ class ObjectStore(ABC):
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """All objects below a folder such as `originals/zara` ("" for all), in no order, page by page.
 
-        `originals/zara` doesn't find `originals/zarahome`. Unfinished writes are never among them.
+        `originals/zara` does not match `originals/zarahome`. Unfinished writes are not listed.
         """
         folder = prefix.rstrip("/")
-        self._alive()  # obstore lists nothing where there is no directory
+        self._check_present()  # obstore lists nothing if the directory is missing
         pages = iter(obstore.list(self._backend, checked(folder) if folder else None, chunk_size=1000))
         while True:
             with self._request("listing", folder):
@@ -128,37 +128,37 @@ class ObjectStore(ABC):
             yield from map(_info, page)
 
     def folders(self, prefix: str) -> Sequence[str]:
-        """The names of the folders right below a folder such as `manifests/originals/zara`, in no order."""
+        """The names of the direct subfolders of a folder such as `manifests/originals/zara`, in no order."""
         folder = prefix.rstrip("/")
-        self._alive()
+        self._check_present()
         with self._request("listing", folder):
-            found = obstore.list_with_delimiter(self._backend, checked(folder) if folder else None)
-        return [path.rstrip("/").rpartition("/")[2] for path in found["common_prefixes"]]
+            listing = obstore.list_with_delimiter(self._backend, checked(folder) if folder else None)
+        return [path.rstrip("/").rpartition("/")[2] for path in listing["common_prefixes"]]
 
     @abstractmethod
     def remove_leftovers(self, before: datetime) -> int:
-        """Remove what killed writers left unfinished before that moment; how many."""
+        """Remove what killed writers left unfinished before `before`; returns their number."""
 
     @abstractmethod
-    def _alive(self) -> None:
-        """Raise `StorageUnavailable` where a missing object is really a missing store."""
+    def _check_present(self) -> None:
+        """Raise `StorageUnavailable` if the store itself is missing, not only an object."""
 
     @contextmanager
     def _request(self, doing: str, key: str) -> Iterator[None]:
         try:
             yield
         except FileNotFoundError:  # obstore raises the builtin
-            self._alive()
+            self._check_present()
             raise ObjectMissing(key) from None
         except (BaseError, OSError) as error:
-            raise self._down(error, doing, key) from None  # the cause is a dump that may repeat a key
+            raise self._unavailable(error, doing, key) from None  # the cause is a dump that may contain a key
 
-    def _down(self, error: Exception, doing: str, key: str) -> StorageUnavailable:
+    def _unavailable(self, error: Exception, doing: str, key: str) -> StorageUnavailable:
         return StorageUnavailable(explain(error, doing, f"{self.where}/{key}"))
 
 
 def checked(key: str) -> str:
-    """The key itself, or a ValueError: every segment is 1 to 200 of `[A-Za-z0-9._=@+,:-]` and not dots alone."""
+    """The key; ValueError unless every segment is 1 to 200 of `[A-Za-z0-9._=@+,:-]` and not only dots."""
     for segment in key.split("/"):
         if not _SEGMENT.fullmatch(segment) or not segment.strip("."):
             raise ValueError(f"not an object key: {key!r}")
@@ -166,11 +166,11 @@ def checked(key: str) -> str:
 
 
 def explain(error: BaseException, doing: str, where: str) -> str:
-    """A sentence for an operator: what failed, where, why, and what to do about it."""
+    """A sentence for an operator: what failed, where, why, and what to do."""
     number = error.errno if isinstance(error, OSError) else _os_error(str(error))
-    reason = _WHAT_TO_DO.get(number or 0)
-    said = first_line(error)  # obstore appends a debug dump
-    return f"{doing} {where} failed: {reason} ({said})" if reason else f"{doing} {where} failed: {said}"
+    advice = _ADVICE.get(number or 0)
+    cause = first_line(error)  # obstore appends a debug dump
+    return f"{doing} {where} failed: {advice} ({cause})" if advice else f"{doing} {where} failed: {cause}"
 
 
 def _os_error(message: str) -> int | None:

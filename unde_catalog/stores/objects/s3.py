@@ -1,8 +1,8 @@
-"""Objects in a bucket of an S3-compatible store (Hetzner and its like, MinIO, rclone).
+"""Objects in a bucket of an S3-compatible store (Hetzner, MinIO, rclone and others).
 
-What such stores refuse is not sent: no checksum headers, no conditional writes, no multipart uploads (an aborted one
-would lie in the bucket unseen, and be paid for). DeleteObjects can't do without a checksum header, so objects are
-deleted one by one; a product has five.
+Sends nothing that such stores reject: no checksum headers, no conditional writes, no multipart uploads (an aborted one
+would stay in the bucket, invisible and billed). DeleteObjects needs a checksum header, so objects are deleted one by
+one; a product has five.
 """
 
 import re
@@ -25,39 +25,41 @@ from unde_catalog.text import first_line
 if TYPE_CHECKING:
     from obstore.store import S3Credential
 
-# Photos change under their URL (spec 1): five minutes is the longest that anyone sees the old one.
+# A photo may change under its URL: caches show the old one for at most five minutes.
 CACHE_CONTROL = "max-age=300"
 
-# A store allows 256 connections an address (spec 6), which all processes of a machine share. The client may open a
-# few more than it has requests on their way (three were seen; twice as many at the most): room for eight processes.
+# A store allows 256 connections per address, which all processes of a machine share. The client may open more
+# connections than it has requests (three more were seen, at most twice as many): this leaves room for eight processes.
 IN_FLIGHT = 16
 _slots = threading.BoundedSemaphore(IN_FLIGHT)
 
-# A put ends within PUT_SECONDS (60): 10 waiting for a slot, then tries that fail within 20 are repeated, and the last
-# one waits 5 and takes 18. A try that hangs is repeated once, a refusal (429, 5xx) some seven times.
+# A put ends within PUT_SECONDS (60): 10 s waiting for a slot, 20 s in which failed tries are repeated, and a last try
+# that waits 5 s and takes 18 s. A try that hangs is repeated once, a 429 or 5xx about seven times.
 _SLOT_SECONDS = 10.0
 _TRY = timedelta(seconds=18)
-_REPEATED_FOR = timedelta(seconds=20)
+_RETRY_FOR = timedelta(seconds=20)
 _FIRST_WAIT = timedelta(milliseconds=200)
 _LONGEST_WAIT = timedelta(seconds=5)
 
-_ALIVE_SECONDS = 1.0  # after a look at the bucket; without it, every missing object would cost two requests
+_PRESENT_SECONDS = (
+    1.0  # how long a check of the bucket is valid; without it, every missing object would cost two requests
+)
 
 
-def s3_store(
-    s3: S3Settings, public_base_url: str | None = None, *, repeated_for: timedelta = _REPEATED_FOR
-) -> ObjectStore:
-    """A store in a bucket; nothing is asked of it yet. What fails is asked again for so long.
+def s3_store(s3: S3Settings, public_base_url: str | None = None, *, retry_for: timedelta = _RETRY_FOR) -> ObjectStore:
+    """A store in a bucket; sends no request yet. Failed requests are repeated for `retry_for`.
 
-    Its public URLs are `public_base_url/key`, or the bucket's own address where none is given.
+    Its public URLs are `public_base_url/key`, or those of the bucket's own address by default.
     """
-    return S3Store(open_s3(s3, repeated_for), s3, public_base_url)
+    return S3Store(open_s3(s3, retry_for), s3, public_base_url)
 
 
-def open_s3(s3: S3Settings, repeated_for: timedelta = _REPEATED_FOR) -> Bucket:
-    """obstore's own bucket, for whoever only lists what is not ours; `explain_s3` tells what its errors mean."""
+def open_s3(s3: S3Settings, retry_for: timedelta = _RETRY_FOR) -> Bucket:
+    """obstore's own bucket, for listing a bucket with foreign keys; `explain_s3` translates its errors."""
 
-    def credentials() -> "S3Credential":  # unlike plain keys, never joined with an AWS_SESSION_TOKEN lying about
+    def credentials() -> (
+        "S3Credential"
+    ):  # unlike plain keys, never combined with an AWS_SESSION_TOKEN of the environment
         access, secret = s3.access_key.get_secret_value(), s3.secret_key.get_secret_value()
         return {"access_key_id": access, "secret_access_key": secret, "token": None, "expires_at": None}
 
@@ -65,7 +67,7 @@ def open_s3(s3: S3Settings, repeated_for: timedelta = _REPEATED_FOR) -> Bucket:
     return Bucket(
         s3.bucket,
         config={
-            # Whatever is not named here, obstore would take from AWS_... variables meant for other programs.
+            # obstore takes every setting that is missing here from AWS_... variables, which are for other programs.
             "endpoint": endpoint,
             "aws_endpoint_url_s3": endpoint,
             "region": s3.region,
@@ -77,7 +79,7 @@ def open_s3(s3: S3Settings, repeated_for: timedelta = _REPEATED_FOR) -> Bucket:
         },
         credential_provider=credentials,
         client_options={
-            "allow_http": endpoint.startswith("http://"),  # settings allow it for private addresses only
+            "allow_http": endpoint.startswith("http://"),  # the settings allow it only for private addresses
             "allow_invalid_certificates": False,
             "connect_timeout": timedelta(seconds=5),
             "timeout": _TRY,
@@ -86,56 +88,56 @@ def open_s3(s3: S3Settings, repeated_for: timedelta = _REPEATED_FOR) -> Bucket:
         },
         retry_config={
             "max_retries": 10,
-            "retry_timeout": repeated_for,
+            "retry_timeout": retry_for,
             "backoff": {"init_backoff": _FIRST_WAIT, "max_backoff": _LONGEST_WAIT, "base": 2},
         },
     )
 
 
 class S3Store(ObjectStore):
-    """Every request holds one of the process's slots; every fault is told by the setting that mends it."""
+    """Every request holds one of the process's slots; every error names the setting that solves it."""
 
     def __init__(self, backend: Bucket, s3: S3Settings, public_base_url: str | None) -> None:
         super().__init__(backend, s3.base_url)
         self._s3 = s3
         self._public = (public_base_url or s3.base_url).rstrip("/")
-        self._seen_alive = -_ALIVE_SECONDS
+        self._seen_present = -_PRESENT_SECONDS
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
-        """Store `data` in one request; it is there whole or not at all."""
+        """Store `data` in one request, which is atomic."""
         attributes = {"Content-Type": content_type, "Cache-Control": CACHE_CONTROL}
         try:
             with self._request("writing", checked(key)):
                 obstore.put(self._backend, key, data, attributes=attributes, use_multipart=False)
         except ObjectMissing:
             raise StorageUnavailable(
-                f"writing {self.where}/{key} failed: the store answers 404: look at S3_ENDPOINT and S3_BUCKET"
+                f"writing {self.where}/{key} failed: the store responded 404: check S3_ENDPOINT and S3_BUCKET"
             ) from None
 
     def public_url(self, key: str) -> str:
-        """The configured base URL, else the bucket's address, and the key."""
+        """The key below the configured base URL, or below the bucket's address."""
         return f"{self._public}/{quote(checked(key))}"
 
     def remove_leftovers(self, before: datetime) -> int:
-        """0: an unfinished upload leaves nothing."""
+        """0: an unfinished upload leaves nothing behind."""
         return 0
 
-    def _alive(self) -> None:
-        if monotonic() - self._seen_alive < _ALIVE_SECONDS:
+    def _check_present(self) -> None:
+        if monotonic() - self._seen_present < _PRESENT_SECONDS:
             return
         try:
-            for _ in obstore.list(self._backend, ".alive"):  # a folder nobody has: a small answer
+            for _ in obstore.list(self._backend, ".alive"):  # a folder that does not exist: a small response
                 break
         except (BaseError, OSError) as error:
-            raise self._down(error, "opening", "") from None
-        self._seen_alive = monotonic()
+            raise self._unavailable(error, "opening", "") from None
+        self._seen_present = monotonic()
 
     @contextmanager
     def _request(self, doing: str, key: str) -> Iterator[None]:
         if not _slots.acquire(timeout=_SLOT_SECONDS):
             raise StorageUnavailable(
-                f"{doing} {self.where}/{key} failed: {IN_FLIGHT} requests are on their way and none came back in "
-                f"{_SLOT_SECONDS:g} s: the store or the line to it is too slow"
+                f"{doing} {self.where}/{key} failed: {IN_FLIGHT} requests are pending and none ended within "
+                f"{_SLOT_SECONDS:g} s: the store or the network is too slow"
             )
         try:
             with super()._request(doing, key):
@@ -143,41 +145,41 @@ class S3Store(ObjectStore):
         finally:
             _slots.release()
 
-    def _down(self, error: Exception, doing: str, key: str) -> StorageUnavailable:
+    def _unavailable(self, error: Exception, doing: str, key: str) -> StorageUnavailable:
         return StorageUnavailable(f"{doing} {self.where}/{key} failed: {explain_s3(str(error), self._s3)}")
 
 
 def explain_s3(dump: str, s3: S3Settings) -> str:
-    """What obstore's error means, and which `S3_...` setting mends it.
+    """The meaning of an obstore error, and the `S3_...` setting that solves it.
 
-    Of the server's answer only the code is shown: the rest may repeat a key.
+    Of the server's response only the code is shown: the rest may contain a key.
     """
     if found := re.search(r"non-2xx status code: (\d{3})", dump):
         status = int(found[1])
         code = re.search(r"<Code>(\w{1,60})</Code>", dump)
-        said = f"{status} {code[1]}" if code else str(status)
-        return f"{_of_answer(status, code[1] if code else '', s3)} (the store answers {said})"
+        shown = f"{status} {code[1]}" if code else str(status)
+        return f"{_explain_response(status, code[1] if code else '', s3)} (the store responded {shown})"
     if "invalid list response" in dump:
-        return "what answers there is no S3 store: set S3_ENDPOINT to the store's own address"
+        return "the server there is no S3 store: set S3_ENDPOINT to the store's own address"
     if "redirect without LOCATION" in dump:
-        return "the bucket is elsewhere: set S3_ENDPOINT and S3_REGION to its own (the store answers with a redirect)"
+        return "the bucket is elsewhere: set S3_ENDPOINT and S3_REGION to its own (the store responded with a redirect)"
     if "dns error" in dump:
-        return "no such host: set S3_ENDPOINT, or S3_ADDRESSING=path where the bucket is no part of the host's name"
+        return "no such host: set S3_ENDPOINT, or S3_ADDRESSING=path if the host name does not contain the bucket"
     if re.search(r"certificate|InvalidContentType|HandshakeFailure", dump):
-        return "TLS failed: look at S3_ENDPOINT (http or https, the port) and the store's certificate"
+        return "TLS failed: check S3_ENDPOINT (http or https, the port) and the store's certificate"
     if "kind: Timeout" in dump or "TimedOut" in dump:
-        return f"no answer within {_TRY.total_seconds():g} s: look at the store and the line to it, or set S3_ENDPOINT"
+        return f"no response within {_TRY.total_seconds():g} s: check the store and the network, or set S3_ENDPOINT"
     if "kind: Connect" in dump:
         return "nothing accepts connections there: start the store, or set S3_ENDPOINT"
-    return f"the connection broke again and again ({first_line(dump).rpartition(' - ')[2][:200]})"
+    return f"the connection broke repeatedly ({first_line(dump).rpartition(' - ')[2][:200]})"
 
 
-def _of_answer(status: int, code: str, s3: S3Settings) -> str:
+def _explain_response(status: int, code: str, s3: S3Settings) -> str:
     match code:
         case "NoSuchBucket":
             return f"there is no bucket {s3.bucket}: create it, or set S3_BUCKET"
         case "InvalidAccessKeyId":
-            return "the store doesn't know the access key: set S3_ACCESS_KEY"
+            return "the store does not know the access key: set S3_ACCESS_KEY"
         case "SignatureDoesNotMatch":
             return "the secret key is not that of the access key: set S3_SECRET_KEY"
         case "RequestTimeTooSkewed":
@@ -191,7 +193,7 @@ def _of_answer(status: int, code: str, s3: S3Settings) -> str:
             "these keys may not do this: set S3_ACCESS_KEY and S3_SECRET_KEY to some that may read and write the bucket"
         )
     if status == 429 or code == "SlowDown":
-        return "too many requests for the store, also after waiting: run fewer workers at once"
+        return "too many requests for the store, even after waiting: run fewer workers at once"
     if status >= 500:
-        return "the store is in trouble itself"
-    return "set S3_ENDPOINT, S3_BUCKET and S3_REGION to what the store's provider names"
+        return "the store itself has a fault"
+    return "set S3_ENDPOINT, S3_BUCKET and S3_REGION as the provider of the store documents"

@@ -1,6 +1,6 @@
-"""The published catalogue: what is on sale in it, and merging a publication into it.
+"""The published catalog: what is on sale, and how a publication is merged into it.
 
-What a publication carries is in `incoming.py`.
+The content of a publication before the merge is in `incoming.py`.
 """
 
 from collections import Counter
@@ -13,13 +13,13 @@ from unde_catalog.stores.production import publications
 from unde_catalog.stores.production.publications import Claim
 from unde_catalog.stores.staging.stock.brand_stores import Store
 
-_SHOWN: LiteralString = (
+_COLUMNS: LiteralString = (
     "brand, name, description, price, currency, category, colour, sizes, composition, image_urls, collage_url"
 )
 
 
 class IncomingLost(RuntimeError):
-    """The production server crashed and lost what was to be merged; nothing was."""
+    """The production server crashed and lost the rows to be merged; nothing was merged."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -43,16 +43,17 @@ def merge(
     stores: Sequence[Store],
     availability_to: datetime | None,
 ) -> Counter[str]:
-    """Merge all that a publication carries, in this one transaction: the brand appears whole or not at all.
+    """Merge a publication in one transaction: its changes appear all at once or not at all.
 
-    Counts new, changed, unchanged, hidden (fails a rule now), left (the shop), availability and stores, without zeros.
-    `expected` products must be there. Raises `IncomingLost`, `TakenOver`.
+    Returns the numbers of new, changed, unchanged, hidden (fails a rule now) and left (no longer on sale) products, of
+    availability rows and of stores, without zeros. Raises `IncomingLost` unless `expected` products are there, and
+    `PublicationTakenOver`.
     """
-    # What staging is told afterwards must not be lost here in a crash.
+    # Staging records the outcome afterwards, so a crash here must not lose it.
     cursor.execute("SET LOCAL synchronous_commit = on")
     publications.renew(cursor, claim)
     values = {"publication": publication, "brand": claim.brand}
-    publish, others = _carried(cursor, publication)
+    publish, others = _incoming_counts(cursor, publication)
     if publish + others != expected:
         raise IncomingLost
     counts: Counter[str] = Counter()
@@ -60,11 +61,11 @@ def merge(
         cursor.execute(
             f"""
             WITH merged AS (
-                INSERT INTO catalog_products AS c (source, external_id, {_SHOWN}, publication_id)
-                SELECT source, external_id, {_SHOWN}, publication_id FROM catalog_incoming_products
+                INSERT INTO catalog_products AS c (source, external_id, {_COLUMNS}, publication_id)
+                SELECT source, external_id, {_COLUMNS}, publication_id FROM catalog_incoming_products
                 WHERE publication_id = %(publication)s AND verdict = 'publish'
                 ON CONFLICT (source, external_id) DO UPDATE SET
-                    ({_SHOWN}) = ({_listed("excluded")}), active = true, inactive_reason = NULL,
+                    ({_COLUMNS}) = ({_listed("excluded")}), active = true, inactive_reason = NULL,
                     publication_id = excluded.publication_id, updated_at = now()
                     WHERE ({_listed("c")}) IS DISTINCT FROM ({_listed("excluded")}) OR NOT c.active
                 RETURNING xmax = 0 AS is_new
@@ -103,7 +104,7 @@ def merge(
     return counts
 
 
-def _carried(cursor: Cursor, publication: int) -> tuple[int, int]:
+def _incoming_counts(cursor: Cursor, publication: int) -> tuple[int, int]:
     cursor.execute(
         "SELECT count(*) FILTER (WHERE verdict = 'publish') AS publish,"
         " count(*) FILTER (WHERE verdict <> 'publish') AS others"
@@ -149,4 +150,4 @@ def _merge_stores(cursor: Cursor, brand: str, stores: Sequence[Store]) -> int:
 
 
 def _listed(alias: LiteralString) -> LiteralString:
-    return ", ".join(f"{alias}.{column}" for column in _SHOWN.split(", "))
+    return ", ".join(f"{alias}.{column}" for column in _COLUMNS.split(", "))

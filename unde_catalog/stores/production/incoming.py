@@ -1,4 +1,4 @@
-"""What a publication will merge, on its way: products with their verdicts, and availability."""
+"""The incoming rows of a publication before its merge: products with their verdicts, and availability."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class ValidatedProduct:
-    """A product in hand under staging's lease, and what is to become of it; `reason` and `detail` where it failed."""
+    """A product leased in staging, and the verdict on it; `reason` and `detail` if it failed a rule."""
 
     product: ProductToPublish
     lease_token: str
@@ -32,8 +32,8 @@ class ValidatedProduct:
 
 
 @dataclass(frozen=True, slots=True)
-class ToSettle:
-    """What staging is to be told of a product once it is merged."""
+class UnsettledProduct:
+    """A merged product whose outcome is not yet written to staging."""
 
     product_id: int
     external_id: str
@@ -53,7 +53,7 @@ def add(
     products: Sequence[ValidatedProduct],
     availability: Iterable[StockRow],
 ) -> None:
-    """Put some products and availability with those that a publication carries already; raises `TakenOver`."""
+    """Add products and availability to a publication; raises `PublicationTakenOver`."""
     publications.renew(cursor, claim)
     head = "publication_id, product_id, lease_token, verdict, reason, detail, loaded_at"
     with cursor.copy(f"COPY catalog_incoming_products ({head}, {', '.join(_COLUMNS)}) FROM STDIN".encode()) as copy:
@@ -70,9 +70,9 @@ def add(
             copy.write_row((publication, row.store_id, row.external_id, row.sizes_in_stock, row.fetched_at))
 
 
-def to_settle(cursor: Cursor, publication: int, after: int, most: int) -> list[ToSettle]:
-    """The next products of a publication after a product id, in the order of ids; empty at the end."""
-    # A table that was just filled has no statistics: along the key, or all of it is sorted for every page.
+def unsettled_products(cursor: Cursor, publication: int, after: int, limit: int) -> list[UnsettledProduct]:
+    """The next products of a publication after a product id, by id; empty at the end."""
+    # A table that was just filled has no statistics: the planner would sort all of it for every page.
     cursor.execute("SET LOCAL enable_sort = off")
     cursor.execute(
         """
@@ -80,6 +80,6 @@ def to_settle(cursor: Cursor, publication: int, after: int, most: int) -> list[T
         FROM catalog_incoming_products
         WHERE publication_id = %s AND product_id > %s ORDER BY publication_id, product_id LIMIT %s
         """,
-        (publication, after, most),
+        (publication, after, limit),
     )
-    return [ToSettle(**row) for row in cursor.fetchall()]
+    return [UnsettledProduct(**row) for row in cursor.fetchall()]

@@ -1,6 +1,6 @@
-"""Who publishes a brand, and the publications of it: begun, merged, settled or abandoned.
+"""Which run publishes a brand, and its publications: open, merged, settled or abandoned.
 
-What they carry is in `incoming.py`, what they do to the catalogue in `catalog.py`.
+Their incoming rows are in `incoming.py`, the merge is in `catalog.py`.
 """
 
 import uuid
@@ -12,19 +12,19 @@ from psycopg.types.json import Jsonb
 
 from unde_catalog.stores.db.database import Cursor
 
-_KEPT = timedelta(days=90)  # what was published when, for whoever asks
+_KEPT = timedelta(days=90)  # the history of publications
 
 
 class PublicationTakenOver(RuntimeError):
-    """The brand is no longer ours: the lease ran out and another run publishes it."""
+    """The lease expired, and another run publishes the brand."""
 
     def __init__(self) -> None:
-        super().__init__("another run took the brand over, since this one was silent for longer than its lease")
+        super().__init__("another run took over the brand because this run did not renew its lease in time")
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A brand in hand under `token`; its availability is published up to `availability_to`."""
+    """A lease of a brand under `token`; its availability is published up to `availability_to`."""
 
     brand: str
     token: str
@@ -33,12 +33,12 @@ class Claim:
 
 
 def claim(cursor: Cursor, brand: str, root_run: str, lease: timedelta) -> Claim | None:
-    """Take the brand in hand; None while another worker has it.
+    """Lease the brand; None while another run has it.
 
-    A retry of the run that had it need not wait for the lease to run out: that one is known to be dead.
+    A retry of the run that has it does not wait for the lease to expire: the earlier attempt is dead.
     """
     token = uuid.uuid4().hex
-    # clock_timestamp: a merge that held the row up was not over when this transaction began.
+    # clock_timestamp: this transaction may have waited for a merge that had the row locked.
     cursor.execute(
         """
         INSERT INTO catalog_brands AS b (brand, lease_token, leased_until, asked_by)
@@ -56,7 +56,7 @@ def claim(cursor: Cursor, brand: str, root_run: str, lease: timedelta) -> Claim 
 
 
 def renew(cursor: Cursor, claim: Claim) -> None:
-    """Keep the brand for another while, and others from claiming it until this transaction ends.
+    """Renew the lease, and keep other runs from claiming the brand until this transaction ends.
 
     Raises `PublicationTakenOver`.
     """
@@ -69,7 +69,7 @@ def renew(cursor: Cursor, claim: Claim) -> None:
 
 
 def release(cursor: Cursor, claim: Claim) -> None:
-    """Let the next one have the brand."""
+    """Release the brand."""
     cursor.execute(
         "UPDATE catalog_brands SET lease_token = NULL, leased_until = NULL WHERE brand = %s AND lease_token = %s",
         (claim.brand, claim.token),
@@ -77,7 +77,7 @@ def release(cursor: Cursor, claim: Claim) -> None:
 
 
 def begin(cursor: Cursor, claim: Claim) -> int:
-    """A new publication of the brand; those of it that never got through, and very old ones, are cleared away."""
+    """Open a new publication of the brand, and clear open and very old ones; returns its id."""
     renew(cursor, claim)
     abandon_open(cursor, claim)
     cursor.execute(
@@ -94,7 +94,7 @@ def begin(cursor: Cursor, claim: Claim) -> int:
 
 
 def abandon_open(cursor: Cursor, claim: Claim) -> None:
-    """Throw away what was to be published and was not merged."""
+    """Abandon publications that were not merged."""
     renew(cursor, claim)
     cursor.execute(
         "UPDATE catalog_publications SET state = 'abandoned' WHERE brand = %s AND state = 'open' RETURNING id",
@@ -105,14 +105,14 @@ def abandon_open(cursor: Cursor, claim: Claim) -> None:
 
 
 def merged(cursor: Cursor, publication: int, counts: Mapping[str, int], availability_to: datetime | None) -> None:
-    """Write, with the merge itself, that it is done; a publication that carried nothing leaves no trace."""
+    """Mark a publication as merged, in the transaction of the merge."""
     cursor.execute(
         "UPDATE catalog_publications SET state = 'merged', merged_at = now(), counts = %s WHERE id = %s"
         " RETURNING brand",
         (Jsonb(dict(counts)), publication),
     )
     row = cursor.fetchone()
-    assert row is not None  # begun by us, and the brand is ours
+    assert row is not None  # it is open, and the brand is leased by this run
     cursor.execute(
         "UPDATE catalog_brands SET published_at = now(), availability_to = coalesce(%s, availability_to)"
         " WHERE brand = %s",
@@ -121,7 +121,7 @@ def merged(cursor: Cursor, publication: int, counts: Mapping[str, int], availabi
 
 
 def unsettled(cursor: Cursor, claim: Claim) -> list[int]:
-    """Publications of the brand that are merged, but staging has not been told of all of it."""
+    """Publications of the brand that are merged, but whose outcomes are not all written to staging."""
     cursor.execute(
         "SELECT id FROM catalog_publications WHERE brand = %s AND state = 'merged' ORDER BY id", (claim.brand,)
     )
@@ -129,7 +129,7 @@ def unsettled(cursor: Cursor, claim: Claim) -> list[int]:
 
 
 def settled(cursor: Cursor, claim: Claim, publication: int) -> None:
-    """Staging knows: the publication is over, and forgotten if it changed nothing."""
+    """Mark a publication as settled: all outcomes are in staging. Deletes it if it changed nothing."""
     renew(cursor, claim)
     clear(cursor, publication)
     cursor.execute(
@@ -141,6 +141,6 @@ def settled(cursor: Cursor, claim: Claim, publication: int) -> None:
 
 
 def clear(cursor: Cursor, publication: int) -> None:
-    """Remove what a publication carried."""
+    """Delete the incoming rows of a publication."""
     cursor.execute("DELETE FROM catalog_incoming_products WHERE publication_id = %s", (publication,))
     cursor.execute("DELETE FROM catalog_incoming_availability WHERE publication_id = %s", (publication,))

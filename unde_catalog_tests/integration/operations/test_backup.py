@@ -249,7 +249,7 @@ def test_a_pooler_is_detected_and_no_argument_contains_the_password(
         pytest.skip("PgBouncer is not installed: apt-get install pgbouncer")
     refused = command("backup", "backups")
     assert refused.returncode == 1
-    assert "a pooler answers at" in refused.stderr
+    assert "is a pooler, and this needs its own session" in refused.stderr
     assert "BACKUP_DB_URL" in refused.stderr
     assert "not-a-secret" not in refused.stderr
     known = direct.replace("//unde@", "//undeuser:not-a-secret@")

@@ -72,7 +72,7 @@ def test_nothing_is_replaced_while_workers_hold_leases(direct: str, db: Database
     add_products(db, 2)
     leases = take(db)
     before = all_rows(direct)
-    with pytest.raises(ToolFailed, match="workers have 2 products in hand: stop them, or where none is left wait"):
+    with pytest.raises(ToolFailed, match="workers have leased 2 products: stop the workers, or if none runs, wait"):
         restore(direct, saved, replace=True)
     assert all_rows(direct) == before
     finish(db, leases)
@@ -99,7 +99,7 @@ def test_a_dump_with_other_rows_than_its_manifest_changes_nothing(direct: str, d
     counts = read_manifest(saved)
     altered(rows={**counts.rows, "public.raw_products": 3})(saved)
     before = all_rows(direct)
-    with pytest.raises(ToolFailed, match="the dump brought 2 rows of public.raw_products, and had 3"):
+    with pytest.raises(ToolFailed, match="the dump restored 2 rows of public.raw_products, expected 3"):
         restore(direct, saved, replace=True)
     assert all_rows(direct) == before
 

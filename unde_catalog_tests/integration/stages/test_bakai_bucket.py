@@ -118,7 +118,7 @@ def test_a_recorded_listing_is_read_and_a_hostile_one_is_reported(
     host.answer(first, reply(b"<html>hello</html>"))
     assert list(bucket.pages()) == [SourcePage([], None, None)]  # a scrape does not trust an empty listing
     host.answer(first, reply(b"not even that"))
-    with pytest.raises(SourceUnusable, match="what answers there is no S3 store: set BAKAI_S3_ENDPOINT"):
+    with pytest.raises(SourceUnusable, match="the server there is no S3 store: set BAKAI_S3_ENDPOINT"):
         list(bucket.pages())
 
 

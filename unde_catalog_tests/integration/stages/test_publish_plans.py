@@ -84,8 +84,8 @@ def test_chunks_and_pages_use_indexes_alone(db: Database, production: Database, 
     )
     with production.transaction() as cursor:
         on_production: Any = Explaining(cursor)
-        rows = incoming.to_settle(on_production, publication, 0, 1_000)
-        incoming.to_settle(on_production, publication, rows[-1].product_id, 1_000)
+        rows = incoming.unsettled_products(on_production, publication, 0, 1_000)
+        incoming.unsettled_products(on_production, publication, rows[-1].product_id, 1_000)
         publications.renew(on_production, claim)
         no_table_is_read_whole(on_production)
         assert "Sort" not in on_production.plans[0]

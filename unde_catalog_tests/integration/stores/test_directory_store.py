@@ -1,3 +1,5 @@
+"""What only the directory store does: atomic and durable writes, and errors of the disk."""
+
 import errno
 import os
 import resource
@@ -44,7 +46,7 @@ def test_a_list_is_read_page_by_page(store: ObjectStore, root: Path):
     assert isinstance(listed, Iterator)
     next(listed)
     shutil.rmtree(root / "many")
-    assert sum(1 for _ in listed) < 2_499  # the later pages were not read yet
+    assert sum(1 for _ in listed) < 2_499  # the later pages had not been read
 
 
 def test_public_urls(root: Path):
@@ -68,12 +70,12 @@ store.put(sys.argv[3], b"half", "image/jpeg")
 def test_a_killed_writer_leaves_no_partial_object_and_no_files_for_long(store: ObjectStore, root: Path, dies_at: str):
     store.put(KEY, b"whole", JPEG)
     for key in (KEY, "collages/1.jpg"):
-        (root / key).parent.mkdir(exist_ok=True)  # else the first fsync is a folder's
+        (root / key).parent.mkdir(exist_ok=True)  # otherwise the first fsync is that of a folder
         run = subprocess.run([sys.executable, "-c", _KILLED, str(root), dies_at, key])
         assert run.returncode == -signal.SIGKILL
     assert store.get(KEY) == b"whole"
     assert keys(store, "") == {KEY}
-    assert store.remove_leftovers(datetime.now(UTC) - timedelta(days=1)) == 0  # one may be writing them
+    assert store.remove_leftovers(datetime.now(UTC) - timedelta(days=1)) == 0  # their writer may still run
     assert store.remove_leftovers(later()) == 2 and store.remove_leftovers(later()) == 0
     assert store.get(KEY) == b"whole"
 
@@ -81,27 +83,27 @@ def test_a_killed_writer_leaves_no_partial_object_and_no_files_for_long(store: O
 def test_an_object_is_on_disk_before_its_name_and_before_put_returns(
     store: ObjectStore, root: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    happened: list[str] = []
+    events: list[str] = []
     fsync, replace = os.fsync, os.replace
 
     def recording_fsync(handle: int) -> None:
         target = Path(os.readlink(f"/proc/self/fd/{handle}"))
-        happened.append(str(target.relative_to(root)) if target.is_dir() else "data")
+        events.append(str(target.relative_to(root)) if target.is_dir() else "data")
         fsync(handle)
 
     def recording_replace(source: Path, target: Path) -> None:
-        happened.append("rename")
+        events.append("rename")
         replace(source, target)
 
     monkeypatch.setattr(os, "fsync", recording_fsync)
     monkeypatch.setattr(os, "replace", recording_replace)
     store.put("a/b/1.jpg", b"x", JPEG)
-    assert happened == [".", "a", "data", "rename", "a/b"]  # new folders are entries of their parents
+    assert events == [".", "a", "data", "rename", "a/b"]  # new folders are entries of their parents
 
 
 @pytest.mark.parametrize(
     ("number", "advice"),
-    [(errno.ENOSPC, "free space"), (errno.EROFS, "read-only"), (errno.EIO, "kernel's log"), (errno.EDQUOT, "quota")],
+    [(errno.ENOSPC, "free space"), (errno.EROFS, "read-only"), (errno.EIO, "kernel log"), (errno.EDQUOT, "quota")],
 )
 def test_a_failing_disk_is_reported_with_its_path_and_advice(
     store: ObjectStore, root: Path, monkeypatch: pytest.MonkeyPatch, number: int, advice: str
@@ -136,7 +138,7 @@ def test_a_directory_of_another_user_is_reported(store: ObjectStore, root: Path)
     (root / ".unfinished").chmod(0o500)
     me = os.geteuid()
     try:
-        if me == 0:  # permissions don't bite root
+        if me == 0:  # root ignores permissions
             os.seteuid(65_534)
         with pytest.raises(StorageUnavailable, match="permissions"):
             store.put(KEY, b"y", JPEG)
@@ -149,15 +151,15 @@ def test_a_directory_of_another_user_is_reported(store: ObjectStore, root: Path)
 def test_a_file_in_place_of_a_folder_is_reported(store: ObjectStore, root: Path):
     (root / "originals").write_bytes(b"")
     for use in (lambda: store.put(KEY, b"x", JPEG), lambda: store.get(KEY), lambda: store.head(KEY)):
-        with pytest.raises(StorageUnavailable, match="a file stands where a folder must be"):
+        with pytest.raises(StorageUnavailable, match="there is a file where a folder must be"):
             use()
-    with pytest.raises(StorageUnavailable, match="a file stands"):
+    with pytest.raises(StorageUnavailable, match="there is a file"):
         directory_store(root / "originals" / "below")
 
 
 def test_a_folder_in_place_of_an_object_is_reported(store: ObjectStore):
     store.put("a/b/c", b"x", JPEG)
-    with pytest.raises(StorageUnavailable, match="a folder stands"):
+    with pytest.raises(StorageUnavailable, match="there is a folder"):
         store.put("a/b", b"x", JPEG)
     assert store.remove_leftovers(later()) == 0
 

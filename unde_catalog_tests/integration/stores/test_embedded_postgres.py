@@ -1,6 +1,6 @@
-"""The embedded PostgreSQL with real processes that are really killed.
+"""The embedded PostgreSQL, with processes that are killed.
 
-Users are processes of their own wherever their death matters; every test ends with no server left in its folder.
+Where its death matters, a user is a separate process. After every test no server is left in its folder.
 """
 
 import contextlib
@@ -34,14 +34,14 @@ from unde_catalog_tests.support.servers import PROJECT
 
 SOURCE_ROOT = PROJECT
 IS_ROOT = os.geteuid() == 0
-LIMIT = 20.0  # seconds after which something that should happen has not
+LIMIT = 20.0  # seconds to wait for something to happen
 
-# Says when it is there, starts when told, and stays until its standard input ends.
+# Prints a word when it runs, acquires the server after a line of input, and stays until its input ends.
 USER = """
 import sys
 from pathlib import Path
 from unde_catalog.stores.embedded.postgres import EmbeddedPostgres
-print("here", flush=True)
+print("running", flush=True)
 sys.stdin.readline()
 with EmbeddedPostgres(Path(sys.argv[1])):
     print("ready", flush=True)
@@ -57,7 +57,7 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 
 class User:
-    """Another process that uses the server of that folder."""
+    """Another process that uses the server of a folder."""
 
     def __init__(self, directory: Path, packages: Path | None = None) -> None:
         self.process = subprocess.Popen(
@@ -68,7 +68,7 @@ class User:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.expect("here")
+        self.expect("running")
 
     def expect(self, word: str) -> None:
         assert self.process.stdout is not None
@@ -89,8 +89,8 @@ class User:
         self.process.wait(LIMIT)
 
 
-class Place:
-    """A folder for one server, and a look at the processes that work on it."""
+class ServerFolder:
+    """A folder for one server, and the processes that use it."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -109,11 +109,11 @@ class Place:
         return psutil.Process(int(self.layout.postmaster_pid.read_text().split("\n")[0]))
 
     def supervisors(self) -> list[psutil.Process]:
-        wanted = ["unde_catalog.stores.embedded.supervisor", str(self.layout.directory)]
+        arguments = ["unde_catalog.stores.embedded.supervisor", str(self.layout.directory)]
         return [
             process
             for process in psutil.process_iter(["cmdline", "status"])
-            if process.info["status"] != psutil.STATUS_ZOMBIE and (process.info["cmdline"] or [])[2:4] == wanted
+            if process.info["status"] != psutil.STATUS_ZOMBIE and (process.info["cmdline"] or [])[2:4] == arguments
         ]
 
     def is_idle(self) -> bool:
@@ -128,7 +128,7 @@ class Place:
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A short path that every account can reach, as sockets and root's way out need it."""
+    """A short path that every account can reach: sockets need the first, root's other account the second."""
     folder = Path(tempfile.mkdtemp(prefix="unde-", dir="/tmp"))
     folder.chmod(0o711)
     yield folder
@@ -136,12 +136,12 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture
-def place(home: Path) -> Iterator[Place]:
-    place = Place(home / "postgres")
-    yield place
-    for user in place.users:
+def server_folder(home: Path) -> Iterator[ServerFolder]:
+    server_folder = ServerFolder(home / "postgres")
+    yield server_folder
+    for user in server_folder.users:
         user.kill()
-    wait_until(place.is_idle, "the server stops after the test")
+    wait_until(server_folder.is_idle, "the server stops after the test")
 
 
 def kill(process: psutil.Process, number: signal.Signals = signal.SIGKILL) -> None:
@@ -150,7 +150,7 @@ def kill(process: psutil.Process, number: signal.Signals = signal.SIGKILL) -> No
 
 
 def wait_for_end(process: psutil.Process) -> None:
-    """It may stay a zombie for a while where nobody reaps orphans at once."""
+    """It may stay a zombie for a while if orphans are not reaped at once."""
     wait_until(lambda: not is_alive(process), f"{process} ends")
 
 
@@ -167,8 +167,8 @@ def stored(postgres: EmbeddedPostgres) -> list[int]:
 
 
 @pytest.mark.parametrize("major", [16, 18])
-def test_its_url_works_with_psycopg3_psycopg2_and_sqlalchemy(place: Place, major: Major) -> None:
-    with EmbeddedPostgres(place.directory, major) as postgres:
+def test_its_url_works_with_psycopg3_psycopg2_and_sqlalchemy(server_folder: ServerFolder, major: Major) -> None:
+    with EmbeddedPostgres(server_folder.directory, major) as postgres:
         postgres.ensure_databases("staging")
         url = postgres.url("staging")
         with psycopg.connect(url) as connection:
@@ -184,18 +184,18 @@ def test_its_url_works_with_psycopg3_psycopg2_and_sqlalchemy(place: Place, major
             postgres.url("odd name")
 
 
-def test_it_listens_only_on_a_private_socket_and_never_on_tcp(place: Place) -> None:
-    with EmbeddedPostgres(place.directory) as postgres:
-        assert place.layout.socket_folder() == place.layout.directory / "socket"
-        assert place.layout.socket_folder().stat().st_mode & 0o777 == 0o700
-        assert place.layout.data.stat().st_mode & 0o777 == 0o700
-        assert place.layout.postmaster_pid.read_text().split("\n")[5] == "", "the address it listens on"
+def test_it_listens_only_on_a_private_socket_and_never_on_tcp(server_folder: ServerFolder) -> None:
+    with EmbeddedPostgres(server_folder.directory) as postgres:
+        assert server_folder.layout.socket_folder() == server_folder.layout.directory / "socket"
+        assert server_folder.layout.socket_folder().stat().st_mode & 0o777 == 0o700
+        assert server_folder.layout.data.stat().st_mode & 0o777 == 0o700
+        assert server_folder.layout.postmaster_pid.read_text().split("\n")[5] == "", "the address it listens on"
         with psycopg.connect(postgres.url("postgres")) as connection:
             rules = connection.execute("SELECT type, auth_method FROM pg_hba_file_rules").fetchall()
             assert {method for kind, method in rules if kind != "local"} == {"reject"}
 
 
-def test_it_runs_with_the_settings_in_force(place: Place) -> None:
+def test_it_runs_with_the_settings_in_force(server_folder: ServerFolder) -> None:
     expected = {
         "synchronous_commit": "off",
         "fsync": "on",
@@ -205,40 +205,40 @@ def test_it_runs_with_the_settings_in_force(place: Place) -> None:
         "shared_buffers": "64MB",
         "wal_level": "minimal",
     }
-    with EmbeddedPostgres(place.directory) as postgres, psycopg.connect(postgres.url("postgres")) as connection:
+    with EmbeddedPostgres(server_folder.directory) as postgres, psycopg.connect(postgres.url("postgres")) as connection:
         found = {name: connection.execute("SELECT current_setting(%s)", [name]).fetchone() for name in expected}
         assert found == {name: (value,) for name, value in expected.items()}
         collation = connection.execute("SELECT datcollate FROM pg_database WHERE datname = 'template1'").fetchone()
         assert collation == ("C",)
 
 
-def test_processes_share_one_server_and_the_last_one_stops_it(place: Place) -> None:
-    first, second = place.user(), place.user()
-    server = place.server()
+def test_processes_share_one_server_and_the_last_one_stops_it(server_folder: ServerFolder) -> None:
+    first, second = server_folder.user(), server_folder.user()
+    server = server_folder.server()
     first.leave()
     with pytest.raises(psutil.TimeoutExpired):
-        server.wait(1.0)  # four looks of the supervisor
+        server.wait(1.0)  # four checks of the supervisor
     second.leave()
     wait_for_end(server)
-    wait_until(place.is_idle, "the supervisor goes too")
-    assert not place.layout.postmaster_pid.exists(), "it was shut down cleanly"
+    wait_until(server_folder.is_idle, "the supervisor ends too")
+    assert not server_folder.layout.postmaster_pid.exists(), "it was shut down cleanly"
 
 
-def test_killed_users_no_longer_count(place: Place) -> None:
-    starter, other = place.user(), place.user()
-    server = place.server()
+def test_killed_users_no_longer_count(server_folder: ServerFolder) -> None:
+    starter, other = server_folder.user(), server_folder.user()
+    server = server_folder.server()
     starter.kill()
     with pytest.raises(psutil.TimeoutExpired):
         server.wait(1.0)
     other.kill()
     wait_for_end(server)
-    wait_until(place.is_idle, "the supervisor goes too")
+    wait_until(server_folder.is_idle, "the supervisor ends too")
 
 
-def test_a_killed_server_restarts_with_everything_that_was_committed(place: Place) -> None:
-    with EmbeddedPostgres(place.directory) as postgres:
+def test_a_killed_server_restarts_with_everything_that_was_committed(server_folder: ServerFolder) -> None:
+    with EmbeddedPostgres(server_folder.directory) as postgres:
         store(postgres, 1)
-        kill(place.server())
+        kill(server_folder.server())
 
         def is_back() -> bool:
             try:
@@ -246,67 +246,67 @@ def test_a_killed_server_restarts_with_everything_that_was_committed(place: Plac
             except psycopg.OperationalError:
                 return False
 
-        wait_until(is_back, "the living user has its server back")
+        wait_until(is_back, "the server is back for the remaining user")
 
 
-def test_a_killed_server_is_running_again_when_acquire_returns(place: Place) -> None:
-    with EmbeddedPostgres(place.directory) as postgres, EmbeddedPostgres(place.directory) as other:
+def test_a_killed_server_is_running_again_when_acquire_returns(server_folder: ServerFolder) -> None:
+    with EmbeddedPostgres(server_folder.directory) as postgres, EmbeddedPostgres(server_folder.directory) as other:
         store(postgres, 1)
-        killed = place.server()
+        killed = server_folder.server()
         kill(killed)
         wait_for_end(killed)
-        with EmbeddedPostgres(place.directory) as newcomer:
+        with EmbeddedPostgres(server_folder.directory) as newcomer:
             assert stored(newcomer) == [1]
         other.acquire()
         assert stored(other) == [1]
 
 
-def test_a_busy_backend_of_a_killed_server_does_not_prevent_a_restart(place: Place) -> None:
-    with EmbeddedPostgres(place.directory) as postgres:
+def test_a_busy_backend_of_a_killed_server_does_not_prevent_a_restart(server_folder: ServerFolder) -> None:
+    with EmbeddedPostgres(server_folder.directory) as postgres:
         busy = psycopg.connect(postgres.url("postgres"), autocommit=True)
         backend = psutil.Process(busy.info.backend_pid)
         busy.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 1000000000000)")
-        kill(place.server())
+        kill(server_folder.server())
         postgres.acquire()
-        assert not is_alive(backend), "it was ended"
+        assert not is_alive(backend), "it was stopped"
         busy.close()
 
 
-def test_a_killed_supervisor_is_replaced_by_one_that_adopts_the_server(place: Place) -> None:
-    with EmbeddedPostgres(place.directory):
-        (supervisor,) = place.supervisors()
-        server = place.server()
+def test_a_killed_supervisor_is_replaced_by_one_that_adopts_the_server(server_folder: ServerFolder) -> None:
+    with EmbeddedPostgres(server_folder.directory):
+        (supervisor,) = server_folder.supervisors()
+        server = server_folder.server()
         kill(supervisor)
         wait_for_end(supervisor)
-        with EmbeddedPostgres(place.directory):
-            assert place.server() == server
-            wait_until(lambda: "took over the server" in place.layout.log.read_text(), "it is adopted")
-            (successor,) = place.supervisors()
+        with EmbeddedPostgres(server_folder.directory):
+            assert server_folder.server() == server
+            wait_until(lambda: "took over the server" in server_folder.layout.log.read_text(), "it is adopted")
+            (successor,) = server_folder.supervisors()
             assert successor != supervisor
     wait_for_end(server)
-    assert "received fast shutdown request" in place.layout.log.read_text(), "it was stopped cleanly"
+    assert "received fast shutdown request" in server_folder.layout.log.read_text(), "it was stopped cleanly"
 
 
-def test_server_and_supervisor_killed_together_are_replaced(place: Place) -> None:
-    with EmbeddedPostgres(place.directory) as postgres:
+def test_server_and_supervisor_killed_together_are_replaced(server_folder: ServerFolder) -> None:
+    with EmbeddedPostgres(server_folder.directory) as postgres:
         store(postgres, 1)
-        (supervisor,) = place.supervisors()
-        for process in (supervisor, place.server()):
+        (supervisor,) = server_folder.supervisors()
+        for process in (supervisor, server_folder.server()):
             kill(process)
         postgres.acquire()
         assert stored(postgres) == [1]
 
 
-def test_a_server_that_keeps_dying_is_given_up_until_the_next_acquire(place: Place) -> None:
-    with EmbeddedPostgres(place.directory) as postgres:
-        (supervisor,) = place.supervisors()
+def test_a_server_that_keeps_dying_is_given_up_until_the_next_acquire(server_folder: ServerFolder) -> None:
+    with EmbeddedPostgres(server_folder.directory) as postgres:
+        (supervisor,) = server_folder.supervisors()
         killed: set[psutil.Process] = set()
 
         def has_given_up() -> bool:
             if not is_alive(supervisor):
                 return True
             try:
-                server = place.server()
+                server = server_folder.server()
                 if server not in killed:
                     kill(server)
                     killed.add(server)
@@ -321,25 +321,25 @@ def test_a_server_that_keeps_dying_is_given_up_until_the_next_acquire(place: Pla
 
 
 @pytest.fixture
-def stopped(place: Place) -> Place:
-    """A place whose server has been used and stopped."""
-    with EmbeddedPostgres(place.directory) as postgres:
+def stopped(server_folder: ServerFolder) -> ServerFolder:
+    """A folder whose server has been used and stopped."""
+    with EmbeddedPostgres(server_folder.directory) as postgres:
         store(postgres, 1)
-    wait_until(place.is_idle, "the server stops")
-    return place
+    wait_until(server_folder.is_idle, "the server stops")
+    return server_folder
 
 
-def write_postmaster_pid(place: Place, pid: int) -> None:
+def write_postmaster_pid(server_folder: ServerFolder, pid: int) -> None:
     """As a killed server leaves it, and as PostgreSQL itself believes it: with the pid of a process it may signal."""
-    account = server_account(place.layout)
-    make_private_folder(place.layout.socket_folder(), account)
-    for path in (place.layout.postmaster_pid, place.layout.socket_folder() / f"{SOCKET}.lock"):
-        path.write_text(f"{pid}\n{place.layout.data}\n1700000000\n5432\n\n\n0 0\nready   \n")
+    account = server_account(server_folder.layout)
+    make_private_folder(server_folder.layout.socket_folder(), account)
+    for path in (server_folder.layout.postmaster_pid, server_folder.layout.socket_folder() / f"{SOCKET}.lock"):
+        path.write_text(f"{pid}\n{server_folder.layout.data}\n1700000000\n5432\n\n\n0 0\nready   \n")
         os.chown(path, account.uid, account.gid)
 
 
-def spawn_as_server_account(place: Place, *command: str) -> subprocess.Popen[bytes]:
-    account = server_account(place.layout)
+def spawn_as_server_account(server_folder: ServerFolder, *command: str) -> subprocess.Popen[bytes]:
+    account = server_account(server_folder.layout)
     if not IS_ROOT:
         return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
     return subprocess.Popen(
@@ -347,7 +347,7 @@ def spawn_as_server_account(place: Place, *command: str) -> subprocess.Popen[byt
     )
 
 
-def test_a_reused_process_id_is_ignored_and_its_process_left_alone(stopped: Place) -> None:
+def test_a_reused_process_id_is_ignored_and_its_process_left_alone(stopped: ServerFolder) -> None:
     stranger = spawn_as_server_account(stopped, "cat", "-", str(stopped.layout.data))
     write_postmaster_pid(stopped, stranger.pid)
     with EmbeddedPostgres(stopped.directory) as postgres:
@@ -358,7 +358,7 @@ def test_a_reused_process_id_is_ignored_and_its_process_left_alone(stopped: Plac
     stranger.communicate()
 
 
-def test_a_zombie_is_not_taken_for_a_server(stopped: Place) -> None:
+def test_a_zombie_is_not_taken_for_a_server(stopped: ServerFolder) -> None:
     zombie = spawn_as_server_account(stopped, "true")
     wait_until(lambda: psutil.Process(zombie.pid).status() == psutil.STATUS_ZOMBIE, "it has ended, not reaped")
     write_postmaster_pid(stopped, zombie.pid)
@@ -367,53 +367,53 @@ def test_a_zombie_is_not_taken_for_a_server(stopped: Place) -> None:
     zombie.communicate()
 
 
-def test_a_killed_server_leaves_no_zombie(place: Place) -> None:
-    with EmbeddedPostgres(place.directory) as postgres:
-        server = place.server()
+def test_a_killed_server_leaves_no_zombie(server_folder: ServerFolder) -> None:
+    with EmbeddedPostgres(server_folder.directory) as postgres:
+        server = server_folder.server()
         family = [server, *server.children()]
         kill(server)
         postgres.acquire()
         wait_until(lambda: not any(process.is_running() for process in family), "the supervisor reaps them all")
 
 
-def test_eight_processes_that_start_at_once_share_one_server(place: Place) -> None:
-    users = [place.user(begun=False) for _ in range(8)]
+def test_eight_processes_that_start_at_once_share_one_server(server_folder: ServerFolder) -> None:
+    users = [server_folder.user(begun=False) for _ in range(8)]
     for user in users:
         user.begin()
     for user in users:
         user.expect("ready")
-    assert len(place.supervisors()) == 1
-    assert place.layout.log.read_text().count("starting PostgreSQL") == 1
+    assert len(server_folder.supervisors()) == 1
+    assert server_folder.layout.log.read_text().count("starting PostgreSQL") == 1
     for user in users:
         user.leave()
 
 
-def test_a_user_who_arrives_while_the_server_stops_gets_a_new_one(place: Place) -> None:
-    place.user().leave()  # so that the next start is not the first
-    late = place.user(begun=False)
-    with EmbeddedPostgres(place.directory):
-        server = place.server()
-        server.suspend()  # so that stopping takes until we say
+def test_a_user_who_arrives_while_the_server_stops_gets_a_new_one(server_folder: ServerFolder) -> None:
+    server_folder.user().leave()  # so that the next start is not the first
+    late = server_folder.user(begun=False)
+    with EmbeddedPostgres(server_folder.directory):
+        server = server_folder.server()
+        server.suspend()  # so that stopping waits for resume()
 
     def is_stopping() -> bool:
-        with FileLock(place.layout.in_use_lock) as lock:
+        with FileLock(server_folder.layout.in_use_lock) as lock:
             return not lock.take(shared=True)
 
-    wait_until(is_stopping, "the supervisor sees that nobody is left")
+    wait_until(is_stopping, "the supervisor sees that no user is left")
     late.begin()
     wait_until(lambda: len(psutil.Process(late.process.pid).open_files()) > 0, "the late user waits at the lock")
     server.resume()
     late.expect("ready")
-    assert place.server() != server
+    assert server_folder.server() != server
     assert not server.is_running()
 
 
 @pytest.mark.parametrize("with_initdb", [False, True], ids=["supervisor", "supervisor and initdb"])
-def test_a_kill_during_initdb_is_harmless(place: Place, with_initdb: bool) -> None:
-    user = place.user(begun=False)
+def test_a_kill_during_initdb_is_harmless(server_folder: ServerFolder, with_initdb: bool) -> None:
+    user = server_folder.user(begun=False)
     user.begin()
-    wait_until(lambda: any(place.directory.glob("initdb-*/base")), "initdb is at work")
-    (supervisor,) = place.supervisors()
+    wait_until(lambda: any(server_folder.directory.glob("initdb-*/base")), "initdb runs")
+    (supervisor,) = server_folder.supervisors()
     family = supervisor.children(recursive=True)
     for process in family:
         kill(process, signal.SIGSTOP)
@@ -421,18 +421,18 @@ def test_a_kill_during_initdb_is_harmless(place: Place, with_initdb: bool) -> No
         user.kill()
         kill(supervisor)
         wait_for_end(supervisor)
-        assert not place.layout.data.exists(), "it was in the middle"
-        assert not place.is_idle(), "initdb without its supervisor is still noticed"
+        assert not server_folder.layout.data.exists(), "initdb had not finished"
+        assert not server_folder.is_idle(), "initdb without its supervisor is still noticed"
     finally:
         for process in family:
             kill(process, signal.SIGKILL if with_initdb else signal.SIGCONT)
-    with EmbeddedPostgres(place.directory) as postgres:
+    with EmbeddedPostgres(server_folder.directory) as postgres:
         store(postgres, 1)
-        assert list(place.directory.glob("initdb-*")) == []
+        assert list(server_folder.directory.glob("initdb-*")) == []
 
 
-def test_databases_are_created_once_by_concurrent_callers(place: Place) -> None:
-    with EmbeddedPostgres(place.directory) as postgres:
+def test_databases_are_created_once_by_concurrent_callers(server_folder: ServerFolder) -> None:
+    with EmbeddedPostgres(server_folder.directory) as postgres:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda _: postgres.ensure_databases("staging", "production"), range(8)))
         with psycopg.connect(postgres.url("postgres")) as connection:
@@ -440,56 +440,58 @@ def test_databases_are_created_once_by_concurrent_callers(place: Place) -> None:
         assert names == [("postgres",), ("production",), ("staging",), ("template0",), ("template1",)]
 
 
-def test_release_can_be_repeated_and_followed_by_acquire(place: Place) -> None:
-    postgres = EmbeddedPostgres(place.directory)
+def test_release_can_be_repeated_and_followed_by_acquire(server_folder: ServerFolder) -> None:
+    postgres = EmbeddedPostgres(server_folder.directory)
     postgres.release()
     postgres.acquire()
     postgres.acquire()
     store(postgres, 1)
     postgres.release()
     postgres.release()
-    wait_until(place.is_idle, "one release is enough")
+    wait_until(server_folder.is_idle, "one release is enough")
     with postgres:
         assert stored(postgres) == [1]
 
 
 def test_two_folders_have_two_servers(home: Path) -> None:
-    places = [Place(home / name) for name in ("one", "two")]
-    with EmbeddedPostgres(places[0].directory) as one, EmbeddedPostgres(places[1].directory) as two:
+    server_folders = [ServerFolder(home / name) for name in ("one", "two")]
+    with EmbeddedPostgres(server_folders[0].directory) as one, EmbeddedPostgres(server_folders[1].directory) as two:
         store(one, 1)
         store(two, 2)
         assert (stored(one), stored(two)) == ([1], [2])
-    for place in places:
-        wait_until(place.is_idle, "both stop")
+    for server_folder in server_folders:
+        wait_until(server_folder.is_idle, "both stop")
 
 
-def test_a_removed_folder_stops_its_server_and_acquire_makes_a_new_one(place: Place) -> None:
-    with EmbeddedPostgres(place.directory) as postgres:
-        server = place.server()
-        place.directory.rename(place.directory.with_name("removed"))  # rmtree would race with the server's own files
+def test_a_removed_folder_stops_its_server_and_acquire_makes_a_new_one(server_folder: ServerFolder) -> None:
+    with EmbeddedPostgres(server_folder.directory) as postgres:
+        server = server_folder.server()
+        server_folder.directory.rename(
+            server_folder.directory.with_name("removed")
+        )  # rmtree would race with the server's own files
         wait_for_end(server)
         postgres.acquire()
         store(postgres, 1)
 
 
-def test_a_folder_removed_and_used_again_gets_a_server_that_stays(place: Place) -> None:
-    with EmbeddedPostgres(place.directory):
-        old = place.server()
-        place.directory.rename(place.directory.with_name("removed"))
-        with EmbeddedPostgres(place.directory) as postgres:
+def test_a_folder_removed_and_used_again_gets_a_server_that_stays(server_folder: ServerFolder) -> None:
+    with EmbeddedPostgres(server_folder.directory):
+        old = server_folder.server()
+        server_folder.directory.rename(server_folder.directory.with_name("removed"))
+        with EmbeddedPostgres(server_folder.directory) as postgres:
             wait_for_end(old)
             postgres.acquire()
             store(postgres, 1)
 
 
-def test_a_removed_socket_is_restored(place: Place) -> None:
-    with EmbeddedPostgres(place.directory) as postgres:
-        shutil.rmtree(place.layout.socket_folder())
+def test_a_removed_socket_is_restored(server_folder: ServerFolder) -> None:
+    with EmbeddedPostgres(server_folder.directory) as postgres:
+        shutil.rmtree(server_folder.layout.socket_folder())
         postgres.acquire()
         store(postgres, 1)
 
 
-def test_data_of_another_major_version_are_left_alone(stopped: Place) -> None:
+def test_data_of_another_major_version_are_left_alone(stopped: ServerFolder) -> None:
     with pytest.raises(EmbeddedPostgresError, match="made by PostgreSQL 18 and this is 16: use major=18"):
         EmbeddedPostgres(stopped.directory, 16).acquire()
     with EmbeddedPostgres(stopped.directory) as postgres:
@@ -498,41 +500,43 @@ def test_data_of_another_major_version_are_left_alone(stopped: Place) -> None:
 
 @pytest.mark.parametrize("name", ["long" * 30, "with, comma: and space"])
 def test_a_path_too_long_for_a_socket_gets_a_short_one(home: Path, name: str) -> None:
-    place = Place(home / name)
-    with EmbeddedPostgres(place.directory) as postgres:
+    server_folder = ServerFolder(home / name)
+    with EmbeddedPostgres(server_folder.directory) as postgres:
         store(postgres, 1)
-        folder = place.layout.socket_folder()
+        folder = server_folder.layout.socket_folder()
         assert folder.parent == Path("/tmp")
         assert folder.stat().st_mode & 0o777 == 0o700
         engine = sqlalchemy.create_engine(postgres.url("postgres"))
         engine.connect().close()
         engine.dispose()
-    wait_until(place.is_idle, "the server stops")
+    wait_until(server_folder.is_idle, "the server stops")
     assert not folder.exists(), "nothing is left in /tmp"
 
 
 def test_a_socket_folder_open_to_others_is_refused(home: Path) -> None:
-    place = Place(home / ("long" * 30))
-    place.directory.mkdir()
-    folder = place.layout.socket_folder()
+    server_folder = ServerFolder(home / ("long" * 30))
+    server_folder.directory.mkdir()
+    folder = server_folder.layout.socket_folder()
     folder.mkdir()
     folder.chmod(0o755)
     try:
         with pytest.raises(EmbeddedPostgresError, match="with mode 700"):
-            EmbeddedPostgres(place.directory).acquire()
+            EmbeddedPostgres(server_folder.directory).acquire()
     finally:
         folder.rmdir()
-    wait_until(place.is_idle, "the supervisor gives up too")
+    wait_until(server_folder.is_idle, "the supervisor gives up too")
 
 
-def test_the_log_stays_short(place: Place) -> None:
-    with EmbeddedPostgres(place.directory) as postgres:
-        with place.layout.log.open("ab") as log:
+def test_the_log_stays_short(server_folder: ServerFolder) -> None:
+    with EmbeddedPostgres(server_folder.directory) as postgres:
+        with server_folder.layout.log.open("ab") as log:
             log.write(b"x" * 5_000_000)
-        wait_until(lambda: place.layout.log.stat().st_size < 1_000_000, "the supervisor shortens it")
+        wait_until(lambda: server_folder.layout.log.stat().st_size < 1_000_000, "the supervisor shortens it")
         with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
             connection.execute("DO $$ BEGIN RAISE WARNING 'a later line'; END $$")
-        wait_until(lambda: b"a later line" in place.layout.log.read_bytes()[-2000:], "the server goes on writing")
+        wait_until(
+            lambda: b"a later line" in server_folder.layout.log.read_bytes()[-2000:], "the server continues to write"
+        )
 
 
 def test_a_folder_that_cannot_be_created_is_named(home: Path) -> None:
@@ -541,27 +545,27 @@ def test_a_folder_that_cannot_be_created_is_named(home: Path) -> None:
         EmbeddedPostgres(home / "file" / "postgres").acquire()
 
 
-def test_a_full_disk_is_reported_in_the_words_of_initdb(place: Place) -> None:
+def test_a_full_disk_is_reported_in_the_words_of_initdb(server_folder: ServerFolder) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))  # the supervisor and initdb inherit it
     try:
         with pytest.raises(EmbeddedPostgresError, match="(?s)File too large.*initdb failed"):
-            EmbeddedPostgres(place.directory).acquire()
+            EmbeddedPostgres(server_folder.directory).acquire()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert list(place.directory.glob("initdb-*")) == []
-    with EmbeddedPostgres(place.directory) as postgres:
+    assert list(server_folder.directory.glob("initdb-*")) == []
+    with EmbeddedPostgres(server_folder.directory) as postgres:
         store(postgres, 1)
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root has folders that the server's account cannot pass")
 def test_root_runs_it_as_another_user_even_below_a_folder_of_mode_700(home: Path) -> None:
     (home / "private").mkdir(mode=0o700)
-    place = Place(home / "private" / "postgres")
-    with EmbeddedPostgres(place.directory) as postgres:
+    server_folder = ServerFolder(home / "private" / "postgres")
+    with EmbeddedPostgres(server_folder.directory) as postgres:
         store(postgres, 1)
-        assert place.server().uids().real != 0
-    wait_until(place.is_idle, "the server stops")
+        assert server_folder.server().uids().real != 0
+    wait_until(server_folder.is_idle, "the server stops")
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root has folders that the server's account cannot pass")
@@ -571,11 +575,11 @@ def test_root_runs_it_from_a_wheel_below_a_folder_of_mode_700(home: Path) -> Non
     wheel = find_programs(18).parents[1]
     for part in (wheel, wheel.with_name(f"{wheel.name}.libs")):
         shutil.copytree(part, packages / part.name, ignore=shutil.ignore_patterns("include", "pginstall", "*.a"))
-    place = Place(packages / "postgres")
-    user = place.user(packages=packages)
-    assert Path(place.server().cmdline()[0]).is_relative_to(packages.resolve())
+    server_folder = ServerFolder(packages / "postgres")
+    user = server_folder.user(packages=packages)
+    assert Path(server_folder.server().cmdline()[0]).is_relative_to(packages.resolve())
     user.leave()
-    wait_until(place.is_idle, "the server stops")
+    wait_until(server_folder.is_idle, "the server stops")
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root needs another account")

@@ -1,4 +1,4 @@
-"""What every object store does, whether it is a folder or a bucket."""
+"""What every object store does, a directory or a bucket."""
 
 import asyncio
 import threading
@@ -121,7 +121,7 @@ def test_readers_see_whole_objects_while_writers_replace_them(store: ObjectStore
         try:
             assert store.get(KEY) in versions
         except ObjectMissing:
-            # rclone removes the former file of its folder first; a real bucket, or a folder, never has none.
+            # rclone first removes the old file; a real bucket and the directory always have one of the two.
             assert isinstance(store, S3Store)
     assert store.remove_leftovers(datetime.now(UTC) + timedelta(minutes=1)) == 0
 

@@ -1,4 +1,4 @@
-"""`unde-catalog objects copy`: everything is there and right, or it is told what is not."""
+"""`unde-catalog objects copy`: everything is copied and verified, or the failures are reported."""
 
 import os
 import subprocess
@@ -55,11 +55,11 @@ def contents(store: ObjectStore) -> dict[str, bytes]:
 
 
 def copied(count: int, **others: int) -> dict[str, int]:
-    return {"copied": count, "there": 0, "gone": 0, "failed": 0, **others}
+    return {"copied": count, "present": 0, "vanished": 0, "failed": 0, **others}
 
 
 def counts(report: CopyReport) -> dict[str, int]:
-    return {name: getattr(report, name) for name in ("copied", "there", "gone", "failed")}
+    return {name: getattr(report, name) for name in ("copied", "present", "vanished", "failed")}
 
 
 def command(tmp_path: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
@@ -97,15 +97,15 @@ def test_a_second_copy_writes_only_what_is_missing_or_different(
     target.delete(["empty"])
     target.put("collages/zara/1.jpg", b"too short", JPEG)
     report = copy_objects(source, target, content=content)
-    assert counts(report) == copied(2, there=len(OBJECTS) - 2)
+    assert counts(report) == copied(2, present=len(OBJECTS) - 2)
     assert contents(target) == OBJECTS
 
 
 def test_same_size_but_different_content_is_found_by_reading(source: ObjectStore, target: ObjectStore):
     assert copy_objects(source, target).complete
     target.put("collages/zara/1.jpg", b"COLLAGE", JPEG)
-    assert counts(copy_objects(source, target, content=False)) == copied(0, there=len(OBJECTS))
-    assert counts(copy_objects(source, target)) == copied(1, there=len(OBJECTS) - 1)
+    assert counts(copy_objects(source, target, content=False)) == copied(0, present=len(OBJECTS))
+    assert counts(copy_objects(source, target)) == copied(1, present=len(OBJECTS) - 1)
     assert contents(target) == OBJECTS
 
 
@@ -113,7 +113,7 @@ def test_by_size_a_newer_source_is_copied_again(source: ObjectStore, target: Obj
     assert copy_objects(source, target).complete
     later = (datetime.now(UTC) + timedelta(minutes=1)).timestamp()
     os.utime(tmp_path / "source" / "empty", (later, later))
-    assert counts(copy_objects(source, target, content=False)) == copied(1, there=len(OBJECTS) - 1)
+    assert counts(copy_objects(source, target, content=False)) == copied(1, present=len(OBJECTS) - 1)
 
 
 def test_a_prefix_is_a_folder(source: ObjectStore, target: ObjectStore):
@@ -126,7 +126,7 @@ def test_a_target_that_stores_something_else_is_detected(source: ObjectStore):
         odd.garbles = "collages/zara/1.jpg"
         report = copy_objects(source, s3_store(bucket_at(odd.url)))
     assert counts(report) == copied(len(OBJECTS) - 1, failed=1) and not report.complete
-    assert report.failures == ["collages/zara/1.jpg: what is there now is not what was written"]
+    assert report.failures == ["collages/zara/1.jpg: the target does not have what was written"]
 
 
 def test_one_bad_object_does_not_stop_the_others(source: ObjectStore, target: ObjectStore, tmp_path: Path):
@@ -135,7 +135,7 @@ def test_one_bad_object_does_not_stop_the_others(source: ObjectStore, target: Ob
     report = copy_objects(source, target)
     assert counts(report) == copied(len(OBJECTS) - 1, failed=2) and not report.stopped
     assert any("not an object key: 'a bad name.jpg'" in failure for failure in report.failures)
-    assert any("a folder stands where an object must be" in failure for failure in report.failures)
+    assert any("there is a folder where an object must be" in failure for failure in report.failures)
 
 
 def test_an_unavailable_target_stops_the_copy_and_it_can_be_resumed(target: ObjectStore, source: ObjectStore):
@@ -167,7 +167,7 @@ def test_an_object_deleted_from_the_source_meanwhile_is_no_failure(source: Objec
 
     target.head = deleting_head
     report = copy_objects(source, target)
-    assert counts(report) == copied(len(OBJECTS) - 1, gone=1) and report.complete
+    assert counts(report) == copied(len(OBJECTS) - 1, vanished=1) and report.complete
 
 
 def test_listing_does_not_run_ahead_of_copying(source: ObjectStore, target: ObjectStore):
@@ -179,7 +179,7 @@ def test_listing_does_not_run_ahead_of_copying(source: ObjectStore, target: Obje
             yield info
 
     source.list = counting
-    assert copy_objects(source, target, tell=lambda so_far: ahead.append(len(listed) - so_far.seen)).complete
+    assert copy_objects(source, target, on_progress=lambda so_far: ahead.append(len(listed) - so_far.seen)).complete
     assert len(ahead) == len(OBJECTS) > 3 * AT_ONCE and max(ahead) < 2 * AT_ONCE
 
 
@@ -187,12 +187,12 @@ def test_the_command_copies_to_a_bucket_and_on_to_another_store(tmp_path: Path, 
     store = directory_store(tmp_path / "home" / "objects")
     for key, data in OBJECTS.items():
         store.put(key, data, JPEG)
-    wanted = f"{len(OBJECTS)} copied"
+    expected = f"{len(OBJECTS)} copied"
     target = {f"COPY_TO_{name}": value for name, value in s3_environment(rclone.url).items()}
     run = command(tmp_path, "--to", f"s3://{BUCKET}", **target)
-    assert run.returncode == 0 and wanted in run.stdout, run.stderr
+    assert run.returncode == 0 and expected in run.stdout, run.stderr
     run = command(tmp_path, "--from", f"s3://{BUCKET}", "--to", str(tmp_path / "back"), **s3_environment(rclone.url))
-    assert run.returncode == 0 and wanted in run.stdout, run.stderr
+    assert run.returncode == 0 and expected in run.stdout, run.stderr
     assert contents(directory_store(tmp_path / "back")) == OBJECTS
     run = command(tmp_path, "--to", str(tmp_path / "back"), **s3_environment(rclone.url))
     assert run.returncode == 0 and f"{len(OBJECTS)} unchanged" in run.stdout
@@ -203,19 +203,19 @@ def test_the_command_copies_to_a_bucket_and_on_to_another_store(tmp_path: Path, 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("--to", "s3://other"), "S3_ENDPOINT or COPY_TO_S3_ENDPOINT: required for s3://other"),
-        (("--to", "https://host/bucket"), "is no store: wants configured, s3://bucket or a folder"),
+        (("--to", "https://host/bucket"), "is no store: use configured, s3://bucket or a folder"),
         (("--to", "s3://bucket/folder"), "is no store"),
         (("--to", "configured"), "is source and target"),
         (("--to", "there", "--from", "nowhere"), "there is no folder nowhere"),
         (("--to", "there", "--prefix", "originals/zarra"), "has the prefix originals/zarra"),
     ],
 )
-def test_an_unusable_store_is_reported_in_one_sentence(tmp_path: Path, arguments: tuple[str, ...], told: str):
+def test_an_unusable_store_is_reported_in_one_sentence(tmp_path: Path, arguments: tuple[str, ...], message: str):
     run = command(tmp_path, *arguments)
-    assert run.returncode == 1 and told in run.stderr and "Traceback" not in run.stderr
+    assert run.returncode == 1 and message in run.stderr and "Traceback" not in run.stderr
 
 
 def test_an_incomplete_second_store_names_what_is_missing(tmp_path: Path, rclone: Rclone):
@@ -237,5 +237,5 @@ def test_a_killed_copy_can_be_resumed(tmp_path: Path, source: ObjectStore, rclon
     killed.communicate()
     before = sum(1 for _ in bucket.list(""))
     report = copy_objects(source, bucket)
-    assert report.complete and before < 1_000 and report.there >= before - 8
+    assert report.complete and before < 1_000 and report.present >= before - 8
     assert len(contents(bucket)) == len(OBJECTS) + 1_000

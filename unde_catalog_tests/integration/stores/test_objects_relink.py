@@ -1,4 +1,4 @@
-"""`unde-catalog objects relink`: after a move the rows name the new store, and whoever shows them is told."""
+"""`unde-catalog objects relink`: after a move the rows have URLs of the new store, and are published again."""
 
 import logging
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def test_after_a_move_to_a_bucket_the_rows_have_its_urls(
             assert [*new["image_urls"], new["collage_url"]] == [base + key for key in keys]
         assert _relink().startswith("0 products")
     due = execute(db, "SELECT stage, count(*) AS n FROM due_work WHERE due_at IS NOT NULL GROUP BY 1")
-    assert due == [{"stage": "production_catalog", "n": 20}], "only what shows the URLs is due again"
+    assert due == [{"stage": "production_catalog", "n": 20}], "only the stage that publishes the URLs is due again"
     for name in s3_environment(""):
         monkeypatch.delenv(name, raising=False)
 
@@ -62,11 +62,11 @@ def test_products_without_objects_keep_their_urls(db: Database, monkeypatch: pyt
     monkeypatch.setattr(object_urls, "CHUNK", 2)
     add_products(db, 5)
     add_products(db, 1, "oysho", collage_url="https://elsewhere/1.jpg", image_urls=["https://elsewhere/2.jpg"])
-    after, looked = 0, []
+    after, results = 0, []
     while (done := db.run(object_urls.relink, "https://new/", after)) is not None:
         after = done[1]
-        looked.append(done)
-    assert looked == [(0, 2), (0, 4), (0, 6)]
+        results.append(done)
+    assert results == [(0, 2), (0, 4), (0, 6)]
     assert execute(db, URLS)[-1] == {
         "collage_url": "https://elsewhere/1.jpg", "image_urls": ["https://elsewhere/2.jpg"],
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Many workers share ten server connections through PgBouncer, which may be killed, full, or refuse us."""
+"""Many workers share ten server connections through PgBouncer, which may be killed, full, or refuse a login."""
 
 import subprocess
 import threading
@@ -16,7 +16,7 @@ from unde_catalog_tests.support.pgbouncer import ABSENT, PgBouncer, session_stat
 from unde_catalog_tests.support.servers import Server, missing
 from unde_catalog_tests.support.workers import prepare, report_of, worker
 
-POOL = 10  # server connections, spec 1
+POOL = 10  # server connections, as in production
 WORKERS = 16
 PRODUCTS = 640
 ALL_ARE_DONE = (
@@ -37,17 +37,17 @@ def direct_url(server: Server, database_url: str) -> str:
 
 
 class Watch(threading.Thread):
-    """The most server connections of a database at any look, and the longest that a client waited for one (seconds)."""
+    """Samples the server connections of a database, and the longest wait of a client for one (seconds)."""
 
     def __init__(self, pooler: PgBouncer, direct_url: str, name: str) -> None:
         super().__init__()
         self._pooler, self._direct_url, self._name = pooler, direct_url, name
-        self._over = threading.Event()
+        self._stop = threading.Event()
         self.connections, self.longest_wait, self.clients = 0, 0.0, 0
 
     def run(self) -> None:
         with psycopg.connect(self._direct_url, autocommit=True, application_name="watch") as connection:
-            while not self._over.wait(0.05):
+            while not self._stop.wait(0.05):
                 row = connection.execute(
                     "SELECT count(*) FROM pg_stat_activity"
                     " WHERE datname = current_database() AND backend_type = 'client backend'"
@@ -64,21 +64,21 @@ class Watch(threading.Thread):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._stop.set()
         self.join()
 
 
 def begin_together(
     stack: ExitStack, url: str, direct_url: str, count: int, **task: float
 ) -> list[subprocess.Popen[str]]:
-    """Worker processes that begin to work off what is due only when each has products in hand."""
+    """Worker processes; each has leased products and waits before it works on them."""
     workers = [stack.enter_context(worker(url, f"w{n}", waits=True, **task)) for n in range(count)]
     poll(direct_url, f"SELECT count(DISTINCT worker) = {count} FROM handled", seconds=60)
     return workers
 
 
 def go(process: subprocess.Popen[str]) -> None:
-    """Let a worker that waits go on to its end."""
+    """Let a waiting worker continue to its end."""
     assert process.stdin is not None
     process.stdin.write("." * 4000)
     process.stdin.flush()
@@ -110,10 +110,10 @@ def test_sixteen_processes_share_one_brand_and_ten_connections(
 
 def test_the_pool_and_the_server_are_as_in_production(db: Database, server: Server, pooler: PgBouncer) -> None:
     config = {row["key"]: row["value"] for row in pooler.console("SHOW CONFIG")}
-    wanted = {
+    expected = {
         "pool_mode": "transaction", "default_pool_size": "10", "max_client_conn": "200", "auth_type": "scram-sha-256",
     }  # fmt: skip
-    assert {name: config[name] for name in wanted} == wanted
+    assert {name: config[name] for name in expected} == expected
     settings = {
         "effective_cache_size": "3GB", "work_mem": "16MB", "maintenance_work_mem": "256MB", "max_connections": "100",
         "checkpoint_completion_target": "0.9", "synchronous_commit": "off", "wal_level": "minimal",
@@ -124,9 +124,9 @@ def test_the_pool_and_the_server_are_as_in_production(db: Database, server: Serv
     with psycopg.connect(server.admin_url) as connection:
         rows = connection.execute("SELECT rolpassword FROM pg_authid WHERE rolname = 'undeuser'").fetchall()
     assert rows and all(secret.startswith("SCRAM-SHA-256$") for (secret,) in rows)
-    without = make_conninfo(server.admin_url, user="undeuser", password="wrong")
+    wrong = make_conninfo(server.admin_url, user="undeuser", password="wrong")
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-        psycopg.connect(without)
+        psycopg.connect(wrong)
 
 
 def test_leftover_session_state_is_found(server: Server, pooler: PgBouncer) -> None:
@@ -209,7 +209,7 @@ def test_waiting_for_server_connections_ends_with_the_patience(database_url: str
             stack.enter_context(psycopg.connect(database_url)).execute("SELECT 1")
         with (
             Database(database_url, patience=0.5) as db,
-            pytest.raises(DatabaseUnavailable, match="can't be used: no answer within 0.5 s"),
+            pytest.raises(DatabaseUnavailable, match="can't be used: no response within 0.5 s"),
         ):
             execute(db, "SELECT 1")
 

@@ -1,4 +1,4 @@
-"""A worker that dies between an object and its row: what the next one makes of it, without asking for a photo twice."""
+"""A worker dies between an object and its row: the next one finishes, without downloading a photo twice."""
 
 import asyncio
 import contextlib
@@ -15,12 +15,12 @@ NAMES = dict(zip("abcde", COLOURS, strict=True))
 
 
 class Died(BaseException):
-    """The worker, at this very moment."""
+    """The worker dies."""
 
 
 @pytest.fixture
 def dies(catalogue: Catalogue) -> Callable[[str, int], None]:
-    """Run a worker that dies `before` or `after` its n-th change of the store, so that no outcome is written."""
+    """Run a worker that dies `before` or `after` its n-th change of the store, before it writes an outcome."""
 
     def run(when: str, number: int) -> None:
         put, delete, changes = catalogue.store.put, catalogue.store.delete, 0
@@ -78,7 +78,7 @@ def test_other_content_under_a_key_is_not_taken_for_the_rows_photo(
     catalogue.now_has(product, "b")
     dies("after", 1)
     assert catalogue.objects() == {"1/1": GREEN}
-    catalogue.now_has(product, "a")  # and the list goes back to its old state before anybody looks
+    catalogue.now_has(product, "a")  # the list changes back before the next run
     catalogue.asked()
     assert catalogue.run().done == 1
     assert catalogue.asked() == ["a"]
@@ -141,7 +141,7 @@ def test_lists_that_change_after_each_kill_end_correct(
     catalogue.asked()
     for order in ("edcba", "badce", "abcde", "bcdea"):
         catalogue.now_has(product, *order)
-        with contextlib.suppress(pytest.fail.Exception):  # a list that takes fewer changes: nobody dies
+        with contextlib.suppress(pytest.fail.Exception):  # a list that needs fewer changes: the worker survives
             dies("after", number)
     catalogue.now_has(product, *"cba")
     assert catalogue.run().done == 1
@@ -156,14 +156,14 @@ def test_a_moved_copy_is_found_even_if_its_intent_was_overwritten(
     product = catalogue.add("a", "b")
     catalogue.run()
     catalogue.now_has(product, "b", "a")
-    dies("after", 2)  # one lies only aside
+    dies("after", 2)  # one is only under its aside key
     assert len(catalogue.objects()) == 3
     catalogue.now_has(product, "c", "d")
     dies("after", 2)
     catalogue.asked()
     catalogue.now_has(product, "b", "a")
     assert catalogue.run().done == 1
-    assert len(catalogue.asked()) < 2, "what lay aside was asked for again"
+    assert len(catalogue.asked()) < 2, "a photo under an aside key was downloaded again"
     assert catalogue.objects() == {"1/1": GREEN, "1/2": RED} and catalogue.rows(product) == stored(1, 2)
 
 

@@ -1,4 +1,4 @@
-"""Least privilege: what each role of the database may not do, whose due rows it works, and what that costs."""
+"""Least privilege: what each database role may not do, and which due rows it may write."""
 
 import pytest
 from psycopg.errors import InsufficientPrivilege
@@ -15,7 +15,7 @@ NEW_DUE_ROW = (
     "INSERT INTO due_work (product_id, stage, brand) SELECT id, '{}', brand FROM raw_products ON CONFLICT DO NOTHING"
 )
 
-# The schema is its owner's, other roles' passwords nobody's; no role may make a function that another one calls.
+# Only the owner changes the schema; no role reads passwords, or defines a function that another role calls.
 REFUSED_TO_ALL = [
     "ALTER TABLE raw_products ADD COLUMN mine integer",
     "ALTER TABLE due_work DISABLE ROW LEVEL SECURITY",
@@ -34,14 +34,14 @@ REFUSED_TO_ALL = [
     "TRUNCATE raw_products CASCADE",
     "UPDATE alembic_version SET version_num = '0001'",
     "SELECT rolpassword FROM pg_authid",
-    # The rule runs with its owner's rights, so nobody may hang it on a table of his own and feed it.
+    # Due rules run with their owner's rights, so no role may use them as triggers on a table of its own.
     "CREATE TEMP TABLE mine (LIKE raw_products); CREATE TRIGGER mine AFTER INSERT ON mine FOR EACH ROW"
     " EXECUTE FUNCTION products_make_due()",
     "CREATE TEMP TABLE mine (LIKE product_photos); CREATE TRIGGER mine AFTER INSERT ON mine FOR EACH ROW"
     " EXECUTE FUNCTION photos_make_due()",
 ]
 
-# What no single stage has a business with.
+# What no single stage needs.
 REFUSED_TO_STAGES = [
     *[
         f"UPDATE raw_products SET {column} = {column}"
@@ -112,7 +112,7 @@ def filled(each_db: Database) -> Database:
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_may_not_write_for_other_stages(filled: Database, role: str) -> None:
     statements = [*REFUSED_TO_ALL, *(REFUSED_TO_STAGES if role != "scraper" else ()), *REFUSED[role]]
-    went_through = []
+    permitted = []
     for statement in statements:
         try:
             with acting_as(filled, role) as cursor:
@@ -120,8 +120,8 @@ def test_a_role_may_not_write_for_other_stages(filled: Database, role: str) -> N
         except DatabaseUnavailable as down:
             assert isinstance(down.__cause__, InsufficientPrivilege), statement
         else:
-            went_through.append(statement)
-    assert went_through == []
+            permitted.append(statement)
+    assert permitted == []
 
 
 def test_scraper_may_write_for_all_stages(filled: Database) -> None:
@@ -134,21 +134,20 @@ def test_scraper_may_write_for_all_stages(filled: Database) -> None:
 def test_a_role_writes_due_rows_of_its_stage_and_reads_all(filled: Database, role: str) -> None:
     stages = ["originals", "collages", "ximilar_index", "availability"]
     for stage in stages:
-        mine = stage == STAGE_OF[role]
+        is_own = stage == STAGE_OF[role]
         try:
             with acting_as(filled, role) as cursor:
                 assert work_queue.count_open(cursor, stage, BRAND).due == 1
-                taken = work_queue.take(cursor, stage, BRAND, 10, LEASE)
-                assert (
-                    len(work_queue.finish(cursor, stage, [work_queue.LeaseOutcome(one, "done") for one in taken])) == 1
-                )
+                leases = work_queue.take(cursor, stage, BRAND, 10, LEASE)
+                outcomes = [work_queue.LeaseOutcome(lease, "done") for lease in leases]
+                assert len(work_queue.finish(cursor, stage, outcomes)) == 1
         except DatabaseUnavailable as down:
-            assert not mine
+            assert not is_own
             assert 'violates row-level security policy for table "due_work"' in str(down)
         else:
-            assert mine
-    left = execute(filled, "SELECT stage FROM due_work WHERE due_at IS NOT NULL")
-    assert {row["stage"] for row in left} == set(stages) - {STAGE_OF[role]}
+            assert is_own
+    still_due = execute(filled, "SELECT stage FROM due_work WHERE due_at IS NOT NULL")
+    assert {row["stage"] for row in still_due} == set(stages) - {STAGE_OF[role]}
 
 
 def test_scraper_writes_due_rows_of_any_stage(filled: Database) -> None:

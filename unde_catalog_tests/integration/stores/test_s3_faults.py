@@ -1,4 +1,4 @@
-"""A bucket's trouble: what passes is waited out, what stays is told in one sentence that names what mends it."""
+"""Faults of a bucket: temporary ones are retried, lasting ones are reported with the setting that solves them."""
 
 import traceback
 from collections.abc import Callable, Iterator
@@ -25,14 +25,14 @@ def odd() -> Iterator[OddS3]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits a fortieth of what it does for operators."""
-    for name in ("_TRY", "_REPEATED_FOR", "_FIRST_WAIT", "_LONGEST_WAIT"):
+    """All waits are a fortieth of their real length."""
+    for name in ("_TRY", "_RETRY_FOR", "_FIRST_WAIT", "_LONGEST_WAIT"):
         monkeypatch.setattr(s3, name, getattr(s3, name) / 40)
     monkeypatch.setattr(s3, "_SLOT_SECONDS", s3._SLOT_SECONDS / 40)
 
 
 def test_the_longest_put_is_shorter_than_a_lease():
-    tries = s3._REPEATED_FOR + s3._LONGEST_WAIT + s3._TRY
+    tries = s3._RETRY_FOR + s3._LONGEST_WAIT + s3._TRY
     assert timedelta(seconds=s3._SLOT_SECONDS) + tries < timedelta(seconds=PUT_SECONDS)
 
 
@@ -58,9 +58,9 @@ def test_a_temporary_fault_is_retried(odd: OddS3, answers: list[Answer]):
         assert not odd.answers
 
 
-TROUBLE = [
+FAULTS = [
     (refusal(403, "AccessDenied"), "S3_ACCESS_KEY and S3_SECRET_KEY to some that may read and write"),
-    (refusal(403, "InvalidAccessKeyId"), "the store doesn't know the access key: set S3_ACCESS_KEY"),
+    (refusal(403, "InvalidAccessKeyId"), "the store does not know the access key: set S3_ACCESS_KEY"),
     (refusal(403, "SignatureDoesNotMatch"), "set S3_SECRET_KEY"),
     (refusal(403, "RequestTimeTooSkewed"), "this machine's clock is wrong"),
     (refusal(403, "QuotaExceeded"), "the store or its quota is full"),
@@ -71,29 +71,29 @@ TROUBLE = [
     (refusal(507, "InsufficientStorage"), "the store or its quota is full"),
     (HTML_429, "too many requests"),
     (refusal(503, "SlowDown"), "too many requests"),
-    (refusal(500, "InternalError"), "the store is in trouble itself"),
-    ("drop", "the connection broke again and again"),
-    ("hang", "no answer within"),
+    (refusal(500, "InternalError"), "the store itself has a fault"),
+    ("drop", "the connection broke repeatedly"),
+    ("hang", "no response within"),
 ]
 
 
-@pytest.mark.parametrize(("answer", "told"), TROUBLE, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("response", "message"), FAULTS, ids=lambda value: str(value)[:40])
 @pytest.mark.usefixtures("impatient")
-def test_a_lasting_fault_is_reported_in_one_sentence_without_secrets(odd: OddS3, answer: Answer, told: str):
+def test_a_lasting_fault_is_reported_in_one_sentence_without_secrets(odd: OddS3, response: Answer, message: str):
     store = s3_store(bucket_at(odd.url))
-    odd.answers = [answer] * 100
-    begun = monotonic()
-    with pytest.raises(StorageUnavailable, match=told) as down:
+    odd.answers = [response] * 100
+    began = monotonic()
+    with pytest.raises(StorageUnavailable, match=message) as down:
         store.put(KEY, b"x", JPEG)
-    assert monotonic() - begun < PUT_SECONDS / 40 + 20, "it is never waited for much longer than one put may take"
-    told_all = "".join(traceback.format_exception(down.value))  # what a log would show
-    assert "planted" not in told_all and "\n" not in str(down.value)
+    assert monotonic() - began < PUT_SECONDS / 40 + 20, "a put takes much longer than its limit"
+    log = "".join(traceback.format_exception(down.value))
+    assert "planted" not in log and "\n" not in str(down.value)
     assert f"{odd.url}/unde-images/" in str(down.value)
 
 
-@pytest.mark.parametrize(("answer", "told"), [TROUBLE[0], TROUBLE[5], TROUBLE[10], TROUBLE[13]], ids=str)
+@pytest.mark.parametrize(("response", "message"), [FAULTS[0], FAULTS[5], FAULTS[10], FAULTS[13]], ids=str)
 @pytest.mark.usefixtures("impatient")
-def test_every_operation_reports_a_lasting_fault(odd: OddS3, answer: Answer, told: str):
+def test_every_operation_reports_a_lasting_fault(odd: OddS3, response: Answer, message: str):
     store = s3_store(bucket_at(odd.url))
     uses: list[Callable[[], object]] = [
         lambda: store.get(KEY),
@@ -102,8 +102,8 @@ def test_every_operation_reports_a_lasting_fault(odd: OddS3, answer: Answer, tol
         lambda: store.delete([KEY]),
     ]
     for use in uses:
-        odd.answers = [answer] * 100
-        with pytest.raises(StorageUnavailable, match=told):
+        odd.answers = [response] * 100
+        with pytest.raises(StorageUnavailable, match=message):
             use()
 
 
@@ -112,7 +112,7 @@ def test_a_hanging_store_makes_no_caller_wait_for_ever(odd: OddS3, monkeypatch: 
     for _ in range(s3.IN_FLIGHT):
         assert s3._slots.acquire(blocking=False)
     try:
-        with pytest.raises(StorageUnavailable, match="16 requests are on their way"):
+        with pytest.raises(StorageUnavailable, match="16 requests are pending"):
             s3_store(bucket_at(odd.url)).put(KEY, b"x", JPEG)
     finally:
         for _ in range(s3.IN_FLIGHT):
@@ -121,22 +121,22 @@ def test_a_hanging_store_makes_no_caller_wait_for_ever(odd: OddS3, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "told"),
+    ("endpoint", "message"),
     [
         ("http://127.0.0.1:1", "nothing accepts connections there"),
         ("http://nobody.internal", "no such host: set S3_ENDPOINT"),
     ],
 )
 @pytest.mark.usefixtures("impatient")
-def test_an_endpoint_that_refuses_connections_is_reported(endpoint: str, told: str):
-    with pytest.raises(StorageUnavailable, match=told):
+def test_an_endpoint_that_refuses_connections_is_reported(endpoint: str, message: str):
+    with pytest.raises(StorageUnavailable, match=message):
         s3_store(bucket_at(endpoint)).put(KEY, b"x", JPEG)
 
 
 @pytest.mark.usefixtures("impatient")
 def test_endpoints_without_s3_or_tls_are_reported(odd: OddS3):
     odd.answers = [(200, b"<!DOCTYPE html><html><br>welcome</html>")]
-    with pytest.raises(StorageUnavailable, match="what answers there is no S3 store"):
+    with pytest.raises(StorageUnavailable, match="the server there is no S3 store"):
         list(s3_store(bucket_at(odd.url)).list(""))
     with pytest.raises(StorageUnavailable, match="TLS failed"):
         s3_store(bucket_at(odd.url.replace("http:", "https:"))).put(KEY, b"x", JPEG)
@@ -149,16 +149,16 @@ def rclone_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"access_key": "planted-other"}, "S3_ACCESS_KEY"),
         ({"secret_key": "planted-other"}, "S3_SECRET_KEY"),
         ({"bucket": "nobodys"}, "S3_BUCKET"),
     ],
 )
-def test_wrong_settings_are_reported_by_a_real_server(rclone_url: str, changes: dict[str, str], told: str):
+def test_wrong_settings_are_reported_by_a_real_server(rclone_url: str, changes: dict[str, str], message: str):
     store: ObjectStore = s3_store(bucket_at(rclone_url, **changes))
-    with pytest.raises(StorageUnavailable, match=told) as down:
+    with pytest.raises(StorageUnavailable, match=message) as down:
         store.put(KEY, b"x", JPEG)
     assert "planted" not in "".join(traceback.format_exception(down.value))
 
@@ -169,5 +169,5 @@ def test_read_only_keys_are_reported_at_the_first_write(tmp_path: Path):
         (tmp_path / "unde-images" / "1.jpg").write_bytes(b"x")
         store = s3_store(bucket_at(rclone.url))
         assert store.get("1.jpg") == b"x"
-        with pytest.raises(StorageUnavailable, match="failed: .*500"):  # how rclone says it
+        with pytest.raises(StorageUnavailable, match="failed: .*500"):  # the response of rclone
             store.put("2.jpg", b"x", JPEG)

@@ -1,4 +1,4 @@
-"""What only a bucket does: its requests on the wire, its public URLs, its settings."""
+"""What only a bucket does: its requests, its public URLs, its settings."""
 
 import asyncio
 import json
@@ -73,9 +73,9 @@ def test_a_reader_gets_content_type_and_cache_control():
     with running_moto() as server:
         store = s3_store(bucket_at(server.url))
         store.put(KEY, BIG, JPEG)
-        answer = server.client.get_object(Bucket=BUCKET, Key=KEY)
-        assert (answer["ContentType"], answer["CacheControl"]) == (JPEG, "max-age=300")
-        assert answer["Body"].read() == BIG
+        response = server.client.get_object(Bucket=BUCKET, Key=KEY)
+        assert (response["ContentType"], response["CacheControl"]) == (JPEG, "max-age=300")
+        assert response["Body"].read() == BIG
 
 
 def test_environment_variables_of_other_programs_are_ignored(odd: OddS3, monkeypatch: pytest.MonkeyPatch):
@@ -100,7 +100,7 @@ s3_store(bucket_at("http://fsn1.store.internal", addressing="virtual")).put("a/1
 
 
 def test_a_bucket_in_the_host_name_is_requested_there(odd: OddS3):
-    # The one way to see a name that nobody resolves here: a standard proxy variable, with us as the proxy.
+    # The name does not resolve here, so the test is the HTTP proxy that the request goes to.
     run = subprocess.run([sys.executable, "-c", _PUT_THROUGH_PROXY], env={"http_proxy": odd.url}, timeout=60)
     assert run.returncode == 0
     (asked,) = odd.asked
@@ -146,7 +146,7 @@ def test_the_settings_alone_decide_where_objects_go(environment: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ({"S3_ENDPOINT": HETZNER}, "S3_ACCESS_KEY, S3_SECRET_KEY: required with S3_ENDPOINT"),
         ({"S3_ENDPOINT": HETZNER, "S3_ACCESS_KEY": "planted"}, "S3_SECRET_KEY: required with S3_ENDPOINT and S3_ACC"),
@@ -163,11 +163,11 @@ def test_the_settings_alone_decide_where_objects_go(environment: pytest.MonkeyPa
     ],
 )
 def test_an_incomplete_or_wrong_configuration_is_reported(
-    environment: pytest.MonkeyPatch, values: dict[str, str], told: str
+    environment: pytest.MonkeyPatch, values: dict[str, str], message: str
 ):
     for name, value in values.items():
         environment.setenv(name, value)
-    with pytest.raises(SettingsError, match=told) as caught:
+    with pytest.raises(SettingsError, match=message) as caught:
         load_settings()
     assert "planted" not in str(caught.value)
 
@@ -194,10 +194,10 @@ def test_a_list_is_read_page_by_page(odd: OddS3):
     odd.objects |= {f"many/{number:04}": b"" for number in range(2_500)}
     listed = s3_store(bucket_at(odd.url)).list("many")
     next(listed)
-    looks = len(odd.asked)
-    assert looks == 2  # is the bucket there at all, and the first page
+    requests = len(odd.asked)
+    assert requests == 2  # one that checks the bucket, and the first page
     assert sum(1 for _ in listed) == 2_499
-    assert len(odd.asked) == looks + 2
+    assert len(odd.asked) == requests + 2
 
 
 def test_a_stopped_store_is_unavailable_until_it_is_started_again(tmp_path: Path):
@@ -205,18 +205,18 @@ def test_a_stopped_store_is_unavailable_until_it_is_started_again(tmp_path: Path
         store = s3_store(bucket_at(rclone.url))
         store.put("a/1", b"1", JPEG)
         rclone.stop()
-        answered = threading.Event()
+        written = threading.Event()
 
         def write() -> None:
             store.put("a/2", b"2", JPEG)
-            answered.set()
+            written.set()
 
         writer = threading.Thread(target=write)
         writer.start()
-        assert not answered.wait(0.5)
+        assert not written.wait(0.5)
         rclone.start()
         writer.join(30)
-        assert answered.is_set() and store.get("a/1") + store.get("a/2") == b"12"
+        assert written.is_set() and store.get("a/1") + store.get("a/2") == b"12"
 
 
 def test_a_missing_object_is_distinguished_from_a_missing_bucket(tmp_path: Path):

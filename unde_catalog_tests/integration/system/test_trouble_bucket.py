@@ -29,7 +29,7 @@ STAGES = ("originals", "collages")
 
 @pytest.fixture(autouse=True)
 def a_tenth_of_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_TRY", "_REPEATED_FOR", "_FIRST_WAIT", "_LONGEST_WAIT"):
+    for name in ("_TRY", "_RETRY_FOR", "_FIRST_WAIT", "_LONGEST_WAIT"):
         monkeypatch.setattr(s3, name, getattr(s3, name) / 10)
     monkeypatch.setattr(s3, "_ALIVE_SECONDS", 0.0)
 
@@ -64,7 +64,7 @@ TROUBLE = {
         Rclone.start,
         "nothing accepts connections there: start the store, or set S3_ENDPOINT",
     ),
-    "keys revoked": (revoke, admit, "the store doesn't know the access key: set S3_ACCESS_KEY"),
+    "keys revoked": (revoke, admit, "the store does not know the access key: set S3_ACCESS_KEY"),
 }
 
 
@@ -117,7 +117,7 @@ def test_a_store_that_says_no_stops_the_stages_and_is_tried_again_by_the_same_co
     odd: OddS3, open_line: Callable[..., Line], undisturbed: Undisturbed, tmp_path: Path,
     answer: tuple[int, str], said: str, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(s3, "_REPEATED_FOR", s3._REPEATED_FOR / 10)
+    monkeypatch.setattr(s3, "_RETRY_FOR", s3._RETRY_FOR / 10)
     line = collected(open_line(objects=tmp_path / "seen", **s3_environment(odd.url)))
 
     def says_no() -> None:
@@ -145,7 +145,7 @@ def test_a_store_that_says_no_stops_the_stages_and_is_tried_again_by_the_same_co
 def test_dagster_says_it_once_and_the_same_materialization_finishes(
     line: Line, rclone: Rclone, undisturbed: Undisturbed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3, "_REPEATED_FOR", s3._REPEATED_FOR / 10)
+    monkeypatch.setattr(s3, "_RETRY_FOR", s3._RETRY_FOR / 10)
 
     def materialize() -> dg.ExecuteInProcessResult:
         line.house.look()

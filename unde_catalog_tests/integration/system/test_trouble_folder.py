@@ -79,7 +79,7 @@ def on_disk(disk: Disk, open_line: Callable[..., Line]) -> Line:
 TROUBLE = {
     "read-only": (Disk.becomes_read_only, Disk.is_writable_again, ["the file system is read-only: mount it"]),
     "full": (Disk.becomes_full, Disk.has_space_again, ["the disk is full: free space"]),
-    "unmounted": (Disk.goes_away, Disk.comes_back, ["is gone or can't be read: is its disk mounted?"]),
+    "unmounted": (Disk.goes_away, Disk.comes_back, ["is missing or can't be read: is its disk mounted?"]),
 }
 
 
@@ -108,7 +108,7 @@ def test_a_folder_that_was_moved_away_is_not_made_anew(
     folder = line.place.objects_folder
     line.at_put(AT, lambda: folder.rename(folder.with_name("elsewhere")))
     for _ in range(2):  # the run in the middle of which it goes, and the next one
-        line.stopped("originals", f"{folder} is gone or can't be read: is its disk mounted?")
+        line.stopped("originals", f"{folder} is missing or can't be read: is its disk mounted?")
         line.nothing_is_leased()
         line.nothing_was_tried()
         line.reconnect()

@@ -204,7 +204,7 @@ def _read(terminal: int) -> bytes:
         (("--brand", "zara", "--from", "api"), "--from api has only bakai: use database or storage for zara"),
         (("--from", "api"), "not configured: set BAKAI_CDN_ACCESS_KEY, BAKAI_CDN_SECRET_KEY"),
         (("--from", "bucket"), "not configured: set BAKAI_S3_ENDPOINT"),
-        (("--from", "storage"), "is gone or can't be read"),
+        (("--from", "storage"), "is missing or can't be read"),
         ((), "the staging database has no active product of bakai with a photo: collect the brand first"),
         (("--output", "/proc/nowhere"), "opening /proc/nowhere failed"),
     ],

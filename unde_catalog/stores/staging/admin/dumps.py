@@ -1,4 +1,4 @@
-"""What dumping and restoring a database asks of it; the dump itself is pg_dump's."""
+"""What a dump and a restore of the staging database query and execute. pg_dump and pg_restore do the rest."""
 
 from typing import Any, LiteralString
 
@@ -8,79 +8,79 @@ from psycopg.rows import DictRow
 
 Connection = psycopg.Connection[DictRow]
 
-# Scratch of comparisons with the object store: no use to anybody later.
+# Temporary tables of comparisons with the object store: not needed later.
 SCRATCH = ("object_checks", "stored_objects", "object_findings")
 
-_OURS: LiteralString = """
+_NOT_SYSTEM: LiteralString = """
     n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
     AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = '{0}'::regclass AND d.objid = {1}.oid
                     AND d.deptype = 'e')
 """
 
-# What a dump may bring again, without what belongs to extensions. In the restore's own transaction.
+# Drops everything that a dump may contain, except what belongs to extensions. Runs in the transaction of the restore.
 _DROP_ALL = f"""
 DO $restore$
 DECLARE
-    one record;
+    object record;
 BEGIN
-    FOR one IN
+    FOR object IN
         SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'
-                              WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END AS what,
+                              WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END AS kind,
                c.oid::regclass::text AS name, c.oid
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND {_OURS.format("pg_class", "c")}
-        ORDER BY c.relkind = 'S'  -- last: an identity column's goes with its table, and not before
+        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND {_NOT_SYSTEM.format("pg_class", "c")}
+        ORDER BY c.relkind = 'S'  -- last: the sequence of an identity column is dropped with its table
     LOOP
-        IF EXISTS (SELECT 1 FROM pg_class WHERE oid = one.oid) THEN  -- it may have gone with another
-            EXECUTE format('DROP %s %s CASCADE', one.what, one.name);
+        IF EXISTS (SELECT 1 FROM pg_class WHERE oid = object.oid) THEN  -- not dropped by an earlier CASCADE
+            EXECUTE format('DROP %s %s CASCADE', object.kind, object.name);
         END IF;
     END LOOP;
-    FOR one IN
+    FOR object IN
         SELECT p.oid, p.oid::regprocedure::text AS name FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-        WHERE {_OURS.format("pg_proc", "p")}
+        WHERE {_NOT_SYSTEM.format("pg_proc", "p")}
     LOOP
-        IF EXISTS (SELECT 1 FROM pg_proc WHERE oid = one.oid) THEN
-            EXECUTE format('DROP ROUTINE %s CASCADE', one.name);
+        IF EXISTS (SELECT 1 FROM pg_proc WHERE oid = object.oid) THEN
+            EXECUTE format('DROP ROUTINE %s CASCADE', object.name);
         END IF;
     END LOOP;
-    FOR one IN
+    FOR object IN
         SELECT t.oid, t.oid::regtype::text AS name FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
         WHERE t.typtype IN ('e', 'd', 'c', 'r') AND (t.typrelid = 0 OR EXISTS (
                   SELECT 1 FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c'))
-          AND {_OURS.format("pg_type", "t")}
+          AND {_NOT_SYSTEM.format("pg_type", "t")}
     LOOP
-        IF EXISTS (SELECT 1 FROM pg_type WHERE oid = one.oid) THEN
-            EXECUTE format('DROP TYPE %s CASCADE', one.name);
+        IF EXISTS (SELECT 1 FROM pg_type WHERE oid = object.oid) THEN
+            EXECUTE format('DROP TYPE %s CASCADE', object.name);
         END IF;
     END LOOP;
-    FOR one IN
+    FOR object IN
         SELECT n.oid, quote_ident(n.nspname) AS name FROM pg_namespace n
-        WHERE n.nspname <> 'public' AND {_OURS.format("pg_namespace", "n")}
+        WHERE n.nspname <> 'public' AND {_NOT_SYSTEM.format("pg_namespace", "n")}
     LOOP
-        EXECUTE format('DROP SCHEMA %s CASCADE', one.name);
+        EXECUTE format('DROP SCHEMA %s CASCADE', object.name);
     END LOOP;
 END $restore$;
 """
 
-# Nobody may have a product in hand, as its outcome would come to rows that know nothing of it.
-_NOBODY_AT_WORK = """
+# No product may be leased: its outcome would be written to rows from before the lease.
+_NO_LEASES = """
 DO $restore$
 DECLARE
-    in_hand bigint;
+    leased bigint;
     until timestamptz;
 BEGIN
     IF to_regclass('due_work') IS NOT NULL THEN
         LOCK TABLE due_work IN ACCESS EXCLUSIVE MODE;
-        SELECT count(*), max(leased_until) INTO in_hand, until FROM due_work WHERE leased_until > now();
-        IF in_hand > 0 THEN
-            RAISE EXCEPTION 'workers have % products in hand: stop them, or where none is left wait until %',
-                in_hand, date_trunc('second', until);
+        SELECT count(*), max(leased_until) INTO leased, until FROM due_work WHERE leased_until > now();
+        IF leased > 0 THEN
+            RAISE EXCEPTION 'workers have leased % products: stop the workers, or if none runs, wait until %',
+                leased, date_trunc('second', until);
         END IF;
     END IF;
 END $restore$;
 """
 
-# As if handed back. A dump may be older than these tables.
+# As if the leases were released. A dump may be older than these tables.
 _VOID_LEASES = """
 DO $restore$
 BEGIN
@@ -97,24 +97,24 @@ _LOCK_SECONDS = 30
 
 
 def snapshot(connection: Connection) -> str:
-    """Begin a transaction that sees one moment, and name it so that pg_dump sees the same."""
+    """Begin a transaction with a snapshot, and return the snapshot's name, so that pg_dump can use it too."""
     connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     return _one(connection, "SELECT pg_export_snapshot() AS value")
 
 
 def tables(connection: Connection) -> list[str]:
-    """All tables that are not an extension's, quoted as SQL wants them."""
+    """All tables except those of extensions, quoted for SQL."""
     rows = connection.execute(
         "SELECT format('%I.%I', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_namespace n"
         " ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND "
-        + _OURS.format("pg_class", "c")
+        + _NOT_SYSTEM.format("pg_class", "c")
         + " ORDER BY 1"
     )
     return [row["name"] for row in rows]
 
 
 def row_counts(connection: Connection) -> dict[str, int]:
-    """Rows by table, without scratch."""
+    """Number of rows by table, without temporary tables."""
     return {
         name: _one(connection, f"SELECT count(*) AS value FROM {name}".encode())
         for name in tables(connection)
@@ -123,20 +123,20 @@ def row_counts(connection: Connection) -> dict[str, int]:
 
 
 def filled(connection: Connection) -> dict[str, int]:
-    """Rows by table where there are any; a database that was only migrated has none."""
+    """Number of rows of the tables that have any; empty for a database that was only migrated."""
     counts = {name: count for name, count in row_counts(connection).items() if count}
     return {name: count for name, count in counts.items() if not name.endswith(".alembic_version")}
 
 
 def revision(connection: Connection) -> str | None:
-    """The migration the database is at."""
+    """The migration that the database is at; None before the first."""
     if _one(connection, "SELECT to_regclass('alembic_version')::text AS value") is None:
         return None
     return _one(connection, "SELECT max(version_num) AS value FROM alembic_version")
 
 
 def roles(connection: Connection) -> list[str]:
-    """Roles that have rights in this database, or policies: a restore needs them."""
+    """Roles that have rights or policies in this database; a restore needs them."""
     rows = connection.execute(
         "SELECT DISTINCT r.rolname AS name FROM pg_shdepend s JOIN pg_roles r ON r.oid = s.refobjid"
         " JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = current_database()"
@@ -145,15 +145,15 @@ def roles(connection: Connection) -> list[str]:
     return [row["name"] for row in rows]
 
 
-def missing_roles(connection: Connection, wanted: list[str]) -> list[str]:
-    """Those of the roles that this server does not know."""
-    rows = connection.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", (wanted,))
+def missing_roles(connection: Connection, names: list[str]) -> list[str]:
+    """The roles that this server does not have."""
+    rows = connection.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", (names,))
     known = {row["rolname"] for row in rows}
-    return [name for name in wanted if name not in known]
+    return [name for name in names if name not in known]
 
 
-def missing_extensions(connection: Connection, wanted: list[str]) -> list[str]:
-    """Those of the extensions that are not in this database, and that this role can't create in it."""
+def missing_extensions(connection: Connection, names: list[str]) -> list[str]:
+    """The extensions that this database does not have and this role cannot create."""
     rows = connection.execute(
         """
         SELECT w.name FROM unnest(%s::text[]) AS w (name)
@@ -162,24 +162,24 @@ def missing_extensions(connection: Connection, wanted: list[str]) -> list[str]:
                           AND (v.trusted OR (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user)))
         ORDER BY 1
         """,
-        (wanted,),
+        (names,),
     )
     return [row["name"] for row in rows]
 
 
 def before_restore(new_roles: list[str]) -> str:
-    """What goes before the dump in the one transaction of a restore."""
-    made = [sql.SQL("CREATE ROLE {} LOGIN;").format(sql.Identifier(name)).as_string(None) for name in new_roles]
+    """The SQL before the dump, in the one transaction of a restore."""
+    create_roles = [sql.SQL("CREATE ROLE {} LOGIN;").format(sql.Identifier(name)).as_string(None) for name in new_roles]
     begin = f"BEGIN; SET client_min_messages = warning; SET LOCAL lock_timeout = '{_LOCK_SECONDS}s';"
-    return "\n".join([begin, _NOBODY_AT_WORK, _DROP_ALL, *made, ""])
+    return "\n".join([begin, _NO_LEASES, _DROP_ALL, *create_roles, ""])
 
 
 def after_restore(search_path: str, counts: dict[str, Any]) -> str:
-    """What goes behind the dump: it is all there, and nobody has anything in hand."""
+    """The SQL after the dump: checks that it is complete, and voids its leases."""
     checks = [
         f"""DO $restore$ BEGIN
             IF (SELECT count(*) FROM {name}) <> {int(count)} THEN
-                RAISE EXCEPTION 'the dump brought % rows of %, and had {int(count)}',
+                RAISE EXCEPTION 'the dump restored % rows of %, expected {int(count)}',
                     (SELECT count(*) FROM {name}), '{name.replace("'", "''")}';
             END IF;
         END $restore$;"""
@@ -190,11 +190,11 @@ def after_restore(search_path: str, counts: dict[str, Any]) -> str:
 
 
 def search_path(connection: Connection) -> str:
-    """Where this role looks for tables."""
+    """The search path of this role."""
     return _one(connection, "SELECT current_setting('search_path') AS value")
 
 
 def _one(connection: Connection, query: Any) -> Any:
     row = connection.execute(query).fetchone()
-    assert row is not None  # each of these queries answers with a row
+    assert row is not None  # each of these queries returns a row
     return row["value"]
