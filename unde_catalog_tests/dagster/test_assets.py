@@ -81,7 +81,7 @@ def test_a_stage_that_has_to_stop_fails_with_one_sentence(materialize, monkeypat
     result = materialize("raw_products")
     assert not result.success
     told = failure(result)
-    assert "raw_products of zara stopped: Apify answered 401" in told
+    assert "raw_products of zara stopped: Apify responded 401" in told
     assert "check APIFY_TOKEN" in told
     assert "a-wrong-token" not in told
 

@@ -135,7 +135,7 @@ def test_a_merge_that_has_to_stop_fails_the_step_with_one_sentence_its_numbers_a
     result = materialize("raw_products")
     assert not result.success
     told = failure(result)
-    assert "raw_products of zara stopped: the database" in told and "not today" in told
+    assert "raw_products of zara stopped: the staging database" in told and "not today" in told
     assert "Error occurred while handling output" not in told
     assert failure_metadata(result)["items"] == 20
     with db.transaction() as cursor:

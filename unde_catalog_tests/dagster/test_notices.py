@@ -276,5 +276,5 @@ def test_a_stage_of_ours_is_told_by_its_own_sentence(
     desk.tick(3)
     told = [one for one in desk.receiver.messages() if one["kind"] == "run"]
     assert [(one["stage"], one["brands"]) for one in told] == [("raw_products", ["oysho", "zara"])]
-    assert "raw_products of " in told[0]["reason"] and "Apify answered 401" in told[0]["reason"]
+    assert "raw_products of " in told[0]["reason"] and "Apify responded 401" in told[0]["reason"]
     assert "planted" not in json.dumps(desk.receiver.messages())

@@ -114,28 +114,26 @@ class OriginalsStage:
     async def handle(self, work: Sequence[PhotoWork]) -> AsyncIterator[Outcome]:
         """Fetch what is not stored yet, drop what left the list, and say how each product stands."""
         for one in work:
-            outcome, stopped = await self._product(one)
-            yield outcome
-            if stopped is not None:
-                raise stopped
+            async for outcome in self._product(one):
+                yield outcome
 
     def record(self, cursor: Cursor, outcomes: Sequence[tuple[Outcome, bool]]) -> None:
         """Photo rows and the image columns."""
         originals.record(cursor, [_row(outcome, current) for outcome, current in outcomes])
 
-    async def _product(
-        self, work: PhotoWork
-    ) -> tuple[Outcome, AbortStage | StorageUnavailable | DatabaseUnavailable | None]:
-        """The outcome, and what stops the stage. What was stored before that is in the outcome."""
+    async def _product(self, work: PhotoWork) -> AsyncIterator[Outcome]:
+        """Yield the product's one outcome, with what was stored until then; then raise what stops the stage, if any."""
         lease, product = work.lease, work.product
         try:
             known = await self._store.known(work)
             there = [photo for photo in known if _still_good(photo, work)]
             there += await self._store.move(work, _moved(work, known, {photo.n for photo in there}))
-        except (StorageUnavailable, DatabaseUnavailable) as error:
-            return released(lease), error
+        except (StorageUnavailable, DatabaseUnavailable):
+            yield released(lease)
+            raise
         except LeaseTooShort:
-            return released(lease), None
+            yield released(lease)
+            return
         have = {photo.n for photo in there}
         deadline = self._downloader.now() + self._seconds
         missing = [(n, url) for n, url in enumerate(product.urls, start=1) if n not in have]
@@ -149,17 +147,20 @@ class OriginalsStage:
         settled = [_or_what_we_have(one.photo, work, known) for one in tries]
         state = sorted([*there, *settled], key=lambda photo: photo.n)
         stopped = next((result for result in results if isinstance(result, _STOPS)), None)
-        try:
-            if len(tries) == len(results):
+        if len(tries) == len(results):
+            try:
                 await self._store.forget(work, known, {photo.key for photo in state})
-                return self._outcome(work, state, tries), None
-        except (StorageUnavailable, DatabaseUnavailable) as error:
-            stopped = error
-        except LeaseTooShort:
-            pass
+            except (StorageUnavailable, DatabaseUnavailable) as error:
+                stopped = error
+            except LeaseTooShort:
+                pass
+            else:
+                yield self._outcome(work, state, tries)
+                return
         rows = tuple(photo for photo in state if photo.state == "stored" and photo not in product.known)
-        back = released(lease)
-        return replace(back, payload=_Payload(rows, originals.PHOTOS_A_PRODUCT, None)), stopped
+        yield replace(released(lease), payload=_Payload(rows, originals.PHOTOS_A_PRODUCT, None))
+        if stopped is not None:
+            raise stopped
 
     def _outcome(self, work: PhotoWork, state: list[Photo], tries: list[_Try]) -> Outcome:
         """One outcome for a product whose photos stand as in `state` after these `tries`."""

@@ -17,7 +17,7 @@ def test_a_token_that_is_revoked_after_the_start_stops_collecting_and_the_run_is
     )  # two pages, the second empty: the dataset is counted after them
     apify_brand.sandbox.control(next_faults={kind: [status]})
     sentence = apify_brand.stop_message()
-    assert f"Apify answered {status}" in sentence and "dataset" in sentence and "token" in sentence.lower()
+    assert f"Apify responded {status}" in sentence and "dataset" in sentence and "token" in sentence.lower()
     assert "\n" not in sentence and "sandbox-token" not in sentence + caplog.text
     assert (apify_brand.paid_runs(), apify_brand.last_scrape()["state"], apify_brand.last_scrape()["lease_token"]) == (
         1,
