@@ -1,4 +1,4 @@
-"""How the tests look at what a run told."""
+"""Reads the metadata and the errors of a run."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,21 +7,21 @@ import dagster as dg
 
 
 def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
-    """What the asset's one materialization says."""
+    """The metadata of the asset's only materialization."""
     (materialization,) = result.asset_materializations_for_node(asset)
     return {name: value.value for name, value in materialization.metadata.items()}
 
 
 def failure(result: dg.ExecuteInProcessResult) -> str:
-    """The error of the one step that failed."""
+    """The error of the only failed step."""
     return str(_failed_step(result).error)
 
 
 def failure_metadata(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
-    """What the one step that failed says beside its error."""
-    told = _failed_step(result).user_failure_data
-    assert told is not None, "it did not fail with a dg.Failure"
-    entries: Mapping[str, dg.MetadataValue] = told.metadata
+    """The metadata of the only failed step."""
+    failure_data = _failed_step(result).user_failure_data
+    assert failure_data is not None, "the step did not fail with a dg.Failure"
+    entries: Mapping[str, dg.MetadataValue] = failure_data.metadata
     return {name: value.value for name, value in entries.items()}
 
 

@@ -10,7 +10,7 @@ from unde_catalog_tests.dagster.runs import failure, failure_metadata, metadata
 from unde_catalog_tests.support.servers import Sandbox
 
 
-def test_one_run_takes_a_brand_from_the_scrape_to_its_collages(materialize, db: Database) -> None:
+def test_one_run_takes_a_brand_from_its_scrape_to_its_collages(materialize, db: Database) -> None:
     result = materialize("raw_products", "originals", "collages")
     assert result.success
     assert metadata(result, "raw_products")["new"] == 20
@@ -32,7 +32,7 @@ def test_nothing_due_is_a_success(materialize) -> None:
     assert metadata(result, "originals")["done"] == 0
 
 
-def test_limit_and_product_ids_narrow_a_run(materialize, db: Database, sandbox: Sandbox) -> None:
+def test_limit_and_product_ids_restrict_a_run(materialize, db: Database, sandbox: Sandbox) -> None:
     assert materialize("raw_products").success
     assert metadata(materialize("originals", config={"limit": 3}), "originals")["done"] == 3
     with db.transaction() as cursor:
@@ -40,18 +40,18 @@ def test_limit_and_product_ids_narrow_a_run(materialize, db: Database, sandbox: 
             "SELECT p.external_id FROM raw_products p JOIN due_work w ON w.product_id = p.id"
             " WHERE w.stage = 'originals' AND w.due_at IS NOT NULL ORDER BY p.id DESC LIMIT 2"
         )
-        wanted = [row["external_id"] for row in cursor.fetchall()]
-    assert metadata(materialize("originals", config={"product_ids": wanted}), "originals")["done"] == 2
+        chosen = [row["external_id"] for row in cursor.fetchall()]
+    assert metadata(materialize("originals", config={"product_ids": chosen}), "originals")["done"] == 2
     with db.transaction() as cursor:
         cursor.execute("SELECT external_id FROM raw_products WHERE image_status = 'uploaded'")
-        assert set(wanted) < {row["external_id"] for row in cursor.fetchall()}
+        assert set(chosen) < {row["external_id"] for row in cursor.fetchall()}
     result = materialize("originals", config={"product_ids": ["no-such"]})
     assert not result.success
     assert failure_metadata(result) == {}
     assert "zara has no product no-such" in str(failure(result))
 
 
-def test_force_makes_everything_again_once_for_a_root_run(materialize, sandbox: Sandbox) -> None:
+def test_force_makes_everything_due_once_for_a_root_run(materialize, sandbox: Sandbox) -> None:
     assert materialize("raw_products", "originals").success
     photos = len(sandbox.log("photo"))
     first = materialize("originals", config={"force": True})
@@ -66,7 +66,7 @@ def test_force_makes_everything_again_once_for_a_root_run(materialize, sandbox: 
     assert metadata(again, "originals")["done"] == 0
 
 
-def test_a_brand_without_a_task_is_not_configured_and_no_failure(
+def test_a_brand_without_a_task_succeeds_as_not_configured(
     materialize, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
 ) -> None:
     monkeypatch.setenv("APIFY_TASK_OYSHO", "")
@@ -80,13 +80,13 @@ def test_a_stage_that_has_to_stop_fails_with_one_sentence(materialize, monkeypat
     monkeypatch.setenv("APIFY_TOKEN", "a-wrong-token")
     result = materialize("raw_products")
     assert not result.success
-    told = failure(result)
-    assert "raw_products of zara stopped: Apify responded 401" in told
-    assert "check APIFY_TOKEN" in told
-    assert "a-wrong-token" not in told
+    message = failure(result)
+    assert "raw_products of zara stopped: Apify responded 401" in message
+    assert "check APIFY_TOKEN" in message
+    assert "a-wrong-token" not in message
 
 
-def test_failed_products_are_counted_by_reason_with_examples(
+def test_failed_products_are_listed_by_reason_with_examples(
     start_sandbox: Callable[..., Sandbox], configured: Callable[..., dict[str, str]], instance: dg.DagsterInstance
 ) -> None:
     configured(start_sandbox("--faults", "photo:404=1"))
@@ -98,7 +98,7 @@ def test_failed_products_are_counted_by_reason_with_examples(
     numbers = metadata(result, "originals")
     assert (numbers["done"], numbers["failed"]) == (0, 20)
     (row,) = [record.data for record in numbers["failures"].records]
-    assert (row["reason"], row["products"], row["outcome"]) == ("http_404", 20, "20 tries again later")
-    examples = str(row["for example"]).split(", ")
+    assert (row["reason"], row["products"], row["outcome"]) == ("http_404", 20, "20 retry later")
+    examples = str(row["examples"]).split(", ")
     assert len(examples) == 5 and all(one.isdigit() for one in examples)
-    assert "photo 1 http_404 (Not Found)" in str(row["detail of the first"])
+    assert "photo 1 http_404 (Not Found)" in str(row["detail"])

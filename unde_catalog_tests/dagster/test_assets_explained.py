@@ -7,17 +7,18 @@ import pytest
 
 from unde_catalog.backends import Backends
 from unde_catalog.definitions import build_definitions
-from unde_catalog.defs.asset_metadata import READ_ON, TABLES
+from unde_catalog.defs.asset_metadata import READ_ON, TABLES, freshness_policy
 from unde_catalog.defs.table_schemas.table import LINEAGE, ROW_COUNT
 from unde_catalog.operations.doctor.services import all_checks, select_checks
 from unde_catalog.settings.environment import load_settings, load_user_media_settings
+from unde_catalog.stage_specs import STAGE_SPECS
 from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.dagster.runs import metadata
 from unde_catalog_tests.support.doc_pages import anchors
 from unde_catalog_tests.support.servers import PROJECT
 
 _SHORT = {"character varying": "varchar", "timestamp with time zone": "timestamptz"}
-_OUTSIDE = {
+_EXTERNAL = {
     "apify_task", "bakai_list", "brand_cdn", "shops_api", "object_store", "ximilar_collection", "production_database",
 }  # fmt: skip
 
@@ -51,16 +52,16 @@ def real_columns(db: Database, table: str) -> list[tuple[str, str, bool]]:
     return columns
 
 
-def test_the_columns_that_assets_show_are_those_of_the_migrated_databases(db: Database, production: Database) -> None:
+def test_table_schemas_match_the_migrated_databases(db: Database, production: Database) -> None:
     for asset, table in TABLES.items():
         there = real_columns(db if table.database == "staging" else production, table.name)
         schema = table.schema()
         shown = [(column.name, column.type, column.constraints.nullable) for column in schema.columns]
-        assert sorted(shown) == sorted(there), f"{asset}: say it in staging_tables.py or production_tables.py"
+        assert sorted(shown) == sorted(there), f"{asset}: update defs/table_schemas/"
         assert all(column.description for column in schema.columns)
 
 
-def test_a_column_s_lineage_names_columns_that_other_assets_show() -> None:
+def test_column_lineage_names_existing_columns() -> None:
     known = {asset: {name for name, _, _ in table.columns} for asset, table in TABLES.items()}
     item: dg.TableSchema = specs()["apify_task"].metadata["dagster/column_schema"]
     known["apify_task"] = {column.name for column in item.columns}
@@ -72,18 +73,34 @@ def test_a_column_s_lineage_names_columns_that_other_assets_show() -> None:
                 assert name != asset and its_column in known[name], f"{asset}.{column} from {source}"
 
 
-def test_every_asset_has_a_group_kinds_an_owner_and_says_what_to_do() -> None:
+def test_every_asset_has_a_group_kinds_an_owner_and_advice() -> None:
     for name, spec in specs().items():
         assert spec.group_name != "default", name
         assert 1 <= len(spec.kinds) <= 3, name
         assert list(spec.owners) == ["team:catalogue"], name
         assert spec.description, name
-        if name in _OUTSIDE:
-            assert "Look at" in spec.description, name
+        if name in _EXTERNAL:
+            assert "To check it" in " ".join(spec.description.split()), name
         else:
             assert "When red" in spec.description, name
     for name in TABLES:
         assert specs()[name].code_version, name
+
+
+def test_every_materialized_asset_has_a_freshness_policy() -> None:
+    graph = build_definitions(load_settings()).resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        name, policy = key.to_user_string(), graph.get(key).freshness_policy
+        if key not in graph.executable_asset_keys:
+            assert policy is None, f"{name} is never materialized"
+            continue
+        assert policy is not None and policy == freshness_policy(name), name
+        windows: Any = policy
+        lateness = STAGE_SPECS[name].lateness if name in STAGE_SPECS else None
+        if lateness is not None and not lateness.only_while_due:
+            assert windows.warn_window.to_timedelta() == lateness.warn, name
+            assert lateness.alert in (None, windows.fail_window.to_timedelta()), name
+        assert windows.warn_window.to_timedelta() < windows.fail_window.to_timedelta(), name
 
 
 def test_owners_are_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +108,7 @@ def test_owners_are_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(specs()["originals"].owners) == ["team:shopping", "someone@example.com"]
 
 
-def test_tables_are_named_by_the_databases_that_are_set_and_no_password_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_table_names_contain_the_database_and_no_password_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert specs()["raw_products"].metadata["dagster/table_name"] == "staging.public.raw_products"
     secrets = {
         "STAGING_DB_URL": "postgresql://scraper:hunter2@db.example.com:6432/unde_staging",
@@ -117,16 +134,16 @@ def test_tables_are_named_by_the_databases_that_are_set_and_no_password_shows(mo
     assert "| APIFY_TASK_OYSHO | not set |" in found["apify_task"].metadata["settings"].value
 
 
-def test_lineage_runs_from_the_scrape_to_the_shop() -> None:
+def test_lineage_is_complete_from_source_to_destination() -> None:
     graph = build_definitions(load_settings()).resolve_asset_graph()
-    outside = {key.to_user_string() for key in graph.get_all_asset_keys() - graph.executable_asset_keys}
-    assert outside == _OUTSIDE
+    external = {key.to_user_string() for key in graph.get_all_asset_keys() - graph.executable_asset_keys}
+    assert external == _EXTERNAL
     reached, now = set[str](), {dg.AssetKey("apify_task")}
     while now:
         reached |= {key.to_user_string() for key in now}
         now = {child for key in now for child in graph.get(key).child_keys} - {dg.AssetKey(one) for one in reached}
     assert reached >= {"raw_products", "collages", "ximilar_collection", "object_store", "production_database"}
-    parents = {name: {key.to_user_string() for key in graph.get(dg.AssetKey(name)).parent_keys} for name in outside}
+    parents = {name: {key.to_user_string() for key in graph.get(dg.AssetKey(name)).parent_keys} for name in external}
     assert parents == {
         "apify_task": set(), "bakai_list": set(), "brand_cdn": set(), "shops_api": set(),
         "object_store": {"originals", "collages"},
@@ -135,7 +152,7 @@ def test_lineage_runs_from_the_scrape_to_the_shop() -> None:
     }  # fmt: skip
 
 
-def test_what_descriptions_send_people_to_is_there(tmp_path: Path) -> None:
+def test_pages_and_doctor_checks_in_descriptions_exist(tmp_path: Path) -> None:
     for asset, section in READ_ON.items():
         page, _, anchor = section.partition("#")
         assert not anchor or anchor in anchors(PROJECT / page), asset
@@ -148,16 +165,16 @@ def test_what_descriptions_send_people_to_is_there(tmp_path: Path) -> None:
                 assert select_checks(checks, [following]), name
 
 
-def test_a_materialization_tells_rows_and_the_lineage_of_columns(materialize, db: Database) -> None:
+def test_a_materialization_shows_row_counts_and_column_lineage(materialize, db: Database) -> None:
     result = materialize("raw_products", "originals", "raw_stores", config={"limit": 3})
     assert result.success
 
-    def told(asset: str) -> dict[str, Any]:
+    def shown(asset: str) -> dict[str, Any]:
         return metadata(result, asset)
 
-    assert told("raw_products")[ROW_COUNT] == 3
-    assert told("raw_stores")[ROW_COUNT] == told("raw_stores")["shops"] > 0
-    assert ROW_COUNT not in told("originals")
-    lineage = told("originals")[LINEAGE].deps_by_column
+    assert shown("raw_products")[ROW_COUNT] == 3
+    assert shown("raw_stores")[ROW_COUNT] == shown("raw_stores")["shops"] > 0
+    assert ROW_COUNT not in shown("originals")
+    lineage = shown("originals")[LINEAGE].deps_by_column
     assert lineage["sha256"] == [dg.TableColumnDep(dg.AssetKey("raw_products"), "original_image_urls")]
-    assert LINEAGE not in told("raw_stores")
+    assert LINEAGE not in shown("raw_stores")

@@ -1,4 +1,4 @@
-"""The checks of brands and house in Dagster: each brand's own answer, when they run, and what runs without them."""
+"""The scheduled checks in Dagster: a result for each brand, their schedules, and runs without them."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -28,36 +28,38 @@ from unde_catalog_tests.support.quality import add_photos, add_whole, fail, ran,
 from unde_catalog_tests.support.servers import Sandbox
 
 MORNING = datetime(2026, 3, 1, 7, 30, tzinfo=UTC)
-Found = dict[tuple[str, str], dg.AssetCheckEvaluation]
-Run = Callable[..., Found]
+Evaluations = dict[tuple[str, str], dg.AssetCheckEvaluation]
+Run = Callable[..., Evaluations]
 
 
 @pytest.fixture
 def tick(database_url: str, instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs what a schedule of checks asks for, of one brand; what was found by asset and check."""
+    """Runs what a schedule of checks requests for a brand; returns the evaluations by asset and check."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STAGING_DB_URL", database_url)
     monkeypatch.setenv("UNDE_HOME", str(tmp_path / "home"))
 
-    def run(schedule: str, brand: str | None = None) -> Found:
+    def run(schedule: str, brand: str | None = None) -> Evaluations:
         definitions = build_definitions(load_settings())
-        found: Any = next(one for one in definitions.schedules or [] if one.name == schedule)
-        asked = found(dg.build_schedule_context(instance=instance, scheduled_execution_time=MORNING))
-        assert {one.tags.get("brand") for one in asked} == ({None} if brand is None else set(BRANDS))
-        (request,) = [one for one in asked if one.tags.get("brand") == brand]
-        result = definitions.resolve_job_def(found.job_name).execute_in_process(instance=instance, tags=request.tags)
-        answers = result.get_asset_check_evaluations()
-        return {(one.asset_key.to_user_string(), one.check_name): one for one in answers}
+        definition: Any = next(one for one in definitions.schedules or [] if one.name == schedule)
+        requests = definition(dg.build_schedule_context(instance=instance, scheduled_execution_time=MORNING))
+        assert {one.tags.get("brand") for one in requests} == ({None} if brand is None else set(BRANDS))
+        (request,) = [one for one in requests if one.tags.get("brand") == brand]
+        result = definitions.resolve_job_def(definition.job_name).execute_in_process(
+            instance=instance, tags=request.tags
+        )
+        evaluations = result.get_asset_check_evaluations()
+        return {(one.asset_key.to_user_string(), one.check_name): one for one in evaluations}
 
     return run
 
 
-def red(found: Found) -> dict[tuple[str, str], str]:
-    """Severity of those that failed."""
-    return {key: one.severity.value for key, one in found.items() if not one.passed}
+def failed(evaluations: Evaluations) -> dict[tuple[str, str], str]:
+    """The severity of those that failed."""
+    return {key: one.severity.value for key, one in evaluations.items() if not one.passed}
 
 
-def test_each_brand_has_its_own_answer_to_each_check(db: Database, tick: Run) -> None:
+def test_each_brand_has_its_own_result_of_each_check(db: Database, tick: Run) -> None:
     add_photos(db, add_whole(db, 40, "oysho"))
     ids = add_whole(db, 40)
     add_photos(db, ids[:20], "a" * 64)
@@ -65,94 +67,92 @@ def test_each_brand_has_its_own_answer_to_each_check(db: Database, tick: Run) ->
     reprice(db, ids[:30], "100")
     fail(db, add_products(db, 20, first=100), "originals", days=5)
     scraped(db, "zara", "partial", "too_few_products", 3)
-    well = tick("brand_checks_daily", "oysho")
-    assert set(well) == {(spec.asset_key.to_user_string(), spec.name) for spec in BRAND_CHECKS}
-    assert {one.partition for one in well.values()} == {"oysho"}
-    assert red(well) == {}
-    sick = tick("brand_checks_daily", "zara")
-    assert red(sick) == {
+    good = tick("brand_checks_daily", "oysho")
+    assert set(good) == {(spec.asset_key.to_user_string(), spec.name) for spec in BRAND_CHECKS}
+    assert {one.partition for one in good.values()} == {"oysho"}
+    assert failed(good) == {}
+    bad = tick("brand_checks_daily", "zara")
+    assert failed(bad) == {
         ("raw_products", "vanished_products"): "ERROR", ("raw_products", "price_outliers"): "ERROR",
         ("originals", "coverage"): "WARN", ("originals", "failures"): "ERROR", ("originals", "same_photo"): "WARN",
     }  # fmt: skip
-    assert red(tick("brand_checks_daily", "oysho")) == {}
-    told = sick["originals", "failures"]
-    assert (told.metadata["failing_for_3_days"].value, told.metadata["products"].value) == (20, 60)
-    table: Any = told.metadata["table"]
+    assert failed(tick("brand_checks_daily", "oysho")) == {}
+    result = bad["originals", "failures"]
+    assert (result.metadata["failing_for_3_days"].value, result.metadata["products"].value) == (20, 60)
+    table: Any = result.metadata["table"]
     (row,) = table.records
     assert (row.data["reason"], row.data["for 3 days"]) == ("http_403", 20)
-    assert "not configured" in (sick["ximilar_index", "collection_agrees"].description or "")
-    assert all(one.description for one in (*sick.values(), *well.values()))
+    assert "not configured" in (bad["ximilar_index", "collection_agrees"].description or "")
+    assert all(one.description for one in (*bad.values(), *good.values()))
 
 
-def test_what_is_not_configured_is_not_late_and_says_what_to_set(db: Database, tick: Run) -> None:
+def test_a_stage_that_is_not_configured_is_never_late(db: Database, tick: Run) -> None:
     add_whole(db, 3)
     ran(db, "raw_products", "zara", 24 * 30)
     found = tick("freshness_checks_hourly", "zara")
     assert set(found) == {(spec.asset_key.to_user_string(), spec.name) for spec in FRESHNESS_CHECKS}
     assert "not configured: set APIFY_TOKEN" in (found["raw_products", "fresh"].description or "")
-    assert red(found) == {}
+    assert failed(found) == {}
 
 
-def test_a_brand_that_is_collected_from_somewhere_is_late_after_eight_days(
-    db: Database, tick: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_configured_brand_is_late_after_eight_days(db: Database, tick: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("APIFY_TOKEN", "APIFY_TASK_ZARA", "APIFY_TASK_OYSHO"):
         monkeypatch.setenv(name, "x")
     for brand, days in (("zara", 20), ("oysho", 2)):
         add_whole(db, 3, brand)
         ran(db, "raw_products", brand, 24 * days)
-    assert red(tick("freshness_checks_hourly", "zara")) == {("raw_products", "fresh"): "ERROR"}
-    assert red(tick("freshness_checks_hourly", "oysho")) == {}
+    assert failed(tick("freshness_checks_hourly", "zara")) == {("raw_products", "fresh"): "ERROR"}
+    assert failed(tick("freshness_checks_hourly", "oysho")) == {}
 
 
-def test_the_house_is_looked_at_hourly(
-    db: Database, tick: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_system_is_checked_hourly(db: Database, tick: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = tick("system_checks_hourly")
     expected = {(spec.asset_key.to_user_string(), spec.name) for spec in SYSTEM_CHECKS}
     assert set(found) == expected | {("raw_products", "index_in_use")}
     assert found["originals", "disk_space"].passed == (found["originals", "disk_space"].metadata["free_share"].value
                                                        >= 0.15)  # type: ignore[operator]  # fmt: skip
     assert "set BACKUP_FOLDER" in (found["raw_products", "backup_age"].description or "")
-    assert found["availability", "fresh"].description == "all of 6 brands are well"
+    assert found["availability", "fresh"].description == "All 6 brands pass."
     monkeypatch.setenv("BACKUP_FOLDER", str(tmp_path / "backups"))
     db.run(host_pace.next_slot, "shop.test", 0.1)
     db.run(host_pace.slow_down, "shop.test", "http_403", RequestSlot(0, 0))
     execute(db, "UPDATE host_pace SET slowed_at = now() - interval '2 hours'")
     fail(db, add_products(db, 20), "availability", days=4)
     found = tick("system_checks_hourly")
-    assert {key for key in red(found) if key[1] != "disk_space"} == {
+    assert {key for key in failed(found) if key[1] != "disk_space"} == {
         ("raw_products", "backup_age"), ("availability", "hosts_not_throttled"), ("availability", "failures"),
     }  # fmt: skip
-    assert "shop.test has been slowed down" in (found["availability", "hosts_not_throttled"].description or "")
+    assert "shop.test has been throttled" in (found["availability", "hosts_not_throttled"].description or "")
     assert "20 products failed for longer than 3 days" in (found["availability", "failures"].description or "")
     table: Any = found["availability", "failures"].metadata["table"]
-    assert [row.data["brand"] for row in table.records if row.data["well"] == "no"] == ["zara"]
+    assert [row.data["brand"] for row in table.records if row.data["passed"] == "no"] == ["zara"]
 
 
-def test_a_stage_runs_without_the_checks_that_have_a_clock_of_their_own() -> None:
+def test_scheduled_checks_are_not_part_of_a_stages_runs() -> None:
     definitions = build_definitions(load_settings())
-    apart = {spec.key for spec in (*BRAND_CHECKS, *FRESHNESS_CHECKS, *SYSTEM_CHECKS)}
+    scheduled = {spec.key for spec in (*BRAND_CHECKS, *FRESHNESS_CHECKS, *SYSTEM_CHECKS)}
     graph = definitions.resolve_asset_graph()
-    assert apart < set(graph.asset_check_keys)
+    assert scheduled < set(graph.asset_check_keys)
     of_stages = {f"{STAGE_SPECS[stage].job}_due" for stage in SENSOR_STAGES}
-    clocks: Any = [*(definitions.schedules or []), *(definitions.sensors or [])]
-    jobs = [str(one.job_name) for one in clocks if not isinstance(one, dg.SensorDefinition) or one.name in of_stages]
+    automation: Any = [*(definitions.schedules or []), *(definitions.sensors or [])]
+    jobs = [
+        str(one.job_name) for one in automation if not isinstance(one, dg.SensorDefinition) or one.name in of_stages
+    ]
     names = set(jobs) - {job.name for job in CHECK_JOBS}
     assert len(names) > 10
     names.add("update_catalog")
     for name in names:
-        assert not definitions.resolve_job_def(name).asset_layer.asset_graph.asset_check_keys & apart, name
+        assert not definitions.resolve_job_def(name).asset_layer.asset_graph.asset_check_keys & scheduled, name
 
 
 @pytest.mark.usefixtures("tick")
-def test_a_run_by_hand_without_a_brand_says_how_to_name_one(instance: dg.DagsterInstance) -> None:
+def test_a_run_of_checks_without_a_brand_fails_with_advice(instance: dg.DagsterInstance) -> None:
     job = build_definitions(load_settings()).resolve_job_def("brand_checks")
-    told = failure(job.execute_in_process(instance=instance, raise_on_error=False))
-    assert "which brand? Launch it with the tag dagster/partition" in told and "Traceback" not in told
+    message = failure(job.execute_in_process(instance=instance, raise_on_error=False))
+    assert "launch it with the tag dagster/partition set to a brand" in message and "Traceback" not in message
 
 
-def test_no_stage_waits_for_a_run_of_checks(instance: dg.DagsterInstance) -> None:
+def test_a_run_of_checks_holds_up_no_stage(instance: dg.DagsterInstance) -> None:
     job = build_definitions(load_settings()).resolve_job_def("brand_checks")
     tags = {"brand": "zara", "dagster/partition": "zara"}
     instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
@@ -160,7 +160,7 @@ def test_no_stage_waits_for_a_run_of_checks(instance: dg.DagsterInstance) -> Non
     assert not any(flight.works_on(stage) for stage in ("raw_products", "originals", "production_catalog"))
 
 
-def test_a_check_can_be_asked_for_alone_beside_a_real_run(materialize: Materialize, sandbox: Sandbox) -> None:
+def test_a_manual_run_evaluates_all_checks_of_its_assets(materialize: Materialize, sandbox: Sandbox) -> None:
     result = materialize("raw_products", "originals")
     assert result.success
     found = {(one.asset_key.to_user_string(), one.check_name): one for one in result.get_asset_check_evaluations()}

@@ -1,4 +1,4 @@
-"""The clock: what each schedule's tick asks for is really run, and what came of it is in the database."""
+"""Schedules: the runs that a tick requests are executed, and the database has their result."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ Tick = Callable[..., list[dg.RunRequest] | str]
 def evaluate(
     sandbox: Sandbox, configured: Callable[..., dict[str, str]], production_url: str, instance: dg.DagsterInstance
 ) -> Tick:
-    """Evaluates a schedule at an hour of that Sunday; its run requests, or why there is none."""
+    """Evaluates a schedule at an hour of that Sunday; returns its run requests, or why there are none."""
     configured(sandbox, PRODUCTION_DB_URL=production_url, XIMILAR_RATE_LIMIT="1000", ZARA_INDEX_SCOPE="pilot")
 
     def run(name: str, hour: int = 0, minute: int = 0) -> list[dg.RunRequest] | str:
@@ -35,22 +35,22 @@ def evaluate(
             scheduled_execution_time=SUNDAY + timedelta(hours=hour, minutes=minute),
             resources={"backends": BackendsResource(settings)},
         )
-        asked: Any = schedule(context)  # type: ignore[operator]
-        return asked.skip_message or "" if isinstance(asked, dg.SkipReason) else list(asked)
+        result: Any = schedule(context)  # type: ignore[operator]
+        return result.skip_message or "" if isinstance(result, dg.SkipReason) else list(result)
 
     return run
 
 
 @pytest.fixture
-def work_off(evaluate: Tick, instance: dg.DagsterInstance) -> Callable[[str, int], list[str]]:
-    """Runs what a schedule asks for as Dagster would, by its own job, of two brands; all the brands it asks for."""
+def execute_requests(evaluate: Tick, instance: dg.DagsterInstance) -> Callable[[str, int], list[str]]:
+    """Executes the requested runs of two brands with the schedule's job; returns all requested brands."""
 
     def run(name: str, hour: int) -> list[str]:
-        asked = evaluate(name, hour)
-        assert not isinstance(asked, str), asked
+        requests = evaluate(name, hour)
+        assert not isinstance(requests, str), requests
         definitions = build_definitions(load_settings())
         job = next(one for one in definitions.schedules or [] if one.name == name).job_name  # type: ignore[union-attr]
-        for request in asked:
+        for request in requests:
             if request.tags["brand"] not in ("zara", "oysho"):
                 continue
             assert (
@@ -61,54 +61,54 @@ def work_off(evaluate: Tick, instance: dg.DagsterInstance) -> Callable[[str, int
                 )
                 .success
             )  # fmt: skip
-        return [request.tags["brand"] for request in asked]
+        return [request.tags["brand"] for request in requests]
 
     return run
 
 
-def test_a_brand_goes_from_its_sunday_to_production(
-    work_off, evaluate: Tick, materialize, db: Database, production: Database
+def test_a_week_of_schedules_takes_a_brand_to_production(
+    execute_requests, evaluate: Tick, materialize, db: Database, production: Database
 ) -> None:
-    assert work_off("collect_products_zara", 2) == ["zara"]
-    assert work_off("collect_products_oysho", 7) == ["oysho"]
+    assert execute_requests("collect_products_zara", 2) == ["zara"]
+    assert execute_requests("collect_products_oysho", 7) == ["oysho"]
     for stage in ("originals", "collages"):
         assert materialize(stage).success
-    assert work_off("sync_ximilar_weekly", 10) == list(BRANDS)
+    assert execute_requests("sync_ximilar_weekly", 10) == list(BRANDS)
     execute(
         db,
         "UPDATE due_work SET due_at = unde_now(), attempts = 1 WHERE stage = 'ximilar_index' AND product_id ="
         " (SELECT min(product_id) FROM due_work WHERE stage = 'ximilar_index' AND brand = 'zara')",
     )
-    assert work_off("sync_ximilar_retries", 12) == ["zara"]
+    assert execute_requests("sync_ximilar_retries", 12) == ["zara"]
     assert str(evaluate("sync_ximilar_retries", 12)).startswith("zara, ")
-    assert work_off("publish_catalog_hourly", 12) == list(BRANDS)
+    assert execute_requests("publish_catalog_hourly", 12) == list(BRANDS)
     (row,) = execute(db, "SELECT count(*) AS n FROM raw_products WHERE ximilar_status = 'synced'")
     assert row["n"] == 20
     (row,) = execute(db, "SELECT count(*) AS n FROM raw_products WHERE sync_status = 'synced'")
     assert row["n"] == len(execute(production, "SELECT 1 FROM catalog_products WHERE active")) > 0
 
 
-def test_what_is_given_up_is_not_asked_again_at_noon(evaluate: Tick, db: Database) -> None:
+def test_given_up_products_are_not_retried(evaluate: Tick, db: Database) -> None:
     execute(
         db,
         "INSERT INTO raw_products (source, external_id, brand, scraped_at, index_scope, image_status)"
         " VALUES ('apify_zara', '1', 'zara', now(), 'pilot', 'uploaded')",
     )
-    assert "there is no failed work to retry" in str(evaluate("sync_ximilar_retries", 12))  # it is new, and Sunday's
+    assert "there is no failed work to retry" in str(evaluate("sync_ximilar_retries", 12))  # new work waits for Sunday
     execute(db, "UPDATE due_work SET due_at = NULL, given_up = true, attempts = 3 WHERE stage = 'ximilar_index'")
     assert "there is no failed work to retry" in str(evaluate("sync_ximilar_retries", 12))
-    execute(db, "UPDATE due_work SET due_at = now(), given_up = false, attempts = 0, taken = -1")  # handed back
+    execute(db, "UPDATE due_work SET due_at = now(), given_up = false, attempts = 0, taken = -1")  # released
     assert [one.partition_key for one in evaluate("sync_ximilar_retries", 12) if isinstance(one, dg.RunRequest)] == [
         "zara"
     ]
 
 
-def test_what_is_paused_or_not_configured_is_skipped_by_name(
+def test_paused_and_unconfigured_brands_are_skipped_with_the_reason(
     evaluate: Tick, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     db.run(pauses.pause, "*", "production_catalog", "a new schema there")
-    told = str(evaluate("publish_catalog_hourly"))
-    assert "oysho, bakai: paused since " in told and "(a new schema there)" in told
+    reasons = str(evaluate("publish_catalog_hourly"))
+    assert "oysho, bakai: paused since " in reasons and "(a new schema there)" in reasons
     monkeypatch.setenv("APIFY_TASK_ZARA", "")
     assert evaluate("collect_products_zara", 2) == "zara: not configured: set APIFY_TASK_ZARA"
     monkeypatch.delenv("PRODUCTION_DB_URL")
@@ -119,7 +119,7 @@ def test_what_is_paused_or_not_configured_is_skipped_by_name(
     assert evaluate("collect_products_bakai", 2) == "bakai: not configured: set BAKAI_CDN_SECRET_KEY"
 
 
-def test_the_clock_has_one_hand_for_each_hour_in_the_zone_that_is_set(
+def test_every_schedule_runs_at_its_hour_in_the_configured_time_zone(
     evaluate: Tick, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCHEDULE_TIMEZONE", "Asia/Dubai")
@@ -145,8 +145,8 @@ def test_the_clock_has_one_hand_for_each_hour_in_the_zone_that_is_set(
     assert {one.default_status for one in stopped} == {dg.DefaultScheduleStatus.STOPPED}  # type: ignore[union-attr]
 
 
-def test_a_collection_that_failed_is_asked_for_again_within_the_hour_and_not_for_ever(
-    evaluate: Tick, work_off, sandbox: Sandbox, db: Database
+def test_a_failed_collection_is_retried_three_times(
+    evaluate: Tick, execute_requests, sandbox: Sandbox, db: Database
 ) -> None:
     assert "there is no failed work to retry" in str(evaluate("collect_products_retries", 3, 30))
     for tries in range(1, 5):
@@ -156,12 +156,12 @@ def test_a_collection_that_failed_is_asked_for_again_within_the_hour_and_not_for
             " VALUES ('raw_products_zara', %s, 'error', unde_now())",
             str(tries),
         )
-        asked = evaluate("collect_products_retries", 3, 30)
+        requests = evaluate("collect_products_retries", 3, 30)
         if tries < 4:
-            assert [request.tags["brand"] for request in asked] == ["zara"], tries  # type: ignore[union-attr]
+            assert [request.tags["brand"] for request in requests] == ["zara"], tries  # type: ignore[union-attr]
         else:
-            assert "zara" in str(asked)
+            assert "zara" in str(requests)
     execute(db, "DELETE FROM scraper_logs WHERE run_id = '4'")
-    assert work_off("collect_products_retries", 3) == ["zara"]
+    assert execute_requests("collect_products_retries", 3) == ["zara"]
     assert len(sandbox.log("apify.start")) == 1
     assert "there is no failed work to retry" in str(evaluate("collect_products_retries", 4, 30))

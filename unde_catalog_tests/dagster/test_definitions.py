@@ -16,7 +16,7 @@ from unde_catalog_tests.support.servers import PROJECT
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("UNDE_HOME", str(tmp_path / "home"))
 
@@ -25,7 +25,7 @@ INTERVALS = {"download_originals_due": 900, "make_collages_due": 900, "embed_pho
 OPTIONS = {"limit", "max_minutes", "product_ids", "retry_failed", "force"}
 
 
-def test_every_asset_is_partitioned_by_brand_explains_itself_and_takes_the_same_configuration() -> None:
+def test_every_stage_is_partitioned_by_brand_with_the_same_configuration() -> None:
     definitions = build_definitions()
     graph = definitions.resolve_asset_graph()
     assert {key.to_user_string() for key in graph.executable_asset_keys} == {
@@ -33,12 +33,12 @@ def test_every_asset_is_partitioned_by_brand_explains_itself_and_takes_the_same_
         "production_catalog", "catalog_report", "user_media_days",
     }  # fmt: skip
     config = definitions.resolve_implicit_global_asset_job_def().run_config_schema.config_type
-    about_all = {dg.AssetKey("catalog_report"), dg.AssetKey("user_media_days")}  # those are of no brand
-    for key in graph.executable_asset_keys - about_all:
+    unpartitioned = {dg.AssetKey("catalog_report"), dg.AssetKey("user_media_days")}  # they belong to no brand
+    for key in graph.executable_asset_keys - unpartitioned:
         name, node = key.to_user_string(), graph.get(key)
         brands = node.partitions_def
         more = set()
-        if name == "availability":  # a brand on a day, the present one among them
+        if name == "availability":  # a brand on a day, including today
             assert isinstance(brands, dg.MultiPartitionsDefinition)
             days = brands.get_partitions_def_for_dimension("date").get_partition_keys()
             assert days[-1] == f"{datetime.now(UTC):%Y-%m-%d}"
@@ -50,7 +50,7 @@ def test_every_asset_is_partitioned_by_brand_explains_itself_and_takes_the_same_
         assert set(fields.config_type.fields) == OPTIONS | more  # type: ignore[attr-defined]
 
 
-def test_lineage_runs_from_the_scrape_to_the_collage() -> None:
+def test_lineage_connects_the_stages() -> None:
     graph = build_definitions().resolve_asset_graph()
 
     def parents(asset: str) -> set[str]:
@@ -69,7 +69,7 @@ def test_lineage_runs_from_the_scrape_to_the_collage() -> None:
 @pytest.mark.parametrize(
     ("automation", "status"), [("off", dg.DefaultSensorStatus.STOPPED), ("on", dg.DefaultSensorStatus.RUNNING)]
 )
-def test_sensors_run_only_when_somebody_said_on(
+def test_sensors_run_only_with_automation_on(
     monkeypatch: pytest.MonkeyPatch, automation: str, status: dg.DefaultSensorStatus
 ) -> None:
     monkeypatch.setenv("AUTOMATION", automation)
@@ -80,7 +80,7 @@ def test_sensors_run_only_when_somebody_said_on(
     assert every == INTERVALS
 
 
-def test_importing_the_definitions_touches_nothing(tmp_path: Path) -> None:
+def test_importing_the_definitions_does_no_io(tmp_path: Path) -> None:
     home = tmp_path / "home"
     trace = (
         "import sys\n"
@@ -96,19 +96,21 @@ def test_importing_the_definitions_touches_nothing(tmp_path: Path) -> None:
     assert not home.exists()
 
 
-def test_loading_the_definitions_imports_none_of_the_heavy_libraries_that_single_stages_need(tmp_path: Path) -> None:
+def test_loading_the_definitions_imports_no_heavy_library(tmp_path: Path) -> None:
     heavy = {
         "aiohttp", "alembic", "apify_client", "fastembed", "impit", "numpy", "pandas", "PIL", "pyarrow",
         "qdrant_client", "unde_catalog.sandbox",
     }  # fmt: skip
-    said = "import sys, unde_catalog.definitions; print(*sys.modules)"
+    code = "import sys, unde_catalog.definitions; print(*sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    done = subprocess.run([sys.executable, "-c", said], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert heavy & set(done.stdout.split()) == set(), "every run and every sensor would pay for these: import them late"
+    assert heavy & set(done.stdout.split()) == set(), (
+        "every run and every sensor would pay for these: import them inside functions"
+    )
 
 
-def test_the_one_workspace_and_the_one_instance_file_are_valid_as_they_stand(tmp_path: Path) -> None:
+def test_the_workspace_and_the_instance_file_are_valid(tmp_path: Path) -> None:
     command = [str(Path(sys.executable).parent / "dagster"), "definitions", "validate", "-w", "workspace.yaml"]
     environment = {**os.environ, "UNDE_HOME": str(tmp_path / "home")}
     environment.pop("DAGSTER_HOME", None)
@@ -125,7 +127,7 @@ def test_dg_and_the_workspace_load_the_same_code_location() -> None:
     }  # fmt: skip
 
 
-def test_a_wrong_setting_is_told_in_the_place_where_the_code_location_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_setting_fails_the_code_location_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOWNLOAD_TIMEOUT", "soon")
     done = subprocess.run(
         [sys.executable, "-c", "import unde_catalog.definitions"], cwd=PROJECT, capture_output=True, text=True

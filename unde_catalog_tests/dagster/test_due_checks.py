@@ -1,4 +1,4 @@
-"""The checks of due work as Dagster shows them: alarms of recurring work, and queries without an index."""
+"""The checks of due work in Dagster: recurring work that is late, and queries without an index."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,7 +20,7 @@ Check = Callable[[str], dg.AssetCheckEvaluation]
 
 @pytest.fixture
 def check(sandbox: Sandbox, configured: Callable[..., dict[str, str]], instance: dg.DagsterInstance) -> Check:
-    """Runs one check and gives its answer."""
+    """Runs one check and returns its evaluation."""
     configured(sandbox, DUBAI_ZARA_STORES="1,2", ZARA_STOCK_API_URL="http://127.0.0.1:1")
 
     def run(name: str) -> dg.AssetCheckEvaluation:
@@ -35,21 +35,19 @@ def check(sandbox: Sandbox, configured: Callable[..., dict[str, str]], instance:
     return run
 
 
-def test_products_that_were_never_checked_are_an_alarm_until_they_have_a_place(db: Database, check: Check) -> None:
+def test_products_that_were_never_checked_are_a_warning(db: Database, check: Check) -> None:
     add_products(db, 150)
     found = check("checked_on_time")
     assert not found.passed and found.severity == dg.AssetCheckSeverity.WARN
     assert "150 active products of zara were never checked" in (found.description or "")
     spreading.spread(db, "availability", BRAND, timedelta(hours=1))
     found = check("checked_on_time")
-    assert (found.passed, found.description) == (True, "100.0% of 150 products are checked in time")
+    assert (found.passed, found.description) == (True, "100.0% of 150 products are checked on time.")
     assert found.metadata["never_checked"].value == 0
-    assert "| zara | 150 | 0 | 0 | 0 | 100.0% | 0 | 2 to 3, share 2.5 |" in str(found.metadata["brands"].value)
+    assert "| zara | 150 | 0 | 0 | 0 | 100.0% | 0 | 2 to 3, average 2.5 |" in str(found.metadata["brands"].value)
 
 
-def test_a_lost_index_of_a_big_table_is_a_warning_that_says_what_to_do(
-    db: Database, server: Server, check: Check
-) -> None:
+def test_a_lost_index_of_a_large_table_is_a_warning_with_advice(db: Database, server: Server, check: Check) -> None:
     many_due_rows(server.direct_url(db.url), products=25_000, stages=DUE_STAGES, brands=(BRAND, "oysho"))
     found = check("index_in_use")
     assert found.passed, found.description

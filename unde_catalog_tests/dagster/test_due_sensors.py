@@ -18,29 +18,27 @@ from unde_catalog_tests.support.servers import Sandbox
 NOON = datetime(2026, 3, 1, 12, 7, tzinfo=UTC)
 
 
-def test_a_run_is_asked_for_each_due_brand_that_has_none_in_flight() -> None:
+def test_each_due_brand_without_a_run_in_flight_gets_one() -> None:
     busy = [
         RunInFlight("oysho", frozenset({"originals"}), started=True),
         RunInFlight("zara", frozenset({"collages"}), started=True),
     ]
-    asked = due_work_runs("originals", ["zara", "oysho"], busy, [], NOON)
-    (only,) = asked.requests
+    plan = due_work_runs("originals", ["zara", "oysho"], busy, [], NOON)
+    (only,) = plan.requests
     assert (only.partition_key, only.run_key) == ("zara", "originals:zara:2026-03-01T12:00")
     assert only.run_config["ops"]["originals"]["config"]["max_minutes"] == 15
     assert only.tags == {"brand": "zara", "stage": "originals", "trigger": "sensor", "lane": "work"}
-    assert asked.reasons() == "oysho: a run is in flight"
+    assert plan.reasons() == "oysho: a run is in flight"
 
 
-def test_what_is_paused_is_left_out_and_named() -> None:
-    held_up = [PausedWork("*", "collages", "", NOON), PausedWork("zara", "*", "a new proxy", NOON)]
-    asked = due_work_runs("originals", ["zara", "oysho"], [], held_up, NOON)
-    assert [one.partition_key for one in asked.requests] == ["oysho"]
-    assert asked.reasons() == (
-        "zara: paused since 2026-03-01 12:07 UTC (a new proxy): unde-catalog resume --brand zara"
-    )
+def test_paused_brands_are_skipped_with_the_reason() -> None:
+    paused = [PausedWork("*", "collages", "", NOON), PausedWork("zara", "*", "a new proxy", NOON)]
+    plan = due_work_runs("originals", ["zara", "oysho"], [], paused, NOON)
+    assert [one.partition_key for one in plan.requests] == ["oysho"]
+    assert plan.reasons() == ("zara: paused since 2026-03-01 12:07 UTC (a new proxy): unde-catalog resume --brand zara")
 
 
-def test_the_run_key_changes_with_the_quarter_so_that_dagster_never_drops_a_later_run() -> None:
+def test_the_run_key_changes_every_quarter_of_an_hour() -> None:
     def key(minute: int) -> str | None:
         return due_work_runs("originals", ["zara"], [], [], NOON.replace(minute=minute)).requests[0].run_key
 
@@ -55,7 +53,7 @@ def evaluate(name: str, instance: dg.DagsterInstance) -> dg.SensorResult | dg.Sk
     return sensor(context)  # type: ignore[return-value, operator]
 
 
-def test_what_the_sensor_asks_for_does_the_work(
+def test_the_requested_runs_do_the_due_work(
     sandbox: Sandbox, configured: Callable[..., dict[str, str]], instance: dg.DagsterInstance, db: Database
 ) -> None:
     configured(sandbox)
@@ -66,10 +64,10 @@ def test_what_the_sensor_asks_for_does_the_work(
             asset_selection=[dg.AssetKey("raw_products")], partition_key=brand, instance=instance
         ).success
     assert isinstance(evaluate("make_collages_due", instance), dg.SkipReason)
-    asked = evaluate("download_originals_due", instance)
-    assert isinstance(asked, dg.SensorResult)
-    assert [request.partition_key for request in asked.run_requests or []] == ["zara", "oysho"]
-    for request in asked.run_requests or []:
+    plan = evaluate("download_originals_due", instance)
+    assert isinstance(plan, dg.SensorResult)
+    assert [request.partition_key for request in plan.run_requests or []] == ["zara", "oysho"]
+    for request in plan.run_requests or []:
         assert job.execute_in_process(
             asset_selection=[dg.AssetKey("originals")],
             partition_key=request.partition_key,
@@ -85,10 +83,10 @@ def test_what_the_sensor_asks_for_does_the_work(
     collages = evaluate("make_collages_due", instance)
     assert isinstance(collages, dg.SensorResult)
     assert [request.partition_key for request in collages.run_requests or []] == ["oysho"]
-    db.run(pauses.pause, "*", "*", "the night of the move")
-    told = evaluate("make_collages_due", instance)
-    assert isinstance(told, dg.SkipReason)
-    assert (told.skip_message or "").startswith("zara, oysho: paused since ")
+    db.run(pauses.pause, "*", "*", "maintenance tonight")
+    skipped_tick = evaluate("make_collages_due", instance)
+    assert isinstance(skipped_tick, dg.SkipReason)
+    assert (skipped_tick.skip_message or "").startswith("zara, oysho: paused since ")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +99,7 @@ def test_what_the_sensor_asks_for_does_the_work(
         ("by another stage's sensor", "zara", False),
     ],
 )
-def test_a_brand_is_not_asked_for_while_a_run_works_on_the_same_stage(
+def test_a_brand_gets_no_run_while_another_works_on_the_same_stage(
     sandbox: Sandbox, configured: Callable[..., dict[str, str]], instance: dg.DagsterInstance, db: Database,
     launched: str, brand: str, skipped: bool,
 ) -> None:  # fmt: skip

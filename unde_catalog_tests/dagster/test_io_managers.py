@@ -20,7 +20,7 @@ FEW = {"limit": 5}  # of the brand's 20 products
 
 
 class Forgets(dg.IOManager):
-    """An IO manager that does not look at what it gets."""
+    """An IO manager that ignores its input."""
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         pass
@@ -38,9 +38,7 @@ def stored_photos(db: Database) -> set[tuple[object, ...]]:
         return {tuple(row.values()) for row in cursor.fetchall()}
 
 
-def test_nothing_is_asked_or_paid_for_before_the_io_manager_reads_the_stream(
-    materialize, sandbox: Sandbox, db: Database
-) -> None:
+def test_no_request_is_sent_before_the_io_manager_reads_the_stream(materialize, sandbox: Sandbox, db: Database) -> None:
     assert materialize("raw_products", resources={"postgres_io_manager": Forgets()}).success
     assert sandbox.log() == []
     with db.transaction() as cursor:
@@ -48,7 +46,7 @@ def test_nothing_is_asked_or_paid_for_before_the_io_manager_reads_the_stream(
         assert cursor.fetchall() == []
 
 
-def test_downstream_assets_get_chosen_columns_and_the_manifest_as_dataframes(materialize, db: Database) -> None:
+def test_downstream_assets_load_columns_and_manifests_as_dataframes(materialize, db: Database) -> None:
     got: dict[str, pd.DataFrame] = {}
 
     @dg.asset(
@@ -68,7 +66,7 @@ def test_downstream_assets_get_chosen_columns_and_the_manifest_as_dataframes(mat
     assert set(got["photos"].itertuples(index=False, name=None)) == stored_photos(db)
 
 
-def test_an_asset_without_partitions_gets_all_brands_one_after_the_other(materialize) -> None:
+def test_an_unpartitioned_asset_loads_all_brands(materialize) -> None:
     got: dict[str, pd.DataFrame] = {}
 
     @dg.asset
@@ -80,11 +78,11 @@ def test_an_asset_without_partitions_gets_all_brands_one_after_the_other(materia
     assert materialize("report", brand=None, also=[report]).success
     assert got["products"].groupby("brand").size().to_dict() == {"oysho": 4, "zara": 4}
     assert got["photos"]["key"].str.split("/").str[1].unique().tolist() == ["zara", "oysho"]
-    assert got["collages"].empty  # none were made, and its columns are typed all the same
+    assert got["collages"].empty  # no collage exists, and the columns are typed
     assert got["photos"].dtypes.to_dict() == got["collages"].dtypes.to_dict()
 
 
-def test_inactive_products_come_only_when_asked_for(materialize, db: Database) -> None:
+def test_inactive_products_are_loaded_only_on_request(materialize, db: Database) -> None:
     got: list[pd.DataFrame] = []
 
     def reader(name: str, **chosen: object) -> dg.AssetsDefinition:
@@ -102,12 +100,10 @@ def test_inactive_products_come_only_when_asked_for(materialize, db: Database) -
     assert [len(frame) for frame in got] == [17, 20]
     assert "raw_data" not in got[0] and {"name", "price", "sizes", "image_status"} <= set(got[0])
     refused = materialize("wrong", also=[reader("wrong", columns=["prize"])])
-    assert "raw_products has no column prize: `columns` wants a list of id, source, external_id" in failure(refused)
+    assert "raw_products has no column prize: `columns` is a list of id, source, external_id" in failure(refused)
 
 
-def test_products_are_read_in_pages_and_a_brand_without_any_is_typed(
-    materialize, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_products_are_loaded_in_pages_and_an_empty_brand_is_typed(materialize, monkeypatch: pytest.MonkeyPatch) -> None:
     got: list[pd.DataFrame] = []
 
     @dg.asset(partitions_def=BRAND_PARTITIONS)
@@ -123,10 +119,8 @@ def test_products_are_read_in_pages_and_a_brand_without_any_is_typed(
     assert str(empty["scraped_at"].dtype) == "datetime64[us, UTC]"
 
 
-def test_a_merge_that_has_to_stop_fails_the_step_with_one_sentence_its_numbers_and_a_row_in_the_log(
-    materialize, db: Database
-) -> None:
-    with db.transaction() as cursor:  # the second chunk of what is merged can't be written
+def test_a_merge_that_stops_fails_the_step_with_its_numbers(materialize, db: Database) -> None:
+    with db.transaction() as cursor:  # inserting products fails
         cursor.execute(
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
             " $$ BEGIN RAISE insufficient_privilege USING MESSAGE = 'not today'; END $$;"
@@ -134,9 +128,9 @@ def test_a_merge_that_has_to_stop_fails_the_step_with_one_sentence_its_numbers_a
         )
     result = materialize("raw_products")
     assert not result.success
-    told = failure(result)
-    assert "raw_products of zara stopped: the staging database" in told and "not today" in told
-    assert "Error occurred while handling output" not in told
+    message = failure(result)
+    assert "raw_products of zara stopped: the staging database" in message and "not today" in message
+    assert "Error occurred while handling output" not in message
     assert failure_metadata(result)["items"] == 20
     with db.transaction() as cursor:
         cursor.execute("SELECT status, records_fetched, error_message FROM scraper_logs")
@@ -145,7 +139,7 @@ def test_a_merge_that_has_to_stop_fails_the_step_with_one_sentence_its_numbers_a
     assert "not today" in row["error_message"]
 
 
-def test_each_run_has_a_manifest_of_its_own_and_the_newest_is_read(materialize, tmp_path: Path) -> None:
+def test_each_run_has_its_own_manifest_and_the_newest_is_loaded(materialize, tmp_path: Path) -> None:
     got: list[pd.DataFrame] = []
 
     @dg.asset(partitions_def=BRAND_PARTITIONS)
@@ -157,20 +151,20 @@ def test_each_run_has_a_manifest_of_its_own_and_the_newest_is_read(materialize, 
     runs.append(
         materialize("originals", **{"dagster/root_run_id": runs[0].run_id, "dagster/parent_run_id": runs[0].run_id})
     )
-    told = [metadata(run, "originals") for run in runs]
-    keys = [str(one["manifest_key"]) for one in told]
+    shown = [metadata(run, "originals") for run in runs]
+    keys = [str(one["manifest_key"]) for one in shown]
     assert len(set(keys)) == 3 and sorted(keys) == keys
-    for run, key, one in zip(runs, keys, told, strict=True):
+    for run, key, one in zip(runs, keys, shown, strict=True):
         assert re.fullmatch(
             rf"manifests/originals/zara/\d{{4}}-\d\d/\d{{8}}T\d{{6}}\.\d{{6}}Z-{run.run_id}\.parquet", key
         )
         assert Path(str(one["manifest"])) == tmp_path / "home" / "objects" / key
         assert Path(str(one["manifest"])).is_file()
-    assert [one["manifest_rows"] for one in told] == [len(got[0]), 0, 0]
+    assert [one["manifest_rows"] for one in shown] == [len(got[0]), 0, 0]
     assert len(got[0]) > 5 and len(got[1]) == 0
 
 
-def test_a_stage_that_stops_half_way_still_leaves_a_manifest_of_what_it_stored(
+def test_a_stage_that_stops_still_writes_its_manifest(
     materialize, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})  # one collage at a time
@@ -180,47 +174,45 @@ def test_a_stage_that_stops_half_way_still_leaves_a_manifest_of_what_it_stored(
         cursor.execute("SELECT external_id FROM raw_products ORDER BY id DESC LIMIT 1")
         last = cursor.fetchall()[0]["external_id"]
     objects = tmp_path / "home" / "objects"
-    (objects / "collages" / "zara" / f"{last}.jpg").mkdir(parents=True)  # can't be replaced by a collage
+    (objects / "collages" / "zara" / f"{last}.jpg").mkdir(parents=True)  # a collage cannot replace it
     result = materialize("collages")
     assert not result.success
     assert "collages of zara stopped: writing" in failure(result)
-    told = failure_metadata(result)
+    shown = failure_metadata(result)
     with db.transaction() as cursor:
         cursor.execute("SELECT key FROM product_collages")
         made = {row["key"] for row in cursor.fetchall()}
     assert len(made) == 4
-    manifest = pd.read_parquet(str(told["manifest"]))
-    assert set(manifest["key"]) == made and told["manifest_rows"] == len(made)
-    assert str(told["contact_sheet"]).startswith(f"![{len(made)} new: ")
+    manifest = pd.read_parquet(str(shown["manifest"]))
+    assert set(manifest["key"]) == made and shown["manifest_rows"] == len(made)
+    assert str(shown["contact_sheet"]).startswith(f"![{len(made)} new: ")
     assert [event for event in result.all_events if event.is_step_materialization] == []
 
 
-def test_work_whose_manifest_cannot_be_written_is_told_in_one_sentence(materialize, tmp_path: Path) -> None:
+def test_a_manifest_that_cannot_be_written_fails_with_one_sentence(materialize, tmp_path: Path) -> None:
     assert materialize("raw_products", config=FEW).success
     objects = tmp_path / "home" / "objects"
     objects.mkdir(parents=True)
     (objects / "manifests").write_text("in the way")
     result = materialize("originals")
-    told = failure(result)
-    assert "originals zara: 5 done" in told and "is in no manifest: writing" in told
-    assert "there is a file where a folder must be: move it away" in told
+    message = failure(result)
+    assert "originals zara: 5 done" in message and "the manifest could not be stored: writing" in message
+    assert "there is a file where a folder must be: move it away" in message
     assert failure_metadata(result)["done"] == 5
 
 
-def test_a_store_that_is_down_from_the_start_is_told_once(materialize, tmp_path: Path) -> None:
+def test_an_unavailable_store_is_reported_once(materialize, tmp_path: Path) -> None:
     assert materialize("raw_products", config=FEW).success
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "objects").write_text("in the way")
     result = materialize("originals")
     assert not result.success
-    told = failure(result).partition("Stack Trace")[0]
-    assert "originals of zara stopped: opening" in told and told.count("there is a file where") == 1, told
-    assert "manifest" not in told
+    message = failure(result).partition("Stack Trace")[0]
+    assert "originals of zara stopped: opening" in message and message.count("a file stands where") == 1, message
+    assert "manifest" not in message
 
 
-def test_in_a_bucket_the_manifest_is_linked_by_its_public_url_and_read_from_there(
-    materialize, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_in_a_bucket_the_manifest_is_linked_by_its_public_url(materialize, monkeypatch: pytest.MonkeyPatch) -> None:
     got: list[pd.DataFrame] = []
 
     @dg.asset(partitions_def=BRAND_PARTITIONS)
@@ -231,14 +223,14 @@ def test_in_a_bucket_the_manifest_is_linked_by_its_public_url_and_read_from_ther
         for name, value in s3_environment(moto.url).items():
             monkeypatch.setenv(name, value)
         assert materialize("raw_products", config={"limit": 2}).success
-        told = metadata(materialize("originals", "report", also=[report]), "originals")
-    assert told["manifest"] == f"{moto.url}/unde-images/{told['manifest_key']}"
-    assert told["objects"] == f"{moto.url}/unde-images/originals/zara"
-    assert len(got[0]) == told["manifest_rows"] == told["photos_stored"] > 1
-    assert str(told["contact_sheet"]).startswith("![")
+        shown = metadata(materialize("originals", "report", also=[report]), "originals")
+    assert shown["manifest"] == f"{moto.url}/unde-images/{shown['manifest_key']}"
+    assert shown["objects"] == f"{moto.url}/unde-images/originals/zara"
+    assert len(got[0]) == shown["manifest_rows"] == shown["photos_stored"] > 1
+    assert str(shown["contact_sheet"]).startswith("![")
 
 
-def test_numbers_have_the_same_names_in_every_run_so_that_they_can_be_plotted(materialize) -> None:
+def test_numbers_have_the_same_names_in_every_run(materialize) -> None:
     assert materialize("raw_products", config=FEW).success
     stages = ("originals", "collages")
     busy, idle = materialize(*stages), materialize(*stages)
@@ -254,7 +246,7 @@ def test_numbers_have_the_same_names_in_every_run_so_that_they_can_be_plotted(ma
     assert metadata(idle, "originals")["photos_stored"] == 0
 
 
-def test_what_was_new_is_shown_on_a_contact_sheet_and_kept_once(materialize) -> None:
+def test_the_contact_sheet_is_stored_once(materialize) -> None:
     assert materialize("raw_products", config=FEW).success
     result = materialize("originals", "collages")
     for asset in ("originals", "collages"):
@@ -266,14 +258,14 @@ def test_what_was_new_is_shown_on_a_contact_sheet_and_kept_once(materialize) -> 
 
 
 def notebook_lines() -> str:
-    """What the documentation says to type."""
+    """The code block of the documentation."""
     text = (PROJECT / "docs/ui.md").read_text()
     (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     return block
 
 
 @pytest.mark.parametrize("dagster_home", [True, False])
-def test_the_documented_lines_read_products_in_a_process_of_their_own(
+def test_the_documented_code_loads_products(
     materialize, configured: Callable[..., dict[str, str]], sandbox: Sandbox, tmp_path: Path, dagster_home: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip

@@ -52,11 +52,11 @@ def a_run(*assets: str, job: str = "__ASSET_JOB", **tags: str) -> dg.DagsterRun:
         ),
     ],
 )
-def test_a_run_lacks_the_tags_that_it_did_not_bring(run: dg.DagsterRun, tags: dict[str, str]) -> None:
+def test_missing_tags_are_derived_from_the_run(run: dg.DagsterRun, tags: dict[str, str]) -> None:
     assert missing_tags(run) == tags
 
 
-def test_runs_launched_by_hand_are_queued_with_their_tags_and_count_for_all_their_stages(
+def test_a_run_launched_by_hand_is_tagged_when_it_is_queued(
     server: Server, sandbox: Sandbox, configured: Callable[..., dict[str, str]], tmp_path: Path
 ) -> None:
     database = server.new_database(migrated=False)

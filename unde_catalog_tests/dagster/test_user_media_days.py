@@ -1,4 +1,4 @@
-"""People's photos on Dagster's desk: their days as a table, and a check that says who waits in vain."""
+"""User media in Dagster: the days as a table, and the check that every request is answered."""
 
 from datetime import UTC, datetime
 
@@ -18,9 +18,9 @@ def ended(db: Database, sequence: int, header: str, photos: int, settled: Settle
     db.run(media_requests.settle, key, settled)
 
 
-def test_a_materialization_shows_the_days_as_a_table_and_names_nobody(materialize: Materialize, db: Database) -> None:
+def test_a_materialization_shows_the_days_without_user_data(materialize: Materialize, db: Database) -> None:
     assert metadata(materialize("user_media_days", brand=None), "user_media_days") == {
-        "days": "no request ended in these days"
+        "days": "No request ended on these days."
     }
     ended(
         db,
@@ -31,22 +31,25 @@ def test_a_materialization_shows_the_days_as_a_table_and_names_nobody(materializ
     )
     ended(db, 2, "inf", 1, SettledRequest("answered", "inference_result", b"{}", None, 1, 0, 100_000, 0.25))
     ended(db, 3, "inf", 1, SettledRequest("dead", "photo_upload_error", b"{}", "it never ended", 0, 1, 0, 0, {"B": 1}))
-    told = metadata(materialize("user_media_days", brand=None), "user_media_days")
-    assert (told["batches"], told["single_photos"], told["photos_stored"], told["put_aside"]) == (1, 2, 3, 1)
-    assert "| 1 | 3 | 2 | 2 | 1 | 1 | 1 | 2.6 | 4.50 | 0.25 | A 1, B 1 |" in told["days"]
-    assert "67890" not in told["days"] and "avatar" not in told["days"]
+    shown = metadata(materialize("user_media_days", brand=None), "user_media_days")
+    assert (shown["batches"], shown["single_photos"], shown["photos_stored"], shown["dead_letters"]) == (1, 2, 3, 1)
+    assert "| 1 | 3 | 2 | 2 | 1 | 1 | 1 | 2.6 | 4.50 | 0.25 | A 1, B 1 |" in shown["days"]
+    assert "67890" not in shown["days"] and "avatar" not in shown["days"]
 
 
-def test_the_check_tells_of_what_was_put_aside_and_of_what_nobody_ends(materialize: Materialize, db: Database) -> None:
-    def told() -> tuple[bool, str]:
+def test_the_check_reports_dead_letters_and_unanswered_requests(materialize: Materialize, db: Database) -> None:
+    def check() -> tuple[bool, str]:
         (found,) = materialize("user_media_days", brand=None).get_asset_check_evaluations()
         return found.passed, found.description or ""
 
-    assert told() == (True, "every request is answered")
+    assert check() == (True, "Every request is answered.")
     db.run(media_requests.take, RequestKey("PHOTO_REQUESTS", 1, AT), RequestSubject("inf"))
-    assert told()[0]
+    assert check()[0]
     execute(db, "UPDATE user_media_requests SET taken_at = now() - interval '2 hours'")
     ended(db, 2, "inf", 1, SettledRequest("dead", None, None, "the message is not JSON in UTF-8"))
-    passed, said = told()
+    passed, message = check()
     assert not passed
-    assert "1 requests were begun over an hour ago" in said and "because the message is not JSON" in said
+    assert (
+        "1 request started more than an hour ago" in message
+        and "The reason of the newest one: the message is not JSON" in message
+    )

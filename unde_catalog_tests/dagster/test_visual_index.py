@@ -1,4 +1,4 @@
-"""The visual index in Dagster: what an operator sees of a brand, and what its sensor and checks say."""
+"""The visual index in Dagster: a brand's run, its sensor and its checks."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -31,12 +31,12 @@ def test_a_brand_is_embedded_and_the_note_names_the_model(visual: Visual, materi
     visual.add("red")
     result = materialize(ASSET)
     assert result.success
-    told = metadata(result, ASSET)
-    assert (told["done"], told["photos_embedded"], told["photos_reused"], told["photos_removed"]) == (2, 2, 1, 0)
-    assert told["note"] == f"embedded by {Descriptor.name}"
+    shown = metadata(result, ASSET)
+    assert (shown["done"], shown["photos_embedded"], shown["photos_reused"], shown["photos_removed"]) == (2, 2, 1, 0)
+    assert shown["note"] == f"embedded by {Descriptor.name}"
 
 
-def test_its_sensor_asks_for_the_brands_with_something_due_and_the_run_does_it(
+def test_the_sensor_requests_a_run_that_does_the_due_work(
     visual: Visual, instance: dg.DagsterInstance, db: Database
 ) -> None:
     visual.add("red")
@@ -44,8 +44,8 @@ def test_its_sensor_asks_for_the_brands_with_something_due_and_the_run_does_it(
     definitions = build_definitions(settings)
     sensor: Any = next(one for one in definitions.sensors or [] if one.name == "embed_photos_due")
     context = dg.build_sensor_context(instance=instance, resources={"backends": BackendsResource(settings)})
-    asked = sensor(context)
-    (request,) = asked.run_requests
+    result = sensor(context)
+    (request,) = result.run_requests
     assert request.partition_key == "zara"
     job = definitions.resolve_job_def(sensor.job_name)
     assert job.execute_in_process(
@@ -55,7 +55,7 @@ def test_its_sensor_asks_for_the_brands_with_something_due_and_the_run_does_it(
     assert isinstance(sensor(context), dg.SkipReason)
 
 
-def test_the_daily_checks_look_at_the_index(visual: Visual, instance: dg.DagsterInstance) -> None:
+def test_the_brand_checks_cover_the_index(visual: Visual, instance: dg.DagsterInstance) -> None:
     visual.add("red", "green")
     visual.run()
     job = build_definitions(load_settings()).resolve_job_def("brand_checks")
@@ -64,16 +64,18 @@ def test_the_daily_checks_look_at_the_index(visual: Visual, instance: dg.Dagster
     assert {name: one.passed for name, one in found.items()} == {
         "index_agrees": True, "coverage": True, "failures": True, "due_marks": True,
     }  # fmt: skip
-    assert found["index_agrees"].description == f"2 of 2 photos of zara are in the index, by {Descriptor.name}"
-    assert found["coverage"].description == "1 of 1 products in the index's scope can be found by their photos"
+    assert (
+        found["index_agrees"].description == f"2 of 2 photos of zara are in the index, embedded by {Descriptor.name}."
+    )
+    assert found["coverage"].description == "1 of 1 products in the index's scope can be found by their photos."
 
 
-def test_a_model_that_cant_be_had_fails_with_one_sentence(
+def test_an_unavailable_model_fails_with_one_sentence(
     visual: Visual, materialize, monkeypatch: pytest.MonkeyPatch, tmp_path
 ) -> None:
     visual.add("red")
     monkeypatch.setenv("EMBEDDING_MODEL", "clip")
     monkeypatch.setenv("CLIP_MODEL_DIR", str(tmp_path))
-    told = failure(materialize(ASSET))
-    assert "visual_index of zara stopped: CLIP_MODEL_DIR: " in told or "has no vision/model.onnx" in told
-    assert "Traceback" not in told
+    message = failure(materialize(ASSET))
+    assert "visual_index of zara stopped: CLIP_MODEL_DIR: " in message or "has no vision/model.onnx" in message
+    assert "Traceback" not in message

@@ -1,4 +1,4 @@
-"""What each tick asks for, from plain values."""
+"""The runs that a tick requests, from plain values."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,14 +23,14 @@ def flight(brand: str, stage: str = "availability", *, started: bool = True, hou
     return RunInFlight(brand, frozenset({stage}), started, hour)
 
 
-def test_a_run_says_of_which_brand_and_stage_it_is_and_who_asked() -> None:
+def test_a_run_is_tagged_with_brand_stage_and_trigger() -> None:
     (request,) = stage_runs("raw_products", ["zara"], tick()).requests
     assert request.tags == {"brand": "zara", "stage": "raw_products", "trigger": "schedule", "lane": "work"}
     assert (request.partition_key, request.run_key) == ("zara", "raw_products:zara:2026-03-01T12:00")
 
 
 @pytest.mark.parametrize(
-    ("known", "left_out"),
+    ("known", "skipped"),
     [
         ({}, {}),
         ({"in_flight": [flight("zara", "raw_products")]}, {}),
@@ -43,35 +43,35 @@ def test_a_run_says_of_which_brand_and_stage_it_is_and_who_asked() -> None:
         ),
     ],
 )
-def test_one_brands_trouble_holds_up_no_other(known: dict[str, Any], left_out: dict[str, str]) -> None:
-    asked = stage_runs("production_catalog", ALL, tick(**known))
-    assert asked.skipped == left_out
-    assert [one.partition_key for one in asked.requests] == [brand for brand in ALL if brand not in left_out]
+def test_a_skipped_brand_does_not_affect_the_others(known: dict[str, Any], skipped: dict[str, str]) -> None:
+    plan = stage_runs("production_catalog", ALL, tick(**known))
+    assert plan.skipped == skipped
+    assert [one.partition_key for one in plan.requests] == [brand for brand in ALL if brand not in skipped]
 
 
-def test_reasons_name_the_brands_they_hold_for() -> None:
-    held_up = [PausedWork("*", "raw_products", "no credits", NOON)]
+def test_reasons_are_grouped_with_their_brands() -> None:
+    paused = [PausedWork("*", "raw_products", "no credits", NOON)]
     unset = {"zara": "not configured: set X"}
-    asked = stage_runs("raw_products", ["zara", "oysho"], tick(paused=held_up, not_configured=unset))
-    assert asked.requests == []
+    plan = stage_runs("raw_products", ["zara", "oysho"], tick(paused=paused, not_configured=unset))
+    assert plan.requests == []
     why = "paused since 2026-03-01 12:00 UTC (no credits): unde-catalog resume --stage raw_products"
-    assert asked.reasons() == f"zara, oysho: {why}"
+    assert plan.reasons() == f"zara, oysho: {why}"
 
 
-def test_retries_are_for_brands_with_something_that_failed() -> None:
+def test_only_brands_with_failed_work_are_retried() -> None:
     busy = [flight("oysho", "ximilar_index")]
-    asked = retry_runs("ximilar_index", tick(to_retry=["zara", "oysho"], in_flight=busy))
-    assert [one.partition_key for one in asked.requests] == ["zara"]
-    assert asked.skipped["oysho"] == "a run is in flight"
-    assert asked.skipped["bershka"] == "there is no failed work to retry"
-    assert not asked.requests[0].run_config, "what was given up is not asked again: each try is billed"
+    plan = retry_runs("ximilar_index", tick(to_retry=["zara", "oysho"], in_flight=busy))
+    assert [one.partition_key for one in plan.requests] == ["zara"]
+    assert plan.skipped["oysho"] == "a run is in flight"
+    assert plan.skipped["bershka"] == "there is no failed work to retry"
+    assert not plan.requests[0].run_config, "given-up products are not retried: each attempt is billed"
 
 
-def test_stock_is_asked_for_by_brand_and_utc_day_and_goes_first() -> None:
+def test_availability_runs_are_for_the_utc_day_and_have_priority() -> None:
     dubai = datetime(2026, 3, 2, 3, tzinfo=ZoneInfo("Asia/Dubai"))
-    asked = availability_runs(tick(dubai))
-    assert [one.partition_key for one in asked.requests] == [f"{brand}|2026-03-01" for brand in ALL]
-    request = asked.requests[0]
+    plan = availability_runs(tick(dubai))
+    assert [one.partition_key for one in plan.requests] == [f"{brand}|2026-03-01" for brand in ALL]
+    request = plan.requests[0]
     assert request.run_config["ops"]["availability"]["config"] == {"poll_minutes": 60}
     assert request.tags == {
         "brand": "zara", "stage": "availability", "trigger": "schedule", "lane": "stock", "hour": "2026-03-01T23:00Z",
@@ -80,10 +80,10 @@ def test_stock_is_asked_for_by_brand_and_utc_day_and_goes_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("run", "left_out"),
+    ("run", "skipped"),
     [
-        (flight("zara", hour="2026-03-01T11:00Z"), {}),  # has begun an hour ago, and is about to end
-        (flight("zara", hour=None), {}),  # somebody's own
+        (flight("zara", hour="2026-03-01T11:00Z"), {}),  # started an hour ago, about to end
+        (flight("zara", hour=None), {}),  # launched by hand
         (flight("zara", hour="2026-03-01T11:00Z", started=False), {"zara": "a run is waiting in the queue"}),
         (flight("zara", hour=None, started=False), {"zara": "a run is waiting in the queue"}),
         (flight("zara", hour="2026-03-01T12:00Z"), {"zara": "the run of this hour is in flight"}),
@@ -91,20 +91,20 @@ def test_stock_is_asked_for_by_brand_and_utc_day_and_goes_first() -> None:
         (flight("zara", "originals"), {}),
     ],
 )
-def test_a_run_of_the_hour_before_costs_no_hour(run: RunInFlight, left_out: dict[str, str]) -> None:
-    assert availability_runs(tick(in_flight=[run])).skipped == left_out
+def test_a_run_of_the_previous_hour_delays_nothing(run: RunInFlight, skipped: dict[str, str]) -> None:
+    assert availability_runs(tick(in_flight=[run])).skipped == skipped
 
 
 @pytest.mark.parametrize(
-    ("late", "stays"), [(0, 60), (0.2, 60), (1, 59), (25, 35), (59.5, 1), (60, None), (1500, None)]
+    ("late", "minutes"), [(0, 60), (0.2, 60), (1, 59), (25, 35), (59.5, 1), (60, None), (1500, None)]
 )
-def test_a_late_tick_stays_until_the_hour_is_over_and_none_is_for_a_past_one(late: float, stays: int | None) -> None:
-    asked = availability_runs(tick(late=timedelta(minutes=late)))
-    told = [one.run_config["ops"]["availability"]["config"]["poll_minutes"] for one in asked.requests]
-    assert told == ([] if stays is None else [stays] * len(ALL))
-    if stays is None:
-        assert asked.reasons() == f"{', '.join(ALL)}: the hour of 2026-03-01T12:00Z is over"
+def test_a_late_tick_polls_only_until_the_hour_is_over(late: float, minutes: int | None) -> None:
+    plan = availability_runs(tick(late=timedelta(minutes=late)))
+    requested = [one.run_config["ops"]["availability"]["config"]["poll_minutes"] for one in plan.requests]
+    assert requested == ([] if minutes is None else [minutes] * len(ALL))
+    if minutes is None:
+        assert plan.reasons() == f"{', '.join(ALL)}: the hour of 2026-03-01T12:00Z is over"
 
 
-def test_a_run_of_unknown_stages_is_in_the_way_of_each() -> None:
+def test_a_run_of_unknown_stages_counts_for_every_stage() -> None:
     assert set(brands_in_flight([RunInFlight("zara", None, started=False)], "collages")) == {"zara"}

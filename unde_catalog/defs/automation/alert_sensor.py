@@ -25,6 +25,7 @@ from unde_catalog.stores.db.database import Cursor, DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
 from unde_catalog.stores.staging.alerts import incidents, outbox
 from unde_catalog.stores.staging.due_work import ticks
+from unde_catalog.text import quantity
 
 NAME, _FORMER_NAME = "send_alerts", "notices"
 INTERVAL_SECONDS = 60
@@ -96,7 +97,7 @@ def _record_and_send(
     with backends.open() as opened:
         written = opened.db.run(_write, backends.settings, state, ends, [channel.name for channel in active])
         sent = send_pending(opened.db, active)
-    result = f"{written.alerts} alerts written, {written.open_incidents} incidents open"
+    result = f"{quantity(written.alerts, 'alert')} written, {quantity(written.open_incidents, 'incident')} open"
     return SensorState(ends.after, state.since, written.digest), result, sent
 
 

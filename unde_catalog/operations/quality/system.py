@@ -57,7 +57,7 @@ def disk_space(now: FreeSpace) -> CheckResult:
 def backup_age(folder: Path | None, made_at: datetime | None, now: datetime, limit: timedelta) -> CheckResult:
     """The newest backup in `BACKUP_FOLDER` is younger than the limit."""
     if folder is None:
-        return CheckResult(True, "Not configured: set BACKUP_FOLDER to the folder where unde-catalog backup writes.")
+        return CheckResult(True, "not configured: set BACKUP_FOLDER to the folder where unde-catalog backup writes")
     action = f"Run unde-catalog backup {folder}, and find out why it did not run by itself."
     if made_at is None:
         return CheckResult(False, f"There is no backup in {folder}. {action}")

@@ -1,4 +1,4 @@
-"""Upkeep in Dagster: what each night's ticks ask for is really run, and what it tells."""
+"""Maintenance in Dagster: the runs that a night's ticks request are executed, and their metadata."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ NIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def at_home(server: Server, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def configured_home(server: Server, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STAGING_DB_URL", database_url)
     monkeypatch.setenv("BACKUP_DB_URL", server.past_poolers(database_url))
@@ -54,8 +54,8 @@ def run(name: str, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
     )
 
 
-def told(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
-    """The metadata of all its ops."""
+def metadata(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    """The metadata of all ops."""
     found: dict[str, Any] = {}
     for event in result.all_events:
         if event.is_successful_output:
@@ -63,31 +63,31 @@ def told(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.usefixtures("at_home")
-def test_a_night_of_upkeep_tells_what_it_did(db: Database, instance: dg.DagsterInstance) -> None:
+@pytest.mark.usefixtures("configured_home")
+def test_a_night_of_maintenance_shows_what_it_did(db: Database, instance: dg.DagsterInstance) -> None:
     execute(
         db,
         "INSERT INTO raw_availability (brand, store_id, product_id, sizes_in_stock, fetched_at)"
         " VALUES ('zara', 1, '1', '[]', now() - interval '31 days')",
     )
-    upkeep = run("maintain_tables_daily", instance)
-    assert upkeep.success
-    rows = [record.data for record in told(upkeep)["tables"].records]
+    maintenance = run("maintain_tables_daily", instance)
+    assert maintenance.success
+    rows = [record.data for record in metadata(maintenance)["tables"].records]
     assert [(row["name"], row["action"]) for row in rows][:2] == [
         ("raw_products", "analyzed"),
         ("due_work", "analyzed"),
     ]
     pruning = run("prune_history_daily", instance)
     assert pruning.success
-    assert {name: told(pruning)[name] for name in ("raw_availability", "scrapes", "manifests", "deleted")} == {
+    assert {name: metadata(pruning)[name] for name in ("raw_availability", "scrapes", "manifests", "deleted")} == {
         "raw_availability": 1, "scrapes": 0, "manifests": 0, "deleted": 0,
     }  # fmt: skip
     for schedule in ("clean_up_collages_daily", "clean_up_downloads_daily"):
-        assert told(run(schedule, instance)) == {"files": 0}
+        assert metadata(run(schedule, instance)) == {"files": 0}
 
 
-@pytest.mark.usefixtures("at_home")
-def test_a_terminal_does_the_same_at_once(db: Database) -> None:
+@pytest.mark.usefixtures("configured_home")
+def test_the_upkeep_command_does_the_same(db: Database) -> None:
     execute(db, "INSERT INTO scraper_logs (scraper_name, status, started_at) VALUES ('x', 'success', '2020-01-01')")
     done = subprocess.run([PROGRAM, "upkeep"], capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
     assert (done.returncode, done.stderr) == (0, "")
@@ -95,8 +95,8 @@ def test_a_terminal_does_the_same_at_once(db: Database) -> None:
     assert "deleted: 0 raw_availability, 1 scraper_logs" in done.stdout
 
 
-@pytest.mark.usefixtures("at_home")
-def test_who_may_not_look_after_tables_reads_what_to_set(
+@pytest.mark.usefixtures("configured_home")
+def test_a_role_that_owns_no_tables_fails_with_advice(
     server: Server, database_url: str, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BACKUP_DB_URL", url_as(server, server.past_poolers(database_url), "scraper"))
@@ -106,14 +106,21 @@ def test_who_may_not_look_after_tables_reads_what_to_set(
     assert "Traceback" not in failure(result)
 
 
-@pytest.mark.usefixtures("at_home")
-def test_upkeep_is_not_asked_for_beside_itself(instance: dg.DagsterInstance) -> None:
+@pytest.mark.usefixtures("configured_home")
+def test_a_job_is_not_requested_while_its_last_run_is_in_flight(instance: dg.DagsterInstance) -> None:
     definitions = build_definitions(load_settings())
     instance.create_run_for_job(definitions.resolve_job_def("clean_up_downloads"), status=dg.DagsterRunStatus.STARTED)
-    _, asked = tick("clean_up_downloads_daily", instance)
-    assert isinstance(asked, dg.SkipReason)
-    _, asked = tick("maintain_tables_daily", instance)
-    assert isinstance(asked, dg.RunRequest)
+
+    @dg.job(name="pruning")
+    def former() -> None: ...
+
+    instance.create_run_for_job(former, status=dg.DagsterRunStatus.QUEUED)
+    _, request = tick("clean_up_downloads_daily", instance)
+    assert isinstance(request, dg.SkipReason)
+    _, request = tick("prune_history_daily", instance)
+    assert isinstance(request, dg.SkipReason), "a run under the former name of the job is in flight"
+    _, request = tick("maintain_tables_daily", instance)
+    assert isinstance(request, dg.RunRequest)
 
 
 def _materializes(instance: dg.DagsterInstance, partition: str, partitions: dg.PartitionsDefinition) -> str:
@@ -124,7 +131,7 @@ def _materializes(instance: dg.DagsterInstance, partition: str, partitions: dg.P
     return dg.materialize([made], partition_key=partition, instance=instance).run_id
 
 
-def test_the_last_run_that_made_a_brand_stays_and_all_else_that_is_old_goes(instance: dg.DagsterInstance) -> None:
+def test_pruning_keeps_the_latest_run_of_each_brand(instance: dg.DagsterInstance) -> None:
     brands = dg.StaticPartitionsDefinition(list(BRANDS))
     first, second = (_materializes(instance, "zara", brands) for _ in range(2))
     oysho = _materializes(instance, "oysho", brands)
@@ -147,7 +154,7 @@ def test_the_last_run_that_made_a_brand_stays_and_all_else_that_is_old_goes(inst
     assert instance.get_materialized_partitions(dg.AssetKey("made")) == {"zara", "oysho"}
 
 
-def test_a_run_that_has_not_ended_stays(instance: dg.DagsterInstance) -> None:
+def test_pruning_keeps_runs_that_have_not_ended(instance: dg.DagsterInstance) -> None:
     @dg.job
     def waits() -> None:
         pass

@@ -1,4 +1,4 @@
-"""The Ximilar index in Dagster: what an operator sees of a brand, and of money and room that run out."""
+"""The Ximilar index in Dagster: a brand's run, and its checks when credits or space run out."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -41,36 +41,45 @@ def run(index: Index, instance: dg.DagsterInstance) -> Run:
 
 
 def checks(result: dg.ExecuteInProcessResult) -> dict[str, tuple[bool, str, str]]:
-    """By name: passed, severity, description."""
+    """Passed, severity and description by name."""
     found: dict[str, Any] = {one.check_name: one for one in result.get_asset_check_evaluations()}
     return {name: (one.passed, one.severity.value, one.description or "") for name, one in found.items()}
 
 
-def test_a_brand_is_indexed_and_its_checks_are_green(index: Index, run: Run) -> None:
+def test_a_brand_is_indexed_and_its_checks_pass(index: Index, run: Run) -> None:
     for _ in range(4):
         index.add("red", "green")
     result = run()
     assert result.success
-    told = metadata(result, ASSET)
-    assert (told["done"], told["records_inserted"], told["records_updated"], told["records_deleted"]) == (4, 8, 0, 0)
+    message = metadata(result, ASSET)
+    assert (message["done"], message["records_inserted"], message["records_updated"], message["records_deleted"]) == (
+        4,
+        8,
+        0,
+        0,
+    )
     assert checks(result) == {
-        "credits_left": (True, "WARN", "8 of the month's 20 credits are used, 8 of them today"),
-        "no_work_deferred": (True, "WARN", "0 products are due"),
+        "credits_left": (True, "WARN", "8 of this month's 20 credits are used, 8 of them today."),
+        "no_work_deferred": (True, "WARN", "0 products are due."),
     }
 
 
-def test_at_the_budget_the_run_is_green_and_the_checks_are_not(index: Index, run: Run) -> None:
+def test_at_the_budget_the_run_succeeds_and_the_checks_fail(index: Index, run: Run) -> None:
     for _ in range(12):
         index.add("red", "green")
     result = run()
     assert result.success and "XIMILAR_MONTHLY_CREDITS" in metadata(result, ASSET)["note"]
     found = checks(result)
-    assert found["credits_left"][:2] == (False, "ERROR") and "raise XIMILAR_MONTHLY_CREDITS" in found["credits_left"][2]
-    passed, severity, why = found["no_work_deferred"]
-    assert (passed, severity) == (False, "WARN") and "2 products wait" in why and "XIMILAR_MONTHLY_CREDITS" in why
+    assert found["credits_left"][:2] == (False, "ERROR") and "Raise XIMILAR_MONTHLY_CREDITS" in found["credits_left"][2]
+    passed, severity, message = found["no_work_deferred"]
+    assert (
+        (passed, severity) == (False, "WARN")
+        and "2 products are due" in message
+        and "XIMILAR_MONTHLY_CREDITS" in message
+    )
 
 
-def test_a_full_collection_is_told_by_the_check(index: Index, run: Run) -> None:
+def test_a_full_collection_fails_the_check(index: Index, run: Run) -> None:
     index.sandbox.control(ximilar={"size": 3})
     for _ in range(3):
         index.add("red", "green")
@@ -84,12 +93,12 @@ def test_a_full_collection_is_told_by_the_check(index: Index, run: Run) -> None:
 def test_a_revoked_token_fails_with_one_sentence(index: Index, run: Run) -> None:
     index.add("red")
     index.sandbox.control(ximilar={"token": "another"})
-    told = failure(run())
-    assert "ximilar_index of zara stopped: Ximilar refused" in told and "check XIMILAR_API_TOKEN" in told
-    assert "Traceback" not in told and "sandbox-ximilar-token" not in told
+    message = failure(run())
+    assert "ximilar_index of zara stopped: Ximilar refused" in message and "check XIMILAR_API_TOKEN" in message
+    assert "Traceback" not in message and "sandbox-ximilar-token" not in message
 
 
-def test_without_a_token_the_note_says_what_to_set(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_token_the_note_names_the_setting(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XIMILAR_API_TOKEN", "")
     result = run()
     assert result.success and "not configured: set XIMILAR_API_TOKEN" in metadata(result, ASSET)["note"]
