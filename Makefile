@@ -8,7 +8,7 @@ PORT ?= 3000
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install setup demo up run dev test test-all test-rest test-large torture coverage check lint format bench \
+.PHONY: help install setup demo up run dev test test-all test-rest test-failed test-large torture coverage check lint format bench \
 	build lock clean reset
 
 help: ## Print this list
@@ -40,6 +40,9 @@ test-all: $(INSTALLED) ## Run all tests but the large ones (about half an hour)
 
 test-rest: $(INSTALLED) ## Run what test-all has and test has not
 	@$(PYTEST) -m slow
+
+test-failed: $(INSTALLED) ## Run what failed the last time again, one test after the other
+	@$(BIN)/python -m pytest -n 0 --last-failed --last-failed-no-failures none
 
 test-large: $(INSTALLED) ## Run the tests at 1,000,000 due rows and 50,000 products (3 minutes)
 	@$(BIN)/python -m pytest unde_catalog_tests/large

@@ -13,7 +13,7 @@ from unde_catalog_tests.browser import clicks
 from unde_catalog_tests.browser.desk import Desk
 from unde_catalog_tests.support.due import let_leases_run_out
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 
 _STORED = "SELECT external_id FROM raw_products WHERE brand = %s AND image_status = 'uploaded' ORDER BY external_id"
 

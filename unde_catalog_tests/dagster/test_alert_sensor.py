@@ -21,6 +21,8 @@ from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.receivers import WebhookReceiver, webhook_receiver
 from unde_catalog_tests.support.servers import Server
 
+pytestmark = pytest.mark.slow
+
 ALL = ["bershka", "massimodutti", "oysho", "pullandbear", "stradivarius", "zara"]
 PROXY_REFUSES = "originals of {brand} stopped: the proxy refuses our credentials (407): check PROXY_URL"
 

@@ -16,6 +16,8 @@ from unde_catalog.stores.staging.due_work import pauses
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.servers import Sandbox
 
+pytestmark = pytest.mark.slow
+
 SUNDAY = datetime(2026, 3, 1, tzinfo=UTC)
 Tick = Callable[..., list[dg.RunRequest] | str]
 

@@ -15,6 +15,8 @@ from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import pauses
 from unde_catalog_tests.dagster.runs import failure
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 
 

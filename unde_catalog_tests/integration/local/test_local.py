@@ -21,6 +21,8 @@ from nats.js.errors import NoStreamResponseError
 
 from unde_catalog.stores.embedded import nats
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 PHOTOS = ("photo", "bakai.photo")  # kinds of requests in the sandbox's log
 

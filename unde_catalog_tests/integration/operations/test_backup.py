@@ -33,6 +33,8 @@ from unde_catalog_tests.support.roles import url_as
 from unde_catalog_tests.support.servers import PROJECT, Sandbox, Server
 from unde_catalog_tests.support.whole_databases import all_rows, schema
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 LOG = logging.getLogger("test")
 

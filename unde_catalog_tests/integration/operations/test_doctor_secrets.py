@@ -18,6 +18,8 @@ import pytest
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.settings.redaction import Secrets
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 
 PLANTED = {

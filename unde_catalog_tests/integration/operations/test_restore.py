@@ -17,6 +17,8 @@ from unde_catalog_tests.support.due import add_products, execute, finish, poll, 
 from unde_catalog_tests.support.servers import PROJECT
 from unde_catalog_tests.support.whole_databases import all_rows, altered, schema
 
+pytestmark = pytest.mark.slow
+
 
 def test_replace_removes_everything_else(direct: str, db: Database, tmp_path: Path) -> None:
     add_products(db, 3)

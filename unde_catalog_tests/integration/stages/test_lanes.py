@@ -14,6 +14,8 @@ from unde_catalog_tests.support.dagster_processes import WORKSPACE, DagsterProce
 from unde_catalog_tests.support.due import poll
 from unde_catalog_tests.support.servers import Sandbox, Server
 
+pytestmark = pytest.mark.slow
+
 _IN_A_BACKFILL = "run_id IN (SELECT run_id FROM run_tags WHERE key = 'dagster/backfill')"
 _OF_THE_SHOPS = "run_id IN (SELECT run_id FROM run_tags WHERE key = 'lane' AND value = 'stock')"
 _LONGEST = 150.0  # seconds, on a machine with other things to do

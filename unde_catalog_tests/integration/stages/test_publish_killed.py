@@ -17,6 +17,8 @@ from unde_catalog_tests.support.due import execute, let_leases_run_out, poll
 from unde_catalog_tests.support.publishing import add_good, at_rest, on_sale, publish, shown, statuses
 from unde_catalog_tests.support.servers import PROJECT, Server
 
+pytestmark = pytest.mark.slow
+
 COUNT = 2_500  # three chunks
 WAITS = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 

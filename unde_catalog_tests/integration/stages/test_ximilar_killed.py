@@ -15,6 +15,8 @@ from unde_catalog_tests.integration.stages.test_ximilar import Index
 from unde_catalog_tests.support.due import execute, let_leases_run_out
 from unde_catalog_tests.support.servers import Sandbox
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 PRODUCTS = 30
 

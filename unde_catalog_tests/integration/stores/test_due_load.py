@@ -15,6 +15,8 @@ from unde_catalog_tests.support.stock_check_rate import (
     only_the_timing_changed,
 )
 
+pytestmark = pytest.mark.slow
+
 PRODUCTS, WORKERS = 2_000, 3
 INTERVAL = timedelta(minutes=20)
 MINUTES = 60  # three intervals

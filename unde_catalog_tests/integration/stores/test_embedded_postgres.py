@@ -32,6 +32,8 @@ from unde_catalog.stores.embedded.postgres import EmbeddedPostgres, EmbeddedPost
 from unde_catalog.stores.embedded.privileges import launcher_for, make_private_folder, server_account
 from unde_catalog_tests.support.servers import PROJECT
 
+pytestmark = pytest.mark.slow
+
 SOURCE_ROOT = PROJECT
 IS_ROOT = os.geteuid() == 0
 LIMIT = 20.0  # seconds to wait for something to happen

@@ -16,6 +16,8 @@ from unde_catalog_tests.support.migrations import database_at
 from unde_catalog_tests.support.servers import Server
 from unde_catalog_tests.support.workers import prepare, report_of, worker
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def old(each_server: Server) -> Iterator[str]:

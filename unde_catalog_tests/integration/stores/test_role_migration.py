@@ -19,6 +19,8 @@ from unde_catalog_tests.support.due import BRAND, LEASE, STAGE, add_products, ex
 from unde_catalog_tests.support.roles import ROLES, acting_as, url_as
 from unde_catalog_tests.support.servers import PROJECT, Server
 
+pytestmark = pytest.mark.slow
+
 MIGRATE = "import sys; from unde_catalog.stores.staging.migrate import STAGING; STAGING.upgrade(sys.argv[1])"
 
 

@@ -13,6 +13,8 @@ from unde_catalog.stores.objects.objects import PUT_SECONDS, ObjectStore, Storag
 from unde_catalog.stores.objects.s3 import s3_store
 from unde_catalog_tests.support.s3_servers import HTML_429, Answer, OddS3, bucket_at, odd_s3, refusal, running_rclone
 
+pytestmark = pytest.mark.slow
+
 KEY = "originals/zara/495689099/1.jpg"
 JPEG = "image/jpeg"
 

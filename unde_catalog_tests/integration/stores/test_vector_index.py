@@ -16,6 +16,8 @@ from unde_catalog_tests.support.due import add_products, execute
 from unde_catalog_tests.support.servers import Server
 from unde_catalog_tests.support.vector_rows import MODEL, direction, serve
 
+pytestmark = pytest.mark.slow
+
 NEAR, FAR = 120, 30  # coats around where a search looks, and dresses behind all of them
 
 

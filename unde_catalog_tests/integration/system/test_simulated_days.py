@@ -8,6 +8,8 @@ import pytest
 from unde_catalog_tests.support.servers import Server
 from unde_catalog_tests.support.simulated_days import FAULTS, LOOKS_ONLY, SUNDAY, pass_days
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.timeout(600)
 def test_every_tick_of_a_sunday_morning_is_run_and_all_is_as_it_must_be(

@@ -9,6 +9,8 @@ from unde_catalog_tests.torture import servers_die, trials
 from unde_catalog_tests.torture.assortment import assortment
 from unde_catalog_tests.torture.house import house
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 2  # the second scrape found other photos, other orders, other prices
 SEED = 4
 

@@ -23,6 +23,8 @@ from unde_catalog_tests.support.s3_servers import (
     s3_environment,
 )
 
+pytestmark = pytest.mark.slow
+
 AT = 5  # the put at which it begins
 STAGES = ("originals", "collages")
 

@@ -31,6 +31,8 @@ from unde_catalog_tests.support.outages import Line, Undisturbed, collected
 from unde_catalog_tests.support.servers import Server
 from unde_catalog_tests.torture.house import PROGRAM
 
+pytestmark = pytest.mark.slow
+
 BACK = [timedelta(hours=2), timedelta(days=2)]
 STAGES = ("originals", "collages")
 

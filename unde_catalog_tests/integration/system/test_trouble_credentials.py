@@ -6,6 +6,8 @@ import pytest
 
 from unde_catalog_tests.support.apify_brand import ApifyBrand, item
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("kind", "status"), [("apify.items", "401"), ("apify.dataset", "403")])
 def test_a_token_that_is_revoked_after_the_start_stops_collecting_and_the_run_is_not_paid_for_again(

@@ -20,6 +20,8 @@ from unde_catalog_tests.support.roles import url_as
 from unde_catalog_tests.support.servers import Server, wheel_server
 from unde_catalog_tests.torture.house import until_it_answers
 
+pytestmark = pytest.mark.slow
+
 AT = 5  # the put at which it begins
 STAGES = ("originals", "collages")
 

@@ -11,6 +11,8 @@ import pytest
 
 from unde_catalog_tests.support.outages import Line, Undisturbed, collected
 
+pytestmark = pytest.mark.slow
+
 AT = 5  # the put at which it begins
 STAGES = ("originals", "collages")
 

@@ -14,6 +14,8 @@ from unde_catalog_tests.support.concurrent_writers import LEAST, Storm
 from unde_catalog_tests.support.due import BRAND, STAGE, add_products, due_row, execute, poll
 from unde_catalog_tests.support.workers import prepare, report_of, worker
 
+pytestmark = pytest.mark.slow
+
 HOLDS_ONE = "SELECT count(*) = 1 FROM handled"
 RAN_OUT = "SELECT bool_and(leased_until < now()) FROM due_work WHERE lease_token IS NOT NULL"
 

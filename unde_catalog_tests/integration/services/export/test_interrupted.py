@@ -15,6 +15,8 @@ from unde_catalog_tests.support.exports import GREEN, RED, Marketplace, checkpoi
 from unde_catalog_tests.support.upstream import hang
 from unde_catalog_tests.unit.drawn_photos import saved
 
+pytestmark = pytest.mark.slow
+
 COUNT = 40
 
 

@@ -20,6 +20,8 @@ from unde_catalog_tests.support.export_trial_checks import (
     repeated_downloads,
 )
 
+pytestmark = pytest.mark.slow
+
 SERVED = ServedImages("api", BakaiOverrides(size=3, photos=1), "bakai.photo:404=0.5", seed=0)
 COPIED = [product for product in SERVED.catalogue.products() if SERVED.expected(product) is not None]
 FAILED = [product for product in SERVED.catalogue.products() if SERVED.expected(product) is None]

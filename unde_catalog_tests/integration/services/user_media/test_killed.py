@@ -1,5 +1,7 @@
 """The user media service, killed at every step: each request still gets exactly one result."""
 
+import pytest
+
 from unde_catalog.services.user_media.subjects import BATCH_RESULT, TRAIN
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.user_media_service import (
@@ -12,6 +14,8 @@ from unde_catalog_tests.support.user_media_service import (
     wait_for_results,
 )
 from unde_catalog_tests.support.user_media_worker import STEPS
+
+pytestmark = pytest.mark.slow
 
 _NEVER = "3600"  # seconds without a heartbeat before redelivery
 

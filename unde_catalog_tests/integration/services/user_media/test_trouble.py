@@ -38,6 +38,8 @@ from unde_catalog_tests.support.user_media_service import (
     with_jetstream,
 )
 
+pytestmark = pytest.mark.slow
+
 SINGLES = QUEUES[1]
 
 
