@@ -246,7 +246,7 @@ def test_numbers_have_the_same_names_in_every_run(materialize) -> None:
     assert metadata(idle, "originals")["photos_stored"] == 0
 
 
-def test_the_contact_sheet_is_stored_once(materialize) -> None:
+def test_the_preview_of_new_photos_is_stored_once(materialize) -> None:
     assert materialize("raw_products", config=FEW).success
     result = materialize("originals", "collages")
     for asset in ("originals", "collages"):

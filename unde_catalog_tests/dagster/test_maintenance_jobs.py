@@ -114,7 +114,7 @@ def test_a_job_is_not_requested_while_its_last_run_is_in_flight(instance: dg.Dag
     @dg.job(name="pruning")
     def former() -> None: ...
 
-    instance.create_run_for_job(former, status=dg.DagsterRunStatus.QUEUED)
+    instance.create_run_for_job(former, status=dg.DagsterRunStatus.STARTED)
     _, request = tick("clean_up_downloads_daily", instance)
     assert isinstance(request, dg.SkipReason)
     _, request = tick("prune_history_daily", instance)

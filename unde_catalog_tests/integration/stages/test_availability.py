@@ -123,7 +123,7 @@ def test_distress_slows_a_host_down_and_good_answers_bring_it_back(
     assert slowed.pause > 0 and slowed.slowed_at is not None
     assert (slowed.reason, slowed.troubles) == ("http_526", 3)
     told = str(reading.status_view(reading.status(backends.db)))
-    assert f"{slowed.host}: asked slowly, {slowed.pause:.1f} s between requests since" in told
+    assert f"{slowed.host}: throttled, {slowed.pause:.1f} s between requests since" in told
     assert run(backends, "availability").done == 17
     assert max(time.slept) >= slowed.pause * 0.5, "nobody waited"
     (recovered,) = backends.db.run(host_pace.states)

@@ -64,5 +64,5 @@ def test_status_shows_figures_and_alarms_of_recurring_work(
     assert stage["checks"]["never_checked"] == 150 and stage["checks"]["interval"] == 3600.0
     assert stage["alarms"] == alarms(figures_of(db)) and len(stage["alarms"]) == 1
     shown = reading.status_view(state).plain
-    assert "0.0% in time, 0 checked within the last hour, 150 never; 0 to 0 a minute, the share is 0" in shown
+    assert "0.0% on time, 0 checked within the last hour, 150 never checked; 0 to 0 per minute, average 0" in shown
     assert stage["alarms"][0] in shown
