@@ -1,6 +1,6 @@
 """Limits of publishing, each with its reason. Only `environment.py` reads them from the environment.
 
-The rules that apply them are in `stages/production_catalog/rules.py` and `stages/production_catalog/brand_rules.py`.
+The rules that apply them are in `product_rules.py` and `brand_rules.py` of `stages/production_catalog/`.
 """
 
 from typing import Annotated

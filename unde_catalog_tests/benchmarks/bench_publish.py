@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 from unde_catalog.settings.publishing import PublishFields
-from unde_catalog.stages.production_catalog import brand_gate
+from unde_catalog.stages.production_catalog import publish_gate
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog_tests.benchmarks.bench_collect import peak_kilobytes
@@ -30,7 +30,7 @@ STEPS = {
 def measure(step: str, url: str, production_url: str) -> None:
     """Publish once in this process and print what came of it."""
     with Database(url) as db, Database(production_url) as production:
-        brand_gate.figures("zara", db, production, PublishFields())
+        publish_gate.load_figures("zara", db, production, PublishFields())
         before = peak_kilobytes()
         report = publish(db, production, force=step.startswith("forced"))
     print(

@@ -11,7 +11,7 @@ from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.production_catalog.brand_rules import RULES
 from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.support.due import execute
-from unde_catalog_tests.support.publishing import add_good, shown
+from unde_catalog_tests.support.publishing import add_good, published_rows
 from unde_catalog_tests.support.servers import Sandbox
 
 ASSET = "production_catalog"
@@ -58,8 +58,8 @@ def test_a_brand_that_breaks_a_rule_fails_and_the_others_are_published(run, db: 
     assert "production_catalog of zara stopped: zara is not published" in failure(rejected)
     assert "Traceback" not in failure(rejected)
     assert run("oysho").success
-    assert {row["price"] for row in shown(production, "oysho").values()} == {99}
-    assert {row["price"] for row in shown(production).values()} == {100}
+    assert {row["price"] for row in published_rows(production, "oysho").values()} == {99}
+    assert {row["price"] for row in published_rows(production).values()} == {100}
 
 
 def test_each_brand_has_its_own_result_of_each_rule(run, db: Database, instance: dg.DagsterInstance) -> None:

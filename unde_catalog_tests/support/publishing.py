@@ -1,10 +1,10 @@
-"""Products that may be published, and publishing them: what the tests of publishing share."""
+"""Publishable products and runs of the production_catalog stage, shared by the tests of publishing."""
 
 import logging
 from typing import Any
 
 from unde_catalog.settings.publishing import PublishFields
-from unde_catalog.stages.production_catalog.publish import Publishing
+from unde_catalog.stages.production_catalog.publish import BrandPublisher
 from unde_catalog.stores.db.database import Database
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.report import RunOptions, StageReport
@@ -19,19 +19,19 @@ GOOD = {
 
 
 def add_good(db: Database, count: int, brand: str = "zara", **columns: Any) -> list[int]:
-    """Products that pass every rule; their ids."""
+    """Add products that pass every rule; their IDs."""
     return add_products(db, count, brand, **{**GOOD, **columns})
 
 
 def publish(
     db: Database, production: Database, brand: str = "zara", limits: PublishFields | None = None, **options: Any
 ) -> StageReport:
-    """A run of the stage."""
-    return Publishing(brand, db, production, limits or PublishFields(), RunOptions(**options), LOG).publish()
+    """Run the stage."""
+    return BrandPublisher(brand, db, production, limits or PublishFields(), RunOptions(**options), LOG).publish()
 
 
-def stopped(db: Database, production: Database, brand: str = "zara", **options: Any) -> str:
-    """The sentence with which a run stops."""
+def stop_message(db: Database, production: Database, brand: str = "zara", **options: Any) -> str:
+    """Run the stage, which must stop; the message that it stops with."""
     try:
         report = publish(db, production, brand, **options)
     except StageStopped as error:
@@ -39,8 +39,8 @@ def stopped(db: Database, production: Database, brand: str = "zara", **options: 
     raise AssertionError(f"it did not stop: {report.sentence()}")
 
 
-def shown(production: Database, brand: str = "zara") -> dict[str, dict[str, Any]]:
-    """What is published of a brand, by external id."""
+def published_rows(production: Database, brand: str = "zara") -> dict[str, dict[str, Any]]:
+    """The brand's published rows by external ID."""
     rows = execute(
         production,
         "SELECT external_id, name, price, currency, category, image_urls, collage_url, active, inactive_reason"
@@ -51,8 +51,8 @@ def shown(production: Database, brand: str = "zara") -> dict[str, dict[str, Any]
 
 
 def on_sale(production: Database, brand: str = "zara") -> set[str]:
-    """External ids on sale."""
-    return {key for key, row in shown(production, brand).items() if row["active"]}
+    """External IDs of the brand's products on sale."""
+    return {key for key, row in published_rows(production, brand).items() if row["active"]}
 
 
 def statuses(db: Database, brand: str = "zara") -> dict[str, int]:
@@ -61,8 +61,8 @@ def statuses(db: Database, brand: str = "zara") -> dict[str, int]:
     return {row["sync_status"]: row["n"] for row in rows}
 
 
-def at_rest(db: Database, production: Database) -> None:
-    """Nothing is in hand, on its way or claimed."""
+def assert_idle(db: Database, production: Database) -> None:
+    """Assert that nothing is leased, incoming or claimed."""
     assert execute(db, "SELECT 1 FROM due_work WHERE lease_token IS NOT NULL") == []
     assert execute(production, "SELECT 1 FROM catalog_brands WHERE lease_token IS NOT NULL") == []
     assert execute(production, "SELECT 1 FROM catalog_publications WHERE state IN ('open', 'merged')") == []

@@ -19,7 +19,7 @@ from unde_catalog.services.user_media.subjects import BATCH_RESULT, DEAD, ERROR,
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.settings.publishing import PublishFields
 from unde_catalog.stages.production_catalog.brand_rules import RULES
-from unde_catalog.stages.production_catalog.rules import Reason
+from unde_catalog.stages.production_catalog.product_rules import Reason
 from unde_catalog_tests.support.doc_pages import anchors, inline_code
 from unde_catalog_tests.support.reference_pages import PROJECT
 

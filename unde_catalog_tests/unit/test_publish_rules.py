@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from unde_catalog.settings.publishing import PublishFields
 from unde_catalog.stages.production_catalog.brand_rules import BrandFigures, evaluate_rules
-from unde_catalog.stages.production_catalog.rules import Candidate, failures, is_plausible
+from unde_catalog.stages.production_catalog.product_rules import Candidate, is_plausible, violations
 
 LIMITS = PublishFields()
 GOOD = Candidate("SHIRT", "woman-shirts", Decimal("99.90"), "AED", Decimal("120.00"), 3, timedelta(days=2))
@@ -35,8 +35,8 @@ HEALTHY = BrandFigures(
         ({"unseen_for": timedelta(days=21, seconds=1)}, "not_seen"),
     ],
 )
-def test_each_rule_names_itself(changes: dict, reason: str) -> None:
-    assert [one.reason for one in failures(replace(GOOD, **changes), LIMITS)] == [reason]
+def test_each_violation_has_its_reason(changes: dict, reason: str) -> None:
+    assert [one.reason for one in violations(replace(GOOD, **changes), LIMITS)] == [reason]
 
 
 @pytest.mark.parametrize(
@@ -51,12 +51,12 @@ def test_each_rule_names_itself(changes: dict, reason: str) -> None:
         {"unseen_for": timedelta(days=-1)},
     ],
 )
-def test_what_keeps_to_all_of_them_passes(changes: dict) -> None:
-    assert list(failures(replace(GOOD, **changes), LIMITS)) == []
+def test_a_product_within_all_limits_has_no_violation(changes: dict) -> None:
+    assert list(violations(replace(GOOD, **changes), LIMITS)) == []
 
 
 @pytest.mark.parametrize(
-    ("currency", "known", "passes"),
+    ("currency", "allowed", "passes"),
     [
         ("KGS", ("AED",), False),
         ("KGS", ("AED", "KGS"), True),
@@ -67,39 +67,39 @@ def test_what_keeps_to_all_of_them_passes(changes: dict) -> None:
         (None, (), False),
     ],
 )
-def test_a_brand_may_sell_in_any_currency_that_is_named(
-    currency: str | None, known: tuple[str, ...], passes: bool
+def test_only_allowed_currencies_pass_and_an_empty_list_allows_all(
+    currency: str | None, allowed: tuple[str, ...], passes: bool
 ) -> None:
-    found = failures(replace(GOOD, currency=currency), PublishFields(publish_currencies=known))
-    assert [one.reason for one in found] == ([] if passes else ["currency_unknown"])
+    violated = violations(replace(GOOD, currency=currency), PublishFields(publish_currencies=allowed))
+    assert [one.reason for one in violated] == ([] if passes else ["currency_unknown"])
 
 
-def test_all_that_is_wrong_is_told() -> None:
+def test_all_violations_of_a_product_are_reported() -> None:
     worst = Candidate(None, None, None, None, None, 0, timedelta(days=99))
-    found = list(failures(worst, LIMITS))
-    assert [one.reason for one in found] == [
+    violated = list(violations(worst, LIMITS))
+    assert [one.reason for one in violated] == [
         "price_missing", "currency_unknown", "name_missing", "category_missing", "photo_missing", "not_seen",
     ]  # fmt: skip
-    assert found[-1].sentence == "no scrape saw it for 99 days, PUBLISH_MAX_AGE_DAYS is 21"
+    assert violated[-1].message == "no scrape has seen it for 99 days, PUBLISH_MAX_AGE_DAYS is 21"
 
 
 PRICES = st.decimals(min_value="0.01", max_value="99999999.99", places=2)
 
 
 @given(PRICES, PRICES, st.floats(min_value=1.01, max_value=1000))
-def test_plausible_goes_both_ways(one: Decimal, other: Decimal, factor: float) -> None:
+def test_plausibility_is_symmetric(one: Decimal, other: Decimal, factor: float) -> None:
     assert is_plausible(one, other, factor) == is_plausible(other, one, factor)
     assert is_plausible(one, one, factor)
 
 
 @given(PRICES)
-def test_fils_taken_for_dirhams_are_never_plausible(price: Decimal) -> None:
+def test_fils_mistaken_for_dirhams_are_never_plausible(price: Decimal) -> None:
     assert not is_plausible(price * 100, price, LIMITS.publish_max_price_change)
     assert not is_plausible(price, price * 100, LIMITS.publish_max_price_change)
 
 
 def failed(brand: BrandFigures, **limits: float) -> list[str]:
-    return [one.rule for one in evaluate_rules(brand, LIMITS.model_copy(update=limits)) if not one.holds]
+    return [one.rule for one in evaluate_rules(brand, LIMITS.model_copy(update=limits)) if not one.passed]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def failed(brand: BrandFigures, **limits: float) -> list[str]:
         ({"failing": 31}, ["products_verify"]),
         ({"price_shift": Decimal("100")}, ["prices_in_line"]),
         ({"price_shift": Decimal("0.01")}, ["prices_in_line"]),
-        ({"price_shift": Decimal("0.272")}, ["prices_in_line"]),  # dollars taken for dirhams
+        ({"price_shift": Decimal("0.272")}, ["prices_in_line"]),  # dollars mistaken for dirhams
         ({"price_shift": Decimal("0.5")}, []),  # a sale
         ({"price_shift": Decimal("0.01"), "compared": 9}, []),
         ({"price_shift": None, "compared": 0}, []),
@@ -123,26 +123,26 @@ def failed(brand: BrandFigures, **limits: float) -> list[str]:
         ({"last_scrape": None}, []),
     ],
 )
-def test_a_sick_brand_is_known_by_its_figures(changes: dict, rules: list[str]) -> None:
+def test_a_faulty_brand_fails_the_rule_that_its_figures_violate(changes: dict, rules: list[str]) -> None:
     assert failed(replace(HEALTHY, **changes)) == rules
 
 
-def test_an_operator_can_say_that_it_is_right() -> None:
+def test_an_operator_can_raise_the_limits() -> None:
     sale = replace(HEALTHY, price_shift=Decimal("0.2"), failing=60)
     assert failed(sale) == ["prices_in_line", "products_verify", "enough_products"]
     allowed = {"publish_max_price_shift": 6, "publish_max_failing_share": 0.7, "publish_min_share": 0.3}
     assert failed(sale, **allowed) == []
 
 
-def test_the_sentence_names_figures_and_what_to_do() -> None:
-    told = {one.rule: one.sentence for one in evaluate_rules(replace(HEALTHY, failing=60, published=300), LIMITS)}
-    assert told["products_verify"] == (
-        "60 of 100 products fail verification, 5 of them with price_missing; the limit is 30%: mend the source, or "
-        "raise PUBLISH_MAX_FAILING_SHARE for one run if that is right"
+def test_the_message_contains_the_figures_and_what_to_do() -> None:
+    messages = {one.rule: one.message for one in evaluate_rules(replace(HEALTHY, failing=60, published=300), LIMITS)}
+    assert messages["products_verify"] == (
+        "60 of 100 products fail validation, 5 of them with price_missing; the limit is 30%: fix the source, or "
+        "raise PUBLISH_MAX_FAILING_SHARE for one run"
     )
-    assert "40 products would be on sale where 300 are now" in told["enough_products"]
+    assert "40 products would be on sale, 300 are now" in messages["enough_products"]
 
 
 @pytest.mark.parametrize("shift", ["1e-8", "0.3333", "3.0001", "1e6"])
-def test_no_figure_breaks_the_sentence(shift: str) -> None:
+def test_any_price_shift_can_be_formatted(shift: str) -> None:
     assert failed(replace(HEALTHY, price_shift=Decimal(shift))) == ["prices_in_line"]

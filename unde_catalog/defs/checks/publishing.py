@@ -12,7 +12,7 @@ from unde_catalog.defs.checks.results import brand_check, brand_of
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.run_metadata import fail_in_one_sentence
 from unde_catalog.stages.configured import why_not_configured
-from unde_catalog.stages.production_catalog import brand_gate, reconcile
+from unde_catalog.stages.production_catalog import publish_gate, reconcile
 from unde_catalog.stages.production_catalog.brand_rules import RULES
 from unde_catalog.stages.production_catalog.limits import limits_of
 
@@ -34,7 +34,7 @@ def publishable(
     with fail_in_one_sentence(f"the checks of {brand} could not start"), backends.open() as opened:
         production, why_not = opened.production, why_not_configured("production_catalog", brand, opened.settings)
         results = (
-            brand_gate.evaluate(brand, opened.db, production, limits_of(brand, opened.settings)) if production else []
+            publish_gate.evaluate(brand, opened.db, production, limits_of(brand, opened.settings)) if production else []
         )
     by_rule = {result.rule: result for result in results}
     for rule in RULES:
@@ -42,8 +42,8 @@ def publishable(
         yield dg.AssetCheckResult(
             asset_key="raw_products",
             check_name=rule,
-            passed=result is None or result.holds,
-            description=result.sentence if result else why_not,
+            passed=result is None or result.passed,
+            description=result.message if result else why_not,
         )
 
 
@@ -59,7 +59,7 @@ def published(
             return dg.AssetCheckResult(passed=True, description=why_not)
         agreement = reconcile.compare(brand, opened.db, opened.production)
     return dg.AssetCheckResult(
-        passed=agreement.holds,
-        description=agreement.sentence,
+        passed=agreement.matches,
+        description=agreement.message,
         metadata={"on_sale": agreement.on_sale, "synced": agreement.synced, "waiting": agreement.waiting},
     )

@@ -1,1 +1,1 @@
-"""Publishing: what must hold of a product and of a brand, and bringing it to the production database."""
+"""The production_catalog stage: publishes a brand's validated products, stock and stores to the production database."""

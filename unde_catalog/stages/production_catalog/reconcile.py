@@ -1,4 +1,4 @@
-"""Whether production shows of a brand what staging knows to be published."""
+"""Compares the products on sale in production with those that staging marks as published."""
 
 from dataclasses import dataclass
 
@@ -8,31 +8,32 @@ from unde_catalog.stores.staging import publishing
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
-    """Products on sale in production; active and synced in staging; and those whose change is still to be published."""
+class SyncComparison:
+    """Products on sale in production; active and synced in staging; and those with an unpublished change (waiting)."""
 
     on_sale: int
     synced: int
     waiting: int
 
     @property
-    def holds(self) -> bool:
-        """Whether the difference is no more than what is still to come."""
+    def matches(self) -> bool:
+        """Whether the unpublished changes can explain the difference."""
         return abs(self.on_sale - self.synced) <= self.waiting
 
     @property
-    def sentence(self) -> str:
-        """The figures, and what to do where they disagree."""
+    def message(self) -> str:
+        """The figures and, if they do not match, what to do."""
         figures = f"{self.on_sale} on sale, {self.synced} synced, {self.waiting} still to be published"
-        if self.holds:
+        if self.matches:
             return figures
         return (
-            f"{figures}: somebody else wrote one of the databases, or lost it; force publishes all of the brand again"
+            f"{figures}: another program changed one of the databases, or rows were lost; publish with force to write "
+            "the whole brand again"
         )
 
 
-def compare(brand: str, db: Database, production: Database) -> Agreement:
-    """How it stands now."""
+def compare(brand: str, db: Database, production: Database) -> SyncComparison:
+    """The brand's current numbers."""
     on_sale = production.run(catalog.on_sale, brand)
     synced, waiting = db.run(publishing.sync_counts, brand)
-    return Agreement(on_sale, synced, waiting)
+    return SyncComparison(on_sale, synced, waiting)

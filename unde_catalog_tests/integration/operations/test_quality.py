@@ -25,8 +25,8 @@ from unde_catalog.stores.staging.index import ximilar_records
 from unde_catalog.stores.staging.photos import duplicates
 from unde_catalog.stores.staging.reports import price_changes, quality
 from unde_catalog.stores.staging.reports.freshness import last_scrape, stage_times
-from unde_catalog_tests.integration.stages.test_publish_plans import Explaining, no_table_is_read_whole
 from unde_catalog_tests.support.due import add_products, execute
+from unde_catalog_tests.support.explain import ExplainingCursor, assert_no_seq_scan
 from unde_catalog_tests.support.quality import add_photos, add_whole, fail, ran, reprice, scraped, settle
 from unde_catalog_tests.support.servers import Sandbox
 
@@ -293,7 +293,7 @@ def test_no_check_reads_a_table_of_100_000_rows_sequentially(db: Database, direc
             )
         connection.execute("VACUUM ANALYZE raw_products, due_work, product_photos, price_history")
     with db.transaction() as cursor:
-        explaining = Explaining(cursor)
+        explaining = ExplainingCursor(cursor)
         cursor_like: Any = explaining
         quality.coverage(cursor_like, "originals", "zara")
         assert quality.failures(cursor_like, "originals", "zara", timedelta(days=3)).reasons
@@ -302,7 +302,7 @@ def test_no_check_reads_a_table_of_100_000_rows_sequentially(db: Database, direc
         assert price_changes.price_changes(cursor_like, "zara", 1.5).outliers == 2_000
         duplicates.same_photos(cursor_like, "zara")
         stage_times(cursor_like, "originals", "zara")
-        no_table_is_read_whole(explaining, but=("scraper_logs", "scrapes"))
+        assert_no_seq_scan(explaining, allowed=("scraper_logs", "scrapes"))
 
 
 def test_ximilars_records_are_compared_with_the_catalogues(db: Database, sandbox: Sandbox) -> None:

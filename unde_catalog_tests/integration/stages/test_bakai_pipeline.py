@@ -16,7 +16,7 @@ from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import Database
 from unde_catalog.worker.report import RunOptions, StageReport
 from unde_catalog_tests.support.due import execute
-from unde_catalog_tests.support.publishing import shown
+from unde_catalog_tests.support.publishing import published_rows
 from unde_catalog_tests.support.servers import Sandbox
 
 NO_STORES = "BakaiMarket has no stores"
@@ -38,7 +38,7 @@ def test_bakaimarket_passes_all_stages_up_to_production(
         12
     ] * 4
     assert reports["ximilar_index"].handled == 0, "its photos are only for the visual index"
-    published = shown(production, "bakai")
+    published = published_rows(production, "bakai")
     assert {(row["currency"], row["category"]) for row in published.values()} == {
         ("KGS", "electronics"), ("KGS", "uncategorized"),
     }  # fmt: skip

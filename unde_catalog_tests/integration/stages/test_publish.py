@@ -1,4 +1,4 @@
-"""Publishing from one database into another: what is shown, what is hidden and why."""
+"""Publishing from the staging into the production database: what is on sale, and what is hidden and why."""
 
 import threading
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import pytest
 from unde_catalog.settings.publishing import PublishFields
 from unde_catalog.stages.production_catalog import publish as stage
 from unde_catalog.stages.production_catalog import reconcile, write_back
-from unde_catalog.stages.production_catalog.rules import Candidate, RuleViolation
+from unde_catalog.stages.production_catalog.product_rules import Candidate, RuleViolation
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.production import publications
 from unde_catalog.stores.staging.due_work import work_queue
@@ -21,34 +21,32 @@ from unde_catalog_tests.support.publishing import (
     GOOD,
     PHOTO,
     add_good,
-    at_rest,
+    assert_idle,
     on_sale,
     publish,
-    shown,
+    published_rows,
     statuses,
-    stopped,
+    stop_message,
 )
 
 STAGE = "production_catalog"
 
 
-def test_good_products_are_published_as_they_are_and_only_once(db: Database, production: Database) -> None:
+def test_valid_products_are_published_unchanged_and_once(db: Database, production: Database) -> None:
     add_good(db, 3, sizes=["S", "M"], price=Decimal("99.90"), collage_url="https://store.test/c.jpg")
     report = publish(db, production)
     assert (report.done, report.counts) == (3, {"new": 3})
-    assert shown(production)["1"] == {
+    assert published_rows(production)["1"] == {
         "name": "SHIRT", "price": Decimal("99.90"), "currency": "AED", "category": "woman-shirts",
         "image_urls": [PHOTO], "collage_url": "https://store.test/c.jpg", "active": True, "inactive_reason": None,
     }  # fmt: skip
     assert statuses(db) == {"synced": 3}
     assert publish(db, production).done == 0
-    at_rest(db, production)
-    assert len(execute(production, "SELECT 1 FROM catalog_publications")) == 1  # nothing to do leaves no trace
+    assert_idle(db, production)
+    assert len(execute(production, "SELECT 1 FROM catalog_publications")) == 1  # a run without work adds none
 
 
-def test_what_fails_a_rule_is_skipped_with_its_reason_and_mended_when_it_changes(
-    db: Database, production: Database
-) -> None:
+def test_an_invalid_product_is_skipped_until_it_changes(db: Database, production: Database) -> None:
     bad = add_good(db, 20)[0]
     execute(db, "UPDATE raw_products SET price = 0, name = ' ' WHERE id = %s", bad)
     report = publish(db, production)
@@ -67,18 +65,16 @@ def test_what_fails_a_rule_is_skipped_with_its_reason_and_mended_when_it_changes
     assert len(on_sale(production)) == 20
 
 
-def test_a_published_product_that_fails_now_is_hidden_with_its_last_good_values(
-    db: Database, production: Database
-) -> None:
+def test_a_published_product_that_becomes_invalid_is_hidden_unchanged(db: Database, production: Database) -> None:
     ids = add_good(db, 20)
     publish(db, production)
     execute(db, "UPDATE raw_products SET price = NULL WHERE id = %s", ids[0])
     execute(db, "UPDATE raw_products SET price = 100000 WHERE id = %s", ids[1])
     assert publish(db, production).counts == {"hidden": 2}
-    hidden = shown(production)["1"]
+    hidden = published_rows(production)["1"]
     assert (hidden["active"], hidden["inactive_reason"], hidden["price"]) == (False, "price_missing", Decimal("100.00"))
-    assert shown(production)["2"]["inactive_reason"] == "price_implausible"
-    # Another implausible price is measured by the one that was published, not by the last implausible one.
+    assert published_rows(production)["2"]["inactive_reason"] == "price_implausible"
+    # Another implausible price is compared with the published one, not with the last implausible one.
     execute(db, "UPDATE raw_products SET price = 99000 WHERE id = %s", ids[1])
     assert dict(publish(db, production).given_up) == {"price_implausible": 1}
     execute(db, "UPDATE raw_products SET price = 110 WHERE id = ANY(%s)", ids[:2])
@@ -86,9 +82,7 @@ def test_a_published_product_that_fails_now_is_hidden_with_its_last_good_values(
     assert len(on_sale(production)) == 20
 
 
-def test_an_implausible_price_that_is_right_goes_out_when_an_operator_says_so(
-    db: Database, production: Database
-) -> None:
+def test_an_operator_can_publish_an_implausible_price(db: Database, production: Database) -> None:
     ids = add_good(db, 20)
     publish(db, production)
     execute(db, "UPDATE raw_products SET price = 2000 WHERE id = %s", ids[0])
@@ -98,22 +92,22 @@ def test_an_implausible_price_that_is_right_goes_out_when_an_operator_says_so(
     assert publish(db, production, force=True).counts == {"unchanged": 20}
 
 
-def test_a_product_that_left_is_inactive_and_comes_back(db: Database, production: Database) -> None:
+def test_a_product_no_longer_on_sale_becomes_inactive_and_can_return(db: Database, production: Database) -> None:
     ids = add_good(db, 20)
     publish(db, production)
     execute(db, "UPDATE raw_products SET active = false WHERE id = ANY(%s)", ids[:3])
     report = publish(db, production)
     assert (report.done, report.counts) == (3, {"left": 3})
-    assert shown(production)["1"]["inactive_reason"] == "left_the_shop"
+    assert published_rows(production)["1"]["inactive_reason"] == "left_the_shop"
     assert len(on_sale(production)) == 17
     assert statuses(db) == {"synced": 20}
     execute(db, "UPDATE raw_products SET active = true WHERE id = %s", ids[0])
     assert publish(db, production).counts == {"changed": 1}
     assert "1" in on_sale(production)
-    assert len(shown(production)) == 20
+    assert len(published_rows(production)) == 20
 
 
-def test_what_no_scrape_saw_is_tried_again_by_itself(db: Database, production: Database) -> None:
+def test_a_product_that_no_scrape_saw_is_retried_automatically(db: Database, production: Database) -> None:
     ids = add_good(db, 20)
     execute(db, "UPDATE raw_products SET scraped_at = now() - interval '30 days' WHERE id = %s", ids[0])
     report = publish(db, production)
@@ -123,7 +117,7 @@ def test_what_no_scrape_saw_is_tried_again_by_itself(db: Database, production: D
     assert row is not None and row["due_at"] is not None and not row["given_up"]
 
 
-def test_a_change_while_it_is_published_stays_due(
+def test_a_change_during_publishing_stays_due(
     db: Database, production: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (product,) = add_good(db, 1)
@@ -136,14 +130,14 @@ def test_a_change_while_it_is_published_stays_due(
     with monkeypatch.context() as patch:
         patch.setattr(write_back, "settle", change_then_settle)
         publish(db, production)
-    assert shown(production)["1"]["price"] == 100
+    assert published_rows(production)["1"]["price"] == 100
     assert is_due(db, product, STAGE)
     assert statuses(db) == {"pending": 1}
     assert publish(db, production).counts == {"changed": 1}
-    assert shown(production)["1"]["price"] == 120
+    assert published_rows(production)["1"]["price"] == 120
 
 
-def test_a_product_that_leaves_while_it_is_published_leaves_with_the_next(
+def test_a_product_deactivated_during_publishing_is_hidden_by_the_next(
     db: Database, production: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = add_good(db, 2)
@@ -165,14 +159,14 @@ def test_a_limit_and_product_ids_publish_only_those(db: Database, production: Da
     add_good(db, 5)
     assert publish(db, production, limit=2).done == 2
     assert len(on_sale(production)) == 2
-    wanted = next(iter({"1", "2", "3", "4", "5"} - on_sale(production)))
-    assert publish(db, production, product_ids=(wanted,)).done == 1
-    assert wanted in on_sale(production)
+    selected = next(iter({"1", "2", "3", "4", "5"} - on_sale(production)))
+    assert publish(db, production, product_ids=(selected,)).done == 1
+    assert selected in on_sale(production)
     report = publish(db, production, max_minutes=0)
     assert (report.done, report.still_due, report.note) == (
-        0, 2, "max_minutes were over before all was prepared: nothing was published",
+        0, 2, "max_minutes passed before everything was prepared: nothing was published",
     )  # fmt: skip
-    at_rest(db, production)
+    assert_idle(db, production)
     assert publish(db, production).done == 2
 
 
@@ -188,7 +182,7 @@ def test_a_brand_that_another_run_publishes_is_left_to_it(db: Database, producti
     assert publish(db, production).done == 3
 
 
-def test_two_at_once_publish_each_product_once(db: Database, production: Database) -> None:
+def test_concurrent_runs_publish_each_product_once(db: Database, production: Database) -> None:
     add_good(db, 2_500)
     reports = []
     threads = [threading.Thread(target=lambda: reports.append(publish(db, production))) for _ in range(4)]
@@ -199,12 +193,10 @@ def test_two_at_once_publish_each_product_once(db: Database, production: Databas
     assert sum(report.done for report in reports) == 2_500
     assert sum(report.counts["new"] for report in reports) == 2_500
     assert len(on_sale(production)) == 2_500
-    at_rest(db, production)
+    assert_idle(db, production)
 
 
-def test_the_price_of_a_product_that_was_never_published_is_measured_by_its_former_ones(
-    db: Database, production: Database
-) -> None:
+def test_a_first_price_is_compared_with_the_price_history(db: Database, production: Database) -> None:
     ids = add_good(db, 20, image_status="pending")
     execute(
         db,
@@ -221,32 +213,32 @@ def test_the_price_of_a_product_that_was_never_published_is_measured_by_its_form
 def test_staging_is_untouched_while_production_is_down(db: Database) -> None:
     add_good(db, 3)
     with Database("postgresql://nobody:secret@127.0.0.1:9/none", patience=1) as away:
-        said = stopped(db, away)
-    assert said.startswith("production_catalog of zara stopped: the database none at 127.0.0.1:9 can't be used: ")
-    assert "secret" not in said
+        message = stop_message(db, away)
+    assert message.startswith("production_catalog of zara stopped: the database none at 127.0.0.1:9 can't be used: ")
+    assert "secret" not in message
     assert statuses(db) == {"pending": 3}
     assert execute(db, "SELECT 1 FROM due_work WHERE stage = %s AND taken > 0", STAGE) == []
 
 
-def test_staging_that_goes_away_before_it_is_told_is_told_by_the_next_run(
+def test_a_publication_not_written_back_is_settled_by_the_next_run(
     db: Database, production: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_good(db, 3)
 
-    def cut(*_: object, **__: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise DatabaseUnavailable("the database staging can't be used: cut")
 
     with monkeypatch.context() as patch:
-        patch.setattr(work_queue, "finish", cut)
-        assert "cut" in stopped(db, production)
+        patch.setattr(work_queue, "finish", fail)
+        assert "cut" in stop_message(db, production)
     assert len(on_sale(production)) == 3
     assert statuses(db) == {"pending": 3}
     assert publish(db, production).done == 3
     assert statuses(db) == {"synced": 3}
-    at_rest(db, production)
+    assert_idle(db, production)
 
 
-def test_what_a_crash_of_the_production_server_lost_is_not_missed(
+def test_products_lost_in_a_production_crash_are_published_again(
     db: Database, production: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_good(db, 3)
@@ -258,36 +250,38 @@ def test_what_a_crash_of_the_production_server_lost_is_not_missed(
 
     with monkeypatch.context() as patch:
         patch.setattr(brand_stores, "of_brand", crash)
-        assert "the production server crashed while the brand was prepared" in stopped(db, production)
+        assert "the production server crashed while the brand was prepared" in stop_message(db, production)
     assert on_sale(production) == set()
-    at_rest(db, production)
+    assert_idle(db, production)
     assert publish(db, production).done == 3
 
 
-def test_one_odd_product_holds_up_no_brand(db: Database, production: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_in_one_product_does_not_stop_the_brand(
+    db: Database, production: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ids = add_good(db, 3)
-    rules = stage.failures
+    real_violations = stage.violations
 
-    def odd(product: Candidate, limits: PublishFields) -> Iterator[RuleViolation]:
+    def violations(product: Candidate, limits: PublishFields) -> Iterator[RuleViolation]:
         if product.name == "ODD":
             raise ZeroDivisionError("odd")
-        return rules(product, limits)
+        return real_violations(product, limits)
 
     execute(db, "UPDATE raw_products SET name = 'ODD' WHERE id = %s", ids[0])
-    monkeypatch.setattr(stage, "failures", odd)
+    monkeypatch.setattr(stage, "violations", violations)
     report = publish(db, production)
     assert (report.done, dict(report.later)) == (2, {"unexpected_error": 1})
     assert statuses(db) == {"synced": 2, "error": 1}
 
 
-def test_production_and_staging_agree_until_somebody_else_writes(db: Database, production: Database) -> None:
+def test_production_and_staging_match_until_another_program_writes(db: Database, production: Database) -> None:
     ids = add_good(db, 5)
     add_products(db, 2, "oysho", **{**GOOD, "image_status": "pending"})
     publish(db, production)
     execute(db, "UPDATE raw_products SET price = 90 WHERE id = %s", ids[0])
-    assert reconcile.compare("zara", db, production).holds
+    assert reconcile.compare("zara", db, production).matches
     execute(production, "DELETE FROM catalog_products WHERE external_id IN ('2', '3', '4')")
-    found = reconcile.compare("zara", db, production)
-    assert (found.holds, found.on_sale, found.synced, found.waiting) == (False, 2, 4, 1)
+    comparison = reconcile.compare("zara", db, production)
+    assert (comparison.matches, comparison.on_sale, comparison.synced, comparison.waiting) == (False, 2, 4, 1)
     publish(db, production, force=True)
-    assert reconcile.compare("zara", db, production).holds
+    assert reconcile.compare("zara", db, production).matches

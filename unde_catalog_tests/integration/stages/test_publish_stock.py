@@ -1,4 +1,4 @@
-"""Availability and shops in a publication: only of what is on sale, the latest wins, nothing is passed by."""
+"""Availability and stores in a publication: only of products on sale, the latest row wins, none is skipped."""
 
 from decimal import Decimal
 from typing import Any
@@ -8,11 +8,11 @@ import pytest
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.stock import stock_rows
 from unde_catalog_tests.support.due import execute
-from unde_catalog_tests.support.publishing import add_good, at_rest, publish
+from unde_catalog_tests.support.publishing import add_good, assert_idle, publish
 
 
-def fetch(db: Database, product: str, sizes: str = '["S"]', store: int = 4483, ago: str = "1 minute") -> None:
-    """The stock of a product in a shop, as it was found so long ago."""
+def add_stock(db: Database, product: str, sizes: str = '["S"]', store: int = 4483, ago: str = "1 minute") -> None:
+    """Add a product's stock in a store, fetched this long ago."""
     execute(
         db,
         "INSERT INTO raw_availability (brand, store_id, product_id, sizes_in_stock, fetched_at)"
@@ -28,63 +28,61 @@ def stock(production: Database) -> dict[tuple[str, int], Any]:
     return {(row["external_id"], row["store_id"]): row["sizes_in_stock"] for row in rows}
 
 
-def test_the_latest_stock_of_what_is_on_sale_is_published_and_goes_on_from_there(
-    db: Database, production: Database
-) -> None:
+def test_the_latest_stock_of_products_on_sale_is_published(db: Database, production: Database) -> None:
     ids = add_good(db, 4)
     execute(db, "UPDATE raw_products SET price = 0 WHERE id = %s", ids[3])
-    fetch(db, "1", '["M"]', ago="1 day")
-    fetch(db, "1", '["S"]')
-    fetch(db, "1", "[]", store=12013)
-    fetch(db, "4")
-    fetch(db, "nobody-knows")
-    fetch(db, "2", ago="3 days")
+    add_stock(db, "1", '["M"]', ago="1 day")
+    add_stock(db, "1", '["S"]')
+    add_stock(db, "1", "[]", store=12013)
+    add_stock(db, "4")
+    add_stock(db, "nobody-knows")
+    add_stock(db, "2", ago="3 days")
     assert publish(db, production).counts == {"new": 3, "availability": 2}
     assert stock(production) == {("1", 4483): ["S"], ("1", 12013): []}
     assert publish(db, production).counts == {}
-    fetch(db, "1", '["L"]', ago="1 second")
-    fetch(db, "3", '["L"]', ago="1 second")
+    add_stock(db, "1", '["L"]', ago="1 second")
+    add_stock(db, "3", '["L"]', ago="1 second")
     assert publish(db, production).counts == {"availability": 2}
     assert stock(production) == {("1", 4483): ["L"], ("1", 12013): [], ("3", 4483): ["L"]}
-    # It is published later than its stock was looked at.
+    # The product is published later than its stock was fetched.
     execute(db, "UPDATE raw_products SET price = 100 WHERE id = %s", ids[3])
     assert publish(db, production).counts == {"new": 1, "availability": 1}
     assert stock(production)["4", 4483] == ["S"]
     execute(db, "UPDATE raw_products SET price = 0 WHERE id = %s", ids[0])
-    fetch(db, "1", '["XL"]', ago="0 seconds")
+    add_stock(db, "1", '["XL"]', ago="0 seconds")
     assert publish(db, production).counts == {"hidden": 1}
     assert stock(production)["1", 4483] == ["L"]
-    at_rest(db, production)
+    assert_idle(db, production)
 
 
-def test_stock_that_was_committed_late_is_not_passed_by(db: Database, production: Database) -> None:
+def test_stock_that_was_committed_late_is_not_skipped(db: Database, production: Database) -> None:
     add_good(db, 2)
-    fetch(db, "1", ago="1 second")
+    add_stock(db, "1", ago="1 second")
     publish(db, production)
-    fetch(db, "2", ago="2 minutes")
+    add_stock(db, "2", ago="2 minutes")
     assert publish(db, production).counts == {"availability": 1}
 
 
-def test_stock_goes_out_in_pages(db: Database, production: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stock_is_published_in_pages(db: Database, production: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     add_good(db, 30)
     publish(db, production)
     for product in range(1, 31):
-        fetch(db, str(product), ago="5 minutes")
-    fetch(db, "1", store=1, ago="4 minutes")
+        add_stock(db, str(product), ago="5 minutes")
+    add_stock(db, "1", store=1, ago="4 minutes")
     monkeypatch.setattr(stock_rows, "PAGE", 7)
     assert publish(db, production).counts == {"availability": 31}
 
 
-def test_a_part_of_a_brand_takes_no_stock_of_others_along(db: Database, production: Database) -> None:
+def test_a_partial_run_publishes_only_the_stock_of_its_products(db: Database, production: Database) -> None:
     add_good(db, 3)
     publish(db, production)
     for product in ("1", "2"):
-        fetch(db, product)
+        add_stock(db, product)
     assert publish(db, production, product_ids=("1",), force=True).counts == {"unchanged": 1, "availability": 1}
     assert publish(db, production).counts == {"availability": 1}
 
 
-def test_shops_are_published_and_changed(db: Database, production: Database) -> None:
+def test_stores_are_published_and_updated(db: Database, production: Database) -> None:
     execute(
         db,
         "INSERT INTO raw_stores (brand, store_id, name, mall_name, latitude, longitude)"

@@ -18,7 +18,7 @@ from unde_catalog.stages.ximilar_index.client import LocalPace, Ximilar
 from unde_catalog.stores.db.database import Database
 from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.support.due import execute
-from unde_catalog_tests.support.publishing import on_sale, shown
+from unde_catalog_tests.support.publishing import on_sale, published_rows
 from unde_catalog_tests.support.servers import Sandbox
 
 BRANDS = ("zara", "bershka")
@@ -96,7 +96,7 @@ class Line:
         """Collection and production are what they must be."""
         assert self.collection() == self.expected_collection()
         for brand in BRANDS:
-            rows, photos, published = self.rows(brand), self.photos(brand), shown(self.production, brand)
+            rows, photos, published = self.rows(brand), self.photos(brand), published_rows(self.production, brand)
             good = {
                 id
                 for id, row in rows.items()
@@ -169,7 +169,9 @@ def test_two_pilot_brands_are_indexed_and_published_and_follow_a_second_scrape(l
         assert prices[id] == f"{Decimal(price) / 100:.2f}"
     gone = {*ids["zara"][2:5], ids["bershka"][1]}
     assert gone.isdisjoint(prices)
-    hidden = {id: row for brand in BRANDS for id, row in shown(line.production, brand).items() if not row["active"]}
+    hidden = {
+        id: row for brand in BRANDS for id, row in published_rows(line.production, brand).items() if not row["active"]
+    }
     assert {id for id, row in hidden.items() if row["inactive_reason"] == "left_the_shop"} == gone
     assert hidden[ids["bershka"][0]]["inactive_reason"] == "price_missing"
     bought = line.bought()

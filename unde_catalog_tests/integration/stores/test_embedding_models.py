@@ -11,8 +11,8 @@ from unde_catalog.stages.visual_index.vector_store import EVERYTHING, Filters, V
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.index import models, vectors
 from unde_catalog.stores.staging.index.models import Models
-from unde_catalog_tests.integration.stages.test_publish_plans import Explaining, no_table_is_read_whole
 from unde_catalog_tests.support.due import add_products, execute, is_due
+from unde_catalog_tests.support.explain import ExplainingCursor, assert_no_seq_scan
 from unde_catalog_tests.support.servers import Server
 from unde_catalog_tests.support.vector_rows import MODEL, direction, photo, product, serve
 
@@ -106,7 +106,7 @@ def test_embeddings_from_before_pgvector_are_searched_after_a_rebuild(db: Databa
     assert [hit.product_id for hit in store.search(MODEL, direction(0))] == [one]
 
 
-class _Explaining(Explaining):
+class _Explaining(ExplainingCursor):
     """Going on with a cursor has no plan of its own."""
 
     def execute(self, query: Any, values: Any = None) -> Any:
@@ -139,6 +139,6 @@ def test_a_search_uses_the_index_and_a_narrow_one_reads_only_matches(
             assert len(vectors.search(broad, MODEL, direction(0), filters, 20)) == 20  # type: ignore[arg-type]
         oysho = Filters(brands=("oysho",))
         assert len(vectors.search(narrow, MODEL, direction(0), oysho, 20)) == 20  # type: ignore[arg-type]
-    no_table_is_read_whole(broad, but=("embedding_models", "raw_products"))  # of these it reads a few rows
+    assert_no_seq_scan(broad, allowed=("embedding_models", "raw_products"))  # of these it reads a few rows
     assert sum("idx_product_embeddings_0" in plan for plan in broad.plans) == 2
-    no_table_is_read_whole(narrow, but=("embedding_models",))
+    assert_no_seq_scan(narrow, allowed=("embedding_models",))

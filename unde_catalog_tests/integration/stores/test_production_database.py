@@ -10,7 +10,7 @@ from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog_tests.support.due import execute
-from unde_catalog_tests.support.publishing import add_good, publish, shown
+from unde_catalog_tests.support.publishing import add_good, publish, published_rows
 from unde_catalog_tests.support.servers import Server
 
 
@@ -36,7 +36,7 @@ def test_both_can_live_in_one_database(db: Database, database_url: str) -> None:
     assert STAGING.revision(db) == STAGING.newest_revision()
     add_good(db, 3)
     assert publish(db, db).done == 3
-    assert len(shown(db)) == 3
+    assert len(published_rows(db)) == 3
 
 
 def test_it_works_on_every_postgresql(each_url: str, each_db: Database) -> None:
