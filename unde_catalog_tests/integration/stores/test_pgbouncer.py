@@ -42,12 +42,12 @@ class Watch(threading.Thread):
     def __init__(self, pooler: PgBouncer, direct_url: str, name: str) -> None:
         super().__init__()
         self._pooler, self._direct_url, self._name = pooler, direct_url, name
-        self._stop = threading.Event()
+        self._ended = threading.Event()
         self.connections, self.longest_wait, self.clients = 0, 0.0, 0
 
     def run(self) -> None:
         with psycopg.connect(self._direct_url, autocommit=True, application_name="watch") as connection:
-            while not self._stop.wait(0.05):
+            while not self._ended.wait(0.05):
                 row = connection.execute(
                     "SELECT count(*) FROM pg_stat_activity"
                     " WHERE datname = current_database() AND backend_type = 'client backend'"
@@ -64,7 +64,7 @@ class Watch(threading.Thread):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
+        self._ended.set()
         self.join()
 
 

@@ -74,5 +74,5 @@ def test_migrate_reports_what_it_did_for_each_database(
     said = CliRunner().invoke(app, ["migrate"]).stdout
     assert f"staging: already at {STAGING.newest_revision()}." in said
     assert ("production: ran 0001." in said) == production
-    assert ("production: not configured, set PRODUCTION_DB_URL." in said) == (not production)
+    assert ("production: not configured; set PRODUCTION_DB_URL." in said) == (not production)
     server.drop(url)
