@@ -81,7 +81,7 @@ STAGE_SPECS: Mapping[str, StageSpec] = {
             pool="apify", role="apify", due_work=False,
         ),
         StageSpec(
-            "raw_stores", "Shops", job="find_stores", group="stores",
+            "raw_stores", "Stores", job="find_stores", group="stores",
             counters=("shops", "new", "changed", "unreadable"),
             interval=_DAY, lateness=Lateness(2 * _DAY, None), due_work=False, needs_stores=True,
         ),

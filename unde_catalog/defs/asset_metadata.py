@@ -1,6 +1,6 @@
 """What every asset declares beside its own file: owners, freshness policy, its table with the columns, a docs page.
 
-What an asset contains, and what to do when it is red, is in its own docstring.
+What an asset contains, and what to do when it fails, is in its own docstring.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,6 +1,6 @@
-"""What an operator clicks in Dagster's UI, by what is written on it.
+"""Click paths in Dagster's UI, by the visible texts.
 
-What is to be seen afterwards, and where, is in the tests.
+What a test expects afterwards is in the test.
 """
 
 import re
@@ -16,7 +16,7 @@ Partitions = Literal["All", "Failed", "Missing", "Failed and missing"]
 def materialize(
     page: Page, asset: str, brands: Sequence[str] | Partitions, config: dict[str, Any] | None = None
 ) -> str:
-    """Catalog, the asset, Materialize, brands, Config, Launch, View; the id of the run or backfill."""
+    """Catalog, the asset, Materialize, brands, Config, Launch, View. Returns the id of the run or backfill."""
     asset_page(page, asset)
     page.get_by_role("button", name="Materialize").first.click()
     dialog = page.get_by_role("dialog").filter(has_text="Launch runs to materialize")
@@ -39,7 +39,7 @@ def materialize(
 
 
 def launch_job(page: Page, job: str, op: str, config: dict[str, Any]) -> str:
-    """Jobs, the job, Launchpad, its config, Launch Run; the run's id."""
+    """Jobs, the job, Launchpad, its configuration, Launch Run. Returns the id of the run."""
     link(page, "Jobs").click()
     link(page, job).click()
     page.get_by_role("tab", name="Launchpad").click()
@@ -49,7 +49,7 @@ def launch_job(page: Page, job: str, op: str, config: dict[str, Any]) -> str:
 
 
 def reexecute(page: Page) -> str:
-    """Re-execute all, on a run's page; the new run's id."""
+    """Re-execute all, on a run's page. Returns the id of the new run."""
     before = page.url
     page.get_by_role("button", name="Re-execute all").click()
     page.wait_for_url(lambda url: url != before)
@@ -57,30 +57,30 @@ def reexecute(page: Page) -> str:
 
 
 def terminate(page: Page) -> None:
-    """Terminate, on a run's page, and again where it asks."""
+    """Terminate, on a run's page, and confirm."""
     page.get_by_role("button", name="Terminate").click()
     page.get_by_role("dialog").get_by_role("button", name="Terminate 1 run").click()
 
 
 def partition(page: Page, asset: str, brand: str) -> Locator:
-    """Catalog, the asset, Partitions, the brand; its latest materialization's metadata."""
+    """Catalog, the asset, Partitions, the brand. Returns the metadata of its latest materialization."""
     asset_page(page, asset)
     page.get_by_role("tab", name="Partitions").click()
     page.get_by_text(brand, exact=True).first.click()
     return page.get_by_role("table").first
 
 
-def runs_asked_for_now(page: Page, sensor: str) -> int:
-    """Automation, the sensor, Preview tick result, Continue, Close; how many runs it would ask for."""
+def requested_runs(page: Page, sensor: str) -> int:
+    """Automation, the sensor, Preview tick result, Continue, Close. Returns how many runs it would request."""
     link(page, "Automation").click()
     link(page, sensor).click()
     page.get_by_role("button", name="Preview tick result").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Continue").click()
-    told = dialog.get_by_text(re.compile(r"^Requested runs \(\d+\)$"))
-    asked = int(told.inner_text().partition("(")[2].rstrip(")"))
+    title = dialog.get_by_text(re.compile(r"^Requested runs \(\d+\)$"))
+    count = int(title.inner_text().partition("(")[2].rstrip(")"))
     dialog.get_by_role("button", name="Close").click()
-    return asked
+    return count
 
 
 def asset_page(page: Page, asset: str) -> None:
@@ -90,12 +90,12 @@ def asset_page(page: Page, asset: str) -> None:
 
 
 def link(page: Page, text: str) -> Locator:
-    """The first link with this word; an icon's name may stand before it."""
+    """The first link with this word; the name of an icon may precede it."""
     return page.get_by_role("link", name=re.compile(rf"\b{text}\b")).first
 
 
 def write(inside: Locator, config: dict[str, Any]) -> None:
-    """Put a config into the editor that is open there, in place of what it holds."""
+    """Replace the contents of the open editor with a configuration."""
     editor = inside.locator(".CodeMirror")
     editor.click()
     inside.page.keyboard.press("Control+a")

@@ -1,4 +1,4 @@
-"""A desk for a file of tests, and for each test a page of a real browser on it; a failure leaves a picture of that."""
+"""Dagster's UI for a file of tests, and a page of a real browser for each test; a failure saves a screenshot."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from unde_catalog_tests.browser.desk import Desk, open_desk
+from unde_catalog_tests.browser.dagster_ui import DagsterUI, open_dagster_ui
 from unde_catalog_tests.browser.search_site import SearchSite, open_search_site
 from unde_catalog_tests.support.servers import Server, missing
 from unde_catalog_tests.support.toy_clip import write_toy_clip
 
 _CHROMIUM = Path("/usr/bin/chromium")
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server"]
-_PATIENCE = 60_000.0  # milliseconds for a page that takes one second on an idle machine
+_TIMEOUT = 60_000.0  # milliseconds; a page takes one second on an idle machine
 
 _phase_reports = pytest.StashKey[dict[str, pytest.TestReport]]()
 
@@ -27,7 +27,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     return report  # type: ignore[return-value]
 
 
-# Not longer than its file: while Playwright is open its event loop runs, and nothing else in this process can run one.
+# Not longer than a file: while Playwright is open, its event loop runs and no other can run in this process.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not _CHROMIUM.exists():
@@ -39,14 +39,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def desk(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with open_desk(tmp_path_factory.mktemp("desk")) as opened:
+def ui(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterUI]:
+    with open_dagster_ui(tmp_path_factory.mktemp("ui")) as opened:
         yield opened
 
 
 @pytest.fixture
-def page(desk: Desk, browser: Browser, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
-    with _tab(browser, desk.url, tmp_path, request, viewport={"width": 1500, "height": 1000}) as opened:
+def page(ui: DagsterUI, browser: Browser, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
+    with _tab(browser, ui.url, tmp_path, request, viewport={"width": 1500, "height": 1000}) as opened:
         opened.goto("/")
         yield opened
 
@@ -84,14 +84,14 @@ def tab(browser: Browser, tmp_path: Path, request: pytest.FixtureRequest) -> Ite
 def _tab(
     browser: Browser, base_url: str, tmp_path: Path, request: pytest.FixtureRequest, **window: Any
 ) -> Iterator[Page]:
-    expect.set_options(timeout=_PATIENCE)
+    expect.set_options(timeout=_TIMEOUT)
     context = browser.new_context(base_url=base_url, **window)
-    context.set_default_timeout(_PATIENCE)
+    context.set_default_timeout(_TIMEOUT)
     opened = context.new_page()
     yield opened
     if request.node.stash[_phase_reports]["call"].failed:
-        picture = tmp_path / "page.png"
-        opened.screenshot(path=picture)
-        request.node.user_properties.append(("picture", picture))
-        print(f"the page as it was: {picture}")
+        screenshot = tmp_path / "page.png"
+        opened.screenshot(path=screenshot)
+        request.node.user_properties.append(("screenshot", screenshot))
+        print(f"screenshot of the failed test: {screenshot}")
     context.close()

@@ -1,6 +1,6 @@
-"""Dagster runs of one asset without its queue: `python -m ... ASSET BRAND,BRAND CONFIG`, for what was before a test.
+"""Executes Dagster runs of one asset, without the queue, before a test: `python -m ... ASSET BRAND,BRAND CONFIG`.
 
-A process of its own, as Dagster redirects the output of what it runs; whether a run failed is nobody's concern here.
+It is a process of its own, because Dagster redirects the output of what it executes. Failed runs are allowed.
 """
 
 import json

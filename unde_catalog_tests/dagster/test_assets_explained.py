@@ -82,7 +82,7 @@ def test_every_asset_has_a_group_kinds_an_owner_and_advice() -> None:
         if name in _EXTERNAL:
             assert "To check it" in " ".join(spec.description.split()), name
         else:
-            assert "When red" in spec.description, name
+            assert "On failure" in spec.description, name
     for name in TABLES:
         assert specs()[name].code_version, name
 

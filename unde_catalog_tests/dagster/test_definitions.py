@@ -45,7 +45,7 @@ def test_every_stage_is_partitioned_by_brand_with_the_same_configuration() -> No
             brands, more = brands.get_partitions_def_for_dimension("brand"), {"poll_minutes"}
         assert brands is not None
         assert list(brands.get_partition_keys()) == list(BRANDS)
-        assert "When red" in (node.description or "")
+        assert "On failure" in (node.description or "")
         fields = config.fields["ops"].config_type.fields[name].config_type.fields["config"]  # type: ignore[attr-defined]
         assert set(fields.config_type.fields) == OPTIONS | more  # type: ignore[attr-defined]
 

@@ -1,4 +1,4 @@
-"""Dagster's own processes with the project's dagster.yaml: a daemon, the code server it starts, and run workers."""
+"""Dagster's own processes with the project's dagster.yaml: a daemon, its code server, and run workers."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ _BIN = Path(sys.executable).parent
 
 
 class DagsterProcesses:
-    """They share the database at `url` (past any pooler); what they say is in the file `output`."""
+    """The processes use the database at `url`, which bypasses any pooler, and write to the file `output`."""
 
     def __init__(self, environment: Mapping[str, str], folder: Path, url: str, output: Path) -> None:
         home = folder / "dagster"
@@ -30,40 +30,40 @@ class DagsterProcesses:
         self._environment = {**environment, "DAGSTER_HOME": str(home), "DAGSTER_DB_URL": url}
         self._folder, self._url, self._output = folder, url, output
         self._daemon: subprocess.Popen[bytes] | None = None
-        self._left: list[psutil.Process] = []  # what outlives a daemon that was killed alone, for a while
+        self._survivors: list[psutil.Process] = []  # processes of daemons that were killed alone
 
     def start(self) -> None:
-        """The daemon; it comes up by itself."""
+        """Start the daemon and do not wait for it."""
         self._daemon = self.command("dagster-daemon", "run", "-w", WORKSPACE)
 
     def stop(self) -> None:
-        """Kill all of it."""
+        """Kill all processes."""
         if self._daemon is None:
             return
-        family = self.family()
-        for process in self._left:
-            family += [process, *_children(process)]
+        processes = self.descendants()
+        for process in self._survivors:
+            processes += [process, *_children(process)]
         _kill(psutil.Process(self._daemon.pid))
         self._daemon.wait()
-        for process in family:
+        for process in processes:
             _kill(process)
 
     def kill_daemon(self) -> None:
-        """The daemon alone; code server and run workers live on for a while."""
+        """Kill only the daemon; its code server and run workers survive for a while."""
         assert self._daemon is not None
-        self._left += self.family()
+        self._survivors += self.descendants()
         self._daemon.kill()
         self._daemon.wait()
 
     def kill_run_workers(self) -> bool:
-        """All of them; False where there is none."""
-        workers = [process for process in self.family() if "spawn_main" in " ".join(_arguments(process))]
+        """Kill all run workers; False where there are none."""
+        workers = [process for process in self.descendants() if "spawn_main" in " ".join(_arguments(process))]
         for process in workers:
             _kill(process)
         return bool(workers)
 
     def command(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
-        """A command of Dagster's, beginning."""
+        """Start a command of Dagster."""
         with self._output.open("ab") as output:
             return subprocess.Popen(
                 [str(_BIN / program), *arguments],
@@ -75,8 +75,8 @@ class DagsterProcesses:
         with psycopg.Connection[DictRow].connect(self._url, autocommit=True, row_factory=dict_row) as connection:
             return connection.execute(statement).fetchall()
 
-    def family(self) -> list[psutil.Process]:
-        """All that the daemon started."""
+    def descendants(self) -> list[psutil.Process]:
+        """All processes that the daemon started."""
         assert self._daemon is not None
         return _children(psutil.Process(self._daemon.pid)) if psutil.pid_exists(self._daemon.pid) else []
 

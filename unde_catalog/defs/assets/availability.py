@@ -40,9 +40,9 @@ def availability(
     `sizes_in_stock` lists the sizes, `[]` for none. Unknown stock (no response, or an empty one) is not written. A host
     that answers 403, 429 or 5xx, or times out, is throttled and recovers step by step.
 
-    When red: the stock API did not respond at all, as the message says, and the next hourly run tries again; or the
+    On failure: the stock API did not respond at all, as the message says, and the next hourly run tries again; or the
     day is over, because stock of a past day cannot be checked. A brand without stores or without a configured address
-    is not red: its note says so.
+    does not fail: its note says so.
     """
     keys = context.partition_key.keys_by_dimension  # pyright: ignore[reportAttributeAccessIssue]
     return run_external_stage(

@@ -19,8 +19,8 @@ def catalog_report(
     everybody who has its link can read it. The numbers are those of the database at that moment. The report is built
     hourly at :20 and whenever the asset is materialized.
 
-    When red: the database or the object store could not be used, as the message says; run it again. Problems that the
-    report lists never make this asset red: each stage and each check is red for itself.
+    On failure: the database or the object store could not be used, as the message says; run it again. Problems that the
+    report lists never fail this asset: each stage and each check fails by itself.
     """
     with fail_in_one_sentence("the report could not be built"), backends.open() as opened:
         rendered = build(opened)

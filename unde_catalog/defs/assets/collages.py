@@ -28,6 +28,6 @@ def collages(
     The object keys are `collages/<brand>/<external_id>.jpg`. `image_status` becomes `collage_ready`. A product whose
     collage would be too wide for a JPEG stays `uploaded`, with the reason in `error_message`.
 
-    When red: the object store or the database could not be used, as the message says; run it again.
+    On failure: the object store or the database could not be used, as the message says; run it again.
     """
     return run_storing_stage("collages", context, config, backends)

@@ -29,7 +29,7 @@ def originals(
     It becomes `uploaded` when the photos are stored, also when some of them are gone for good, and `error` when the
     product was given up without a photo; `error_message` has the reason.
 
-    When red: no photo could be downloaded or stored because of the photo host, the proxy or the object store, as the
+    On failure: no photo could be downloaded or stored because of the photo host, the proxy or the object store, as the
     message says. Nothing is lost; run it again. Failed products are listed by reason; `retry_failed` makes them due.
     """
     return run_storing_stage("originals", context, config, backends)

@@ -29,7 +29,7 @@ def production_catalog(
     could not be processed. Products that are no longer on sale become inactive; nothing is deleted. Where
     `STAGING_DB_URL` is set and `PRODUCTION_DB_URL` is not, nothing is published and the note says "not configured".
 
-    When red: the brand as a whole breaks a rule, which the message names with what to do, and its published state
+    On failure: the brand as a whole breaks a rule, which the message names with what to do, and its published state
     stays as it was; or a database could not be used. Other brands are not affected.
     """
     return run_external_stage("production_catalog", context, config, backends)

@@ -31,7 +31,7 @@ def raw_products(
     products make their later stages due; products that a complete scrape did not list become inactive. A new product
     has `image_status`, `sync_status` and `ximilar_status` `pending`.
 
-    When red: the message has the response of the source and what to set. A brand without `APIFY_TASK_<BRAND>`, or
-    BakaiMarket without its keys, is not red: its note says "not configured".
+    On failure: the message has the response of the source and what to set. A brand without `APIFY_TASK_<BRAND>`, or
+    BakaiMarket without its keys, does not fail: its note says "not configured".
     """
     return ProductStream(context.partition_key, backends.settings, run_options(context, config), context.log)

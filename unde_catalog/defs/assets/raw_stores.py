@@ -24,9 +24,9 @@ def raw_stores(
     """The stores of `DUBAI_<BRAND>_STORES` with name, address, mall and coordinates from the brand's store finder.
 
     The note lists stores in Dubai that are not configured, and configured stores that the finder does not know. A brand
-    without a configured finder is not red: its note says what to set.
+    without a configured finder does not fail: its note says what to set.
 
-    When red: the finder did not respond, or its response has another format. The stores stay as they were, and their
+    On failure: the finder did not respond, or its response has another format. The stores stay as they were, and their
     stock is still checked.
     """
     return run_external_stage("raw_stores", context, config, backends)

@@ -24,7 +24,7 @@ def user_media_days(
     materialized daily at 00:15. Requests that could not be processed are on the subject `photo_upload_dead`, each with
     its reason.
 
-    When red: the database could not be read, as the message says; run it again.
+    On failure: the database could not be read, as the message says; run it again.
     """
     with fail_in_one_sentence("the days could not be counted"), backends.open() as opened:
         days = opened.db.run(media_days.days, _DAYS)

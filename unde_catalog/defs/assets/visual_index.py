@@ -28,7 +28,7 @@ def visual_index(
     removals follow the catalogue. The note names the model. Another model (`EMBEDDING_MODEL`, or other files in
     `CLIP_MODEL_DIR`) is built beside the one that serves searches and replaces it when all brands are complete.
 
-    When red: the model or the vector store is unavailable, or two runs use different models, as the message says.
+    On failure: the model or the vector store is unavailable, or two runs use different models, as the message says.
     Nothing is lost; run it again. Failed products are listed by reason; `retry_failed` makes them due.
     """
     return run_external_stage("visual_index", context, config, backends)

@@ -30,7 +30,9 @@ def ximilar_index(
     Records of products that left the pilot or are no longer on sale are deleted.
 
     When `XIMILAR_MONTHLY_CREDITS` are used or the collection is full, the run succeeds, and its note and the check say
-    so. When red: Ximilar rejected the request or did not respond, as the message says. Nothing is billed twice; run it
+    so.
+
+    On failure: Ximilar rejected the request or did not respond, as the message says. Nothing is billed twice; run it
     again.
     """
     return run_external_stage("ximilar_index", context, config, backends)

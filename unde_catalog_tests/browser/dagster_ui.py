@@ -1,6 +1,6 @@
-"""An operator's desk for tests: `unde-catalog up` on a home of its own, the sandbox behind it, and its databases.
+"""Dagster's UI for browser tests: `unde-catalog up` in its own folder, with its sandbox and its databases.
 
-What is clicked is in `clicks.py`.
+The click paths are in `clicks.py`.
 """
 
 import json
@@ -26,11 +26,11 @@ from unde_catalog_tests.support.due import execute, poll
 from unde_catalog_tests.support.servers import PROJECT
 
 _PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
-_PATIENCE = 300  # seconds for what takes ten on an idle machine
+_TIMEOUT = 300  # seconds; ten are enough on an idle machine
 
 
-class Desk:
-    """What runs, and how a test looks behind it."""
+class DagsterUI:
+    """The served UI, and access to the databases and the sandbox behind it."""
 
     def __init__(
         self, home: Path, port: int, sandbox_port: int, postgres: EmbeddedPostgres, up: psutil.Process
@@ -41,22 +41,22 @@ class Desk:
         self.db = Database(self.staging_url)
 
     def control(self, **changes: Any) -> None:
-        """Change what the sandbox does from now on (see its control.py)."""
+        """Change how the sandbox behaves from now on (see its control.py)."""
         body = json.dumps(changes).encode()
         address = f"http://127.0.0.1:{self.sandbox_port}/_control"
         request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
         urllib.request.urlopen(request, timeout=10).close()
 
     def photos_requested(self, brand: str) -> int:
-        """Requests for photos of a brand so far."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.sandbox_port}/_log?kind=photo", timeout=10) as answer:
-            return sum(f"/{brand}/" in request["path"] for request in json.load(answer)["requests"])
+        """The number of photo requests of a brand so far."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.sandbox_port}/_log?kind=photo", timeout=10) as response:
+            return sum(f"/{brand}/" in request["path"] for request in json.load(response)["requests"])
 
-    def ran_before(self, asset: str, *brands: str, **config: Any) -> None:
-        """Runs of Dagster's that happened before the operator came, one a brand."""
+    def run_earlier(self, asset: str, *brands: str, **config: Any) -> None:
+        """Execute a Dagster run for each brand, as if it had happened before the test."""
         command = [sys.executable, "-m", "unde_catalog_tests.browser.earlier_runs", asset, ",".join(brands)]
         environment = {**os.environ, **self._environment(), "DAGSTER_HOME": str(self.home / ".unde" / "dagster")}
-        subprocess.run([*command, json.dumps(config)], check=True, cwd=PROJECT, env=environment, timeout=_PATIENCE)
+        subprocess.run([*command, json.dumps(config)], check=True, cwd=PROJECT, env=environment, timeout=_TIMEOUT)
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         """Rows of the staging database."""
@@ -69,15 +69,15 @@ class Desk:
         return value
 
     def wait(self, condition: str) -> None:
-        """Until a query of the staging database is true."""
-        poll(self.staging_url, condition, _PATIENCE)
+        """Wait until a query of the staging database is true."""
+        poll(self.staging_url, condition, _TIMEOUT)
 
     def wait_in_dagster(self, condition: str) -> None:
-        """Until a query of Dagster's own database is true."""
-        poll(self.dagster_url, condition, _PATIENCE)
+        """Wait until a query of Dagster's own database is true."""
+        poll(self.dagster_url, condition, _TIMEOUT)
 
     def retry_of(self, run_id: str) -> str:
-        """The run that Dagster repeats this one with, once it is there."""
+        """Wait for the run with which Dagster retries this one; returns its id."""
         retry = f"FROM run_tags WHERE key = 'dagster/parent_run_id' AND value = '{run_id}'"
         self.wait_in_dagster(f"SELECT exists(SELECT 1 {retry})")
         with psycopg.connect(self.dagster_url) as connection:
@@ -85,15 +85,15 @@ class Desk:
         assert row is not None
         return row[0]
 
-    def ends(self, run_id: str, status: str = "SUCCESS") -> None:
-        """Wait for a run's end, which is to be this one."""
+    def wait_for_end(self, run_id: str, status: str = "SUCCESS") -> None:
+        """Wait for the end of a run, which must have this status."""
         self.wait_in_dagster(f"SELECT status IN ('SUCCESS', 'FAILURE', 'CANCELED') FROM runs WHERE run_id = '{run_id}'")
         self.wait_in_dagster(f"SELECT status = '{status}' FROM runs WHERE run_id = '{run_id}'")
 
     def run_workers(self) -> list[psutil.Process]:
-        """Processes that work on runs, of all that `up` started."""
-        family = self.up.children(recursive=True)
-        return [process for process in family if "spawn_main" in " ".join(process.cmdline())]
+        """The run workers among the processes that `up` started."""
+        processes = self.up.children(recursive=True)
+        return [process for process in processes if "spawn_main" in " ".join(process.cmdline())]
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -102,37 +102,37 @@ class Desk:
 
 
 @contextmanager
-def open_desk(home: Path) -> Iterator[Desk]:
-    """Serves until the context ends; the products of all brands are collected, and nothing else is done with them."""
-    port, search_port, nats_port, people_port, sandbox_port = (_free_port() for _ in range(5))
+def open_dagster_ui(home: Path) -> Iterator[DagsterUI]:
+    """Serve the UI until the context ends. The products of all brands are collected; no other stage has run."""
+    port, search_port, nats_port, user_media_port, sandbox_port = (_free_port() for _ in range(5))
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     with EmbeddedPostgres(home / ".unde" / "postgres") as postgres:
         process = subprocess.Popen(
             [_PROGRAM, "up", "--port", str(port), "--search-port", str(search_port),
              "--nats-port", str(nats_port), "--sandbox-port", str(sandbox_port)],
-            cwd=home, env={**keep, "UNDE_HOME": str(home / ".unde"), "USER_MEDIA_PORT": str(people_port)},
+            cwd=home, env={**keep, "UNDE_HOME": str(home / ".unde"), "USER_MEDIA_PORT": str(user_media_port)},
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         try:
             assert process.stdout is not None
-            said = ""
+            output = ""
             for line in process.stdout:
-                said += line
+                output += line
                 if f"Dagster's UI: http://127.0.0.1:{port}" in line:
                     break
             else:
-                raise AssertionError(f"up ended without serving: {said}")
-            desk = Desk(home, port, sandbox_port, postgres, psutil.Process(process.pid))
-            with desk.db:
-                desk.ran_before("raw_products", *BRANDS)
-                yield desk
+                raise AssertionError(f"up ended without serving: {output}")
+            ui = DagsterUI(home, port, sandbox_port, postgres, psutil.Process(process.pid))
+            with ui.db:
+                ui.run_earlier("raw_products", *BRANDS)
+                yield ui
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
-                process.wait(_PATIENCE)
+                process.wait(_TIMEOUT)
 
 
 def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
