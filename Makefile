@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PORT ?= 3000
+# dg reads its telemetry switch from there.
+export DG_CLI_CONFIG := pyproject.toml
 # In the order of the folders: sorted by their number of tests, as xdist does, the slowest files would come last.
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
@@ -29,8 +31,8 @@ up: $(INSTALLED) ## Serve Dagster's UI, the search page and user media on the de
 run: up ## The same as up
 
 dev: $(INSTALLED) ## Serve Dagster's UI alone and reload the definitions on request (dg dev)
-	@mkdir -p .unde/dagster && ln -sf "$(CURDIR)/dagster.yaml" .unde/dagster/dagster.yaml
-	@DAGSTER_HOME="$(CURDIR)/.unde/dagster" DG_CLI_CONFIG=pyproject.toml $(BIN)/dg dev --port $(PORT)
+	@DAGSTER_HOME="$$($(BIN)/python -c 'from unde_catalog.local.processes import dagster_home; from unde_catalog.settings.environment import load_settings; print(dagster_home(load_settings()))')" \
+		$(BIN)/dg dev --port $(PORT)
 
 test: $(INSTALLED) ## Run the tests that every change should pass (under 8 minutes on 2 cores)
 	@$(PYTEST) -m "not slow"
@@ -56,7 +58,7 @@ coverage: $(INSTALLED) ## Run the tests of make test and report which lines they
 
 check: lint ## Check format, lint, types and the Dagster definitions
 	@$(BIN)/pyright
-	@DG_CLI_CONFIG=pyproject.toml $(BIN)/dg check defs
+	@$(BIN)/dg check defs
 
 lint: $(INSTALLED) ## Check format and lint
 	@$(BIN)/ruff format --check .

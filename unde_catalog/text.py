@@ -3,9 +3,11 @@
 Nothing here knows HTML, Markdown or any part of the catalogue.
 """
 
+import math
 from datetime import timedelta
 
-_UNITS = ((1, 60, "second"), (60, 90 * 60, "minute"), (3_600, 48 * 3_600, "hour"), (86_400, None, "day"))
+# Seconds of a unit, seconds from which the next one is used, name.
+_UNITS = ((1, 60, "second"), (60, 90 * 60, "minute"), (3_600, 48 * 3_600, "hour"), (86_400, math.inf, "day"))
 
 
 def quantity(number: int, noun: str) -> str:
@@ -16,10 +18,8 @@ def quantity(number: int, noun: str) -> str:
 def duration(span: timedelta | float) -> str:
     """A time span, or seconds, in one unit: `40 seconds`, `12 minutes`, `3 hours`, `2 days`."""
     seconds = max(0.0, span.total_seconds() if isinstance(span, timedelta) else span)
-    for unit, limit, noun in _UNITS:
-        if limit is None or seconds < limit:
-            return quantity(round(seconds / unit), noun)
-    raise AssertionError("the last unit has no limit")
+    unit, noun = next((unit, noun) for unit, limit, noun in _UNITS if seconds < limit)
+    return quantity(round(seconds / unit), noun)
 
 
 def first_line(error: object, limit: int = 300) -> str:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
@@ -17,7 +16,7 @@ from rich.table import Table
 
 from unde_catalog.backends import Backends
 from unde_catalog.brands import BRANDS
-from unde_catalog.local.processes import dagster_environment, requests_logged, sandbox, stop
+from unde_catalog.local.processes import dagster_environment, missing_extra, requests_logged, sandbox, stop
 from unde_catalog.local.progress import ProgressView, table
 from unde_catalog.sandbox.serve import environment
 from unde_catalog.settings.environment import SettingsError, load_settings, publish
@@ -65,8 +64,8 @@ def demo(console: Console, port: int) -> int:
 
 
 def _search(console: Console, backends: Backends) -> None:
-    if find_spec("fastapi") is None:
-        console.print("Search: not installed; pip install 'unde-catalog[search]' adds it.", markup=False)
+    if missing := missing_extra("search", "fastapi"):
+        console.print(f"Search: {missing}.", markup=False)
         return
     from unde_catalog.local.example_search import example_search
 

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from unde_catalog.settings.environment import Settings, child_environment
@@ -31,6 +32,11 @@ def dagster_home(settings: Settings) -> Path:
     if not link.exists():
         link.symlink_to(target)
     return home
+
+
+def missing_extra(extra: str, module: str) -> str | None:
+    """What to install before a part that needs `module` can run; None if it is installed."""
+    return None if find_spec(module) else f"not installed; pip install 'unde-catalog[{extra}]' adds it"
 
 
 @contextmanager

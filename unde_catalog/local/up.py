@@ -7,13 +7,12 @@ import contextlib
 import signal
 import sys
 import threading
-from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
 
 from unde_catalog.backends import Backends
-from unde_catalog.local.processes import CannotStart, dagster_environment, dagster_home, sandbox
+from unde_catalog.local.processes import CannotStart, dagster_environment, dagster_home, missing_extra, sandbox
 from unde_catalog.local.service import LocalService, must_be_free
 from unde_catalog.sandbox.serve import environment
 from unde_catalog.settings.environment import (
@@ -58,7 +57,8 @@ def up(console: Console, port: int, search_port: int, nats_port: int, sandbox_po
             f"AUTOMATION={settings.automation}: sensors {'run' if settings.automation == 'on' else 'are off'}"
         )
         dagster = stack.enter_context(_dagster(settings, port))
-        search = stack.enter_context(_search(settings, search_port)) if find_spec("fastapi") else None
+        search_off = missing_extra("search", "fastapi")
+        search = stack.enter_context(_search(settings, search_port)) if search_off is None else None
         others = [search] if search else []
         if own_nats:
             others.append(stack.enter_context(_nats(settings, nats_port)))
@@ -68,7 +68,7 @@ def up(console: Console, port: int, search_port: int, nats_port: int, sandbox_po
         console.print(f"Logs: {dagster.log.parent}", soft_wrap=True)
         page, ui = f"http://127.0.0.1:{search_port}", f"http://127.0.0.1:{port}"
         if search is None:
-            console.print("Search page: not installed; pip install 'unde-catalog[search]' adds it", markup=False)
+            console.print(f"Search page: {search_off}", markup=False)
         elif search.wait_for_response(f"{page}/", stop_requested):
             console.print(f"Search page: {page}")
         if media_off is not None:
@@ -87,7 +87,7 @@ def _why_no_user_media(media: UserMediaSettings) -> str | None:
     """Why user media can't be served; None if it can."""
     if media.telegram_bot_token is None:
         return "off (TELEGRAM_BOT_TOKEN is not set)"
-    return None if find_spec("nats") else "not installed; pip install 'unde-catalog[user-media]' adds it"
+    return missing_extra("user-media", "nats")
 
 
 def _watch(

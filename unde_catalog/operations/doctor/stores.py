@@ -7,7 +7,7 @@ from unde_catalog.settings.environment import Settings
 from unde_catalog.stages.availability.item import read_stock_item
 from unde_catalog.stages.availability.protocols import protocol_for
 from unde_catalog.stages.availability.shop_api import NoResponse, StockApi
-from unde_catalog.stages.availability.shop_finder import StoreFinderUnavailable, find_stores
+from unde_catalog.stages.availability.shop_finder import StoreFinderUnavailable, fetch_stores
 from unde_catalog.stages.configured import missing_settings
 from unde_catalog.text import first_line, quantity
 
@@ -30,7 +30,7 @@ def check_stores(settings: Settings, brand: str) -> Finding:
     if error is not None:
         return error
     try:
-        found = asyncio.run(find_stores(brand, settings))
+        found = asyncio.run(fetch_stores(brand, settings))
     except StoreFinderUnavailable as unavailable:
         message = f"the stock API responds, but {first_line(unavailable)}"
         return yellow(message, f"{name}_SHOP_FINDER_URL", f"{name}_STOCK_CHANNEL")

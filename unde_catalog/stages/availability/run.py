@@ -11,8 +11,7 @@ from unde_catalog.stages.availability.availability import STAGE, AvailabilitySta
 from unde_catalog.stages.availability.pace import HostPace
 from unde_catalog.stages.availability.protocols import protocol_for
 from unde_catalog.stages.availability.shop_api import StockApi
-from unde_catalog.stages.availability.shop_finder import StoreFinderUnavailable
-from unde_catalog.stages.availability.shop_finder import find_stores as query_store_finder
+from unde_catalog.stages.availability.shop_finder import StoreFinderUnavailable, fetch_stores
 from unde_catalog.stages.configured import why_not_configured
 from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.staging.due_work.spreading import spread
@@ -82,7 +81,7 @@ def find_stores(stage_run: StageRun) -> StageReport:
         report.note = note
         return report
     try:
-        found = asyncio.run(query_store_finder(brand, backends.settings))
+        found = asyncio.run(fetch_stores(brand, backends.settings))
     except StoreFinderUnavailable as down:
         raise StageStopped(report, down) from down
     ours = [shop for shop in found.shops if shop.store_id in own.stores]

@@ -35,7 +35,7 @@ class FoundStores:
     unreadable: int
 
 
-async def find_stores(brand: str, settings: Settings) -> FoundStores:
+async def fetch_stores(brand: str, settings: Settings) -> FoundStores:
     """All shops within `RADIUS_KM` of the configured place; `StoreFinderUnavailable` says why there are none."""
     own = settings.brands[brand]
     url = own.shop_finder_url or own.stock_api_url
