@@ -208,7 +208,7 @@ def test_an_unavailable_store_is_reported_once(materialize, tmp_path: Path) -> N
     result = materialize("originals")
     assert not result.success
     message = failure(result).partition("Stack Trace")[0]
-    assert "originals of zara stopped: opening" in message and message.count("a file stands where") == 1, message
+    assert "originals of zara stopped: opening" in message and message.count("there is a file where") == 1, message
     assert "manifest" not in message
 
 

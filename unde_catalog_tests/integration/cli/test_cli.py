@@ -113,7 +113,9 @@ def test_requeue_makes_products_due_by_their_reason(cli, db: Database) -> None:
 def test_a_failing_brand_does_not_stop_the_others(cli) -> None:
     done = cli("run", "raw_products", APIFY_TASK_ZARA="no-such-task")
     assert done.returncode == 1
-    assert "raw_products of zara stopped: Apify responded 404" in done.stderr
+    assert (
+        "raw_products of zara stopped: listing the runs of task no-such-task failed: Apify responded 404" in done.stderr
+    )
     assert "check the task id" in done.stderr
     assert "raw_products oysho: 20 done" in done.stdout
 
