@@ -1,6 +1,6 @@
-"""What every stage works with: settings, both databases and the object store, opened at first use.
+"""The backends of every stage: settings, both databases and the object store, opened at first use.
 
-With nothing configured these are the embedded PostgreSQL and a folder, both below UNDE_HOME.
+Without configuration these are the embedded PostgreSQL and a folder, both below UNDE_HOME.
 """
 
 from functools import cached_property
@@ -23,27 +23,27 @@ DATABASES = ("staging", "production", "dagster")
 
 
 class Backends:
-    """Opened stores; close it, or use it as a context manager, so that the embedded server can stop."""
+    """Settings and lazily opened backends. Close it, or use it as a context manager, to stop the embedded server."""
 
     def __init__(
         self, settings: Settings, clock: Clock = SYSTEM_CLOCK, *, connections: int = 4, patience: float = 30
     ) -> None:
-        """`clock`: how stages wait; a test brings its own. The others are those of the staging `Database`."""
+        """`clock`: time and waiting of stages. `connections` and `patience` are those of the staging `Database`."""
         self.settings, self.clock = settings, clock
         self._connections, self._patience = connections, patience
         self._embedded: EmbeddedPostgres | None = None
 
     @cached_property
     def db(self) -> Database:
-        """The staging database at the newest migration; `DatabaseUnavailable` says what to do where it is not."""
+        """The staging database at the newest migration; raises `DatabaseUnavailable`, which says what to do."""
         db = Database(self.staging_url(), label="staging", max_connections=self._connections, patience=self._patience)
         return _at_newest_migration(db, STAGING, embedded=self.settings.staging_db_url is None)
 
     @cached_property
     def production(self) -> Database | None:
-        """The production database at the newest migration, None where none is configured.
+        """The production database at the newest migration, None if none is configured.
 
-        `DatabaseUnavailable` as for `db`.
+        Raises `DatabaseUnavailable`.
         """
         url = self.production_url()
         if url is None:
@@ -53,45 +53,45 @@ class Backends:
 
     @cached_property
     def store(self) -> ObjectStore:
-        """The object store: a bucket where S3 is configured, else a folder; `StorageUnavailable` if it can't be used.
+        """The object store: a bucket if S3 is configured, otherwise a folder; raises `StorageUnavailable`.
 
-        A folder is made only while no photo is stored: else its disk is not mounted, and would seem to be empty.
+        The folder is created only if no photo is stored yet. Otherwise its disk is probably not mounted.
         """
         folder = self.settings.objects_folder
-        if self.settings.s3 is None and not is_store(folder) and self.db.run(originals.any_is_stored):
+        if self.settings.s3 is None and not is_store(folder) and self.db.run(originals.any_stored):
             raise not_mounted(folder)
         return configured_store(self.settings)
 
     @property
     def objects_folder(self) -> Path:
-        """Where objects lie while no S3 is configured."""
+        """The folder of objects, used if no S3 is configured."""
         return self.settings.objects_folder
 
     def staging_url(self) -> str:
-        """The staging database's address with its password, migrated or not."""
+        """The URL of the staging database with its password; the database may not be migrated."""
         url = self.settings.staging_db_url
         return url.get_secret_value() if url else self._embedded_url("staging")
 
     def production_url(self) -> str | None:
-        """The production database's address with its password; None where only a staging database is configured."""
+        """The URL of the production database with its password; None if only a staging database is configured."""
         url = self.settings.production_db_url
         if url is not None:
             return url.get_secret_value()
-        # What is staged elsewhere must not be published into a database that nobody knows of.
+        # Products of a configured staging database are not published to the embedded database, which nobody reads.
         return None if self.settings.staging_db_url is not None else self._embedded_url("production")
 
     def dagster_url(self) -> str:
-        """The address of Dagster's own database, with its password."""
+        """The URL of Dagster's own database, with its password."""
         url = self.settings.dagster_db_url
         return url.get_secret_value() if url else self._embedded_url("dagster")
 
     def backup_url(self) -> str:
-        """The staging database's address for dumps, past any pooler and as the owner of the tables."""
+        """The URL of the staging database for dumps: a direct connection, as the owner of the tables."""
         url = self.settings.backup_db_url
         return url.get_secret_value() if url else self.staging_url()
 
     def close(self) -> None:
-        """Close connections; the last one out stops the embedded server."""
+        """Close connections; the last process that uses the embedded server stops it."""
         for database in (self.__dict__.get("db"), self.__dict__.get("production")):
             if database is not None:
                 database.close()
@@ -114,12 +114,12 @@ class Backends:
 
 
 def _at_newest_migration(db: Database, series: MigrationSeries, *, embedded: bool) -> Database:
-    """The database, once it is at the newest migration; an embedded one is migrated here, as nobody else uses it."""
+    """The database, if it is at the newest migration; an embedded one is migrated first."""
     try:
         if embedded and series.revision(db) != series.newest_revision():
             series.upgrade(db.url)
         series.require_newest(db)
     except BaseException:
-        db.close()  # the next use opens another one
+        db.close()  # the next use opens it again
         raise
     return db

@@ -82,7 +82,7 @@ STAGE_SPECS: Mapping[str, StageSpec] = {
         ),
         StageSpec(
             "raw_stores", "Stores", job="find_stores", group="stores",
-            counters=("shops", "new", "changed", "unreadable"),
+            counters=("stores", "new", "changed", "unreadable"),
             interval=_DAY, lateness=Lateness(2 * _DAY, None), due_work=False, needs_stores=True,
         ),
         StageSpec(

@@ -73,8 +73,8 @@ def run_storing_stage(
     manifest, sample = ManifestWriter(), Sample()
 
     def keep(stored: Sequence[StoredObject]) -> None:
-        manifest.keep(stored)
-        sample.keep(stored)
+        manifest.add(stored)
+        sample.add(stored)
 
     stopped = None
     with fail_in_one_sentence(f"{stage} of {brand} could not start"), backends.open() as opened:

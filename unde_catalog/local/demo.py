@@ -147,10 +147,10 @@ def _stock(backends: Backends) -> Table:
     result = Table("product", "store", "sizes in stock", title="Stock")
     for brand in BRANDS:
         shown: dict[str, int] = {}
-        for row in backends.db.run(stock_rows.some_products, brand, _PRODUCTS_SHOWN):
+        for row in backends.db.run(stock_rows.sample_products, brand, _PRODUCTS_SHOWN):
             name = f"{BRANDS[brand].name}: {row['name']}"
             shown[name] = shown.get(name, 0) + 1
             if shown[name] <= _STORES_SHOWN:
                 first = name if shown[name] == 1 else ""
-                result.add_row(first, row["shop"], ", ".join(row["sizes"]) or "none")
+                result.add_row(first, row["store"], ", ".join(row["sizes"]) or "none")
     return result

@@ -173,7 +173,7 @@ def test_a_materialization_shows_row_counts_and_column_lineage(materialize, db: 
         return metadata(result, asset)
 
     assert shown("raw_products")[ROW_COUNT] == 3
-    assert shown("raw_stores")[ROW_COUNT] == shown("raw_stores")["shops"] > 0
+    assert shown("raw_stores")[ROW_COUNT] == shown("raw_stores")["stores"] > 0
     assert ROW_COUNT not in shown("originals")
     lineage = shown("originals")[LINEAGE].deps_by_column
     assert lineage["sha256"] == [dg.TableColumnDep(dg.AssetKey("raw_products"), "original_image_urls")]

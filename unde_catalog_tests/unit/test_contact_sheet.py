@@ -31,7 +31,7 @@ def kept(store: ObjectStore, data: bytes | None, count: int, size: tuple[int, in
         if data is not None:
             store.put(key, data, "image/jpeg")
         external_id = names.get("external_id", str(number))
-        sample.keep([StoredObject(external_id, 1, key, "0" * 64, *size, len(data or b""), None)])
+        sample.add([StoredObject(external_id, 1, key, "0" * 64, *size, len(data or b""), None)])
     return sample
 
 
@@ -83,7 +83,7 @@ def test_a_missing_or_broken_object_leaves_a_blank(store: ObjectStore) -> None:
     store.put("originals/zara/3/1.jpg", b"<html>", "image/jpeg")
     store.put("originals/zara/4/1.jpg", b"", "image/jpeg")
     markdown = contact_sheet(sample, store)
-    assert markdown is not None and "4 of them blank" in markdown
+    assert markdown is not None and "5 new, 4 unreadable" in markdown
     sheet = picture(markdown)
     colours = [sheet.getpixel(((2 * n + 1) * sheet.width // 10, sheet.height // 2)) for n in range(5)]
     assert near(colours[4], ORANGE, 20)
@@ -107,8 +107,8 @@ def test_an_id_cannot_end_the_alt_text(store: ObjectStore) -> None:
 
 def numbered(count: int, sample: Sample) -> Sequence[int]:
     for number in range(count):
-        sample.keep([StoredObject(str(number), None, str(number), "", 1, 1, 1, None)])
-    return [int(one.external_id) for one in sample.chosen()]
+        sample.add([StoredObject(str(number), None, str(number), "", 1, 1, 1, None)])
+    return [int(one.external_id) for one in sample.objects()]
 
 
 @pytest.mark.parametrize("count", [0, 1, 23, 24, 25, 47, 48, 49, 1_000, 12_345])

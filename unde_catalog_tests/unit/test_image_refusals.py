@@ -35,7 +35,7 @@ def test_other_formats_cut_short_are_truncated(format: str):
         if isinstance(result, StoredImage):  # a GIF's first frame may be complete without the trailer
             assert format == "GIF" and missing == 1
         else:
-            assert result.reason == "truncated" and result.worth_another_try, missing
+            assert result.reason == "truncated" and result.retryable, missing
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_only_what_a_second_download_may_heal_is_worth_another_try():
     stays = {b"8BPS", saved(plain(RED, (9, 9))), saved(plain(RED, (50, 65_501)), "PNG")}
     for data in heals | stays:
         result = normalise(data)
-        assert isinstance(result, Refused) and result.worth_another_try is (data in heals)
+        assert isinstance(result, Refused) and result.retryable is (data in heals)
 
 
 def test_a_side_of_50_pixels_and_one_of_65500_are_accepted():

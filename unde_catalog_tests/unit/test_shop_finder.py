@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.stages.availability.shop_finder import StoreFinderUnavailable, read_shops
+from unde_catalog.stages.availability.store_finder import StoreFinderUnavailable, parse_stores
 
 MALL = {
     "id": "4483", "name": "Dubai Mall", "addressLines": ["THE DUBAI MALL", "FINANCIAL CENTER ROAD"], "city": "DUBAI",
@@ -14,16 +14,16 @@ MALL = {
 
 
 def test_a_shop_is_read_as_raw_stores_keeps_it() -> None:
-    (shop,) = read_shops("bershka", {"closerStores": [MALL]}).shops
+    (shop,) = parse_stores("bershka", {"closerStores": [MALL]}).stores
     assert (shop.store_id, shop.name, shop.mall_name) == (4483, "Dubai Mall", "Dubai Mall")
     assert (shop.address, shop.city, shop.country) == ("THE DUBAI MALL, FINANCIAL CENTER ROAD", "Dubai", "AE")
     assert (shop.latitude, shop.longitude) == (Decimal("25.1971500"), Decimal("55.2788000"))
 
 
 def test_a_shop_without_a_name_is_called_by_brand_and_mall() -> None:
-    (shop,) = read_shops("zara", {"closerStores": [{**MALL, "name": None}]}).shops
+    (shop,) = parse_stores("zara", {"closerStores": [{**MALL, "name": None}]}).stores
     assert (shop.name, shop.mall_name) == ("Zara, THE DUBAI MALL", "THE DUBAI MALL")
-    (shop,) = read_shops("zara", {"closerStores": [{"id": 7, "addressLines": ["AL WASL ROAD 12"]}]}).shops
+    (shop,) = parse_stores("zara", {"closerStores": [{"id": 7, "addressLines": ["AL WASL ROAD 12"]}]}).stores
     assert (shop.name, shop.mall_name, shop.city) == ("Zara, AL WASL ROAD 12", None, "Dubai")
 
 
@@ -32,17 +32,17 @@ def test_a_shop_without_a_name_is_called_by_brand_and_mall() -> None:
     [None, 7, {}, {"id": None}, {"id": True}, {"id": "x"}, {"id": 0}, {"id": -4}, {"id": 2**31}],
 )
 def test_what_has_no_usable_id_is_counted_and_takes_no_other_with_it(odd: Any) -> None:
-    found = read_shops("oysho", {"closerStores": [odd, MALL, MALL]})
-    assert ([shop.store_id for shop in found.shops], found.unreadable) == ([4483], 1)
+    found = parse_stores("oysho", {"closerStores": [odd, MALL, MALL]})
+    assert ([shop.store_id for shop in found.stores], found.unreadable) == ([4483], 1)
 
 
 @pytest.mark.parametrize("degrees", [None, True, "NaN", "Infinity", 91, "north", [], "1e400"])
 def test_a_place_that_is_none_is_unknown(degrees: Any) -> None:
-    (shop,) = read_shops("oysho", {"closerStores": [{**MALL, "latitude": degrees}]}).shops
+    (shop,) = parse_stores("oysho", {"closerStores": [{**MALL, "latitude": degrees}]}).stores
     assert shop.latitude is None
 
 
 @pytest.mark.parametrize("body", [None, [], "denied", {}, {"closerStores": {}}, {"closerStores": None}])
 def test_an_answer_without_a_list_says_what_is_missing(body: Any) -> None:
     with pytest.raises(StoreFinderUnavailable, match="no list `closerStores`"):
-        read_shops("zara", body)
+        parse_stores("zara", body)

@@ -4,17 +4,17 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.stages.availability.item import StockItem, read_stock_item
+from unde_catalog.stages.availability.item import StockItem, parse_stock_item
 from unde_catalog.stages.availability.protocols import (
-    ByAvailableSizes,
-    ByCampaign,
-    BySkus,
-    OfZara,
+    AvailableSizesProtocol,
+    CampaignProtocol,
+    SkusProtocol,
     StockProtocol,
     StockRequest,
     UnexpectedResponse,
+    ZaraProtocol,
+    merge_sizes,
     protocol_for,
-    together,
 )
 
 SHOPS = (16884, 4483)
@@ -36,12 +36,12 @@ COLOURS = [
 
 @pytest.fixture
 def item() -> StockItem:
-    return read_stock_item("512913640", "02086797-V2026", COLOURS)
+    return parse_stock_item("512913640", "02086797-V2026", COLOURS)
 
 
 def understood(shape: StockProtocol, item: StockItem, body: Any, shops: tuple[int, ...] = SHOPS) -> dict[int, set[str]]:
-    question = shape.questions(item, shops)[0]
-    return {shop: set(sizes) for shop, sizes in shape.understand(question, item, shops, body).items()}
+    question = shape.requests(item, shops)[0]
+    return {shop: set(sizes) for shop, sizes in shape.parse(question, item, shops, body).items()}
 
 
 def test_an_item_says_what_shops_are_asked_with(item: StockItem) -> None:
@@ -51,14 +51,14 @@ def test_an_item_says_what_shops_are_asked_with(item: StockItem) -> None:
 
 def test_by_campaign_asks_for_each_colours_part_number_and_all_shops(item: StockItem) -> None:
     shops = (("physicalStoreId", "16884"), ("physicalStoreId", "4483"))
-    assert ByCampaign().questions(item, SHOPS) == [
+    assert CampaignProtocol().requests(item, SHOPS) == [
         StockRequest("common/1/stock/campaign/V2026/product/part-number/02086797800", shops),
         StockRequest("common/1/stock/campaign/V2026/product/part-number/02086797401", shops),
     ]
 
 
 def test_by_available_sizes_asks_once_for_a_product(item: StockItem) -> None:
-    (question,) = ByAvailableSizes("45009578").questions(item, SHOPS)
+    (question,) = AvailableSizesProtocol("45009578").requests(item, SHOPS)
     assert question.path == "api/storefront/1/stores/45009578/products/512913640/available-sizes"
     assert question.query == (
         ("appId", "1"), ("physicalStoreIds", "16884"), ("physicalStoreIds", "4483"),
@@ -67,13 +67,13 @@ def test_by_available_sizes_asks_once_for_a_product(item: StockItem) -> None:
 
 
 def test_by_skus_asks_once_for_the_skus_of_all_colours(item: StockItem) -> None:
-    (question,) = BySkus("45009578").questions(item, SHOPS)
+    (question,) = SkusProtocol("45009578").requests(item, SHOPS)
     assert question.path == "api/storefront/1/stores/45009578/skus-availability-in-stores/actions/filter"
     assert question.body == {"physicalStoreIds": [16884, 4483], "skus": [123, 124, 223, 224]}
 
 
 def test_zara_is_asked_for_each_colours_product_id(item: StockItem) -> None:
-    first, second = OfZara("ae/en").questions(item, SHOPS)
+    first, second = ZaraProtocol("ae/en").requests(item, SHOPS)
     assert first.path == "ae/en/store-product-availability"
     assert first.query == (
         ("productId", "512918856"), ("physicalStoreIds", "16884"), ("physicalStoreIds", "4483"), ("ajax", "true"),
@@ -84,42 +84,42 @@ def test_zara_is_asked_for_each_colours_product_id(item: StockItem) -> None:
 @pytest.mark.parametrize(
     ("shape", "reference", "colours"),
     [
-        (ByCampaign(), None, COLOURS),
-        (ByCampaign(), "not a reference", COLOURS),
-        (ByCampaign(), "02086797-V2026", [*COLOURS, {"name": "no id"}]),
-        (BySkus("1"), "02086797-V2026", [{"id": "800", "sizes": [{"name": "S"}, {"name": "M", "sku": 1}]}]),
-        (OfZara("ae/en"), "02086797-V2026", [*COLOURS, {"id": "9", "productId": "none"}]),
-        (ByCampaign(), "02086797-V2026", []),
-        (BySkus("1"), "02086797-V2026", "not a list"),
-        (OfZara("ae/en"), "02086797-V2026", [1, None, "x"]),
+        (CampaignProtocol(), None, COLOURS),
+        (CampaignProtocol(), "not a reference", COLOURS),
+        (CampaignProtocol(), "02086797-V2026", [*COLOURS, {"name": "no id"}]),
+        (SkusProtocol("1"), "02086797-V2026", [{"id": "800", "sizes": [{"name": "S"}, {"name": "M", "sku": 1}]}]),
+        (ZaraProtocol("ae/en"), "02086797-V2026", [*COLOURS, {"id": "9", "productId": "none"}]),
+        (CampaignProtocol(), "02086797-V2026", []),
+        (SkusProtocol("1"), "02086797-V2026", "not a list"),
+        (ZaraProtocol("ae/en"), "02086797-V2026", [1, None, "x"]),
     ],
 )
 def test_nothing_is_asked_where_the_answer_could_not_be_whole(
     shape: StockProtocol, reference: Any, colours: Any
 ) -> None:
-    assert shape.questions(read_stock_item("1", reference, colours), SHOPS) == []
+    assert shape.requests(parse_stock_item("1", reference, colours), SHOPS) == []
 
 
 def test_sizes_are_matched_by_size_not_by_size_id(item: StockItem) -> None:
     stocks = [{"physicalStoreId": 16884, "sizeStocks": [{"sizeId": 1, "size": 34, "quantity": 5}]}]
-    assert understood(ByCampaign(), item, {"stocks": stocks}) == {16884: {"34"}, 4483: set()}
+    assert understood(CampaignProtocol(), item, {"stocks": stocks}) == {16884: {"34"}, 4483: set()}
 
 
 def test_an_empty_list_of_stocks_is_unknown(item: StockItem) -> None:
     with pytest.raises(UnexpectedResponse, match="`stocks` is empty"):
-        understood(ByCampaign(), item, {"stocks": []})
+        understood(CampaignProtocol(), item, {"stocks": []})
 
 
 def test_absent_means_none_where_the_shape_says_so(item: StockItem) -> None:
     sizes = [{"sizeId": "36", "size": "36", "stock": 3}, {"sizeId": "38", "size": "38", "stock": 0}]
     listed = [{"physicalStoreId": 16884, "sizesAvailability": sizes}]
     body = {"productId": 512913640, "sizesAvailableByPhysicalStores": listed}
-    assert understood(ByAvailableSizes("1"), item, body) == {16884: {"36"}, 4483: set()}
-    assert understood(ByAvailableSizes("1"), item, body | {"sizesAvailableByPhysicalStores": []}) == {
+    assert understood(AvailableSizesProtocol("1"), item, body) == {16884: {"36"}, 4483: set()}
+    assert understood(AvailableSizesProtocol("1"), item, body | {"sizesAvailableByPhysicalStores": []}) == {
         16884: set(),
         4483: set(),
     }
-    assert understood(OfZara("ae/en"), item, {"sizesAvailableAndLocationsByPhysicalStores": listed}) == {
+    assert understood(ZaraProtocol("ae/en"), item, {"sizesAvailableAndLocationsByPhysicalStores": listed}) == {
         16884: {"36"},
         4483: set(),
     }
@@ -127,33 +127,33 @@ def test_absent_means_none_where_the_shape_says_so(item: StockItem) -> None:
 
 def test_an_answer_about_another_product_is_unknown(item: StockItem) -> None:
     with pytest.raises(UnexpectedResponse, match="about product 1"):
-        understood(ByAvailableSizes("1"), item, {"productId": 1, "sizesAvailableByPhysicalStores": []})
+        understood(AvailableSizesProtocol("1"), item, {"productId": 1, "sizesAvailableByPhysicalStores": []})
 
 
 def test_skus_are_named_by_the_item(item: StockItem) -> None:
     body = {"16884": {"124": {"size": "medium", "stock": 2}, "223": {"size": "S", "stock": 0}, "999": {"stock": 1}}}
-    assert understood(BySkus("1"), item, body) == {16884: {"M"}, 4483: set()}
+    assert understood(SkusProtocol("1"), item, body) == {16884: {"M"}, 4483: set()}
 
 
 @pytest.mark.parametrize(
     ("shape", "body"),
     [
-        (ByCampaign(), None),
-        (ByCampaign(), []),
-        (ByCampaign(), {"stocks": {"0": {}}}),
-        (ByCampaign(), {"stocks": ["16884"]}),
-        (ByCampaign(), {"stocks": [{"sizeStocks": []}]}),
-        (ByCampaign(), {"stocks": [{"physicalStoreId": 16884}]}),
-        (ByCampaign(), {"stocks": [{"physicalStoreId": 16884, "sizeStocks": [{"size": 34, "quantity": "many"}]}]}),
-        (ByCampaign(), {"stocks": [{"physicalStoreId": 16884, "sizeStocks": [{"size": 34}]}]}),
-        (ByAvailableSizes("1"), {}),
-        (ByAvailableSizes("1"), {"sizesAvailableByPhysicalStores": None}),
-        (BySkus("1"), {"status": "denied"}),
-        (BySkus("1"), {"16884": []}),
-        (BySkus("1"), {"16884": {"124": {"size": "M"}}}),
-        (BySkus("1"), "denied"),
-        (OfZara("ae/en"), {"sizesAvailableAndLocationsByPhysicalStores": [{"physicalStoreId": True}]}),
-        (OfZara("ae/en"), {"sizesAvailableAndLocationsByPhysicalStores": [
+        (CampaignProtocol(), None),
+        (CampaignProtocol(), []),
+        (CampaignProtocol(), {"stocks": {"0": {}}}),
+        (CampaignProtocol(), {"stocks": ["16884"]}),
+        (CampaignProtocol(), {"stocks": [{"sizeStocks": []}]}),
+        (CampaignProtocol(), {"stocks": [{"physicalStoreId": 16884}]}),
+        (CampaignProtocol(), {"stocks": [{"physicalStoreId": 4483, "sizeStocks": [{"size": 34, "quantity": "many"}]}]}),
+        (CampaignProtocol(), {"stocks": [{"physicalStoreId": 4483, "sizeStocks": [{"size": 34}]}]}),
+        (AvailableSizesProtocol("1"), {}),
+        (AvailableSizesProtocol("1"), {"sizesAvailableByPhysicalStores": None}),
+        (SkusProtocol("1"), {"status": "denied"}),
+        (SkusProtocol("1"), {"16884": []}),
+        (SkusProtocol("1"), {"16884": {"124": {"size": "M"}}}),
+        (SkusProtocol("1"), "denied"),
+        (ZaraProtocol("ae/en"), {"sizesAvailableAndLocationsByPhysicalStores": [{"physicalStoreId": True}]}),
+        (ZaraProtocol("ae/en"), {"sizesAvailableAndLocationsByPhysicalStores": [
             {"physicalStoreId": 16884, "sizesAvailability": [{"size": None, "stock": 1}]}]}),
     ],
 )  # fmt: skip
@@ -167,10 +167,10 @@ def test_colours_are_united_in_the_items_order_and_a_shop_is_known_only_where_ev
 ) -> None:
     first = {16884: frozenset({"34", "S"}), 4483: frozenset({"M"})}
     second = {16884: frozenset({"M", "XXL"})}
-    assert together(item, SHOPS, [first, second]) == {16884: ["S", "M", "34", "XXL"]}
+    assert merge_sizes(item, SHOPS, [first, second]) == {16884: ["S", "M", "34", "XXL"]}
 
 
 @pytest.mark.parametrize("name", ["available-sizes", "skus"])
 def test_a_shape_that_wants_a_channel_says_so(name: Any) -> None:
-    with pytest.raises(ValueError, match=f"the shape {name} wants a channel"):
+    with pytest.raises(ValueError, match=f"the stock protocol {name} requires a channel"):
         protocol_for(name, None, "ae/en")

@@ -63,7 +63,7 @@ def _probe(store: ObjectStore) -> str | None:
 
 def _any_photo(databases: Databases) -> bool:
     with databases.staging(_QUERY_SECONDS) as db:
-        return db.run(originals.any_is_stored)
+        return db.run(originals.any_stored)
 
 
 def _public_error(url: str, data: bytes) -> str | None:

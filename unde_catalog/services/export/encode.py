@@ -43,7 +43,7 @@ class Encoder:
             return NeedsMemory(needed)
         image = normalise(body, self._limits)
         if isinstance(image, Refused):
-            return ImageFailure("invalid", image.reason, image.detail, image.worth_another_try)
+            return ImageFailure("invalid", image.reason, image.detail, image.retryable)
         data = image.data
         if self._reencode and not image.converted:
             try:

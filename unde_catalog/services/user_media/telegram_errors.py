@@ -103,7 +103,7 @@ def of_client_error(error: aiohttp.ClientError, code: ErrorCode) -> TelegramErro
 def of_content(refused: Refused, size: int, announced: int | None) -> TelegramError:
     """Downloaded bytes that are not a supported image, with their size and the size that Telegram announced."""
     detail = f"not a supported image: {refused.reason} ({refused.detail})"
-    if refused.worth_another_try and size != announced:
+    if refused.retryable and size != announced:
         return TelegramError("DOWNLOAD_HTTP_ERROR", detail, retry=True, temporary=True)
     return TelegramError("UNEXPECTED_ERROR", detail)
 

@@ -1,1 +1,1 @@
-"""What shops have in stock, and which shops there are."""
+"""The stages `availability` (stock by store) and `raw_stores` (the stores of each brand)."""

@@ -1,6 +1,6 @@
-"""What a product's dataset item says that a shop's API is asked with: colours, their ids, sizes and SKUs.
+"""The parts of a product's dataset item that stock requests are made of: colours, their ids, sizes and SKUs.
 
-Read tolerantly, as the items of every brand differ; what an API is asked is `protocols.py`'s.
+Parsing is tolerant, because the items of every brand differ. The requests are in `protocols.py`.
 """
 
 import re
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 _REFERENCE = re.compile(r"(?P<digits>\d{5,12})-(?P<campaign>[A-Z]{1,2}\d{4})")
-_LONGEST = 100  # characters of a size's name
+_MAX_LENGTH = 100  # characters of a size's name
 
 
 @dataclass(frozen=True, slots=True)
 class Colour:
-    """A colour: its id on the label (800), its product id in the APIs, and its sizes' names by SKU."""
+    """A colour: its id on the label (800), its product id in the APIs, and its size names by SKU."""
 
     id: str | None
     product_id: int | None
@@ -23,9 +23,9 @@ class Colour:
 
 @dataclass(frozen=True, slots=True)
 class StockItem:
-    """A product as shops know it. `sizes`: the names of all its sizes, in the item's order, each once.
+    """A product as the stock APIs identify it. `sizes`: the names of all its sizes, in the item's order, each once.
 
-    `digits` and `campaign` are its reference's, None where it has none of that form.
+    `digits` and `campaign` are the parts of its reference, None if it has no reference of that form.
     """
 
     external_id: str
@@ -35,22 +35,22 @@ class StockItem:
     sizes: tuple[str, ...]
 
 
-def read_stock_item(external_id: str, reference: Any, colours: Any) -> StockItem:
-    """The item behind a product; what it does not say is missing. Never raises."""
-    found = _REFERENCE.search(reference) if isinstance(reference, str) else None
-    read = tuple(_colour(one) for one in (colours if isinstance(colours, list) else ()) if isinstance(one, dict))
+def parse_stock_item(external_id: str, reference: Any, colours: Any) -> StockItem:
+    """Parse an item; values that can't be read are left out. Never raises."""
+    match = _REFERENCE.search(reference) if isinstance(reference, str) else None
+    parsed = tuple(_colour(one) for one in (colours if isinstance(colours, list) else ()) if isinstance(one, dict))
     names = (name for one in (colours if isinstance(colours, list) else ()) for name in _names(one))
     return StockItem(
         external_id,
-        found["digits"] if found else None,
-        found["campaign"] if found else None,
-        read,
+        match["digits"] if match else None,
+        match["campaign"] if match else None,
+        parsed,
         tuple(dict.fromkeys(names)),
     )
 
 
-def size_name(value: Any) -> str | None:
-    """A size as it is written: text, or a number (34); None for anything else."""
+def parse_size(value: Any) -> str | None:
+    """The name of a size, from text or a number (34); None for anything else."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -58,11 +58,11 @@ def size_name(value: Any) -> str | None:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     text = value.strip() if isinstance(value, str) else ""
-    return text if 0 < len(text) <= _LONGEST else None
+    return text if 0 < len(text) <= _MAX_LENGTH else None
 
 
-def whole_number(value: Any) -> int | None:
-    """An id or a quantity, as a number or as digits; None for anything else."""
+def parse_integer(value: Any) -> int | None:
+    """An id or a quantity, from a number or digits; None for anything else."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -78,14 +78,14 @@ def _colour(raw: Mapping[str, Any]) -> Colour:
     label = raw.get("id")
     skus: dict[int, str] = {}
     for size in _sizes(raw):
-        sku, name = whole_number(size.get("sku")), size_name(size.get("name"))
+        sku, name = parse_integer(size.get("sku")), parse_size(size.get("name"))
         if sku is not None and name is not None:
             skus.setdefault(sku, name)
-    return Colour(str(label).strip() or None if label is not None else None, whole_number(raw.get("productId")), skus)
+    return Colour(str(label).strip() or None if label is not None else None, parse_integer(raw.get("productId")), skus)
 
 
 def _names(colour: Any) -> list[str]:
-    named = [size_name(size.get("name")) for size in _sizes(colour)] if isinstance(colour, dict) else []
+    named = [parse_size(size.get("name")) for size in _sizes(colour)] if isinstance(colour, dict) else []
     return [name for name in named if name is not None]
 
 

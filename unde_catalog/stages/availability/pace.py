@@ -1,6 +1,6 @@
-"""How fast and how many at once a shop's host is asked: evenly, slower in its distress, and faster again by itself.
+"""The pace of requests to a stock API's host: even, slower while the host is in distress, then faster step by step.
 
-The bounds are spec 5's figures. The state is a row of the staging database, shared by all processes.
+The limits are in docs/reference/rules.md. The state is a row of the staging database, shared by all processes.
 """
 
 import asyncio
@@ -8,66 +8,67 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from unde_catalog.net.clock import Clock
-from unde_catalog.stages.availability.shop_api import NoResponse
+from unde_catalog.stages.availability.store_api import NoResponse
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import host_pace
 from unde_catalog.stores.staging.due_work.host_pace import RequestSlot
 from unde_catalog.worker.handler import AbortStage
 
-# Spec 5: usual, in the host's distress, and where answers are so slow that the usual number can't keep up.
-AT_ONCE, AT_ONCE_SLOWED, AT_ONCE_BEHIND = 15, 10, 20
-LOOK_AGAIN, LOOK_AGAIN_SLOWED, LOOK_AGAIN_BEHIND = 30.0, 60.0, 20.0  # seconds
-_MOST_IN_VAIN = 5  # so many requests in a row at the slowest pace, and the host is left alone until the next run
+# Usually; while the host is in distress; while responses are so slow that the usual concurrency can't keep up.
+CONCURRENCY, CONCURRENCY_IN_DISTRESS, CONCURRENCY_BEHIND = 15, 10, 20
+POLL_SECONDS, POLL_SECONDS_IN_DISTRESS, POLL_SECONDS_BEHIND = 30.0, 60.0, 20.0
+_MAX_FAILURES = 5  # in a row at the slowest pace: then the stage stops until the next run
 
 
 class HostPace:
-    """The pace towards one host; `gap` seconds between two requests at ease."""
+    """The pace of requests to one host; `gap` is the usual time between two requests in seconds."""
 
     def __init__(self, db: Database, host: str, gap: float, clock: Clock) -> None:
         self._db, self.host, self._gap, self._clock = db, host, gap, clock
-        self._pause = 0.0  # the host's, as last seen
-        self._asking = 0
-        self._in_vain = 0
+        self._pause = 0.0  # the host's, as last read
+        self._in_flight = 0
+        self._failures = 0
 
     @property
-    def at_once(self) -> int:
-        """How many products may be in hand at once."""
+    def concurrency(self) -> int:
+        """How many products may be handled at once."""
         if self._pause:
-            return AT_ONCE_SLOWED
-        return AT_ONCE_BEHIND if self._asking >= AT_ONCE else AT_ONCE
+            return CONCURRENCY_IN_DISTRESS
+        return CONCURRENCY_BEHIND if self._in_flight >= CONCURRENCY else CONCURRENCY
 
     @property
     def poll_interval(self) -> float:
-        """Seconds after which to look for what came due."""
+        """Seconds between two polls for due products."""
         if self._pause:
-            return LOOK_AGAIN_SLOWED
-        return LOOK_AGAIN_BEHIND if self._asking >= AT_ONCE else LOOK_AGAIN
+            return POLL_SECONDS_IN_DISTRESS
+        return POLL_SECONDS_BEHIND if self._in_flight >= CONCURRENCY else POLL_SECONDS
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[RequestSlot]:
-        """Wait until a request may be sent; while it is under way it counts."""
-        turn = await asyncio.to_thread(self._db.run, host_pace.next_slot, self.host, self._gap)
-        self._pause = turn.pause
-        if turn.wait:
-            await self._clock.sleep(turn.wait)
-        self._asking += 1
+    async def slot(self) -> AsyncIterator[RequestSlot]:
+        """Wait until a request may be sent, and count the request as in flight meanwhile."""
+        slot = await asyncio.to_thread(self._db.run, host_pace.next_slot, self.host, self._gap)
+        self._pause = slot.pause
+        if slot.wait:
+            await self._clock.sleep(slot.wait)
+        self._in_flight += 1
         try:
-            yield turn
+            yield slot
         finally:
-            self._asking -= 1
+            self._in_flight -= 1
 
-    async def told(self, turn: RequestSlot, answer: object) -> None:
-        """Learn from an answer, or from its absence; `AbortStage` when the host has not answered for too long."""
-        if isinstance(answer, NoResponse) and answer.distress:
-            await asyncio.to_thread(self._db.run, host_pace.slow_down, self.host, answer.reason, turn, answer.rest)
+    async def record_response(self, slot: RequestSlot, response: object) -> None:
+        """Adapt the pace to a response; raises `AbortStage` after too many failures at the slowest pace."""
+        if isinstance(response, NoResponse) and response.distress:
+            hold = response.retry_after
+            await asyncio.to_thread(self._db.run, host_pace.slow_down, self.host, response.reason, slot, hold)
             self._pause = max(self._pause, host_pace.FIRST_PAUSE)
-            self._in_vain += turn.pause >= host_pace.LONGEST_PAUSE
-            if self._in_vain >= _MOST_IN_VAIN:
+            self._failures += slot.pause >= host_pace.LONGEST_PAUSE
+            if self._failures >= _MAX_FAILURES:
                 raise AbortStage(
-                    f"the shops' API at {self.host} does not answer: {answer.reason} {answer.detail}".strip()
-                    + "; the next run asks again, as slowly as it left off"
+                    f"the stock API at {self.host} does not respond: {response.reason} {response.detail}".strip()
+                    + "; the next run tries again at the same slow pace"
                 )
             return
-        self._in_vain = 0
-        if turn.pause:
+        self._failures = 0
+        if slot.pause:
             await asyncio.to_thread(self._db.run, host_pace.speed_up, self.host)

@@ -1,6 +1,6 @@
-"""How all recurring work stands, brand by brand: for `status` and for the checks, which say the same.
+"""The state of recurring work by brand, for `unde-catalog status` and the checks, which report the same figures.
 
-What the figures mean and when they are alarming is `stores/staging/due_work/statistics.py`'s.
+The figures and their limits are defined in `stores/staging/due_work/statistics.py`.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from unde_catalog.stores.staging.due_work.statistics import DueFigures, figures
 
 
 def recurring_intervals(settings: Settings) -> Mapping[tuple[str, str], timedelta]:
-    """The interval of each recurring stage by (brand, stage), for the brands that it is configured for."""
+    """The interval of each recurring stage by (brand, stage), for brands with a configured stage."""
     interval = timedelta(seconds=settings.availability_interval)
     return {
         (brand, "availability"): interval
@@ -23,7 +23,7 @@ def recurring_intervals(settings: Settings) -> Mapping[tuple[str, str], timedelt
 
 
 def due_figures(db: Database, intervals: Mapping[tuple[str, str], timedelta]) -> dict[tuple[str, str], DueFigures]:
-    """The figures of each (brand, stage) that recurs."""
+    """The figures of each recurring stage by (brand, stage)."""
     return {
         (brand, stage): db.run(figures, stage, brand, interval) for (brand, stage), interval in intervals.items()
     }  # fmt: skip

@@ -1,1 +1,1 @@
-"""Everything between a photo's address and its collage."""
+"""The stages `originals` (downloaded photos) and `collages`."""

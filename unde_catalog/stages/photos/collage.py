@@ -1,4 +1,7 @@
-"""One picture a product: its photos side by side, for virtual try-on (spec 1, collages)."""
+"""Makes a collage: the photos of a product side by side in one image, for virtual try-on.
+
+The rules are in docs/reference/rules.md; the stage that stores collages is in `collages.py`.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,7 +13,7 @@ from PIL import Image, ImageFile
 from unde_catalog.stages.photos.decode import Refused, Unusable, open_photo, orientation
 from unde_catalog.stages.photos.image import DEFAULT_LIMITS, JPEG_QUALITY, MAX_JPEG_SIDE, decode_upright, encode_jpeg
 
-_FIXED_BYTES = 10_000_000  # what a collage takes beside its pixels
+_FIXED_BYTES = 10_000_000  # memory that a collage takes besides its pixels
 Size = tuple[int, int]  # width, height in pixels, upright
 
 
@@ -26,29 +29,29 @@ class Collage:
 
 @dataclass(frozen=True, slots=True)
 class TooWide:
-    """The collage would have a side that libjpeg can't write; spec 1 gives such a product up."""
+    """The collage would have a side longer than libjpeg can write; the product is given up."""
 
     width: int
     height: int
 
     @property
     def detail(self) -> str:
-        """The reason in a sentence."""
-        return f"{self.width} x {self.height} pixels, a JPEG's side ends at {MAX_JPEG_SIDE}"
+        """The reason in words."""
+        return f"{self.width} x {self.height} pixels; a JPEG has at most {MAX_JPEG_SIDE} a side"
 
 
 def collage_size(sizes: Sequence[Size]) -> Size:
-    """Width and height of the collage of photos of these sizes: all at the height of the tallest."""
+    """Width and height of the collage of photos of these sizes, all at the height of the tallest."""
     height = _height(sizes)
     return sum(_scaled_width(size, height) for size in sizes), height
 
 
 def decoded_bytes(sizes: Sequence[Size]) -> int:
-    """Memory that making the collage takes at its peak, in bytes, to be held against `COLLAGE_MEMORY_MB`.
+    """The peak memory of making the collage, in bytes, which counts towards `COLLAGE_MEMORY_MB`.
 
-    Pillow keeps 4 bytes a pixel. The canvas stays; beside it is either one photo (4 bytes a pixel, up to 6 more
-    for a progressive JPEG's coefficients; and when it is scaled LANCZOS's result and the half-way image) or at
-    the end the encoded JPEG, at most about a byte a pixel.
+    Pillow uses 4 bytes a pixel. Besides the canvas, memory holds either one photo (4 bytes a pixel, up to 6 more for
+    the coefficients of a progressive JPEG, and when it is scaled, the intermediate and final image of LANCZOS), or
+    finally the encoded JPEG (at most about a byte a pixel).
     """
     width, height = collage_size(sizes)
     canvas = width * height
@@ -58,9 +61,9 @@ def decoded_bytes(sizes: Sequence[Size]) -> int:
 def make_collage(photos: Sequence[bytes], quality: int = JPEG_QUALITY) -> Collage | TooWide | Refused:
     """The photos from left to right on white, as a 4:4:4 JPEG; the same input gives the same bytes.
 
-    Takes stored originals, and copes with what they should not be (turned, CMYK, alpha, profiles). Sizes are
-    read from the headers, so `TooWide` costs no decoding; then one photo at a time is decoded, pasted and
-    released. `Refused` names the photo that can't be read. ValueError without photos.
+    Photos need not be normalised: EXIF orientation, CMYK, alpha and colour profiles are applied. Sizes are read from
+    the headers, so `TooWide` needs no decoding; then one photo at a time is decoded, pasted and freed. `Refused`
+    names the photo that can't be read. Raises ValueError without photos.
     """
     if not photos:
         raise ValueError("a collage needs at least one photo")
@@ -88,16 +91,16 @@ def make_collage(photos: Sequence[bytes], quality: int = JPEG_QUALITY) -> Collag
     return Collage(encoded, width, height, hashlib.sha256(encoded).hexdigest())
 
 
-def _paste(canvas: Image.Image, photo: ImageFile.ImageFile, data: bytes, place: tuple[int, Size]) -> None:
-    left, size = place
+def _paste(canvas: Image.Image, photo: ImageFile.ImageFile, data: bytes, position: tuple[int, Size]) -> None:
+    left, size = position
     image = decode_upright(photo, data)
-    if image.size != size:  # a PNG may bring its orientation after its pixels
-        raise Unusable("corrupt", f"announced {size[0]} x {size[1]}, is {image.width} x {image.height}")
+    if image.size != size:  # the EXIF orientation of a PNG may come after its pixels
+        raise Unusable("corrupt", f"header says {size[0]} x {size[1]}, decoded {image.width} x {image.height}")
     if size[1] != canvas.height:
         scaled = (_scaled_width(size, canvas.height), canvas.height)
         image = image.resize(scaled, Image.Resampling.LANCZOS)
     canvas.paste(image, (left, 0))
-    photo.close()  # its pixels go before the next photo's come
+    photo.close()  # free its pixels before the next photo is decoded
 
 
 def _named(unusable: Unusable, number: int) -> Refused:

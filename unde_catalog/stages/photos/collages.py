@@ -1,6 +1,6 @@
-"""The collages stage: a product's stored photos side by side, for virtual try-on (spec 1).
+"""The collages stage: one image of a product's stored photos side by side, for virtual try-on.
 
-How a collage is made is `collage.py`'s; leases and retries are `worker/loop.py`'s.
+The image is made in `collage.py`; leases and retries are in `worker/loop.py`.
 """
 
 import asyncio
@@ -27,21 +27,21 @@ from unde_catalog.worker.report import StageReport
 
 @dataclass(frozen=True, slots=True)
 class CollageWork:
-    """A product in hand."""
+    """A leased product."""
 
     lease: Lease
     photos: StoredPhotos
 
 
 def run(stage_run: StageRun) -> StageReport:
-    """Make the collages that are due of the brand; `StageStopped` when something prevents all of the work."""
+    """Make the brand's due collages; raises `StageStopped` if the stage can't go on."""
     backends = stage_run.backends
     handler = CollagesStage(backends.settings, backends.store)
     return run_worker(handler, backends.db, stage_run.brand, stage_run.options, stage_run.log, stage_run.on_stored)
 
 
 class CollagesStage:
-    """Handler of the stage; collages are made in threads, as many as there are cores and memory for."""
+    """Handler of the stage. Collages are made in threads, limited by cores and `COLLAGE_MEMORY_MB`."""
 
     stage = "collages"
     batch = 1
@@ -60,29 +60,29 @@ class CollagesStage:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        pass  # nothing is kept open
+        pass  # nothing is open
 
     def load(self, cursor: Cursor, leases: Sequence[Lease]) -> list[CollageWork]:
-        """The products' stored photos."""
+        """Load the products' stored photos."""
         photos = collages.load(cursor, [lease.product_id for lease in leases])
         return [CollageWork(lease, photos[lease.product_id]) for lease in leases]
 
     async def handle(self, work: Sequence[CollageWork]) -> AsyncIterator[Outcome]:
-        """Glue each product's photos and store the picture."""
+        """Make and store each product's collage."""
         for one in work:
             async with self._memory.reserve(decoded_bytes(one.photos.sizes) if one.photos.sizes else 0):
-                yield await asyncio.to_thread(self._glue, one)
+                yield await asyncio.to_thread(self._make, one)
 
     def record(self, cursor: Cursor, outcomes: Sequence[tuple[Outcome, bool]]) -> None:
-        """Collage row, collage URL and image status."""
+        """Write the collage rows, collage URLs and image statuses."""
         collages.record(cursor, [_row(outcome, current) for outcome, current in outcomes])
 
-    def _glue(self, work: CollageWork) -> Outcome:
+    def _make(self, work: CollageWork) -> Outcome:
         lease, photos = work.lease, work.photos
         key = collage_key(photos.brand, photos.external_id)
-        if photos.unrecorded:  # an old collage must not go because nobody wrote down what it was made of
-            return given_up(lease, "no_photo_rows", "no stored photo is recorded: requeue it for originals")
-        if not photos.keys:  # all photos left: so does what was made of them
+        if photos.unrecorded:  # do not delete an old collage only because the rows of its photos are missing
+            return given_up(lease, "no_photo_rows", "no photo has a row: requeue the product for originals")
+        if not photos.keys:  # the product has no photos any more, so its collage is deleted
             self._store.delete([key])
             return done(lease)
         try:
@@ -103,6 +103,6 @@ class CollagesStage:
 
 
 def _row(outcome: Outcome, current: bool) -> CollageOutcome:
-    settled = outcome.lease_outcome
-    error = f"{settled.reason}: {settled.detail}" if settled.reason else None
-    return CollageOutcome(settled.lease.product_id, settled.kind == "done", outcome.payload, error, current)
+    result = outcome.lease_outcome
+    error = f"{result.reason}: {result.detail}" if result.reason else None
+    return CollageOutcome(result.lease.product_id, result.kind == "done", outcome.payload, error, current)

@@ -1,4 +1,4 @@
-"""What decoded pixels look like: any mode and any profile to RGB as sRGB shows it, alpha on white, upright."""
+"""Colour and orientation: converts decoded pixels of any mode and profile to upright sRGB, with alpha on white."""
 
 import io
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from PIL import Image, ImageChops, ImageCms, ImageFile
 
 from unde_catalog.stages.photos.decode import Unusable
 
-_STRIP_ROWS = 256  # pixels are converted in strips: beside source and result only one strip is held
-_SAME = 3  # levels of 255: below it nobody sees whether a profile is sRGB or a rounding of it
+_STRIP_ROWS = 256  # pixels are converted in strips, so memory holds one strip besides source and result
+_TOLERANCE = 3  # levels of 255: a smaller difference from sRGB is invisible
 _CACHED_PROFILE_BYTES = 65_536
 _CMS_ERRORS = (ImageCms.PyCMSError, OSError, ValueError, TypeError)
 _PIXEL_CLASSES = frozenset({b"scnr", b"mntr", b"prtr", b"spac"})  # not device links, abstract or named colours
@@ -29,9 +29,9 @@ _MODES = _ALPHA_MODES | _16_BIT | {"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr"
 
 
 def to_srgb(photo: ImageFile.ImageFile) -> Image.Image:
-    """A decoded photo as "RGB" in sRGB, transparent parts white. It may be `photo` itself; raises `Unusable`.
+    """A decoded photo as "RGB" in sRGB, with transparent parts white. It may be `photo` itself; raises `Unusable`.
 
-    Holds about 8 bytes a pixel (source and result), 4 where nothing has to change.
+    Takes about 8 bytes a pixel (source and result), 4 if nothing has to change.
     """
     if photo.mode not in _MODES:
         raise Unusable("unsupported_format", f"{photo.format} with pixels of type {photo.mode}")
@@ -57,25 +57,25 @@ def upright(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def has_foreign_profile(photo: ImageFile.ImageFile) -> bool:
-    """Whether an embedded profile makes these pixels look different from the same pixels in sRGB.
+    """Whether an embedded profile gives these pixels other colours than sRGB.
 
-    It is measured on sample colours, not read from a name: shops' files carry "c2", "sRGB black scaled",
-    "Artifex sRGB" and so on. A profile that can't be read, or is for another kind of pixel, counts as none.
+    This is measured on sample colours, because names vary: brands' files have "c2", "sRGB black scaled", "Artifex
+    sRGB" and so on. A profile that can't be read, or that is for another colour space, is ignored.
     """
     return _transform(photo, _space(photo)) is not None
 
 
 def _space(photo: ImageFile.ImageFile) -> str:
-    """ "L", "RGB" or "CMYK": what a profile for these pixels would describe."""
+    """The colour space of a profile for these pixels: "L", "RGB" or "CMYK"."""
     if photo.mode in ("1", "L", "LA", "La") or photo.mode in _16_BIT:
         return "L"
     if photo.format == "PNG" and photo.mode == "RGBA" and _profile_space(photo) == "GRAY":
-        return "L"  # 16-bit grey with alpha, which Pillow decodes as RGBA
+        return "L"  # Pillow decodes 16-bit grey with alpha as RGBA
     return "CMYK" if photo.mode == "CMYK" else "RGB"
 
 
 def _profile_space(photo: ImageFile.ImageFile) -> str:
-    # Byte 16 of the header, where every version of ICC has it; cheaper than opening the profile.
+    # Every version of ICC has it at byte 16 of the header; reading it is cheaper than opening the profile.
     icc = photo.info.get("icc_profile") or b""
     return icc[16:20].decode("latin-1").strip()
 
@@ -108,7 +108,7 @@ def _to_srgb_transform(
         return None
 
 
-@lru_cache(maxsize=32)  # a shop's photos share a profile or two; at most 2 MB
+@lru_cache(maxsize=32)  # the photos of a brand share one or two profiles; at most 2 MB
 def _looks_like_srgb(icc: bytes, space: str) -> bool:
     """Whether this readable profile leaves RGB or grey as they are; an unreadable one does too."""
     if space == "CMYK":
@@ -122,24 +122,24 @@ def _looks_like_srgb(icc: bytes, space: str) -> bool:
     plain = Image.frombytes("RGB", (len(samples), 1), b"".join(bytes(sample) for sample in samples))
     shown = ImageCms.applyTransform(plain.convert(space), transform)
     assert shown is not None  # only in-place transforms return None
-    return all(abs(a - b) <= _SAME for a, b in zip(plain.tobytes(), shown.tobytes(), strict=True))
+    return all(abs(a - b) <= _TOLERANCE for a, b in zip(plain.tobytes(), shown.tobytes(), strict=True))
 
 
 def _reader(photo: ImageFile.ImageFile, space: str) -> Callable[[Image.Image], tuple[Image.Image, Image.Image | None]]:
-    """How a strip of this photo becomes 8-bit colours in `space`, and alpha where it has any."""
+    """A function that converts a strip of this photo to 8-bit colours in `space`, and to alpha if it has any."""
     if photo.mode in _16_BIT:
-        # Pillow's own conversion clips at 255. A fully transparent level is white already here.
+        # Pillow's own conversion clips at 255. The fully transparent level becomes white here.
         table = [level // 257 for level in range(65_536)]
         if isinstance(clear := photo.info.get("transparency"), int):
             table[clear & 0xFFFF] = 255
         return lambda strip: (strip.convert("I").point(table, "L"), None)
     if photo.mode in _ALPHA_MODES or "transparency" in photo.info:
         clear = photo.info.get("transparency")
-        if isinstance(clear, tuple) and max(clear) > 255:  # of 16-bit RGB, whose pixels keep the high byte
+        if isinstance(clear, tuple) and max(clear) > 255:  # 16-bit RGB, of which Pillow keeps the high bytes
             photo.info["transparency"] = tuple(level >> 8 for level in clear)
         return lambda strip: _split_alpha(strip, space)
     if photo.mode == "CMYK" and photo.format in ("JPEG", "MPO") and "adobe" not in photo.info:
-        # Only Adobe stores inks inverted; Pillow turns every CMYK JPEG around as if it were theirs.
+        # Only Adobe stores inverted inks; Pillow inverts every CMYK JPEG.
         return lambda strip: (ImageChops.invert(strip), None)
     return lambda strip: (strip.convert(space), None)
 

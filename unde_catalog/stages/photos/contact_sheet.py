@@ -1,6 +1,6 @@
-"""A contact sheet: thumbnails of some of what a run stored, as markdown that carries its own picture.
+"""A contact sheet: thumbnails of some objects that a run stored, as Markdown with an embedded image.
 
-It is for people to look at: an object that is gone or broken leaves a blank, and nothing here fails a run.
+An object that is missing or unreadable leaves a blank, and no error here fails a run.
 """
 
 import base64
@@ -16,17 +16,17 @@ from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, Stor
 from unde_catalog.worker.handler import StoredObject
 
 THUMBNAILS = 24
-MAX_MARKDOWN = 50_000  # characters: it is kept in Dagster's event log
-_WIDTH = 720  # pixels, and about as much high when full
+MAX_MARKDOWN = 50_000  # characters, because Dagster's event log stores them
+_WIDTH = 720  # pixels; the height of a full sheet is about the same
 _GAP = 4
-_MAX_PIXELS = 178_000_000  # where Pillow refuses; a collage of five large photos has 120 million
+_MAX_PIXELS = 178_000_000  # Pillow's limit; a collage of five large photos has 120 million
 _MIN_ASPECT, _MAX_ASPECT = 0.4, 8.0
 _PAPER, _BLANK = (255, 255, 255), (228, 228, 228)
-_SCALES, _QUALITIES = (1.0, 0.7, 0.5, 0.25), (75, 60, 45, 30)  # down to what fits also when all of it is noise
+_SCALES, _QUALITIES = (1.0, 0.7, 0.5, 0.25), (75, 60, 45, 30)  # the smallest fits even if the images are noise
 
 
 class Sample:
-    """So many of the objects of a run, spread over all of it; never more than twice as many in memory."""
+    """A sample of a run's objects, spread over the whole run; at most `2 * size` objects are in memory."""
 
     def __init__(self, size: int = THUMBNAILS) -> None:
         self._size = size
@@ -34,8 +34,8 @@ class Sample:
         self._every = 1
         self.seen = 0
 
-    def keep(self, stored: Sequence[StoredObject]) -> None:
-        """Look at some more objects."""
+    def add(self, stored: Sequence[StoredObject]) -> None:
+        """Consider more objects for the sample."""
         for one in stored:
             if self.seen % self._every == 0:
                 self._kept.append(one)
@@ -44,30 +44,30 @@ class Sample:
                     self._every *= 2
             self.seen += 1
 
-    def chosen(self) -> list[StoredObject]:
-        """At most `size` of them, in the order in which they came."""
+    def objects(self) -> list[StoredObject]:
+        """The sample: at most `size` objects, in the order in which they were added."""
         count = min(self._size, len(self._kept))
         return [self._kept[n * len(self._kept) // count] for n in range(count)]
 
 
 def contact_sheet(sample: Sample, store: ObjectStore) -> str | None:
-    """Markdown of under 50,000 characters with the sample's thumbnails; None where none could be drawn.
+    """Markdown of less than 50,000 characters with the sample's thumbnails; None if none could be read.
 
-    One object at a time is read and decoded at a fraction of its size.
+    Objects are read one at a time and decoded at a reduced scale.
     """
-    objects = sample.chosen()
+    objects = sample.objects()
     if not objects:
         return None
     aspect = statistics.median(one.width / max(one.height, 1) for one in objects)
     aspect = min(max(aspect, _MIN_ASPECT), _MAX_ASPECT)
-    columns = max(1, round((THUMBNAILS / aspect) ** 0.5))  # so that a full sheet is about a square
+    columns = max(1, round((THUMBNAILS / aspect) ** 0.5))  # a full sheet is about square
     cell = (_WIDTH // columns - _GAP, round((_WIDTH // columns - _GAP) / aspect))
     thumbnails = _thumbnails(objects, store, cell)
-    drawn = sum(one is not None for one in thumbnails)
-    if not drawn:
+    readable = sum(one is not None for one in thumbnails)
+    if not readable:
         return None
-    alt = _alt_text(objects, sample.seen, len(objects) - drawn)
-    jpeg = _small_enough(_grid(thumbnails, columns, cell), (MAX_MARKDOWN - len(alt) - 50) * 3 // 4)
+    alt = _alt_text(objects, sample.seen, len(objects) - readable)
+    jpeg = _encode_within(_grid(thumbnails, columns, cell), (MAX_MARKDOWN - len(alt) - 50) * 3 // 4)
     return f"![{alt}](data:image/jpeg;base64,{base64.b64encode(jpeg).decode()})"
 
 
@@ -78,14 +78,14 @@ def _thumbnails(objects: Sequence[StoredObject], store: ObjectStore, cell: tuple
             thumbnails.append(_thumbnail(store.get(one.key), cell))
         except (ObjectMissing, Unusable, *PILLOW_ERRORS):
             thumbnails.append(None)
-        except StorageUnavailable:  # whoever stores the manifest says so; asking for the others would only take time
+        except StorageUnavailable:  # storing the manifest reports it; reading the other objects would only take time
             break
     return thumbnails + [None] * (len(objects) - len(thumbnails))
 
 
 def _thumbnail(data: bytes, cell: tuple[int, int]) -> Image.Image:
     with open_photo(data, _MAX_PIXELS) as photo:
-        photo.thumbnail(cell, reducing_gap=2.0)  # a JPEG is decoded at the smallest scale that does
+        photo.thumbnail(cell, reducing_gap=2.0)  # decodes a JPEG at the smallest scale that suffices
         return photo.convert("RGB")
 
 
@@ -103,24 +103,24 @@ def _grid(thumbnails: Sequence[Image.Image | None], columns: int, cell: tuple[in
     return sheet
 
 
-def _small_enough(sheet: Image.Image, most: int) -> bytes:
+def _encode_within(sheet: Image.Image, max_bytes: int) -> bytes:
     data = b""
     for scale in _SCALES:
         size = (max(1, round(sheet.width * scale)), max(1, round(sheet.height * scale)))
-        smaller = sheet if scale == 1 else sheet.resize(size, Image.Resampling.LANCZOS)
+        resized = sheet if scale == 1 else sheet.resize(size, Image.Resampling.LANCZOS)
         for quality in _QUALITIES:
             file = io.BytesIO()
-            smaller.save(file, "JPEG", quality=quality, optimize=True, progressive=True)
+            resized.save(file, "JPEG", quality=quality, optimize=True, progressive=True)
             data = file.getvalue()
-            if len(data) <= most:
+            if len(data) <= max_bytes:
                 return data
     return data
 
 
 def _alt_text(objects: Sequence[StoredObject], seen: int, blanks: int) -> str:
-    # An id may hold whatever a source sends, also what would end the alt text.
+    # An id may contain any characters, including those that end the alt text.
     ids = [re.sub(r"[^\w .:-]", "_", one.external_id)[:40] for one in objects]
     names = [id if one.n is None else f"{id} photo {one.n}" for id, one in zip(ids, objects, strict=True)]
     shown = f"{len(objects)} of {seen} new" if seen > len(objects) else f"{seen} new"
-    unread = f", {blanks} of them blank as they can't be read" if blanks else ""
-    return f"{shown}{unread}: {', '.join(names)}"
+    unreadable = f", {blanks} unreadable" if blanks else ""
+    return f"{shown}{unreadable}: {', '.join(names)}"

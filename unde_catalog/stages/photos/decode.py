@@ -1,7 +1,7 @@
-"""Opening and decoding bytes of unknown origin; what can't be used becomes a reason.
+"""Opens and decodes image bytes of unknown origin; an unusable image becomes a reason.
 
-The content decides which decoder runs, never a name or a declared type (spec 1). What the decoded pixels mean
-is `colour.py`; what is stored is `image.py`.
+The content decides which decoder runs, never a file name or a declared type. Colours are converted in `colour.py`;
+`image.py` decides what is stored.
 """
 
 import io
@@ -13,44 +13,44 @@ from typing import Literal
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 RefusalReason = Literal[
-    "empty",  # no byte at all
+    "empty",  # no bytes
     "not_an_image",  # an HTML page, an "Access Denied", a video
-    "unsupported_format",  # an image, but none we read: HEIF, JPEG XL, 32-bit samples
-    "too_large",  # more bytes than the limit
-    "too_many_pixels",  # by its header, before anything is decoded
+    "unsupported_format",  # an image of a format that is not read: HEIF, JPEG XL, 32-bit samples
+    "too_large",  # too many bytes
+    "too_many_pixels",  # according to its header, before anything is decoded
     "too_small",  # a placeholder
-    "too_long",  # a side that no JPEG can have, in an image that would have to become one
+    "too_long",  # a side longer than a JPEG can have, in an image that has to be converted
     "truncated",  # the end is missing
-    "corrupt",  # broken in another way
+    "corrupt",  # damaged in another way
 ]
 
-# What a second download may heal: a blocked or broken connection looks like this, a wrong photo doesn't.
-WORTH_ANOTHER_TRY: frozenset[RefusalReason] = frozenset({"empty", "not_an_image", "truncated", "corrupt"})
+# A blocked or broken connection causes these as well, so another download may succeed.
+RETRYABLE_REASONS: frozenset[RefusalReason] = frozenset({"empty", "not_an_image", "truncated", "corrupt"})
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A photo that can't be used: a code to count by, and a sentence for people."""
+    """Why a photo can't be used: a reason code, and a detail in words."""
 
     reason: RefusalReason
     detail: str
 
     @property
-    def worth_another_try(self) -> bool:
-        """Whether the same address may answer with a good photo next time."""
-        return self.reason in WORTH_ANOTHER_TRY
+    def retryable(self) -> bool:
+        """Whether another download of the same URL may succeed."""
+        return self.reason in RETRYABLE_REASONS
 
 
 class Unusable(Exception):
-    """Carries a `Refused` out of the depths of decoding; it never leaves this package."""
+    """Raised with a `Refused` while an image is decoded; the public functions of this package return that instead."""
 
     def __init__(self, reason: RefusalReason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.refused = Refused(reason, detail)
 
 
-# What Pillow's plugins raise on malformed input. MemoryError is missing on purpose: sizes are checked before
-# anything is decoded, so it tells of the machine, not of the photo.
+# What Pillow's plugins raise on malformed input. Not MemoryError: sizes are checked before anything is decoded, so it
+# is a fault of the machine, not of the photo.
 PILLOW_ERRORS = (
     OSError,  # most decoders, UnidentifiedImageError, truncated reads
     SyntaxError,  # a plugin's "not mine", AVIF's failures
@@ -64,7 +64,7 @@ PILLOW_ERRORS = (
     RuntimeError,  # libavif
     struct.error,
     zlib.error,
-    UserWarning,  # with `python -W error` Pillow's warnings are raised
+    UserWarning,  # `python -W error` makes exceptions of Pillow's warnings
 )
 
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
@@ -89,16 +89,16 @@ _UNREAD_MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\0\0\1\0", "ICO"),
     (b"<svg", "SVG"),
 )
-# A progressive JPEG has about ten scans. One of 20 MB could have 100,000, each a pass over every pixel: hours.
+# A progressive JPEG has about ten scans. One of 20 MB could have 100,000, each a pass over all pixels, and take hours.
 _MAX_SCANS = 500
 _SOI_LIKE = frozenset({0x01, *range(0xD0, 0xD9)})  # JPEG markers without a length
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def open_photo(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
-    """The photo in `data`, header read, pixels not decoded yet (its first frame, if it has several).
+    """Open the photo in `data` without decoding its pixels (the first frame, if it has several).
 
-    Raises `Unusable`. Nothing as large as the picture is allocated for one with more than `max_pixels`.
+    Raises `Unusable`. No memory is allocated for a photo of more than `max_pixels`.
     """
     if not data:
         raise Unusable("empty", "zero bytes")
@@ -118,22 +118,22 @@ def open_photo(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
         raise _broken(kind, data, str(error)) from error
     check_pixels(photo.size, max_pixels)
     tiles = getattr(photo, "tag_v2", None)
-    if tiles is not None:  # a TIFF's tile is a buffer of its own, however small the picture
+    if tiles is not None:  # the buffer of a TIFF's tile may be large even if the image is small
         check_pixels((_number(tiles.get(322)), _number(tiles.get(323))), max_pixels)
-    # Pillow turns a TIFF while decoding, also by XMP where EXIF says nothing; browsers don't go by XMP.
+    # Pillow rotates a TIFF by its XMP if it has no EXIF orientation; browsers do not use XMP.
     photo.info.pop("xmp", None)
     return photo
 
 
 def decode(photo: ImageFile.ImageFile, data: bytes, shrink: bool = False) -> None:
-    """Decode all of `photo`, in place, so that damage shows; `data` is what it was opened from.
+    """Decode all of `photo` in place, so that damage is detected; `data` is what it was opened from.
 
-    `shrink` decodes a JPEG at 1/8 scale: every byte is still read (the entropy coding leaves no other way), at
-    a third of the time. Raises `Unusable`. A JPEG whose missing rows were replaced by an end marker, or with
-    flipped bits inside, decodes: libjpeg only warns, and Pillow doesn't pass the warning on.
+    `shrink` decodes a JPEG at 1/8 scale, which still reads every byte (entropy coding requires it) in a third of the
+    time. Raises `Unusable`. A JPEG with flipped bits, or with an end marker in place of missing rows, is not detected:
+    libjpeg only warns, and Pillow drops the warning.
     """
-    if ImageFile.LOAD_TRUNCATED_IMAGES:  # process-wide: whoever sets it makes this function lie
-        raise RuntimeError("ImageFile.LOAD_TRUNCATED_IMAGES must stay off: cut photos would pass as whole")
+    if ImageFile.LOAD_TRUNCATED_IMAGES:  # a setting of the whole process
+        raise RuntimeError("ImageFile.LOAD_TRUNCATED_IMAGES must be off: truncated photos would pass as complete")
     kind = photo.format or ""
     if shrink:
         photo.draft(None, (1, 1))
@@ -143,7 +143,7 @@ def decode(photo: ImageFile.ImageFile, data: bytes, shrink: bool = False) -> Non
         raise Unusable("too_many_pixels", str(error)) from error
     except PILLOW_ERRORS as error:
         raise _broken(kind, data, str(error)) from error
-    if kind == "PNG" and _cut_short(kind, data):  # Pillow notices a missing IEND only at some offsets
+    if kind == "PNG" and _is_truncated(kind, data):  # Pillow notices a missing IEND only at some offsets
         raise Unusable("truncated", "a PNG without its end")
 
 
@@ -154,9 +154,9 @@ def check_pixels(size: tuple[int, int], max_pixels: int) -> None:
 
 
 def orientation(photo: ImageFile.ImageFile) -> int:
-    """EXIF's orientation, 1 to 8; 1 where it is missing or nonsense. PNG may have it after its pixels: decode first.
+    """The EXIF orientation, 1 to 8; 1 if it is missing or invalid. PNG may have it after its pixels: decode first.
 
-    Pillow turns a TIFF by itself (its tags are not in `info`), and hands an AVIF's `irot` and `imir` over as EXIF.
+    Pillow rotates a TIFF itself (its tags are not in `info`), and presents an AVIF's `irot` and `imir` as EXIF.
     """
     try:
         raw = photo.info.get("exif")
@@ -173,7 +173,7 @@ def orientation(photo: ImageFile.ImageFile) -> int:
 
 
 def jpeg_process(data: bytes) -> int:
-    """The second byte of a JPEG's frame marker: 0xC0, 0xC1 and 0xC2 are what every viewer reads; 0 if none."""
+    """The second byte of a JPEG's frame marker, 0 if there is none. Every viewer reads 0xC0, 0xC1 and 0xC2."""
     at = 2
     while at + 4 <= len(data):
         if data[at] != 0xFF:
@@ -208,11 +208,11 @@ def _kind(data: bytes) -> str:
             raise Unusable("unsupported_format", f"{name} is not read")
     if head.startswith(b"<?xml") and b"<svg" in head:
         raise Unusable("unsupported_format", "SVG is not read")
-    raise Unusable("not_an_image", f"begins with {data[:24]!r}")
+    raise Unusable("not_an_image", f"starts with {data[:24]!r}")
 
 
 def _declared_size(kind: str, data: bytes) -> tuple[int, int] | None:
-    """The size where Pillow would allocate, or give up without naming it, before it tells."""
+    """The size by the header, of formats of which Pillow allocates or refuses the image before it tells the size."""
     if kind == "WEBP" and data[12:16] == b"VP8X" and len(data) >= 30:
         return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
     if kind == "WEBP" and data[12:16] == b"VP8L" and len(data) >= 25:
@@ -226,14 +226,14 @@ def _declared_size(kind: str, data: bytes) -> tuple[int, int] | None:
 
 
 def _broken(kind: str, data: bytes, detail: str) -> Unusable:
-    cut = _cut_short(kind, data) or "truncated" in detail.lower()  # noise may look like a trailer
-    return Unusable("truncated" if cut else "corrupt", f"{kind}: {detail}")
+    truncated = _is_truncated(kind, data) or "truncated" in detail.lower()  # random bytes may look like a trailer
+    return Unusable("truncated" if truncated else "corrupt", f"{kind}: {detail}")
 
 
-def _cut_short(kind: str, data: bytes) -> bool:
-    """Whether the container's own end is missing."""
+def _is_truncated(kind: str, data: bytes) -> bool:
+    """Whether the end of the container is missing."""
     match kind:
-        case "JPEG" | "MPO":  # the end marker of an EXIF thumbnail comes before the last scan
+        case "JPEG" | "MPO":  # an EXIF thumbnail has an end marker too, but before the last scan
             return data.rfind(b"\xff\xd9") <= data.rfind(b"\xff\xda")
         case "PNG":
             return b"IEND\xaeB`\x82" not in data
@@ -247,7 +247,7 @@ def _cut_short(kind: str, data: bytes) -> bool:
             at = 0
             while 0 <= at <= len(data) - 8:
                 length = int.from_bytes(data[at : at + 4], "big")
-                if length < 8:  # "to the end of the file", or a 64-bit length that no photo needs
+                if length < 8:  # "until the end of the file", or a 64-bit length
                     return False
                 at += length
             return at != len(data)

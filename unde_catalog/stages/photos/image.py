@@ -1,6 +1,6 @@
-"""What may be stored as a product's original: a whole, upright sRGB JPEG, or a reason why not (spec 1).
+"""Normalises a photo to what is stored as an original: a complete, upright sRGB JPEG, or a reason why not.
 
-Pure functions of bytes, safe in many threads. Damage never raises here: it is a `Refused`.
+The rules are in docs/reference/rules.md. Functions are pure and thread-safe; an unusable photo is a `Refused`.
 """
 
 import hashlib
@@ -12,17 +12,17 @@ from PIL import Image, ImageFile
 from unde_catalog.stages.photos.colour import has_foreign_profile, to_srgb, upright
 from unde_catalog.stages.photos.decode import Refused, Unusable, decode, jpeg_process, open_photo, orientation
 
-MAX_JPEG_SIDE = 65_500  # pixels that libjpeg writes (spec 6), fewer than the format's 65,535
-JPEG_QUALITY = 95  # spec 1, for originals that had to be converted and for collages
+MAX_JPEG_SIDE = 65_500  # pixels: libjpeg's limit, lower than the format's 65,535
+JPEG_QUALITY = 95  # of converted originals and of collages
 
-# Bytes a pixel, measured. Source and result are 4 each; libwebp keeps two canvases and a copy, libavif planes and
-# a copy, and a progressive JPEG its coefficients.
+# Measured bytes a pixel. Source and result take 4 each; libwebp has two canvases and a copy, libavif planes and a
+# copy, and a progressive JPEG has coefficients.
 _CONVERTED_BYTES, _WEBP_BYTES, _AVIF_BYTES, _PROGRESSIVE_BYTES = 11, 20, 16, 7
 
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """What is refused unseen (spec 1): bytes, pixels by the header, and a side of a placeholder in pixels."""
+    """Limits that are checked before decoding: bytes, pixels by the header, and the shortest side in pixels."""
 
     max_bytes: int = 20_000_000
     max_pixels: int = 100_000_000
@@ -34,7 +34,7 @@ DEFAULT_LIMITS = ImageLimits()
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """A JPEG to store: its bytes, width and height in pixels, the bytes' SHA-256 in hex, whether we made it."""
+    """A JPEG to store: its bytes, width and height in pixels, the bytes' SHA-256 in hex, whether it was converted."""
 
     data: bytes
     width: int
@@ -44,11 +44,11 @@ class StoredImage:
 
 
 def normalise(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> StoredImage | Refused:
-    """The photo in `data` as it is stored, or why it isn't (spec 1, originals).
+    """The photo in `data` as it is stored, or why it is refused.
 
-    An upright single-frame JPEG, RGB or grey, without a foreign profile, comes back byte for byte. Everything
-    else is converted: first frame, EXIF orientation applied, colours through the profile to sRGB, alpha on
-    white, no metadata. The same input gives the same bytes. `working_bytes` tells the memory it takes.
+    An upright single-frame JPEG in RGB or grey without a foreign profile is returned byte for byte. Everything else is
+    converted: first frame, EXIF orientation applied, colours converted by the profile to sRGB, alpha on white, no
+    metadata. The same input gives the same bytes. `working_bytes` estimates the memory.
     """
     if len(data) > limits.max_bytes:
         return Refused("too_large", f"{len(data)} bytes are more than {limits.max_bytes}")
@@ -59,57 +59,56 @@ def normalise(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> StoredImage 
 
 
 def working_bytes(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> int:
-    """Memory that `normalise` takes for this photo at its peak, in bytes, beside `data`; read off the header.
+    """The peak memory of `normalise` for this photo in bytes, besides `data`, estimated from the header.
 
-    A photo of 100 megapixels may take 2 GB: whoever works on several at once has to add up.
+    A photo of 100 megapixels may take 2 GB, so callers that normalise several at once have to add up.
     """
     if len(data) > limits.max_bytes:
         return 0
     try:
         with open_photo(data, limits.max_pixels) as photo:
-            a_pixel = {"WEBP": _WEBP_BYTES, "AVIF": _AVIF_BYTES}.get(photo.format or "", _CONVERTED_BYTES)
-            if _may_stay(photo, data):
-                a_pixel = _PROGRESSIVE_BYTES if "progressive" in photo.info else 1
-            return a_pixel * photo.width * photo.height
+            per_pixel = {"WEBP": _WEBP_BYTES, "AVIF": _AVIF_BYTES}.get(photo.format or "", _CONVERTED_BYTES)
+            if _is_storable(photo, data):
+                per_pixel = _PROGRESSIVE_BYTES if "progressive" in photo.info else 1
+            return per_pixel * photo.width * photo.height
     except Unusable:
         return 0
 
 
 def encode_jpeg(image: Image.Image, quality: int = JPEG_QUALITY) -> bytes:
-    """An "RGB" image as a 4:4:4 JPEG without any metadata. Neither side may be over `MAX_JPEG_SIDE`."""
-    image.info = {}  # Pillow would carry a comment over
+    """An "RGB" image as a 4:4:4 JPEG without metadata. Neither side may exceed `MAX_JPEG_SIDE`."""
+    image.info = {}  # Pillow would copy a comment
     out = io.BytesIO()
     image.save(out, "JPEG", quality=quality, subsampling=0)
     return out.getvalue()
 
 
 def decode_upright(photo: ImageFile.ImageFile, data: bytes) -> Image.Image:
-    """All of an opened photo as upright sRGB "RGB", alpha on white; raises `Unusable`."""
+    """Decode an opened photo to upright sRGB "RGB" with alpha on white; raises `Unusable`."""
     decode(photo, data)
-    turn = orientation(photo)
-    image = to_srgb(photo)
-    return upright(image, turn)
+    exif_orientation = orientation(photo)
+    return upright(to_srgb(photo), exif_orientation)
 
 
 def _normalise(data: bytes, limits: ImageLimits) -> StoredImage:
     with open_photo(data, limits.max_pixels) as photo:
         if min(photo.size) < limits.min_side:
-            raise Unusable("too_small", f"{photo.width} x {photo.height}, a side is under {limits.min_side}")
-        if _may_stay(photo, data):
+            raise Unusable("too_small", f"{photo.width} x {photo.height}; both sides need {limits.min_side} pixels")
+        if _is_storable(photo, data):
             width, height = photo.size
             decode(photo, data, shrink=True)
             return _stored(data, width, height, converted=False)
         if max(photo.size) > MAX_JPEG_SIDE:
-            raise Unusable("too_long", f"{photo.width} x {photo.height}: a JPEG's side ends at {MAX_JPEG_SIDE}")
+            raise Unusable("too_long", f"{photo.width} x {photo.height}; a JPEG has at most {MAX_JPEG_SIDE} a side")
         image = decode_upright(photo, data)
         return _stored(encode_jpeg(image), *image.size, converted=True)
 
 
-def _may_stay(photo: ImageFile.ImageFile, data: bytes) -> bool:
+def _is_storable(photo: ImageFile.ImageFile, data: bytes) -> bool:
     return (
-        photo.format == "JPEG"  # Pillow calls one with several pictures MPO
+        photo.format == "JPEG"  # Pillow calls a JPEG with several images MPO
         and photo.mode in ("RGB", "L")
-        and jpeg_process(data) in (0xC0, 0xC1, 0xC2)  # lossless and arithmetic ones no browser shows
+        and jpeg_process(data) in (0xC0, 0xC1, 0xC2)  # browsers do not show lossless and arithmetic JPEGs
         and orientation(photo) == 1
         and not has_foreign_profile(photo)
     )

@@ -1,6 +1,6 @@
-"""Manifests: what a run stored, a row an object, as one Parquet object under a key of the run's own.
+"""Manifests: a Parquet object for each run, with one row for each object that the run stored.
 
-For audit and lineage; no stage decides by a manifest. pyarrow is imported where it is used: that takes a while.
+They are for audit and lineage; no stage reads them. pyarrow is imported where it is used, because that is slow.
 """
 
 import contextlib
@@ -16,39 +16,39 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-ROW_GROUP = 10_000  # rows in memory before they go to the temporary file: about 5 MB
+ROW_GROUP = 10_000  # rows in memory before they are written to the temporary file: about 5 MB
 CONTENT_TYPE = "application/vnd.apache.parquet"
 
 
 class ManifestWriter:
-    """The rows of a manifest on their way: in a temporary file without a name, which no death leaves behind.
+    """Collects the rows of a manifest in an anonymous temporary file, which disappears with the process.
 
-    `rows`: how many there are. Close it, or use it as a context manager.
+    `rows` is their number. Close it, or use it as a context manager.
     """
 
     def __init__(self, row_group: int = ROW_GROUP) -> None:
         self.rows = 0
         self._row_group = row_group
-        self._waiting: list[StoredObject] = []
+        self._buffer: list[StoredObject] = []
         self._file: IO[bytes] | None = None
         self._writer: Any = None
-        self._fault: OSError | None = None
+        self._error: OSError | None = None
 
-    def keep(self, stored: Sequence[StoredObject]) -> None:
-        """Add objects. A temporary file that can't be written is told by `store`: the work itself goes on."""
-        if self._fault is not None:
+    def add(self, stored: Sequence[StoredObject]) -> None:
+        """Add objects. If the temporary file can't be written, `store` raises the error, so that the stage goes on."""
+        if self._error is not None:
             return
         self.rows += len(stored)
-        self._waiting += stored
-        if len(self._waiting) >= self._row_group:
+        self._buffer += stored
+        if len(self._buffer) >= self._row_group:
             try:
                 self._flush()
             except OSError as error:
-                self._fault = error
-                self._waiting.clear()
+                self._error = error
+                self._buffer.clear()
 
     def store(self, store: ObjectStore, asset: str, brand: str, run_id: str) -> str:
-        """Put the manifest into the store; its key. `StorageUnavailable` when that can't be done."""
+        """Put the manifest into the object store and return its key; raises `StorageUnavailable`."""
         try:
             data = self._finished()
         except OSError as error:
@@ -58,9 +58,9 @@ class ManifestWriter:
         return key
 
     def close(self) -> None:
-        """Drop the temporary file."""
+        """Delete the temporary file."""
         if self._file is not None:
-            with contextlib.suppress(OSError):  # a full disk was told by `store`
+            with contextlib.suppress(OSError):  # `store` has raised it already
                 self._writer.close()
             self._file.close()
 
@@ -78,27 +78,27 @@ class ManifestWriter:
         if self._writer is None:
             self._file = tempfile.TemporaryFile(prefix="unde-manifest-")  # noqa: SIM115  closed by close()
             self._writer = pq.ParquetWriter(self._file, schema, compression="zstd")
-        columns = [_column([getattr(one, field.name) for one in self._waiting], field.type) for field in schema]
+        columns = [_column([getattr(one, field.name) for one in self._buffer], field.type) for field in schema]
         self._writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=self._row_group)
-        self._waiting.clear()
+        self._buffer.clear()
 
     def _finished(self) -> bytes:
-        if self._fault is None:
+        if self._error is None:
             self._flush()
             self._writer.close()
             assert self._file is not None  # made with the writer
             self._file.seek(0)
             return self._file.read()
-        raise self._fault
+        raise self._error
 
 
 def manifest_key(asset: str, brand: str, run_id: str, at: datetime) -> str:
-    """`manifests/<asset>/<brand>/<YYYY-MM>/<UTC time>-<run id>.parquet`: in the order of time, a folder a month."""
+    """`manifests/<asset>/<brand>/<YYYY-MM>/<UTC time>-<run id>.parquet`: in chronological order, a folder a month."""
     return f"{_folder(asset, brand)}/{at:%Y-%m}/{at:%Y%m%dT%H%M%S.%fZ}-{run_id}.parquet"
 
 
 def newest_key(store: ObjectStore, asset: str, brand: str) -> str | None:
-    """The key of the newest manifest, None where there is none; lists one month, however many years there are."""
+    """The key of the newest manifest, None if there is none. Lists the objects of one month only."""
     folder = _folder(asset, brand)
     for month in sorted(store.folders(folder), reverse=True):
         found = max((one.key for one in store.list(f"{folder}/{month}") if one.key.endswith(".parquet")), default=None)
@@ -108,7 +108,7 @@ def newest_key(store: ObjectStore, asset: str, brand: str) -> str | None:
 
 
 def newest(store: ObjectStore, asset: str, brands: Sequence[str]) -> "pd.DataFrame":
-    """What the last run of each of these brands stored, one row an object; without rows, but typed, where none ran."""
+    """The newest manifests of these brands, one row an object; has its column types even without rows."""
     import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -118,7 +118,7 @@ def newest(store: ObjectStore, asset: str, brands: Sequence[str]) -> "pd.DataFra
         key = newest_key(store, asset, brand)
         try:
             tables += [] if key is None else [pq.read_table(pa.BufferReader(store.get(key)), schema=_schema())]
-        except ObjectMissing:  # removed since it was listed
+        except ObjectMissing:  # deleted since it was listed
             continue
     nullable = {pa.int8(): pd.Int8Dtype(), pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
     return pa.concat_tables(tables).to_pandas(types_mapper=nullable.get)
@@ -129,7 +129,7 @@ def _folder(asset: str, brand: str) -> str:
 
 
 def _column(values: Sequence[object], type: "pa.DataType") -> "pa.Array":
-    """An array by way of texts: pa.array looks whether a list is pandas', and imports that to know, 50 MB a run."""
+    """An array of values by way of strings, because `pa.array` would import pandas, which takes 50 MB."""
     from pyarrow.lib import StringBuilder  # pyright: ignore[reportAttributeAccessIssue]  not in its stubs
 
     builder = StringBuilder()

@@ -1,6 +1,6 @@
-"""A budget of memory for decoded pictures: as many at once as fit, not as many as there are threads.
+"""A memory budget for decoded images, which limits how many are in memory at once.
 
-How much a picture takes is `image.py`'s and `collage.py`'s to say.
+`image.py` and `collage.py` estimate the memory of an image.
 """
 
 import asyncio
@@ -9,22 +9,22 @@ from contextlib import asynccontextmanager
 
 
 class MemoryBudget:
-    """So many bytes at once; what wants more than all of it runs alone."""
+    """`size` bytes in all; a reservation of more than that waits until it can have the whole budget."""
 
     def __init__(self, size: int) -> None:
         self._size = self._free = size
         self._changed = asyncio.Condition()
 
     @asynccontextmanager
-    async def reserve(self, wanted: int) -> AsyncIterator[None]:
-        """Wait until so many bytes are free, and hold them."""
-        part = min(wanted, self._size)
+    async def reserve(self, size: int) -> AsyncIterator[None]:
+        """Wait until `size` bytes are free, and reserve them."""
+        size = min(size, self._size)
         async with self._changed:
-            await self._changed.wait_for(lambda: self._free >= part)
-            self._free -= part
+            await self._changed.wait_for(lambda: self._free >= size)
+            self._free -= size
         try:
             yield
         finally:
             async with self._changed:
-                self._free += part
+                self._free += size
                 self._changed.notify_all()

@@ -1,6 +1,6 @@
-"""The originals stage: a product's first five photos, downloaded, validated and stored (spec 1).
+"""The originals stage: downloads, validates and stores the first five photos of a product.
 
-How a download behaves is `net/`'s, what an image must be is `image.py`'s, leases and retries are `worker/loop.py`'s.
+Downloads are in `net/`, the requirements of an image in `image.py`, leases and retries in `worker/loop.py`.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from unde_catalog.net.download import Downloader, DownloadPolicy, UpstreamUnavai
 from unde_catalog.net.responses import DownloadFailed
 from unde_catalog.net.url_policy import UrlPolicy
 from unde_catalog.settings.environment import BrandSettings, Settings
-from unde_catalog.stages.photos.decode import WORTH_ANOTHER_TRY, Refused
+from unde_catalog.stages.photos.decode import RETRYABLE_REASONS, Refused
 from unde_catalog.stages.photos.image import ImageLimits, normalise, working_bytes
 from unde_catalog.stages.photos.memory import MemoryBudget
 from unde_catalog.stages.photos.photo_store import LeaseTooShort, PhotoStore, PhotoWork
@@ -27,13 +27,13 @@ from unde_catalog.worker.handler import AbortStage, Outcome, StoredObject, done,
 from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import StageReport
 
-_MAY_HEAL = {*WORTH_ANOTHER_TRY, "broken_answer"}
-_STOPS = (AbortStage, StorageUnavailable, DatabaseUnavailable)  # no item's fault: the stage stops
+_RETRYABLE = {*RETRYABLE_REASONS, "broken_answer"}
+_STOPS = (AbortStage, StorageUnavailable, DatabaseUnavailable)  # no product's fault: the stage stops
 
 
 @dataclass(frozen=True, slots=True)
-class _Try:
-    """A photo that was asked for, and how it went in words."""
+class _PhotoResult:
+    """A photo after its download, and the details of a failure."""
 
     photo: Photo
     detail: str = ""
@@ -41,7 +41,7 @@ class _Try:
 
 @dataclass(frozen=True, slots=True)
 class _Payload:
-    """What `record` needs beside the outcome: photo rows to write, how many photos there are, all public URLs."""
+    """What `record` needs besides the outcome: photo rows to write, the number of photos, and all public URLs."""
 
     rows: tuple[Photo, ...]
     count: int
@@ -49,7 +49,7 @@ class _Payload:
 
 
 def run(stage_run: StageRun) -> StageReport:
-    """Store the photos that are due of the brand; `StageStopped` when something prevents all of the work."""
+    """Download the photos of the brand's due products; raises `StageStopped` if the stage can't go on."""
     backends, brand = stage_run.backends, stage_run.brand
     settings = backends.settings
     handler = OriginalsStage(settings.brands[brand], settings, backends.store, backends.db)
@@ -73,7 +73,7 @@ class OriginalsStage:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         slots = brand_settings.concurrent_downloads
-        self.concurrency = 2 * slots  # a product may miss one photo only, and the next ones take a moment to come
+        self.concurrency = 2 * slots  # keeps the slots busy when products lack only one photo
         self.take_limit = settings.batch_size_of(self.stage)
         self.lease = timedelta(seconds=brand_settings.product_timeout + 5 * PUT_SECONDS + 60)
         self._seconds = brand_settings.product_timeout
@@ -81,9 +81,9 @@ class OriginalsStage:
         self._store = PhotoStore(store, db)
         self._limits = ImageLimits(max_bytes=settings.photo_max_bytes)
         self._memory = MemoryBudget(settings.originals_memory_mb * 1_000_000)
-        self._in_memory = asyncio.Semaphore(3 * slots)  # whole files: being fetched, validated and stored
+        self._in_memory = asyncio.Semaphore(3 * slots)  # files being downloaded, validated and stored
         proxy = brand_settings.proxy_url
-        everywhere = settings.photo_allow_private_hosts
+        any_host = settings.photo_allow_private_hosts
         self._downloader = Downloader(
             DownloadPolicy(
                 slots=slots,
@@ -93,7 +93,7 @@ class OriginalsStage:
                 max_retries=brand_settings.max_retries,
                 max_bytes=settings.photo_max_bytes,
             ),
-            UrlPolicy(hosts=brand_settings.photo_hosts if proxy else None, any_host=everywhere),
+            UrlPolicy(hosts=brand_settings.photo_hosts if proxy else None, any_host=any_host),
             proxy_url=proxy.get_secret_value() if proxy else None,
             proxy_ca_bundle=settings.proxy_ca_bundle,
             clock=clock,
@@ -107,135 +107,135 @@ class OriginalsStage:
         await self._downloader.__aexit__()
 
     def load(self, cursor: Cursor, leases: Sequence[Lease]) -> list[PhotoWork]:
-        """The products' photo URLs and what is stored of them."""
+        """Load the products' photo URLs and photo rows."""
         products = originals.load(cursor, [lease.product_id for lease in leases])
         return [PhotoWork(lease, products[lease.product_id]) for lease in leases]
 
     async def handle(self, work: Sequence[PhotoWork]) -> AsyncIterator[Outcome]:
-        """Fetch what is not stored yet, drop what left the list, and say how each product stands."""
+        """Download missing photos, delete photos that are no longer listed, and yield each product's outcome."""
         for one in work:
             async for outcome in self._product(one):
                 yield outcome
 
     def record(self, cursor: Cursor, outcomes: Sequence[tuple[Outcome, bool]]) -> None:
-        """Photo rows and the image columns."""
+        """Write the photo rows and the image columns."""
         originals.record(cursor, [_row(outcome, current) for outcome, current in outcomes])
 
     async def _product(self, work: PhotoWork) -> AsyncIterator[Outcome]:
-        """Yield the product's one outcome, with what was stored until then; then raise what stops the stage, if any."""
+        """Yield the product's outcome with what was stored; then raise the exception that stops the stage, if any."""
         lease, product = work.lease, work.product
         try:
             known = await self._store.known(work)
-            there = [photo for photo in known if _still_good(photo, work)]
-            there += await self._store.move(work, _moved(work, known, {photo.n for photo in there}))
+            current = [photo for photo in known if _is_current(photo, work)]
+            current += await self._store.move(work, _moved(work, known, {photo.n for photo in current}))
         except (StorageUnavailable, DatabaseUnavailable):
             yield released(lease)
             raise
         except LeaseTooShort:
             yield released(lease)
             return
-        have = {photo.n for photo in there}
+        stored = {photo.n for photo in current}
         deadline = self._downloader.now() + self._seconds
-        missing = [(n, url) for n, url in enumerate(product.urls, start=1) if n not in have]
+        missing = [(n, url) for n, url in enumerate(product.urls, start=1) if n not in stored]
         results = await asyncio.gather(
             *(self._photo(work, n, url, deadline) for n, url in missing), return_exceptions=True
         )
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, (*_STOPS, LeaseTooShort)):
                 raise result
-        tries = [result for result in results if isinstance(result, _Try)]
-        settled = [_or_what_we_have(one.photo, work, known) for one in tries]
-        state = sorted([*there, *settled], key=lambda photo: photo.n)
+        finished = [result for result in results if isinstance(result, _PhotoResult)]
+        kept = [_or_stored(one.photo, work, known) for one in finished]
+        photos = sorted([*current, *kept], key=lambda photo: photo.n)
         stopped = next((result for result in results if isinstance(result, _STOPS)), None)
-        if len(tries) == len(results):
+        if len(finished) == len(results):
             try:
-                await self._store.forget(work, known, {photo.key for photo in state})
+                await self._store.delete_unused(work, known, {photo.key for photo in photos})
             except (StorageUnavailable, DatabaseUnavailable) as error:
                 stopped = error
             except LeaseTooShort:
                 pass
             else:
-                yield self._outcome(work, state, tries)
+                yield self._outcome(work, photos, finished)
                 return
-        rows = tuple(photo for photo in state if photo.state == "stored" and photo not in product.known)
+        rows = tuple(photo for photo in photos if photo.state == "stored" and photo not in product.known)
         yield replace(released(lease), payload=_Payload(rows, originals.PHOTOS_A_PRODUCT, None))
         if stopped is not None:
             raise stopped
 
-    def _outcome(self, work: PhotoWork, state: list[Photo], tries: list[_Try]) -> Outcome:
-        """One outcome for a product whose photos stand as in `state` after these `tries`."""
+    def _outcome(self, work: PhotoWork, photos: list[Photo], results: list[_PhotoResult]) -> Outcome:
+        """The outcome for a product with these photos after these downloads."""
         lease, product = work.lease, work.product
-        stored = [photo for photo in state if photo.key]
-        failed = [one for one in tries if one.photo.state == "failed"]
-        bad = [one for one in tries if one.photo.state in ("refused", "gone")]
-        fresh = [one.photo for one in tries if one.photo.state == "stored"]
+        stored = [photo for photo in photos if photo.key]
+        failed = [one for one in results if one.photo.state == "failed"]
+        refused = [one for one in results if one.photo.state in ("refused", "gone")]
+        downloaded = [one.photo for one in results if one.photo.state == "stored"]
         counts = {
-            "photos_stored": len(fresh),
-            "photos_kept": len(stored) - len(fresh),
-            "photos_failed": len(failed) + len(bad),
-            "bytes": sum(photo.bytes or 0 for photo in fresh),
+            "photos_stored": len(downloaded),
+            "photos_kept": len(stored) - len(downloaded),
+            "photos_failed": len(failed) + len(refused),
+            "bytes": sum(photo.bytes or 0 for photo in downloaded),
         }
-        rows = tuple(photo for photo in state if photo not in product.known)
+        rows = tuple(photo for photo in photos if photo not in product.known)
         urls = tuple(self._public_url(photo.key) for photo in stored if photo.key)
-        there_before = {(photo.key, photo.sha256) for photo in product.known}
-        new = [_stored_object(work, photo) for photo in stored if (photo.key, photo.sha256) not in there_before]
+        stored_before = {(photo.key, photo.sha256) for photo in product.known}
+        new = [_stored_object(work, photo) for photo in stored if (photo.key, photo.sha256) not in stored_before]
         payload = _Payload(rows, len(product.urls), urls)
         if not product.urls:
-            return given_up(lease, "no_photos", "the source names no photo", payload=payload)
+            return given_up(lease, "no_photos", "the source lists no photo", payload=payload)
         if failed:
-            return retry_later(lease, *_why(failed), item_fault=False, payload=payload, stored=new, **counts)
-        may_heal = any(one.photo.reason in _MAY_HEAL for one in bad) and lease.item_faults + 1 < self.tries
-        if not stored or may_heal:
-            return retry_later(lease, *_why(bad), item_fault=True, payload=payload, stored=new, **counts)
+            return retry_later(lease, *_explain(failed), item_fault=False, payload=payload, stored=new, **counts)
+        retryable = any(one.photo.reason in _RETRYABLE for one in refused) and lease.item_faults + 1 < self.tries
+        if not stored or retryable:
+            return retry_later(lease, *_explain(refused), item_fault=True, payload=payload, stored=new, **counts)
         return done(lease, payload, stored=new, **counts)
 
-    async def _photo(self, work: PhotoWork, n: int, url: str, deadline: float) -> _Try:
+    async def _photo(self, work: PhotoWork, n: int, url: str, deadline: float) -> _PhotoResult:
         """Download, validate and store one photo.
 
-        Raises AbortStage, `StorageUnavailable`, `DatabaseUnavailable`, `LeaseTooShort`.
+        Raises `AbortStage`, `StorageUnavailable`, `DatabaseUnavailable` and `LeaseTooShort`.
         """
         async with self._in_memory:
             try:
-                answer = await self._downloader.download(url, deadline, owner=work.product.product_id)
+                response = await self._downloader.download(url, deadline, owner=work.product.product_id)
             except UpstreamUnavailable as error:
                 raise AbortStage(str(error)) from None
-            if isinstance(answer, DownloadFailed):
-                state = "gone" if answer.fault == "gone" else "refused" if answer.fault == "item" else "failed"
-                return _Try(Photo(n, url, state, answer.reason), answer.detail)
-            async with self._memory.reserve(await asyncio.to_thread(working_bytes, answer.body, self._limits)):
-                image = await asyncio.to_thread(normalise, answer.body, self._limits)
+            if isinstance(response, DownloadFailed):
+                state = "gone" if response.fault == "gone" else "refused" if response.fault == "item" else "failed"
+                return _PhotoResult(Photo(n, url, state, response.reason), response.detail)
+            async with self._memory.reserve(await asyncio.to_thread(working_bytes, response.body, self._limits)):
+                image = await asyncio.to_thread(normalise, response.body, self._limits)
             if isinstance(image, Refused):
-                return _Try(Photo(n, url, "refused", image.reason), image.detail)
+                return _PhotoResult(Photo(n, url, "refused", image.reason), image.detail)
             photo = Photo(n, url, "stored", None, work.key(n), image.sha256, image.width, image.height, len(image.data))
             await self._store.put(work, photo, image.data)
-            return _Try(photo)
+            return _PhotoResult(photo)
 
 
-def _stored_and_fresh(photo: Photo, work: PhotoWork) -> bool:
-    """Whether a photo is stored, and was not asked for anew since."""
+def _stored_since_forced(photo: Photo, work: PhotoWork) -> bool:
+    """Whether a photo is stored, and was downloaded after the product was last forced."""
     forced_at = work.lease.forced_at
-    fresh = forced_at is None or (photo.fetched_at is not None and photo.fetched_at >= forced_at)
-    return photo.state == "stored" and fresh
+    downloaded_since = forced_at is None or (photo.fetched_at is not None and photo.fetched_at >= forced_at)
+    return photo.state == "stored" and downloaded_since
 
 
-def _still_good(photo: Photo, work: PhotoWork) -> bool:
-    """Whether a stored photo is the one that the list names now in its place."""
+def _is_current(photo: Photo, work: PhotoWork) -> bool:
+    """Whether a photo is stored and still listed at its position."""
     urls = work.product.urls
     listed = photo.n <= len(urls) and urls[photo.n - 1] == photo.source_url
-    return listed and photo.key == work.key(photo.n) and _stored_and_fresh(photo, work)
+    return listed and photo.key == work.key(photo.n) and _stored_since_forced(photo, work)
 
 
-def _moved(work: PhotoWork, known: Sequence[Photo], have: set[int]) -> list[tuple[int, Photo]]:
-    """Photos that only changed their place in the list: copied under new keys instead of asked for again."""
-    stored = {photo.source_url: photo for photo in known if _stored_and_fresh(photo, work)}
-    return [(n, stored[url]) for n, url in enumerate(work.product.urls, 1) if n not in have and url in stored]
+def _moved(work: PhotoWork, known: Sequence[Photo], current: set[int]) -> list[tuple[int, Photo]]:
+    """Photos that only changed their position in the list, with the new one: they need no download."""
+    stored = {photo.source_url: photo for photo in known if _stored_since_forced(photo, work)}
+    return [(n, stored[url]) for n, url in enumerate(work.product.urls, 1) if n not in current and url in stored]
 
 
-def _or_what_we_have(photo: Photo, work: PhotoWork, rows: Sequence[Photo]) -> Photo:
-    """The photo, or the stored one that stays in its place, with the reason why there is no newer one.
+def _or_stored(photo: Photo, work: PhotoWork, rows: Sequence[Photo]) -> Photo:
+    """The photo, or if its download failed, the stored photo at its position with the reason of the failure.
 
-    What we have of the same address is not thrown away when the address no longer gives it; a former photo stays
-    while a fault of the far side hides its successor, unless it is elsewhere in the list now.
+    A stored photo of the same URL is kept. A photo of another URL is kept only after a fault of the remote host, and
+    if it is not listed at another position.
     """
     for known in rows:
         if known.n == photo.n and known.key == work.key(photo.n) and photo.state != "stored":
@@ -252,20 +252,20 @@ def _stored_object(work: PhotoWork, photo: Photo) -> StoredObject:
     )  # fmt: skip
 
 
-def _why(tries: Sequence[_Try]) -> tuple[str, str]:
-    """Reason code and detail of a product whose photos went so."""
-    listed = [f"photo {one.photo.n} {one.photo.reason}" + (f" ({one.detail})" if one.detail else "") for one in tries]
-    return tries[0].photo.reason or "unknown", ", ".join(listed)
+def _explain(results: Sequence[_PhotoResult]) -> tuple[str, str]:
+    """Reason code and detail of a product with these failed photos."""
+    listed = [f"photo {one.photo.n} {one.photo.reason}" + (f" ({one.detail})" if one.detail else "") for one in results]
+    return results[0].photo.reason or "unknown", ", ".join(listed)
 
 
 def _row(outcome: Outcome, current: bool) -> PhotosOutcome:
-    settled, payload = outcome.lease_outcome, outcome.payload or _Payload((), originals.PHOTOS_A_PRODUCT, None)
+    result, payload = outcome.lease_outcome, outcome.payload or _Payload((), originals.PHOTOS_A_PRODUCT, None)
     return PhotosOutcome(
-        settled.lease.product_id,
-        settled.kind,
+        result.lease.product_id,
+        result.kind,
         payload.rows,
         payload.count,
         payload.image_urls,
-        f"{settled.reason}: {settled.detail}" if settled.reason else None,
+        f"{result.reason}: {result.detail}" if result.reason else None,
         current,
     )

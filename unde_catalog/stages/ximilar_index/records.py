@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from unde_catalog.stores.objects.keys import id_segment
 from unde_catalog.stores.staging.index.ximilar_rows import IndexedPhoto, IndexedProduct
 
-# What shops name their photos: -p and -a1 are worn, -e1 is the garment from the front.
+# File names of the brands' photos: -p and -a1 show a worn garment, -e1 the garment from the front.
 _WORN = re.compile(r"[-_](p|a\d*|worn|model)$", re.IGNORECASE)
 _FRONT = re.compile(r"[-_](e1?|main|front|garment)$", re.IGNORECASE)
 

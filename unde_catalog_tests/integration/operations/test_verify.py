@@ -246,7 +246,7 @@ def test_a_check_that_lost_its_listing_fails(complete: Catalogue, lost: str) -> 
         if activity == "comparing":
             execute(complete.db, lost)
 
-    with pytest.raises(DatabaseUnavailable, match="what this check had listed is gone: the database was restarted"):
+    with pytest.raises(DatabaseUnavailable, match="the listing of this check is lost: the database was restarted"):
         verify(complete.db, complete.store, repairs=True, progress=lose)
     assert not is_due(complete.db, 1)
 

@@ -164,8 +164,8 @@ def test_a_host_that_never_answers_stops_the_run_with_one_sentence(
     with pytest.raises(StageStopped) as stopped:
         run(backends, "availability", force=True, poll_minutes=60)
         run(backends, "availability", retry_failed=True, poll_minutes=60)
-    assert "availability of zara stopped: the shops' API at 127.0.0.1:" in str(stopped.value)
-    assert "does not answer: http_403" in str(stopped.value)
+    assert "availability of zara stopped: the stock API at 127.0.0.1:" in str(stopped.value)
+    assert "does not respond: http_403" in str(stopped.value)
     assert rows(backends) == {}
     assert execute(backends.db, "SELECT 1 FROM due_work WHERE lease_token IS NOT NULL") == []
 
@@ -202,7 +202,7 @@ def test_a_new_utc_day_has_rows_of_its_own(shops: Callable[..., Backends], time:
     assert days[0]["n"] == days[1]["n"] > 100
 
 
-@pytest.mark.parametrize(("day", "says"), [(1, "is over: its stock can't be asked for any more"), (3, "has not begun")])
+@pytest.mark.parametrize(("day", "says"), [(1, "is over, and stock can be checked only today"), (3, "has not begun")])
 def test_only_today_can_be_asked_for(day: int, says: str, shops: Callable[..., Backends], sandbox: Sandbox) -> None:
     place = shops()
     with pytest.raises(StageStopped, match=f"2026-03-0{day} {says}.*today .UTC. is 2026-03-02"):
@@ -310,8 +310,8 @@ def test_shops_are_found_once_and_described_again_when_they_change(
     backends = shops()
     first = run(backends, "raw_stores")
     stores = backends.settings.brands["zara"].stores
-    assert (first.counts["shops"], first.counts["new"], first.counts["changed"]) == (len(stores), len(stores), 0)
-    assert "1 more in Dubai that DUBAI_ZARA_STORES does not name" in first.note
+    assert (first.counts["stores"], first.counts["new"], first.counts["changed"]) == (len(stores), len(stores), 0)
+    assert "1 more in Dubai that DUBAI_ZARA_STORES does not list" in first.note
     found = execute(backends.db, "SELECT store_id, name, city, country, latitude FROM raw_stores ORDER BY store_id")
     assert [row["store_id"] for row in found] == sorted(stores)
     assert all(row["name"].startswith("Zara, ") and row["city"] == "Dubai" and row["country"] == "AE" for row in found)
@@ -320,6 +320,6 @@ def test_shops_are_found_once_and_described_again_when_they_change(
     again = run(backends, "raw_stores")
     assert (again.counts["new"], again.counts["changed"]) == (0, 1)
     sandbox.control(faults="finder:403=1")
-    with pytest.raises(StageStopped, match="the shop finder at 127.0.0.1:.* gave no list of shops: http_403"):
+    with pytest.raises(StageStopped, match="the store finder at 127.0.0.1:.* returned no list of stores: http_403"):
         run(backends, "raw_stores")
     assert len(execute(backends.db, "SELECT 1 FROM raw_stores")) == len(stores)

@@ -46,7 +46,7 @@ def photo(number: int) -> StoredObject:
 
 def stored_by_a_run(store: ObjectStore, *objects: StoredObject, brand: str = "zara", run: str = "a-run") -> str:
     with ManifestWriter() as rows:
-        rows.keep(objects)
+        rows.add(objects)
         return rows.store(store, "originals", brand, run)
 
 
@@ -126,7 +126,7 @@ def test_rows_go_to_a_temporary_file_in_groups_and_leave_nothing_behind(
     store = directory_store(tmp_path / "objects")
     with ManifestWriter(row_group=100) as rows:
         for number in range(1_050):
-            rows.keep([photo(number)])
+            rows.add([photo(number)])
         assert [path.name for path in tmp_path.iterdir()] == ["objects"]
         key = rows.store(store, "originals", "zara", "run")
     written = pq.ParquetFile(tmp_path / "objects" / key)
@@ -138,7 +138,7 @@ def test_memory_does_not_grow_with_the_brand() -> None:
         tracemalloc.start()
         try:
             for number in range(60_000):
-                rows.keep([photo(number)])
+                rows.add([photo(number)])
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -151,7 +151,7 @@ def test_a_full_or_missing_temporary_folder_lets_the_work_go_on_and_is_told_at_t
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere/at/all")
     with ManifestWriter(row_group=2) as rows:
         for number in range(10):
-            rows.keep([photo(number)])
+            rows.add([photo(number)])
         with pytest.raises(StorageUnavailable, match="writing a temporary file in /nowhere/at/all failed"):
             rows.store(store, "originals", "zara", "run")
     assert list(store.list("manifests")) == []
@@ -165,7 +165,7 @@ def test_a_run_that_writes_its_manifest_needs_no_pandas(tmp_path: Path) -> None:
         "from unde_catalog.worker.handler import StoredObject\n"
         "from unde_catalog.stages.photos.manifest import ManifestWriter\n"
         "with ManifestWriter() as rows:\n"
-        "    rows.keep([StoredObject('1', 1, 'originals/zara/1/1.jpg', 'f' * 64, 1, 2, 3, None)])\n"
+        "    rows.add([StoredObject('1', 1, 'originals/zara/1/1.jpg', 'f' * 64, 1, 2, 3, None)])\n"
         "    rows.store(directory_store(Path(sys.argv[1])), 'originals', 'zara', 'a-run')\n"
         "print('pandas' in sys.modules)\n"
     )

@@ -103,7 +103,7 @@ def test_a_fault_of_the_far_side_is_never_given_up_also_beside_a_broken_photo(ca
 def test_a_product_without_photos_is_given_up_at_once(catalogue: Catalogue) -> None:
     product = catalogue.add()
     assert catalogue.run().given_up == {"no_photos": 1}
-    assert catalogue.status(product) == ("error", "no_photos: the source names no photo")
+    assert catalogue.status(product) == ("error", "no_photos: the source lists no photo")
 
 
 @pytest.mark.parametrize("urls", ["null", '"http://x/a.jpg"', "{}"])

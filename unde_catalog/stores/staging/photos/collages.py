@@ -1,4 +1,4 @@
-"""What the collages stage reads and writes: stored photos in, collage URL and image status out."""
+"""What the collages stage reads and writes: stored photos; collage rows, collage URLs and image statuses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from unde_catalog.stores.db.database import Cursor
 class StoredPhotos:
     """A product's stored photos in order: their object keys and sizes (width, height).
 
-    `unrecorded`: the source names photos and nothing is known of any, as after another system's writing.
+    `unrecorded`: the source lists photos but none has a row, e.g. because another system wrote the product.
     """
 
     product_id: int
@@ -35,7 +35,7 @@ class MadeCollage:
 
 @dataclass(frozen=True, slots=True)
 class CollageOutcome:
-    """What to write of one product; `settled`: `collage` is what stands there now (None: there is nothing to glue)."""
+    """What to write for one product. `settled`: `collage` is its collage now; None if it has no photos."""
 
     product_id: int
     settled: bool
@@ -45,7 +45,7 @@ class CollageOutcome:
 
 
 def load(cursor: Cursor, product_ids: Sequence[int]) -> dict[int, StoredPhotos]:
-    """The stored photos of some products."""
+    """Load the stored photos of some products."""
     cursor.execute(
         """
         SELECT p.id, p.brand, p.external_id, count(f.n) = 0 AND p.original_image_urls <> '[]' AS unrecorded,
@@ -71,7 +71,7 @@ def load(cursor: Cursor, product_ids: Sequence[int]) -> dict[int, StoredPhotos]:
 
 
 def record(cursor: Cursor, outcomes: Sequence[CollageOutcome]) -> None:
-    """Write the collage rows and columns of some products; called where their due rows are settled."""
+    """Write the collage rows and columns of some products, in the transaction that settles their due rows."""
     ordered = sorted(outcomes, key=lambda one: one.product_id)
     made = [(one.product_id, one.collage) for one in ordered if one.settled and one.collage]
     if made:

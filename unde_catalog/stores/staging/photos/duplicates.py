@@ -1,6 +1,6 @@
-"""Which stored photos are the same, byte for byte, on different products of a brand.
+"""Finds stored photos with the same bytes on different products of a brand.
 
-Bounded: of a big brand the newest products are compared with each other.
+Of a large brand only the newest products are compared.
 """
 
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from unde_catalog.stores.db.database import Cursor
 
 NEWEST = 50_000  # products
 _EXAMPLES = 3
-_MOST_SHARED = 10
+_MOST_SHARED_LIMIT = 10
 
 
 @dataclass(frozen=True, slots=True)
 class SharedPhoto:
-    """A photo: the key of one of its objects, how many products have it, and external ids of some."""
+    """A photo: the key of one of its objects, the number of products with it, and external ids of some of them."""
 
     key: str
     products: int
@@ -24,7 +24,7 @@ class SharedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class SamePhotos:
-    """Active products that were compared, those that share a photo with another, how many photos are shared."""
+    """The numbers of compared products, of products that share a photo with another, and of shared photos."""
 
     products: int
     sharing: int
@@ -33,7 +33,7 @@ class SamePhotos:
 
 
 def same_photos(cursor: Cursor, brand: str, newest: int = NEWEST) -> SamePhotos:
-    """Compare the newest active products by their photos' SHA-256."""
+    """Compare the newest active products by the SHA-256 of their photos."""
     cursor.execute(
         """
         WITH newest AS MATERIALIZED (
@@ -42,7 +42,7 @@ def same_photos(cursor: Cursor, brand: str, newest: int = NEWEST) -> SamePhotos:
         ), shared AS MATERIALIZED (
             SELECT min(f.key) AS key, array_agg(DISTINCT n.external_id) AS products
             FROM newest n
-            CROSS JOIN LATERAL (  -- by key: a join would read the photos of all brands
+            CROSS JOIN LATERAL (  -- by index: a join would read the photos of all brands
                 SELECT product_id, sha256, key FROM product_photos
                 WHERE product_id = n.id AND state = 'stored' OFFSET 0
             ) AS f
@@ -54,9 +54,9 @@ def same_photos(cursor: Cursor, brand: str, newest: int = NEWEST) -> SamePhotos:
                (SELECT count(*) FROM shared) AS photos,
                coalesce((SELECT jsonb_agg(t) FROM (
                    SELECT key, cardinality(products) AS products, products[1:%(examples)s] AS examples
-                   FROM shared ORDER BY cardinality(products) DESC, key LIMIT %(most)s) AS t), '[]') AS most_shared
+                   FROM shared ORDER BY cardinality(products) DESC, key LIMIT %(limit)s) AS t), '[]') AS most_shared
         """,
-        {"brand": brand, "newest": newest, "examples": _EXAMPLES, "most": _MOST_SHARED},
+        {"brand": brand, "newest": newest, "examples": _EXAMPLES, "limit": _MOST_SHARED_LIMIT},
     )
     row = cursor.fetchone()
     assert row is not None  # a row without a table

@@ -1,6 +1,6 @@
-"""Comparing stored objects with their rows: a listing goes in page by page, what differs comes out of one query.
+"""Compares stored objects with their rows: a listing is added page by page, and one query finds the differences.
 
-What is done about it is in `repair.py`. The tables are shared by all checks and hold nothing between them.
+Repairs are in `repair.py`. All checks share the tables; a check deletes its rows when it ends.
 """
 
 from collections.abc import Sequence
@@ -13,23 +13,22 @@ from unde_catalog.stores.db.database import Cursor, DatabaseUnavailable
 Kind = Literal["missing", "wrong_size", "wrong_hash", "orphan", "unrecorded", "busy"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-LEASE = timedelta(minutes=15)  # longer than a page of objects takes to be read
-ORPHAN_AGE = timedelta(hours=1)  # an object comes before its row, and no lease is that long
+LEASE = timedelta(minutes=15)  # longer than reading a page of objects takes
+ORPHAN_AGE = timedelta(hours=1)  # an object is stored before its row, and no lease is that long
 
 
 class CheckLost(DatabaseUnavailable):
-    """What was listed is gone: the database was restarted, or this check stood still for longer than its lease."""
+    """The listing is lost: the database was restarted, or the check was suspended for longer than its lease."""
 
     def __init__(self) -> None:
         super().__init__(
-            "what this check had listed is gone: the database was restarted, or the check stood still for long; "
-            "run it again"
+            "the listing of this check is lost: the database was restarted, or the check was suspended; run it again"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:
-    """An object as the store has it; `sha256` in hex, None where it was not read."""
+    """An object in the store's listing; `sha256` in hex, None if the object was not read."""
 
     key: str
     size: int
@@ -39,7 +38,7 @@ class ListedObject:
 
 @dataclass(frozen=True, slots=True)
 class ObjectFinding:
-    """What differs. `sha256` is the row's; an orphan has no product, and an unrecorded product may have no key."""
+    """A difference. `sha256` is the row's. An orphan has no product; an unrecorded product may have no key."""
 
     id: int
     kind: Kind
@@ -52,9 +51,9 @@ class ObjectFinding:
 
 
 def begin(cursor: Cursor) -> int:
-    """Begin a check and clear away what killed ones left; its id."""
+    """Begin a check, and delete the rows of killed checks; returns the check's id."""
     cursor.execute("DELETE FROM object_checks WHERE leased_until <= now()")
-    # Also rows of checks whose own row a restored or restarted database has lost.
+    # Also rows of checks whose own row is lost, e.g. by a restore.
     for table in ("stored_objects", "object_findings"):
         cursor.execute(
             f"DELETE FROM {table} t WHERE NOT EXISTS (SELECT 1 FROM object_checks c WHERE c.id = t.check_id)"
@@ -66,7 +65,7 @@ def begin(cursor: Cursor) -> int:
 
 
 def add(cursor: Cursor, check: int, page: Sequence[ListedObject]) -> None:
-    """Add a page of the store's listing; `CheckLost` where the pages before it are gone."""
+    """Add a page of the store's listing; raises `CheckLost` if earlier pages are lost."""
     renew(cursor, check, len(page))
     with cursor.copy("COPY stored_objects (check_id, key, size, modified, sha256) FROM STDIN") as copy:
         for one in page:
@@ -74,7 +73,7 @@ def add(cursor: Cursor, check: int, page: Sequence[ListedObject]) -> None:
 
 
 def renew(cursor: Cursor, check: int, added: int = 0) -> None:
-    """Say that the check lives on."""
+    """Renew the check's lease; raises `CheckLost`."""
     cursor.execute(
         "UPDATE object_checks SET leased_until = now() + %s, objects = objects + %s WHERE id = %s",
         (LEASE, added, check),
@@ -83,8 +82,8 @@ def renew(cursor: Cursor, check: int, added: int = 0) -> None:
         raise CheckLost
 
 
-# A product that a worker has in hand, or worked on since the listing began, can't be judged by that listing. Nor
-# can one whose worker died with intents open: it is due, and whoever takes it looks at the objects themselves.
+# A listing does not apply to a product that is leased, or changed since the listing began. Nor does it apply to a
+# product with open intents of a killed worker: it is due, and its next worker reads the objects themselves.
 _BUSY = """(
     p.updated_at >= c.started_at
     OR EXISTS (SELECT 1 FROM due_work w WHERE w.product_id = p.id AND w.leased_until > unde_now()
@@ -106,7 +105,7 @@ FROM object_checks c CROSS JOIN product_photos r JOIN raw_products p ON p.id = r
 WHERE c.id = %(check)s AND r.state = 'stored' AND {_DIFFERS} AND (%(brand)s::text IS NULL OR p.brand = %(brand)s)
 ORDER BY p.id, r.n
 """
-# A collage that is due is made anew, whatever stands there now.
+# A due collage is made again in any case.
 _COLLAGES = f"""
 INSERT INTO object_findings (check_id, kind, stage, key, product_id, sha256)
 SELECT c.id, {_WRONG}, 'collages', r.key, p.id, r.sha256
@@ -116,7 +115,7 @@ WHERE c.id = %(check)s AND {_DIFFERS} AND (%(brand)s::text IS NULL OR p.brand = 
   AND NOT EXISTS (SELECT 1 FROM due_work w WHERE w.product_id = p.id AND w.stage = 'collages' AND w.due_at IS NOT NULL)
 ORDER BY p.id
 """
-# Products that say they have photos or a collage, as another system wrote them, and nothing is known of the objects.
+# Products whose columns name photos or a collage without rows for the objects, e.g. written by another system.
 _UNRECORDED = f"""
 INSERT INTO object_findings (check_id, kind, stage, product_id)
 SELECT check_id, CASE WHEN busy THEN 'busy' ELSE 'unrecorded' END, stage, product_id FROM (
@@ -135,8 +134,8 @@ WHERE stage IS NOT NULL AND NOT EXISTS (
     AND (w.due_at IS NOT NULL OR w.given_up) AND w.stage IN ('originals', found.stage))
 ORDER BY product_id
 """
-# Objects named as ours are that no row stands behind. Not those of products that are due for that stage (whoever
-# works on one looks at what is there), nor those that an unrecorded product's URLs may mean.
+# Objects with keys like ours, but without a row. Excluded are objects of products that are due for that stage (the
+# worker reads them), and objects that the URLs of an unrecorded product may name.
 ORPHANED = """
     NOT EXISTS (SELECT 1 FROM product_photos f WHERE f.key = o.key)
     AND NOT EXISTS (SELECT 1 FROM product_collages l WHERE l.key = o.key)
@@ -165,7 +164,7 @@ WHERE c.id = %(check)s AND o.modified < c.started_at - %(age)s AND {ORPHANED}
 
 
 def compare(cursor: Cursor, check: int, brand: str | None) -> None:
-    """Write down what differs, all of it as the tables are at one moment; `CheckLost` where the listing is gone."""
+    """Write the findings, from one snapshot of the tables; raises `CheckLost` if the listing is lost."""
     cursor.execute(
         "SELECT (SELECT count(*) FROM stored_objects o WHERE o.check_id = c.id) = c.objects AS whole"
         " FROM object_checks c WHERE c.id = %s",
@@ -174,7 +173,7 @@ def compare(cursor: Cursor, check: int, brand: str | None) -> None:
     row = cursor.fetchone()
     if row is None or not row["whole"]:
         raise CheckLost
-    # One statement, so that a photo is not judged before a worker's outcome and its object after it.
+    # One statement, so that a photo and its object are not compared before and after a worker's outcome.
     cursor.execute(
         f"WITH a AS ({_PHOTOS}), b AS ({_COLLAGES}), c AS ({_UNRECORDED}), d AS ({_ORPHANS}) SELECT",
         {"check": check, "brand": brand, "age": ORPHAN_AGE},
@@ -182,7 +181,7 @@ def compare(cursor: Cursor, check: int, brand: str | None) -> None:
 
 
 def counts(cursor: Cursor, check: int) -> dict[tuple[Kind, str], int]:
-    """How many findings there are, by (kind, stage)."""
+    """The number of findings by (kind, stage)."""
     cursor.execute(
         "SELECT kind, stage, count(*) AS n FROM object_findings WHERE check_id = %s GROUP BY kind, stage", (check,)
     )
@@ -190,39 +189,39 @@ def counts(cursor: Cursor, check: int) -> dict[tuple[Kind, str], int]:
 
 
 def objects(cursor: Cursor, check: int) -> int:
-    """How many objects were listed."""
+    """The number of listed objects."""
     cursor.execute("SELECT objects FROM object_checks WHERE id = %s", (check,))
     row = cursor.fetchone()
     return row["objects"] if row else 0
 
 
 def findings(
-    cursor: Cursor, check: int, kind: Kind, after: int, most: int, stage: str | None = None
+    cursor: Cursor, check: int, kind: Kind, after: int, limit: int, stage: str | None = None
 ) -> list[ObjectFinding]:
-    """The findings of a kind in the order they were written, from behind the one with that id (0: from the first)."""
+    """At most `limit` findings of a kind after an id (0: from the first), in the order they were written."""
     cursor.execute(
         """
         SELECT f.id, f.kind, f.stage, f.key, f.product_id, f.n, f.sha256, p.brand || '/' || p.external_id AS product
         FROM object_findings f LEFT JOIN raw_products p ON p.id = f.product_id
         WHERE f.check_id = %(check)s AND f.kind = %(kind)s AND f.id > %(after)s
           AND (%(stage)s::text IS NULL OR f.stage = %(stage)s)
-        ORDER BY f.id LIMIT %(most)s
+        ORDER BY f.id LIMIT %(limit)s
         """,
-        {"check": check, "kind": kind, "after": after, "most": most, "stage": stage},
+        {"check": check, "kind": kind, "after": after, "limit": limit, "stage": stage},
     )
     return [ObjectFinding(**row) for row in cursor.fetchall()]
 
 
 def now(cursor: Cursor) -> datetime:
-    """The database's time, by which objects and rows are compared."""
+    """The current time of the database."""
     cursor.execute("SELECT now() AS now")
     row = cursor.fetchone()
-    assert row is not None  # it always answers
+    assert row is not None  # a row without a table
     return row["now"]
 
 
 def end(cursor: Cursor, check: int) -> None:
-    """Forget the check and all it saw."""
+    """Delete the check and its rows."""
     for table in ("stored_objects", "object_findings"):
         cursor.execute(f"DELETE FROM {table} WHERE check_id = %s", (check,))
     cursor.execute("DELETE FROM object_checks WHERE id = %s", (check,))

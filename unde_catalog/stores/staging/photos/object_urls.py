@@ -1,4 +1,4 @@
-"""The public URLs in raw_products, brought into line with the store in force: after a move, rows name the old one."""
+"""Updates the public URLs in raw_products after the object store has moved."""
 
 from unde_catalog.stores.db.database import Cursor
 
@@ -6,10 +6,10 @@ CHUNK = 1_000  # products of one short transaction
 
 
 def relink(cursor: Cursor, base: str, after: int) -> tuple[int, int] | None:
-    """Give the next products, by id, the URLs of their stored objects below `base`, which ends in a slash.
+    """Set the URLs of the next products, by id, to their stored objects below `base`, which ends in a slash.
 
-    How many had others, and the last id that was looked at; None when there are no more. What tells others of the URLs
-    is due again by the trigger rule.
+    Returns the number of changed products and the last id, None after the last product. Triggers make the stages due
+    that pass the URLs on.
     """
     # Locked in the order of ids, like every other writer of many products.
     cursor.execute("SELECT id FROM raw_products WHERE id > %s ORDER BY id LIMIT %s FOR NO KEY UPDATE", (after, CHUNK))

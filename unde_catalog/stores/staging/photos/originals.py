@@ -1,4 +1,4 @@
-"""What the originals stage reads and writes: photo URLs in, photo rows and image status out."""
+"""What the originals stage reads and writes: photo URLs; photo rows, intents, image URLs and image statuses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.due_work.work_queue import Lease, Settlement
 
-PHOTOS_A_PRODUCT = 5  # spec 1: the first five
+PHOTOS_A_PRODUCT = 5  # only the first five photos of a product are stored
 
 PhotoState = Literal["stored", "gone", "refused", "failed"]
 
@@ -28,14 +28,14 @@ class Photo:
     width: int | None = None
     height: int | None = None
     bytes: int | None = None
-    fetched_at: datetime | None = None  # None: just now
+    fetched_at: datetime | None = None  # None: now
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoUrls:
-    """A product's photo URLs (at most five) and the rows its photos have so far.
+    """A product's photo URLs (at most five) and its photo rows.
 
-    `intents`: photos that a worker was about to store, move or delete when it died, each as it would be stored.
+    `intents`: photos that a killed worker was about to store, move or delete, each as it would have been stored.
     """
 
     product_id: int
@@ -48,11 +48,10 @@ class PhotoUrls:
 
 @dataclass(frozen=True, slots=True)
 class PhotosOutcome:
-    """What to write of one product.
+    """What to write for one product.
 
-    `photos`: the rows that changed; `count`: how many photos the product has now, so that rows above it go;
-    `image_urls`: the public URLs of what is stored, in order, None where nothing is known of that;
-    `error_message`: why, or None; `current`: no newer change is waiting.
+    `photos`: the changed rows. `count`: the number of photos of the product; rows above it are deleted. `image_urls`:
+    the public URLs of stored photos in order, None if unknown. `current`: no newer change is waiting.
     """
 
     product_id: int
@@ -65,16 +64,16 @@ class PhotosOutcome:
 
 
 def load(cursor: Cursor, product_ids: Sequence[int]) -> dict[int, PhotoUrls]:
-    """The photo URLs and photo rows of some products."""
+    """Load the photo URLs, photo rows and intents of some products."""
     cursor.execute(
         """
         SELECT p.id, p.brand, p.external_id,
                coalesce((SELECT jsonb_agg(coalesce(url, '') ORDER BY n) FROM jsonb_array_elements_text(
                              CASE jsonb_typeof(p.original_image_urls) WHEN 'array' THEN p.original_image_urls END)
-                         WITH ORDINALITY AS u (url, n) WHERE n <= %(most)s), '[]') AS urls
+                         WITH ORDINALITY AS u (url, n) WHERE n <= %(limit)s), '[]') AS urls
         FROM raw_products p WHERE p.id = ANY(%(ids)s)
         """,
-        {"ids": list(product_ids), "most": PHOTOS_A_PRODUCT},
+        {"ids": list(product_ids), "limit": PHOTOS_A_PRODUCT},
     )
     products = cursor.fetchall()
     cursor.execute(
@@ -110,18 +109,18 @@ def load(cursor: Cursor, product_ids: Sequence[int]) -> dict[int, PhotoUrls]:
     }
 
 
-def any_is_stored(cursor: Cursor) -> bool:
-    """Whether any photo is stored, of whatever product."""
+def any_stored(cursor: Cursor) -> bool:
+    """Whether any photo of any product is stored."""
     cursor.execute("SELECT EXISTS (SELECT 1 FROM product_photos WHERE state = 'stored') AS any")
     row = cursor.fetchone()
-    assert row is not None  # it answers always
+    assert row is not None  # a row without a table
     return row["any"]
 
 
 def intend(cursor: Cursor, intents: Sequence[tuple[Lease, Sequence[Photo]]]) -> set[int]:
-    """Write to disk which objects are about to change; the products that are still in our hand.
+    """Write which objects are about to change; returns the products that these leases still hold.
 
-    It must not be lost with the server: the object outlives that.
+    The intents are committed to disk, because the objects survive a crash of the server.
     """
     cursor.execute("SET LOCAL synchronous_commit = on")
     rows = sorted(
@@ -150,7 +149,7 @@ def intend(cursor: Cursor, intents: Sequence[tuple[Lease, Sequence[Photo]]]) -> 
 
 
 def record(cursor: Cursor, outcomes: Sequence[PhotosOutcome]) -> None:
-    """Write photo rows and the image columns of some products; called where their due rows are settled."""
+    """Write photo rows and the image columns of some products, in the transaction that settles their due rows."""
     rows = [
         (
             one.product_id,
@@ -170,7 +169,7 @@ def record(cursor: Cursor, outcomes: Sequence[PhotosOutcome]) -> None:
         for p in one.photos
     ]
     if rows:
-        # Never older than what asked for it anew, also when the clock was turned back between the two.
+        # Not before the product was forced, even if the clock was set back in between.
         cursor.executemany(
             """
             INSERT INTO product_photos (product_id, n, source_url, state, reason, key, sha256, width, height, bytes,
@@ -206,9 +205,9 @@ def record(cursor: Cursor, outcomes: Sequence[PhotosOutcome]) -> None:
         """,
         values,
     )
-    # A product that is not through for the first time shows no URLs yet; one that was shows what is there now.
-    # A collage that is not due again was made of these very photos: the product is ready at once.
-    # Given up although photos are stored: something unexpected, three times, in a product that had been through.
+    # A product gets URLs when it is done for the first time; after that, always those of its stored photos.
+    # A collage that is not due was made of these photos, so the product is ready at once.
+    # Given up without image_urls after having been done: unexpected errors, three times; the stored photos remain.
     cursor.execute(
         """
         UPDATE raw_products AS p SET

@@ -1,1 +1,1 @@
-"""Stores and what each of them has in stock."""
+"""Stores, and what each of them has in stock."""

@@ -1,4 +1,4 @@
-"""`raw_stores` as the shop finder fills it. What reads it for publishing is `stock_rows.py`."""
+"""`raw_stores`: the stores of each brand, as the store finder describes them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from unde_catalog.stores.db.database import Cursor
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A shop; degrees with seven digits, what is not known is None."""
+    """A store. Degrees have seven decimals; unknown values are None."""
 
     store_id: int
     name: str | None
@@ -21,21 +21,21 @@ class Store:
     longitude: Decimal | None
 
 
-def merge(cursor: Cursor, brand: str, shops: Sequence[Store]) -> tuple[int, int]:
-    """Write a brand's shops; how many were new and how many changed. None is ever deleted."""
+def merge(cursor: Cursor, brand: str, stores: Sequence[Store]) -> tuple[int, int]:
+    """Write a brand's stores; returns how many were new and how many changed. Stores are never deleted."""
     cursor.execute(
         """
-        WITH given AS (
+        WITH incoming AS (
             SELECT * FROM unnest(%(ids)s::integer[], %(names)s::text[], %(addresses)s::text[], %(malls)s::text[],
                                  %(cities)s::text[], %(countries)s::text[], %(latitudes)s::numeric[],
                                  %(longitudes)s::numeric[])
                 AS t (store_id, name, address, mall_name, city, country, latitude, longitude)
         ), before AS (
-            SELECT s.* FROM raw_stores s JOIN given g USING (store_id) WHERE s.brand = %(brand)s
+            SELECT s.* FROM raw_stores s JOIN incoming i USING (store_id) WHERE s.brand = %(brand)s
         ), written AS (
             INSERT INTO raw_stores AS s
                 (brand, store_id, name, address, mall_name, city, country, latitude, longitude, seen_at)
-            SELECT %(brand)s, g.*, unde_now() FROM given g ORDER BY store_id
+            SELECT %(brand)s, i.*, unde_now() FROM incoming i ORDER BY store_id
             ON CONFLICT (brand, store_id) DO UPDATE SET
                 name = excluded.name, address = excluded.address, mall_name = excluded.mall_name,
                 city = excluded.city, country = excluded.country, latitude = excluded.latitude,
@@ -51,14 +51,14 @@ def merge(cursor: Cursor, brand: str, shops: Sequence[Store]) -> tuple[int, int]
         """,
         {
             "brand": brand,
-            "ids": [shop.store_id for shop in shops],
-            "names": [shop.name for shop in shops],
-            "addresses": [shop.address for shop in shops],
-            "malls": [shop.mall_name for shop in shops],
-            "cities": [shop.city for shop in shops],
-            "countries": [shop.country for shop in shops],
-            "latitudes": [shop.latitude for shop in shops],
-            "longitudes": [shop.longitude for shop in shops],
+            "ids": [store.store_id for store in stores],
+            "names": [store.name for store in stores],
+            "addresses": [store.address for store in stores],
+            "malls": [store.mall_name for store in stores],
+            "cities": [store.city for store in stores],
+            "countries": [store.country for store in stores],
+            "latitudes": [store.latitude for store in stores],
+            "longitudes": [store.longitude for store in stores],
         },
     )
     row = cursor.fetchone()
@@ -67,7 +67,7 @@ def merge(cursor: Cursor, brand: str, shops: Sequence[Store]) -> tuple[int, int]
 
 
 def of_brand(cursor: Cursor, brand: str) -> list[Store]:
-    """A brand's stores: some tens, by id."""
+    """A brand's stores, by id."""
     cursor.execute(
         """
         SELECT store_id, name, address, mall_name, city, country, latitude, longitude FROM raw_stores
@@ -79,7 +79,7 @@ def of_brand(cursor: Cursor, brand: str) -> list[Store]:
 
 
 def count(cursor: Cursor, brand: str) -> int:
-    """How many shops of a brand are known."""
+    """The number of a brand's stores."""
     cursor.execute("SELECT count(*) AS n FROM raw_stores WHERE brand = %s", (brand,))
     row = cursor.fetchone()
     assert row is not None  # an aggregate always has a row

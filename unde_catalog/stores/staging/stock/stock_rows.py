@@ -1,4 +1,4 @@
-"""raw_availability and raw_stores as publishing and people read them. What writes them is not here."""
+"""`raw_availability` as publishing and the command line read it. It is written by `availability.py`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ PAGE = 5_000  # rows of one short transaction
 
 @dataclass(frozen=True, slots=True)
 class StockRow:
-    """What a shop had of a product; `external_id` is the product's, `sizes_in_stock` a JSON text."""
+    """The stock of a product in a store; `sizes_in_stock` is JSON text."""
 
     id: int
     store_id: int
@@ -22,7 +22,7 @@ class StockRow:
 
 
 def of_products(cursor: Cursor, brand: str, external_ids: Sequence[str], younger_than: timedelta) -> list[StockRow]:
-    """The latest row of each of these products in each shop, none that is older than that."""
+    """The latest row of each product in each store, of the rows younger than `younger_than`."""
     cursor.execute(
         """
         SELECT DISTINCT ON (product_id, store_id)
@@ -39,8 +39,8 @@ def of_products(cursor: Cursor, brand: str, external_ids: Sequence[str], younger
 def next_page(
     cursor: Cursor, brand: str, after: datetime | None, after_id: int, younger_than: timedelta
 ) -> list[StockRow]:
-    """A brand's next rows by (fetched_at, id), of those younger than that; empty at the end."""
-    # Without statistics the planner would rather sort all that is left for every page.
+    """A brand's next rows by (fetched_at, id), of those younger than `younger_than`; empty at the end."""
+    # Without statistics the planner would sort all remaining rows for every page.
     cursor.execute("SET LOCAL enable_sort = off")
     cursor.execute(
         """
@@ -56,13 +56,13 @@ def next_page(
     return [StockRow(**row) for row in cursor.fetchall()]
 
 
-def some_products(cursor: Cursor, brand: str, most: int) -> list[dict[str, Any]]:
-    """A few products of a brand with the sizes that each shop had at its last check: name, shop, sizes; for people."""
+def sample_products(cursor: Cursor, brand: str, limit: int) -> list[dict[str, Any]]:
+    """Some products of a brand with the latest stock by store: rows of external_id, name, store and sizes."""
     cursor.execute(
         """
-        SELECT p.external_id, p.name, coalesce(s.mall_name, s.name, a.store_id::text) AS shop, a.sizes
+        SELECT p.external_id, p.name, coalesce(s.mall_name, s.name, a.store_id::text) AS store, a.sizes
         FROM (SELECT id, external_id, brand, name FROM raw_products
-              WHERE brand = %(brand)s AND active AND image_status = 'collage_ready' ORDER BY id LIMIT %(most)s) AS p
+              WHERE brand = %(brand)s AND active AND image_status = 'collage_ready' ORDER BY id LIMIT %(limit)s) AS p
         CROSS JOIN LATERAL (
             SELECT DISTINCT ON (store_id) store_id, sizes_in_stock AS sizes FROM raw_availability
             WHERE brand = p.brand AND product_id = p.external_id ORDER BY store_id, fetched_at DESC
@@ -70,6 +70,6 @@ def some_products(cursor: Cursor, brand: str, most: int) -> list[dict[str, Any]]
         LEFT JOIN raw_stores s ON s.brand = p.brand AND s.store_id = a.store_id
         ORDER BY p.id, a.store_id
         """,
-        {"brand": brand, "most": most},
+        {"brand": brand, "limit": limit},
     )
     return cursor.fetchall()

@@ -103,7 +103,7 @@ def test_failures_are_counted_logged_and_retried_by_the_next_run(bakai: Marketpl
     assert totals["examples"]["http_404"] == ["electronics/bakai_2.jpg"]
     assert checkpoint(bakai.copy) == (["bakai_1"], [f"bakai_{n}" for n in range(2, 7)])
     log = (bakai.folder / "logs" / f"app_{time.strftime('%Y-%m-%d')}.log").read_text()
-    assert f"electronics/bakai_5.jpg: too_small: 49 x 64, a side is under 50 ({bakai.host.url('/5/1')})" in log
+    assert f"electronics/bakai_5.jpg: too_small: 49 x 64; both sides need 50 pixels ({bakai.host.url('/5/1')})" in log
     assert log.count("WARNING") == 5
     # Temporary failures are requested three times, permanent ones once.
     requested = bakai.requested()

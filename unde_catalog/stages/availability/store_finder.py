@@ -1,6 +1,6 @@
-"""The raw_stores stage: a brand's shops around Dubai, as its own site finds them (specs 1 and 6).
+"""The client of a brand's store finder, which lists the stores around Dubai.
 
-Which of them are asked for stock is set by `DUBAI_<BRAND>_STORES`; this writes those, and names the others.
+`DUBAI_<BRAND>_STORES` selects the stores whose stock is checked; `run.py` writes those and names the others.
 """
 
 import re
@@ -11,8 +11,8 @@ from typing import Any
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.settings.environment import Settings
-from unde_catalog.stages.availability.item import whole_number
-from unde_catalog.stages.availability.shop_api import NoResponse, StockApi
+from unde_catalog.stages.availability.item import parse_integer
+from unde_catalog.stages.availability.store_api import NoResponse, StockApi
 from unde_catalog.stores.staging.stock.brand_stores import Store
 from unde_catalog.text import printable
 
@@ -20,28 +20,28 @@ RADIUS_KM = 100
 _COUNTRY, _CITY = "AE", "Dubai"
 _MALL = re.compile(r"\b(mall|centre|center|souk|walk|outlet|galleria|plaza)\b", re.IGNORECASE)
 _STREET = re.compile(r"\b(road|street|st|rd|blvd|boulevard|highway)\b", re.IGNORECASE)
-_LARGEST_ID = 2**31 - 1  # raw_stores.store_id is an integer
+_MAX_ID = 2**31 - 1  # raw_stores.store_id is an integer
 
 
 class StoreFinderUnavailable(RuntimeError):
-    """The shop finder can't be asked, or its answer can't be read; why."""
+    """The store finder is not configured, does not respond, or its response can't be read; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundStores:
-    """The shops that can be read, and how many could not."""
+    """The stores in a response, and the number of unreadable ones."""
 
-    shops: tuple[Store, ...]
+    stores: tuple[Store, ...]
     unreadable: int
 
 
 async def fetch_stores(brand: str, settings: Settings) -> FoundStores:
-    """All shops within `RADIUS_KM` of the configured place; `StoreFinderUnavailable` says why there are none."""
+    """All stores within `RADIUS_KM` of the configured coordinates; raises `StoreFinderUnavailable`."""
     own = settings.brands[brand]
     url = own.shop_finder_url or own.stock_api_url
     if url is None or own.stock_channel is None:
         names = f"{brand.upper()}_SHOP_FINDER_URL and {brand.upper()}_STOCK_CHANNEL"
-        raise StoreFinderUnavailable(f"the shops of {brand} can't be looked for: set {names}")
+        raise StoreFinderUnavailable(f"the store finder of {brand} is not configured: set {names}")
     query = (
         ("latitude", f"{settings.shop_latitude:g}"),
         ("longitude", f"{settings.shop_longitude:g}"),
@@ -51,33 +51,33 @@ async def fetch_stores(brand: str, settings: Settings) -> FoundStores:
         ("radioMax", str(RADIUS_KM)),
     )
     async with StockApi(str(url), own.user_agent, settings.stock_timeout) as api:
-        body = await api.ask(f"itxrest/2/bam/store/{own.stock_channel}/physical-store", query)
+        body = await api.request(f"itxrest/2/bam/store/{own.stock_channel}/physical-store", query)
         if isinstance(body, NoResponse):
-            why = f"{body.reason} ({body.detail})" if body.detail else body.reason
-            raise StoreFinderUnavailable(f"the shop finder at {api.host} gave no list of shops: {why}")
-    return read_shops(brand, body)
+            reason = f"{body.reason} ({body.detail})" if body.detail else body.reason
+            raise StoreFinderUnavailable(f"the store finder at {api.host} returned no list of stores: {reason}")
+    return parse_stores(brand, body)
 
 
-def read_shops(brand: str, body: Any) -> FoundStores:
-    """The shops in a finder's answer, each once; `StoreFinderUnavailable` for an answer that holds no list of them."""
+def parse_stores(brand: str, body: Any) -> FoundStores:
+    """The stores in a response, each once; raises `StoreFinderUnavailable` if the response has no list of stores."""
     listed = body.get("closerStores") if isinstance(body, dict) else None
     if not isinstance(listed, list):
-        raise StoreFinderUnavailable("the shop finder's answer holds no list `closerStores`")
-    read = [_shop(brand, one) for one in listed]
-    shops = {shop.store_id: shop for shop in read if shop is not None}
-    return FoundStores(tuple(shops.values()), sum(shop is None for shop in read))
+        raise StoreFinderUnavailable("the store finder's response has no list `closerStores`")
+    parsed = [_parse_store(brand, one) for one in listed]
+    stores = {store.store_id: store for store in parsed if store is not None}
+    return FoundStores(tuple(stores.values()), sum(store is None for store in parsed))
 
 
-def _shop(brand: str, raw: Any) -> Store | None:
-    store_id = whole_number(raw.get("id")) if isinstance(raw, dict) else None
-    if store_id is None or not 0 < store_id <= _LARGEST_ID:
+def _parse_store(brand: str, raw: Any) -> Store | None:
+    store_id = parse_integer(raw.get("id")) if isinstance(raw, dict) else None
+    if store_id is None or not 0 < store_id <= _MAX_ID:
         return None
     lines = raw.get("addressLines")
     lines = [text for line in lines if (text := _text(line))] if isinstance(lines, list) else []
     mall = _mall([_text(raw.get("name")) or "", *lines])
     return Store(
         store_id=store_id,
-        # Zara's have no name.
+        # Zara's stores have no name.
         name=_text(raw.get("name")) or ", ".join([BRANDS[brand].name, *([mall] if mall else lines[:1])]),
         address=", ".join(lines) or None,
         mall_name=mall,
@@ -97,11 +97,11 @@ def _text(value: Any) -> str | None:
     return printable(value) or None if isinstance(value, str) else None
 
 
-def _degrees(value: Any, most: int) -> Decimal | None:
+def _degrees(value: Any, maximum: int) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
         degrees = Decimal(str(value))
     except InvalidOperation:
         return None
-    return round(degrees, 7) if degrees.is_finite() and abs(degrees) <= most else None
+    return round(degrees, 7) if degrees.is_finite() and abs(degrees) <= maximum else None
