@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from unde_catalog.stages.ximilar_index.records import chosen_photos, metadata_of, record_id, wanted_records
+from unde_catalog.stages.ximilar_index.records import metadata_of, record_id, select_photos, target_records
 from unde_catalog.stores.staging.index.ximilar_rows import IndexedPhoto, IndexedProduct
 
 
@@ -43,13 +43,13 @@ def product(*names: str, **changes: object) -> IndexedProduct:
     ],
 )
 def test_which_photos_are_chosen(names: tuple[str, ...], target: int, chosen: list[int]) -> None:
-    assert [photo.n for photo in chosen_photos(photos(*names), target)] == chosen
+    assert [photo.n for photo in select_photos(photos(*names), target)] == chosen
 
 
 def test_nothing_is_wanted_of_a_product_that_left() -> None:
-    assert len(wanted_records(product("a", "b"))) == 2
+    assert len(target_records(product("a", "b"))) == 2
     for left in ({"active": False}, {"index_scope": "off"}, {"index_scope": "pgvector"}, {"photos": ()}):
-        assert wanted_records(product("a", "b", **left)) == []
+        assert target_records(product("a", "b", **left)) == []
 
 
 def test_another_content_number_or_product_is_another_record_and_a_repeat_is_the_same() -> None:

@@ -84,7 +84,7 @@ class Index:
 
     def collection(self) -> dict[str, dict[str, Any]]:
         """The records that are really there, by `_id`."""
-        body = self.api._ask("allRecords?size=1000&page=1", {"fields_to_return": _FIELDS})
+        body = self.api._request("allRecords?size=1000&page=1", {"fields_to_return": _FIELDS})
         return {record["_id"]: record for record in body["answer_records"]}
 
     def status(self, product: int) -> tuple[str, int]:
@@ -324,7 +324,7 @@ def test_ximilar_that_stays_away_stops_the_stage(index: Index) -> None:
     for _ in range(60):
         index.add("red")
     index.sandbox.control(faults="ximilar.insert:503=1")
-    with pytest.raises(StageStopped, match="503.* in a row"):
+    with pytest.raises(StageStopped, match="503.* times in a row"):
         index.run()
     index.sandbox.control(faults="")
     execute(index.db, "UPDATE due_work SET due_at = unde_now() WHERE due_at IS NOT NULL")
@@ -347,7 +347,7 @@ def test_many_processes_keep_one_rate_together(index: Index, db: Database) -> No
         thread.join()
     turns.sort()
     assert len(turns) == 20 and turns[-1] - turns[0] >= 19 / 20 - 0.05, "more than 20 a second"
-    paces[0].rest(30)
+    paces[0].hold(30)
     assert 10 < db.run(host_pace.next_slot, "ximilar", 0.05).wait <= 30
     execute(db, "UPDATE host_pace SET next_at = clock_timestamp() + interval '2 days'")
     assert db.run(host_pace.next_slot, "ximilar", 0.05).wait < 1, "a clock that was turned back stops all for days"
