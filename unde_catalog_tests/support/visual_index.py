@@ -27,7 +27,7 @@ class Visual:
     """A brand of products in the index's scope."""
 
     def __init__(self, backends: Backends) -> None:
-        self.place, self.db, self.runs = backends, backends.db, 0
+        self.backends, self.db, self.runs = backends, backends.db, 0
 
     def add(self, *colours: str, scope: str = "pgvector", **columns: Any) -> int:
         """A product whose photos are stored, of these colours; its id."""
@@ -43,7 +43,7 @@ class Visual:
         execute(self.db, "DELETE FROM product_photos WHERE product_id = %s", product)
         for n, colour in enumerate(colours, 1):
             self.store(product, n, PHOTOS[colour])
-        urls = Jsonb([self.place.store.public_url(self.key(product, n)) for n in range(1, len(colours) + 1)])
+        urls = Jsonb([self.backends.store.public_url(self.key(product, n)) for n in range(1, len(colours) + 1)])
         status = "uploaded" if colours else "error"
         execute(
             self.db, "UPDATE raw_products SET image_status = %s, image_urls = %s WHERE id = %s", status, urls, product
@@ -51,7 +51,7 @@ class Visual:
 
     def store(self, product: int, n: int, data: bytes) -> None:
         key = self.key(product, n)
-        self.place.store.put(key, data, "image/jpeg")
+        self.backends.store.put(key, data, "image/jpeg")
         execute(
             self.db,
             "INSERT INTO product_photos VALUES (%s, %s, 'https://cdn.test/1.jpg', 'stored', NULL, %s,"
@@ -70,7 +70,7 @@ class Visual:
     def run(self, brand: str = "zara", **options: Any) -> StageReport:
         self.runs += 1
         asked = RunOptions(**{"root_run": str(self.runs), **options})
-        return run_stage("visual_index", StageRun(brand, self.place, asked, logging.getLogger("test")))
+        return run_stage("visual_index", StageRun(brand, self.backends, asked, logging.getLogger("test")))
 
     def again(self) -> StageReport:
         """Run when the next tries have come due."""

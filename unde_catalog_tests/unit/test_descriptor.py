@@ -62,4 +62,4 @@ def test_size_and_the_colour_behind_it_hardly_matter() -> None:
 
 def test_it_knows_no_words_and_says_what_would() -> None:
     with pytest.raises(TextUnsupported, match="needs CLIP.*EMBEDDING_MODEL=clip"):
-        Descriptor().embed_words(["a blue shirt"])
+        Descriptor().embed_texts(["a blue shirt"])

@@ -126,7 +126,7 @@ def names(qdrant: QdrantStore) -> tuple[list[str], dict[str, str]]:
 
 def test_qdrant_contains_only_pilot_products_with_their_payload(visual: Visual, qdrant: QdrantStore) -> None:
     pilot, ours = visual.add("red", "green", scope="pilot", price="49.90"), visual.add("blue")
-    handler = VisualIndexStage(Descriptor(), visual.place.store, qdrant, take_limit=10, memory_mb=64)
+    handler = VisualIndexStage(Descriptor(), visual.backends.store, qdrant, take_limit=10, memory_mb=64)
     run(visual, handler)
     assert [len(visual.rows(one)) for one in (pilot, ours)] == [2, 1]
     points, _ = qdrant._client.scroll(f"{ALIAS}-descriptor-1", with_payload=True)
@@ -217,7 +217,7 @@ def test_an_unreachable_qdrant_is_reported_without_its_credentials(visual: Visua
         store.count(Descriptor.name)
     assert "hunter2" not in str(down.value) and "\n" not in str(down.value)
     visual.db.run(models.begin, Descriptor.name)
-    handler = VisualIndexStage(Descriptor(), visual.place.store, store, take_limit=10, memory_mb=64)
+    handler = VisualIndexStage(Descriptor(), visual.backends.store, store, take_limit=10, memory_mb=64)
     with pytest.raises(StageStopped, match="visual_index of zara stopped: Qdrant"):
         run_handler(visual.db, handler)  # type: ignore[arg-type]
     assert is_due(visual.db, one, "visual_index") and visual.rows(one) == []

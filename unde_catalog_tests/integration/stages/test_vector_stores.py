@@ -116,7 +116,7 @@ def test_upserting_and_deleting_again_changes_nothing(db: Database, store: Vecto
     store.upsert(MODEL, [photo(db, one, 30)])  # another photo in its place
     assert (found(), store.count(MODEL)) == ([other, one], 3)
     for _ in range(2):
-        store.delete([one], but=[(one, 2)])
+        store.delete([one], keep=[(one, 2)])
         assert ([hit.n for hit in store.search(MODEL, direction(50))], store.count(MODEL)) == ([2, 1], 2)
     for _ in range(2):
         store.delete([one, other])
@@ -135,7 +135,7 @@ def test_another_models_photos_are_not_found(db: Database, store: VectorStore, f
     assert (store.count(MODEL), store.count("toy@2")) == (2, 1)
     store.delete([one])  # of all models
     assert (store.count(MODEL), store.count("toy@2")) == (1, 0)
-    with pytest.raises(ModelReplaced, match="not made by toy@3"):
+    with pytest.raises(ModelReplaced, match="no longer uses toy@3"):
         store.search("toy@3", direction(0))
 
 

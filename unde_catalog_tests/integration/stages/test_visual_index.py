@@ -39,7 +39,7 @@ def test_photos_are_embedded_once_and_found(visual: Visual) -> None:
     assert visual.rows(red) == [(1, MODEL), (2, MODEL)]
     image = model_image(PHOTOS["blue"])
     vector = Descriptor().embed_images([image])[0].tolist()  # type: ignore[list-item]
-    hits = open_store(visual.place).search(MODEL, vector)
+    hits = open_store(visual.backends).search(MODEL, vector)
     assert [hit.product_id for hit in hits] == [blue, red]
     assert hits[0].score == pytest.approx(1, abs=0.001)
     assert visual.run().done == 0
@@ -114,7 +114,7 @@ def test_what_changes_nothing_of_the_index_is_not_due(visual: Visual) -> None:
 
 def test_a_photo_that_is_missing_or_broken_fails_its_product_alone(visual: Visual) -> None:
     fine, gone, broken = visual.add("red"), visual.add("green"), visual.add("blue")
-    visual.place.store.delete([visual.key(gone, 1)])
+    visual.backends.store.delete([visual.key(gone, 1)])
     visual.store(broken, 1, PHOTOS["blue"][:600])
     report = visual.run()
     assert (report.done, report.later) == (1, Counter(original_missing=1, original_truncated=1))
@@ -134,16 +134,16 @@ def test_a_new_model_is_built_beside_the_one_that_answers_and_takes_its_place(
     monkeypatch.setattr(Descriptor, "name", NEW)
     visual.set(products[0], price=5)
     report = visual.run(limit=2)
-    assert report.note == f"embedded by {NEW}, which 1 product still lacks; until it is through, {MODEL} answers"
-    assert visual.db.run(models.models) == Models(serving=MODEL, building=NEW)
+    assert report.note == f"embedded by {NEW} (1 product left); {MODEL} is in use until all products are embedded"
+    assert visual.db.run(models.current) == Models(serving=MODEL, building=NEW)
     assert visual.rows(products[0]) == [(1, MODEL), (1, NEW)]
     visual.set(products[1], active=False)  # it leaves both
     monkeypatch.setattr(Descriptor, "name", MODEL)
-    with pytest.raises(StageStopped, match="is being built beside.*set EMBEDDING_MODEL and CLIP_MODEL_DIR alike"):
+    with pytest.raises(StageStopped, match="is being built beside.*set the same EMBEDDING_MODEL and CLIP_MODEL_DIR"):
         visual.run()
     monkeypatch.setattr(Descriptor, "name", NEW)
     assert visual.run().note == f"embedded by {NEW}"
-    assert visual.db.run(models.models) == Models(serving=NEW)
+    assert visual.db.run(models.current) == Models(serving=NEW)
     assert [visual.rows(product) for product in products] == [[(1, NEW)], [], [(1, NEW)]]
 
 
@@ -158,9 +158,9 @@ def test_other_brands_hold_up_the_new_model_until_they_are_through(
     monkeypatch.setattr(Descriptor, "name", NEW)
     visual.set(1, price=1)
     visual.run()
-    assert visual.db.run(models.models).serving == MODEL
+    assert visual.db.run(models.current).serving == MODEL
     visual.run("oysho")
-    assert visual.db.run(models.models) == Models(serving=NEW)
+    assert visual.db.run(models.current) == Models(serving=NEW)
 
 
 def test_a_run_that_began_with_the_model_before_hands_back_what_is_the_new_ones(
@@ -170,8 +170,8 @@ def test_a_run_that_began_with_the_model_before_hands_back_what_is_the_new_ones(
     visual.run()
     visual.set(product, price=5)
     visual.db.run(models.begin, NEW)  # while that run goes on
-    late = VisualIndexStage(Descriptor(), visual.place.store, None, take_limit=10, memory_mb=64)
-    with pytest.raises(StageStopped, match=f"photos are embedded by {NEW} since a moment ago"):
+    late = VisualIndexStage(Descriptor(), visual.backends.store, None, take_limit=10, memory_mb=64)
+    with pytest.raises(StageStopped, match=f"photos are now embedded by {NEW}"):
         run_handler(visual.db, late)  # type: ignore[arg-type]
     assert is_due(visual.db, product, STAGE)
     monkeypatch.setattr(Descriptor, "name", NEW)
@@ -181,7 +181,7 @@ def test_a_run_that_began_with_the_model_before_hands_back_what_is_the_new_ones(
 
 def test_bytes_that_are_not_the_rows_are_not_embedded_for_them(visual: Visual) -> None:
     product = visual.add("red")
-    visual.place.store.put(visual.key(product, 1), PHOTOS["blue"], "image/jpeg")
+    visual.backends.store.put(visual.key(product, 1), PHOTOS["blue"], "image/jpeg")
     assert visual.run().later == Counter(original_changed=1)
     assert visual.rows(product) == []
 
@@ -191,19 +191,19 @@ def test_a_model_that_cant_be_had_stops_the_stage_and_auto_goes_on_with_what_is_
 ) -> None:
     product = visual.add("red")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    clip = visual.place.settings.model_copy(update={"embedding_model": "clip"})
-    auto, visual.place.settings = visual.place.settings, clip
-    with pytest.raises(StageStopped, match="CLIP can't be fetched .* or set EMBEDDING_MODEL=descriptor") as stopped:
+    clip = visual.backends.settings.model_copy(update={"embedding_model": "clip"})
+    auto, visual.backends.settings = visual.backends.settings, clip
+    with pytest.raises(StageStopped, match="CLIP can't be downloaded .* or set EMBEDDING_MODEL=descriptor") as stopped:
         visual.run()
     assert "\n" not in str(stopped.value)
     assert due_row(visual.db, product, STAGE)["attempts"] == 0  # type: ignore[index]  it is no fault of the product
-    visual.place.settings = auto
+    visual.backends.settings = auto
     assert visual.run().note == f"embedded by {MODEL}"
     visual.set(product, price=5)
-    visual.place.settings = clip  # another model is wanted, and can't be had: nothing changes
+    visual.backends.settings = clip  # another model is wanted, and can't be had: nothing changes
     with pytest.raises(StageStopped):
         visual.run()
-    assert visual.db.run(models.models) == Models(serving=MODEL)
+    assert visual.db.run(models.current) == Models(serving=MODEL)
 
 
 def test_without_pgvector_photos_are_embedded_and_the_note_says_what_searching_needs(visual: Visual) -> None:
