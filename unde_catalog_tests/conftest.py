@@ -1,4 +1,4 @@
-"""Fixtures that several rooms share; a server starts at most once a session."""
+"""Fixtures that several packages share. A server starts at most once per session."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -30,19 +30,19 @@ def pytest_report_header() -> str:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """PostgreSQL 18 from the wheel, behind a PgBouncer where that is installed."""
+    """PostgreSQL 18 from the wheel, behind PgBouncer if that is installed."""
     program = pgbouncer.program()
     if program is None and os.environ.get("CI"):
         missing(pgbouncer.ABSENT)
     with wheel_server(18) as running, ExitStack() as stack:
         if program is not None:
-            running.stands_behind(stack.enter_context(pgbouncer.pgbouncer(program, running.admin_url)))
+            running.use_pgbouncer(stack.enter_context(pgbouncer.pgbouncer(program, running.admin_url)))
         yield running
 
 
 @pytest.fixture(scope="session", params=["18", "16", "debian"])
 def each_server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """Each PostgreSQL that the SQL has to run on."""
+    """Each supported PostgreSQL."""
     if request.param == "18":
         yield request.getfixturevalue("server")
         return
@@ -59,7 +59,7 @@ def each_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture
 def database_url(server: Server) -> Iterator[str]:
-    """A migrated database of this test's own; nothing may be left in a session, where another client would find it."""
+    """A migrated database for this test. No session state may be left behind, where another client would find it."""
     url = server.new_database()
     yield url
     left = server.session_state(url)
@@ -75,7 +75,7 @@ def db(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def production_url(server: Server) -> Iterator[str]:
-    """A migrated production database of this test's own."""
+    """A migrated production database for this test."""
     url = server.new_database(migrated=False)
     PRODUCTION.upgrade(url)
     yield url
@@ -92,7 +92,7 @@ def production(production_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def start_sandbox(tmp_path: Path) -> Iterator[Callable[..., Sandbox]]:
-    """Starts a sandbox with these arguments; it ends with the test."""
+    """Starts a sandbox with these arguments; it stops with the test."""
     with ExitStack() as stack:
         yield lambda *arguments: stack.enter_context(running_sandbox(tmp_path / "sandbox", *arguments))
 
@@ -105,10 +105,10 @@ def sandbox(start_sandbox: Callable[..., Sandbox]) -> Sandbox:
 
 @pytest.fixture
 def configured(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, str]]:
-    """Points this process, and those it starts, at a sandbox, the test's database and a home of the test's own."""
+    """Points this process and its children at a sandbox, the test's database and a home folder of the test."""
 
     def configure(sandbox: Sandbox, **extra: str) -> dict[str, str]:
-        monkeypatch.chdir(tmp_path)  # no .env of a developer's here
+        monkeypatch.chdir(tmp_path)  # where there is no .env file
         environment = {
             **sandbox.environment, "UNDE_HOME": str(tmp_path / "home"), "STAGING_DB_URL": database_url, **extra,
         }  # fmt: skip
@@ -129,7 +129,7 @@ def backends(sandbox: Sandbox, configured: Callable[..., dict[str, str]]) -> Ite
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real input, where it lies beside the project."""
+    """The folder with real input, if it exists beside the project."""
     if not (REAL_DATA / "apify_items").is_dir():
-        pytest.skip(f"there is no real input in {REAL_DATA}: this test wants apify_items/ and photos/ there")
+        pytest.skip(f"there is no real input in {REAL_DATA}: this test needs apify_items/ and photos/ there")
     return REAL_DATA

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from unde_catalog.brands import BRANDS
 from unde_catalog_tests.browser import clicks
 from unde_catalog_tests.browser.dagster_ui import DagsterUI
-from unde_catalog_tests.support.due import let_leases_run_out
+from unde_catalog_tests.support.due import expire_leases
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 
@@ -145,7 +145,7 @@ def test_a_killed_run_worker_is_detected_and_its_work_continues(page: Page, ui: 
     ui.wait("SELECT count(*) > 0 FROM due_work WHERE brand = 'zara' AND lease_token IS NOT NULL")
     for process in ui.run_workers():
         process.kill()
-    let_leases_run_out(ui.db)
+    expire_leases(ui.db)
     ui.control(faults="")
     ui.wait_for_end(run, "FAILURE")
     expect(page.get_by_text("was terminated by signal 9")).to_be_visible()

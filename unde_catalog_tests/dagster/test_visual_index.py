@@ -14,19 +14,19 @@ from unde_catalog.stages.visual_index.descriptor import Descriptor
 from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.dagster.runs import failure, metadata
 from unde_catalog_tests.support.servers import Sandbox
-from unde_catalog_tests.support.visual_index import Visual
+from unde_catalog_tests.support.visual_index import VisualCatalogue
 
 ASSET = "visual_index"
 
 
 @pytest.fixture
-def visual(sandbox: Sandbox, configured: Callable[..., dict[str, str]]) -> Iterator[Visual]:
+def visual(sandbox: Sandbox, configured: Callable[..., dict[str, str]]) -> Iterator[VisualCatalogue]:
     configured(sandbox)
     with Backends(load_settings()) as backends:
-        yield Visual(backends)
+        yield VisualCatalogue(backends)
 
 
-def test_a_brand_is_embedded_and_the_note_names_the_model(visual: Visual, materialize) -> None:
+def test_a_brand_is_embedded_and_the_note_names_the_model(visual: VisualCatalogue, materialize) -> None:
     visual.add("red", "green")
     visual.add("red")
     result = materialize(ASSET)
@@ -37,7 +37,7 @@ def test_a_brand_is_embedded_and_the_note_names_the_model(visual: Visual, materi
 
 
 def test_the_sensor_requests_a_run_that_does_the_due_work(
-    visual: Visual, instance: dg.DagsterInstance, db: Database
+    visual: VisualCatalogue, instance: dg.DagsterInstance, db: Database
 ) -> None:
     visual.add("red")
     settings = load_settings()
@@ -55,7 +55,7 @@ def test_the_sensor_requests_a_run_that_does_the_due_work(
     assert isinstance(sensor(context), dg.SkipReason)
 
 
-def test_the_brand_checks_cover_the_index(visual: Visual, instance: dg.DagsterInstance) -> None:
+def test_the_brand_checks_cover_the_index(visual: VisualCatalogue, instance: dg.DagsterInstance) -> None:
     visual.add("red", "green")
     visual.run()
     job = build_definitions(load_settings()).resolve_job_def("brand_checks")
@@ -71,7 +71,7 @@ def test_the_brand_checks_cover_the_index(visual: Visual, instance: dg.DagsterIn
 
 
 def test_an_unavailable_model_fails_with_one_sentence(
-    visual: Visual, materialize, monkeypatch: pytest.MonkeyPatch, tmp_path
+    visual: VisualCatalogue, materialize, monkeypatch: pytest.MonkeyPatch, tmp_path
 ) -> None:
     visual.add("red")
     monkeypatch.setenv("EMBEDDING_MODEL", "clip")

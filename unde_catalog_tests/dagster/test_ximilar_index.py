@@ -12,22 +12,22 @@ from unde_catalog.defs.automation.jobs import stage_selection
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.dagster.runs import failure, metadata
-from unde_catalog_tests.integration.stages.test_ximilar import Index
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.servers import Sandbox
+from unde_catalog_tests.support.ximilar_index import XimilarIndex
 
 ASSET = "ximilar_index"
 Run = Callable[..., dg.ExecuteInProcessResult]
 
 
 @pytest.fixture
-def index(db: Database, sandbox: Sandbox, configured: Callable[..., dict[str, str]], tmp_path: Path) -> Index:
+def index(db: Database, sandbox: Sandbox, configured: Callable[..., dict[str, str]], tmp_path: Path) -> XimilarIndex:
     configured(sandbox, XIMILAR_RATE_LIMIT="1000", XIMILAR_MONTHLY_CREDITS="20")
-    return Index(db, sandbox, tmp_path / "home" / "objects")
+    return XimilarIndex(db, sandbox, tmp_path / "home" / "objects")
 
 
 @pytest.fixture
-def run(index: Index, instance: dg.DagsterInstance) -> Run:
+def run(index: XimilarIndex, instance: dg.DagsterInstance) -> Run:
     """Runs the asset and its checks for a brand."""
 
     def execute_in_process(brand: str = "zara") -> dg.ExecuteInProcessResult:
@@ -46,7 +46,7 @@ def checks(result: dg.ExecuteInProcessResult) -> dict[str, tuple[bool, str, str]
     return {name: (one.passed, one.severity.value, one.description or "") for name, one in found.items()}
 
 
-def test_a_brand_is_indexed_and_its_checks_pass(index: Index, run: Run) -> None:
+def test_a_brand_is_indexed_and_its_checks_pass(index: XimilarIndex, run: Run) -> None:
     for _ in range(4):
         index.add("red", "green")
     result = run()
@@ -64,7 +64,7 @@ def test_a_brand_is_indexed_and_its_checks_pass(index: Index, run: Run) -> None:
     }
 
 
-def test_at_the_budget_the_run_succeeds_and_the_checks_fail(index: Index, run: Run) -> None:
+def test_at_the_budget_the_run_succeeds_and_the_checks_fail(index: XimilarIndex, run: Run) -> None:
     for _ in range(12):
         index.add("red", "green")
     result = run()
@@ -79,7 +79,7 @@ def test_at_the_budget_the_run_succeeds_and_the_checks_fail(index: Index, run: R
     )
 
 
-def test_a_full_collection_fails_the_check(index: Index, run: Run) -> None:
+def test_a_full_collection_fails_the_check(index: XimilarIndex, run: Run) -> None:
     index.sandbox.control(ximilar={"size": 3})
     for _ in range(3):
         index.add("red", "green")
@@ -90,7 +90,7 @@ def test_a_full_collection_fails_the_check(index: Index, run: Run) -> None:
     assert checks(run())["no_work_deferred"][0]
 
 
-def test_a_revoked_token_fails_with_one_sentence(index: Index, run: Run) -> None:
+def test_a_revoked_token_fails_with_one_sentence(index: XimilarIndex, run: Run) -> None:
     index.add("red")
     index.sandbox.control(ximilar={"token": "another"})
     message = failure(run())

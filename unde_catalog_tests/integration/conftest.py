@@ -14,18 +14,18 @@ from unde_catalog_tests.support.apify_brand import ApifyBrand, CreateApifyBrand
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.fake_time import FakeTime
 from unde_catalog_tests.support.nats_servers import running_nats
-from unde_catalog_tests.support.outages import PRODUCTS, Line, Undisturbed, line, undisturbed_line
-from unde_catalog_tests.support.photo_catalogue import Catalogue, photo_catalogue
+from unde_catalog_tests.support.outages import PRODUCTS, Baseline, Pipeline, create_baseline, running_pipeline
+from unde_catalog_tests.support.photo_catalogue import PhotoCatalogue, photo_catalogue
 from unde_catalog_tests.support.search_api import Api, OpenApi, open_search_api
 from unde_catalog_tests.support.servers import Sandbox, Server
-from unde_catalog_tests.support.upstream import FarSide, far_side
+from unde_catalog_tests.support.upstream import RemoteHost, remote_host
 from unde_catalog_tests.support.user_media_service import Media
-from unde_catalog_tests.torture.assortment import Assortment, assortment
+from unde_catalog_tests.torture.assortment import Assortment, create_assortment
 
 
 @pytest.fixture
 def each_url(each_server: Server) -> Iterator[str]:
-    """A migrated database of this test's own, on each PostgreSQL that the SQL has to run on."""
+    """A migrated database for this test, on each supported PostgreSQL."""
     url = each_server.new_database()
     yield url
     left = each_server.session_state(url)
@@ -58,21 +58,21 @@ def apify_brand(create_apify_brand: CreateApifyBrand) -> ApifyBrand:
 
 @pytest.fixture
 def no_lease_is_left(db: Database) -> Iterator[None]:
-    """However a run ends, it leaves nothing leased."""
+    """No lease is left, however a run ends."""
     yield
     assert execute(db, "SELECT 1 FROM due_work WHERE lease_token IS NOT NULL") == []
 
 
 @pytest.fixture
-def catalogue(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalogue]:
-    monkeypatch.chdir(tmp_path)  # no .env of a developer's here
-    with photo_catalogue(db, tmp_path) as made:
-        yield made
+def catalogue(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PhotoCatalogue]:
+    monkeypatch.chdir(tmp_path)  # where there is no .env file
+    with photo_catalogue(db, tmp_path) as catalogue:
+        yield catalogue
 
 
 @pytest.fixture
-def host() -> Iterator[FarSide]:
-    with far_side() as running:
+def host() -> Iterator[RemoteHost]:
+    with remote_host() as running:
         yield running
 
 
@@ -97,51 +97,53 @@ def api(open_api: OpenApi) -> Api:
 
 @pytest.fixture
 def media(sandbox: Sandbox, configured: Callable[..., dict[str, str]], tmp_path: Path) -> Iterator[Media]:
-    """What the service for people's photos needs."""
+    """The dependencies of the user media service."""
     with running_nats(tmp_path / "nats") as nats:
         yield Media(nats, sandbox, {**configured(sandbox), "NATS_URL": nats.url})
 
 
 @pytest.fixture(scope="session")
-def sells(tmp_path_factory: pytest.TempPathFactory) -> Assortment:
-    return assortment(tmp_path_factory.mktemp("shop"), PRODUCTS)
+def assortment(tmp_path_factory: pytest.TempPathFactory) -> Assortment:
+    return create_assortment(tmp_path_factory.mktemp("shop"), PRODUCTS)
 
 
-_undisturbed: list[Undisturbed] = []  # the same for all, so it is made at the first use
+_baseline: list[Baseline] = []  # shared by all tests and created at first use
 
 
 @pytest.fixture
-def undisturbed(
+def baseline(
     server: Server,
-    sells: Assortment,
+    assortment: Assortment,
     tmp_path_factory: pytest.TempPathFactory,
     caplog: pytest.LogCaptureFixture,
-) -> Undisturbed:
-    """What a line leaves into which no trouble comes."""
-    if not _undisturbed:
+) -> Baseline:
+    """The result of a pipeline without failures."""
+    if not _baseline:
         with pytest.MonkeyPatch.context() as patch:
-            folder = tmp_path_factory.mktemp("undisturbed") / "line"
-            with line(server, sells, folder, patch, caplog) as opened:
-                _undisturbed.append(undisturbed_line(opened))
-    return _undisturbed[0]
+            folder = tmp_path_factory.mktemp("baseline") / "pipeline"
+            with running_pipeline(server, assortment, folder, patch, caplog) as pipeline:
+                _baseline.append(create_baseline(pipeline))
+    return _baseline[0]
 
 
 @pytest.fixture
-def open_line(
+def open_pipeline(
     server: Server,
-    sells: Assortment,
+    assortment: Assortment,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    undisturbed: Undisturbed,  # is made before there is anything in the environment
-) -> Iterator[Callable[..., Line]]:
-    """Opens the line of a brand, with these variables in the environment."""
+    baseline: Baseline,  # created before the environment is changed
+) -> Iterator[Callable[..., Pipeline]]:
+    """Opens the pipeline of a brand, with these variables in the environment."""
     with ExitStack() as stack:
 
-        def open(objects: Path | None = None, on: Server = server, **environment: str) -> Line:
+        def open(objects: Path | None = None, on: Server = server, **environment: str) -> Pipeline:
             number = len(list(tmp_path.iterdir()))
-            opened = line(on, sells, tmp_path / f"line{number}", monkeypatch, caplog, objects, **environment)
-            return stack.enter_context(opened)
+            pipeline = running_pipeline(
+                on, assortment, tmp_path / f"pipeline{number}", monkeypatch, caplog, objects, **environment
+            )
+            return stack.enter_context(pipeline)
 
         yield open
 
@@ -154,7 +156,7 @@ def direct(server: Server, database_url: str) -> str:
 
 @pytest.fixture
 def fresh(server: Server) -> Iterator[str]:
-    """An empty database with pgvector, past any pooler, as its owner, who is no superuser."""
+    """An empty database with pgvector, past any pooler, as its owner, who is not a superuser."""
     owner = f"owner_{uuid.uuid4().hex[:8]}"
     url = server.new_database(migrated=False)
     with psycopg.connect(server.admin_url, autocommit=True) as connection:
@@ -163,7 +165,7 @@ def fresh(server: Server) -> Iterator[str]:
         connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, sql.Identifier(owner)))
         if server.pgbouncer is not None:
             server.pgbouncer.admit(owner, "x")
-    with psycopg.connect(server.direct_url(url), autocommit=True) as connection:  # as whoever runs the server does
+    with psycopg.connect(server.direct_url(url), autocommit=True) as connection:  # as an administrator would
         connection.execute("CREATE EXTENSION vector")
     yield server.direct_url(url).replace("//unde@", f"//{owner}:x@")
     server.drop(url)

@@ -27,7 +27,7 @@ from unde_catalog_tests.support.nats_servers import running_nats
 from unde_catalog_tests.support.proxies import running_proxy
 from unde_catalog_tests.support.s3_servers import BUCKET, running_rclone, s3_environment
 from unde_catalog_tests.support.servers import PROJECT, Server, missing, running_sandbox
-from unde_catalog_tests.support.upstream import far_side, reply
+from unde_catalog_tests.support.upstream import remote_host, reply
 from unde_catalog_tests.support.user_media import PRIVATE_BUCKET, private_environment
 
 REDIS_PASSWORD = "redis-planted-password"
@@ -52,8 +52,8 @@ def healthy_services(server: Server, folder: Path) -> Iterator[Services]:
         public = stack.enter_context(_public(folder / "s3" / BUCKET))
         proxy = stack.enter_context(running_proxy(folder / "proxy"))
         redis = stack.enter_context(_redis(folder / "redis"))
-        photos = stack.enter_context(far_side())
-        photos.answer("/", reply(b"a store", "403 Forbidden"))
+        photos = stack.enter_context(remote_host())
+        photos.respond("/", reply(b"a store", "403 Forbidden"))
         production, dagster = (server.new_database(migrated=False) for _ in range(2))
         dagster = server.past_poolers(dagster)
         PRODUCTION.upgrade(production)

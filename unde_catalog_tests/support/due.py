@@ -1,4 +1,4 @@
-"""Products and due rows for tests of due work, and a stage whose handling is a function."""
+"""Products and due rows for tests of due work, and a stage with a configurable `handle` function."""
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -17,14 +17,14 @@ from unde_catalog.worker.handler import Outcome, done
 from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import RunOptions, StageReport
 
-STAGE = "originals"  # what the trigger rule makes due for a new product
+STAGE = "originals"  # the stage that is due for a new product
 BRAND = "zara"
 LEASE = timedelta(minutes=10)
 NOTHING_OPEN = OpenWork(due=0, leased=0)
 
 
 def add_products(db: Database, count: int, brand: str = BRAND, *, first: int = 1, **columns: Any) -> list[int]:
-    """Insert products with the external ids `first`, ... as any other system would; their ids."""
+    """Insert products with the external ids `first`, `first + 1`, ... as another system would. Returns their ids."""
     values = {"original_image_urls": ["https://cdn.test/1.jpg"], **columns}
     with db.transaction() as cursor:
         cursor.execute(
@@ -48,14 +48,14 @@ def add_products(db: Database, count: int, brand: str = BRAND, *, first: int = 1
 
 
 def execute(db: Database, query: str, *values: Any) -> list[dict[str, Any]]:
-    """Plain SQL in a transaction of its own; the rows, if it has any."""
+    """Execute SQL in its own transaction. Returns the rows, if there are any."""
     with db.transaction() as cursor:
         cursor.execute(query.encode(), values or None)
         return cursor.fetchall() if cursor.description else []
 
 
 def due_row(db: Database, product_id: int, stage: str = STAGE) -> dict[str, Any] | None:
-    """A due row, with `due`: it is due now."""
+    """A row of due_work, with `due` if it is due now."""
     rows = execute(
         db,
         "SELECT *, coalesce(due_at <= unde_now(), false) AS due FROM due_work WHERE product_id = %s AND stage = %s",
@@ -71,23 +71,23 @@ def is_due(db: Database, product_id: int, stage: str = STAGE) -> bool:
 
 
 def take(db: Database, most: int = 100, **options: Any) -> list[Lease]:
-    """Take what is due of the stage and brand."""
+    """Lease due products of the stage and brand."""
     return db.run(work_queue.take, STAGE, BRAND, most, LEASE, **options)
 
 
 def finish(db: Database, leases: Sequence[Lease], kind: Settlement = "done", **options: Any) -> dict[int, bool]:
-    """Write down that all of these ended so; which of the products were still as they were taken."""
+    """Record this outcome for all leases. Returns for each product whether it was unchanged since it was leased."""
     why = (None, None) if kind == "done" else ("why", "detail")
     settled = [LeaseOutcome(lease, kind, *why, **options) for lease in leases]
     return db.run(work_queue.finish, STAGE, settled)
 
 
-def let_leases_run_out(db: Database) -> None:
+def expire_leases(db: Database) -> None:
     execute(db, "UPDATE due_work SET leased_until = now() - interval '1 second' WHERE lease_token IS NOT NULL")
 
 
 def set_now(cursor: Cursor, moment: str) -> None:
-    """What unde_now() answers until the end of this transaction."""
+    """Set the value of unde_now() until the end of this transaction."""
     cursor.execute("SELECT set_config('unde.now', %s, true)", (moment,))
 
 
@@ -104,35 +104,35 @@ def poll(url: str, condition: str, seconds: float = 20) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Toy:
-    """A product in hand of the toy stage."""
+    """A product leased by the toy stage."""
 
     lease: Lease
     name: str | None
 
 
-React = Callable[[Sequence[Toy]], AsyncIterator[Outcome]]
+Handle = Callable[[Sequence[Toy]], AsyncIterator[Outcome]]
 
 
 class ToyStage:
-    """A stage that says `done` to everything, or what `react` says; `record` keeps what was counted."""
+    """A stage that finishes every product as done, or as `handle` says. It keeps the outcomes of each transaction."""
 
     stage = STAGE
     interval: timedelta | None = None
 
     def __init__(
         self,
-        react: React | None = None,
+        handle: Handle | None = None,
         *,
-        hands: int = 4,
+        concurrency: int = 4,
         batch: int = 1,
         take_limit: int = 200,
         lease: float = 600,
         tries: int = 3,
     ) -> None:
-        self.react = react
-        self.concurrency, self.batch, self.take_limit, self.tries = hands, batch, take_limit, tries
+        self._handle = handle
+        self.concurrency, self.batch, self.take_limit, self.tries = concurrency, batch, take_limit, tries
         self.lease = timedelta(seconds=lease)
-        self.recorded: list[list[tuple[str, str, bool]]] = []  # (external id, kind, current), a list a transaction
+        self.recorded: list[list[tuple[str, str, bool]]] = []  # (external id, kind, current) of each transaction
 
     async def __aenter__(self) -> "ToyStage":
         return self
@@ -146,8 +146,8 @@ class ToyStage:
         return [Toy(lease, names[lease.product_id]) for lease in leases if lease.product_id in names]
 
     async def handle(self, work: Sequence[Toy]) -> AsyncIterator[Outcome]:
-        if self.react is not None:
-            async for outcome in self.react(work):
+        if self._handle is not None:
+            async for outcome in self._handle(work):
                 yield outcome
             return
         for one in work:

@@ -16,8 +16,8 @@ from psycopg.types.json import Jsonb
 
 from unde_catalog.services.export.folder import CHECKPOINT
 from unde_catalog.stores.db.database import Database
-from unde_catalog_tests.support.upstream import Act, FarSide, far_side, hang, reply
-from unde_catalog_tests.torture.house import pause
+from unde_catalog_tests.support.upstream import Act, RemoteHost, hang, remote_host, reply
+from unde_catalog_tests.torture.trial_system import pause
 from unde_catalog_tests.unit.drawn_photos import plain, saved
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
@@ -44,7 +44,7 @@ class Marketplace:
     """BakaiMarket's products in staging, a host with its photos, and a folder for copies."""
 
     db: Database
-    host: FarSide
+    host: RemoteHost
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None  # the last one started
@@ -62,7 +62,7 @@ class Marketplace:
     ) -> list[str]:  # fmt: skip
         """Add a product and its photos. Returns their URLs."""
         name = str(number)
-        urls = [self.host.answer(f"/{name}/{n}", self._serve(photo)) for n, photo in enumerate(photos, start=1)]
+        urls = [self.host.respond(f"/{name}/{n}", self._serve(photo)) for n, photo in enumerate(photos, start=1)]
         with self.db.transaction() as cursor:
             cursor.execute(
                 "INSERT INTO raw_products (source, external_id, brand, category, original_image_urls, scraped_at)"
@@ -73,7 +73,7 @@ class Marketplace:
 
     def replace_photo(self, number: int | str, photo: bytes) -> None:
         """Replace the first photo of a product."""
-        self.host.answer(f"/{number}/1", self._serve(photo))
+        self.host.respond(f"/{number}/1", self._serve(photo))
 
     def export(self, *arguments: str, **extra: str) -> CommandResult:
         """Run the command to its end. Without --output, into the default folder."""
@@ -105,7 +105,7 @@ class Marketplace:
     def wait_for_request(self) -> None:
         """Wait until the process requests a photo."""
         for _ in range(6_000):
-            if self.host.asked:
+            if self.host.requests:
                 return
             pause(0.01)
         raise AssertionError("the process sent no request")
@@ -113,7 +113,7 @@ class Marketplace:
     def requested(self) -> list[str]:
         """The paths requested since the last call."""
         paths = self.host.paths()
-        self.host.asked.clear()
+        self.host.requests.clear()
         return sorted(paths)
 
     def _serve(self, photo: bytes) -> Act:
@@ -162,5 +162,5 @@ def open_marketplace(db: Database, folder: Path) -> Iterator[Marketplace]:
         "UNDE_HOME": str(folder / "home"),
         "PHOTO_ALLOW_PRIVATE_HOSTS": "true",
     }
-    with far_side() as host:
+    with remote_host() as host:
         yield Marketplace(db, host, folder, environment)

@@ -1,4 +1,4 @@
-"""Time for tests: it passes when somebody sleeps, and no real time with it."""
+"""A fake clock for tests, which sleeping advances without real delay."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from unde_catalog.net.clock import Clock
 
 @dataclass(slots=True)
 class FakeTime:
-    """A clock, and how long it was slept."""
+    """A clock that records its delays."""
 
     time: float = 1_000.0
     slept: list[float] = field(default_factory=list)

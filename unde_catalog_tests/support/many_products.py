@@ -1,4 +1,4 @@
-"""Very many products and due rows for tests, made by statements on sets: by ones they would take minutes."""
+"""Large numbers of products and due rows for tests, inserted by set-based statements that take seconds."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ SELECT 'apify_' || brand, n, brand, 'product ' || n, 'collage_ready', now(), '{}
 FROM (SELECT n, (%(brands)s::text[])[1 + n %% cardinality(%(brands)s::text[])] AS brand
       FROM generate_series(1, %(products)s) AS n) AS t
 """
-# An hour's work, a tenth of it due, in the order of nothing.
+# Work of an hour, a tenth of it due, in random order.
 _DUE = """
 INSERT INTO due_work (product_id, stage, brand, due_at, wanted, taken, done_at)
 SELECT p.id, s.stage, p.brand, now() + interval '1 hour' * ((p.id * 7919) %% 10000 / 10000.0 - 0.1), 1, 1, now()
@@ -19,7 +19,7 @@ FROM raw_products p, unnest(%(stages)s::text[]) AS s (stage)
 
 
 def many_due_rows(direct_url: str, *, products: int, stages: Sequence[str], brands: Sequence[str]) -> None:
-    """So many products shared out to the brands, with a due row for each stage; needs the administrator's address."""
+    """Insert products of these brands in turn, each with a due row per stage. Needs the administrator's URL."""
     values = {"products": products, "stages": list(stages), "brands": list(brands)}
     with psycopg.connect(direct_url, autocommit=True) as connection:
         with connection.transaction():

@@ -1,6 +1,6 @@
-"""A brand's whole line in this process, into which trouble comes in the middle of a run, and what is told of it.
+"""The pipeline of a brand in this process, with failures injected during a run, and what is reported about them.
 
-What causes the trouble is each test's; what must be the same afterwards is `torture/comparing.py`'s.
+Each test causes its own failure; `torture/comparing.py` defines what must be the same afterwards.
 """
 
 import logging
@@ -19,95 +19,98 @@ from unde_catalog.worker.report import RunOptions, StageReport
 from unde_catalog_tests.support.servers import Server
 from unde_catalog_tests.torture.assortment import Assortment
 from unde_catalog_tests.torture.comparing import (
-    Left,
-    asked_again,
+    TrialResult,
     differences,
-    left,
-    left_open,
+    read_result,
+    repeated_requests,
     stored_photos,
+    unfinished_work,
 )
-from unde_catalog_tests.torture.house import LEASES_RAN_OUT, House, house
+from unde_catalog_tests.torture.trial_system import LONGER_THAN_LEASES, TrialSystem, running_system
 
 BRAND = "zara"
-LINE = ("raw_products", "originals", "collages")  # the stages that tell others have tests of their own
+STAGES = ("raw_products", "originals", "collages")  # the stages that write to other systems have their own tests
 PRODUCTS = 8  # with 20 photos
 SECRETS = ("not-a-secret", "planted-", "a role's own", "sandbox-token", "p4ss")
-MANNERS = {
+DOWNLOAD_SETTINGS = {
     "CONCURRENT_DOWNLOADS": "2", "DOWNLOAD_DELAY_MIN": "0", "DOWNLOAD_DELAY_MAX": "0", "MAX_RETRIES": "0",
 }  # fmt: skip
 
-Undisturbed = tuple[Left, dict[str, tuple[str, str]]]
+Baseline = tuple[TrialResult, dict[str, tuple[str, str]]]
 
 
-class Line:
-    """The stages of one brand on a trial's stores; `place` is what runs from now on work with."""
+class Pipeline:
+    """The stages of one brand on a trial's stores. `backends` are used by the next runs."""
 
-    def __init__(self, made: House, backends: Backends, caplog: pytest.LogCaptureFixture) -> None:
-        self.house, self.place, self.caplog = made, backends, caplog
-        self.log = logging.getLogger("unde_catalog.line")
+    def __init__(self, system: TrialSystem, backends: Backends, caplog: pytest.LogCaptureFixture) -> None:
+        self.system, self.backends, self.caplog = system, backends, caplog
+        self.log = logging.getLogger("unde_catalog.pipeline")
 
     def run(self, stage: str, **options: object) -> StageReport:
-        """A run of a stage, as the asset and the command line make it."""
-        self.house.look()
-        asked = RunOptions(run_id="a run", root_run="a run", **options)  # type: ignore[arg-type]
-        return run_stage(stage, StageRun(BRAND, self.place, asked, self.log))
+        """Run a stage as the asset and the command line do."""
+        self.system.record_stored_photos()
+        requests = RunOptions(run_id="a run", root_run="a run", **options)  # type: ignore[arg-type]
+        return run_stage(stage, StageRun(BRAND, self.backends, requests, self.log))
 
-    def stopped(self, stage: str, *said: str, logged: bool = True, **options: object) -> StageStopped:
-        """A run that stops with one sentence in which all of `said` stands, told everywhere in the same words.
+    def expect_stop(self, stage: str, *parts: str, logged: bool = True, **options: object) -> StageStopped:
+        """Run a stage that stops with a one-sentence message that contains all of `parts`.
 
-        `logged`: the database could be reached for its row in scraper_logs.
+        The message is the same in the exception and, if `logged`, in the run's row in scraper_logs.
         """
         self.caplog.clear()
         with pytest.raises(StageStopped) as caught:
             self.run(stage, **options)
         sentence = str(caught.value)
         assert sentence.startswith(f"{stage} of {BRAND} stopped: ")
-        assert [part for part in said if part not in sentence] == [], sentence
+        assert [part for part in parts if part not in sentence] == [], sentence
         assert "\n" not in sentence and len(sentence) < 500
-        rows = self.house.query("SELECT * FROM scraper_logs ORDER BY id DESC LIMIT 1")
+        rows = self.system.query("SELECT * FROM scraper_logs ORDER BY id DESC LIMIT 1")
         if logged:
             assert (rows[0]["status"], rows[0]["error_message"]) == ("error", sentence)
-        told = f"{sentence}{self.caplog.text}{rows}"
-        assert [secret for secret in SECRETS if secret in told] == []
+        output = f"{sentence}{self.caplog.text}{rows}"
+        assert [secret for secret in SECRETS if secret in output] == []
         assert not [record for record in self.caplog.records if record.levelno >= logging.ERROR or record.exc_info]
         return caught.value
 
-    def nothing_is_leased(self) -> None:
-        assert self.house.query("SELECT 1 FROM due_work WHERE lease_token IS NOT NULL") == []
-        assert self.house.query("SELECT 1 FROM scrapes WHERE lease_token IS NOT NULL") == []
+    def assert_nothing_leased(self) -> None:
+        assert self.system.query("SELECT 1 FROM due_work WHERE lease_token IS NOT NULL") == []
+        assert self.system.query("SELECT 1 FROM scrapes WHERE lease_token IS NOT NULL") == []
 
-    def nothing_was_tried(self) -> None:
-        """No product pays for it; one has no photos, which is its own fault."""
-        paid = "attempts > 0 OR item_faults > 0 OR given_up OR reason IS NOT NULL OR failing_since IS NOT NULL"
-        assert self.house.query(f"SELECT * FROM due_work WHERE ({paid}) AND reason IS DISTINCT FROM 'no_photos'") == []
-        told = "SELECT 1 FROM raw_products WHERE error_message IS NOT NULL AND original_image_urls <> '[]'"
-        assert self.house.query(told) == []
+    def assert_no_attempts(self) -> None:
+        """No attempt was counted, except for the product that has no photos."""
+        attempted = "attempts > 0 OR item_faults > 0 OR given_up OR reason IS NOT NULL OR failing_since IS NOT NULL"
+        assert (
+            self.system.query(f"SELECT * FROM due_work WHERE ({attempted}) AND reason IS DISTINCT FROM 'no_photos'")
+            == []
+        )
+        failed = "SELECT 1 FROM raw_products WHERE error_message IS NOT NULL AND original_image_urls <> '[]'"
+        assert self.system.query(failed) == []
 
-    def leases_run_out(self) -> None:
-        self.house.later(LEASES_RAN_OUT)
+    def expire_leases(self) -> None:
+        self.system.advance(LONGER_THAN_LEASES)
         self.reconnect()
 
     def reconnect(self) -> None:
-        """What unde_now() answers holds for new connections."""
-        self.place.close()
-        self.place = Backends(self.place.settings)
+        """Open new connections, which see the current value of unde_now()."""
+        self.backends.close()
+        self.backends = Backends(self.backends.settings)
 
     def at_put(self, number: int, trouble: Callable[[], object]) -> None:
-        """Let it begin when so many objects (from 1) are about to be stored."""
-        store, puts = self.place.store, 0
-        really_put = store.put
+        """Inject a failure right before the put with this number (from 1)."""
+        store, puts = self.backends.store, 0
+        original_put = store.put
 
         def put(key: str, data: bytes, content_type: str) -> None:
             nonlocal puts
             puts += 1
             if puts == number:
                 trouble()
-            really_put(key, data, content_type)
+            original_put(key, data, content_type)
 
         store.put = put  # type: ignore[method-assign]
 
     def at_log(self, part: str, trouble: Callable[[], object]) -> None:
-        """Let it begin when a line with this in it is logged for the first time."""
+        """Inject a failure when a log line first contains this text."""
         begun = False
 
         def begin(record: logging.LogRecord) -> bool:
@@ -119,59 +122,63 @@ class Line:
 
         self.log.addFilter(begin)
 
-    def is_as(self, undisturbed: Undisturbed) -> None:
-        """All is done, no stored photo was asked for again, and all is as if nothing had happened."""
-        expected, hashes = undisturbed
-        _forget_others(self.house)
-        wrong = differences(expected, left(self.house)) + left_open(self.house) + asked_again(self.house, hashes)
+    def assert_equals(self, baseline: Baseline) -> None:
+        """All work is done, no stored photo was downloaded again, and the result equals the baseline."""
+        expected, hashes = baseline
+        _delete_other_due_work(self.system)
+        wrong = (
+            differences(expected, read_result(self.system))
+            + unfinished_work(self.system)
+            + repeated_requests(self.system, hashes)
+        )
         assert not wrong, "\n".join(wrong[:8])
 
-    def finishes_as(self, undisturbed: Undisturbed, *stages: str) -> None:
-        """The same command again, and those after it, end well and leave what an undisturbed line leaves."""
+    def finish_and_equal(self, baseline: Baseline, *stages: str) -> None:
+        """Run these stages to a successful end and compare the result with the baseline."""
         for stage in stages:
             report = self.run(stage)
             assert (report.still_due, report.leased_elsewhere) == (0, 0), report.sentence()
-        self.is_as(undisturbed)
+        self.assert_equals(baseline)
 
 
 @contextmanager
-def line(
+def running_pipeline(
     server: Server,
-    sells: Assortment,
+    assortment: Assortment,
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     objects: Path | None = None,
     **environment: str,
-) -> Iterator[Line]:
-    """A fresh one; nothing is collected yet."""
-    with house(server, sells, folder, objects, {**MANNERS, **environment}) as made:
+) -> Iterator[Pipeline]:
+    """A new pipeline; nothing is collected yet."""
+    with running_system(server, assortment, folder, objects, {**DOWNLOAD_SETTINGS, **environment}) as system:
         monkeypatch.chdir(folder)
-        for name, value in made.environment.items():
+        for name, value in system.environment.items():
             monkeypatch.setenv(name, value)
         caplog.set_level(logging.DEBUG)
-        opened = Line(made, Backends(load_settings()), caplog)
+        pipeline = Pipeline(system, Backends(load_settings()), caplog)
         try:
-            yield opened
+            yield pipeline
         finally:
-            opened.log.filters.clear()
-            opened.place.close()
+            pipeline.log.filters.clear()
+            pipeline.backends.close()
 
 
-def collected(opened: Line, *stages: str) -> Line:
-    """The line after these stages went well."""
+def run_stages(pipeline: Pipeline, *stages: str) -> Pipeline:
+    """Run these stages (by default the first) and return the pipeline."""
     for stage in stages or ("raw_products",):
-        opened.run(stage)
-    return opened
+        pipeline.run(stage)
+    return pipeline
 
 
-def undisturbed_line(opened: Line) -> Undisturbed:
-    """What a line leaves into which no trouble comes."""
-    collected(opened, *LINE)
-    _forget_others(opened.house)
-    return left(opened.house), stored_photos(opened.house)
+def create_baseline(pipeline: Pipeline) -> Baseline:
+    """The result of a pipeline without failures."""
+    run_stages(pipeline, *STAGES)
+    _delete_other_due_work(pipeline.system)
+    return read_result(pipeline.system), stored_photos(pipeline.system)
 
 
-def _forget_others(made: House) -> None:
-    """What the line has made due for stages that are no part of it."""
-    made.query("DELETE FROM due_work WHERE stage <> ALL(%s)", list(LINE))
+def _delete_other_due_work(system: TrialSystem) -> None:
+    """Delete the due work of stages that the pipeline does not run."""
+    system.query("DELETE FROM due_work WHERE stage <> ALL(%s)", list(STAGES))

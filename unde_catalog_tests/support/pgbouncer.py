@@ -1,6 +1,6 @@
-"""Debian's PgBouncer as production has it (spec 1): transaction pooling, ten server connections a role, scram.
+"""Debian's PgBouncer as in production: transaction pooling, ten server connections per role, SCRAM.
 
-What it stands before is a server of `servers.py`.
+Its server is one of `servers.py`.
 """
 
 import os
@@ -19,12 +19,12 @@ from psycopg.rows import dict_row
 
 ABSENT = "PgBouncer is not installed, so the tests go to PostgreSQL directly: apt-get install pgbouncer"
 
-_PORT = 6432  # names the socket only: each has a folder of its own
-_CONSOLE_ROLE, _CONSOLE_PASSWORD = "console", "console"  # on a socket in a folder that nobody else may enter
+_PORT = 6432  # only in the name of the socket; each pooler has its own folder
+_CONSOLE_ROLE, _CONSOLE_PASSWORD = "console", "console"  # the socket is in a private folder
 _START_SECONDS = 10
 _STEP = 0.01
 
-# server_login_retry is 15 by default: tests take a database away, and don't want to wait so long for its return.
+# The default of server_login_retry is 15 seconds, too long for tests that stop a database.
 _CONFIG = """
 [databases]
 * = host={server_folder} port={server_port}
@@ -43,7 +43,7 @@ server_login_retry = 1
 logfile = {folder}/log
 """
 
-# PgBouncer itself sets the five of a client's startup packet.
+# PgBouncer itself sets the five settings of a client's startup packet.
 _LEFT_IN_A_SESSION = """
     SELECT 'SET ' || name || ' = ' || setting FROM pg_settings WHERE source = 'session'
         AND name NOT IN ('client_encoding', 'DateStyle', 'TimeZone', 'standard_conforming_strings', 'application_name')
@@ -56,12 +56,12 @@ _LEFT_IN_A_SESSION = """
 
 
 def program() -> str | None:
-    """Where PgBouncer is, None where it is not installed; Debian puts it where only root looks."""
+    """The path of PgBouncer, or None if it is not installed. Debian puts it in a folder of root's PATH."""
     return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
 def ordinary_user() -> dict[str, Any]:
-    """`subprocess` arguments for programs that refuse to run as root: then as nobody."""
+    """`subprocess` arguments that run a program as `nobody` if this process is root."""
     if os.geteuid() != 0:
         return {}
     nobody = pwd.getpwnam("nobody")
@@ -69,7 +69,7 @@ def ordinary_user() -> dict[str, Any]:
 
 
 class PgBouncer:
-    """A PgBouncer that can be killed and started again; where it listens stays the same."""
+    """A PgBouncer that can be killed and restarted on the same socket."""
 
     def __init__(self, executable: str, folder: Path) -> None:
         """`folder` holds its configuration."""
@@ -77,28 +77,28 @@ class PgBouncer:
         self._process: subprocess.Popen[Any] | None = None
 
     def url(self, database: str, role: str, password: str) -> str:
-        """A database as that role."""
+        """The URL of a database for this role."""
         return f"postgresql://{role}:{password}@/{database}?host={self._folder}&port={_PORT}"
 
     def admit(self, role: str, password: str) -> None:
-        """Let another role of the server pass."""
+        """Allow another role of the server to connect."""
         with (self._folder / "users.txt").open("a") as users:
             users.write(f'"{role}" "{password}"\n')
         self.console("RELOAD")
 
     def console(self, command: str) -> list[dict[str, Any]]:
-        """A command of its admin console, e.g. SHOW POOLS."""
+        """Run a command of the admin console, such as SHOW POOLS."""
         url = self.url("pgbouncer", _CONSOLE_ROLE, _CONSOLE_PASSWORD)
         with psycopg.connect(url, autocommit=True) as connection:
             cursor = connection.cursor(row_factory=dict_row).execute(command.encode())
             return cursor.fetchall() if cursor.description else []
 
     def pool(self, database: str) -> list[dict[str, Any]]:
-        """What SHOW POOLS says of a database, a row for each role."""
+        """The rows of SHOW POOLS for a database, one per role."""
         return [row for row in self.console("SHOW POOLS") if row["database"] == database]
 
     def start(self) -> None:
-        """Start it; returns when it answers."""
+        """Start PgBouncer and wait until it responds."""
         command = [self._executable, "-q", self._folder / "pgbouncer.ini"]
         process: subprocess.Popen[Any] = subprocess.Popen(command, cwd="/", **ordinary_user())
         self._process = process
@@ -116,7 +116,7 @@ class PgBouncer:
         raise AssertionError(f"PgBouncer did not start:\n{(self._folder / 'log').read_text()}")
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """Kill the process."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -124,7 +124,7 @@ class PgBouncer:
 
 @contextmanager
 def pgbouncer(executable: str, server_url: str) -> Iterator[PgBouncer]:
-    """A PgBouncer before the server that a URL of it leads to over a socket; no role may pass yet."""
+    """Run PgBouncer for the server with this socket URL. No role may connect yet."""
     server = conninfo_to_dict(server_url)
     folder = Path(tempfile.mkdtemp(prefix="unde-pgb-"))
     try:

@@ -1,4 +1,4 @@
-"""The database's roles in tests: logging in as one, or being one for a transaction."""
+"""Database roles in tests: log in as one, or assume one for a transaction."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,14 +17,14 @@ _PASSWORD = "a role's own"
 
 
 def url_as(server: Server, url: str, role: str) -> str:
-    """A database's URL with which that role logs in."""
+    """The URL of a database for this role."""
     _give_password(server, role)
     parts = urlsplit(url)
     return parts._replace(netloc=f"{role}:{_PASSWORD.replace(' ', '%20')}@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
 def _give_password(server: Server, role: str) -> None:
-    # Each time: a test may have made the role anew.
+    # Every time, because a test may have recreated the role.
     with psycopg.connect(server.admin_url, autocommit=True) as connection:
         statement = sql.SQL("ALTER ROLE {} PASSWORD {}")
         connection.execute(statement.format(sql.Identifier(role), sql.Literal(_PASSWORD)))
@@ -39,7 +39,7 @@ def _admit(server: Server, role: str) -> None:
 
 @contextmanager
 def acting_as(db: Database, role: str) -> Iterator[Cursor]:
-    """A transaction with that role's rights, without logging in."""
+    """A transaction with the rights of this role, without logging in."""
     with db.transaction() as cursor:
         cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
         yield cursor

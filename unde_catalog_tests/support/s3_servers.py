@@ -1,4 +1,4 @@
-"""S3 servers for tests: rclone (checks signatures), moto, and one of our own that answers as badly as it is told."""
+"""S3 servers for tests: rclone (checks signatures), moto, and a fake one that sends configured responses."""
 
 import shutil
 import socket
@@ -28,14 +28,14 @@ def bucket_at(endpoint: str, **changes: str) -> S3Settings:
 
 
 def s3_environment(endpoint: str) -> dict[str, str]:
-    """The environment of a process that keeps its objects at a server."""
+    """The environment of a process that stores its objects on a server."""
     return {
         "S3_ENDPOINT": endpoint, "S3_ACCESS_KEY": ACCESS_KEY, "S3_SECRET_KEY": SECRET_KEY, "S3_BUCKET": BUCKET,
     }  # fmt: skip
 
 
 class Rclone:
-    """`rclone serve s3` over a folder: buckets are its folders. It can be stopped, and started again where it was."""
+    """`rclone serve s3` for a folder whose subfolders are the buckets. It can be stopped and restarted on its port."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         program = shutil.which("rclone", path=str(Path(sys.executable).parent)) or shutil.which("rclone")
@@ -61,8 +61,8 @@ class Rclone:
             raise AssertionError(f"rclone did not start: {self._process.wait()}")
         threading.Thread(target=self._process.stderr.read, daemon=True).start()  # else it blocks on a full pipe
 
-    def accept(self, access_key: str, secret_key: str) -> None:
-        """Let in these keys only, from the next start on."""
+    def set_keys(self, access_key: str, secret_key: str) -> None:
+        """Accept only these keys from the next start on."""
         self._command[self._command.index("--auth-key") + 1] = f"{access_key},{secret_key}"
 
     def stop(self) -> None:
@@ -70,7 +70,7 @@ class Rclone:
             self._process.kill()
             self._process.wait(20)
             self._process = None
-            for unfinished in self.folder.rglob(".rclone_temp_put_*"):  # a killed rclone leaves them, S3 would not
+            for unfinished in self.folder.rglob(".rclone_temp_put_*"):  # left by a killed rclone, never by S3
                 unfinished.unlink()
 
 
@@ -86,7 +86,7 @@ def running_rclone(folder: Path, *arguments: str) -> Iterator[Rclone]:
 
 @dataclass(frozen=True, slots=True)
 class Moto:
-    """moto's S3: its URL, and a boto3 client for it."""
+    """The URL of moto's S3 and a boto3 client for it."""
 
     url: str
     client: Any
@@ -94,7 +94,7 @@ class Moto:
 
 @contextmanager
 def running_moto() -> Iterator[Moto]:
-    """moto's S3, with the test bucket in it."""
+    """Run moto's S3 with the test bucket."""
     import boto3
     from moto.server import ThreadedMotoServer
 
@@ -112,8 +112,8 @@ def running_moto() -> Iterator[Moto]:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request as it came over the wire; header names in lower case."""
+class ReceivedRequest:
+    """A request as received, with header names in lower case."""
 
     method: str
     path: str
@@ -121,44 +121,44 @@ class Asked:
     size: int
 
 
-Answer = tuple[int, bytes] | str  # status and body, or "hang", "drop", or "serve": do as a healthy store does
+Response = tuple[int, bytes] | str  # status and body; or "hang", "drop" or "serve", which behaves like a healthy store
 
 
 @dataclass(slots=True)
-class OddS3:
-    """A store without signatures. `answers` come one after the other; when they are used up, it is healthy."""
+class FakeS3:
+    """A store without signatures. It sends `responses` in order and then behaves like a healthy store."""
 
     url: str = ""
-    answers: list[Answer] = field(default_factory=list)
-    asked: list[Asked] = field(default_factory=list)
+    responses: list[Response] = field(default_factory=list)
+    requests: list[ReceivedRequest] = field(default_factory=list)
     objects: dict[str, bytes] = field(default_factory=dict)
-    garbles: str = ""  # this key, when it is written
+    garbled_key: str = ""  # an object stored under this key is corrupted
     hold: threading.Event = field(default_factory=threading.Event)  # requests wait until it is set
-    open_now: int = 0
-    most_open: int = 0  # connections at once
-    asked_now: int = 0
-    most_asked: int = 0  # requests at once
+    open_connections: int = 0
+    max_open_connections: int = 0  # connections at once
+    concurrent_requests: int = 0
+    max_concurrent_requests: int = 0  # requests at once
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def next_answer(self) -> Answer:
+    def next_response(self) -> Response:
         with self.lock:
-            return self.answers.pop(0) if self.answers else "serve"
+            return self.responses.pop(0) if self.responses else "serve"
 
 
-def refusal(status: int, code: str) -> Answer:
-    """An answer in S3's XML, which repeats the access key as real ones do."""
+def error_response(status: int, code: str) -> Response:
+    """An error in S3's XML. It repeats the access key, as real servers do."""
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code><AWSAccessKeyId>{ACCESS_KEY}</AWSAccessKeyId></Error>"
     return status, body.encode()
 
 
-HTML_429: Answer = (429, b"<html><body><h1>429 Too Many Requests</h1></body></html>")
+HTML_429: Response = (429, b"<html><body><h1>429 Too Many Requests</h1></body></html>")
 
 
 @contextmanager
-def odd_s3() -> Iterator[OddS3]:
-    """A store of ours on a free port of 127.0.0.1."""
-    odd = OddS3()
-    odd.hold.set()
+def fake_s3() -> Iterator[FakeS3]:
+    """Run a fake store on a free port of 127.0.0.1."""
+    fake = FakeS3()
+    fake.hold.set()
     ended = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -169,62 +169,62 @@ def odd_s3() -> Iterator[OddS3]:
             pass
 
         def handle(self) -> None:
-            with odd.lock:
-                odd.open_now += 1
-                odd.most_open = max(odd.most_open, odd.open_now)
+            with fake.lock:
+                fake.open_connections += 1
+                fake.max_open_connections = max(fake.max_open_connections, fake.open_connections)
             try:
                 with suppress(ConnectionError):
                     super().handle()
             finally:
-                with odd.lock:
-                    odd.open_now -= 1
+                with fake.lock:
+                    fake.open_connections -= 1
 
         def _any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            with odd.lock:
-                odd.asked.append(Asked(self.command, self.path, headers, len(body)))
-                odd.asked_now += 1
-                odd.most_asked = max(odd.most_asked, odd.asked_now)
-            odd.hold.wait()
-            with odd.lock:
-                odd.asked_now -= 1
-            answer = odd.next_answer()
-            if answer == "hang":
+            with fake.lock:
+                fake.requests.append(ReceivedRequest(self.command, self.path, headers, len(body)))
+                fake.concurrent_requests += 1
+                fake.max_concurrent_requests = max(fake.max_concurrent_requests, fake.concurrent_requests)
+            fake.hold.wait()
+            with fake.lock:
+                fake.concurrent_requests -= 1
+            response = fake.next_response()
+            if response == "hang":
                 ended.wait()
-            if isinstance(answer, str) and answer != "serve":
+            if isinstance(response, str) and response != "serve":
                 self.close_connection = True
                 return
-            status, said = self._serve(body) if isinstance(answer, str) else answer
+            status, content = self._serve(body) if isinstance(response, str) else response
             self.send_response(status)
             self.send_header("ETag", '"0"')
             self.send_header("Last-Modified", "Sun, 01 Nov 2026 00:00:00 GMT")
-            self.send_header("Content-Length", str(len(said)))
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(said)
+                self.wfile.write(content)
 
         def _serve(self, body: bytes) -> tuple[int, bytes]:
             key = unquote(self.path.partition("?")[0]).removeprefix(f"/{BUCKET}").lstrip("/")
-            with odd.lock:
+            with fake.lock:
                 if self.command == "PUT":
-                    odd.objects[key] = body[::-1] if key == odd.garbles else body
+                    fake.objects[key] = body[::-1] if key == fake.garbled_key else body
                     return 200, b""
                 if self.command == "DELETE":
-                    odd.objects.pop(key, None)
+                    fake.objects.pop(key, None)
                     return 204, b""
                 if not key:
                     return 200, self._page(dict(parse_qsl(self.path.partition("?")[2])))
-                if key in odd.objects:
-                    return 200, odd.objects[key]
-            return refusal(404, "NoSuchKey")  # type: ignore[return-value]
+                if key in fake.objects:
+                    return 200, fake.objects[key]
+            return error_response(404, "NoSuchKey")  # type: ignore[return-value]
 
         def _page(self, query: dict[str, str]) -> bytes:
             after = query.get("continuation-token", "")
-            found = sorted(key for key in odd.objects if key.startswith(query.get("prefix", "")) and key > after)
+            found = sorted(key for key in fake.objects if key.startswith(query.get("prefix", "")) and key > after)
             page = found[:1000]
             shown = "".join(
-                f"<Contents><Key>{key}</Key><Size>{len(odd.objects[key])}</Size>"
+                f"<Contents><Key>{key}</Key><Size>{len(fake.objects[key])}</Size>"
                 "<LastModified>2026-11-01T00:00:00Z</LastModified><ETag>0</ETag></Contents>"
                 for key in page
             )
@@ -238,14 +238,14 @@ def odd_s3() -> Iterator[OddS3]:
         request_queue_size = 512
 
     server = Server(("127.0.0.1", 0), Handler)
-    odd.url = f"http://127.0.0.1:{server.server_port}"
+    fake.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
-        yield odd
+        yield fake
     finally:
         ended.set()
-        odd.hold.set()
+        fake.hold.set()
         server.shutdown()
         server.server_close()
 

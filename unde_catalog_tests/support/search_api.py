@@ -21,7 +21,7 @@ from unde_catalog.services.search.middleware.request_log import JsonLogFormatter
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.staging.admin import api_keys
 from unde_catalog.stores.staging.admin.api_keys import Scope
-from unde_catalog_tests.support.visual_index import Visual
+from unde_catalog_tests.support.visual_index import VisualCatalogue
 
 OpenApi = Callable[..., "Api"]
 
@@ -36,8 +36,8 @@ class Api(httpx.Client):
         self.backends, self.app, self.lines, self.written = backends, app, lines, written
 
     @cached_property
-    def visual(self) -> Visual:
-        return Visual(self.backends)
+    def visual(self) -> VisualCatalogue:
+        return VisualCatalogue(self.backends)
 
     def key(self, scope: Scope = "read", name: str = "somebody") -> dict[str, str]:
         """The request header of a new API key."""

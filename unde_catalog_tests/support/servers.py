@@ -1,4 +1,4 @@
-"""Real servers for tests: PostgreSQL of several versions, and the sandbox as a process of its own."""
+"""Real servers for tests: PostgreSQL of several versions, and the sandbox as a process."""
 
 import json
 import os
@@ -26,11 +26,11 @@ PROJECT = Path(__file__).parents[2]
 REAL_DATA = PROJECT.parent / "shared" / "data"
 _TEMPLATE = "template_staging"
 _ROLE, _PASSWORD = "undeuser", "not-a-secret"
-_ACCESS = "local all unde trust\nlocal all all scram-sha-256\n"  # pg_hba.conf: only the administrator needs no password
+_ACCESS = "local all unde trust\nlocal all all scram-sha-256\n"  # pg_hba.conf; only the administrator needs no password
 
 
 class Server:
-    """A running PostgreSQL that hands out migrated databases, through a PgBouncer once that stands before it."""
+    """A running PostgreSQL that provides migrated databases, through PgBouncer if there is one."""
 
     def __init__(self, admin_url: str) -> None:
         self.admin_url = admin_url
@@ -45,45 +45,45 @@ class Server:
             connection.execute(f"CREATE DATABASE {_TEMPLATE} OWNER {_ROLE}".encode())
         STAGING.upgrade(self.url(_TEMPLATE))
 
-    def stands_behind(self, pgbouncer: PgBouncer) -> None:
-        """From now on its URLs lead through that PgBouncer."""
+    def use_pgbouncer(self, pgbouncer: PgBouncer) -> None:
+        """Return URLs through this PgBouncer from now on."""
         pgbouncer.admit(_ROLE, _PASSWORD)
         self.pgbouncer = pgbouncer
 
     def url(self, database: str) -> str:
-        """The URL of a database for those who work with it."""
+        """The URL of a database for the code under test."""
         if self.pgbouncer is not None:
             return self.pgbouncer.url(database, _ROLE, _PASSWORD)
         return self.past_poolers(database)
 
     def past_poolers(self, database: str) -> str:
-        """The same past any PgBouncer; also for the URL of one."""
+        """The URL past any PgBouncer, for a name or URL of a database."""
         return self.direct_url(database).replace("//unde@", f"//{_ROLE}:{_PASSWORD}@")
 
     def direct_url(self, database: str) -> str:
-        """A database as its administrator, past any PgBouncer; also for the URL of one."""
+        """The URL as administrator, past any PgBouncer, for a name or URL of a database."""
         return self.admin_url.replace("/postgres?", f"/{_name(database)}?")
 
     def new_database(self, *, migrated: bool = True) -> str:
-        """The URL of a fresh database."""
+        """Create a database. Returns its URL."""
         name = f"t_{uuid.uuid4().hex}"
         template = _TEMPLATE if migrated else "template0"
         self._administer(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {_ROLE}")
         return self.url(name)
 
     def drop(self, url: str) -> None:
-        """Remove a database; whoever uses it is cut off."""
+        """Drop a database and terminate its connections."""
         self._administer(f"DROP DATABASE {_name(url)} WITH (FORCE)")
 
     def session_state(self, url: str) -> list[str]:
-        """What earlier users of a database left in its pooled connections; nobody may use it meanwhile."""
+        """The session state left in the pooled connections of a database, which must not be in use."""
         if self.pgbouncer is None:
             return []
         rows = self.pgbouncer.pool(_name(url))
         return session_state(url, sum(row["sv_idle"] + row["sv_used"] for row in rows))
 
     def set_now(self, url: str, moment: str | None) -> None:
-        """What unde_now() answers to connections that are made from now on; None: the real time."""
+        """Set the value of unde_now() for new connections; None means the real time."""
         action = "RESET unde.now" if moment is None else f"SET unde.now = '{moment}'"
         self._administer(f"ALTER DATABASE {_name(url)} {action}")
         if self.pgbouncer is not None:
@@ -99,14 +99,14 @@ def _name(url: str) -> str:
 
 
 def missing(what: str) -> NoReturn:
-    """Skip with a sentence on a user's machine; a failure where CI says that all is installed."""
+    """Skip the test, or fail it in CI, where everything is installed."""
     if os.environ.get("CI"):
         pytest.fail(what)
     pytest.skip(what)
 
 
 def debian_postgres_bin() -> Path | None:
-    """The programs of Debian's newest PostgreSQL, None where it is not installed."""
+    """The folder with the programs of Debian's newest PostgreSQL, or None if it is not installed."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     return found[-1].parent if found else None
 
@@ -121,7 +121,7 @@ def wheel_server(major: int) -> Iterator[Server]:
 
 @contextmanager
 def server_of(programs: Path, settings: Mapping[str, str]) -> Iterator[Server]:
-    """PostgreSQL of these programs with these settings, on a folder of its own; as root, the server runs as nobody."""
+    """Run PostgreSQL with these programs and settings in its own folder. If this process is root, it runs as nobody."""
     folder = Path(tempfile.mkdtemp(prefix="unde-pg-"))
     account = ordinary_user()
     if account:
@@ -130,8 +130,8 @@ def server_of(programs: Path, settings: Mapping[str, str]) -> Iterator[Server]:
     try:
         initdb = [programs / "initdb", "-D", data, "-U", "unde", "--no-locale", "-E", "UTF8", "-A", "trust", "-N"]
         subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=folder, **account)
-        told = {"listen_addresses": "", "unix_socket_directories": str(folder), **settings}
-        options = " ".join(f"-c {name}='{value}'" for name, value in told.items())
+        all_settings = {"listen_addresses": "", "unix_socket_directories": str(folder), **settings}
+        options = " ".join(f"-c {name}='{value}'" for name, value in all_settings.items())
         control = [programs / "pg_ctl", "-D", data, "-w"]
         start = [*control, "-o", options, "-l", folder / "log", "start"]
         subprocess.run(start, check=True, stdout=subprocess.DEVNULL, cwd=folder, **account)
@@ -145,12 +145,12 @@ def server_of(programs: Path, settings: Mapping[str, str]) -> Iterator[Server]:
 
 
 def debian_server(programs: Path) -> AbstractContextManager[Server]:
-    """Debian's PostgreSQL, which loses everything with its machine."""
+    """Debian's PostgreSQL without fsync."""
     return server_of(programs, {"fsync": "off"})
 
 
 class Sandbox:
-    """A running sandbox: its address, the environment for its clients, and its request log."""
+    """A running sandbox: its URL, the environment for its clients, and its request log."""
 
     def __init__(self, url: str, process: subprocess.Popen[str]) -> None:
         self.url, self.process = url, process
@@ -160,11 +160,11 @@ class Sandbox:
     def log(self, kind: str | None = None) -> list[dict[str, Any]]:
         """The requests so far, oldest first."""
         query = f"?kind={kind}" if kind else ""
-        with urllib.request.urlopen(f"{self.url}/_log{query}", timeout=10) as answer:
-            return json.load(answer)["requests"]
+        with urllib.request.urlopen(f"{self.url}/_log{query}", timeout=10) as response:
+            return json.load(response)["requests"]
 
     def control(self, **changes: Any) -> None:
-        """Change what the next scrape finds (see the sandbox's control.py)."""
+        """Send a control request (see the sandbox's control.py)."""
         body = json.dumps(changes).encode()
         request = urllib.request.Request(f"{self.url}/_control", body, {"Content-Type": "application/json"})
         urllib.request.urlopen(request, timeout=10).close()

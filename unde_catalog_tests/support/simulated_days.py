@@ -1,7 +1,8 @@
-"""Days of the clock in simulated time: every tick of schedules and sensors, its run requests really executed.
+"""Days in simulated time: every tick of schedules and sensors, with its run requests executed.
 
-`python -m` this module [DAYS [BRAND ...]] runs the real input with a tenth of faults, and prints figures. Nothing is
-slept. Brands that are not named are paused; checks, report and notices, which change nothing, are left out.
+`python -m ... [DAYS [BRAND ...]]` processes the real input with faults in a tenth of the requests and prints figures.
+No real time is spent sleeping. Brands that are not listed are paused. Checks, reports and alerts, which change
+nothing, are left out.
 """
 
 import heapq
@@ -35,18 +36,18 @@ from unde_catalog_tests.support.servers import PROJECT, REAL_DATA, Sandbox, Serv
 from unde_catalog_tests.support.simulated_time import SharedTime
 
 SUNDAY = datetime(2026, 3, 1, tzinfo=UTC)
-# A tenth of the paths of each kind goes wrong: most for some requests, some for good.
+# A tenth of the paths of each kind fails, most of them for a few requests and some permanently.
 FAULTS = (
     "photo:404=0.01,photo:503x2=0.02,photo:truncatedx2=0.02,photo:reset=0.01,photo:htmlx3=0.02,photo:timeoutx1=0.02,"
     "stock:526x3=0.03,stock:403=0.02,stock:htmlx5=0.02,stock:lostx4=0.02,stock:timeoutx1=0.01,"
     "apify.start:503x1=0.1,apify.items:500x1=0.1,ximilar.insert:lostx1=0.1,finder:503x1=0.1"
 )
 SENSOR_MINUTES = 15
-LOOKS_ONLY = {
+READ_ONLY = {
     "brand_checks_daily", "freshness_checks_hourly", "system_checks_hourly", "build_report_hourly",
     "record_user_media_days_daily", "send_alerts",
 }  # fmt: skip
-# Several runs in one process would take each other's standard output away.
+# Several runs in one process cannot capture standard output separately.
 _NO_COMPUTE_LOGS = """
 compute_logs:
   module: dagster._core.storage.noop_compute_log_manager
@@ -55,7 +56,7 @@ compute_logs:
 
 
 class Days:
-    """The project's own definitions on an instance, a sandbox outside, and time that passes from tick to tick."""
+    """The project's definitions on an instance, with a sandbox and time that passes from tick to tick."""
 
     def __init__(
         self,
@@ -70,18 +71,20 @@ class Days:
         resource = BackendsResource(settings, time.clock)
         self._resources = {"backends": resource}
         self.definitions = build_definitions(settings, self._resources)
-        self.runs: Counter[tuple[str, bool]] = Counter()  # by what asked for them, and whether they succeeded
+        self.runs: Counter[tuple[str, bool]] = Counter()  # by stage or job, and whether they succeeded
         self.failures: list[str] = []
         self._counting = threading.Lock()
         self._jobs: dict[str | None, dg.JobDefinition] = {}
 
     def pass_until(self, end: datetime) -> None:
-        """Every tick from the beginning to there, in order; runs that last go on beside the others."""
+        """Execute every tick until `end` in order. Long runs continue beside the others."""
         for moment, tick in self._ticks(end):
             self.time.pass_until(moment)
             for request, job, selection in tick(moment):
                 self._execute(request, job, selection)
-                self.time.pass_until(moment)  # one by one: Dagster sets logging up when a run begins, for all threads
+                self.time.pass_until(
+                    moment
+                )  # one at a time, because Dagster configures logging for all threads when a run begins
         self.time.pass_until(end)
 
     def _ticks(self, end: datetime) -> Iterator[tuple[datetime, Callable[[datetime], list[Any]]]]:
@@ -106,8 +109,8 @@ class Days:
             context = dg.build_schedule_context(
                 instance=self.instance, scheduled_execution_time=moment, resources=self._resources
             )
-            asked = schedule(context)
-            requests = [] if isinstance(asked, dg.SkipReason) else asked
+            result = schedule(context)
+            requests = [] if isinstance(result, dg.SkipReason) else result
             requests = requests if isinstance(requests, list) else [requests]
             return [(request, schedule.job_name, None) for request in requests]
 
@@ -116,8 +119,8 @@ class Days:
     def _of_sensor(self, sensor: Any) -> Callable[[datetime], list[Any]]:
         def tick(moment: datetime) -> list[Any]:
             context = dg.build_sensor_context(instance=self.instance, resources=self._resources)
-            asked = sensor(context)
-            requests = [] if isinstance(asked, dg.SkipReason) else asked.run_requests
+            result = sensor(context)
+            requests = [] if isinstance(result, dg.SkipReason) else result.run_requests
             return [(request, None, request.tags["stage"]) for request in requests]
 
         return tick
@@ -158,7 +161,7 @@ class Days:
 
 
 def _moments(cron: str, begin: datetime) -> Iterator[datetime]:
-    """When a cron line of numbers and stars is met, from the beginning on, in UTC."""
+    """The times, in UTC, that match a cron line of numbers and stars."""
     minute, hour, day, month, weekday = cron.split()
     for k in itertools.count():
         at = begin + timedelta(minutes=k)
@@ -172,14 +175,14 @@ def _moments(cron: str, begin: datetime) -> Iterator[datetime]:
 
 
 def environment(sandbox: Sandbox, server: Server, folder: Path, brands: frozenset[str] | None) -> dict[str, str]:
-    """Every client at the sandbox, all databases on the server; only these brands are configured, None for all."""
+    """The environment for the sandbox and new databases on the server. Configures `brands`, or all if None."""
     staging, production, dagster = (server.new_database(migrated=False) for _ in range(3))
     STAGING.upgrade(staging)
     PRODUCTION.upgrade(production)
     home = folder / "dagster"
     home.mkdir()
     (home / "dagster.yaml").write_text((PROJECT / "dagster.yaml").read_text() + _NO_COMPUTE_LOGS)
-    found = {
+    variables = {
         **sandbox.environment,
         "UNDE_HOME": str(folder / "home"),
         "STAGING_DB_URL": staging,
@@ -190,13 +193,13 @@ def environment(sandbox: Sandbox, server: Server, folder: Path, brands: frozense
         "XIMILAR_RATE_LIMIT": "1000",
         "DOWNLOAD_TIMEOUT": "2",
         "STOCK_TIMEOUT": "2",
-        "BAKAI_CDN_SECRET_KEY": "",  # these days are those of shops, which BakaiMarket has none of
+        "BAKAI_CDN_SECRET_KEY": "",  # BakaiMarket has no stores
     }
-    for name in found:
+    for name in variables:
         brand = name.removeprefix("APIFY_TASK_").removeprefix("DUBAI_").removesuffix("_STORES").lower()
         if name.startswith(("APIFY_TASK_", "DUBAI_")) and brands is not None and brand not in brands:
-            found[name] = ""
-    return found
+            variables[name] = ""
+    return variables
 
 
 def pass_days(
@@ -210,7 +213,7 @@ def pass_days(
     leave_out: AbstractSet[str] = frozenset(),
     set_environment: Callable[[dict[str, str]], None] = publish,
 ) -> dict[str, Any]:
-    """From one moment to the other; figures, and under `differences` what is not as it must be."""
+    """Let the time pass from `begin` to `end`. Returns figures; `differences` lists every violated expectation."""
     started = time.monotonic()
     arguments = ["--faults", faults, *(["--data", str(data)] if data else [])]
     with ExitStack() as stack:
@@ -228,13 +231,16 @@ def pass_days(
         with Database(staging_url) as db:
             for brand in BRANDS:
                 if brands is not None and brand not in brands:
-                    db.run(pauses.pause, brand, "*", "not of these days")
+                    db.run(pauses.pause, brand, "*", "not simulated")
         days = Days(settings, instance, clock, begin, leave_out)
         days.pass_until(end)
-        clock.pass_until(end + timedelta(hours=2))  # what still runs ends with its hour
+        clock.pass_until(end + timedelta(hours=2))  # runs that poll end with their hour
         db, production = (stack.enter_context(Database(url)) for url in (staging_url, production_url))
         return {
-            "runs": {f"{name} {'succeeded' if well else 'failed'}": n for (name, well), n in sorted(days.runs.items())},
+            "runs": {
+                f"{name} {'succeeded' if succeeded else 'failed'}": n
+                for (name, succeeded), n in sorted(days.runs.items())
+            },
             "failures": days.failures,
             "real seconds": round(time.monotonic() - started),
             **compare(sandbox, settings, db, production, begin, end),
@@ -242,17 +248,17 @@ def pass_days(
 
 
 def main(days: float, brands: frozenset[str] | None) -> int:
-    """Days of the real input; 1 if anything is not as it must be."""
+    """Simulate days with the real input. Returns 1 if there are differences."""
     with tempfile.TemporaryDirectory(prefix="unde-days-") as folder, wheel_server(18) as server:
         with psycopg.connect(server.admin_url, autocommit=True) as administrator:
-            administrator.execute("ALTER SYSTEM SET synchronous_commit = off")  # as the real server's (spec 1)
+            administrator.execute("ALTER SYSTEM SET synchronous_commit = off")  # as on the production server
             administrator.execute("SELECT pg_reload_conf()")
         end = SUNDAY + timedelta(days=days, minutes=10)
-        figures = pass_days(server, Path(folder), SUNDAY, end, REAL_DATA, FAULTS, brands, LOOKS_ONLY)
+        figures = pass_days(server, Path(folder), SUNDAY, end, REAL_DATA, FAULTS, brands, READ_ONLY)
     print(json.dumps(figures, indent=2, default=str))
     return 1 if figures["differences"] else 0
 
 
 if __name__ == "__main__":
-    named = frozenset(sys.argv[2:])
-    sys.exit(main(float(sys.argv[1]) if len(sys.argv) > 1 else 3, named or None))
+    brands = frozenset(sys.argv[2:])
+    sys.exit(main(float(sys.argv[1]) if len(sys.argv) > 1 else 3, brands or None))

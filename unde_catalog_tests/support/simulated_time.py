@@ -1,6 +1,6 @@
-"""Simulated time of a test's own database: unde_now() reads a table, so that all processes see it pass at once.
+"""Simulated time of a test's database: unde_now() reads a table, so that all processes see the same time.
 
-Whoever sleeps by `waiting` lets it pass; no real time does.
+Sleeping on `clock` advances it; no real time passes.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ $$ SELECT now_is FROM test_clock $$;
 
 
 class SimulatedTime:
-    """The clock of a database; `direct_url` leads to it as its administrator, past any pooler."""
+    """The clock of a database. `direct_url` is its URL as administrator, past any pooler."""
 
     def __init__(self, direct_url: str, begin: datetime) -> None:
         self._connection = psycopg.connect(direct_url, autocommit=True)
@@ -37,7 +37,7 @@ class SimulatedTime:
         return self.begin + timedelta(seconds=self._seconds)
 
     def set(self, moment: datetime) -> None:
-        """It is that time now."""
+        """Set the time."""
         self._seconds = (moment - self.begin).total_seconds()
         self._connection.execute("UPDATE test_clock SET now_is = %s", (moment,))
 
@@ -60,9 +60,9 @@ class SimulatedTime:
 
 
 class SharedTime(SimulatedTime):
-    """The same for runs in threads beside whoever drives it: time passes while all of them sleep, not before.
+    """Simulated time for runs in several threads. It advances only while all of them sleep.
 
-    `passed` is told every new moment, before anybody wakes.
+    `passed` is called with every new time before any thread wakes.
     """
 
     def __init__(self, direct_url: str, begin: datetime, passed: Callable[[datetime], None]) -> None:
@@ -73,7 +73,7 @@ class SharedTime(SimulatedTime):
         self._sleepers: list[_Sleeper] = []
 
     def start(self, run: Callable[[], None]) -> None:
-        """Let a run go on in a thread of its own."""
+        """Start a run in its own thread."""
 
         def work() -> None:
             try:
@@ -86,11 +86,11 @@ class SharedTime(SimulatedTime):
         thread = threading.Thread(target=work)
         with self._turn:
             thread.start()
-            assert thread.ident is not None  # it has started
+            assert thread.ident is not None  # the thread has started
             self._runs.add(thread.ident)
 
     def pass_until(self, moment: datetime) -> None:
-        """Let time pass, from sleeper to sleeper, and come back when all sleep again or have ended."""
+        """Let time pass from sleeper to sleeper. Returns when all threads sleep again or have ended."""
         until = (moment - self.begin).total_seconds()
         while (sleeper := self._first_to_wake(until)) is not None:
             if sleeper.until > self._seconds:
@@ -129,7 +129,7 @@ class SharedTime(SimulatedTime):
 
 @dataclass(frozen=True, slots=True)
 class _Sleeper:
-    """A coroutine of a run (named by its thread) that sleeps until then, in seconds since the beginning."""
+    """A sleeping coroutine of a run, identified by its thread. Times are seconds since the beginning."""
 
     until: float
     run: int

@@ -1,8 +1,9 @@
-"""A brand's stock for tests: checked by the real stage, and compared with what the sandbox knows to be in its shops."""
+"""The stock of a brand, as checked by the real stage and as known to the sandbox, for tests."""
 
 import json
 import logging
 import urllib.request
+from datetime import UTC, datetime
 from typing import Any
 
 from unde_catalog.backends import Backends
@@ -12,8 +13,9 @@ from unde_catalog.worker.report import RunOptions, StageReport
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.servers import Sandbox
 
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LOG = logging.getLogger("test")
-Stock = dict[str, dict[int, list[str]]]  # sizes in stock by product and shop
+Stock = dict[str, dict[int, list[str]]]  # sizes in stock by product and store
 
 
 def run(backends: Backends, stage: str, brand: str = "zara", **options: Any) -> StageReport:
@@ -21,15 +23,15 @@ def run(backends: Backends, stage: str, brand: str = "zara", **options: Any) -> 
 
 
 def truth(sandbox: Sandbox, backends: Backends, brand: str = "zara") -> Stock:
-    """What lies in the configured shops, as the sandbox knows it."""
-    with urllib.request.urlopen(f"{sandbox.url}/_stock?brand={brand}", timeout=20) as answer:
-        told = json.load(answer)
-    shops = backends.settings.brands[brand].stores
-    return {product: {shop: there.get(str(shop), []) for shop in shops} for product, there in told.items()}
+    """The stock of the configured stores in the sandbox."""
+    with urllib.request.urlopen(f"{sandbox.url}/_stock?brand={brand}", timeout=20) as response:
+        stock = json.load(response)
+    stores = backends.settings.brands[brand].stores
+    return {product: {store: sizes.get(str(store), []) for store in stores} for product, sizes in stock.items()}
 
 
 def rows(backends: Backends, brand: str = "zara", columns: str = "sizes_in_stock") -> Stock:
-    """What raw_availability says."""
+    """The stock in raw_availability."""
     found: dict[str, dict[int, Any]] = {}
     query = (
         f"SELECT product_id, store_id, {columns} AS value FROM raw_availability WHERE brand = %s ORDER BY fetched_at"

@@ -1,17 +1,17 @@
-"""What must hold of checks that worker processes wrote down over simulated time (`minute_workers.py`)."""
+"""Assertions about the checks that worker processes recorded in simulated time (`minute_workers.py`)."""
 
 from datetime import timedelta
 
 from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.support.due import execute
-from unde_catalog_tests.support.minute_workers import BEGIN, MINUTE, Crew
+from unde_catalog_tests.support.minute_workers import BEGIN, MINUTE, WorkerGroup
 
 # The work of a minute is done at its end, so that minute 1 is the first.
 _NUMBERED = f"(SELECT product_id, extract(epoch FROM at - '{BEGIN.isoformat()}')::int / 60 - 1 AS minute FROM checked)"
 
 
-def every_interval_has_each_product_once(db: Database, products: int, interval: timedelta, intervals: int) -> None:
-    """Also that nothing was checked in vain: what was checked counted."""
+def assert_one_check_per_interval(db: Database, products: int, interval: timedelta, intervals: int) -> None:
+    """Every product was checked once per interval, and every check counted."""
     each = (
         f"SELECT product_id, minute / {interval // MINUTE} AS n, count(*) AS times FROM {_NUMBERED} AS c GROUP BY 1, 2"
     )
@@ -23,8 +23,8 @@ def every_interval_has_each_product_once(db: Database, products: int, interval: 
     assert execute(db, counts) == [{"checked": products * intervals, "counted": products * intervals}]
 
 
-def minutes_carry_their_share(db: Database, products: int, interval: timedelta, intervals: int) -> None:
-    """Each within a tenth of it, from the first interval on."""
+def assert_even_minutes(db: Database, products: int, interval: timedelta, intervals: int) -> None:
+    """Every minute has its share of products, within a tenth, from the first interval on."""
     minutes = interval // MINUTE * intervals
     loads = execute(db, f"SELECT minute, count(*) AS products FROM {_NUMBERED} AS c GROUP BY minute ORDER BY minute")
     assert [row["minute"] for row in loads] == list(range(minutes))
@@ -33,19 +33,21 @@ def minutes_carry_their_share(db: Database, products: int, interval: timedelta, 
     assert not uneven, f"the share is {share:g}: {uneven}"
 
 
-def only_the_timing_changed(db: Database, crew: Crew, products: int, interval: timedelta, intervals: int) -> None:
-    """Of workers that were killed: nothing is lost, nobody missed a turn, and only what they had in hand came twice."""
+def assert_only_timing_changed(
+    db: Database, workers: WorkerGroup, products: int, interval: timedelta, intervals: int
+) -> None:
+    """Kills lost no check and skipped no interval. Only products leased by killed workers were checked twice."""
     counted = "SELECT product_id, count(*) AS times FROM counted GROUP BY product_id"
     assert execute(db, f"SELECT times, count(*) AS products FROM ({counted}) AS t GROUP BY times") == [
         {"times": intervals, "products": products}
     ]
-    in_vain = execute(
+    uncounted = execute(
         db,
         "SELECT worker FROM checked c"
         " WHERE NOT EXISTS (SELECT 1 FROM counted d WHERE (d.product_id, d.token) = (c.product_id, c.token))",
     )
-    assert in_vain
-    assert {row["worker"] for row in in_vain} <= set(crew.killed)
+    assert uncounted
+    assert {row["worker"] for row in uncounted} <= set(workers.killed)
     waits = "SELECT at - lag(at) OVER (PARTITION BY product_id ORDER BY at) AS wait FROM counted"
     assert execute(db, f"SELECT max(wait) AS wait FROM ({waits}) AS t")[0]["wait"] < 2 * interval
     assert execute(db, "SELECT 1 FROM due_work WHERE stage = 'availability' AND due_at IS NULL") == []

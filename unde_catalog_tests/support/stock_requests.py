@@ -1,4 +1,4 @@
-"""Asking the sandbox's shops over plain HTTP in each of the four shapes, for the tests of their answers and faults."""
+"""Requests to the sandbox's shops over plain HTTP in each of the four shapes, for tests of responses and faults."""
 
 import math
 from collections.abc import Iterable
@@ -18,15 +18,15 @@ Item = dict[str, Any]
 Found = dict[str, set[str]]  # shop id -> size names
 
 
-def far(shops: Iterable[dict[str, Any]]) -> list[float]:
-    """How far shops are from HERE, in degrees of latitude: near enough to put them in order."""
+def distances(shops: Iterable[dict[str, Any]]) -> list[float]:
+    """Approximate distances of shops from HERE, in degrees of latitude, precise enough to sort them."""
     north, east = float(HERE["latitude"]), float(HERE["longitude"])
     return [math.hypot(shop["latitude"] - north, 0.905 * (shop["longitude"] - east)) for shop in shops]
 
 
 @dataclass(slots=True)
 class Shops:
-    """A client of all brands that believes nothing and reads each shape by the letter of spec 6."""
+    """A strict client for the shops of all brands, which parses each shape exactly as documented."""
 
     sandbox: Sandbox
 
@@ -43,15 +43,15 @@ class Shops:
     def configured(self, brand: str) -> list[str]:
         return self.sandbox.environment[f"DUBAI_{brand.upper()}_STORES"].split(",")
 
-    def found(self, brand: str, **changed: str) -> list[dict[str, Any]]:
-        """What the finder tells within 100 km of HERE."""
+    def found(self, brand: str, **overrides: str) -> list[dict[str, Any]]:
+        """The shops that the finder lists within 100 km of HERE."""
         query: dict[str, Any] = {
             **HERE,
             "countryCode": "AE",
             "appId": "1",
             "languageId": "-1",
             "radioMax": "100",
-            **changed,
+            **overrides,
         }
         return self.get(brand, "/itxrest/2/bam/store/11700/physical-store", **query).json()["closerStores"]
 
@@ -69,18 +69,18 @@ class Shops:
         return next(item for item in self.items(brand) if item["name"] == name)
 
     def part(self, brand: str, item: Item, colour: Item, shops: list[str]) -> Any:
-        """Shape A as it stands."""
+        """A response in shape A."""
         digits, campaign = item["reference"].split("-")
         path = f"/common/1/stock/campaign/{campaign}/product/part-number/{digits}{colour['id']}"
         return self.get(brand, path, physicalStoreId=shops).json()
 
     def sizes(self, brand: str, item: Item, **query: Any) -> Any:
-        """Shape B as it stands."""
+        """A response in shape B."""
         path = f"/api/storefront/1/stores/11700/products/{item['id']}/available-sizes"
         return self.get(brand, path, appId="1", **query).json()
 
     def skus(self, brand: str, shops: list[int], skus: list[int]) -> Any:
-        """Shape C as it stands."""
+        """A response in shape C."""
         path = "/api/storefront/1/stores/11700/skus-availability-in-stores/actions/filter"
         body = {"physicalStoreIds": shops, "skus": skus}
         return requests.post(f"{self.url}/shops/{brand}{path}", json=body, timeout=10).json()
@@ -90,7 +90,7 @@ class Shops:
         return list(self.skus(brand, [int(shop)], skus).get(shop, {}).values())
 
     def by_part(self, brand: str, item: Item, shops: list[str]) -> Found:
-        """What there is of a product by shape A."""
+        """The stock of a product by shape A."""
         found: Found = {}
         for colour in item["colorsSizesImagesJSON"]:
             for stock in self.part(brand, item, colour, shops)["stocks"]:
@@ -99,18 +99,18 @@ class Shops:
         return found
 
     def by_item(self, brand: str, item: Item, shops: list[str]) -> Found:
-        """What there is of a product by shape B."""
+        """The stock of a product by shape B."""
         body = self.sizes(brand, item, physicalStoreIds=shops)["sizesAvailableByPhysicalStores"]
         return {str(shop["physicalStoreId"]): {size["size"] for size in shop["sizesAvailability"]} for shop in body}
 
     def by_skus(self, brand: str, item: Item, shops: list[str]) -> Found:
-        """What there is of a product by shape C."""
+        """The stock of a product by shape C."""
         skus = [size["sku"] for colour in item["colorsSizesImagesJSON"] for size in colour["sizes"]]
         body = self.skus(brand, [int(shop) for shop in shops], skus)
-        return {shop: {one["size"] for one in told.values() if one["stock"]} for shop, told in body.items()}
+        return {shop: {one["size"] for one in sizes.values() if one["stock"]} for shop, sizes in body.items()}
 
     def by_colour(self, brand: str, item: Item, shops: list[str]) -> Found:
-        """What there is of a product by shape D."""
+        """The stock of a product by shape D."""
         found: Found = {}
         for colour in item["colorsSizesImagesJSON"]:
             query = {"productId": colour["productId"], "physicalStoreIds": shops, "ajax": "true"}

@@ -1,6 +1,6 @@
-"""A CLIP of a few kilobytes in the layout of the real one: it knows three colours, as photos and as words.
+"""A CLIP of a few kilobytes in the layout of the real one, which knows three colours as photos and words.
 
-Its two ONNX files are written by hand, field by field of ONNX's protobuf, so that no test needs the package `onnx`.
+Its two ONNX files are encoded here as protobuf messages, so that no test needs the package `onnx`.
 """
 
 import json
@@ -18,8 +18,8 @@ _FLOAT, _INT64 = 1, 7
 
 
 def write_toy_clip(folder: Path, *, seed: int = 0) -> Path:
-    """Write it into a folder; another `seed` makes another model."""
-    # Three directions that stand at right angles, one for each channel.
+    """Write the model to a folder. Another `seed` makes another model."""
+    # Three orthogonal directions, one per channel.
     directions = np.linalg.qr(np.random.default_rng(seed).normal(size=(SIZE, 3)))[0].T.astype(np.float32)
     colours = np.array([(0, 0, 0), (0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)], np.float32)
     vision, text = folder / "vision", folder / "text"
@@ -65,16 +65,16 @@ def write_toy_clip(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
-def _model(nodes: Sequence[bytes], weights: Sequence[bytes], given: bytes, result: bytes) -> bytes:
+def _model(nodes: Sequence[bytes], weights: Sequence[bytes], inputs: bytes, result: bytes) -> bytes:
     graph = b"".join(
         [*(_bytes(1, node) for node in nodes), _bytes(2, b"toy"), *(_bytes(5, weight) for weight in weights),
-         _bytes(11, given), _bytes(12, result)]
+         _bytes(11, inputs), _bytes(12, result)]
     )  # fmt: skip
     return _number(1, 8) + _bytes(7, graph) + _bytes(8, _number(2, 13))  # IR version, graph, operator set
 
 
-def _node(kind: str, given: Sequence[str], result: str, **attributes: int | list[int]) -> bytes:
-    written = [_bytes(1, name.encode()) for name in given] + [_bytes(2, result.encode()), _bytes(4, kind.encode())]
+def _node(kind: str, inputs: Sequence[str], result: str, **attributes: int | list[int]) -> bytes:
+    written = [_bytes(1, name.encode()) for name in inputs] + [_bytes(2, result.encode()), _bytes(4, kind.encode())]
     for name, value in attributes.items():
         numbers, type = ([_number(8, one) for one in value], 7) if isinstance(value, list) else ([_number(3, value)], 2)
         written.append(_bytes(5, b"".join([_bytes(1, name.encode()), *numbers, _number(20, type)])))

@@ -1,4 +1,4 @@
-"""A host of somebody else's for tests: it answers, byte for byte, what it was told, and remembers what it was asked."""
+"""A remote host for tests. It sends configured responses byte for byte and records the requests."""
 
 import asyncio
 import ssl
@@ -11,8 +11,8 @@ Act = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request: which connection it came over (counted from 0), its first line and its headers in lower case."""
+class ReceivedRequest:
+    """A request: its connection (counted from 0), its first line, and its headers with names in lower case."""
 
     connection: int
     line: str
@@ -24,25 +24,25 @@ class Asked:
 
 
 @dataclass(slots=True)
-class FarSide:
-    """A running host. `answers` by path: one after the other, the last for all further requests; others get 404."""
+class RemoteHost:
+    """A running host. `responses` are sent per path in order, the last one repeatedly; any other path gets a 404."""
 
     port: int = 0
     scheme: str = "http"
-    answers: dict[str, list[bytes | Act]] = field(default_factory=dict)
-    asked: list[Asked] = field(default_factory=list)
+    responses: dict[str, list[bytes | Act]] = field(default_factory=dict)
+    requests: list[ReceivedRequest] = field(default_factory=list)
     connections: int = 0
 
     def url(self, path: str, host: str = "127.0.0.1") -> str:
         return f"{self.scheme}://{host}:{self.port}{path}"
 
-    def answer(self, path: str, *answers: bytes | Act) -> str:
-        """Answer a path so from now on; its URL."""
-        self.answers[path] = list(answers)
+    def respond(self, path: str, *responses: bytes | Act) -> str:
+        """Set the responses of a path. Returns its URL."""
+        self.responses[path] = list(responses)
         return self.url(path)
 
     def paths(self) -> list[str]:
-        return [one.path for one in self.asked]
+        return [request.path for request in self.requests]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection, self.connections = self.connections, self.connections + 1
@@ -52,14 +52,14 @@ class FarSide:
                 while header := (await reader.readline()).decode().strip():
                     name, _, value = header.partition(":")
                     headers[name.lower()] = value.strip()
-                one = Asked(connection, line, headers)
-                self.asked.append(one)
-                told = self.answers.get(one.path) or [reply(b"no such photo", "404 Not Found")]
-                answer = told.pop(0) if len(told) > 1 else told[0]
-                if isinstance(answer, bytes):
-                    writer.write(answer)
+                request = ReceivedRequest(connection, line, headers)
+                self.requests.append(request)
+                responses = self.responses.get(request.path) or [reply(b"no such photo", "404 Not Found")]
+                response = responses.pop(0) if len(responses) > 1 else responses[0]
+                if isinstance(response, bytes):
+                    writer.write(response)
                 else:
-                    await answer(writer)
+                    await response(writer)
                 await writer.drain()
         except (ConnectionError, asyncio.CancelledError):
             pass
@@ -68,7 +68,7 @@ class FarSide:
 
 
 def reply(body: bytes = b"", status: str = "200 OK", **headers: str) -> bytes:
-    """An answer with its right Content-Length, unless `Content_Length` or `Transfer_Encoding` is given."""
+    """A response. Its Content-Length is correct unless `Content_Length` or `Transfer_Encoding` is passed."""
     if not {"Content_Length", "Transfer_Encoding"} & set(headers):
         headers["Content_Length"] = str(len(body))
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
@@ -76,7 +76,7 @@ def reply(body: bytes = b"", status: str = "200 OK", **headers: str) -> bytes:
 
 
 async def hang(writer: asyncio.StreamWriter) -> None:
-    """Never answer."""
+    """Never respond."""
     await asyncio.sleep(3600)
 
 
@@ -91,8 +91,8 @@ def cut_after(data: bytes) -> Act:
     return act
 
 
-def for_ever(head: bytes, piece: bytes, every: float = 0.0) -> Act:
-    """Send a head, and then a piece again and again, so many seconds apart."""
+def repeat(head: bytes, piece: bytes, every: float = 0.0) -> Act:
+    """Send a head, then the same piece again and again, `every` so many seconds."""
 
     async def act(writer: asyncio.StreamWriter) -> None:
         writer.write(head)
@@ -106,7 +106,7 @@ def for_ever(head: bytes, piece: bytes, every: float = 0.0) -> Act:
 
 @contextmanager
 def listening(serve: Callable[..., Awaitable[None]], tls: ssl.SSLContext | None = None) -> Iterator[int]:
-    """A server of one's own on a free port of 127.0.0.1, in a thread of its own; the port."""
+    """Run a server in its own thread on a free port of 127.0.0.1. Yields the port."""
     loop = asyncio.new_event_loop()
     server = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls))
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -129,8 +129,8 @@ def listening(serve: Callable[..., Awaitable[None]], tls: ssl.SSLContext | None 
 
 
 @contextmanager
-def far_side(tls: ssl.SSLContext | None = None) -> Iterator[FarSide]:
+def remote_host(tls: ssl.SSLContext | None = None) -> Iterator[RemoteHost]:
     """A host on a free port of 127.0.0.1."""
-    host = FarSide(scheme="https" if tls else "http")
+    host = RemoteHost(scheme="https" if tls else "http")
     with listening(host.serve, tls) as host.port:
         yield host

@@ -1,4 +1,4 @@
-"""Products whose photos' embeddings are directions that a test names, and a model of tests."""
+"""Products whose photos have the vectors that a test chooses."""
 
 import math
 from decimal import Decimal
@@ -18,13 +18,13 @@ def serve(db: Database, model: str = MODEL) -> None:
 
 
 def direction(degrees: float) -> list[float]:
-    """A vector of length 1 in one plane: two of them are as far apart as their angles."""
+    """A unit vector in one plane, so that distances of vectors follow from their angles."""
     angle = math.radians(degrees)
     return [math.cos(angle), math.sin(angle)] + [0.0] * (SIZE - 2)
 
 
 def product(db: Database, number: int, *, brand: str = "zara", **columns: Any) -> int:
-    """A product in the index's scope with this external id; its id."""
+    """Add a product in the scope of the index with this external id. Returns its id."""
     values = {"image_status": "uploaded", "index_scope": "pilot", "category": "dress", "price": 100, **columns}
     return add_products(db, 1, brand, first=number, **values)[0]
 
@@ -42,7 +42,7 @@ def photo(db: Database, product_id: int, degrees: float, n: int = 1, sha256: str
 
 
 def in_stock(db: Database, product_id: int, store_id: int, sizes: list[str], day: str) -> None:
-    """What a shop had of a product on a day."""
+    """Add the stock of a product at a store on a day."""
     execute(
         db,
         "INSERT INTO raw_availability (brand, store_id, product_id, sizes_in_stock, fetched_at)"

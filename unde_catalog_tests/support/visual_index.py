@@ -1,4 +1,4 @@
-"""Products with stored photos, and the visual_index stage over them."""
+"""Products with stored photos, and the visual_index stage, for tests."""
 
 import logging
 from typing import Any
@@ -23,22 +23,22 @@ def _drawn(colour: str) -> bytes:
 PHOTOS = {name: _drawn(name) for name in ("red", "green", "blue", "black", "orange")}
 
 
-class Visual:
-    """A brand of products in the index's scope."""
+class VisualCatalogue:
+    """Products in the scope of the index."""
 
     def __init__(self, backends: Backends) -> None:
         self.backends, self.db, self.runs = backends, backends.db, 0
 
     def add(self, *colours: str, scope: str = "pgvector", **columns: Any) -> int:
-        """A product whose photos are stored, of these colours; its id."""
+        """Add a product with stored photos of these colours. Returns its id."""
         number = len(execute(self.db, "SELECT 1 FROM raw_products")) + 1
         values = {"index_scope": scope, "category": "dress", "price": 100, **columns}
         product = add_products(self.db, 1, first=number, **values)[0]
-        self.has(product, *colours)
+        self.set_photos(product, *colours)
         return product
 
-    def has(self, product: int, *colours: str) -> None:
-        """Its photos are all there and these, as the originals stage leaves it."""
+    def set_photos(self, product: int, *colours: str) -> None:
+        """Replace the stored photos of a product, as the originals stage does."""
         execute(self.db, "UPDATE raw_products SET image_status = 'pending' WHERE id = %s", product)
         execute(self.db, "DELETE FROM product_photos WHERE product_id = %s", product)
         for n, colour in enumerate(colours, 1):
@@ -69,15 +69,15 @@ class Visual:
 
     def run(self, brand: str = "zara", **options: Any) -> StageReport:
         self.runs += 1
-        asked = RunOptions(**{"root_run": str(self.runs), **options})
-        return run_stage("visual_index", StageRun(brand, self.backends, asked, logging.getLogger("test")))
+        run_options = RunOptions(**{"root_run": str(self.runs), **options})
+        return run_stage("visual_index", StageRun(brand, self.backends, run_options, logging.getLogger("test")))
 
-    def again(self) -> StageReport:
-        """Run when the next tries have come due."""
+    def retry(self) -> StageReport:
+        """Make every open retry due and run the stage."""
         execute(self.db, "UPDATE due_work SET due_at = unde_now() WHERE due_at IS NOT NULL")
         return self.run()
 
     def rows(self, product: int) -> list[tuple[int, str]]:
-        """Place and model of its embeddings."""
+        """Position and model of the product's embeddings."""
         query = "SELECT n, model FROM product_embeddings WHERE product_id = %s ORDER BY model, n"
         return [(row["n"], row["model"]) for row in execute(self.db, query, product)]

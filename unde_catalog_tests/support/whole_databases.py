@@ -1,4 +1,4 @@
-"""Whole databases in tests of backups: all of one as text, and backups that lie about themselves."""
+"""Complete databases as text, and inconsistent backups, for tests of backups."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""A worker process of the toy stage: `python -m` this module with a JSON of what it shall do.
+"""A worker process of the toy stage, run as `python -m` with its task as JSON.
 
-It prints `holding <external id>` when it has a product in hand, and its report as JSON when it ends, with the
-sentence with which it stopped.
+It prints `holding <external id>` when it has leased a product, and its report as JSON when it ends, with the message
+it stopped with.
 """
 
 import asyncio
@@ -24,15 +24,15 @@ from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.support.due import BRAND, Toy, ToyStage, execute
 from unde_catalog_tests.support.servers import PROJECT
 
-UPLOAD_SECONDS = 0.3  # what an upload may take here: less lease than that left, and it must not begin
+UPLOAD_SECONDS = 0.3  # an upload must not begin with less time than this left on the lease
 
 
 class Interrupted(BaseException):
-    """As an engine's own handler raises it, in the middle of anything."""
+    """Raised by a signal handler, as an engine's handler does."""
 
 
 class Worker(ToyStage):
-    """Writes down who handled what, stores an object, and says so in the product's row."""
+    """Records which worker handled a product, stores an object, and writes the worker's name to the product's row."""
 
     def __init__(self, name: str, url: str, folder: str | None, waits: bool, **options: Any) -> None:
         super().__init__(**options)
@@ -63,7 +63,7 @@ class Worker(ToyStage):
 
 
 def prepare(db: Database) -> None:
-    """Make the table in which workers write what they handle."""
+    """Create the table in which workers record the products they handle."""
     with db.transaction() as cursor:
         cursor.execute("CREATE TABLE handled (product_id bigint, worker text)")
 
@@ -81,13 +81,13 @@ def worker(url: str, name: str, **task: Any) -> Iterator[subprocess.Popen[str]]:
 
 
 def report_of(process: subprocess.Popen[str], say: str = "", seconds: float = 30) -> dict[str, Any]:
-    """Tell the worker something, wait until it is through, and read its report."""
+    """Send `say` to the worker, wait for its end, and read its report."""
     out, _ = process.communicate(say, timeout=seconds)
     return json.loads(out.strip().rpartition("\n")[2])
 
 
 def main(url: str, name: str, task: dict[str, Any]) -> int:
-    """Work off what is due."""
+    """Process due products."""
 
     def interrupted(*_: object) -> NoReturn:
         raise Interrupted
@@ -109,4 +109,4 @@ def main(url: str, name: str, task: dict[str, Any]) -> int:
 if __name__ == "__main__":
     code = main(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))
     sys.stdout.flush()
-    os._exit(code)  # a thread that waits for its stdin holds up nobody
+    os._exit(code)  # without waiting for a thread that reads its stdin

@@ -1,4 +1,4 @@
-"""Asking the sandbox's Ximilar over plain HTTP, for the tests of its answers and of its faults."""
+"""Requests to the sandbox's Ximilar over plain HTTP, for tests of its responses and faults."""
 
 import base64
 import io
@@ -29,13 +29,13 @@ def record(id_: str, colour: str = "red", **fields: Any) -> dict[str, Any]:
     return {"_id": id_, "_base64": encoded(picture(colour)), **fields}
 
 
-def named(*ids: str) -> dict[str, Any]:
+def records_of(*ids: str) -> dict[str, Any]:
     return {"records": [{"_id": id_} for id_ in ids]}
 
 
 @dataclass(slots=True)
 class Ximilar:
-    """A client that believes nothing: HTTP status and body as they came."""
+    """A client that returns HTTP status and body as received."""
 
     sandbox: Sandbox
     prefix: str = PREFIX
@@ -43,12 +43,12 @@ class Ximilar:
     token: str = TOKEN
 
     def post(self, method: str, body: Any = None, timeout: float = 10, **headers: str) -> tuple[int, dict[str, Any]]:
-        sent = {"Authorization": f"Token {self.token}", **headers}
+        all_headers = {"Authorization": f"Token {self.token}", **headers}
         if self.collection is not None:
-            sent["collection-id"] = self.collection
+            all_headers["collection-id"] = self.collection
         url = f"{self.sandbox.url}{self.prefix}{method}"
-        answer = requests.post(url, json=body, headers=sent, timeout=timeout)
-        return answer.status_code, answer.json()
+        response = requests.post(url, json=body, headers=all_headers, timeout=timeout)
+        return response.status_code, response.json()
 
     def code(self, method: str, body: Any = None) -> int:
         return self.post(method, body)[1]["status"]["code"]
@@ -59,6 +59,6 @@ class Ximilar:
     def ids(self) -> list[str]:
         return [one["_id"] for one in self.post("allRecords", {})[1]["answer_records"]]
 
-    def bought(self) -> list[tuple[list[str], int]]:
-        """What the log tells of every insert that was carried out: the ids that went in, and the bill."""
+    def billed_inserts(self) -> list[tuple[list[str], int]]:
+        """The executed inserts of the log: the inserted ids and the number of billed records."""
         return [(line["inserted"], line["billed"]) for line in self.sandbox.log("ximilar.insert") if "billed" in line]

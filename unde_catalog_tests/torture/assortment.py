@@ -1,6 +1,6 @@
-"""What the shops sell in the torture: three scrapes between which photos and products come, change places and go.
+"""The products of the torture test: three scrapes between which photos and products are added, moved and removed.
 
-How it is served is the sandbox's (`--data`); nothing here knows of stages.
+The sandbox serves them (`--data`); nothing here depends on stages.
 """
 
 import hashlib
@@ -14,22 +14,22 @@ from typing import Any
 from unde_catalog_tests.unit.drawn_photos import plain, saved
 
 BRANDS = ("zara", "bershka")
-_FILLERS_FROM = 900_000  # ids of products without a photo: they make collecting read and merge in several chunks
-_LARGEST_PHOTO = 150_000  # bytes of a real one: it is about deaths, not about decoding
+_FILLERS_FROM = 900_000  # ids of products without a photo, which make collecting read and merge in several chunks
+_LARGEST_PHOTO = 150_000  # bytes of a real photo; larger ones only add decoding time
 
 Item = dict[str, Any]
-Round = dict[str, list[Item]]  # brand -> what a scrape finds
+Round = dict[str, list[Item]]  # the items of a scrape by brand
 
 
 @dataclass(frozen=True, slots=True)
 class Assortment:
-    """A folder for the sandbox, and what the scrapes find in it, one after the other."""
+    """A data folder for the sandbox, and the items of each scrape in order."""
 
     folder: Path
     rounds: tuple[Round, ...]
 
     def sell(self, number: int) -> None:
-        """From now on scrapes find round `number` (from 0)."""
+        """Let the next scrapes find the items of this round (from 0)."""
         folder = self.folder / "apify_items"
         folder.mkdir(exist_ok=True)
         for brand, items in self.rounds[number].items():
@@ -38,8 +38,8 @@ class Assortment:
             unfinished.replace(folder / f"{brand}.json")
 
 
-def assortment(folder: Path, products: int, fillers: int = 0, real: Path | None = None) -> Assortment:
-    """Three rounds of so many products a brand; photos are those in `real`, where it is given, else plain colours."""
+def create_assortment(folder: Path, products: int, fillers: int = 0, real: Path | None = None) -> Assortment:
+    """Create three rounds of products per brand, with photos from the folder `real` or else in plain colours."""
     photos = _photos(folder / "photos", 8 * products * len(BRANDS), real)
     first: Round = {}
     second: Round = {}
@@ -54,14 +54,14 @@ def assortment(folder: Path, products: int, fillers: int = 0, real: Path | None 
         changed = {n: _changed(n, urls, new[n], chance) for n, urls in enumerate(lists) if n % 9 != 7}
         come = [_item(products + n, new[n]) for n in range(2)]
         second[brand] = [_item(n, urls, 100 * (n % 2)) for n, urls in changed.items()] + come + odd + extra
-        # Back to what it was, or to another order; who had vanished is back, and others are gone.
+        # Photos return to their first order or a new one; products that vanished are back and others are gone.
         back = {n: urls if n % 2 else changed.get(n, urls)[::-1] for n, urls in enumerate(lists) if n % 9 != 8}
         third[brand] = [_item(n, urls, 100 * (n % 2)) for n, urls in back.items()] + come + odd + extra
     return Assortment(folder, (first, second, third))
 
 
 def _changed(n: int, urls: list[str], new: list[str], chance: random.Random) -> list[str]:
-    """Another list of photos, in a way that depends on the product."""
+    """Change the list of photos in one of several ways, by product number."""
     ways = (
         lambda: urls[::-1],
         lambda: urls[1:] + urls[:1],
@@ -71,13 +71,13 @@ def _changed(n: int, urls: list[str], new: list[str], chance: random.Random) -> 
         lambda: [*urls[:-1], new[1]],
         lambda: [new[0], *urls[::-1], new[1]],
         lambda: chance.sample(urls, len(urls)),
-        lambda: urls,  # it vanishes with the third scrape, and what has vanished is not worked on any more
+        lambda: urls,  # this product vanishes with the third scrape and is not processed afterwards
     )
     return ways[n % len(ways)]()
 
 
 def _item(number: int, photos: Sequence[str], dearer: int = 0, **changes: Any) -> Item:
-    """A dataset item as spec 1 shows it."""
+    """A dataset item in the format of the Apify actor (docs/reference/schema.md)."""
     return {
         "id": 400_000 + number,
         "name": f"SHIRT {number}",
@@ -93,7 +93,7 @@ def _item(number: int, photos: Sequence[str], dearer: int = 0, **changes: Any) -
 
 
 def _photos(folder: Path, count: int, real: Path | None) -> Iterator[str]:
-    """Addresses of different photos, stored in `folder`."""
+    """The URLs of distinct photos, stored in `folder`."""
     folder.mkdir(parents=True)
     seen = set()
     files = sorted(real.rglob("*.jpg")) if real else []

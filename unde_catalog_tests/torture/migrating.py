@@ -1,4 +1,4 @@
-"""Deaths during `unde-catalog migrate`, from an older revision with rows in it."""
+"""Kills `unde-catalog migrate` while it migrates a database with rows from an older revision."""
 
 import random
 import subprocess
@@ -11,12 +11,12 @@ import psycopg
 
 from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog_tests.support.servers import Server
-from unde_catalog_tests.torture.house import PROGRAM, environment_of, kill_group, pause
+from unde_catalog_tests.torture.trial_system import PROGRAM, environment_of, kill_group, pause
 from unde_catalog_tests.torture.trials import Figures
 
-_OLD = "0002"  # before due work: the newer ones have to make a row for every product
+_OLD = "0002"  # before due work, so that later revisions create a row for every product
 _PRODUCTS = 30_000
-_LOOK = 0.002  # seconds between two looks
+_POLL_SECONDS = 0.002  # seconds
 _FILL = """
 INSERT INTO raw_products (source, external_id, brand, name, price, original_image_urls, scraped_at, image_status,
                           created_at, updated_at)
@@ -40,12 +40,12 @@ _STATE = {
 
 
 def kill_migrations(server: Server, folder: Path, seed: int, kills: int, figures: Figures) -> None:
-    """Kill it so many times on one database, run it to its end, and compare with one that was left alone."""
+    """Kill the migration of one database several times, complete it, and compare it with an undisturbed one."""
     chance = random.Random(f"{seed} migrate")
     began = time.monotonic()
-    alone, disturbed = (_old_database(server) for _ in range(2))
+    undisturbed, disturbed = (_old_database(server) for _ in range(2))
     try:
-        takes, works = _duration(_migrate(alone, folder), server.direct_url(alone))
+        takes, works = _duration(_migrate(undisturbed, folder), server.direct_url(undisturbed))
         for _ in range(kills):
             in_the_middle = chance.random() < 2 / 3
             seconds = chance.uniform(0, works if in_the_middle else takes)
@@ -55,11 +55,11 @@ def kill_migrations(server: Server, folder: Path, seed: int, kills: int, figures
                 figures.phases["migrate", hit] += 1
         figures.restarts += 1
         if code := _migrate(disturbed, folder).wait():
-            figures.wrong.append(f"migrate: exit code {code} after {kills} deaths, see {folder / 'output'}")
-        expected, found = (_state(server.direct_url(url)) for url in (alone, disturbed))
-        figures.wrong += [f"migrate: {name} are not the same" for name in _STATE if expected[name] != found[name]]
+            figures.wrong.append(f"migrate: exit code {code} after {kills} kills, see {folder / 'output'}")
+        expected, found = (_state(server.direct_url(url)) for url in (undisturbed, disturbed))
+        figures.wrong += [f"migrate: {name} differ" for name in _STATE if expected[name] != found[name]]
     finally:
-        for url in (alone, disturbed):
+        for url in (undisturbed, disturbed):
             server.drop(url)
     figures.seconds["migrate"] = time.monotonic() - began
 
@@ -73,35 +73,38 @@ def _migrate(url: str, folder: Path) -> subprocess.Popen[bytes]:
 
 
 def _duration(process: subprocess.Popen[bytes], url: str) -> tuple[float, float]:
-    """Seconds from its start to its end, and those in which its transaction was open."""
+    """The seconds that the process ran, and those in which its transaction was open."""
     began = time.monotonic()
-    at_work = []
+    times = []
     with psycopg.connect(url, autocommit=True) as connection:
         while process.poll() is None:
-            if _at_work(connection):
-                at_work.append(time.monotonic())
-            pause(_LOOK)
-    return time.monotonic() - began, at_work[-1] - at_work[0] if at_work else 0.0
+            if _is_migrating(connection):
+                times.append(time.monotonic())
+            pause(_POLL_SECONDS)
+    return time.monotonic() - began, times[-1] - times[0] if times else 0.0
 
 
 def _kill(process: subprocess.Popen[bytes], url: str, seconds: float, in_the_middle: bool) -> str | None:
-    """Kill it after that time, since its work began if `in_the_middle`; what it was at, None where it had ended."""
+    """Kill the process after `seconds`, counted from the start of its work if `in_the_middle`.
+
+    Returns the phase that the kill hit, or None if the process had ended.
+    """
     deadline = time.monotonic() + seconds
     with psycopg.connect(url, autocommit=True) as connection:
-        while in_the_middle and process.poll() is None and not _at_work(connection):
-            pause(_LOOK)
+        while in_the_middle and process.poll() is None and not _is_migrating(connection):
+            pause(_POLL_SECONDS)
         if in_the_middle:
             deadline = time.monotonic() + seconds
         with suppress(subprocess.TimeoutExpired):
             process.wait(max(deadline - time.monotonic(), 0))
         if process.poll() is not None:
             return None
-        hit = "migrating" if _at_work(connection) else "starting or ending"
+        hit = "migrating" if _is_migrating(connection) else "starting or ending"
     kill_group(process)
     return hit
 
 
-def _at_work(connection: psycopg.Connection[Any]) -> bool:
+def _is_migrating(connection: psycopg.Connection[Any]) -> bool:
     row = connection.execute(
         "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         " AND xact_start IS NOT NULL AND backend_type = 'client backend'"

@@ -1,10 +1,10 @@
-"""What a command is in the middle of, seen from outside: in the database, in the store, in nothing of its own."""
+"""The phase of a running command, as observed in the database and the object store."""
 
 from typing import Any
 
 import psycopg
 
-from unde_catalog_tests.torture.house import House
+from unde_catalog_tests.torture.trial_system import TrialSystem
 
 STARTING = "starting or ending"
 PHASES = {
@@ -21,7 +21,7 @@ _TRANSACTIONS = """
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
       AND xact_start IS NOT NULL AND usename <> current_user AND query <> ''
 """
-_IN_HAND = "SELECT count(*) AS n FROM due_work WHERE stage = %s AND leased_until > unde_now()"
+_LEASED = "SELECT count(*) AS n FROM due_work WHERE stage = %s AND leased_until > unde_now()"
 _SCRAPES = "SELECT state, staged FROM scrapes WHERE leased_until > unde_now()"
 _INTENTS = """
     SELECT i.key, i.sha256 FROM photo_intents i JOIN due_work w ON w.product_id = i.product_id
@@ -35,12 +35,12 @@ _GLUED = """
 
 
 class Window:
-    """A look at a running stage; `phases()` costs a millisecond or two."""
+    """Observes a running stage. `phases()` takes a millisecond or two."""
 
-    def __init__(self, house: House, stage: str) -> None:
-        self._house, self._stage = house, stage
-        self._db = house.connect()
-        self._unfinished = self._writing()
+    def __init__(self, system: TrialSystem, stage: str) -> None:
+        self._system, self._stage = system, stage
+        self._db = system.connect()
+        self._unfinished = self._unfinished_files()
 
     def __enter__(self) -> "Window":
         return self
@@ -49,7 +49,7 @@ class Window:
         self._db.close()
 
     def phases(self) -> set[str]:
-        """All that it is in the middle of."""
+        """The phases that the stage is in."""
         try:
             return self._phases() or {STARTING}
         except psycopg.OperationalError:
@@ -62,16 +62,16 @@ class Window:
                 intended = scrape["state"] == "intended"
                 found.add("starting Apify's run" if intended else "merging" if scrape["staged"] else "reading")
             return found
-        if not self._rows(_IN_HAND, self._stage)[0]["n"]:
+        if not self._rows(_LEASED, self._stage)[0]["n"]:
             return found
         found.add("downloading" if self._stage == "originals" else "gluing")
-        if self._writing() - self._unfinished:
+        if self._unfinished_files() - self._unfinished:
             found.add("uploading")
         if self._stage == "originals":
             for row in self._rows(_INTENTS):
-                there = self._hash(row["key"]) == row["sha256"]
-                found.add("object stored, row not" if there else "intent on disk, object not")
-            if any((self._house.objects / "originals").glob("*/*/aside-*")):
+                stored = self._hash(row["key"]) == row["sha256"]
+                found.add("object stored, row not" if stored else "intent on disk, object not")
+            if any((self._system.objects / "originals").glob("*/*/aside-*")):
                 found.add("photos change places")
         elif any(self._hash(row["key"]) not in (None, row["sha256"]) for row in self._rows(_GLUED)):
             found.add("object stored, row not")
@@ -80,11 +80,11 @@ class Window:
     def _rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         return self._db.execute(sql.encode(), values or None).fetchall()
 
-    def _writing(self) -> set[str]:
-        return {path.name for path in (self._house.objects / ".unfinished").glob("*")}
+    def _unfinished_files(self) -> set[str]:
+        return {path.name for path in (self._system.objects / ".unfinished").glob("*")}
 
     def _hash(self, key: str) -> str | None:
         try:
-            return self._house.hash_of(self._house.objects / key)
+            return self._system.hash_of(self._system.objects / key)
         except FileNotFoundError:
             return None

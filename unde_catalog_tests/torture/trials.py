@@ -1,4 +1,4 @@
-"""A trial: three scrapes and all stages after each, undisturbed, or with deaths; and what is wrong afterwards."""
+"""A trial: several scrapes with all stages after each, undisturbed or with kills, and the resulting differences."""
 
 import random
 import time
@@ -7,27 +7,34 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from unde_catalog_tests.torture.comparing import Left, asked_again, differences, left, left_open, stored_photos
-from unde_catalog_tests.torture.house import NEXT_SCRAPE, STAGES, Broken, House
+from unde_catalog_tests.torture.comparing import (
+    TrialResult,
+    differences,
+    read_result,
+    repeated_requests,
+    stored_photos,
+    unfinished_work,
+)
 from unde_catalog_tests.torture.killing import aims, kill_stage
+from unde_catalog_tests.torture.trial_system import NEXT_SCRAPE, STAGES, TrialFailed, TrialSystem
 
-OpenHouse = Callable[[str], AbstractContextManager[House]]  # by the trial's name
-Disturb = Callable[[House, int, str], None]  # what happens to a stage of a round before it runs to its end
+OpenSystem = Callable[[str], AbstractContextManager[TrialSystem]]  # by the trial's name
+Disturb = Callable[[TrialSystem, int, str], None]  # called for a stage of a round before it is run to completion
 STAGE_RUN = "run of a stage"  # as a victim
-_SHOWN = 8  # differences that are told of a trial
+_SHOWN = 8  # differences reported per trial
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the undisturbed trial left, and what is stored of each photo address."""
+    """The result of the undisturbed trial, and the stored photo of each URL."""
 
-    left: Left
+    result: TrialResult
     hashes: Mapping[str, tuple[str, str]]
 
 
 @dataclass(slots=True)
 class Figures:
-    """What was done. `phases` counts what kills hit by (stage, phase); one kill may be in several."""
+    """Counts of all trials. `phases` counts kills by (stage, phase); one kill may hit several."""
 
     kills: Counter[str] = field(default_factory=Counter)  # by victim
     phases: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -37,56 +44,62 @@ class Figures:
     wrong: list[str] = field(default_factory=list)
 
 
-def undisturbed(open_house: OpenHouse, rounds: int, figures: Figures) -> Expected:
-    """Run everything as it is meant to be."""
+def undisturbed(open_system: OpenSystem, rounds: int, figures: Figures) -> Expected:
+    """Run all stages without kills."""
     hashes: dict[str, tuple[str, str]] = {}
     began = time.monotonic()
-    with open_house("undisturbed") as house:
+    with open_system("undisturbed") as system:
         for number in range(rounds):
-            _scrape(house, number)
+            _scrape(system, number)
             for stage in STAGES:
-                house.to_the_end(stage)
-            hashes.update(stored_photos(house))
-        expected = Expected(left(house), hashes)
-        wrong = left_open(house) + asked_again(house, hashes)
+                system.run_until_done(stage)
+            hashes.update(stored_photos(system))
+        expected = Expected(read_result(system), hashes)
+        wrong = unfinished_work(system) + repeated_requests(system, hashes)
     if wrong:
-        raise Broken(f"already without any death: {'; '.join(wrong[:_SHOWN])}")
+        raise TrialFailed(f"the undisturbed trial has differences: {'; '.join(wrong[:_SHOWN])}")
     figures.seconds["undisturbed"] = time.monotonic() - began
-    figures.requests["undisturbed"] = expected.left.requests.total()
+    figures.requests["undisturbed"] = expected.result.requests.total()
     return expected
 
 
 def disturbed(
-    name: str, open_house: OpenHouse, rounds: int, disturb: Disturb, expected: Expected, figures: Figures
+    name: str, open_system: OpenSystem, rounds: int, disturb: Disturb, expected: Expected, figures: Figures
 ) -> None:
-    """The same with deaths; what is different afterwards is told in `figures.wrong`.
+    """Run all stages with kills and add the differences to `figures.wrong`.
 
-    `disturb` may leave a stage of an earlier round where it is, with `Unfinished`: then some photos that were in the
-    shop for one scrape only are never asked for.
+    `disturb` may raise `Unfinished` to leave the stages of an earlier round incomplete. Some photos that were listed
+    by one scrape only are then never requested.
     """
     began = time.monotonic()
-    all_asked_for = True
-    with open_house(name) as house:
+    all_requested = True
+    with open_system(name) as system:
         try:
             for number in range(rounds):
-                _scrape(house, number)
+                _scrape(system, number)
                 for stage in STAGES:
                     try:
-                        disturb(house, number, stage)
+                        disturb(system, number, stage)
                     except Unfinished:
-                        all_asked_for = False
+                        all_requested = False
                         break
-                    house.to_the_end(stage)
+                    system.run_until_done(stage)
                 else:
-                    _settle(house)
-            found = left(house)
-            wrong = differences(expected.left, found) + left_open(house) + asked_again(house, expected.hashes)
-            if all_asked_for:
-                wrong += [f"{one} was never asked for" for one in expected.left.requests.keys() - found.requests.keys()]
+                    _finish_reopened_work(system)
+            found = read_result(system)
+            wrong = (
+                differences(expected.result, found)
+                + unfinished_work(system)
+                + repeated_requests(system, expected.hashes)
+            )
+            if all_requested:
+                wrong += [
+                    f"{one} was never requested" for one in expected.result.requests.keys() - found.requests.keys()
+                ]
             figures.requests[name] = found.requests.total()
-        except Broken as broken:
+        except TrialFailed as broken:
             wrong = [str(broken)]
-        figures.restarts += house.restarts
+        figures.restarts += system.restarts
     figures.seconds[name] = time.monotonic() - began
     figures.wrong += [f"{name}: {one}" for one in wrong[:_SHOWN]]
     if len(wrong) > _SHOWN:
@@ -94,49 +107,49 @@ def disturbed(
 
 
 class Unfinished(Exception):
-    """The next scrape comes before the stages are through."""
+    """The next scrape comes before the stages are done."""
 
 
 def killing_stages(seed: int, kills: Mapping[str, int], figures: Figures) -> Disturb:
-    """Kills each stage so many times in each round."""
+    """Kill each stage, `kills` times in each round."""
 
-    def disturb(house: House, number: int, stage: str) -> None:
-        _kill_stage(house, stage, f"{seed} {number} {stage}", kills[stage], figures)
+    def disturb(system: TrialSystem, number: int, stage: str) -> None:
+        _kill_stage(system, stage, f"{seed} {number} {stage}", kills[stage], figures)
 
     return disturb
 
 
 def killing_between_scrapes(seed: int, kills: Mapping[str, int], figures: Figures, rounds: int) -> Disturb:
-    """Kills stages, and the next scrape comes before they are through: lists change again, or go back."""
+    """Kill stages and scrape again before they are done, so that photo lists change again or back."""
 
-    def disturb(house: House, number: int, stage: str) -> None:
+    def disturb(system: TrialSystem, number: int, stage: str) -> None:
         last = number == rounds - 1
-        _kill_stage(house, stage, f"{seed} {number} {stage} between", kills[stage], figures)
+        _kill_stage(system, stage, f"{seed} {number} {stage} between", kills[stage], figures)
         if number and not last and stage == "originals":
             raise Unfinished
 
     return disturb
 
 
-def _kill_stage(house: House, stage: str, seed: str, count: int, figures: Figures) -> None:
+def _kill_stage(system: TrialSystem, stage: str, seed: str, count: int, figures: Figures) -> None:
     for aim in aims(stage, random.Random(seed), count):
-        if kill_stage(house, stage, aim, figures.phases):
+        if kill_stage(system, stage, aim, figures.phases):
             figures.kills[STAGE_RUN] += 1
 
 
-def _settle(house: House) -> None:
-    """A server that dies late takes back what an earlier stage had done last: it is still due, and done again."""
-    while open_stages := [stage for stage in STAGES if house.still_open(stage)]:
-        house.to_the_end(open_stages[0])
+def _finish_reopened_work(system: TrialSystem) -> None:
+    """A server killed late loses the last results of an earlier stage, which are due again."""
+    while open_stages := [stage for stage in STAGES if system.count_open(stage)]:
+        system.run_until_done(open_stages[0])
 
 
-def _scrape(house: House, number: int) -> None:
+def _scrape(system: TrialSystem, number: int) -> None:
     if number:
-        house.assortment.sell(number)
-        house.later(NEXT_SCRAPE)
+        system.assortment.sell(number)
+        system.advance(NEXT_SCRAPE)
 
 
 def in_order(phases: Counter[tuple[str, str]]) -> list[tuple[tuple[str, str], int]]:
-    """In the stages' order, the most hit first."""
+    """Sorted by stage, with the most frequent phase first."""
     order = (*STAGES, "migrate")
     return sorted(phases.items(), key=lambda one: (order.index(one[0][0]), -one[1]))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from unde_catalog.stages.raw_products.bakai_item import is_price_unreadable, read_item
 from unde_catalog.stages.raw_products.clean import TooDeep
 from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
-from unde_catalog_tests.support.bakai_answers import ITEM
+from unde_catalog_tests.support.bakai_responses import ITEM
 from unde_catalog_tests.unit.odd_items import nested, odd_items
 
 

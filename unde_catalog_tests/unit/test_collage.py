@@ -40,14 +40,14 @@ def made(*photos: bytes, quality: int = 95) -> JpegImagePlugin.JpegImageFile:
     return image
 
 
-def test_photos_stand_left_to_right_at_the_height_of_the_tallest():
+def test_photos_are_placed_left_to_right_at_the_greatest_height():
     image = made(saved(plain(RED, (100, 200))), saved(plain(GREEN, (50, 100))), saved(plain(BLUE, (60, 200))))
     assert image.size == (100 + 100 + 60, 200)
     for x, colour in ((2, RED), (97, RED), (102, GREEN), (197, GREEN), (202, BLUE), (257, BLUE)):
         assert all(near(image.getpixel((x, y)), colour, 12) for y in (2, 197)), x
 
 
-def test_the_order_is_the_given_order():
+def test_photos_keep_their_order():
     red, blue = saved(plain(RED)), saved(plain(BLUE))
     assert near(made(red, blue).getpixel((5, 5)), RED) and near(made(blue, red).getpixel((5, 5)), BLUE)
 
@@ -83,7 +83,7 @@ def test_a_scaled_photo_is_resampled_with_lanczos():
     assert max(difference.tobytes()) <= 16  # what quality 95 changes
 
 
-def test_the_jpeg_has_the_asked_quality_no_subsampling_and_no_metadata():
+def test_the_jpeg_has_the_set_quality_no_subsampling_and_no_metadata():
     photo = saved(detailed(), exif=exif(1), icc_profile=profile(), comment="secret")
     for quality in (80, 95):
         image = made(photo, quality=quality)
@@ -104,17 +104,17 @@ def test_the_jpeg_has_the_asked_quality_no_subsampling_and_no_metadata():
         pytest.param(saved(plain(RED), icc_profile=profile(True)), BLUE, id="profile"),
     ],
 )
-def test_whatever_was_stored_becomes_srgb_on_white(photo: bytes, colour: tuple[int, int, int]):
+def test_any_stored_photo_becomes_srgb_on_white(photo: bytes, colour: tuple[int, int, int]):
     assert near(made(photo).getpixel((32, 32)), colour)
 
 
-def test_a_turned_photo_stands_upright_and_its_width_is_reckoned_upright():
+def test_a_rotated_photo_is_placed_and_measured_upright():
     image = made(saved(corners(), exif=exif(6)), saved(plain(WHITE, (10, 80))))
     assert image.size == (70, 80)
     assert near(image.getpixel((55, 5)), RED, 20) and near(image.getpixel((55, 75)), GREEN, 20)
 
 
-def test_too_wide_is_told_from_the_headers_before_anything_is_decoded():
+def test_too_wide_is_detected_from_the_headers_before_decoding():
     headers_only = saved(detailed((6000, 60)))[:3000]  # would be refused as truncated if it were decoded
     assert make_collage([headers_only] * 11) == TooWide(66_000, 60)
     assert "65500" in TooWide(66_000, 60).detail
@@ -122,13 +122,13 @@ def test_too_wide_is_told_from_the_headers_before_anything_is_decoded():
     assert isinstance(decoded, Refused) and decoded.reason == "truncated"
 
 
-def test_65500_pixels_are_written_and_one_more_is_too_wide():
+def test_65500_pixels_are_accepted_and_one_more_is_too_wide():
     wide = saved(plain(9, (65_400, 50), "L"))
     assert made(wide, saved(plain(9, (100, 50), "L"))).width == MAX_JPEG_SIDE
     assert make_collage([wide, saved(plain(9, (101, 50), "L"))]) == TooWide(65_501, 50)
 
 
-def test_a_photo_that_can_not_be_read_is_named():
+def test_an_unreadable_photo_is_named():
     whole = saved(detailed())
     for bad, reason in ((whole[:-50], "truncated"), (b"<html>", "not_an_image"), (b"", "empty")):
         result = make_collage([whole, bad])
@@ -136,7 +136,7 @@ def test_a_photo_that_can_not_be_read_is_named():
         assert result.detail.startswith("photo 2: ")
 
 
-def test_a_photo_that_turns_out_to_have_another_size_is_refused_not_squeezed():
+def test_a_photo_of_another_size_than_its_header_is_refused():
     png = saved(corners(), "PNG", exif=exif(6))
     start = png.index(b"eXIf") - 4
     end = start + 12 + int.from_bytes(png[start : start + 4], "big")
@@ -146,7 +146,7 @@ def test_a_photo_that_turns_out_to_have_another_size_is_refused_not_squeezed():
     assert isinstance(result, Refused) and result.reason == "corrupt"
 
 
-def test_no_photo_is_a_mistake_of_the_caller():
+def test_no_photos_is_a_value_error():
     with pytest.raises(ValueError, match="at least one"):
         make_collage([])
 
@@ -179,7 +179,7 @@ print(peak() - before, decoded_bytes(sizes))
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from /proc")
 @pytest.mark.parametrize("sizes", [[(1500, 2400), (1500, 1600), (800, 600)], [(1200, 800)] * 12])
-def test_no_more_memory_is_taken_than_foreseen_as_photos_go_before_the_next_come(sizes: list[Size]):
+def test_memory_stays_within_the_estimate_as_photos_are_freed(sizes: list[Size]):
     run = subprocess.run([sys.executable, "-c", _PEAK, repr(sizes)], capture_output=True, text=True, check=True)
     taken, foreseen = map(int, run.stdout.split())
     assert taken <= foreseen <= 2 * taken
@@ -189,5 +189,5 @@ def test_five_photos_of_24_megapixels_are_about_700_mb():
     assert 650e6 < decoded_bytes([(4000, 6000)] * 5) < 750e6  # spec 1, collages
 
 
-def test_the_drawn_profile_is_a_real_one():
+def test_the_drawn_profile_is_a_valid_icc_profile():
     assert ImageCms.getProfileName(ImageCms.ImageCmsProfile(io.BytesIO(profile(True))))

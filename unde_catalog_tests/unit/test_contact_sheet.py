@@ -52,7 +52,7 @@ def picture(markdown: str | None) -> Image.Image:
         ((192, 288), 1, 1, 1),
     ],
 )
-def test_thumbnails_stand_in_a_grid_that_suits_their_shape(
+def test_thumbnails_are_placed_in_a_grid_that_suits_their_shape(
     store: ObjectStore, size: tuple[int, int], count: int, columns: int, rows: int
 ) -> None:
     sheet = picture(contact_sheet(kept(store, saved(plain(ORANGE, size)), count, size), store))
@@ -64,9 +64,7 @@ def test_thumbnails_stand_in_a_grid_that_suits_their_shape(
 
 
 @pytest.mark.parametrize("size", [(600, 900), (1800, 200)])
-def test_it_stays_below_50_kb_also_when_all_of_it_is_noise_and_ids_are_long(
-    store: ObjectStore, size: tuple[int, int]
-) -> None:
+def test_a_sheet_of_noise_and_long_ids_stays_below_50_kb(store: ObjectStore, size: tuple[int, int]) -> None:
     noise = Image.frombytes("RGB", size, random.Random(1).randbytes(size[0] * size[1] * 3))
     sample = kept(store, saved(noise), 24, size, external_id="long" * 25)
     markdown = contact_sheet(sample, store)
@@ -74,7 +72,7 @@ def test_it_stays_below_50_kb_also_when_all_of_it_is_noise_and_ids_are_long(
     assert min(picture(markdown).size) > 100
 
 
-def test_a_missing_or_broken_object_leaves_a_blank(store: ObjectStore) -> None:
+def test_a_missing_or_invalid_object_leaves_a_gap(store: ObjectStore) -> None:
     size = (200, 200)
     whole = saved(plain(ORANGE, size))
     sample = kept(store, whole, 5, size)
@@ -90,7 +88,7 @@ def test_a_missing_or_broken_object_leaves_a_blank(store: ObjectStore) -> None:
     assert all(near(colour, (228, 228, 228), 8) for colour in colours[:4])
 
 
-def test_there_is_no_sheet_where_nothing_can_be_shown(store: ObjectStore, tmp_path: Path) -> None:
+def test_there_is_no_sheet_without_a_photo_to_show(store: ObjectStore, tmp_path: Path) -> None:
     assert contact_sheet(Sample(), store) is None
     assert contact_sheet(kept(store, None, 3, (10, 10)), store) is None
     sample = kept(store, saved(plain(ORANGE)), 3, (64, 64))

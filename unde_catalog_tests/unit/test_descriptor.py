@@ -23,43 +23,43 @@ def alike(one: Image.Image, other: Image.Image) -> float:
     return float(describe(one) @ describe(other))
 
 
-def test_it_makes_512_numbers_of_length_1_and_the_same_ones_each_time() -> None:
+def test_a_photo_has_a_deterministic_unit_vector_of_512_numbers() -> None:
     first, second = describe(garment("navy")), describe(garment("navy"))
     assert first.shape == (512,) and first.dtype == np.float32
     assert np.linalg.norm(first) == pytest.approx(1)
     assert np.array_equal(first, second)
 
 
-def test_the_photo_it_was_given_is_not_changed() -> None:
+def test_the_photo_is_not_changed() -> None:
     image = garment("navy")
     describe(image)
     assert image.size == (400, 500)
 
 
 @pytest.mark.parametrize("colour", ["white", "black", "red"])
-def test_an_empty_photo_has_numbers_too(colour: str) -> None:
+def test_an_empty_photo_has_a_vector(colour: str) -> None:
     numbers = describe(Image.new("RGB", (60, 60), colour))
     assert np.isfinite(numbers).all() and np.linalg.norm(numbers) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (3, 2)])
-def test_no_shape_is_too_odd(size: tuple[int, int]) -> None:
+def test_photos_of_any_shape_have_a_vector(size: tuple[int, int]) -> None:
     assert np.isfinite(describe(Image.new("RGB", size, "teal"))).all()
 
 
-def test_a_garment_is_more_like_itself_from_the_back_than_like_another_colour_or_cut() -> None:
+def test_a_garments_back_is_closer_than_another_colour_or_cut() -> None:
     shirt = garment("navy")
     back = ImageOps.mirror(shirt)
     assert alike(shirt, back) > 0.99
     assert alike(shirt, back) > alike(shirt, garment("navy", sleeves=False)) > alike(shirt, garment("crimson"))
 
 
-def test_size_and_the_colour_behind_it_hardly_matter() -> None:
+def test_size_and_background_hardly_matter() -> None:
     shirt = garment("navy")
     assert alike(shirt, garment("navy", size=900)) > 0.97
     assert alike(shirt, garment("navy", margin="lightgrey")) > 0.9
 
 
-def test_it_knows_no_words_and_says_what_would() -> None:
+def test_text_is_refused_with_the_model_that_supports_it() -> None:
     with pytest.raises(TextUnsupported, match="needs CLIP.*EMBEDDING_MODEL=clip"):
-        Descriptor().embed_texts(["a blue shirt"])
+        Descriptor().embed_words(["a blue shirt"])

@@ -88,7 +88,7 @@ TURNED = {2: "tr tl", 3: "br bl", 4: "bl br", 5: "tl bl", 6: "tr br", 7: "br tr"
 
 @pytest.mark.parametrize("orientation", TURNED)
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "PNG raw profile", "WEBP", "AVIF", "TIFF"])
-def test_a_turned_photo_is_stored_upright_and_turned_once(format: str, orientation: int):
+def test_a_rotated_photo_is_stored_upright(format: str, orientation: int):
     tags = exif(orientation)
     if format == "PNG raw profile":
         text = f"\nexif\n{len(tags):8}\n{tags.hex()}\n"
@@ -127,7 +127,7 @@ def palette(clear: bytes | int) -> bytes:
         pytest.param(saved(plain((255, 0, 0, 128), mode="RGBA"), "TIFF"), (255, 127, 127), id="tiff"),
     ],
 )
-def test_what_is_transparent_becomes_white(data: bytes, wanted: tuple[int, int, int]):
+def test_transparent_pixels_become_white(data: bytes, wanted: tuple[int, int, int]):
     assert near(centre_of(data), wanted)
 
 
@@ -178,7 +178,7 @@ def test_a_grey_gamma_profile_is_applied_to_grey(format: str):
     assert near(centre_of(saved(plain(128, mode="L"), format, icc_profile=linear_grey_profile())), (188,) * 3)
 
 
-def test_jpegs_that_browsers_do_not_show_are_told_by_their_frame_marker():
+def test_jpegs_browsers_cannot_show_are_detected_by_their_frame_marker():
     assert jpeg_process(saved(corners())) == 0xC0
     assert jpeg_process(saved(corners(), progressive=True)) == 0xC2
     assert jpeg_process(saved(corners()).replace(b"\xff\xc0", b"\xff\xff\xff\xc9", 1)) == 0xC9
@@ -186,12 +186,12 @@ def test_jpegs_that_browsers_do_not_show_are_told_by_their_frame_marker():
 
 
 @pytest.mark.parametrize(("format", "options"), ANIMATED)
-def test_the_first_frame_of_several_is_stored(format: str, options: dict[str, object]):
+def test_only_the_first_frame_is_stored(format: str, options: dict[str, object]):
     data = saved(plain(RED), format, save_all=True, append_images=[plain(BLUE)] * 2, **options)
     assert stored(data).converted and near(centre_of(data), RED)
 
 
-def test_a_jpeg_that_browsers_do_not_show_is_converted(monkeypatch: pytest.MonkeyPatch):
+def test_a_jpeg_that_browsers_cannot_show_is_converted(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(image_module, "jpeg_process", lambda _: 0xC9)  # no encoder at hand writes arithmetic coding
     assert stored(saved(corners())).converted
 
@@ -219,12 +219,12 @@ def test_a_grey_profile_is_applied_to_16_bit_grey_with_alpha():
     assert near(centre_of(png_16_bit(4, (0x8000, 0xFFFF))), (128,) * 3)
 
 
-def test_a_tiff_is_not_turned_by_what_only_its_xmp_says():
+def test_the_orientation_in_the_xmp_of_a_tiff_is_ignored():
     xmp = {700: b'<x tiff:Orientation="6"/>'}
     assert pixels(stored(saved(corners(), "TIFF", tiffinfo=xmp))).size == (80, 60)
 
 
-def test_metadata_does_not_reach_what_is_converted():
+def test_a_converted_photo_has_no_metadata():
     tags = Image.Exif()
     tags[0x0112] = 3
     tags[0x010E] = "secret place"
@@ -235,7 +235,7 @@ def test_metadata_does_not_reach_what_is_converted():
         assert not any(left in result.data for left in (b"secret", b"Exif", b"ICC_PROFILE"))
 
 
-def test_what_is_converted_is_quality_95_without_subsampling():
+def test_a_converted_photo_has_quality_95_without_subsampling():
     image = Image.open(io.BytesIO(stored(saved(detailed(), "PNG")).data))
     assert isinstance(image, JpegImagePlugin.JpegImageFile)
     assert JpegImagePlugin.get_sampling(image) == 0

@@ -20,7 +20,7 @@ def reason(data: bytes, limits: ImageLimits | None = None) -> str:
 
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("subsampling", [0, 2])
-def test_a_jpeg_cut_anywhere_is_truncated(progressive: bool, subsampling: int):
+def test_a_jpeg_cut_anywhere_is_reported_as_truncated(progressive: bool, subsampling: int):
     whole = saved(detailed((640, 480)), progressive=progressive, subsampling=subsampling)
     assert not stored(whole).converted
     for missing in (1, 2, 3, 5, 9, 40, 300, len(whole) // 2, len(whole) - 400, len(whole) - 40):
@@ -28,7 +28,7 @@ def test_a_jpeg_cut_anywhere_is_truncated(progressive: bool, subsampling: int):
 
 
 @pytest.mark.parametrize("format", ["PNG", "GIF", "WEBP", "AVIF", "BMP"])
-def test_other_formats_cut_short_are_truncated(format: str):
+def test_other_formats_cut_short_are_reported_as_truncated(format: str):
     whole = saved(detailed(), format)
     for missing in (1, 13, len(whole) // 2):
         result = normalise(whole[:-missing])
@@ -56,11 +56,11 @@ def test_other_formats_cut_short_are_truncated(format: str):
         (saved(plain(RED, (50, 65_501)), "PNG"), "too_long"),
     ],
 )
-def test_what_is_refused_says_why(data: bytes, expected: str):
+def test_a_refusal_has_its_reason(data: bytes, expected: str):
     assert reason(data) == expected
 
 
-def test_only_what_a_second_download_may_heal_is_worth_another_try():
+def test_only_reasons_that_a_second_download_may_fix_are_retried():
     heals = {b"", b"<html>", saved(plain(RED))[:-9]}
     stays = {b"8BPS", saved(plain(RED, (9, 9))), saved(plain(RED, (50, 65_501)), "PNG")}
     for data in heals | stays:
@@ -72,7 +72,7 @@ def test_a_side_of_50_pixels_and_one_of_65500_are_accepted():
     assert stored(saved(plain(9, (50, 65_500), "L"), "PNG")).height == 65_500
 
 
-def test_bytes_and_pixels_are_limited_as_told():
+def test_bytes_and_pixels_are_limited_as_configured():
     data = saved(detailed((100, 100)), "PNG")
     assert reason(data, ImageLimits(max_bytes=len(data) - 1)) == "too_large"
     assert reason(data, ImageLimits(max_pixels=9_999)) == "too_many_pixels"
@@ -132,7 +132,7 @@ print(peak() - before, foreseen)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from /proc")
 @pytest.mark.parametrize("kind", ["JPEG kept", "JPEG progressive", "JPEG turned", "PNG", "WEBP", "AVIF"])
-def test_no_more_memory_is_taken_than_foreseen(kind: str, tmp_path: Path):
+def test_memory_stays_within_the_estimate(kind: str, tmp_path: Path):
     image, file = plain((200, 100, 50, 200), (3000, 2000), "RGBA"), tmp_path / "photo"
     options = {"JPEG progressive": {"progressive": True, "subsampling": 0}, "JPEG turned": {"exif": exif(6)}}
     image = image.convert("RGB") if kind.startswith("JPEG") else image
@@ -150,7 +150,7 @@ def test_a_progressive_jpeg_of_thousands_of_scans_is_refused_at_once():
     assert refused.detail.startswith("a JPEG of more than ")  # said before anything is decoded
 
 
-def test_a_process_that_lets_truncated_images_pass_is_told_so(monkeypatch: pytest.MonkeyPatch):
+def test_a_process_that_accepts_truncated_images_is_reported(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     with pytest.raises(RuntimeError, match="LOAD_TRUNCATED_IMAGES"):
         normalise(saved(corners()))

@@ -3,7 +3,7 @@ import asyncio
 from unde_catalog.stages.photos.memory import MemoryBudget
 
 
-def test_no_more_bytes_are_held_at_once_than_there_are() -> None:
+def test_no_more_bytes_are_held_than_the_budget() -> None:
     async def reserve_all() -> list[int]:
         budget, held, seen = MemoryBudget(100), 0, []
 
@@ -22,7 +22,7 @@ def test_no_more_bytes_are_held_at_once_than_there_are() -> None:
     assert len(seen) == 40 and max(seen) == 100
 
 
-def test_what_wants_more_than_all_of_it_runs_alone_instead_of_never() -> None:
+def test_a_request_beyond_the_budget_runs_alone() -> None:
     async def oversized() -> bool:
         budget = MemoryBudget(100)
         async with budget.reserve(500):
@@ -36,7 +36,7 @@ def test_what_wants_more_than_all_of_it_runs_alone_instead_of_never() -> None:
     assert asyncio.run(oversized())
 
 
-def test_a_cancelled_or_failed_holder_gives_all_back() -> None:
+def test_a_cancelled_or_failed_holder_releases_its_bytes() -> None:
     async def cancelled() -> None:
         budget = MemoryBudget(100)
 

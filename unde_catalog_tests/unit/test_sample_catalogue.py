@@ -41,7 +41,7 @@ def test_there_are_six_brands_of_twenty_products_with_three_to_five_views() -> N
             assert all(ADDRESS.fullmatch(url) for url in colour["xmedia"]), colour["xmedia"]
 
 
-def test_items_have_the_shape_of_spec_1() -> None:
+def test_items_have_the_format_of_the_apify_actor() -> None:
     for _, item in EVERY:
         assert list(item) == [
             "id",
@@ -66,14 +66,14 @@ def test_items_have_the_shape_of_spec_1() -> None:
             assert all(list(size) == ["name", "sku", "availability", "price"] for size in colour["sizes"])
 
 
-def test_ids_references_and_photo_addresses_are_unique() -> None:
+def test_ids_references_and_photo_urls_are_unique() -> None:
     urls = [url for _, item in EVERY for colour in item["colorsSizesImagesJSON"] for url in colour["xmedia"]]
     assert len({item["id"] for _, item in EVERY}) == 120
     assert len({item["reference"] for _, item in EVERY}) == 120
     assert len(set(urls)) == len(urls)
 
 
-def test_there_is_something_odd_for_everyone() -> None:
+def test_every_brand_has_odd_items() -> None:
     prices = [item["price"] for _, item in EVERY]
     stock = {size["availability"] for _, item in EVERY for c in item["colorsSizesImagesJSON"] for size in c["sizes"]}
     assert None in prices and 0 in prices
@@ -91,14 +91,14 @@ def test_every_cut_colour_and_pattern_is_known() -> None:
 
 
 @pytest.mark.parametrize("brand", BRANDS)
-def test_a_photo_is_a_whole_jpeg_of_1200_by_1800(brand: str) -> None:
+def test_a_photo_is_a_complete_jpeg_of_1200_by_1800(brand: str) -> None:
     photo = photos_of(brand, catalogue.items(brand, "http://cdn.test")[3])[0]
     with Image.open(io.BytesIO(garments.draw(*photo))) as image:
         image.load()
         assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (1200, 1800))
 
 
-def test_the_width_asked_for_is_honoured_up_to_the_native_one() -> None:
+def test_the_requested_width_is_used_up_to_the_native_one() -> None:
     photo = photos_of(*EVERY[0])[0]
     sizes = {width: Image.open(io.BytesIO(garments.draw(*photo, width))).size for width in (300, 1200, 1920)}
     assert sizes == {300: (300, 450), 1200: (1200, 1800), 1920: (1200, 1800)}

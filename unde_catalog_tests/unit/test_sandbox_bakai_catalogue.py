@@ -14,7 +14,7 @@ from unde_catalog.stages.photos.image import normalise
 SHELF = BakaiCatalogue()
 
 
-def test_there_are_forty_products_in_five_categories_and_some_in_none() -> None:
+def test_forty_products_have_five_categories_or_none() -> None:
     goods = list(SHELF.products())
     assert len(goods) == SHELF.total == 40
     assert {good.category for good in goods} == {"electronics", "clothing", "shoes", "bags", "home", None}
@@ -23,7 +23,7 @@ def test_there_are_forty_products_in_five_categories_and_some_in_none() -> None:
     assert all(good.price.partition(".")[2].isdigit() for good in goods)
 
 
-def test_ids_and_keys_grow_with_the_number_to_the_last_of_two_hundred_thousand() -> None:
+def test_ids_and_keys_are_ascending_up_to_200_000_products() -> None:
     shelf = BakaiCatalogue(BakaiOverrides(size=201_596, photos=1))
     ids = [product_id(number) for number in range(shelf.total)]
     assert all(a < b for a, b in itertools.pairwise(ids))
@@ -33,7 +33,7 @@ def test_ids_and_keys_grow_with_the_number_to_the_last_of_two_hundred_thousand()
     assert [key for key, _, _ in shelf.keys_after(f"products/{ids[-2]}/1.jpg")] == last.keys
 
 
-def test_keys_go_on_behind_any_text() -> None:
+def test_listing_keys_can_start_after_any_text() -> None:
     keys = [key for key, _, _ in SHELF.keys_after()]
     assert keys == sorted(keys)
     texts = ["", "a", "products/", "products/1", "products/10000015", "q", *keys, *(f"{key}x" for key in keys[:9])]
@@ -42,7 +42,7 @@ def test_keys_go_on_behind_any_text() -> None:
         assert [key for key, _, _ in SHELF.keys_after(text, inclusive=True)] == [key for key in keys if key >= text]
 
 
-def test_terms_change_what_is_sold() -> None:
+def test_overrides_change_the_catalogue() -> None:
     gone, cheap = (str(product_id(number)) for number in (3, 4))
     overrides = BakaiOverrides(
         size=10, drop=frozenset({gone, "7"}), price={cheap: "1.00"}, categories=("a/b", None), photos=2
@@ -57,11 +57,11 @@ def test_terms_change_what_is_sold() -> None:
 
 
 @pytest.mark.parametrize("id_", ["", "7", "10000016", "99999999", "1000001५", "-1000001", " 10000015"])
-def test_an_id_that_is_none_is_not_found(id_: str) -> None:
+def test_an_invalid_id_is_not_found(id_: str) -> None:
     assert SHELF.find(id_) is None
 
 
-def test_every_photo_has_other_bytes_of_a_size_that_is_known_without_drawing() -> None:
+def test_every_photo_is_unique_and_its_size_known_without_drawing() -> None:
     few = BakaiOverrides(size=90, photos=2)
     goods = [good for good in BakaiCatalogue(few).products() if good.number % 40 < 3]  # three pictures, each drawn once
     made = {(good.id, n): photos.photo(good, n, few) for good in goods for n in range(1, good.photos + 1)}
@@ -92,7 +92,7 @@ def test_large_photos_have_about_600_kilobytes() -> None:
     ("place", "outcome"),
     list(enumerate(["converted", "too_small", "too_large", "truncated", "converted", "as it is"])),
 )
-def test_some_photos_are_odd_when_that_is_ordered(place: int, outcome: str) -> None:
+def test_some_photos_are_odd_on_request(place: int, outcome: str) -> None:
     terms = BakaiOverrides(size=9, odd=9)
     good = next(BakaiCatalogue(terms).products(place))
     data = photos.photo(good, 1, terms)
@@ -106,7 +106,7 @@ def test_some_photos_are_odd_when_that_is_ordered(place: int, outcome: str) -> N
     assert photos.kind_of(good, 2, terms.odd) == "plain"
 
 
-def test_odd_photos_are_other_bytes_too() -> None:
+def test_odd_photos_are_unique_too() -> None:
     terms = BakaiOverrides(size=90, odd=40)
     for place in range(5):
         a, b = (next(BakaiCatalogue(terms).products(place + round_)) for round_ in (0, 40))

@@ -27,7 +27,7 @@ def nothing_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def test_with_nothing_configured_the_numbers_are_spec_1s() -> None:
+def test_with_nothing_configured_the_defaults_apply() -> None:
     settings = load_settings()
     zara = settings.brands["zara"]
     assert settings.automation == "off"
@@ -85,7 +85,7 @@ def test_all_invalid_values_are_reported_at_once(monkeypatch: pytest.MonkeyPatch
     assert "MAX_RETRIES" in str(caught.value)
 
 
-def test_no_secret_shows_in_a_repr_or_a_dump(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_secret_is_in_a_repr_or_a_dump(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("S3_ENDPOINT", "https://hel1.your-objectstorage.com")
@@ -98,7 +98,7 @@ def test_no_secret_shows_in_a_repr_or_a_dump(monkeypatch: pytest.MonkeyPatch) ->
     assert settings.proxy_url.get_secret_value() == SECRETS["PROXY_URL"]
 
 
-def test_a_brand_has_its_own_value_where_one_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_brand_can_have_its_own_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOWNLOAD_TIMEOUT", "20")
     monkeypatch.setenv("ZARA_DOWNLOAD_TIMEOUT", "10")
     monkeypatch.setenv("APIFY_TASK_ZARA", "task-of-zara")
@@ -109,7 +109,7 @@ def test_a_brand_has_its_own_value_where_one_is_set(monkeypatch: pytest.MonkeyPa
     assert brands["zara"].stores == (4483, 12013)
 
 
-def test_a_brand_can_go_without_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_brand_can_be_excluded_from_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROXY_URL", SECRETS["PROXY_URL"])
     monkeypatch.setenv("ZARA_USE_PROXY", "false")
     brands = load_settings().brands
@@ -117,7 +117,7 @@ def test_a_brand_can_go_without_the_proxy(monkeypatch: pytest.MonkeyPatch) -> No
     assert brands["oysho"].proxy_url is not None
 
 
-def test_an_empty_value_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_value_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STAGING_DB_URL", "")
     monkeypatch.setenv("MAX_RETRIES", "")
     settings = load_settings()
@@ -125,14 +125,14 @@ def test_an_empty_value_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.max_retries == 3
 
 
-def test_the_stage_s_own_batch_size_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_size_of_a_stage_overrides_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BATCH_SIZE", "50")
     monkeypatch.setenv("COLLAGES_BATCH_SIZE", "7")
     settings = load_settings()
     assert (settings.batch_size_of("originals"), settings.batch_size_of("collages")) == (50, 7)
 
 
-def test_env_example_names_every_setting_and_sets_none_wrongly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_env_example_names_every_setting_with_valid_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     example = (Path(__file__).parents[2] / ".env.example").read_text()
     for name in [*Settings.model_fields, "apify_task_zara", "dubai_zara_stores", "zara_user_agent"]:
         assert name.upper() in example, f".env.example does not name {name.upper()}"

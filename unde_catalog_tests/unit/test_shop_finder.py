@@ -13,14 +13,14 @@ MALL = {
 }  # fmt: skip
 
 
-def test_a_shop_is_read_as_raw_stores_keeps_it() -> None:
+def test_a_store_is_read_with_the_columns_of_raw_stores() -> None:
     (shop,) = parse_stores("bershka", {"closerStores": [MALL]}).stores
     assert (shop.store_id, shop.name, shop.mall_name) == (4483, "Dubai Mall", "Dubai Mall")
     assert (shop.address, shop.city, shop.country) == ("THE DUBAI MALL, FINANCIAL CENTER ROAD", "Dubai", "AE")
     assert (shop.latitude, shop.longitude) == (Decimal("25.1971500"), Decimal("55.2788000"))
 
 
-def test_a_shop_without_a_name_is_called_by_brand_and_mall() -> None:
+def test_a_store_without_a_name_is_named_by_brand_and_mall() -> None:
     (shop,) = parse_stores("zara", {"closerStores": [{**MALL, "name": None}]}).stores
     assert (shop.name, shop.mall_name) == ("Zara, THE DUBAI MALL", "THE DUBAI MALL")
     (shop,) = parse_stores("zara", {"closerStores": [{"id": 7, "addressLines": ["AL WASL ROAD 12"]}]}).stores
@@ -31,18 +31,18 @@ def test_a_shop_without_a_name_is_called_by_brand_and_mall() -> None:
     "odd",
     [None, 7, {}, {"id": None}, {"id": True}, {"id": "x"}, {"id": 0}, {"id": -4}, {"id": 2**31}],
 )
-def test_what_has_no_usable_id_is_counted_and_takes_no_other_with_it(odd: Any) -> None:
+def test_stores_without_a_usable_id_are_skipped_and_counted(odd: Any) -> None:
     found = parse_stores("oysho", {"closerStores": [odd, MALL, MALL]})
     assert ([shop.store_id for shop in found.stores], found.unreadable) == ([4483], 1)
 
 
 @pytest.mark.parametrize("degrees", [None, True, "NaN", "Infinity", 91, "north", [], "1e400"])
-def test_a_place_that_is_none_is_unknown(degrees: Any) -> None:
+def test_invalid_coordinates_are_unknown(degrees: Any) -> None:
     (shop,) = parse_stores("oysho", {"closerStores": [{**MALL, "latitude": degrees}]}).stores
     assert shop.latitude is None
 
 
 @pytest.mark.parametrize("body", [None, [], "denied", {}, {"closerStores": {}}, {"closerStores": None}])
-def test_an_answer_without_a_list_says_what_is_missing(body: Any) -> None:
+def test_a_response_without_a_list_is_reported(body: Any) -> None:
     with pytest.raises(StoreFinderUnavailable, match="no list `closerStores`"):
         parse_stores("zara", body)

@@ -32,7 +32,7 @@ def _skus(moment: int) -> list[int]:
 
 
 @pytest.mark.parametrize("brand", BRAND_NAMES)
-def test_from_hour_to_hour_some_answers_change_and_most_stay(brand: str) -> None:
+def test_from_hour_to_hour_little_stock_changes(brand: str) -> None:
     hours = [_answers(brand, MIDNIGHT + hour * HOUR) for hour in range(25)]
     changed = [
         sum(old != new for old, new in zip(before, after, strict=True)) / len(before)
@@ -42,14 +42,14 @@ def test_from_hour_to_hour_some_answers_change_and_most_stay(brand: str) -> None
     assert 0.10 < sum(changed) / len(changed) < 0.20
 
 
-def test_some_sizes_are_never_there_and_some_always_and_the_others_come_and_go() -> None:
+def test_some_sizes_are_never_in_stock_some_always_others_at_times() -> None:
     days = [_skus(MIDNIGHT + day * DAY + hour * HOUR) for day in range(2) for hour in range(24)]
     there = [sum(map(bool, hours)) / len(days) for hours in zip(*days, strict=True)]
     never, always = (sum(share == wanted for share in there) / len(there) for wanted in (0, 1))
     assert 0.20 < never < 0.30 and 0.25 < always < 0.36
 
 
-def test_a_size_that_comes_in_is_sold_down_until_the_evening() -> None:
+def test_a_delivered_size_is_sold_until_the_evening() -> None:
     for shop, sku in itertools.product((4480, 4483), map(str, range(200))):
         day = [quantity("zara", shop, sku, MIDNIGHT + hour * HOUR) for hour in range(24)]
         there = [many for many in day if many]
@@ -57,7 +57,7 @@ def test_a_size_that_comes_in_is_sold_down_until_the_evening() -> None:
         assert len([1 for before, after in itertools.pairwise(day) if not before and after]) <= 1
 
 
-def test_stock_is_the_same_whenever_it_is_told_and_another_on_another_day_and_in_another_shop() -> None:
+def test_stock_is_deterministic_per_day_and_shop() -> None:
     moment = MIDNIGHT + 5 * HOUR
     assert _skus(moment) == _skus(moment)
     assert _skus(moment) != _skus(moment + DAY)

@@ -48,7 +48,7 @@ def in_query(old: str, new: str) -> ReceivedRequest:
 
 
 @pytest.mark.parametrize("sent", [IN_HEADERS, IN_QUERY])
-def test_amazons_own_examples_are_signed_well(sent: ReceivedRequest) -> None:
+def test_amazons_examples_are_signed_correctly(sent: ReceivedRequest) -> None:
     assert sigv4.is_signed(sent)
     assert sigv4.find_problem(sent, SECRETS, NOW) is None
 
@@ -63,7 +63,7 @@ def test_another_secret_method_path_query_or_host_does_not_match(sent: ReceivedR
     assert sigv4.find_problem(replace(sent, headers={**sent.headers, "host": "other"}), SECRETS, NOW) == wrong
 
 
-def test_an_unknown_key_is_told_from_a_wrong_secret() -> None:
+def test_an_unknown_key_is_distinguished_from_a_wrong_secret() -> None:
     assert sigv4.find_problem(IN_HEADERS, {"OTHER": "secret"}, NOW) == "InvalidAccessKeyId"
     assert sigv4.find_problem(IN_QUERY, {}, NOW) == "InvalidAccessKeyId"
 
@@ -79,7 +79,7 @@ def test_an_unknown_key_is_told_from_a_wrong_secret() -> None:
         (IN_QUERY, NOW - 901, "AccessDenied"),
     ],
 )
-def test_a_signature_has_its_time(sent: ReceivedRequest, now: float, problem: Problem | None) -> None:
+def test_a_signature_expires(sent: ReceivedRequest, now: float, problem: Problem | None) -> None:
     assert sigv4.find_problem(sent, SECRETS, now) == problem
 
 
@@ -100,9 +100,9 @@ def test_a_signature_has_its_time(sent: ReceivedRequest, now: float, problem: Pr
         (in_query("&X-Amz-SignedHeaders=host", ""), MALFORMED_QUERY),
     ],
 )
-def test_what_is_no_signature_of_this_kind_is_refused(sent: ReceivedRequest, problem: Problem) -> None:
+def test_other_kinds_of_signatures_are_refused(sent: ReceivedRequest, problem: Problem) -> None:
     assert sigv4.find_problem(sent, SECRETS, NOW) == problem
 
 
-def test_a_plain_request_claims_nothing() -> None:
+def test_an_unsigned_request_has_no_credentials() -> None:
     assert not sigv4.is_signed(ReceivedRequest("GET", "/a", "list-type=2&prefix=X-Amz-", {"host": "a"}))

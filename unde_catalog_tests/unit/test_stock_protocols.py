@@ -44,12 +44,12 @@ def understood(shape: StockProtocol, item: StockItem, body: Any, shops: tuple[in
     return {shop: set(sizes) for shop, sizes in shape.parse(question, item, shops, body).items()}
 
 
-def test_an_item_says_what_shops_are_asked_with(item: StockItem) -> None:
+def test_an_item_contains_the_ids_for_stock_requests(item: StockItem) -> None:
     assert (item.digits, item.campaign, item.sizes) == ("02086797", "V2026", ("S", "M", "34"))
     assert [dict(colour.sizes_by_sku) for colour in item.colours] == [{123: "S", 124: "M"}, {223: "S", 224: "34"}]
 
 
-def test_by_campaign_asks_for_each_colours_part_number_and_all_shops(item: StockItem) -> None:
+def test_by_campaign_requests_each_colours_part_number_for_all_stores(item: StockItem) -> None:
     shops = (("physicalStoreId", "16884"), ("physicalStoreId", "4483"))
     assert CampaignProtocol().requests(item, SHOPS) == [
         StockRequest("common/1/stock/campaign/V2026/product/part-number/02086797800", shops),
@@ -57,7 +57,7 @@ def test_by_campaign_asks_for_each_colours_part_number_and_all_shops(item: Stock
     ]
 
 
-def test_by_available_sizes_asks_once_for_a_product(item: StockItem) -> None:
+def test_by_available_sizes_sends_one_request_per_product(item: StockItem) -> None:
     (question,) = AvailableSizesProtocol("45009578").requests(item, SHOPS)
     assert question.path == "api/storefront/1/stores/45009578/products/512913640/available-sizes"
     assert question.query == (
@@ -66,13 +66,13 @@ def test_by_available_sizes_asks_once_for_a_product(item: StockItem) -> None:
     )  # fmt: skip
 
 
-def test_by_skus_asks_once_for_the_skus_of_all_colours(item: StockItem) -> None:
+def test_by_skus_sends_one_request_for_all_colours(item: StockItem) -> None:
     (question,) = SkusProtocol("45009578").requests(item, SHOPS)
     assert question.path == "api/storefront/1/stores/45009578/skus-availability-in-stores/actions/filter"
     assert question.body == {"physicalStoreIds": [16884, 4483], "skus": [123, 124, 223, 224]}
 
 
-def test_zara_is_asked_for_each_colours_product_id(item: StockItem) -> None:
+def test_zara_requests_use_the_product_id_of_each_colour(item: StockItem) -> None:
     first, second = ZaraProtocol("ae/en").requests(item, SHOPS)
     assert first.path == "ae/en/store-product-availability"
     assert first.query == (
@@ -94,7 +94,7 @@ def test_zara_is_asked_for_each_colours_product_id(item: StockItem) -> None:
         (ZaraProtocol("ae/en"), "02086797-V2026", [1, None, "x"]),
     ],
 )
-def test_nothing_is_asked_where_the_answer_could_not_be_whole(
+def test_no_request_is_sent_if_its_response_would_be_incomplete(
     shape: StockProtocol, reference: Any, colours: Any
 ) -> None:
     assert shape.requests(parse_stock_item("1", reference, colours), SHOPS) == []
@@ -110,7 +110,7 @@ def test_an_empty_list_of_stocks_is_unknown(item: StockItem) -> None:
         understood(CampaignProtocol(), item, {"stocks": []})
 
 
-def test_absent_means_none_where_the_shape_says_so(item: StockItem) -> None:
+def test_a_missing_store_means_no_stock_in_shapes_that_say_so(item: StockItem) -> None:
     sizes = [{"sizeId": "36", "size": "36", "stock": 3}, {"sizeId": "38", "size": "38", "stock": 0}]
     listed = [{"physicalStoreId": 16884, "sizesAvailability": sizes}]
     body = {"productId": 512913640, "sizesAvailableByPhysicalStores": listed}
@@ -125,12 +125,12 @@ def test_absent_means_none_where_the_shape_says_so(item: StockItem) -> None:
     }
 
 
-def test_an_answer_about_another_product_is_unknown(item: StockItem) -> None:
+def test_a_response_for_another_product_is_unknown(item: StockItem) -> None:
     with pytest.raises(UnexpectedResponse, match="about product 1"):
         understood(AvailableSizesProtocol("1"), item, {"productId": 1, "sizesAvailableByPhysicalStores": []})
 
 
-def test_skus_are_named_by_the_item(item: StockItem) -> None:
+def test_skus_get_their_size_names_from_the_item(item: StockItem) -> None:
     body = {"16884": {"124": {"size": "medium", "stock": 2}, "223": {"size": "S", "stock": 0}, "999": {"stock": 1}}}
     assert understood(SkusProtocol("1"), item, body) == {16884: {"M"}, 4483: set()}
 
@@ -157,12 +157,12 @@ def test_skus_are_named_by_the_item(item: StockItem) -> None:
             {"physicalStoreId": 16884, "sizesAvailability": [{"size": None, "stock": 1}]}]}),
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_is_unknown_never_none(shape: StockProtocol, body: Any, item: StockItem) -> None:
+def test_unreadable_stock_is_unknown_and_never_empty(shape: StockProtocol, body: Any, item: StockItem) -> None:
     with pytest.raises(UnexpectedResponse):
         understood(shape, item, body)
 
 
-def test_colours_are_united_in_the_items_order_and_a_shop_is_known_only_where_every_answer_knows_it(
+def test_colours_are_merged_if_every_response_contains_the_store(
     item: StockItem,
 ) -> None:
     first = {16884: frozenset({"34", "S"}), 4483: frozenset({"M"})}
@@ -171,6 +171,6 @@ def test_colours_are_united_in_the_items_order_and_a_shop_is_known_only_where_ev
 
 
 @pytest.mark.parametrize("name", ["available-sizes", "skus"])
-def test_a_shape_that_wants_a_channel_says_so(name: Any) -> None:
+def test_a_missing_channel_is_reported(name: Any) -> None:
     with pytest.raises(ValueError, match=f"the stock protocol {name} requires a channel"):
         protocol_for(name, None, "ae/en")

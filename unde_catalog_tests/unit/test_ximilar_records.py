@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from unde_catalog.stages.ximilar_index.records import metadata_of, record_id, select_photos, target_records
+from unde_catalog.stages.ximilar_index.records import chosen_photos, metadata_of, record_id, wanted_records
 from unde_catalog.stores.staging.index.ximilar_rows import IndexedPhoto, IndexedProduct
 
 
@@ -42,17 +42,17 @@ def product(*names: str, **changes: object) -> IndexedProduct:
         (("a", "b"), -1, []),
     ],
 )
-def test_which_photos_are_chosen(names: tuple[str, ...], target: int, chosen: list[int]) -> None:
-    assert [photo.n for photo in select_photos(photos(*names), target)] == chosen
+def test_the_first_photos_of_pilot_products_are_chosen(names: tuple[str, ...], target: int, chosen: list[int]) -> None:
+    assert [photo.n for photo in chosen_photos(photos(*names), target)] == chosen
 
 
-def test_nothing_is_wanted_of_a_product_that_left() -> None:
-    assert len(target_records(product("a", "b"))) == 2
+def test_a_product_that_left_has_no_records() -> None:
+    assert len(wanted_records(product("a", "b"))) == 2
     for left in ({"active": False}, {"index_scope": "off"}, {"index_scope": "pgvector"}, {"photos": ()}):
-        assert target_records(product("a", "b", **left)) == []
+        assert wanted_records(product("a", "b", **left)) == []
 
 
-def test_another_content_number_or_product_is_another_record_and_a_repeat_is_the_same() -> None:
+def test_a_record_id_follows_from_product_position_and_content() -> None:
     one, photo = product("a"), photos("a")[0]
     same = record_id(one, photo)
     assert same == record_id(product("other-address"), photos("b")[0]) == "apify_zara-512913640-1-" + "0" * 16
@@ -66,7 +66,7 @@ def test_another_content_number_or_product_is_another_record_and_a_repeat_is_the
     assert len({same, *others}) == 6
 
 
-def test_metadata_is_text_and_nothing_is_invented() -> None:
+def test_metadata_is_text_without_invented_values() -> None:
     assert metadata_of(product("a"))["price"] == "699.00"
     empty = metadata_of(product("a", name=None, category=None, price=None))
     assert (empty["name"], empty["category"], empty["price"]) == ("", "", "")

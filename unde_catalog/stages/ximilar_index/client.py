@@ -1,7 +1,7 @@
-"""A client of Ximilar's collections: insert, update, delete, get, allRecords and ping, at most ten records a request.
+"""A small client of Ximilar's collections (spec 6): insert, update, delete, get, ping, ten records a request.
 
-`status.code` in the body counts, not the HTTP status; see docs/reference/external-services.md. An insert is never
-repeated: if its response is lost, the stage finds out with `get` whether the records were inserted (and billed).
+What counts is `status.code` in the body, not HTTP's status. An insert is sent once and never repeated here: whether
+one whose answer was lost was done (and billed) is settled with `get`, by the stage.
 """
 
 import json
@@ -15,10 +15,10 @@ import requests
 from requests import RequestException
 
 RECORDS_A_REQUEST = 10
-_SECONDS = (10, 60)  # time-outs for connecting, and for each read of a response
-_MAX_RESPONSE_BYTES = 5_000_000  # bytes
-TRIES = 4  # of requests that may be repeated
-_FIRST_WAIT, _MAX_WAIT = 1.0, 60.0  # seconds between tries; Retry-After takes precedence
+_SECONDS = (10, 60)  # to connect, and for each piece of an answer
+_LONGEST_ANSWER = 5_000_000  # bytes
+TRIES = 4  # of what may be repeated
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds between tries; Retry-After wins where it is sent
 
 FINE, PARTLY, INSERTED, SOME_INSERTED, DELETED = 200, 206, 210, 211, 220
 BAD_REQUEST, NONE_FOUND, ALL_DUPLICATES, FULL = 400, 404, 411, 412
@@ -27,37 +27,37 @@ Record = Mapping[str, str]
 
 
 class XimilarUnavailable(RuntimeError):
-    """A request failed, or its response is invalid. A retry may succeed; the request may have been carried out."""
+    """Ximilar could not be asked or did not answer as it should, which may pass; what was asked may have been done."""
 
 
 class XimilarRefused(RuntimeError):
-    """Ximilar refused a request because of the token, the collection or the prefix. Nothing was carried out."""
+    """Ximilar said no to all of it: the token, the collection, the prefix. Nothing was done; the sentence says more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inserted:
-    """The result of an insert: the ids that are in the collection now, and why others are not.
+    """What an insert did: the ids that are in the collection now, new or before, and why others are not.
 
-    `over_capacity`: ids that did not fit into the collection; they are not billed.
+    `no_room`: those that the collection was too full for; they are not billed.
     """
 
-    present: frozenset[str]
+    there: frozenset[str]
     failed: Mapping[str, str] = field(default_factory=dict)
-    over_capacity: frozenset[str] = frozenset()
+    no_room: frozenset[str] = frozenset()
 
 
 class Pace(Protocol):
-    """Limits the rate of requests."""
+    """When requests may be sent."""
 
     def wait(self) -> None:
-        """Wait until a request may be sent."""
+        """Return when it is this call's turn."""
 
-    def hold(self, seconds: float) -> None:
-        """Send no request for this time."""
+    def rest(self, seconds: float) -> None:
+        """Let nobody call for so long: the far side asked for it."""
 
 
 class LocalPace:
-    """At most `per_second` requests a second over all threads of this process, evenly."""
+    """So many calls a second over all threads of this process, evenly."""
 
     def __init__(self, per_second: float) -> None:
         self._gap = 1 / per_second
@@ -65,20 +65,20 @@ class LocalPace:
         self._lock = threading.Lock()
 
     def wait(self) -> None:
-        """Wait until a request may be sent."""
+        """Return when it is this call's turn."""
         with self._lock:
-            slot = max(self._next, time.monotonic())
-            self._next = slot + self._gap
-        time.sleep(max(0.0, slot - time.monotonic()))
+            turn = max(self._next, time.monotonic())
+            self._next = turn + self._gap
+        time.sleep(max(0.0, turn - time.monotonic()))
 
-    def hold(self, seconds: float) -> None:
-        """Send no request for this time."""
+    def rest(self, seconds: float) -> None:
+        """Let nobody call for so long: the far side asked for it."""
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)
 
 
 class Ximilar:
-    """One collection. The methods block, and are thread-safe."""
+    """One collection. Its methods block and may be called from several threads."""
 
     def __init__(self, url: str, prefix: str, token: str, collection: str, pace: Pace, *, tries: int = TRIES) -> None:
         """`prefix` must match the kind of collection, e.g. `/similarity/fashion-new/v2/`."""
@@ -93,48 +93,48 @@ class Ximilar:
         return f"Ximilar({self._base})"
 
     def insert(self, records: Sequence[Mapping[str, str]]) -> Inserted:
-        """Insert up to ten records with `_id`, `_url` or `_base64`, and flat metadata. Each record is billed.
+        """Insert up to ten records with `_id`, `_url` or `_base64`, and flat metadata. Each is billed (spec 6).
 
-        The request is sent once. After `XimilarUnavailable` it is unknown which records were inserted.
+        Sent once. `XimilarUnavailable`: it is not known what was done.
         """
-        ids = {record["_id"] for record in records}
-        body = self._send("insert", {"records": _batch(records), "fields_to_return": ["_id"]})
+        wanted = {record["_id"] for record in records}
+        body = self._send("insert", {"records": _ten(records), "fields_to_return": ["_id"]})
         code = _code(body)
         skipped = _skipped(body)
         if code == FULL:
-            return Inserted(frozenset(), over_capacity=frozenset(ids))
+            return Inserted(frozenset(), no_room=frozenset(wanted))
         if code in (FINE, INSERTED, ALL_DUPLICATES):
-            return Inserted(frozenset(ids))
-        if code in (SOME_INSERTED, PARTLY) or (code == BAD_REQUEST and ids <= skipped.keys()):
-            reasons = {id: reason for id, reason in skipped.items() if id in ids and "duplicate" not in reason.lower()}
-            over_capacity = frozenset(id for id, reason in reasons.items() if "full" in reason.lower())
-            failed = {id: reason for id, reason in reasons.items() if id not in over_capacity}
-            return Inserted(frozenset(ids - reasons.keys()), failed, over_capacity)
+            return Inserted(frozenset(wanted))
+        if code in (SOME_INSERTED, PARTLY) or (code == BAD_REQUEST and wanted <= skipped.keys()):
+            why = {id: reason for id, reason in skipped.items() if id in wanted and "duplicate" not in reason.lower()}
+            no_room = frozenset(id for id, reason in why.items() if "full" in reason.lower())
+            failed = {id: reason for id, reason in why.items() if id not in no_room}
+            return Inserted(frozenset(wanted - why.keys()), failed, no_room)
         raise self._refused("insert", code, body)
 
     def update(self, records: Sequence[Mapping[str, str]]) -> frozenset[str]:
-        """Change metadata by `_id`; returns the ids that are not in the collection. Photos are not read again."""
-        body = self._request("update", {"records": _batch(records)})
+        """Change metadata by `_id`; the ids that are not in the collection. The photo is not looked at again."""
+        body = self._ask("update", {"records": _ten(records)})
         code = _code(body)
-        ids = {record["_id"] for record in records}
+        wanted = {record["_id"] for record in records}
         if code in (FINE, INSERTED):
             return frozenset()
         if code == NONE_FOUND:
-            return frozenset(ids)
+            return frozenset(wanted)
         if code == PARTLY:
-            return frozenset(_skipped(body).keys() & ids)
+            return frozenset(_skipped(body).keys() & wanted)
         raise self._refused("update", code, body)
 
     def delete(self, ids: Sequence[str]) -> None:
-        """Delete by `_id`; ids that are not in the collection are ignored."""
-        body = self._request("delete", {"records": _batch([{"_id": id} for id in ids])})
+        """Delete by `_id`; those that are not there are fine."""
+        body = self._ask("delete", {"records": _ten([{"_id": id} for id in ids])})
         code = _code(body)
         if code not in (FINE, PARTLY, DELETED, NONE_FOUND):
             raise self._refused("delete", code, body)
 
     def get(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """The records with these ids that are in the collection, by `_id`."""
-        body = self._request("get", {"records": _batch([{"_id": id} for id in ids])})
+        """The records among these that are in the collection, by `_id`."""
+        body = self._ask("get", {"records": _ten([{"_id": id} for id in ids])})
         code = _code(body)
         if code == NONE_FOUND:
             return {}
@@ -142,15 +142,15 @@ class Ximilar:
             raise self._refused("get", code, body)
         found = body.get("answer_records", body.get("records"))
         if not isinstance(found, list):
-            raise XimilarUnavailable("Ximilar's response to get has no list of records")
+            raise XimilarUnavailable("Ximilar's answer to get holds no list of records")
         return {one["_id"]: one for one in found if isinstance(one, dict) and one.get("_id") in set(ids)}
 
-    def has_record_at(self, position: int) -> bool:
-        """Whether the collection's listing has a record at a position (from 1), and so at least that many records.
+    def has_record_at(self, place: int) -> bool:
+        """Whether there is a record at that place, from 1, of the collection's listing: so it holds at least as many.
 
-        The response has at most one record. No method of the API counts records.
+        Costs one record's answer, however big the collection is; no request counts them.
         """
-        body = self._request(f"allRecords?size=1&page={position}", {"fields_to_return": ["_id"]})
+        body = self._ask(f"allRecords?size=1&page={place}", {"fields_to_return": ["_id"]})
         code = _code(body)
         if code == NONE_FOUND:
             return False
@@ -158,18 +158,18 @@ class Ximilar:
             raise self._refused("allRecords", code, body)
         found = body.get("answer_records", body.get("records"))
         if not isinstance(found, list):
-            raise XimilarUnavailable("Ximilar's response to allRecords has no list of records")
+            raise XimilarUnavailable("Ximilar's answer to allRecords holds no list of records")
         return bool(found)
 
     def ping(self) -> dict[str, Any]:
-        """The service's description of the collection."""
-        body = self._request("ping", {})
+        """The collection as the service describes it."""
+        body = self._ask("ping", {})
         if _code(body) != FINE:
             raise self._refused("ping", _code(body), body)
         return body
 
-    def _request(self, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Send a request that may be repeated, and repeat it if it fails."""
+    def _ask(self, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Send what may be repeated, again when it failed."""
         wait = _FIRST_WAIT
         for left in reversed(range(self._tries)):
             try:
@@ -177,7 +177,7 @@ class Ximilar:
             except XimilarUnavailable:
                 if not left:
                     raise
-                self._pace.hold(wait)
+                self._pace.rest(wait)
                 wait *= 3
         raise AssertionError("unreachable")
 
@@ -191,40 +191,40 @@ class Ximilar:
                 timeout=_SECONDS,
                 allow_redirects=False,
                 stream=True,
-            ) as response:
-                retry_after = response.headers.get("Retry-After", "")
-                content = response.raw.read(_MAX_RESPONSE_BYTES + 1, decode_content=True)
-                status = response.status_code
+            ) as answer:
+                retry_after = answer.headers.get("Retry-After", "")
+                content = answer.raw.read(_LONGEST_ANSWER + 1, decode_content=True)
+                status = answer.status_code
         except (RequestException, OSError) as error:
-            raise XimilarUnavailable(f"Ximilar did not respond to {method}: {type(error).__name__}") from error
+            raise XimilarUnavailable(f"Ximilar did not answer to {method}: {type(error).__name__}") from error
         except Exception as error:  # urllib3's own errors while the body is read
             if type(error).__module__.partition(".")[0] != "urllib3":
                 raise
-            raise XimilarUnavailable(f"Ximilar's response to {method} broke off: {type(error).__name__}") from error
-        return self._parse(method, status, retry_after, content)
+            raise XimilarUnavailable(f"Ximilar's answer to {method} broke off: {type(error).__name__}") from error
+        return self._understood(method, status, retry_after, content)
 
-    def _parse(self, method: str, status: int, retry_after: str, content: bytes) -> dict[str, Any]:
+    def _understood(self, method: str, status: int, retry_after: str, content: bytes) -> dict[str, Any]:
         if status == 429 or status >= 500:
             if retry_after.isdigit():
-                self._pace.hold(min(float(retry_after), _MAX_WAIT))
-            raise XimilarUnavailable(f"Ximilar responded to {method} with HTTP status {status}")
-        if len(content) > _MAX_RESPONSE_BYTES:
-            raise XimilarUnavailable(f"Ximilar's response to {method} is longer than {_MAX_RESPONSE_BYTES} bytes")
+                self._pace.rest(min(float(retry_after), _LONGEST_WAIT))
+            raise XimilarUnavailable(f"Ximilar answered {status} to {method}")
+        if len(content) > _LONGEST_ANSWER:
+            raise XimilarUnavailable(f"Ximilar's answer to {method} is longer than {_LONGEST_ANSWER} bytes")
         try:
             body = json.loads(content)
         except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict):
-            if 400 <= status < 500:  # an unknown path, or a gateway refused the request
+            if 400 <= status < 500:  # there is no such path, or a gateway says no
                 raise self._refused(method, status, {})
-            raise XimilarUnavailable(f"Ximilar's response to {method} (HTTP status {status}) is not a JSON object")
+            raise XimilarUnavailable(f"Ximilar's answer to {method} (HTTP {status}) is not a JSON object")
         if not isinstance(body.get("status"), dict):
             if status >= 400:
                 raise self._refused(method, status, body)
             body = {**body, "status": {}}
         code = _code(body)
         if not code or code >= 500 or code == 429:
-            raise XimilarUnavailable(f"Ximilar's response to {method} has status {code}: {_text(body)}")
+            raise XimilarUnavailable(f"Ximilar's answer to {method} has the status {code}: {_text(body)}")
         return body
 
     def _refused(self, method: str, code: int, body: Mapping[str, Any]) -> XimilarRefused:
@@ -242,26 +242,26 @@ class Ximilar:
         return self._sessions.session
 
 
-def _batch(records: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+def _ten(records: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
     if not 0 < len(records) <= RECORDS_A_REQUEST:
-        raise ValueError(f"expected 1 to {RECORDS_A_REQUEST} records in a request, got {len(records)}")
+        raise ValueError(f"1 to {RECORDS_A_REQUEST} records a request, not {len(records)}")
     return list(records)
 
 
 def _code(body: Mapping[str, Any]) -> int:
-    """The status code in a body; 0 if there is none."""
+    """The status that counts; 0 where there is none."""
     code = body["status"].get("code")
     return code if isinstance(code, int) and not isinstance(code, bool) else 0
 
 
 def _text(body: Mapping[str, Any]) -> str:
     status = body.get("status")
-    text = status.get("text") if isinstance(status, dict) else None
-    return str(text or body.get("detail") or "no reason").strip()[:200]
+    said = status.get("text") if isinstance(status, dict) else None
+    return str(said or body.get("detail") or "no reason given").strip()[:200]
 
 
 def _skipped(body: Mapping[str, Any]) -> dict[str, str]:
-    """The reasons of skipped records by id."""
+    """The skipped records' ids, with the reason."""
     skipped = body.get("skipped_records")
     found = {}
     for one in skipped if isinstance(skipped, list) else []:

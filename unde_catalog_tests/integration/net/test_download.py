@@ -13,45 +13,45 @@ from unde_catalog.net.download import MAX_HOST_PAUSE, Downloader, DownloadPolicy
 from unde_catalog.net.host_limiter import CONSECUTIVE_TIMEOUTS, THROTTLED_DELAY
 from unde_catalog.net.responses import Downloaded, DownloadFailed
 from unde_catalog.net.user_agents import USER_AGENTS
-from unde_catalog_tests.support.downloads import ANYWHERE, HEAD, MANNERS, PHOTO, fetch, reason, using
+from unde_catalog_tests.support.downloads import ANYWHERE, HEAD, PHOTO, POLICY, fetch, reason, using
 from unde_catalog_tests.support.fake_time import FakeTime
-from unde_catalog_tests.support.upstream import FarSide, cut_after, far_side, hang, reply
+from unde_catalog_tests.support.upstream import RemoteHost, cut_after, hang, remote_host, reply
 
 
-def test_a_complete_body_arrives_unchanged(host: FarSide, time: FakeTime) -> None:
-    assert fetch(host.answer("/a", reply(PHOTO)), time) == Downloaded(PHOTO)
+def test_a_complete_body_arrives_unchanged(host: RemoteHost, time: FakeTime) -> None:
+    assert fetch(host.respond("/a", reply(PHOTO)), time) == Downloaded(PHOTO)
     chunked = b"3\r\n\xff\xd8\xff\r\n2\r\nab\r\n0\r\n\r\n"
-    url = host.answer("/b", reply(chunked, Transfer_Encoding="chunked"))
+    url = host.respond("/b", reply(chunked, Transfer_Encoding="chunked"))
     assert fetch(url, time) == Downloaded(b"\xff\xd8\xffab")
 
 
-def test_user_agents_rotate_and_no_compression_is_requested(host: FarSide, time: FakeTime) -> None:
+def test_user_agents_rotate_and_no_compression_is_requested(host: RemoteHost, time: FakeTime) -> None:
     async def sixteen(downloader: Downloader) -> None:
         for _ in range(16):
             await downloader.download(url, time.time + 10)
 
-    url = host.answer("/a", reply(PHOTO))
+    url = host.respond("/a", reply(PHOTO))
     using(sixteen, time)
-    assert [one.headers["user-agent"] for one in host.asked] == [*USER_AGENTS, *USER_AGENTS]
+    assert [one.headers["user-agent"] for one in host.requests] == [*USER_AGENTS, *USER_AGENTS]
     assert len(set(USER_AGENTS)) == 8
-    assert {one.headers["accept-encoding"] for one in host.asked} == {"identity"}
-    assert not any({"cookie", "authorization", "proxy-authorization"} & set(one.headers) for one in host.asked)
+    assert {one.headers["accept-encoding"] for one in host.requests} == {"identity"}
+    assert not any({"cookie", "authorization", "proxy-authorization"} & set(one.headers) for one in host.requests)
 
 
 # ---------------------------------------------------------------- retries and pauses
 
 
 @pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
-def test_429_and_503_are_retried_after_5_15_and_45_seconds(host: FarSide, time: FakeTime, status: str) -> None:
-    result = fetch(host.answer("/a", reply(b"", status)), time)
+def test_429_and_503_are_retried_after_5_15_and_45_seconds(host: RemoteHost, time: FakeTime, status: str) -> None:
+    result = fetch(host.respond("/a", reply(b"", status)), time)
     assert reason(result) == f"http_{status[:3]}"
-    assert len(host.asked) == 4
+    assert len(host.requests) == 4
     assert time.time == 1000 + 5 + 15 + 45
 
 
-def test_retry_after_overrides_the_default_delays(host: FarSide, time: FakeTime) -> None:
+def test_retry_after_overrides_the_default_delays(host: RemoteHost, time: FakeTime) -> None:
     date = formatdate(time.clock.wall() + 7 + 20, usegmt=True)
-    url = host.answer(
+    url = host.respond(
         "/a",
         reply(b"", "503 Busy", Retry_After="7"),
         reply(b"", "429 Busy", Retry_After=date),
@@ -62,34 +62,34 @@ def test_retry_after_overrides_the_default_delays(host: FarSide, time: FakeTime)
     assert time.time == 1000 + 7 + 20 + 45
 
 
-def test_a_retry_that_exceeds_the_deadline_is_not_started(host: FarSide, time: FakeTime) -> None:
-    assert reason(fetch(host.answer("/a", reply(b"", "429 Busy", Retry_After="3600")), time)) == "http_429"
-    assert (len(host.asked), time.time) == (1, 1000)
-    assert reason(fetch(host.answer("/b", reply(b"", "503 Busy")), time, seconds=21)) == "http_503"
+def test_a_retry_that_exceeds_the_deadline_is_not_started(host: RemoteHost, time: FakeTime) -> None:
+    assert reason(fetch(host.respond("/a", reply(b"", "429 Busy", Retry_After="3600")), time)) == "http_429"
+    assert (len(host.requests), time.time) == (1, 1000)
+    assert reason(fetch(host.respond("/b", reply(b"", "503 Busy")), time, seconds=21)) == "http_503"
     assert host.paths() == ["/a", "/b", "/b", "/b"]  # delays of 5 and 15 seconds fit, 45 does not
 
 
-def test_other_failures_are_not_retried_at_once(host: FarSide, time: FakeTime) -> None:
+def test_other_failures_are_not_retried_at_once(host: RemoteHost, time: FakeTime) -> None:
     for status in (404, 403, 500, 502):
-        assert reason(fetch(host.answer(f"/{status}", reply(b"", f"{status} Because")), time)) == f"http_{status}"
-    assert (len(host.asked), time.slept) == (4, [])
+        assert reason(fetch(host.respond(f"/{status}", reply(b"", f"{status} Because")), time)) == f"http_{status}"
+    assert (len(host.requests), time.slept) == (4, [])
 
 
-def test_one_429_pauses_the_whole_host_and_no_other(host: FarSide, time: FakeTime) -> None:
+def test_one_429_pauses_the_whole_host_and_no_other(host: RemoteHost, time: FakeTime) -> None:
     async def three(downloader: Downloader) -> list[float]:
         async def finished_at(url: str) -> float:
             assert isinstance(await downloader.download(url, time.time + 120), Downloaded)
             return time.time
 
         busy = asyncio.create_task(finished_at(busy_url))
-        while not host.asked:
+        while not host.requests:
             await asyncio.sleep(0.001)
         await asyncio.sleep(0.05)  # let its response arrive
-        on_other_host = await finished_at(other_host.answer("/c", reply(PHOTO)))
+        on_other_host = await finished_at(other_host.respond("/c", reply(PHOTO)))
         return [on_other_host, await finished_at(calm_url), await busy]
 
-    busy_url = host.answer("/a", reply(b"", "429 Busy", Retry_After="30"), reply(PHOTO))
-    calm_url = host.answer("/b", reply(PHOTO))
+    busy_url = host.respond("/a", reply(b"", "429 Busy", Retry_After="30"), reply(PHOTO))
+    calm_url = host.respond("/b", reply(PHOTO))
 
     async def slow_sleep(seconds: float) -> None:
         """Let time pass only after all three tasks could run."""
@@ -97,20 +97,20 @@ def test_one_429_pauses_the_whole_host_and_no_other(host: FarSide, time: FakeTim
         await asyncio.sleep(0.2)
         time.time = max(time.time, until)
 
-    with far_side() as other_host:
+    with remote_host() as other_host:
         clock = replace(time.clock, sleep=slow_sleep)
 
         async def run() -> list[float]:
-            async with Downloader(MANNERS, ANYWHERE, clock=clock) as downloader:
+            async with Downloader(POLICY, ANYWHERE, clock=clock) as downloader:
                 return await three(downloader)
 
         assert asyncio.run(run()) == [1000, 1030, 1030]
 
 
-def test_one_response_pauses_a_host_for_at_most_a_minute(host: FarSide, time: FakeTime) -> None:
+def test_one_response_pauses_a_host_for_at_most_a_minute(host: RemoteHost, time: FakeTime) -> None:
     async def two(downloader: Downloader) -> Downloaded | DownloadFailed:
-        await downloader.download(host.answer("/a", reply(b"", "429 Busy", Retry_After="86400")), time.time + 120)
-        return await downloader.download(host.answer("/b", reply(PHOTO)), time.time + 120)
+        await downloader.download(host.respond("/a", reply(b"", "429 Busy", Retry_After="86400")), time.time + 120)
+        return await downloader.download(host.respond("/b", reply(PHOTO)), time.time + 120)
 
     assert using(two, time) == Downloaded(PHOTO)
     assert time.time == 1000 + MAX_HOST_PAUSE
@@ -126,7 +126,7 @@ def test_one_response_pauses_a_host_for_at_most_a_minute(host: FarSide, time: Fa
     ],
 )
 def test_throttling_responses_reduce_the_concurrency(
-    host: FarSide, time: FakeTime, responses: list[Any], concurrency: int
+    host: RemoteHost, time: FakeTime, responses: list[Any], concurrency: int
 ) -> None:
     running, seen = 0, []
     expected = asyncio.Event()
@@ -148,19 +148,19 @@ def test_throttling_responses_reduce_the_concurrency(
             await downloader.download(busy_url, time.time + 120)
         await asyncio.gather(*(downloader.download(calm_url, time.time + 120) for _ in range(10)))
 
-    busy_url = host.answer("/a", *responses, reply(PHOTO))
-    calm_url = host.answer("/b", count_and_reply)
+    busy_url = host.respond("/a", *responses, reply(PHOTO))
+    calm_url = host.respond("/b", count_and_reply)
     using(many, time)
     assert max(seen) == concurrency
 
 
-def test_consecutive_timeouts_slow_the_requests_down(host: FarSide, time: FakeTime) -> None:
+def test_consecutive_timeouts_slow_the_requests_down(host: RemoteHost, time: FakeTime) -> None:
     async def three_and_two(downloader: Downloader) -> None:
         for url in (*[slow] * CONSECUTIVE_TIMEOUTS, calm_url, calm_url):
             await downloader.download(url, time.time + 120)
 
-    slow, calm_url = host.answer("/a", hang), host.answer("/b", reply(PHOTO))
-    using(three_and_two, time, replace(MANNERS, slots=1, timeout=0.02))
+    slow, calm_url = host.respond("/a", hang), host.respond("/b", reply(PHOTO))
+    using(three_and_two, time, replace(POLICY, slots=1, timeout=0.02))
     assert host.paths().count("/a") == CONSECUTIVE_TIMEOUTS
     assert time.slept == pytest.approx([2 * THROTTLED_DELAY] * 2)
 
@@ -175,7 +175,7 @@ def closed_port() -> int:
 
 
 def until_down(
-    url: str, time: FakeTime, owners: int = 5, policy: DownloadPolicy = MANNERS
+    url: str, time: FakeTime, owners: int = 5, policy: DownloadPolicy = POLICY
 ) -> tuple[int, UpstreamUnavailable | None]:
     """How many downloads of several products it takes until the host counts as down."""
 
@@ -213,30 +213,30 @@ def test_a_host_that_refuses_connections_cools_down_then_is_down(time: FakeTime)
     ],
 )
 def test_a_host_that_fails_for_all_products_is_down_with_the_cause(
-    host: FarSide, time: FakeTime, response: Any, message: str
+    host: RemoteHost, time: FakeTime, response: Any, message: str
 ) -> None:
-    policy = replace(MANNERS, timeout=0.02) if response is hang else MANNERS  # a busy machine needs longer to respond
-    downloads, error = until_down(host.answer("/a", response), time, policy=policy)
+    policy = replace(POLICY, timeout=0.02) if response is hang else POLICY  # a busy machine needs longer to respond
+    downloads, error = until_down(host.respond("/a", response), time, policy=policy)
     assert error is not None and message in str(error)
     assert downloads == FAILURES + FAILURES_AFTER_COOLDOWN
 
 
-def test_a_host_that_only_responds_429_is_soon_down(host: FarSide, time: FakeTime) -> None:
-    downloads, error = until_down(host.answer("/a", reply(b"", "429 Slow Down", Retry_After="3600")), time)
+def test_a_host_that_only_responds_429_is_soon_down(host: RemoteHost, time: FakeTime) -> None:
+    downloads, error = until_down(host.respond("/a", reply(b"", "429 Slow Down", Retry_After="3600")), time)
     assert error is not None and "Slow Down (http_429)" in str(error)
-    assert len(host.asked) == downloads == FAILURES + FAILURES_AFTER_COOLDOWN
+    assert len(host.requests) == downloads == FAILURES + FAILURES_AFTER_COOLDOWN
 
 
 @pytest.mark.parametrize("status", ["404 Not Found", "410 Gone"])
-def test_missing_photos_never_open_the_breaker(host: FarSide, time: FakeTime, status: str) -> None:
-    assert until_down(host.answer("/a", reply(b"", status)), time) == (200, None)
+def test_missing_photos_never_open_the_breaker(host: RemoteHost, time: FakeTime, status: str) -> None:
+    assert until_down(host.respond("/a", reply(b"", status)), time) == (200, None)
 
 
-def test_one_product_alone_never_opens_the_breaker(host: FarSide, time: FakeTime) -> None:
-    assert until_down(host.answer("/a", reply(b"", "500 Oops")), time, owners=1) == (200, None)
+def test_one_product_alone_never_opens_the_breaker(host: RemoteHost, time: FakeTime) -> None:
+    assert until_down(host.respond("/a", reply(b"", "500 Oops")), time, owners=1) == (200, None)
 
 
-def test_a_host_that_recovers_during_its_cooldown_is_used_again(host: FarSide, time: FakeTime) -> None:
-    url = host.answer("/a", *[reply(b"", "500 Oops")] * (FAILURES + 1), reply(PHOTO))
+def test_a_host_that_recovers_during_its_cooldown_is_used_again(host: RemoteHost, time: FakeTime) -> None:
+    url = host.respond("/a", *[reply(b"", "500 Oops")] * (FAILURES + 1), reply(PHOTO))
     assert until_down(url, time) == (200, None)
     assert time.time == 1000 + COOLDOWN_SECONDS

@@ -13,9 +13,9 @@ from unde_catalog.net.breaker import FAILURES
 from unde_catalog.net.download import Downloader
 from unde_catalog.net.responses import Downloaded, DownloadFailed
 from unde_catalog.net.url_policy import UrlPolicy
-from unde_catalog_tests.support.downloads import HEAD, MANNERS, PHOTO, fetch, reason, using
+from unde_catalog_tests.support.downloads import HEAD, PHOTO, POLICY, fetch, reason, using
 from unde_catalog_tests.support.fake_time import FakeTime
-from unde_catalog_tests.support.upstream import FarSide, cut_after, for_ever, hang, reply
+from unde_catalog_tests.support.upstream import RemoteHost, cut_after, hang, repeat, reply
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 BROKEN: dict[str, tuple[Any, str]] = {
@@ -31,17 +31,17 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "a length that is not a number": (cut_after(HEAD + b"Content-Length: many\r\n\r\nabc"), "broken_answer"),
     "a header of 20 KB": (cut_after(HEAD + b"X-Long: " + b"a" * 20_000 + b"\r\n\r\n"), "broken_answer"),
     "a thousand headers": (cut_after(HEAD + b"X-A: b\r\n" * 1000 + b"\r\n"), "broken_answer"),
-    "headers without an end": (for_ever(HEAD, b"X-A: b\r\n" * 100), "broken_answer"),
-    "a status line without an end": (for_ever(b"HTTP/1.1 200 O", b"O" * 1000), "broken_answer"),
-    "a length over the limit": (for_ever(HEAD + b"Content-Length: 200001\r\n\r\n", b"", 0.01), "too_large"),
-    "a body without an end": (for_ever(HEAD + b"\r\n", bytes(65_536)), "too_large"),
-    "chunks without an end": (for_ever(HEAD + CHUNKED, b"1000\r\n" + bytes(4096) + b"\r\n"), "too_large"),
+    "headers without an end": (repeat(HEAD, b"X-A: b\r\n" * 100), "broken_answer"),
+    "a status line without an end": (repeat(b"HTTP/1.1 200 O", b"O" * 1000), "broken_answer"),
+    "a length over the limit": (repeat(HEAD + b"Content-Length: 200001\r\n\r\n", b"", 0.01), "too_large"),
+    "a body without an end": (repeat(HEAD + b"\r\n", bytes(65_536)), "too_large"),
+    "chunks without an end": (repeat(HEAD + CHUNKED, b"1000\r\n" + bytes(4096) + b"\r\n"), "too_large"),
     "a compressed body": (reply(PHOTO, Content_Encoding="gzip"), "encoded"),
     "an empty body": (reply(b""), "empty"),
     "an HTML page": (reply(b"<html>Access Denied</html>", Content_Type="image/jpeg"), "not_an_image"),
     "no response": (hang, "timeout"),
-    "a body that drips": (for_ever(HEAD + b"Content-Length: 9999\r\n\r\n", b"a", 0.02), "timeout"),
-    "headers that drip": (for_ever(HEAD, b"X", 0.02), "timeout"),
+    "a body that drips": (repeat(HEAD + b"Content-Length: 9999\r\n\r\n", b"a", 0.02), "timeout"),
+    "headers that drip": (repeat(HEAD, b"X", 0.02), "timeout"),
     "a redirect to itself": (reply(b"", "302 Found", Location="/broken"), "too_many_redirects"),
     "a redirect without a location": (reply(b"", "302 Found"), "http_302"),
     "a redirect to a malformed URL": (reply(b"", "302 Found", Location="http://[::1"), "bad_url"),
@@ -50,18 +50,20 @@ BROKEN: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_response_has_its_reason_and_the_next_photo_arrives(host: FarSide, time: FakeTime, name: str) -> None:
+def test_a_broken_response_has_its_reason_and_the_next_photo_arrives(
+    host: RemoteHost, time: FakeTime, name: str
+) -> None:
     async def broken_then_good(downloader: Downloader) -> tuple[str, list[Downloaded | DownloadFailed]]:
         first = await downloader.download(url, time.time + 120)
         return reason(first), [await downloader.download(good, time.time + 120) for _ in range(2)]
 
     response, expected = BROKEN[name]
-    url, good = host.answer("/broken", response), host.answer("/good", reply(PHOTO))
-    policy = replace(MANNERS, timeout=0.3 if expected == "timeout" else 5)
+    url, good = host.respond("/broken", response), host.respond("/good", reply(PHOTO))
+    policy = replace(POLICY, timeout=0.3 if expected == "timeout" else 5)
     assert using(broken_then_good, time, policy) == (expected, [Downloaded(PHOTO)] * 2)
 
 
-def test_an_unsolicited_response_is_never_read_as_the_next_one(host: FarSide, time: FakeTime) -> None:
+def test_an_unsolicited_response_is_never_read_as_the_next_one(host: RemoteHost, time: FakeTime) -> None:
     async def reply_too_much(writer: asyncio.StreamWriter) -> None:
         writer.write(reply(PHOTO[:100]))
         await writer.drain()
@@ -77,37 +79,37 @@ def test_an_unsolicited_response_is_never_read_as_the_next_one(host: FarSide, ti
         return [first, *[await downloader.download(good, time.time + 120) for _ in range(3)]]
 
     sent = threading.Event()
-    url, good = host.answer("/long", reply_too_much), host.answer("/good", reply(PHOTO))
+    url, good = host.respond("/long", reply_too_much), host.respond("/good", reply(PHOTO))
     assert using(several, time) == [Downloaded(PHOTO[:100]), *[Downloaded(PHOTO)] * 3]
 
 
-def test_a_connection_is_reused_after_a_complete_response(host: FarSide, time: FakeTime) -> None:
+def test_a_connection_is_reused_after_a_complete_response(host: RemoteHost, time: FakeTime) -> None:
     async def five(downloader: Downloader) -> None:
         for _ in range(5):
             await downloader.download(url, time.time + 120)
 
-    url = host.answer("/a", reply(PHOTO))
+    url = host.respond("/a", reply(PHOTO))
     using(five, time)
     assert host.connections == 1
 
 
-def test_the_size_limit_holds_to_the_byte(host: FarSide, time: FakeTime) -> None:
-    body = b"\xff\xd8\xff" + bytes(MANNERS.max_bytes - 3)
-    assert fetch(host.answer("/a", reply(body)), time) == Downloaded(body)
-    assert reason(fetch(host.answer("/b", cut_after(HEAD + b"\r\n" + body + b"x")), time)) == "too_large"
+def test_the_size_limit_holds_to_the_byte(host: RemoteHost, time: FakeTime) -> None:
+    body = b"\xff\xd8\xff" + bytes(POLICY.max_bytes - 3)
+    assert fetch(host.respond("/a", reply(body)), time) == Downloaded(body)
+    assert reason(fetch(host.respond("/b", cut_after(HEAD + b"\r\n" + body + b"x")), time)) == "too_large"
 
 
-def test_running_out_of_the_products_time_is_not_the_hosts_fault(host: FarSide, time: FakeTime) -> None:
-    url = host.answer("/a", hang)
-    assert reason(fetch(url, time, replace(MANNERS, timeout=30), seconds=0.2)) == "out_of_time"
+def test_running_out_of_the_products_time_is_not_the_hosts_fault(host: RemoteHost, time: FakeTime) -> None:
+    url = host.respond("/a", hang)
+    assert reason(fetch(url, time, replace(POLICY, timeout=30), seconds=0.2)) == "out_of_time"
     assert reason(fetch(url, time, seconds=0)) == "out_of_time"
-    assert len(host.asked) == 1
+    assert len(host.requests) == 1
 
 
-def test_five_redirects_are_followed_and_a_sixth_is_not(host: FarSide, time: FakeTime) -> None:
+def test_five_redirects_are_followed_and_a_sixth_is_not(host: RemoteHost, time: FakeTime) -> None:
     for i in range(7):
-        host.answer(f"/{i}", reply(b"", "302 Found", Location=f"/{i + 1}"))
-    host.answer("/7", reply(PHOTO))
+        host.respond(f"/{i}", reply(b"", "302 Found", Location=f"/{i + 1}"))
+    host.respond("/7", reply(PHOTO))
     assert fetch(host.url("/2"), time) == Downloaded(PHOTO)
     assert reason(fetch(host.url("/1"), time)) == "too_many_redirects"
 
@@ -156,8 +158,8 @@ def test_a_name_that_resolves_to_an_internal_address_is_refused(time: FakeTime, 
     assert isinstance(result, DownloadFailed) and result.fault == "item"
 
 
-def test_a_redirect_to_the_metadata_address_is_refused_in_the_sandbox(host: FarSide, time: FakeTime) -> None:
-    url = host.answer("/a", reply(b"", "302 Found", Location="http://169.254.169.254/latest/meta-data/"))
+def test_a_redirect_to_the_metadata_address_is_refused_in_the_sandbox(host: RemoteHost, time: FakeTime) -> None:
+    url = host.respond("/a", reply(b"", "302 Found", Location="http://169.254.169.254/latest/meta-data/"))
     assert reason(fetch(url, time)) == "refused_address"
 
 

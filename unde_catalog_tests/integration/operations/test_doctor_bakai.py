@@ -7,9 +7,9 @@ import pytest
 
 from unde_catalog.operations.doctor import bakai
 from unde_catalog.settings.environment import load_settings
-from unde_catalog_tests.support.bakai_answers import HEALTH, ITEM, answer, page
+from unde_catalog_tests.support.bakai_responses import HEALTH, ITEM, json_response, page
 from unde_catalog_tests.support.servers import Sandbox, running_sandbox
-from unde_catalog_tests.support.upstream import FarSide
+from unde_catalog_tests.support.upstream import RemoteHost
 
 
 @pytest.fixture(scope="module")
@@ -74,12 +74,14 @@ def test_no_settings_are_not_configured_and_incomplete_ones_are_red(
     assert (found.state, found.settings) == (state, named)
 
 
-def test_an_example_is_shortened_and_printable(market: Sandbox, host: FarSide, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_example_is_shortened_and_printable(
+    market: Sandbox, host: RemoteHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("BAKAI_CDN_API_URL", host.url(""))
-    host.answer("/health", answer(HEALTH))
-    host.answer("/v1/products?limit=1", page([{**ITEM, "name": "\x1b[31mred\n" + "x" * 500}]))
+    host.respond("/health", json_response(HEALTH))
+    host.respond("/v1/products?limit=1", page([{**ITEM, "name": "\x1b[31mred\n" + "x" * 500}]))
     found = bakai.check_api(load_settings())
     assert found.state == "green" and found.message.isprintable() and len(found.message) < 300
-    host.answer("/v1/products?limit=1", page([{"name": "no id"}]))
+    host.respond("/v1/products?limit=1", page([{"name": "no id"}]))
     found = bakai.check_api(load_settings())
     assert (found.state, "the first product is invalid" in found.message) == ("yellow", True)

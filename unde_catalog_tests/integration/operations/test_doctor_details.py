@@ -23,9 +23,9 @@ from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.support.due import add_products, execute
 from unde_catalog_tests.support.proxies import authority, running_proxy
 from unde_catalog_tests.support.roles import url_as
-from unde_catalog_tests.support.s3_servers import odd_s3, running_rclone, s3_environment
+from unde_catalog_tests.support.s3_servers import fake_s3, running_rclone, s3_environment
 from unde_catalog_tests.support.servers import PROJECT, Server
-from unde_catalog_tests.support.upstream import far_side, reply
+from unde_catalog_tests.support.upstream import remote_host, reply
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 RunCheck = Callable[..., Finding]
@@ -128,7 +128,7 @@ def test_objects_that_the_public_cannot_read_are_yellow(run_check: RunCheck, tmp
 
 
 def test_a_bucket_that_anyone_can_list_is_yellow(run_check: RunCheck) -> None:
-    with odd_s3() as store:
+    with fake_s3() as store:
         found = run_check(check_objects, **s3_environment(store.url))
         assert store.objects == {}
     assert (found.state, "anyone can list the bucket" in found.message) == ("yellow", True), found
@@ -136,8 +136,8 @@ def test_a_bucket_that_anyone_can_list_is_yellow(run_check: RunCheck) -> None:
 
 def test_a_store_that_returns_other_content_is_red(run_check: RunCheck, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unde_catalog.operations.doctor.objects.secrets.token_hex", lambda count: "ab" * count)
-    with odd_s3() as store:
-        store.garbles = "doctor/" + "ab" * 8 + ".txt"
+    with fake_s3() as store:
+        store.garbled_key = "doctor/" + "ab" * 8 + ".txt"
         found = run_check(check_objects, **s3_environment(store.url))
         assert store.objects == {}
     assert found.state == "red"
@@ -216,8 +216,11 @@ def test_dagster_yaml_can_be_missing_correct_or_different(
 
 def test_a_proxy_that_re_signs_tls_needs_its_ca_bundle(run_check: RunCheck, db: Database, tmp_path: Path) -> None:
     stores, vendor = authority(tmp_path / "stores"), authority(tmp_path / "vendor")
-    with far_side(stores.server()) as store, running_proxy(tmp_path / "proxy", resigns=vendor, trusts=stores) as proxy:
-        store.answer("/", reply(b"a store"))
+    with (
+        remote_host(stores.server()) as store,
+        running_proxy(tmp_path / "proxy", resigns=vendor, trusts=stores) as proxy,
+    ):
+        store.respond("/", reply(b"a store"))
         add_products(db, 1, original_image_urls=json.dumps([store.url("/a.jpg", "localhost")]))
 
         def check(databases: Databases) -> Finding:
@@ -230,12 +233,12 @@ def test_a_proxy_that_re_signs_tls_needs_its_ca_bundle(run_check: RunCheck, db: 
         assert found.state == "green", found
         found = run_check(check, PROXY_URL=proxy, ZARA_PHOTO_HOSTS="static.zara.test")
         assert (found.state, found.settings) == ("yellow", ("ZARA_PHOTO_HOSTS",)), found
-    with far_side() as refusing:
-        refusing.answer(f"localhost:{store.port}", reply(b"", "403 Forbidden", x_brd_error="policy"))
+    with remote_host() as refusing:
+        refusing.respond(f"localhost:{store.port}", reply(b"", "403 Forbidden", x_brd_error="policy"))
         url = f"http://someone:pass-word@127.0.0.1:{refusing.port}"
         found = run_check(check, PROXY_URL=url, ZARA_PHOTO_HOSTS=hosts, PROXY_CA_BUNDLE="")
         assert (found.state, found.settings) == ("red", ("PROXY_URL",)), found
-        refusing.answer(f"localhost:{store.port}", reply(b"", "502 Bad Gateway", x_brd_error="target failed"))
+        refusing.respond(f"localhost:{store.port}", reply(b"", "502 Bad Gateway", x_brd_error="target failed"))
         found = run_check(check, PROXY_URL=url)
         assert (found.state, found.settings) == ("yellow", ("ZARA_PHOTO_HOSTS",)), found
 

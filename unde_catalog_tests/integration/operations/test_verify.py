@@ -21,7 +21,7 @@ from unde_catalog.stores.staging.photos import object_checks
 from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.support.due import BRAND, LEASE, execute, is_due
-from unde_catalog_tests.support.photo_catalogue import BLUE, RED, Catalogue
+from unde_catalog_tests.support.photo_catalogue import BLUE, RED, PhotoCatalogue
 from unde_catalog_tests.support.roles import url_as
 from unde_catalog_tests.support.servers import Server
 
@@ -30,21 +30,21 @@ FIRST, SECOND, COLLAGE = "originals/zara/1/1.jpg", "originals/zara/1/2.jpg", "co
 
 
 @pytest.fixture
-def complete(catalogue: Catalogue) -> Catalogue:
+def complete(catalogue: PhotoCatalogue) -> PhotoCatalogue:
     """Three products with two photos and a collage each; the photo host's log is empty."""
     catalogue.add("a", "b", count=3)
     run_all(catalogue)
-    catalogue.asked()
+    catalogue.requested()
     return catalogue
 
 
-def run_all(catalogue: Catalogue) -> None:
+def run_all(catalogue: PhotoCatalogue) -> None:
     catalogue.run()
     stage = CollagesStage(load_settings(), catalogue.store)
     run_worker(stage, catalogue.db, BRAND, RunOptions(), logging.getLogger("test"))
 
 
-def check(catalogue: Catalogue, **options: Any) -> VerifyReport:
+def check(catalogue: PhotoCatalogue, **options: Any) -> VerifyReport:
     report = verify(catalogue.db, catalogue.store, **options)
     for table in ("object_checks", "stored_objects", "object_findings"):
         assert execute(catalogue.db, f"SELECT 1 FROM {table}") == [], f"{table} was not cleared"
@@ -57,7 +57,7 @@ def found(report: VerifyReport) -> dict[str, list[str]]:
     return {f"{kind} {stage}": sorted(examples) for (kind, stage), examples in report.examples.items()}
 
 
-def aged(catalogue: Catalogue, key: str) -> str:
+def aged(catalogue: PhotoCatalogue, key: str) -> str:
     """Make the object two hours old."""
     path = Path(catalogue.store.where) / key
     earlier = path.stat().st_mtime - 7200
@@ -65,12 +65,12 @@ def aged(catalogue: Catalogue, key: str) -> str:
     return key
 
 
-def orphan(catalogue: Catalogue, key: str, *, old: bool = True) -> str:
+def orphan(catalogue: PhotoCatalogue, key: str, *, old: bool = True) -> str:
     catalogue.store.put(key, RED, JPEG)
     return aged(catalogue, key) if old else key
 
 
-def state(catalogue: Catalogue) -> dict[str, Any]:
+def state(catalogue: PhotoCatalogue) -> dict[str, Any]:
     """The rows without times, and the objects."""
     products = "SELECT id, image_status, image_urls, collage_url, error_message FROM raw_products ORDER BY id"
     photos = "SELECT product_id, n, source_url, state, reason, key, sha256, bytes FROM product_photos ORDER BY 1, 2"
@@ -79,14 +79,14 @@ def state(catalogue: Catalogue) -> dict[str, Any]:
     return {"objects": objects, **{query: execute(catalogue.db, query) for query in (products, photos, collages)}}
 
 
-def test_a_catalogue_without_differences_is_clean(complete: Catalogue) -> None:
+def test_a_catalogue_without_differences_is_clean(complete: PhotoCatalogue) -> None:
     for hashes in (False, True):
         report = check(complete, hashes=hashes)
         assert (report.objects, report.wrong, report.found) == (9, 0, {})
 
 
 def test_every_kind_of_difference_is_found_and_nothing_changes(
-    complete: Catalogue, monkeypatch: pytest.MonkeyPatch
+    complete: PhotoCatalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verify_module, "_PAGE", 2)
     monkeypatch.setattr(verify_module, "_PAGE_READ", 2)
@@ -114,7 +114,7 @@ def test_every_kind_of_difference_is_found_and_nothing_changes(
     assert state(complete) == before
 
 
-def test_repair_and_a_run_restore_everything(complete: Catalogue) -> None:
+def test_repair_and_a_run_restore_everything(complete: PhotoCatalogue) -> None:
     undisturbed = state(complete)
     put, store = complete.store.put, complete.store
     store.delete([FIRST, COLLAGE])
@@ -128,12 +128,12 @@ def test_repair_and_a_run_restore_everything(complete: Catalogue) -> None:
     again = check(complete, hashes=True, repairs=True)
     assert again.found == {}, "what is due already was found again"
     run_all(complete)
-    assert complete.asked() == ["a", "a"]
+    assert complete.requested() == ["a", "a"]
     assert state(complete) == undisturbed
     assert check(complete, hashes=True).found == {}
 
 
-def test_no_collage_is_made_while_a_photo_is_downloaded_again(complete: Catalogue) -> None:
+def test_no_collage_is_made_while_a_photo_is_downloaded_again(complete: PhotoCatalogue) -> None:
     complete.store.delete([SECOND])
     check(complete, repairs=True)
     assert complete.status(1) == ("pending", None)
@@ -141,7 +141,7 @@ def test_no_collage_is_made_while_a_photo_is_downloaded_again(complete: Catalogu
     assert not is_due(complete.db, 1, "collages")
 
 
-def test_a_leased_product_is_skipped_and_named(complete: Catalogue) -> None:
+def test_a_leased_product_is_skipped_and_named(complete: PhotoCatalogue) -> None:
     complete.store.delete([FIRST])
     before = state(complete)
 
@@ -158,7 +158,7 @@ def test_a_leased_product_is_skipped_and_named(complete: Catalogue) -> None:
     assert (later.wrong, later.repaired) == (0, {})
 
 
-def test_a_product_that_changed_after_the_listing_is_busy(complete: Catalogue) -> None:
+def test_a_product_that_changed_after_the_listing_is_busy(complete: PhotoCatalogue) -> None:
     complete.store.delete([FIRST])
 
     def store_again(activity: str, count: int) -> None:
@@ -170,7 +170,7 @@ def test_a_product_that_changed_after_the_listing_is_busy(complete: Catalogue) -
     assert not is_due(complete.db, 1, "originals")
 
 
-def test_an_object_whose_worker_died_before_its_row_is_not_an_orphan(complete: Catalogue) -> None:
+def test_an_object_whose_worker_died_before_its_row_is_not_an_orphan(complete: PhotoCatalogue) -> None:
     key, aside = "originals/zara/1/3.jpg", f"originals/zara/1/aside-{32 * 'b'}.jpg"
     execute(
         complete.db,
@@ -191,7 +191,7 @@ def test_an_object_whose_worker_died_before_its_row_is_not_an_orphan(complete: C
 
 
 @pytest.mark.parametrize("meanwhile", ["a row is written", "it is stored again"])
-def test_an_orphan_is_checked_again_right_before_deletion(complete: Catalogue, meanwhile: str) -> None:
+def test_an_orphan_is_checked_again_right_before_deletion(complete: PhotoCatalogue, meanwhile: str) -> None:
     key = orphan(complete, "originals/zara/1/3.jpg")
 
     def interfere(activity: str, count: int) -> None:
@@ -209,7 +209,7 @@ def test_an_orphan_is_checked_again_right_before_deletion(complete: Catalogue, m
     assert complete.store.exists(key)
 
 
-def test_objects_of_another_system_are_unrecorded_and_not_deleted(complete: Catalogue) -> None:
+def test_objects_of_another_system_are_unrecorded_and_not_deleted(complete: PhotoCatalogue) -> None:
     execute(complete.db, "DELETE FROM product_collages WHERE product_id = 1")
     execute(complete.db, "DELETE FROM product_photos WHERE product_id = 2")
     execute(complete.db, "DELETE FROM product_collages WHERE product_id = 2")
@@ -221,12 +221,12 @@ def test_objects_of_another_system_are_unrecorded_and_not_deleted(complete: Cata
     assert report.left == 0
     assert check(complete).found == {}
     run_all(complete)
-    assert complete.asked() == ["a", "b"]
+    assert complete.requested() == ["a", "b"]
     assert len(execute(complete.db, "SELECT 1 FROM product_collages")) == 3
     assert check(complete, hashes=True).found == {}
 
 
-def test_the_next_check_clears_what_a_killed_check_left(complete: Catalogue) -> None:
+def test_the_next_check_clears_what_a_killed_check_left(complete: PhotoCatalogue) -> None:
     code = (
         "import os, sys; from pathlib import Path; from unde_catalog.stores.db.database import Database\n"
         "from unde_catalog.stores.objects.directory import directory_store\n"
@@ -241,7 +241,7 @@ def test_the_next_check_clears_what_a_killed_check_left(complete: Catalogue) -> 
 
 
 @pytest.mark.parametrize("lost", ["TRUNCATE stored_objects", "DELETE FROM object_checks"])
-def test_a_check_that_lost_its_listing_fails(complete: Catalogue, lost: str) -> None:
+def test_a_check_that_lost_its_listing_fails(complete: PhotoCatalogue, lost: str) -> None:
     def lose(activity: str, count: int) -> None:
         if activity == "comparing":
             execute(complete.db, lost)
@@ -251,7 +251,7 @@ def test_a_check_that_lost_its_listing_fails(complete: Catalogue, lost: str) -> 
     assert not is_due(complete.db, 1)
 
 
-def test_the_scraper_role_may_verify_and_repair(complete: Catalogue, server: Server, database_url: str) -> None:
+def test_the_scraper_role_may_verify_and_repair(complete: PhotoCatalogue, server: Server, database_url: str) -> None:
     complete.store.delete([FIRST, COLLAGE])
     key = orphan(complete, "originals/zara/9/1.jpg")
     with Database(url_as(server, database_url, "scraper")) as db:
@@ -261,7 +261,7 @@ def test_the_scraper_role_may_verify_and_repair(complete: Catalogue, server: Ser
     assert check(complete).found == {}
 
 
-def test_two_checks_at_once_do_not_affect_each_other(complete: Catalogue) -> None:
+def test_two_checks_at_once_do_not_affect_each_other(complete: PhotoCatalogue) -> None:
     complete.store.delete([FIRST])
     reports: list[VerifyReport] = []
 
@@ -281,7 +281,7 @@ def test_every_lease_is_shorter_than_the_age_of_an_orphan() -> None:
 
 
 def test_the_command_reports_differences_and_what_mend_would_do(
-    complete: Catalogue, database_url: str, tmp_path: Path
+    complete: PhotoCatalogue, database_url: str, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()

@@ -23,19 +23,19 @@ from unde_catalog_tests.support.due import execute, is_due
 from unde_catalog_tests.support.due import run as run_handler
 from unde_catalog_tests.support.servers import PROJECT, Server
 from unde_catalog_tests.support.vector_rows import MODEL, direction, photo, product, serve
-from unde_catalog_tests.support.visual_index import Visual
+from unde_catalog_tests.support.visual_index import VisualCatalogue
 
 
 @pytest.fixture
-def visual(backends: Backends) -> Visual:
-    return Visual(backends)
+def visual(backends: Backends) -> VisualCatalogue:
+    return VisualCatalogue(backends)
 
 
-def agrees(visual: Visual, mirrored: int | None = None) -> CheckResult:
+def agrees(visual: VisualCatalogue, mirrored: int | None = None) -> CheckResult:
     return index_agrees("zara", visual.db.run(counts.counts, "zara"), mirrored)
 
 
-def test_an_index_with_every_photo_of_its_scope_agrees(visual: Visual) -> None:
+def test_an_index_with_every_photo_of_its_scope_agrees(visual: VisualCatalogue) -> None:
     assert agrees(visual).message == "No product of zara is in the index's scope yet."
     visual.add("red", "green")
     outside = visual.add("blue", scope="off")
@@ -54,7 +54,7 @@ def test_an_index_with_every_photo_of_its_scope_agrees(visual: Visual) -> None:
     assert agrees(visual).passed and agrees(visual).figures["photos"] == 3
 
 
-def test_missing_changed_and_leftover_photos_are_differences(visual: Visual) -> None:
+def test_missing_changed_and_leftover_photos_are_differences(visual: VisualCatalogue) -> None:
     one, other = visual.add("red", "green"), visual.add("blue")
     visual.run()
     execute(visual.db, "DELETE FROM product_embeddings WHERE product_id = %s AND n = 1", one)
@@ -75,7 +75,7 @@ def test_missing_changed_and_leftover_photos_are_differences(visual: Visual) -> 
     assert agrees(visual).passed
 
 
-def test_a_server_without_pgvector_fails_unless_qdrant_is_used(visual: Visual) -> None:
+def test_a_server_without_pgvector_fails_unless_qdrant_is_used(visual: VisualCatalogue) -> None:
     visual.add("red", scope="pilot")
     visual.run()
     execute(visual.db, "DROP INDEX idx_product_embeddings_0, idx_product_embeddings_1")
@@ -92,7 +92,7 @@ def unde_catalog(*arguments: str, **extra: str) -> subprocess.CompletedProcess[s
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
-def test_vectors_status_rebuild_and_stop(visual: Visual, server: Server) -> None:
+def test_vectors_status_rebuild_and_stop(visual: VisualCatalogue, server: Server) -> None:
     assert (
         unde_catalog("vectors", "rebuild").stderr.strip()
         == "the visual index is empty: run unde-catalog run visual_index"
@@ -124,7 +124,7 @@ def names(qdrant: QdrantStore) -> tuple[list[str], dict[str, str]]:
     return sorted(one.name for one in client.get_collections().collections), aliases
 
 
-def test_qdrant_contains_only_pilot_products_with_their_payload(visual: Visual, qdrant: QdrantStore) -> None:
+def test_qdrant_contains_only_pilot_products_with_their_payload(visual: VisualCatalogue, qdrant: QdrantStore) -> None:
     pilot, ours = visual.add("red", "green", scope="pilot", price="49.90"), visual.add("blue")
     handler = VisualIndexStage(Descriptor(), visual.backends.store, qdrant, take_limit=10, memory_mb=64)
     run(visual, handler)
@@ -136,7 +136,7 @@ def test_qdrant_contains_only_pilot_products_with_their_payload(visual: Visual, 
         "external_id": "1", "original_id": "1", "category": "dress", "brand": "zara", "price": 49.9,
     }  # fmt: skip
     visual.set(pilot, price=60)
-    visual.has(pilot, "green")
+    visual.set_photos(pilot, "green")
     visual.set(ours, index_scope="pilot")
     run(visual, handler)
     points, _ = qdrant._client.scroll(f"{ALIAS}-descriptor-1", with_payload=True)
@@ -148,7 +148,7 @@ def test_qdrant_contains_only_pilot_products_with_their_payload(visual: Visual, 
     assert (qdrant.count(Descriptor.name), len(visual.rows(pilot)), len(visual.rows(ours))) == (0, 1, 0)
 
 
-def run(visual: Visual, handler: VisualIndexStage) -> None:
+def run(visual: VisualCatalogue, handler: VisualIndexStage) -> None:
     visual.db.run(models.begin, Descriptor.name)
     report = run_handler(visual.db, handler)  # type: ignore[arg-type]
     assert not report.failed and not report.still_due
@@ -210,7 +210,7 @@ def test_qdrants_alias_follows_the_serving_model(db: Database, qdrant: QdrantSto
     assert names(qdrant) == ([f"{ALIAS}-toy-2"], {ALIAS: f"{ALIAS}-toy-2"})
 
 
-def test_an_unreachable_qdrant_is_reported_without_its_credentials(visual: Visual) -> None:
+def test_an_unreachable_qdrant_is_reported_without_its_credentials(visual: VisualCatalogue) -> None:
     one = visual.add("red", scope="pilot")
     store = open_qdrant("http://user:hunter2@127.0.0.1:9", None, visual.db)
     with pytest.raises(VectorStoreUnavailable, match=r"Qdrant \(QDRANT_URL\) can't be used: ") as down:

@@ -1,4 +1,4 @@
-"""The sandbox's Ximilar as a process of its own: what it answers, and what its log and its bill tell."""
+"""The sandbox's Ximilar: its responses, its log and its billing."""
 
 import functools
 import http.server
@@ -19,9 +19,9 @@ from unde_catalog_tests.support.ximilar_requests import (
     TOKEN,
     Ximilar,
     encoded,
-    named,
     picture,
     record,
+    records_of,
 )
 
 UNREACHABLE = {"_url": "https://unde-images.invalid/originals/zara/1/1.jpg"}
@@ -35,7 +35,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ximilar]:
 
 @pytest.fixture
 def ximilar(running: Ximilar) -> Ximilar:
-    """One with an empty collection and an empty log."""
+    """Ximilar with an empty collection and an empty log."""
     running.sandbox.control(ximilar={"remove": running.ids()})
     requests.delete(f"{running.sandbox.url}/_log", timeout=10)
     return running
@@ -43,14 +43,14 @@ def ximilar(running: Ximilar) -> Ximilar:
 
 @pytest.fixture
 def filled(ximilar: Ximilar) -> Ximilar:
-    """One whose collection holds a record."""
+    """Ximilar with one record in its collection."""
     ximilar.insert(record("there"))
     return ximilar
 
 
 @pytest.fixture
 def photo_url(tmp_path: Path) -> Iterator[str]:
-    """The address of a folder on loopback with a photo, a page, and nothing else."""
+    """The URL of a loopback server with a photo and an HTML page."""
     folder = tmp_path / "photos"
     folder.mkdir()
     (folder / "1.jpg").write_bytes(picture())
@@ -64,22 +64,22 @@ def photo_url(tmp_path: Path) -> Iterator[str]:
         thread.join()
 
 
-def test_what_is_inserted_can_be_got_with_its_metadata_and_in_its_order(ximilar: Ximilar) -> None:
+def test_inserted_records_are_returned_in_order_with_metadata(ximilar: Ximilar) -> None:
     records = [record(f"r{n}", price=f"{n}.00", brand="zara") for n in range(10)]
     status, body = ximilar.insert(*records, fields_to_return=["_id", "price"])
     assert (status, body["status"]["code"]) == (201, 210)
     assert body["status"]["text"] and body["status"]["request_id"]
     assert body["answer_records"] == [{"_id": f"r{n}", "price": f"{n}.00"} for n in range(10)]
     assert "skipped_records" not in body
-    wanted = {**named("r7", "r2"), "fields_to_return": ["_id", "brand", "nothing"]}
-    status, body = ximilar.post("get", wanted)
+    query = {**records_of("r7", "r2"), "fields_to_return": ["_id", "brand", "nothing"]}
+    status, body = ximilar.post("get", query)
     assert (status, body["status"]["code"], body["answer_count"]) == (200, 200, 2)
     assert body["answer_records"] == [{"_id": "r7", "brand": "zara"}, {"_id": "r2", "brand": "zara"}]
-    assert ximilar.post("get", named("r1"))[1]["answer_records"] == [{"_id": "r1"}]
+    assert ximilar.post("get", records_of("r1"))[1]["answer_records"] == [{"_id": "r1"}]
     assert ximilar.ids() == [f"r{n}" for n in range(10)]
 
 
-def test_duplicates_are_skipped_and_billed_and_all_of_it_stands_in_the_log(ximilar: Ximilar) -> None:
+def test_duplicates_are_skipped_billed_and_logged(ximilar: Ximilar) -> None:
     assert ximilar.code("insert", {"records": [record("a"), record("b")]}) == 210
     status, body = ximilar.insert(record("b", name="other"), record("c"))
     assert (status, body["status"]["code"]) == (201, 211)
@@ -90,8 +90,8 @@ def test_duplicates_are_skipped_and_billed_and_all_of_it_stands_in_the_log(ximil
     assert (status, body["status"]["code"]) == (200, 411)
     assert [one["_id"] for one in body["skipped_records"]] == ["a", "c"]
     assert ximilar.code("insert", {"records": [record("d"), record("d")]}) == 211
-    everything = {**named("b"), "fields_to_return": ["name"]}
-    assert ximilar.post("get", everything)[1]["answer_records"] == [{}], "a duplicate changes nothing"
+    everything = {**records_of("b"), "fields_to_return": ["name"]}
+    assert ximilar.post("get", everything)[1]["answer_records"] == [{}], "a duplicate changed the record"
     lines = ximilar.sandbox.log("ximilar.insert")
     assert [(line["code"], line["billed"]) for line in lines] == [(210, 2), (211, 2), (411, 2), (211, 2)]
     assert [line["ids"] for line in lines] == [["a", "b"], ["b", "c"], ["a", "c"], ["d", "d"]]
@@ -105,11 +105,11 @@ def test_duplicates_are_skipped_and_billed_and_all_of_it_stands_in_the_log(ximil
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF"])
-def test_every_listed_kind_of_image_is_taken(ximilar: Ximilar, kind: str) -> None:
+def test_every_listed_image_format_is_accepted(ximilar: Ximilar, kind: str) -> None:
     assert ximilar.insert({"_id": kind, "_base64": encoded(picture(kind=kind))})[1]["status"]["code"] == 210
 
 
-def test_heic_is_taken_by_its_first_bytes(ximilar: Ximilar) -> None:
+def test_heic_is_recognized_by_its_first_bytes(ximilar: Ximilar) -> None:
     heic = b"\x00\x00\x00\x18ftypheic" + bytes(100)
     assert ximilar.insert({"_id": "heic", "_base64": encoded(heic)})[1]["status"]["code"] == 210
     assert ximilar.code("visualKNN", {"query_record": {"_id": "heic"}}) == 400
@@ -131,7 +131,7 @@ def test_heic_is_taken_by_its_first_bytes(ximilar: Ximilar) -> None:
         ({"_base64": encoded(picture()), "price": {"aed": 1}}, "not flat"),
     ],
 )
-def test_a_record_without_a_readable_photo_fails_alone_and_with_its_reason(
+def test_a_record_without_a_readable_photo_fails_alone_with_a_reason(
     ximilar: Ximilar, broken: dict[str, Any], reason: str
 ) -> None:
     status, body = ximilar.insert({"_id": "broken", **broken}, record("fine"))
@@ -146,7 +146,7 @@ def test_a_record_without_a_readable_photo_fails_alone_and_with_its_reason(
     assert ximilar.ids() == ["fine"]
 
 
-def test_an_address_on_this_machine_is_really_fetched(ximilar: Ximilar, photo_url: str) -> None:
+def test_a_url_on_this_machine_is_fetched(ximilar: Ximilar, photo_url: str) -> None:
     records = [{"_id": name, "_url": f"{photo_url}/{name}.jpg"} for name in ("1", "2", "page")]
     body = ximilar.insert(*records, fields_to_return=["_id", "_url"])[1]
     assert body["status"]["code"] == 206
@@ -170,15 +170,15 @@ def test_an_address_on_this_machine_is_really_fetched(ximilar: Ximilar, photo_ur
     ],
 )
 @pytest.mark.parametrize("method", ["insert", "update", "delete", "get"])
-def test_what_can_not_be_understood_is_refused_as_a_whole(filled: Ximilar, method: str, body: Any) -> None:
-    status, answer = filled.post(method, body)
-    assert (status, answer["status"]["code"]) == (400, 400)
+def test_an_invalid_request_is_refused_as_a_whole(filled: Ximilar, method: str, body: Any) -> None:
+    status, response = filled.post(method, body)
+    assert (status, response["status"]["code"]) == (400, 400)
     assert filled.ids() == ["there"]
 
 
 @pytest.mark.parametrize("method", ["insert", "get", "allRecords"])
 def test_the_fields_to_return_must_be_a_list(filled: Ximilar, method: str) -> None:
-    assert filled.code(method, {**named("a"), "fields_to_return": "_id"}) == 400
+    assert filled.code(method, {**records_of("a"), "fields_to_return": "_id"}) == 400
 
 
 def test_a_record_without_an_id_gets_one(ximilar: Ximilar) -> None:
@@ -186,7 +186,7 @@ def test_a_record_without_an_id_gets_one(ximilar: Ximilar) -> None:
     assert ximilar.ids() == [body["answer_records"][0]["_id"]]
 
 
-def test_an_update_merges_metadata_and_never_looks_at_the_photo_again(ximilar: Ximilar, photo_url: str) -> None:
+def test_an_update_merges_metadata_and_ignores_the_photo(ximilar: Ximilar, photo_url: str) -> None:
     ximilar.insert(record("red", price="1", name="A"), record("blue", "blue"))
     update = {"_id": "red", "price": "2", "_url": f"{photo_url}/page.jpg", "_base64": encoded(picture("blue"))}
     status, body = ximilar.post("update", {"records": [update, {"_id": "gone", "price": "2"}]})
@@ -194,17 +194,17 @@ def test_an_update_merges_metadata_and_never_looks_at_the_photo_again(ximilar: X
     assert body["answer_records"] == [{"_id": "red"}]
     assert [one["_id"] for one in body["skipped_records"]] == ["gone"]
     assert ximilar.code("update", {"records": [update]}) == 200
-    assert ximilar.code("update", named("gone")) == 404
-    wanted = {**named("red"), "fields_to_return": ["price", "name"]}
-    assert ximilar.post("get", wanted)[1]["answer_records"] == [{"price": "2", "name": "A"}]
+    assert ximilar.code("update", records_of("gone")) == 404
+    query = {**records_of("red"), "fields_to_return": ["price", "name"]}
+    assert ximilar.post("get", query)[1]["answer_records"] == [{"price": "2", "name": "A"}]
     nearest = ximilar.post("visualKNN", {"query_record": {"_base64": encoded(picture("red"))}, "k": 1})[1]
-    assert nearest["answer_records"] == [{"_id": "red"}], "the look is still the old photo's"
+    assert nearest["answer_records"] == [{"_id": "red"}], "the record is still that of the old photo"
 
 
-def test_delete_and_get_tell_all_some_and_none(ximilar: Ximilar) -> None:
+def test_delete_and_get_distinguish_all_some_and_none(ximilar: Ximilar) -> None:
     ximilar.insert(record("a"), record("b"), record("c"))
-    assert [ximilar.code("get", named(*ids)) for ids in ("abc", "ax", "xy")] == [200, 206, 404]
-    assert [ximilar.code("delete", named(*ids)) for ids in ("ab", "bc", "abc")] == [220, 206, 404]
+    assert [ximilar.code("get", records_of(*ids)) for ids in ("abc", "ax", "xy")] == [200, 206, 404]
+    assert [ximilar.code("delete", records_of(*ids)) for ids in ("ab", "bc", "abc")] == [220, 206, 404]
     assert ximilar.ids() == []
     lines = [line for line in ximilar.sandbox.log("ximilar.delete")]
     assert [(line["found"], line["missing"]) for line in lines] == [
@@ -212,7 +212,7 @@ def test_delete_and_get_tell_all_some_and_none(ximilar: Ximilar) -> None:
         (["c"], ["b"]),
         ([], ["a", "b", "c"]),
     ]
-    assert ximilar.code("insert", {"records": [record("a")]}) == 210, "what was deleted may come again"
+    assert ximilar.code("insert", {"records": [record("a")]}) == 210, "a deleted record cannot be inserted again"
 
 
 def test_ping_names_the_collection_and_its_kind(filled: Ximilar) -> None:
@@ -253,13 +253,13 @@ def test_similar_colours_are_found_nearest_first(ximilar: Ximilar) -> None:
         ({"prefix": "/similarity/custom/v2/"}, 400),
     ],
 )
-def test_the_gate_wants_token_collection_and_the_prefix_of_its_kind(
+def test_token_collection_and_prefix_of_the_kind_are_required(
     filled: Ximilar, changed: dict[str, Any], status: int
 ) -> None:
-    stranger = Ximilar(filled.sandbox, **changed)
+    other_client = Ximilar(filled.sandbox, **changed)
     for method in ("ping", "get", "delete", "insert"):
-        got, body = stranger.post(method, named("there"))
-        assert (got, body["status"]["code"]) == (status, status)
+        status_code, body = other_client.post(method, records_of("there"))
+        assert (status_code, body["status"]["code"]) == (status, status)
         assert body["status"]["text"] and body["status"]["request_id"]
     assert filled.ids() == ["there"]
 
@@ -278,9 +278,9 @@ def test_other_paths_and_methods_do_not_exist(filled: Ximilar) -> None:
 
 
 def test_the_environment_points_a_client_at_the_default_collection(ximilar: Ximilar) -> None:
-    named_there = environment(ximilar.sandbox.port)
+    variables = environment(ximilar.sandbox.port)
     client = Ximilar(
-        ximilar.sandbox, collection=named_there["XIMILAR_COLLECTION_ID"], token=named_there["XIMILAR_API_TOKEN"]
+        ximilar.sandbox, collection=variables["XIMILAR_COLLECTION_ID"], token=variables["XIMILAR_API_TOKEN"]
     )
-    assert named_there["XIMILAR_API_URL"] == ximilar.sandbox.url
+    assert variables["XIMILAR_API_URL"] == ximilar.sandbox.url
     assert client.code("ping") == 200

@@ -1,4 +1,4 @@
-"""49 odd images from the wild: what each becomes. They are not ours to ship, so the tests skip without them."""
+"""Results for 49 odd images from other projects. They cannot be distributed here, so the tests skip without them."""
 
 import io
 import subprocess
@@ -13,7 +13,7 @@ from unde_catalog_tests.support.servers import REAL_DATA
 AWKWARD = REAL_DATA / "awkward"
 pytestmark = [
     pytest.mark.skipif(not AWKWARD.is_dir(), reason="the awkward images of shared/data are not on this machine"),
-    pytest.mark.filterwarnings("ignore"),  # Pillow remarks on broken EXIF and MPO headers
+    pytest.mark.filterwarnings("ignore"),  # Pillow warns about broken EXIF and MPO headers
 ]
 
 KEPT = {
@@ -45,7 +45,7 @@ REFUSED = {
     "vips__17000x17000.avif": "too_many_pixels",
     "vips__truncated.gif": "truncated",
 }
-# Size, and colours at places (in parts of the size), recorded after looking at each picture.
+# Size, and colours at relative positions, recorded after inspecting each picture.
 CONVERTED = {
     "exifex__Landscape_6.jpg": (
         (1800, 1200),
@@ -231,26 +231,26 @@ def result_of(name: str) -> StoredImage | Refused:
     return normalise((AWKWARD / name).read_bytes())
 
 
-def test_every_file_has_its_expectation():
+def test_every_file_has_an_expected_result():
     assert {path.name for path in AWKWARD.iterdir()} == KEPT.keys() | REFUSED.keys() | CONVERTED.keys()
     assert len(KEPT) + len(REFUSED) + len(CONVERTED) == 49
 
 
 @pytest.mark.parametrize("name", KEPT)
-def test_kept_as_it_is(name: str):
+def test_valid_photos_are_kept_unchanged(name: str):
     result = result_of(name)
     assert isinstance(result, StoredImage) and not result.converted
     assert result.data == (AWKWARD / name).read_bytes() and (result.width, result.height) == KEPT[name]
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_refused(name: str):
+def test_invalid_photos_are_refused(name: str):
     result = result_of(name)
     assert isinstance(result, Refused) and result.reason == REFUSED[name]
 
 
 @pytest.mark.parametrize("name", CONVERTED)
-def test_converted_to_the_right_colours(name: str):
+def test_converted_photos_keep_their_colours(name: str):
     size, colours = CONVERTED[name]
     result = result_of(name)
     assert isinstance(result, StoredImage) and result.converted
@@ -259,10 +259,10 @@ def test_converted_to_the_right_colours(name: str):
     assert image.format == "JPEG" and image.mode == "RGB" and image.size == size
     assert not image.getexif() and "icc_profile" not in image.info
     small = image.reduce(max(1, min(size) // 32))  # averages out noise and codec differences
-    for (x, y), wanted in colours.items():
-        got = small.getpixel((int(x * small.width), int(y * small.height)))
-        assert isinstance(got, tuple)
-        assert all(abs(a - b) <= 12 for a, b in zip(got, wanted, strict=True)), (x, y, got, wanted)
+    for (x, y), expected in colours.items():
+        actual = small.getpixel((int(x * small.width), int(y * small.height)))
+        assert isinstance(actual, tuple)
+        assert all(abs(a - b) <= 12 for a, b in zip(actual, expected, strict=True)), (x, y, actual, expected)
 
 
 def test_a_500_kb_profile_is_left_out():
@@ -286,7 +286,7 @@ print(peak() - before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from /proc")
-def test_bombs_take_less_than_32_mb():
+def test_decompression_bombs_take_less_than_32_mb():
     bombs = ("pillow__png_decompression_dos.png", "pillow__decompression_bomb.gif", "sharp__giant-image.jpg")
     paths = [str(AWKWARD / name) for name in (*bombs, "vips__17000x17000.avif", "imagers__oss-fuzz-36829.jpeg")]
     run = subprocess.run([sys.executable, "-c", _PEAK, *paths], capture_output=True, text=True, check=True)

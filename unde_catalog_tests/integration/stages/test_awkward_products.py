@@ -1,4 +1,4 @@
-"""The odd images from the wild as photos of products: collected, downloaded and glued by the real stages."""
+"""The odd images of other projects as photos of products, processed by the real stages."""
 
 import json
 import logging
@@ -28,12 +28,12 @@ def test_each_odd_image_ends_as_a_collage_or_with_its_reason(
 ) -> None:
     files = sorted([*KEPT, *CONVERTED, *REFUSED])
     assert len(files) == 49
-    served = tmp_path / "served"
-    shutil.copytree(real_data / "awkward", served / "awkward")
-    (served / "apify_items").mkdir()
+    data = tmp_path / "served"
+    shutil.copytree(real_data / "awkward", data / "awkward")
+    (data / "apify_items").mkdir()
     items = [item(number, file) for number, file in enumerate(files, start=1)]
-    (served / "apify_items" / "zara.json").write_text(json.dumps(items))
-    configured(start_sandbox("--data", str(served)))
+    (data / "apify_items" / "zara.json").write_text(json.dumps(items))
+    configured(start_sandbox("--data", str(data)))
     with Backends(load_settings()) as backends:
         for stage in STAGES:
             run_stage(stage, StageRun("zara", backends, RunOptions(), LOG))

@@ -14,9 +14,9 @@ from unde_catalog.stages.raw_products.errors import SourceUnusable
 from unde_catalog.stages.raw_products.factory import open_bakai
 from unde_catalog.stages.raw_products.source import SourcePage
 from unde_catalog.stores.staging.products.product import CollectedProduct
-from unde_catalog_tests.support.bakai_answers import LISTED
+from unde_catalog_tests.support.bakai_responses import LISTED
 from unde_catalog_tests.support.servers import Sandbox, running_sandbox
-from unde_catalog_tests.support.upstream import FarSide, reply
+from unde_catalog_tests.support.upstream import RemoteHost, reply
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_a_bucket_that_cannot_be_listed_names_the_setting_to_check(
 
 
 def test_a_recorded_listing_is_read_and_a_hostile_one_is_reported(
-    host: FarSide, monkeypatch: pytest.MonkeyPatch
+    host: RemoteHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = {"ENDPOINT": host.url(""), "BUCKET": "bakai-images", "ACCESS_KEY": "access", "SECRET_KEY": "secret"}
     for name, value in values.items():
@@ -105,7 +105,7 @@ def test_a_recorded_listing_is_read_and_a_hostile_one_is_reported(
     end = f"{first}&start-after=products%2F12345%2F2.jpg"
     bucket = BakaiBucket(load_settings().bakai_bucket(), None, retry_for=bakai_bucket.timedelta(0))
     for one in (first, end):  # like an object store that ignores the offset
-        host.answer(one, reply(LISTED.encode(), Content_Type="application/xml"))
+        host.respond(one, reply(LISTED.encode(), Content_Type="application/xml"))
     (page,) = bucket.pages()
     assert page.items == [
         {
@@ -115,9 +115,9 @@ def test_a_recorded_listing_is_read_and_a_hostile_one_is_reported(
         }
     ]
     assert host.paths() == [first, end]
-    host.answer(first, reply(b"<html>hello</html>"))
+    host.respond(first, reply(b"<html>hello</html>"))
     assert list(bucket.pages()) == [SourcePage([], None, None)]  # a scrape does not trust an empty listing
-    host.answer(first, reply(b"not even that"))
+    host.respond(first, reply(b"not even that"))
     with pytest.raises(SourceUnusable, match="the server there is no S3 store: set BAKAI_S3_ENDPOINT"):
         list(bucket.pages())
 

@@ -24,7 +24,7 @@ def jpeg(width: int, height: int, colour: str) -> bytes:
 
 
 def put_product(backends: Backends, external_id: str, photos: list[tuple[int, int, str]], **columns: Any) -> int:
-    """A product whose photos are stored and recorded; its id."""
+    """Add a product with stored and recorded photos. Returns its id."""
     values = {
         "image_status": "uploaded",
         "original_image_urls": json.dumps([f"http://x/{n}" for n in range(9)]),
@@ -56,7 +56,7 @@ def product(backends: Backends, product_id: int) -> dict[str, Any]:
     return row
 
 
-def test_photos_stand_side_by_side_at_the_height_of_the_tallest(backends: Backends) -> None:
+def test_photos_are_placed_side_by_side_at_the_greatest_height(backends: Backends) -> None:
     one = put_product(backends, "1", [(100, 200, "red"), (100, 100, "blue")])
     assert glue(backends).done == 1
     row = product(backends, one)
@@ -71,7 +71,7 @@ def test_photos_stand_side_by_side_at_the_height_of_the_tallest(backends: Backen
     assert red[0] > 240 and blue[2] > 240
 
 
-def test_a_collage_too_wide_for_a_jpeg_is_given_up_and_the_product_stays_uploaded(backends: Backends) -> None:
+def test_a_collage_too_wide_for_a_jpeg_is_given_up(backends: Backends) -> None:
     wide = put_product(backends, "1", [(4000, 50, "red")] * 5)
     with backends.db.transaction() as cursor:  # as tall as no real photo: the others are scaled to it
         cursor.execute(
@@ -86,7 +86,7 @@ def test_a_collage_too_wide_for_a_jpeg_is_given_up_and_the_product_stays_uploade
     assert product(backends, fine)["image_status"] == "collage_ready"
 
 
-def test_a_missing_original_is_a_reason_and_takes_no_other_product_with_it(backends: Backends) -> None:
+def test_a_missing_original_fails_only_its_product(backends: Backends) -> None:
     put_product(backends, "1", [(100, 100, "red")])
     put_product(backends, "2", [(100, 100, "red")])
     backends.store.delete(["originals/zara/1/1.jpg"])
@@ -95,7 +95,7 @@ def test_a_missing_original_is_a_reason_and_takes_no_other_product_with_it(backe
     assert report.examples == {"original_missing": ["1"]}
 
 
-def test_a_collage_goes_when_all_photos_left(backends: Backends) -> None:
+def test_a_collage_is_deleted_with_the_last_photo(backends: Backends) -> None:
     one = put_product(backends, "1", [(100, 100, "red")])
     assert glue(backends).done == 1
     with backends.db.transaction() as cursor:
@@ -107,7 +107,7 @@ def test_a_collage_goes_when_all_photos_left(backends: Backends) -> None:
     assert product(backends, one)["collage_url"] is None
 
 
-def test_an_old_collage_stays_when_nobody_recorded_its_photos(backends: Backends) -> None:
+def test_an_old_collage_without_recorded_photos_is_kept(backends: Backends) -> None:
     backends.store.put("collages/zara/1.jpg", jpeg(10, 10, "red"), "image/jpeg")
     one = put_product(backends, "1", [], collage_url="https://old/1.jpg")
     assert dict(glue(backends).given_up) == {"no_photo_rows": 1}
@@ -115,7 +115,7 @@ def test_an_old_collage_stays_when_nobody_recorded_its_photos(backends: Backends
     assert product(backends, one)["collage_url"] == "https://old/1.jpg"
 
 
-def test_more_memory_than_the_budget_is_used_by_one_product_alone(
+def test_a_product_that_exceeds_the_memory_budget_is_processed_alone(
     backends: Backends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(backends.settings.__dict__, "collage_memory_mb", 64)
@@ -124,7 +124,7 @@ def test_more_memory_than_the_budget_is_used_by_one_product_alone(
     assert glue(backends).done == 6
 
 
-def test_a_store_that_is_gone_stops_the_stage_and_burns_no_try(backends: Backends) -> None:
+def test_an_unavailable_store_stops_the_stage_without_an_attempt(backends: Backends) -> None:
     put_product(backends, "1", [(100, 100, "red")])
     assert backends.store.exists("originals/zara/1/1.jpg")
     backends.objects_folder.rename(backends.objects_folder.with_name("elsewhere"))

@@ -19,10 +19,10 @@ from unde_catalog.stores.db.database import Database
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.report import RunOptions, StageReport
 from unde_catalog_tests.support.apify_brand import counts
-from unde_catalog_tests.support.bakai_answers import ERROR, answer, item, page
+from unde_catalog_tests.support.bakai_responses import ERROR, item, json_response, page
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.servers import PROJECT, Sandbox, Server, running_sandbox
-from unde_catalog_tests.support.upstream import FarSide
+from unde_catalog_tests.support.upstream import RemoteHost
 
 FIRST = "/v1/products?limit=500"
 DEFAULTS = {"size": 40, "shape": "", "drop": [], "price": {}, "categories": [], "repeat_cursor": False}
@@ -84,7 +84,7 @@ def market(
 
 
 @pytest.fixture
-def fake_market(host: FarSide, market: Market, monkeypatch: pytest.MonkeyPatch) -> Market:
+def fake_market(host: RemoteHost, market: Market, monkeypatch: pytest.MonkeyPatch) -> Market:
     """The same, with an API whose responses the test sets."""
     monkeypatch.setenv("BAKAI_CDN_API_URL", host.url(""))
     return market
@@ -198,13 +198,13 @@ def test_a_killed_run_is_resumed_with_the_same_outcome(market: Market) -> None:
     assert (market.active(), execute(market.db, "SELECT 1 FROM scraped_items")) == (1_200, [])
 
 
-def test_a_list_that_cannot_be_resumed_is_read_from_its_beginning(fake_market: Market, host: FarSide) -> None:
-    host.answer(FIRST, page([item(n) for n in range(1, 11)], "a", total=12))
-    host.answer(f"{FIRST}&cursor=a", page([item(11), item(12)], "b", total=12))
-    host.answer(f"{FIRST}&cursor=b", answer(ERROR, "400 Bad Request"))
+def test_a_list_that_cannot_be_resumed_is_read_from_its_beginning(fake_market: Market, host: RemoteHost) -> None:
+    host.respond(FIRST, page([item(n) for n in range(1, 11)], "a", total=12))
+    host.respond(f"{FIRST}&cursor=a", page([item(11), item(12)], "b", total=12))
+    host.respond(f"{FIRST}&cursor=b", json_response(ERROR, "400 Bad Request"))
     assert "responded 400" in fake_market.stop_message()
     assert fake_market.last_scrape()["read_to"] == 12
-    host.answer(f"{FIRST}&cursor=a", answer(ERROR, "410 Gone"), page([item(11), item(12)], total=12))
+    host.respond(f"{FIRST}&cursor=a", json_response(ERROR, "410 Gone"), page([item(11), item(12)], total=12))
     report = fake_market.collect()
     assert "the list was read again from its beginning" in report.note
     assert (fake_market.last_scrape()["state"], fake_market.active()) == ("complete", 12)
@@ -227,22 +227,22 @@ INCOMPLETE = {
 
 @pytest.mark.parametrize("how", INCOMPLETE)
 def test_an_incomplete_list_is_merged_and_marks_no_product_inactive(
-    fake_market: Market, host: FarSide, how: str
+    fake_market: Market, host: RemoteHost, how: str
 ) -> None:
-    host.answer(FIRST, page([item(1), item(2), item(99)]))
+    host.respond(FIRST, page([item(1), item(2), item(99)]))
     fake_market.collect()
     responses, reason, message = INCOMPLETE[how]
     for path, one in responses.items():
-        host.answer(path, one)
+        host.respond(path, one)
     report = fake_market.collect("second", force=True)
     assert message in report.note and report.note.count("no product was marked inactive") == 1
     scrape = fake_market.last_scrape()
     assert (scrape["state"], scrape["reason"], fake_market.active()) == ("partial", reason, 3)
 
 
-def test_a_total_that_changes_while_the_list_is_read_is_accepted(fake_market: Market, host: FarSide) -> None:
-    host.answer(FIRST, page([item(1), item(2)], "a", total=3))
-    host.answer(f"{FIRST}&cursor=a", page([item(3), item(4)], total=5))
+def test_a_total_that_changes_while_the_list_is_read_is_accepted(fake_market: Market, host: RemoteHost) -> None:
+    host.respond(FIRST, page([item(1), item(2)], "a", total=3))
+    host.respond(f"{FIRST}&cursor=a", page([item(3), item(4)], total=5))
     fake_market.collect()
     assert fake_market.last_scrape()["state"] == "complete"
 
@@ -255,9 +255,9 @@ def test_an_empty_list_is_reported_and_marks_no_product_inactive(market: Market)
     assert market.active() == 40
 
 
-def test_malformed_items_are_rejected_with_a_reason(fake_market: Market, host: FarSide) -> None:
+def test_malformed_items_are_rejected_with_a_reason(fake_market: Market, host: RemoteHost) -> None:
     odd = ["text", {"name": "no id"}, {"id": 3, "more": [[]] * 2}, item(4, name="a\x00b", price=1e400)]
-    host.answer(FIRST, page([item(1), *odd]))
+    host.respond(FIRST, page([item(1), *odd]))
     report = fake_market.collect()
     assert counts(report)["rejected"] == 2
     assert dict(report.given_up) == {"not_an_object": 1, "no_id": 1}

@@ -1,4 +1,4 @@
-"""Every fault of the sandbox's dial, as a downloader of photos sees it, and a brand with some of each."""
+"""Every fault of the sandbox as the photo downloader reports it, and a brand with all of them."""
 
 import asyncio
 import logging
@@ -27,9 +27,9 @@ from unde_catalog_tests.support.servers import Sandbox
 from unde_catalog_tests.unit.drawn_photos import detailed, saved
 
 PHOTO = saved(detailed())
-MANNERS = DownloadPolicy(slots=10, delay_min=0, delay_max=0, timeout=5, max_retries=3, max_bytes=20_000_000)
+POLICY = DownloadPolicy(slots=10, delay_min=0, delay_max=0, timeout=5, max_retries=3, max_bytes=20_000_000)
 
-SEEN = {  # as what each fault arrives: why there is no body, or why the body is no photo
+RESULTS = {  # the reason reported for each fault
     "404": "http_404",
     "500": "http_500",
     "429": "http_429",
@@ -50,7 +50,7 @@ SEEN = {  # as what each fault arrives: why there is no body, or why the body is
     "to-private": "refused_address",
     "redirect-loop": "too_many_redirects",
 }
-SEEN_AFTER = {  # faults meant for what is carried out, and what they are to a photo
+RESULTS_AFTER = {  # faults that apply after the work is done, and the reasons reported for photos
     "503-after": "http_503",
     "body-503": "not_an_image",
     "timeout-after": "timeout",
@@ -63,26 +63,28 @@ SEEN_AFTER = {  # faults meant for what is carried out, and what they are to a p
 
 @pytest.fixture(scope="module")
 def photos() -> Iterator[str]:
-    """The address of a host at which `/<fault>` is struck by that fault, always."""
+    """The URL of a host where every request for `/<fault>` has that fault."""
 
     async def photo(_: web.Request) -> web.StreamResponse:
         return web.Response(body=PHOTO, content_type="image/jpeg")
 
-    async def answer(request: web.Request) -> web.StreamResponse:
+    async def respond(request: web.Request) -> web.StreamResponse:
         fault = request.match_info["fault"]
-        dial = dials.setdefault(fault, faults.parse_faults(None if fault == "none" else f"photo:{fault}=1"))
-        return await dial.around("photo", request, photo)
+        configured = faults_by_name.setdefault(
+            fault, faults.parse_faults(None if fault == "none" else f"photo:{fault}=1")
+        )
+        return await configured.around("photo", request, photo)
 
     async def start() -> int:
         app = web.Application()
-        app.router.add_get("/{fault}", answer)
+        app.router.add_get("/{fault}", respond)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         runners.append(runner)
         return runner.addresses[0][1]
 
-    dials: dict[str, faults.Faults] = {}
+    faults_by_name: dict[str, faults.Faults] = {}
     runners: list[web.AppRunner] = []
     loop = asyncio.new_event_loop()
     port = loop.run_until_complete(start())
@@ -95,32 +97,32 @@ def photos() -> Iterator[str]:
 
 
 def fetch_all(photos: str, *names: str, time: FakeTime | None = None, timeout: float = 5) -> list[str]:
-    """How photos of these names, fetched one after the other by one downloader, arrive."""
+    """The results of fetching these photos one after the other with one downloader."""
 
     async def run() -> list[str]:
-        waiting = (time or FakeTime()).clock
-        manners = replace(MANNERS, timeout=timeout)
-        async with Downloader(manners, UrlPolicy(any_host=True), clock=waiting) as downloader:
-            return [_seen(await downloader.download(f"{photos}/{name}", waiting.now() + 120)) for name in names]
+        clock = (time or FakeTime()).clock
+        policy = replace(POLICY, timeout=timeout)
+        async with Downloader(policy, UrlPolicy(any_host=True), clock=clock) as downloader:
+            return [_result(await downloader.download(f"{photos}/{name}", clock.now() + 120)) for name in names]
 
     return asyncio.run(run())
 
 
-def _seen(answer: Downloaded | DownloadFailed) -> str:
-    if isinstance(answer, DownloadFailed):
-        return answer.reason
-    image = normalise(answer.body)
+def _result(respond: Downloaded | DownloadFailed) -> str:
+    if isinstance(respond, DownloadFailed):
+        return respond.reason
+    image = normalise(respond.body)
     return image.reason if isinstance(image, Refused) else "photo"
 
 
-@pytest.mark.parametrize(("fault", "seen"), [*SEEN.items(), *SEEN_AFTER.items()])
-def test_a_fault_of_the_dial_arrives_as_what_it_is_and_harms_no_other_photo(photos: str, fault: str, seen: str) -> None:
-    timeout = 0.3 if seen == "timeout" else 5
-    assert fetch_all(photos, fault, "none", "none", timeout=timeout) == [seen, "photo", "photo"]
+@pytest.mark.parametrize(("fault", "expected"), [*RESULTS.items(), *RESULTS_AFTER.items()])
+def test_each_fault_has_its_reason_and_affects_no_other_photo(photos: str, fault: str, expected: str) -> None:
+    timeout = 0.3 if expected == "timeout" else 5
+    assert fetch_all(photos, fault, "none", "none", timeout=timeout) == [expected, "photo", "photo"]
 
 
-def test_every_fault_of_the_dial_is_tried_here_and_told_in_its_help() -> None:
-    assert set(RESPONSES) <= {*SEEN, *SEEN_AFTER}
+def test_every_fault_is_tested_and_documented_in_the_help() -> None:
+    assert set(RESPONSES) <= {*RESULTS, *RESULTS_AFTER}
     assert faults.__doc__ is not None
     for name in RESPONSES:
         assert name in faults.__doc__
@@ -130,23 +132,23 @@ def test_retry_after_is_given_in_seconds_and_as_a_date(photos: str) -> None:
     time = FakeTime()
     assert fetch_all(photos, "429-in-7x1", time=time) == ["photo"]
     assert time.time == 1007
-    # The sandbox's date is of its own clock, which the fake one is far behind: a wait that does not fit.
+    # The date follows the sandbox's real clock, far ahead of the fake one, so that the delay exceeds the deadline.
     assert fetch_all(photos, "503-at-7") == ["http_503"]
 
 
 @pytest.mark.parametrize("fault", ["200", "600", "429-in", "429-in-x", "in-5", "429-on-5"])
-def test_a_fault_that_is_none_is_named(fault: str) -> None:
+def test_an_unknown_fault_is_named(fault: str) -> None:
     with pytest.raises(faults.FaultSpecError, match=f"'{fault}'"):
         faults.parse_faults(f"photo:{fault}=1")
 
 
-def test_a_brand_with_some_of_each_fault_loses_no_product_and_none_that_passes_is_lost_for_good(
+def test_temporary_faults_lose_no_photo(
     start_sandbox: Callable[..., Sandbox], configured: Callable[..., dict[str, str]]
 ) -> None:
-    some = [f"{name}=0.03" for name in SEEN if name not in ("timeout", "drip", "endless", "too-large")]
-    passing = ["503-in-0x1=0.1", "500x1=0.1", "truncatedx1=0.1", "resetx1=0.1"]
-    dial = ",".join(f"photo:{rule}" for rule in [*some, *passing])
-    sandbox = start_sandbox("--faults", dial, "--seed", "3")
+    permanent = [f"{name}=0.03" for name in RESULTS if name not in ("timeout", "drip", "endless", "too-large")]
+    temporary = ["503-in-0x1=0.1", "500x1=0.1", "truncatedx1=0.1", "resetx1=0.1"]
+    rules = ",".join(f"photo:{rule}" for rule in [*permanent, *temporary])
+    sandbox = start_sandbox("--faults", rules, "--seed", "3")
     configured(sandbox, MAX_RETRIES="1")
     with Backends(load_settings()) as backends:
 
@@ -156,25 +158,27 @@ def test_a_brand_with_some_of_each_fault_loses_no_product_and_none_that_passes_i
 
         assert run("raw_products").counts["new"] == 20
         reports = []
-        for _ in range(4):  # one for what passes, three for faults of a photo itself
+        for _ in range(4):  # one run for temporary faults, three for faults of a photo
             execute(backends.db, "UPDATE due_work SET due_at = unde_now() WHERE due_at IS NOT NULL")
             reports.append(run("originals"))
-        assert reports[0].failed > 5, "the dial strikes nobody: the test tests nothing"
+        assert reports[0].failed > 5, "too few requests had a fault"
         for report in reports:
             assert not report.released and "unexpected_error" not in report.failures()
         products = execute(
             backends.db,
-            "SELECT p.image_status AS status, p.error_message AS said, w.given_up, w.due_at IS NOT NULL AS due,"
+            "SELECT p.image_status AS status, p.error_message AS message, w.given_up, w.due_at IS NOT NULL AS due,"
             " array_agg(f.reason) AS reasons, coalesce(jsonb_array_length(p.image_urls), 0) AS urls,"
             " count(*) FILTER (WHERE f.state = 'stored') AS stored"
             " FROM raw_products p JOIN due_work w ON w.product_id = p.id AND w.stage = 'originals'"
             " JOIN product_photos f ON f.product_id = p.id GROUP BY p.id, w.given_up, w.due_at",
         )
         assert len(products) == 20
-        far_side = {"http_500", "http_429", "http_503"}
-        for one in products:
-            lasting = far_side & set(one["reasons"])
-            assert one["due"] == bool(lasting)
-            assert one["status"] == ("pending" if lasting else "uploaded" if one["stored"] else "error"), one
-            assert one["said"] if lasting else one["urls"] == one["stored"]
-        assert {one["status"] for one in products} >= {"pending", "uploaded"}
+        host_faults = {"http_500", "http_429", "http_503"}
+        for product in products:
+            lasting = host_faults & set(product["reasons"])
+            assert product["due"] == bool(lasting)
+            assert product["status"] == ("pending" if lasting else "uploaded" if product["stored"] else "error"), (
+                product
+            )
+            assert product["message"] if lasting else product["urls"] == product["stored"]
+        assert {product["status"] for product in products} >= {"pending", "uploaded"}

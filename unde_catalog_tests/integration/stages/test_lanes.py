@@ -1,4 +1,4 @@
-"""Lanes, with the project's dagster.yaml and Dagster's real daemon: what waits in the queue, and what does not."""
+"""Lanes with the project's dagster.yaml and Dagster's real daemon: which runs wait in the queue."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -16,9 +16,9 @@ from unde_catalog_tests.support.servers import Sandbox, Server
 
 pytestmark = pytest.mark.slow
 
-_IN_A_BACKFILL = "run_id IN (SELECT run_id FROM run_tags WHERE key = 'dagster/backfill')"
-_OF_THE_SHOPS = "run_id IN (SELECT run_id FROM run_tags WHERE key = 'lane' AND value = 'stock')"
-_LONGEST = 150.0  # seconds, on a machine with other things to do
+_BACKFILL_RUNS = "run_id IN (SELECT run_id FROM run_tags WHERE key = 'dagster/backfill')"
+_STOCK_RUNS = "run_id IN (SELECT run_id FROM run_tags WHERE key = 'lane' AND value = 'stock')"
+_TIMEOUT = 150.0  # seconds, for a busy machine
 
 
 @contextmanager
@@ -35,25 +35,25 @@ def dagster(server: Server, environment: dict[str, str], folder: Path) -> Iterat
 
 
 @pytest.mark.timeout(400)
-def test_availability_starts_while_a_backfill_fills_its_lane_and_waits_in_the_queue(
+def test_availability_starts_while_a_backfill_fills_the_bulk_lane(
     server: Server,
     start_sandbox: Callable[..., Sandbox],
     configured: Callable[..., dict[str, str]],
     tmp_path: Path,
 ) -> None:
-    environment = configured(start_sandbox("--run-seconds", "86400"))  # a scrape ends tomorrow
+    environment = configured(start_sandbox("--run-seconds", "86400"))  # scrapes take a day
     (request, *_) = availability_runs(Tick(datetime.now(UTC), datetime.now(UTC))).requests
     with dagster(server, environment, tmp_path) as (processes, url):
 
         def run(*arguments: str) -> None:
-            ended = processes.command("dagster", "job", *arguments).wait(_LONGEST)
-            assert ended == 0, (tmp_path / "output").read_text()[-3000:]
+            exit_code = processes.command("dagster", "job", *arguments).wait(_TIMEOUT)
+            assert exit_code == 0, (tmp_path / "output").read_text()[-3000:]
 
         run(
             "backfill", "-w", WORKSPACE, "-j", "update_catalog", "--partitions", ",".join(BRANDS), "--noprompt",
-            "--tags", json.dumps({"lane": "work"}),  # as people do: it is one more limit, not a way around
+            "--tags", json.dumps({"lane": "work"}),  # a lane set by a user is an additional limit
         )  # fmt: skip
-        poll(url, f"SELECT count(*) = 4 FROM runs WHERE status = 'STARTED' AND {_IN_A_BACKFILL}", _LONGEST)
+        poll(url, f"SELECT count(*) = 4 FROM runs WHERE status = 'STARTED' AND {_BACKFILL_RUNS}", _TIMEOUT)
         day = str(request.partition_key).partition("|")[2]
         tags = {
             **request.tags, "dagster/partition": str(request.partition_key), "dagster/partition/brand": "zara",
@@ -63,8 +63,8 @@ def test_availability_starts_while_a_backfill_fills_its_lane_and_waits_in_the_qu
             "launch", "-w", WORKSPACE, "-j", "check_availability", "--tags", json.dumps(tags),
             "--config-json", json.dumps(request.run_config),
         )  # fmt: skip
-        begun = f"SELECT count(*) = 1 FROM runs WHERE status IN ('STARTED', 'SUCCESS') AND {_OF_THE_SHOPS}"
-        poll(url, begun, _LONGEST)
+        started = f"SELECT count(*) = 1 FROM runs WHERE status IN ('STARTED', 'SUCCESS') AND {_STOCK_RUNS}"
+        poll(url, started, _TIMEOUT)
         rows = processes.query(
             "SELECT status, count(*) AS runs FROM runs WHERE run_id IN"
             " (SELECT run_id FROM run_tags WHERE key = 'dagster/backfill') GROUP BY status ORDER BY status"

@@ -25,7 +25,7 @@ TYPES = {
 
 
 @pytest.fixture(scope="module", params=["directory", "moto"])
-def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+def open_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
     if request.param == "directory":
         yield directory_store(tmp_path_factory.mktemp("objects"))
     else:
@@ -34,9 +34,9 @@ def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def store(opened: ObjectStore) -> Iterator[ObjectStore]:
-    yield opened
-    opened.delete([info.key for info in opened.list("")])
+def store(open_store: ObjectStore) -> Iterator[ObjectStore]:
+    yield open_store
+    open_store.delete([info.key for info in open_store.list("")])
 
 
 def photo(number: int) -> StoredObject:
@@ -44,15 +44,15 @@ def photo(number: int) -> StoredObject:
     return StoredObject(str(number), 1, key, f"{number:064x}", 1920, 2880, 300_000, f"https://cdn.example/{number}.jpg")
 
 
-def stored_by_a_run(store: ObjectStore, *objects: StoredObject, brand: str = "zara", run: str = "a-run") -> str:
+def write_manifest(store: ObjectStore, *objects: StoredObject, brand: str = "zara", run: str = "a-run") -> str:
     with ManifestWriter() as rows:
         rows.add(objects)
         return rows.store(store, "originals", brand, run)
 
 
-def test_what_was_kept_is_read_back_in_order(store: ObjectStore) -> None:
+def test_stored_rows_are_read_back_in_order(store: ObjectStore) -> None:
     collage = StoredObject("7", None, "collages/zara/7.jpg", "f" * 64, 65_500, 6_000, 3_000_000_000, None)
-    stored_by_a_run(store, photo(1), photo(2), collage)
+    write_manifest(store, photo(1), photo(2), collage)
     frame = manifest.newest(store, "originals", ["zara"])
     assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == TYPES
     assert frame.iloc[0].to_dict() == {name: getattr(photo(1), name) for name in TYPES}
@@ -61,27 +61,27 @@ def test_what_was_kept_is_read_back_in_order(store: ObjectStore) -> None:
     assert frame["n"].isna().tolist() == frame["source_url"].isna().tolist() == [False, False, True]
 
 
-def test_a_manifest_without_rows_is_typed_and_so_is_a_brand_that_never_ran(store: ObjectStore) -> None:
-    stored_by_a_run(store)
+def test_empty_and_missing_manifests_have_column_types(store: ObjectStore) -> None:
+    write_manifest(store)
     for brands in (["zara"], ["oysho"], ["oysho", "zara"], []):
         frame = manifest.newest(store, "originals", brands)
         assert len(frame) == 0
         assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == TYPES
 
 
-def test_the_newest_of_each_brand_is_read_and_no_other_s(store: ObjectStore) -> None:
+def test_the_newest_manifest_of_each_brand_is_read(store: ObjectStore) -> None:
     for number, brand in enumerate(("zara", "oysho", "zara", "zarahome"), start=1):
-        stored_by_a_run(store, photo(number), brand=brand)
+        write_manifest(store, photo(number), brand=brand)
     assert manifest.newest(store, "originals", ["zara", "oysho"])["external_id"].tolist() == ["3", "2"]
     assert manifest.newest(store, "collages", ["zara"]).empty
 
 
-def test_a_run_that_writes_twice_keeps_both(store: ObjectStore) -> None:
-    first, second = stored_by_a_run(store, photo(1)), stored_by_a_run(store, photo(2))
+def test_a_run_that_writes_twice_keeps_both_manifests(store: ObjectStore) -> None:
+    first, second = write_manifest(store, photo(1)), write_manifest(store, photo(2))
     assert first < second and {info.key for info in store.list("manifests")} == {first, second}
 
 
-def test_folders_are_those_right_below(store: ObjectStore) -> None:
+def test_folders_are_the_direct_subfolders_of_manifests(store: ObjectStore) -> None:
     assert store.folders("nothing/here") == []
     for key in ("a/b/c/1", "a/b/d/e/2", "a/b/3", "a/bc/f/4"):
         store.put(key, b"", "text/plain")
@@ -89,7 +89,7 @@ def test_folders_are_those_right_below(store: ObjectStore) -> None:
     assert "a" in store.folders("")
 
 
-def test_keys_are_in_the_order_of_time_with_a_folder_a_month() -> None:
+def test_keys_sort_by_time_with_a_folder_per_month() -> None:
     moments = [datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)]
     keys = [manifest_key("originals", "zara", "run", moment) for moment in moments]
     assert keys == [
@@ -98,30 +98,26 @@ def test_keys_are_in_the_order_of_time_with_a_folder_a_month() -> None:
     ]
 
 
-def test_finding_the_newest_lists_only_the_last_month_that_has_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_finding_the_newest_lists_only_the_last_month(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = directory_store(tmp_path / "objects")
     for year in range(2020, 2027):
         for month in range(1, 13):
             store.put(manifest_key("originals", "zara", "run", datetime(year, month, 5, tzinfo=UTC)), b"", "x")
     store.put("manifests/originals/zara/2027-01/not-a-manifest.txt", b"", "text/plain")
     listed: list[str] = []
-    really = ObjectStore.list
+    original_list = ObjectStore.list
 
-    def noted(self: ObjectStore, prefix: str) -> Iterator[ObjectInfo]:
+    def recording_list(self: ObjectStore, prefix: str) -> Iterator[ObjectInfo]:
         listed.append(prefix)
-        return really(self, prefix)
+        return original_list(self, prefix)
 
-    monkeypatch.setattr(ObjectStore, "list", noted)
+    monkeypatch.setattr(ObjectStore, "list", recording_list)
     key = manifest.newest_key(store, "originals", "zara")
     assert key == "manifests/originals/zara/2026-12/20261205T000000.000000Z-run.parquet"
     assert listed == ["manifests/originals/zara/2027-01", "manifests/originals/zara/2026-12"]
 
 
-def test_rows_go_to_a_temporary_file_in_groups_and_leave_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_are_written_in_groups_to_a_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     store = directory_store(tmp_path / "objects")
     with ManifestWriter(row_group=100) as rows:
@@ -133,7 +129,7 @@ def test_rows_go_to_a_temporary_file_in_groups_and_leave_nothing_behind(
     assert written.metadata.num_row_groups == 11 and written.metadata.num_rows == rows.rows == 1_050
 
 
-def test_memory_does_not_grow_with_the_brand() -> None:
+def test_memory_does_not_grow_with_the_number_of_rows() -> None:
     with ManifestWriter(row_group=2_000) as rows:
         tracemalloc.start()
         try:
@@ -145,7 +141,7 @@ def test_memory_does_not_grow_with_the_brand() -> None:
     assert peak < 8_000_000, f"{peak / 1e6:.1f} MB; all rows in a list take more than 30"
 
 
-def test_a_full_or_missing_temporary_folder_lets_the_work_go_on_and_is_told_at_the_end(
+def test_a_full_temporary_folder_does_not_stop_the_work_and_is_reported(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere/at/all")
@@ -157,7 +153,7 @@ def test_a_full_or_missing_temporary_folder_lets_the_work_go_on_and_is_told_at_t
     assert list(store.list("manifests")) == []
 
 
-def test_a_run_that_writes_its_manifest_needs_no_pandas(tmp_path: Path) -> None:
+def test_writing_a_manifest_does_not_import_pandas(tmp_path: Path) -> None:
     program = (
         "import sys\n"
         "from pathlib import Path\n"
@@ -170,5 +166,5 @@ def test_a_run_that_writes_its_manifest_needs_no_pandas(tmp_path: Path) -> None:
         "print('pandas' in sys.modules)\n"
     )
     command = [sys.executable, "-c", program, str(tmp_path)]
-    done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
-    assert done.stdout == "False\n"
+    result = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
+    assert result.stdout == "False\n"

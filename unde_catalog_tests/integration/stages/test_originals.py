@@ -1,4 +1,4 @@
-"""The originals stage with a real database, a folder of objects and a host that answers as a test says."""
+"""The originals stage with a real database, a folder of objects, and a host with configured responses."""
 
 import hashlib
 from collections.abc import Callable
@@ -10,14 +10,14 @@ from psycopg.types.json import Jsonb
 
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog_tests.support.due import add_products, due_row, execute, is_due
-from unde_catalog_tests.support.photo_catalogue import BUSY, COLOURS, GREEN, RED, Catalogue, stored
-from unde_catalog_tests.support.upstream import far_side, reply
+from unde_catalog_tests.support.photo_catalogue import BUSY, COLOURS, GREEN, RED, PhotoCatalogue, stored
+from unde_catalog_tests.support.upstream import remote_host, reply
 from unde_catalog_tests.unit.drawn_photos import plain, saved
 
-# ---------------------------------------------------------------- what is stored
+# ---------------------------------------------------------------- stored photos
 
 
-def test_five_photos_are_stored_byte_for_byte_and_everybody_is_told(catalogue: Catalogue) -> None:
+def test_five_photos_are_stored_unchanged_and_recorded(catalogue: PhotoCatalogue) -> None:
     product = catalogue.add(*"abcde", "sixth")
     report = catalogue.run()
     assert (report.done, report.counts["photos_stored"]) == (1, 5)
@@ -33,23 +33,23 @@ def test_five_photos_are_stored_byte_for_byte_and_everybody_is_told(catalogue: C
     assert is_due(catalogue.db, product, "collages")
 
 
-def test_a_passing_fault_loses_nothing_and_only_what_is_missing_is_asked_for_again(catalogue: Catalogue) -> None:
+def test_a_retry_downloads_only_missing_photos(catalogue: PhotoCatalogue) -> None:
     product = catalogue.add("a", "busy", "c")
-    catalogue.host.answer("/busy", BUSY, reply(GREEN))
+    catalogue.host.respond("/busy", BUSY, reply(GREEN))
     assert catalogue.run().later == {"http_503": 1}
     assert catalogue.status(product) == ("pending", "http_503: photo 2 http_503 (Busy)")
     assert catalogue.rows(product) == [(1, "stored", None), (2, "failed", "http_503"), (3, "stored", None)]
     assert catalogue.product(product)["image_urls"] is None
-    assert catalogue.asked() == ["a", "busy", "c"]
-    assert catalogue.again().done == 1
-    assert catalogue.asked() == ["busy"]
+    assert catalogue.requested() == ["a", "busy", "c"]
+    assert catalogue.retry().done == 1
+    assert catalogue.requested() == ["busy"]
     assert catalogue.rows(product) == stored(1, 2, 3)
     assert catalogue.status(product) == ("uploaded", None)
 
 
-def test_one_photo_that_is_gone_does_not_fail_the_product(catalogue: Catalogue) -> None:
+def test_one_photo_that_is_gone_does_not_fail_the_product(catalogue: PhotoCatalogue) -> None:
     product = catalogue.add("a", "gone", "c")
-    catalogue.host.answer("/gone", reply(b"", "410 Gone"))
+    catalogue.host.respond("/gone", reply(b"", "410 Gone"))
     assert catalogue.run().done == 1
     assert catalogue.rows(product) == [(1, "stored", None), (2, "gone", "http_410"), (3, "stored", None)]
     assert catalogue.status(product) == ("uploaded", None)
@@ -57,12 +57,12 @@ def test_one_photo_that_is_gone_does_not_fail_the_product(catalogue: Catalogue) 
     assert [url[-5:] for url in urls] == ["1.jpg", "3.jpg"]
 
 
-def test_a_product_whose_photos_are_all_gone_is_given_up_after_three_tries(catalogue: Catalogue) -> None:
+def test_a_product_whose_photos_are_all_gone_is_given_up_after_3_tries(catalogue: PhotoCatalogue) -> None:
     product = catalogue.add("x", "y")
     for _ in range(2):
-        assert catalogue.again().later == {"http_404": 1}
+        assert catalogue.retry().later == {"http_404": 1}
         assert catalogue.status(product)[0] == "pending"
-    assert catalogue.again().given_up == {"http_404": 1}
+    assert catalogue.retry().given_up == {"http_404": 1}
     assert catalogue.status(product) == (
         "error", "http_404: photo 1 http_404 (Not Found), photo 2 http_404 (Not Found)",
     )  # fmt: skip
@@ -70,51 +70,53 @@ def test_a_product_whose_photos_are_all_gone_is_given_up_after_three_tries(catal
     assert not is_due(catalogue.db, product)
 
 
-def test_a_cut_photo_is_tried_three_times_and_then_the_product_goes_on_with_what_it_has(catalogue: Catalogue) -> None:
+def test_a_truncated_photo_is_skipped_after_three_attempts(
+    catalogue: PhotoCatalogue,
+) -> None:
     product = catalogue.add("a", "cut")
-    catalogue.host.answer("/cut", reply(GREEN[: len(GREEN) // 2]))
+    catalogue.host.respond("/cut", reply(GREEN[: len(GREEN) // 2]))
     for _ in range(2):
-        assert catalogue.again().later == {"truncated": 1}
+        assert catalogue.retry().later == {"truncated": 1}
         assert catalogue.status(product)[0] == "pending"
-    assert catalogue.again().done == 1
-    assert catalogue.asked() == ["a", "cut", "cut", "cut"]
+    assert catalogue.retry().done == 1
+    assert catalogue.requested() == ["a", "cut", "cut", "cut"]
     assert catalogue.rows(product) == [(1, "stored", None), (2, "refused", "truncated")]
     assert catalogue.status(product) == ("uploaded", None)
 
 
-def test_a_wrong_photo_is_not_asked_for_again(catalogue: Catalogue) -> None:
+def test_an_invalid_photo_is_not_downloaded_again(catalogue: PhotoCatalogue) -> None:
     product = catalogue.add("a", "tiny")
-    catalogue.host.answer("/tiny", reply(saved(plain("red", (10, 10)))))
+    catalogue.host.respond("/tiny", reply(saved(plain("red", (10, 10)))))
     assert catalogue.run().done == 1
     assert catalogue.rows(product) == [(1, "stored", None), (2, "refused", "too_small")]
 
 
-def test_a_fault_of_the_far_side_is_never_given_up_also_beside_a_broken_photo(catalogue: Catalogue) -> None:
+def test_a_fault_of_the_host_is_never_given_up(catalogue: PhotoCatalogue) -> None:
     product = catalogue.add("busy", "cut")
-    catalogue.host.answer("/busy", BUSY)
-    catalogue.host.answer("/cut", reply(GREEN[: len(GREEN) // 2]))
+    catalogue.host.respond("/busy", BUSY)
+    catalogue.host.respond("/cut", reply(GREEN[: len(GREEN) // 2]))
     for _ in range(8):
-        assert catalogue.again().later == {"http_503": 1}
+        assert catalogue.retry().later == {"http_503": 1}
     row = due_row(catalogue.db, product)
     assert row is not None and (row["attempts"], row["item_faults"], row["given_up"]) == (8, 0, False)
     assert catalogue.status(product)[0] == "pending"
 
 
-def test_a_product_without_photos_is_given_up_at_once(catalogue: Catalogue) -> None:
+def test_a_product_without_photos_is_given_up_at_once(catalogue: PhotoCatalogue) -> None:
     product = catalogue.add()
     assert catalogue.run().given_up == {"no_photos": 1}
     assert catalogue.status(product) == ("error", "no_photos: the source lists no photo")
 
 
 @pytest.mark.parametrize("urls", ["null", '"http://x/a.jpg"', "{}"])
-def test_a_list_of_photos_that_is_none_is_no_photos(catalogue: Catalogue, urls: str) -> None:
+def test_an_invalid_photo_list_counts_as_empty(catalogue: PhotoCatalogue, urls: str) -> None:
     product = catalogue.add("a")
     execute(catalogue.db, "UPDATE raw_products SET original_image_urls = %s::jsonb", urls)
     assert catalogue.run().given_up == {"no_photos": 1}
     assert catalogue.status(product)[0] == "error"
 
 
-def test_urls_that_are_none_are_refused_and_the_good_one_between_is_stored(catalogue: Catalogue) -> None:
+def test_invalid_urls_are_refused_and_valid_ones_stored(catalogue: PhotoCatalogue) -> None:
     product = catalogue.add("a")
     urls = [None, catalogue.photos("a")[0], "", 5, "ftp://127.0.0.1/a.jpg"]
     execute(catalogue.db, "UPDATE raw_products SET original_image_urls = %s", Jsonb(urls))
@@ -126,11 +128,11 @@ def test_urls_that_are_none_are_refused_and_the_good_one_between_is_stored(catal
     ]
 
 
-# ---------------------------------------------------------------- what stops the stage
+# ---------------------------------------------------------------- stopped stages
 
 
-def test_a_host_that_is_down_stops_the_stage_and_what_was_stored_is_kept(catalogue: Catalogue) -> None:
-    with far_side() as down:
+def test_a_host_that_is_down_stops_the_stage_and_stored_photos_remain(catalogue: PhotoCatalogue) -> None:
+    with remote_host() as down:
         pass
     urls = [*catalogue.photos("a", "b"), down.url("/x"), down.url("/y")]
     ids = add_products(catalogue.db, 60, original_image_urls=urls)
@@ -144,11 +146,11 @@ def test_a_host_that_is_down_stops_the_stage_and_what_was_stored_is_kept(catalog
     assert all(row and row["lease_token"] is None and row["due_at"] for row in rows)
     assert {catalogue.status(one)[0] for one in ids} == {"pending"}
     with_photos = execute(catalogue.db, "SELECT DISTINCT product_id FROM product_photos WHERE state = 'stored'")
-    assert len(with_photos) * 2 == len(catalogue.asked())
-    assert len(with_photos) > tried, "products that were handed back lost what they had"
+    assert len(with_photos) * 2 == len(catalogue.requested())
+    assert len(with_photos) > tried, "released products lost their stored photos"
 
 
-def test_a_store_that_is_down_stops_the_stage_and_what_was_stored_is_kept(catalogue: Catalogue) -> None:
+def test_a_store_that_is_down_stops_the_stage_and_stored_photos_remain(catalogue: PhotoCatalogue) -> None:
     product = catalogue.add(*"abcde")
     catalogue.full = True
     with pytest.raises(StageStopped, match="the disk is full"):
@@ -157,26 +159,26 @@ def test_a_store_that_is_down_stops_the_stage_and_what_was_stored_is_kept(catalo
     assert row and (row["attempts"], row["due"]) == (0, True)
     assert len(catalogue.rows(product)) == 3
     catalogue.full = False
-    catalogue.asked()
+    catalogue.requested()
     assert catalogue.run().done == 1
-    assert len(catalogue.asked()) == 2
+    assert len(catalogue.requested()) == 2
 
 
-def test_nothing_is_stored_or_deleted_when_the_lease_could_run_out_meanwhile(catalogue: Catalogue) -> None:
+def test_nothing_is_stored_or_deleted_if_the_lease_could_expire(catalogue: PhotoCatalogue) -> None:
     product = catalogue.add("a", "b")
     assert catalogue.run(lease=timedelta(seconds=30)).released == 1
     assert catalogue.objects() == {}
     assert catalogue.run().done == 1
-    for fewer in ("b", "a"):  # one is to be copied, then one to be deleted
-        catalogue.now_has(product, fewer)
+    for fewer in ("b", "a"):  # first one photo must be copied, then one deleted
+        catalogue.set_photos(product, fewer)
         assert catalogue.run(lease=timedelta(seconds=30)).released == 1
         assert catalogue.objects() == {"1/1": RED, "1/2": GREEN}
         assert catalogue.rows(product) == stored(1, 2)
 
 
-def test_a_product_that_goes_back_untouched_keeps_its_last_reason(catalogue: Catalogue) -> None:
+def test_a_released_product_keeps_its_last_reason(catalogue: PhotoCatalogue) -> None:
     product = catalogue.add("a", "busy")
-    catalogue.host.answer("/busy", BUSY, reply(GREEN))
+    catalogue.host.respond("/busy", BUSY, reply(GREEN))
     catalogue.run()
     status = catalogue.status(product)
     execute(catalogue.db, "UPDATE due_work SET due_at = unde_now() WHERE due_at IS NOT NULL")
@@ -184,14 +186,14 @@ def test_a_product_that_goes_back_untouched_keeps_its_last_reason(catalogue: Cat
     assert catalogue.status(product) == status
 
 
-def test_photos_that_change_while_a_product_is_in_hand_leave_it_due(catalogue: Catalogue) -> None:
+def test_photos_that_change_during_the_lease_leave_the_product_due(catalogue: PhotoCatalogue) -> None:
     product = catalogue.add("a")
 
     async def changed_meanwhile(writer: Any) -> None:
-        catalogue.now_has(product, "b")
+        catalogue.set_photos(product, "b")
         writer.write(reply(RED))
 
-    catalogue.host.answer("/a", changed_meanwhile)
+    catalogue.host.respond("/a", changed_meanwhile)
     report = catalogue.run()
     assert report.done == 2
     assert catalogue.objects() == {"1/1": GREEN}
@@ -201,11 +203,11 @@ def test_photos_that_change_while_a_product_is_in_hand_leave_it_due(catalogue: C
 # ---------------------------------------------------------------- memory
 
 
-def test_large_photos_are_validated_one_after_the_other(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_photos_are_validated_one_at_a_time(catalogue: PhotoCatalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     inside: list[int] = []
     most: list[int] = []
 
-    def watched(real: Callable[..., Any]) -> Callable[..., Any]:
+    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
             inside.append(1)
             most.append(len(inside))
@@ -219,7 +221,7 @@ def test_large_photos_are_validated_one_after_the_other(catalogue: Catalogue, mo
     module = "unde_catalog.stages.photos.originals"
     from unde_catalog.stages.photos import originals
 
-    monkeypatch.setattr(f"{module}.normalise", watched(originals.normalise))
+    monkeypatch.setattr(f"{module}.normalise", counted(originals.normalise))
     monkeypatch.setattr(f"{module}.working_bytes", lambda *_: 600_000_000)
     catalogue.add(*"abcde")
     assert catalogue.run().done == 1

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from unde_catalog.stores.db.database import Database
-from unde_catalog_tests.support.due import execute, let_leases_run_out, poll
+from unde_catalog_tests.support.due import execute, expire_leases, poll
 from unde_catalog_tests.support.publishing import add_good, assert_idle, on_sale, publish, published_rows, statuses
 from unde_catalog_tests.support.servers import PROJECT, Server
 
@@ -101,7 +101,7 @@ def test_a_kill_at_any_step_does_not_change_the_outcome(
     }  # fmt: skip
     assert statuses(db) == {"synced": COUNT - 100, "skipped": 100}
     assert published_rows(production, "oysho") == other_brand
-    let_leases_run_out(db)
+    expire_leases(db)
     assert publish(db, production).handled == 0
     assert_idle(db, production)
 

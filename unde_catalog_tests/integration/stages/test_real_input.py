@@ -1,4 +1,4 @@
-"""The real input, where it lies beside the project: what comes of it is the same wherever it is kept."""
+"""The real input, if it exists beside the project: the result is the same for every kind of store."""
 
 import hashlib
 import logging
@@ -19,11 +19,11 @@ from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.s3_servers import running_rclone, s3_environment
 from unde_catalog_tests.support.servers import Sandbox, Server
 
-_OURS = ("id", "scraped_at", "created_at", "updated_at", "last_scrape_id")
+_IGNORED_COLUMNS = ("id", "scraped_at", "created_at", "updated_at", "last_scrape_id")
 
 
 def _run_all(stages: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Products by brand and external id without ids and times, and the objects' hashes, after these stages."""
+    """Run these stages. Returns products without ids and times by brand and external id, and hashes of objects."""
     with Backends(load_settings()) as backends:
         for stage in stages:
             for brand in BRANDS:
@@ -38,16 +38,16 @@ def _run_all(stages: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, str]]:
 def _products(db: Database, base: str) -> dict[str, Any]:
     found = {}
     for row in execute(db, "SELECT * FROM raw_products"):
-        facts = {name: value for name, value in row.items() if name not in _OURS}
-        urls = [*(facts["image_urls"] or ()), *filter(None, [facts["collage_url"]])]
+        columns = {name: value for name, value in row.items() if name not in _IGNORED_COLUMNS}
+        urls = [*(columns["image_urls"] or ()), *filter(None, [columns["collage_url"]])]
         assert all(url.startswith(base) for url in urls)
-        facts |= {"image_urls": None, "collage_url": None, "urls": [url.removeprefix(base) for url in urls]}
-        found[f"{row['brand']}/{row['external_id']}"] = facts
+        columns |= {"image_urls": None, "collage_url": None, "urls": [url.removeprefix(base) for url in urls]}
+        found[f"{row['brand']}/{row['external_id']}"] = columns
     return found
 
 
 @pytest.mark.timeout(400)
-def test_a_bucket_behind_the_pooler_ends_as_a_folder_does(
+def test_a_bucket_and_a_pooler_lead_to_the_same_result_as_a_folder(
     real_data: Path,
     start_sandbox: Callable[..., Sandbox],
     configured: Callable[..., dict[str, str]],
@@ -57,8 +57,8 @@ def test_a_bucket_behind_the_pooler_ends_as_a_folder_does(
 ) -> None:
     stages = ("raw_products", "originals", "collages")
     sandbox = start_sandbox("--data", str(real_data))
-    straight = server.new_database()
-    configured(sandbox, STAGING_DB_URL=server.direct_url(straight))
+    direct = server.new_database()
+    configured(sandbox, STAGING_DB_URL=server.direct_url(direct))
     in_folder = _run_all(stages)
     assert len(in_folder[0]) > 100 and len(in_folder[1]) > 200
     pooled = server.new_database()
@@ -68,5 +68,5 @@ def test_a_bucket_behind_the_pooler_ends_as_a_folder_does(
         assert in_bucket == in_folder
         for name in s3_environment(rclone.url):
             monkeypatch.delenv(name)
-    for url in (straight, pooled):
+    for url in (direct, pooled):
         server.drop(url)

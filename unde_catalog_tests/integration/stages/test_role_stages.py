@@ -1,4 +1,4 @@
-"""Each stage run for real, logged in as its role, with everything that a run may be asked for."""
+"""Each stage, logged in as its role, with all run options."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -26,38 +26,38 @@ from unde_catalog_tests.support.servers import Sandbox, Server
 
 ROLE_OF = {"raw_products": "apify", "originals": "downloader", "collages": "collage", "ximilar_index": "ximilar"}
 Run = Callable[..., StageReport]
-At = Callable[[str], Backends]
+BackendsOf = Callable[[str], Backends]
 
 
 @pytest.fixture
-def at(
+def backends_of(
     server: Server,
     database_url: str,
     production_url: str,
     sandbox: Sandbox,
     configured: Callable[..., dict[str, str]],
-) -> Iterator[At]:
+) -> Iterator[BackendsOf]:
     """The backends of a role, with the sandbox as the outside world."""
     configured(sandbox, PRODUCTION_DB_URL=production_url, ZARA_INDEX_SCOPE="pilot")
     with ExitStack() as stack:
-        places: dict[str, Backends] = {}
+        opened: dict[str, Backends] = {}
 
-        def of(role: str) -> Backends:
-            if role not in places:
+        def open_as(role: str) -> Backends:
+            if role not in opened:
                 changes = {"staging_db_url": SecretStr(url_as(server, database_url, role))}
-                places[role] = stack.enter_context(Backends(load_settings().model_copy(update=changes)))
-            return places[role]
+                opened[role] = stack.enter_context(Backends(load_settings().model_copy(update=changes)))
+            return opened[role]
 
-        yield of
+        yield open_as
 
 
 @pytest.fixture
-def run(at: At) -> Run:
-    """Runs a stage as its role, or another."""
+def run(backends_of: BackendsOf) -> Run:
+    """Runs a stage as its role or another one."""
 
     def run(stage: str, role: str | None = None, **options: Any) -> StageReport:
-        place = at(role or ROLE_OF[stage])
-        return run_stage(stage, StageRun("zara", place, RunOptions(**options), logging.getLogger("test")))
+        backends = backends_of(role or ROLE_OF[stage])
+        return run_stage(stage, StageRun("zara", backends, RunOptions(**options), logging.getLogger("test")))
 
     return run
 
@@ -67,9 +67,7 @@ def statuses(db: Database) -> dict[str, int]:
     return {row["image_status"]: row["n"] for row in rows}
 
 
-def test_every_stage_works_as_its_own_role_also_when_the_catalogue_changes(
-    run: Run, sandbox: Sandbox, db: Database
-) -> None:
+def test_every_stage_runs_as_its_own_role(run: Run, sandbox: Sandbox, db: Database) -> None:
     assert run("raw_products").counts["new"] == 20
     assert run("originals").done == 20
     assert run("collages").done == 20
@@ -89,18 +87,18 @@ def test_every_stage_works_as_its_own_role_also_when_the_catalogue_changes(
     assert [row["status"] for row in logged] == ["success"]
 
 
-def test_every_due_stage_does_what_a_run_asks_for_as_its_own_role(run: Run, db: Database, at: At) -> None:
+def test_every_stage_accepts_all_run_options_as_its_own_role(run: Run, db: Database, backends_of: BackendsOf) -> None:
     run("raw_products")
     execute(db, "DELETE FROM raw_products WHERE id > (SELECT min(id) + 7 FROM raw_products)")
     for stage in ("originals", "collages"):
         assert run(stage, limit=2).done == 2
-        waiting = execute(
+        due = execute(
             db,
             "SELECT p.external_id FROM raw_products p JOIN due_work w ON w.product_id = p.id"
             " WHERE w.stage = %s AND w.due_at <= now()",
             stage,
         )
-        assert run(stage, product_ids=(waiting[-1]["external_id"],)).done == 1
+        assert run(stage, product_ids=(due[-1]["external_id"],)).done == 1
         assert run(stage).done == 5
         give_up = (
             "UPDATE due_work SET given_up = true, reason = 'odd', due_at = NULL"
@@ -110,19 +108,17 @@ def test_every_due_stage_does_what_a_run_asks_for_as_its_own_role(run: Run, db: 
         assert run(stage, retry_failed=True).done == 4
         execute(db, give_up, stage)
         if stage == "originals":
-            # What was given up without a photo has its status opened again, and a product that came with a status of
-            # its own has no row until somebody forces it.
+            # A product given up without a photo gets its status reset. A product inserted with a status has no due row
+            # until it is forced.
             execute(db, "UPDATE raw_products SET image_status = 'error' WHERE id % 2 = 0")
             execute(db, "DELETE FROM due_work WHERE stage = 'originals' AND product_id % 2 = 1")
-        assert at(ROLE_OF[stage]).db.run(requeue.given_up, stage, "zara", "odd") == 4
+        assert backends_of(ROLE_OF[stage]).db.run(requeue.given_up, stage, "zara", "odd") == 4
         assert run(stage).done == 4
         assert run(stage, force=True).done == 8
     assert statuses(db) == {"collage_ready": 8}
 
 
-def test_collecting_in_parts_and_reading_rejected_items_again_work_as_apify(
-    apify_brand: ApifyBrand, server: Server
-) -> None:
+def test_partial_collection_and_rejected_items_work_as_apify(apify_brand: ApifyBrand, server: Server) -> None:
     apify_brand.database_url = url_as(server, apify_brand.database_url, "apify")
     apify_brand.set_items([{"id": None}, *(item(n) for n in range(1, 20))])
     assert counts(apify_brand.collect(limit=5)) == {"items": 5, "new": 4, "rejected": 1}
@@ -132,20 +128,20 @@ def test_collecting_in_parts_and_reading_rejected_items_again_work_as_apify(
     assert apify_brand.collect("forced", force=True).counts["unchanged"] == 19
 
 
-def test_scraper_runs_all_stages_and_sees_all_reports(run: Run, at: At) -> None:
+def test_scraper_runs_all_stages_and_reads_all_reports(run: Run, backends_of: BackendsOf) -> None:
     for stage in STAGES:
         report = run(stage, "scraper")
         if stage == "raw_stores":
             assert report.counts["new"] == report.handled > 0
-        elif stage == "availability":  # spread over the hour
+        elif stage == "availability":  # checks are spread over the hour
             assert report.handled < 20
         else:
             assert report.handled == 20
     for stage in DUE_STAGES:
         assert run(stage, "scraper", force=True).done == (
             19 if stage == "production_catalog" else 20
-        )  # one has no price
-    backends = at("scraper")
+        )  # one product has no price
+    backends = backends_of("scraper")
     assert reading.status(backends.db)["brands"]["zara"]["image_status"] == {"collage_ready": 20}
     with backends.db.transaction() as cursor:
         cursor.execute("SELECT external_id FROM raw_products LIMIT 1")
@@ -153,7 +149,7 @@ def test_scraper_runs_all_stages_and_sees_all_reports(run: Run, at: At) -> None:
     assert "collage_ready" in str(reading.product_view(backends.db, backends.store, "zara", product["external_id"]))
 
 
-def test_ximilar_works_its_stage_and_writes_its_columns(server: Server, database_url: str, db: Database) -> None:
+def test_ximilar_runs_its_stage_and_writes_its_columns(server: Server, database_url: str, db: Database) -> None:
     class Indexing(ToyStage):
         stage = "ximilar_index"
 
@@ -168,9 +164,9 @@ def test_ximilar_works_its_stage_and_writes_its_columns(server: Server, database
     add_products(db, 5)
     execute(db, "INSERT INTO due_work (product_id, stage, brand, due_at)"
                 " SELECT id, 'ximilar_index', brand, now() FROM raw_products")  # fmt: skip
-    with Database(url_as(server, database_url, "ximilar")) as own:
-        assert run_toy(own, Indexing()).done == 5
-        assert run_toy(own, Indexing(), force=True).done == 5
+    with Database(url_as(server, database_url, "ximilar")) as database:
+        assert run_toy(database, Indexing()).done == 5
+        assert run_toy(database, Indexing(), force=True).done == 5
     rows = execute(db, "SELECT DISTINCT ximilar_status FROM raw_products")
     assert [row["ximilar_status"] for row in rows] == ["synced"]
 
@@ -183,7 +179,7 @@ def test_ximilar_works_its_stage_and_writes_its_columns(server: Server, database
         ("raw_products", "downloader", "scrapes"),
     ],
 )
-def test_a_stage_run_as_the_wrong_role_stops_with_a_sentence_and_leaves_nothing(
+def test_a_stage_run_as_the_wrong_role_stops_with_one_sentence(
     run: Run, db: Database, stage: str, role: str, table: str
 ) -> None:
     run("raw_products")

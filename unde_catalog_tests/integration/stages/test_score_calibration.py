@@ -1,4 +1,4 @@
-"""What scores are said to mean is what the real photos show."""
+"""The documented meaning of scores matches the real photos."""
 
 import csv
 from pathlib import Path
@@ -11,7 +11,7 @@ from unde_catalog.stages.visual_index.score_calibration import measured
 from unde_catalog_tests.benchmarks.bench_visual import embed, pairs, products
 
 
-def test_the_shares_that_are_told_are_those_of_the_real_photos(real_data: Path) -> None:
+def test_the_reported_shares_are_those_of_the_real_photos(real_data: Path) -> None:
     with (real_data / "photos.csv").open() as file:
         rows = list(csv.DictReader(file))
     scores, same = pairs(embed(Descriptor(), real_data, rows), products(rows))
@@ -21,5 +21,5 @@ def test_the_shares_that_are_told_are_those_of_the_real_photos(real_data: Path) 
         assert np.mean(same[scores >= step.at_least]) == pytest.approx(step.same_garment, abs=0.006)
 
 
-def test_a_model_that_was_not_measured_has_no_figures() -> None:
+def test_an_unmeasured_model_has_no_figures() -> None:
     assert measured("clip@0123456789ab") == ()

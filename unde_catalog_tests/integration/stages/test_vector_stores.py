@@ -1,4 +1,4 @@
-"""The vector store: one suite for every kind of it."""
+"""Tests that every kind of vector store passes."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -18,7 +18,7 @@ from unde_catalog_tests.support.vector_rows import MODEL, direction, in_stock, p
 Found = Callable[..., list[int]]
 
 
-# Qdrant is the client's own stand-in in memory, as its server comes in no package; it searches by comparing all.
+# Qdrant is the client's in-memory implementation, since no package contains the server. It compares all vectors.
 @pytest.fixture(params=["pgvector, comparing", "pgvector, index", "qdrant"])
 def store(request: pytest.FixtureRequest, db: Database, server: Server, monkeypatch: pytest.MonkeyPatch) -> VectorStore:
     serve(db)
@@ -33,7 +33,7 @@ def store(request: pytest.FixtureRequest, db: Database, server: Server, monkeypa
 
 @pytest.fixture
 def found(store: VectorStore) -> Found:
-    """The ids of products that are found for a direction."""
+    """Searches for a direction and returns the ids of the products."""
 
     def search(degrees: float = 0, top_k: int = 20, threshold: float = -1.0, **filters: object) -> list[int]:
         hits = store.search(MODEL, direction(degrees), Filters(**filters), top_k, threshold)  # type: ignore[arg-type]
@@ -42,7 +42,7 @@ def found(store: VectorStore) -> Found:
     return search
 
 
-def test_products_come_by_their_best_photo_the_nearest_first(db: Database, store: VectorStore) -> None:
+def test_products_are_ranked_by_their_best_photo(db: Database, store: VectorStore) -> None:
     near, far = product(db, 1), product(db, 2)
     store.upsert(MODEL, [photo(db, far, 30), photo(db, near, 80), photo(db, near, 10, n=2), photo(db, far, 40, n=3)])
     hits = store.search(MODEL, direction(0))
@@ -50,7 +50,7 @@ def test_products_come_by_their_best_photo_the_nearest_first(db: Database, store
     assert [hit.score for hit in hits] == pytest.approx([0.985, 0.866], abs=0.002)
 
 
-def test_one_garment_with_many_photos_does_not_fill_the_list(db: Database, store: VectorStore, found: Found) -> None:
+def test_one_product_with_many_photos_does_not_fill_the_results(db: Database, store: VectorStore, found: Found) -> None:
     products = [product(db, number) for number in range(8)]
     store.upsert(MODEL, [photo(db, id, at + n / 10, n) for at, id in enumerate(products) for n in range(1, 6)])
     assert found(top_k=8) == products
@@ -64,7 +64,7 @@ def test_nothing_below_the_threshold_is_found(db: Database, store: VectorStore, 
     assert found(threshold=0.4) == [near, far]
 
 
-def test_filters_leave_the_list_full(db: Database, store: VectorStore, found: Found) -> None:
+def test_filtered_results_are_complete(db: Database, store: VectorStore, found: Found) -> None:
     dear = [product(db, n, price=500, category="coat") for n in range(40)]
     cheap = [product(db, 100 + n, price=50, category="dress") for n in range(10)]
     others = [product(db, n, brand="oysho", price=None, category=None) for n in range(10)]
@@ -76,14 +76,16 @@ def test_filters_leave_the_list_full(db: Database, store: VectorStore, found: Fo
     assert found(top_k=10, brands=("oysho",), categories=("dress",)) == []
 
 
-def test_categories_longer_than_an_index_entry_are_told_apart(db: Database, store: VectorStore, found: Found) -> None:
+def test_categories_longer_than_an_index_entry_are_distinguished(
+    db: Database, store: VectorStore, found: Found
+) -> None:
     long = "coats and jackets " * 400
     one, other = product(db, 1, category=f"{long}a"), product(db, 2, category=f"{long}b")
     store.upsert(MODEL, [photo(db, one, 1), photo(db, other, 2)])
     assert found(categories=(f"{long}b",)) == [other]
 
 
-def test_what_a_shop_has_by_its_latest_answer_is_found_for_it(db: Database, store: VectorStore, found: Found) -> None:
+def test_a_store_filter_uses_the_latest_stock_of_the_store(db: Database, store: VectorStore, found: Found) -> None:
     now, once, never, elsewhere = (product(db, number) for number in range(4))
     store.upsert(MODEL, [photo(db, id, at) for at, id in enumerate([once, never, elsewhere, now])])
     in_stock(db, now, 7, [], "2026-03-01 10:00+00")
@@ -97,9 +99,7 @@ def test_what_a_shop_has_by_its_latest_answer_is_found_for_it(db: Database, stor
     assert found(in_stock_at=StoreKey("zara", 7), brands=("oysho",)) == []
 
 
-def test_what_left_the_shop_or_the_scope_is_not_found_from_that_moment(
-    db: Database, store: VectorStore, found: Found
-) -> None:
+def test_products_that_left_the_scope_are_not_found(db: Database, store: VectorStore, found: Found) -> None:
     products = [product(db, number) for number in range(6)]
     store.upsert(MODEL, [photo(db, id, at) for at, id in enumerate(products)])
     execute(db, "UPDATE raw_products SET active = false WHERE id = %s", products[0])
@@ -107,16 +107,16 @@ def test_what_left_the_shop_or_the_scope_is_not_found_from_that_moment(
     assert found(top_k=4) == products[2:]
 
 
-def test_upserting_and_deleting_again_changes_nothing(db: Database, store: VectorStore, found: Found) -> None:
+def test_upserts_and_deletions_can_be_repeated(db: Database, store: VectorStore, found: Found) -> None:
     one, other = product(db, 1), product(db, 2)
     photos = [photo(db, one, 5), photo(db, one, 50, n=2), photo(db, other, 20)]
     for _ in range(2):
         store.upsert(MODEL, photos)
         assert (store.count(MODEL), store.count(MODEL, "zara"), store.count(MODEL, "oysho")) == (3, 3, 0)
-    store.upsert(MODEL, [photo(db, one, 30)])  # another photo in its place
+    store.upsert(MODEL, [photo(db, one, 30)])  # another photo at the same position
     assert (found(), store.count(MODEL)) == ([other, one], 3)
     for _ in range(2):
-        store.delete([one], keep=[(one, 2)])
+        store.delete([one], but=[(one, 2)])
         assert ([hit.n for hit in store.search(MODEL, direction(50))], store.count(MODEL)) == ([2, 1], 2)
     for _ in range(2):
         store.delete([one, other])
@@ -125,7 +125,7 @@ def test_upserting_and_deleting_again_changes_nothing(db: Database, store: Vecto
     store.delete([])
 
 
-def test_another_models_photos_are_not_found(db: Database, store: VectorStore, found: Found) -> None:
+def test_photos_of_another_model_are_not_found(db: Database, store: VectorStore, found: Found) -> None:
     one, other = product(db, 1), product(db, 2)
     serve(db, "toy@2")
     store.upsert(MODEL, [photo(db, one, 5), photo(db, other, 6)])
@@ -135,14 +135,14 @@ def test_another_models_photos_are_not_found(db: Database, store: VectorStore, f
     assert (store.count(MODEL), store.count("toy@2")) == (2, 1)
     store.delete([one])  # of all models
     assert (store.count(MODEL), store.count("toy@2")) == (1, 0)
-    with pytest.raises(ModelReplaced, match="no longer uses toy@3"):
+    with pytest.raises(ModelReplaced, match="not made by toy@3"):
         store.search("toy@3", direction(0))
 
 
-def test_a_rebuilt_index_finds_what_it_found(db: Database, store: VectorStore, found: Found) -> None:
+def test_a_rebuilt_index_returns_the_same_results(db: Database, store: VectorStore, found: Found) -> None:
     products = [product(db, number) for number in range(30)]
     photos = [photo(db, id, at) for at, id in enumerate(products)]
     store.upsert(MODEL, photos)
-    PgvectorStore(db).upsert(MODEL, photos)  # from where every store is rebuilt
+    PgvectorStore(db).upsert(MODEL, photos)  # the table from which every store is rebuilt
     assert store.rebuild(MODEL) == 30
     assert found(top_k=30) == products

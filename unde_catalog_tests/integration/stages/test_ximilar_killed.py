@@ -1,4 +1,4 @@
-"""The ximilar_index stage killed from outside at any moment: the sandbox's bill shows that nothing is bought twice."""
+"""The ximilar_index stage, killed at arbitrary moments: according to the sandbox's log nothing is bought twice."""
 
 import os
 import signal
@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from unde_catalog.stores.db.database import Database
-from unde_catalog_tests.integration.stages.test_ximilar import Index
-from unde_catalog_tests.support.due import execute, let_leases_run_out
+from unde_catalog_tests.support.due import execute, expire_leases
 from unde_catalog_tests.support.servers import Sandbox
+from unde_catalog_tests.support.ximilar_index import XimilarIndex
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +21,7 @@ PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 PRODUCTS = 30
 
 
-def _begin(environment: dict[str, str], folder: Path) -> subprocess.Popen[bytes]:
+def _start(environment: dict[str, str], folder: Path) -> subprocess.Popen[bytes]:
     command = [PROGRAM, "run", "ximilar_index", "--brand", "zara"]
     return subprocess.Popen(
         command, env={**os.environ, **environment}, cwd=folder, start_new_session=True, stdout=subprocess.PIPE,
@@ -35,7 +35,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.mark.parametrize("inserts", [1, 2, 4])
-def test_nothing_is_bought_twice_when_it_dies_between_the_call_and_the_commit(
+def test_a_kill_between_call_and_commit_buys_nothing_twice(
     db: Database,
     start_sandbox: Callable[..., Sandbox],
     configured: Callable[..., dict[str, str]],
@@ -43,32 +43,32 @@ def test_nothing_is_bought_twice_when_it_dies_between_the_call_and_the_commit(
     inserts: int,
 ) -> None:
     sandbox = start_sandbox()
-    # One insert after the other, each answered half a second after its records are in: there it dies.
+    # One insert at a time. The response comes half a second after the insert, and in between the stage is killed.
     environment = configured(sandbox, XIMILAR_RATE_LIMIT="4")
-    index = Index(db, sandbox, tmp_path / "home" / "objects")
+    index = XimilarIndex(db, sandbox, tmp_path / "home" / "objects")
     for _ in range(PRODUCTS):
         index.add("red", "green")
     sandbox.control(ximilar={"delay": 0.5})
-    deaths = 0
+    kills = 0
     pause = threading.Event()
     for number in range(1, inserts + 1):
-        process = _begin(environment, tmp_path)
+        process = _start(environment, tmp_path)
         try:
             while process.poll() is None and len(sandbox.log("ximilar.insert")) < number:
                 pause.wait(0.02)
-            deaths += process.poll() is None
+            kills += process.poll() is None
         finally:
             _kill(process)
-        let_leases_run_out(db)
+        expire_leases(db)
         execute(db, "UPDATE ximilar_records SET intended_at = intended_at - interval '1 minute'")
-    assert deaths == inserts
-    assert execute(db, "SELECT 1 FROM ximilar_records WHERE state = 'intended'"), "nothing was left open"
+    assert kills == inserts
+    assert execute(db, "SELECT 1 FROM ximilar_records WHERE state = 'intended'"), "no intent was left open"
     sandbox.control(ximilar={"delay": 0})
-    last = _begin(environment, tmp_path)
+    last = _start(environment, tmp_path)
     out, _ = last.communicate(timeout=60)
     assert last.returncode == 0, out.decode()
-    bought = index.bought()
-    assert len(bought) == len(set(bought)) == 2 * PRODUCTS, "a record was sent twice"
+    sent = index.sent_records()
+    assert len(sent) == len(set(sent)) == 2 * PRODUCTS, "a record was sent twice"
     assert index.billed() == 2 * PRODUCTS and len(index.collection()) == 2 * PRODUCTS
     assert {row["ximilar_status"] for row in execute(db, "SELECT ximilar_status FROM raw_products")} == {"synced"}
     assert execute(db, "SELECT sum(records)::int AS n FROM ximilar_credits") == [{"n": 2 * PRODUCTS}]

@@ -80,7 +80,7 @@ def test_a_killed_writer_leaves_no_partial_object_and_no_files_for_long(store: O
     assert store.get(KEY) == b"whole"
 
 
-def test_an_object_is_on_disk_before_its_name_and_before_put_returns(
+def test_an_object_is_on_disk_before_it_is_named_and_put_returns(
     store: ObjectStore, root: Path, monkeypatch: pytest.MonkeyPatch
 ):
     events: list[str] = []

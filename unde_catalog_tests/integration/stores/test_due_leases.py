@@ -15,9 +15,9 @@ from unde_catalog_tests.support.due import (
     add_products,
     due_row,
     execute,
+    expire_leases,
     finish,
     is_due,
-    let_leases_run_out,
     take,
 )
 
@@ -61,7 +61,7 @@ def test_a_leased_product_is_taken_again_only_after_its_lease_expired(each_db: D
     add_products(each_db, 1)
     (first,) = take(each_db)
     assert take(each_db) == []
-    let_leases_run_out(each_db)
+    expire_leases(each_db)
     (second,) = take(each_db)
     assert second.token != first.token
 
@@ -69,7 +69,7 @@ def test_a_leased_product_is_taken_again_only_after_its_lease_expired(each_db: D
 def test_an_outcome_with_an_old_token_changes_nothing(each_db: Database) -> None:
     (product,) = add_products(each_db, 1)
     first = take(each_db)
-    let_leases_run_out(each_db)
+    expire_leases(each_db)
     second = take(each_db)
     before = due_row(each_db, product)
     for kind in ("done", "later", "given_up", "released"):
@@ -82,7 +82,7 @@ def test_an_outcome_with_an_old_token_changes_nothing(each_db: Database) -> None
 def test_a_late_outcome_counts_unless_another_worker_took_the_product(db: Database) -> None:
     (product,) = add_products(db, 1)
     leases = take(db)
-    let_leases_run_out(db)
+    expire_leases(db)
     assert finish(db, leases) == {product: True}
     assert not is_due(db, product)
 
@@ -106,7 +106,7 @@ def test_count_open_distinguishes_due_from_leased_products(each_db: Database) ->
     finish(each_db, leases[:1])
     assert each_db.run(work_queue.count_open, STAGE, BRAND) == work_queue.OpenWork(due=2, leased=2)
     assert each_db.run(work_queue.count_open, STAGE, BRAND, products[:2]).leased == 1
-    let_leases_run_out(each_db)
+    expire_leases(each_db)
     assert each_db.run(work_queue.count_open, STAGE, BRAND) == work_queue.OpenWork(due=4, leased=0)
 
 

@@ -12,7 +12,7 @@ from unde_catalog.stores.staging.due_work.statistics import DueFigures, alarms, 
 from unde_catalog.stores.staging.due_work.work_queue import LeaseOutcome
 from unde_catalog_tests.support.due import BRAND, LEASE, add_products, execute
 from unde_catalog_tests.support.servers import Sandbox
-from unde_catalog_tests.torture.house import PROGRAM
+from unde_catalog_tests.torture.trial_system import PROGRAM
 
 STAGE = "availability"
 HOUR = timedelta(hours=1)

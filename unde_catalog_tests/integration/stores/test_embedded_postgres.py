@@ -547,7 +547,7 @@ def test_a_folder_that_cannot_be_created_is_named(home: Path) -> None:
         EmbeddedPostgres(home / "file" / "postgres").acquire()
 
 
-def test_a_full_disk_is_reported_in_the_words_of_initdb(server_folder: ServerFolder) -> None:
+def test_a_full_disk_is_reported_with_the_message_of_initdb(server_folder: ServerFolder) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))  # the supervisor and initdb inherit it
     try:

@@ -10,7 +10,7 @@ import pytest
 from unde_catalog.stores.db import migrate
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.staging.migrate import STAGING
-from unde_catalog_tests.support.concurrent_writers import LEAST, Storm
+from unde_catalog_tests.support.concurrent_writers import MIN_TURNS, WriterGroup
 from unde_catalog_tests.support.due import BRAND, STAGE, add_products, execute, poll
 from unde_catalog_tests.support.migrations import database_at
 from unde_catalog_tests.support.servers import Server
@@ -32,12 +32,12 @@ def test_all_kinds_of_writers_continue_while_the_database_is_migrated(server: Se
     direct = server.direct_url(old)
     with Database(old) as db:
         add_products(db, 200)
-        storm = Storm(old)
+        writers = WriterGroup(old)
         poll(direct, "SELECT sum(wanted) > 600 FROM due_work")
         assert STAGING.upgrade(old)[0] == "0004"
         at_once = execute(db, "SELECT sum(wanted) AS n FROM due_work")[0]["n"]
         poll(direct, f"SELECT sum(wanted) > {at_once} + 600 FROM due_work", seconds=60)  # they go on
-        assert min(storm.end()) >= LEAST
+        assert min(writers.end()) >= MIN_TURNS
         assert STAGING.revision(db) == STAGING.newest_revision()
         assert execute(
             db,

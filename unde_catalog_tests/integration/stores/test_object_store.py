@@ -68,14 +68,14 @@ def test_a_missing_object_is_missing_and_a_folder_is_no_object(store: ObjectStor
     assert missing.value.key == key
 
 
-def test_deleting_missing_objects_is_fine_and_deletes_the_others(store: ObjectStore):
+def test_deleting_missing_objects_also_deletes_the_others(store: ObjectStore):
     for number in range(4):
         store.put(f"a/{number}", b"x", JPEG)
     store.delete(["a/0", "a/none", "b/none", "a/2"])
     assert keys(store, "") == {"a/1", "a/3"}
 
 
-def test_a_list_is_of_a_folder_and_not_of_similar_names(store: ObjectStore):
+def test_a_list_contains_one_folder_and_none_with_a_similar_name(store: ObjectStore):
     for key in ("originals/zara/1/1.jpg", "originals/zarahome/1/1.jpg", "collages/zara/1.jpg"):
         store.put(key, b"x", JPEG)
     assert keys(store, "originals/zara") == keys(store, "originals/zara/") == {"originals/zara/1/1.jpg"}

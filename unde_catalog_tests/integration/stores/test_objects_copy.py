@@ -19,8 +19,8 @@ from unde_catalog_tests.support.s3_servers import (
     SECRET_KEY,
     Rclone,
     bucket_at,
-    odd_s3,
-    refusal,
+    error_response,
+    fake_s3,
     running_moto,
     running_rclone,
     s3_environment,
@@ -122,9 +122,9 @@ def test_a_prefix_is_a_folder(source: ObjectStore, target: ObjectStore):
 
 
 def test_a_target_that_stores_something_else_is_detected(source: ObjectStore):
-    with odd_s3() as odd:
-        odd.garbles = "collages/zara/1.jpg"
-        report = copy_objects(source, s3_store(bucket_at(odd.url)))
+    with fake_s3() as fake:
+        fake.garbled_key = "collages/zara/1.jpg"
+        report = copy_objects(source, s3_store(bucket_at(fake.url)))
     assert counts(report) == copied(len(OBJECTS) - 1, failed=1) and not report.complete
     assert report.failures == ["collages/zara/1.jpg: the target does not have what was written"]
 
@@ -141,14 +141,14 @@ def test_one_bad_object_does_not_stop_the_others(source: ObjectStore, target: Ob
 def test_an_unavailable_target_stops_the_copy_and_it_can_be_resumed(target: ObjectStore, source: ObjectStore):
     for number in range(300):
         source.put(f"more/{number}", b"x", JPEG)
-    with odd_s3() as odd:
-        store = s3_store(bucket_at(odd.url))
-        odd.answers = [refusal(403, "AccessDenied")] * 10_000
+    with fake_s3() as fake:
+        store = s3_store(bucket_at(fake.url))
+        fake.responses = [error_response(403, "AccessDenied")] * 10_000
         report = copy_objects(source, store)
         assert report.stopped and not report.complete and report.failed < 100 and len(report.failures) == 20
-        odd.answers.clear()
+        fake.responses.clear()
         assert copy_objects(source, store).complete
-        assert len(odd.objects) == len(OBJECTS) + 300
+        assert len(fake.objects) == len(OBJECTS) + 300
 
 
 def test_an_unavailable_source_is_reported(source: ObjectStore, target: ObjectStore, tmp_path: Path):

@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.worker.handler import Outcome, StageStopped, done
-from unde_catalog_tests.support.due import Toy, ToyStage, add_products, execute, let_leases_run_out, number, poll, run
+from unde_catalog_tests.support.due import Toy, ToyStage, add_products, execute, expire_leases, number, poll, run
 from unde_catalog_tests.support.pgbouncer import ABSENT, PgBouncer, session_state
 from unde_catalog_tests.support.servers import Server, missing
 from unde_catalog_tests.support.workers import prepare, report_of, worker
@@ -167,7 +167,7 @@ def test_a_killed_pooler_that_restarts_costs_at_most_one_stopped_run(
     for report in reports:
         assert report["stopped"] is None or "can't be used: " in report["stopped"]
         assert "\n" not in (report["stopped"] or "")
-    let_leases_run_out(db)
+    expire_leases(db)
     with worker(database_url, "next") as process:
         assert report_of(process)["stopped"] is None
     poll(direct_url, ALL_ARE_DONE)
@@ -180,7 +180,7 @@ def test_an_unreachable_pooler_stops_the_stage_and_loses_nothing(
     add_products(db, 10)
     with ExitStack() as killed:
 
-        async def react(work: Sequence[Toy]) -> AsyncIterator[Outcome]:
+        async def handle(work: Sequence[Toy]) -> AsyncIterator[Outcome]:
             if number(work[0]) == 6:
                 killed.enter_context(away(pooler))
             yield done(work[0].lease)
@@ -189,8 +189,8 @@ def test_an_unreachable_pooler_stops_the_stage_and_loses_nothing(
             Database(database_url, patience=1) as impatient,
             pytest.raises(StageStopped, match="^originals of zara stopped: the database t_.* can't be used: .*refused"),
         ):
-            run(impatient, ToyStage(react, hands=1))
-    let_leases_run_out(db)
+            run(impatient, ToyStage(handle, concurrency=1))
+    expire_leases(db)
     run(db, ToyStage())
     poll(direct_url, ALL_ARE_DONE)
 
@@ -203,7 +203,7 @@ def test_a_wrong_password_is_reported_at_once_and_not_repeated(database_url: str
         assert "tell-nobody" not in f"{down.value} {db!r}"
 
 
-def test_waiting_for_server_connections_ends_with_the_patience(database_url: str, pooler: PgBouncer) -> None:
+def test_waiting_for_a_server_connection_times_out(database_url: str, pooler: PgBouncer) -> None:
     with ExitStack() as stack:
         for _ in range(POOL):
             stack.enter_context(psycopg.connect(database_url)).execute("SELECT 1")

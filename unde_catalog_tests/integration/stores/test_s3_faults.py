@@ -11,7 +11,15 @@ import pytest
 from unde_catalog.stores.objects import s3
 from unde_catalog.stores.objects.objects import PUT_SECONDS, ObjectStore, StorageUnavailable
 from unde_catalog.stores.objects.s3 import s3_store
-from unde_catalog_tests.support.s3_servers import HTML_429, Answer, OddS3, bucket_at, odd_s3, refusal, running_rclone
+from unde_catalog_tests.support.s3_servers import (
+    HTML_429,
+    FakeS3,
+    Response,
+    bucket_at,
+    error_response,
+    fake_s3,
+    running_rclone,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -20,8 +28,8 @@ JPEG = "image/jpeg"
 
 
 @pytest.fixture
-def odd() -> Iterator[OddS3]:
-    with odd_s3() as running:
+def fake() -> Iterator[FakeS3]:
+    with fake_s3() as running:
         yield running
 
 
@@ -39,41 +47,41 @@ def test_the_longest_put_is_shorter_than_a_lease():
 
 
 @pytest.mark.parametrize(
-    "answers",
+    "responses",
     [
         [HTML_429, HTML_429],
-        [refusal(503, "SlowDown"), refusal(500, "InternalError")],
+        [error_response(503, "SlowDown"), error_response(500, "InternalError")],
         ["drop", "drop"],
         ["hang"],
         [HTML_429, "drop", "hang"],
     ],
 )
 @pytest.mark.usefixtures("impatient")
-def test_a_temporary_fault_is_retried(odd: OddS3, answers: list[Answer]):
-    store = s3_store(bucket_at(odd.url))
-    odd.answers = list(answers)
+def test_a_temporary_fault_is_retried(fake: FakeS3, responses: list[Response]):
+    store = s3_store(bucket_at(fake.url))
+    fake.responses = list(responses)
     store.put(KEY, b"x", JPEG)
-    assert len(odd.asked) == len(answers) + 1
+    assert len(fake.requests) == len(responses) + 1
     for use in (store.get, store.head):
-        odd.answers = list(answers)
+        fake.responses = list(responses)
         assert use(KEY)
-        assert not odd.answers
+        assert not fake.responses
 
 
 FAULTS = [
-    (refusal(403, "AccessDenied"), "S3_ACCESS_KEY and S3_SECRET_KEY to some that may read and write"),
-    (refusal(403, "InvalidAccessKeyId"), "the store does not know the access key: set S3_ACCESS_KEY"),
-    (refusal(403, "SignatureDoesNotMatch"), "set S3_SECRET_KEY"),
-    (refusal(403, "RequestTimeTooSkewed"), "this machine's clock is wrong"),
-    (refusal(403, "QuotaExceeded"), "the store or its quota is full"),
-    (refusal(404, "NoSuchBucket"), "there is no bucket unde-images: create it, or set S3_BUCKET"),
+    (error_response(403, "AccessDenied"), "S3_ACCESS_KEY and S3_SECRET_KEY to some that may read and write"),
+    (error_response(403, "InvalidAccessKeyId"), "the store does not know the access key: set S3_ACCESS_KEY"),
+    (error_response(403, "SignatureDoesNotMatch"), "set S3_SECRET_KEY"),
+    (error_response(403, "RequestTimeTooSkewed"), "this machine's clock is wrong"),
+    (error_response(403, "QuotaExceeded"), "the store or its quota is full"),
+    (error_response(404, "NoSuchBucket"), "there is no bucket unde-images: create it, or set S3_BUCKET"),
     ((404, b"<html>nothing here</html>"), "S3_ENDPOINT"),
-    (refusal(400, "AuthorizationHeaderMalformed"), "the region us-east-1 is not the bucket's: set S3_REGION"),
-    (refusal(301, "PermanentRedirect"), "the bucket is elsewhere: set S3_ENDPOINT and S3_REGION"),
-    (refusal(507, "InsufficientStorage"), "the store or its quota is full"),
+    (error_response(400, "AuthorizationHeaderMalformed"), "the region us-east-1 is not the bucket's: set S3_REGION"),
+    (error_response(301, "PermanentRedirect"), "the bucket is elsewhere: set S3_ENDPOINT and S3_REGION"),
+    (error_response(507, "InsufficientStorage"), "the store or its quota is full"),
     (HTML_429, "too many requests"),
-    (refusal(503, "SlowDown"), "too many requests"),
-    (refusal(500, "InternalError"), "the store itself has a fault"),
+    (error_response(503, "SlowDown"), "too many requests"),
+    (error_response(500, "InternalError"), "the store itself has a fault"),
     ("drop", "the connection broke repeatedly"),
     ("hang", "no response within"),
 ]
@@ -81,22 +89,22 @@ FAULTS = [
 
 @pytest.mark.parametrize(("response", "message"), FAULTS, ids=lambda value: str(value)[:40])
 @pytest.mark.usefixtures("impatient")
-def test_a_lasting_fault_is_reported_in_one_sentence_without_secrets(odd: OddS3, response: Answer, message: str):
-    store = s3_store(bucket_at(odd.url))
-    odd.answers = [response] * 100
+def test_a_lasting_fault_is_reported_in_one_sentence_without_secrets(fake: FakeS3, response: Response, message: str):
+    store = s3_store(bucket_at(fake.url))
+    fake.responses = [response] * 100
     began = monotonic()
     with pytest.raises(StorageUnavailable, match=message) as down:
         store.put(KEY, b"x", JPEG)
     assert monotonic() - began < PUT_SECONDS / 40 + 20, "a put takes much longer than its limit"
     log = "".join(traceback.format_exception(down.value))
     assert "planted" not in log and "\n" not in str(down.value)
-    assert f"{odd.url}/unde-images/" in str(down.value)
+    assert f"{fake.url}/unde-images/" in str(down.value)
 
 
 @pytest.mark.parametrize(("response", "message"), [FAULTS[0], FAULTS[5], FAULTS[10], FAULTS[13]], ids=str)
 @pytest.mark.usefixtures("impatient")
-def test_every_operation_reports_a_lasting_fault(odd: OddS3, response: Answer, message: str):
-    store = s3_store(bucket_at(odd.url))
+def test_every_operation_reports_a_lasting_fault(fake: FakeS3, response: Response, message: str):
+    store = s3_store(bucket_at(fake.url))
     uses: list[Callable[[], object]] = [
         lambda: store.get(KEY),
         lambda: store.head(KEY),
@@ -104,22 +112,22 @@ def test_every_operation_reports_a_lasting_fault(odd: OddS3, response: Answer, m
         lambda: store.delete([KEY]),
     ]
     for use in uses:
-        odd.answers = [response] * 100
+        fake.responses = [response] * 100
         with pytest.raises(StorageUnavailable, match=message):
             use()
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_hanging_store_makes_no_caller_wait_for_ever(odd: OddS3, monkeypatch: pytest.MonkeyPatch):
+def test_a_hanging_store_makes_no_caller_wait_for_ever(fake: FakeS3, monkeypatch: pytest.MonkeyPatch):
     for _ in range(s3.IN_FLIGHT):
         assert s3._slots.acquire(blocking=False)
     try:
         with pytest.raises(StorageUnavailable, match="16 requests are pending"):
-            s3_store(bucket_at(odd.url)).put(KEY, b"x", JPEG)
+            s3_store(bucket_at(fake.url)).put(KEY, b"x", JPEG)
     finally:
         for _ in range(s3.IN_FLIGHT):
             s3._slots.release()
-    assert not odd.asked
+    assert not fake.requests
 
 
 @pytest.mark.parametrize(
@@ -136,12 +144,12 @@ def test_an_endpoint_that_refuses_connections_is_reported(endpoint: str, message
 
 
 @pytest.mark.usefixtures("impatient")
-def test_endpoints_without_s3_or_tls_are_reported(odd: OddS3):
-    odd.answers = [(200, b"<!DOCTYPE html><html><br>welcome</html>")]
+def test_endpoints_without_s3_or_tls_are_reported(fake: FakeS3):
+    fake.responses = [(200, b"<!DOCTYPE html><html><br>welcome</html>")]
     with pytest.raises(StorageUnavailable, match="the server there is no S3 store"):
-        list(s3_store(bucket_at(odd.url)).list(""))
+        list(s3_store(bucket_at(fake.url)).list(""))
     with pytest.raises(StorageUnavailable, match="TLS failed"):
-        s3_store(bucket_at(odd.url.replace("http:", "https:"))).put(KEY, b"x", JPEG)
+        s3_store(bucket_at(fake.url.replace("http:", "https:"))).put(KEY, b"x", JPEG)
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,9 @@ from unde_catalog.stores.objects.objects import ObjectMissing, StorageUnavailabl
 from unde_catalog.stores.objects.s3 import IN_FLIGHT, s3_store
 from unde_catalog_tests.support.s3_servers import (
     BUCKET,
-    OddS3,
+    FakeS3,
     bucket_at,
-    odd_s3,
+    fake_s3,
     running_moto,
     running_rclone,
     s3_environment,
@@ -33,8 +33,8 @@ HETZNER = "https://hel1.your-objectstorage.com"
 
 
 @pytest.fixture
-def odd() -> Iterator[OddS3]:
-    with odd_s3() as running:
+def fake() -> Iterator[FakeS3]:
+    with fake_s3() as running:
         yield running
 
 
@@ -46,27 +46,27 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
     return monkeypatch
 
 
-def test_a_put_is_one_request_with_type_and_cache_control(odd: OddS3):
-    store = s3_store(bucket_at(odd.url))
+def test_a_put_is_one_request_with_type_and_cache_control(fake: FakeS3):
+    store = s3_store(bucket_at(fake.url))
     for data in (b"small", BIG):
-        odd.asked.clear()
+        fake.requests.clear()
         store.put(KEY, data, JPEG)
-        (asked,) = odd.asked
-        assert (asked.method, asked.path, asked.size) == ("PUT", f"/unde-images/{KEY}", len(data))
-        assert asked.headers["content-type"] == JPEG and asked.headers["cache-control"] == "max-age=300"
-        assert "/us-east-1/s3/aws4_request" in asked.headers["authorization"]
-        amazon = {name for name in asked.headers if name.startswith("x-amz-")}
-        assert amazon == {"x-amz-date", "x-amz-content-sha256"} and "if-none-match" not in asked.headers
-    assert odd.objects[KEY] == BIG
+        (request,) = fake.requests
+        assert (request.method, request.path, request.size) == ("PUT", f"/unde-images/{KEY}", len(data))
+        assert request.headers["content-type"] == JPEG and request.headers["cache-control"] == "max-age=300"
+        assert "/us-east-1/s3/aws4_request" in request.headers["authorization"]
+        amazon = {name for name in request.headers if name.startswith("x-amz-")}
+        assert amazon == {"x-amz-date", "x-amz-content-sha256"} and "if-none-match" not in request.headers
+    assert fake.objects[KEY] == BIG
 
 
-def test_objects_are_deleted_one_by_one_without_checksums(odd: OddS3):
-    s3_store(bucket_at(odd.url)).delete(["a/1", "a/2"])
-    assert [(asked.method, asked.path) for asked in odd.asked] == [
+def test_objects_are_deleted_one_by_one_without_checksums(fake: FakeS3):
+    s3_store(bucket_at(fake.url)).delete(["a/1", "a/2"])
+    assert [(request.method, request.path) for request in fake.requests] == [
         ("DELETE", "/unde-images/a/1"),
         ("DELETE", "/unde-images/a/2"),
     ]
-    assert not [name for asked in odd.asked for name in asked.headers if "checksum" in name]
+    assert not [name for request in fake.requests for name in request.headers if "checksum" in name]
 
 
 def test_a_reader_gets_content_type_and_cache_control():
@@ -78,18 +78,18 @@ def test_a_reader_gets_content_type_and_cache_control():
         assert response["Body"].read() == BIG
 
 
-def test_environment_variables_of_other_programs_are_ignored(odd: OddS3, monkeypatch: pytest.MonkeyPatch):
+def test_environment_variables_of_other_programs_are_ignored(fake: FakeS3, monkeypatch: pytest.MonkeyPatch):
     for name, value in {
         "AWS_SESSION_TOKEN": "t", "AWS_ACCESS_KEY_ID": "other", "AWS_REGION": "other", "AWS_SKIP_SIGNATURE": "true",
         "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1", "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
         "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": "true", "AWS_UNSIGNED_PAYLOAD": "true",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    s3_store(bucket_at(odd.url)).put(KEY, b"x", JPEG)
-    (asked,) = odd.asked
-    assert "Credential=planted-access/" in asked.headers["authorization"]
-    assert "/us-east-1/" in asked.headers["authorization"] and "x-amz-security-token" not in asked.headers
-    assert asked.headers["x-amz-content-sha256"] != "UNSIGNED-PAYLOAD"
+    s3_store(bucket_at(fake.url)).put(KEY, b"x", JPEG)
+    (request,) = fake.requests
+    assert "Credential=planted-access/" in request.headers["authorization"]
+    assert "/us-east-1/" in request.headers["authorization"] and "x-amz-security-token" not in request.headers
+    assert request.headers["x-amz-content-sha256"] != "UNSIGNED-PAYLOAD"
 
 
 _PUT_THROUGH_PROXY = """
@@ -99,13 +99,13 @@ s3_store(bucket_at("http://fsn1.store.internal", addressing="virtual")).put("a/1
 """
 
 
-def test_a_bucket_in_the_host_name_is_requested_there(odd: OddS3):
+def test_a_bucket_in_the_host_name_is_requested_there(fake: FakeS3):
     # The name does not resolve here, so the test is the HTTP proxy that the request goes to.
-    run = subprocess.run([sys.executable, "-c", _PUT_THROUGH_PROXY], env={"http_proxy": odd.url}, timeout=60)
+    run = subprocess.run([sys.executable, "-c", _PUT_THROUGH_PROXY], env={"http_proxy": fake.url}, timeout=60)
     assert run.returncode == 0
-    (asked,) = odd.asked
-    assert asked.path == "http://unde-images.fsn1.store.internal/a/1.jpg"
-    assert asked.headers["host"] == "unde-images.fsn1.store.internal"
+    (request,) = fake.requests
+    assert request.path == "http://unde-images.fsn1.store.internal/a/1.jpg"
+    assert request.headers["host"] == "unde-images.fsn1.store.internal"
 
 
 @pytest.mark.parametrize(
@@ -132,14 +132,14 @@ def test_addresses_and_regions_follow_from_the_endpoint(changes: dict[str, str],
     assert "planted" not in f"{s3!r} {s3_store(s3)._backend!r}"
 
 
-def test_the_settings_alone_decide_where_objects_go(environment: pytest.MonkeyPatch, odd: OddS3):
+def test_the_settings_alone_decide_where_objects_go(environment: pytest.MonkeyPatch, fake: FakeS3):
     with Backends(load_settings()) as backends:
         assert isinstance(backends.store, DirectoryStore)
-    for name, value in s3_environment(odd.url).items():
+    for name, value in s3_environment(fake.url).items():
         environment.setenv(name, value)
     with Backends(load_settings()) as backends:
         backends.store.put(KEY, b"x", JPEG)
-        assert odd.objects == {KEY: b"x"} and backends.store.public_url(KEY) == f"{odd.url}/unde-images/{KEY}"
+        assert fake.objects == {KEY: b"x"} and backends.store.public_url(KEY) == f"{fake.url}/unde-images/{KEY}"
     environment.setenv("OBJECT_BASE_URL", "https://cdn.example/")
     with Backends(load_settings()) as backends:
         assert backends.store.public_url(KEY) == f"https://cdn.example/{KEY}"
@@ -172,32 +172,32 @@ def test_an_incomplete_or_wrong_configuration_is_reported(
     assert "planted" not in str(caught.value)
 
 
-def test_a_process_limits_its_concurrent_requests(odd: OddS3):
-    store = s3_store(bucket_at(odd.url))
-    odd.hold.clear()
+def test_a_process_limits_its_concurrent_requests(fake: FakeS3):
+    store = s3_store(bucket_at(fake.url))
+    fake.hold.clear()
 
     async def put_all() -> None:
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(100))
         puts = asyncio.gather(*(store.put_async(f"a/{number}", b"x", JPEG) for number in range(500)))
-        while len(odd.asked) < IN_FLIGHT:
+        while len(fake.requests) < IN_FLIGHT:
             await asyncio.sleep(0.01)
-        odd.hold.set()
+        fake.hold.set()
         await puts
 
     asyncio.run(put_all())
-    assert len(odd.objects) == 500
-    assert odd.most_asked == IN_FLIGHT and odd.most_open < 2 * IN_FLIGHT
+    assert len(fake.objects) == 500
+    assert fake.max_concurrent_requests == IN_FLIGHT and fake.max_open_connections < 2 * IN_FLIGHT
 
 
-def test_a_list_is_read_page_by_page(odd: OddS3):
-    odd.objects |= {f"many/{number:04}": b"" for number in range(2_500)}
-    listed = s3_store(bucket_at(odd.url)).list("many")
+def test_a_list_is_read_page_by_page(fake: FakeS3):
+    fake.objects |= {f"many/{number:04}": b"" for number in range(2_500)}
+    listed = s3_store(bucket_at(fake.url)).list("many")
     next(listed)
-    requests = len(odd.asked)
+    requests = len(fake.requests)
     assert requests == 2  # one that checks the bucket, and the first page
     assert sum(1 for _ in listed) == 2_499
-    assert len(odd.asked) == requests + 2
+    assert len(fake.requests) == requests + 2
 
 
 def test_a_stopped_store_is_unavailable_until_it_is_started_again(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""The bucket in trouble in the middle of a run: its server gone, keys revoked, no space, the bucket deleted."""
+"""Failures of the bucket during a run: server stopped, keys revoked, no space, bucket deleted."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -10,30 +10,30 @@ import pytest
 from unde_catalog.definitions import build_definitions
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.objects import s3
-from unde_catalog_tests.support.outages import BRAND, Line, Undisturbed, collected
+from unde_catalog_tests.support.outages import BRAND, Baseline, Pipeline, run_stages
 from unde_catalog_tests.support.s3_servers import (
     ACCESS_KEY,
     BUCKET,
     SECRET_KEY,
-    OddS3,
+    FakeS3,
     Rclone,
-    odd_s3,
-    refusal,
+    error_response,
+    fake_s3,
     running_rclone,
     s3_environment,
 )
 
 pytestmark = pytest.mark.slow
 
-AT = 5  # the put at which it begins
+AT = 5  # the put at which the failure begins
 STAGES = ("originals", "collages")
 
 
 @pytest.fixture(autouse=True)
-def a_tenth_of_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_TRY", "_RETRY_FOR", "_FIRST_WAIT", "_LONGEST_WAIT"):
         monkeypatch.setattr(s3, name, getattr(s3, name) / 10)
-    monkeypatch.setattr(s3, "_ALIVE_SECONDS", 0.0)
+    monkeypatch.setattr(s3, "_PRESENT_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -43,20 +43,20 @@ def rclone(tmp_path: Path) -> Iterator[Rclone]:
 
 
 @pytest.fixture
-def line(rclone: Rclone, open_line: Callable[..., Line]) -> Line:
-    """A line whose objects are in a bucket there."""
-    return open_line(objects=rclone.folder / BUCKET, **s3_environment(rclone.url))
+def pipeline(rclone: Rclone, open_pipeline: Callable[..., Pipeline]) -> Pipeline:
+    """A pipeline with its objects in a bucket of rclone."""
+    return open_pipeline(objects=rclone.folder / BUCKET, **s3_environment(rclone.url))
 
 
-def revoke(rclone: Rclone) -> None:
+def revoke_keys(rclone: Rclone) -> None:
     rclone.stop()
-    rclone.accept("planted-another", "planted-new")
+    rclone.set_keys("planted-another", "planted-new")
     rclone.start()
 
 
-def admit(rclone: Rclone) -> None:
+def restore_keys(rclone: Rclone) -> None:
     rclone.stop()
-    rclone.accept(ACCESS_KEY, SECRET_KEY)
+    rclone.set_keys(ACCESS_KEY, SECRET_KEY)
     rclone.start()
 
 
@@ -66,45 +66,45 @@ TROUBLE = {
         Rclone.start,
         "nothing accepts connections there: start the store, or set S3_ENDPOINT",
     ),
-    "keys revoked": (revoke, admit, "the store does not know the access key: set S3_ACCESS_KEY"),
+    "keys revoked": (revoke_keys, restore_keys, "the store does not know the access key: set S3_ACCESS_KEY"),
 }
 
 
 @pytest.mark.parametrize("cause", TROUBLE)
-def test_a_bucket_in_trouble_stops_the_stages_and_the_same_commands_finish_when_it_is_well(
-    line: Line, rclone: Rclone, undisturbed: Undisturbed, cause: str
+def test_a_failing_bucket_stops_the_stages_until_it_is_repaired(
+    pipeline: Pipeline, rclone: Rclone, baseline: Baseline, cause: str
 ) -> None:
-    begins, ends, said = TROUBLE[cause]
-    collected(line)
+    break_store, repair_store, message = TROUBLE[cause]
+    run_stages(pipeline)
     for stage in STAGES:
-        line.at_put(AT, lambda: begins(rclone))
-        line.stopped(stage, rclone.url, said)
-        line.nothing_is_leased()
-        line.nothing_was_tried()
-        line.reconnect()
-        ends(rclone)
-        line.run(stage)
-    line.is_as(undisturbed)
+        pipeline.at_put(AT, lambda: break_store(rclone))
+        pipeline.expect_stop(stage, rclone.url, message)
+        pipeline.assert_nothing_leased()
+        pipeline.assert_no_attempts()
+        pipeline.reconnect()
+        repair_store(rclone)
+        pipeline.run(stage)
+    pipeline.assert_equals(baseline)
 
 
-def test_a_server_that_comes_back_within_the_run_is_waited_for(
-    line: Line, rclone: Rclone, undisturbed: Undisturbed
+def test_a_server_that_restarts_during_the_run_is_waited_for(
+    pipeline: Pipeline, rclone: Rclone, baseline: Baseline
 ) -> None:
-    def gone_for_a_while() -> None:
+    def restart_later() -> None:
         rclone.stop()
         threading.Thread(target=rclone.start).start()
 
-    collected(line)
+    run_stages(pipeline)
     for stage in STAGES:
-        line.at_put(AT, gone_for_a_while)
-        assert line.run(stage).released == 0
-        line.reconnect()
-    line.is_as(undisturbed)
+        pipeline.at_put(AT, restart_later)
+        assert pipeline.run(stage).released == 0
+        pipeline.reconnect()
+    pipeline.assert_equals(baseline)
 
 
 @pytest.fixture
-def odd() -> Iterator[OddS3]:
-    with odd_s3() as running:
+def fake() -> Iterator[FakeS3]:
+    with fake_s3() as running:
         yield running
 
 
@@ -114,61 +114,61 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "said"), REFUSALS)
-def test_a_store_that_says_no_stops_the_stages_and_is_tried_again_by_the_same_commands(
-    odd: OddS3, open_line: Callable[..., Line], undisturbed: Undisturbed, tmp_path: Path,
-    answer: tuple[int, str], said: str, monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("error", "message"), REFUSALS)
+def test_a_refusing_store_stops_the_stages_and_the_next_run_retries(
+    fake: FakeS3, open_pipeline: Callable[..., Pipeline], baseline: Baseline, tmp_path: Path,
+    error: tuple[int, str], message: str, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(s3, "_RETRY_FOR", s3._RETRY_FOR / 10)
-    line = collected(open_line(objects=tmp_path / "seen", **s3_environment(odd.url)))
+    pipeline = run_stages(open_pipeline(objects=tmp_path / "objects", **s3_environment(fake.url)))
 
-    def says_no() -> None:
-        odd.answers = [refusal(*answer)] * 1000
+    def refuse() -> None:
+        fake.responses = [error_response(*error)] * 1000
 
-    def look() -> None:
-        for key, body in odd.objects.items():
-            path = tmp_path / "seen" / key
+    def copy_to_folder() -> None:
+        for key, body in fake.objects.items():
+            path = tmp_path / "objects" / key
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(body)
 
     for stage in STAGES:
-        line.at_put(AT, says_no)
-        line.stopped(stage, odd.url, said)
-        line.nothing_is_leased()
-        line.nothing_was_tried()
-        odd.answers = []
-        look()
-        line.reconnect()
-        line.run(stage)
-    look()
-    line.is_as(undisturbed)
+        pipeline.at_put(AT, refuse)
+        pipeline.expect_stop(stage, fake.url, message)
+        pipeline.assert_nothing_leased()
+        pipeline.assert_no_attempts()
+        fake.responses = []
+        copy_to_folder()
+        pipeline.reconnect()
+        pipeline.run(stage)
+    copy_to_folder()
+    pipeline.assert_equals(baseline)
 
 
-def test_dagster_says_it_once_and_the_same_materialization_finishes(
-    line: Line, rclone: Rclone, undisturbed: Undisturbed, monkeypatch: pytest.MonkeyPatch
+def test_dagster_reports_the_failure_once_and_a_later_run_succeeds(
+    pipeline: Pipeline, rclone: Rclone, baseline: Baseline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(s3, "_RETRY_FOR", s3._RETRY_FOR / 10)
 
     def materialize() -> dg.ExecuteInProcessResult:
-        line.house.look()
+        pipeline.system.record_stored_photos()
         job = build_definitions(load_settings()).resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
             asset_selection=[dg.AssetKey("originals")], partition_key=BRAND, instance=instance, raise_on_error=False
         )
 
-    collected(line)
+    run_stages(pipeline)
     with dg.instance_for_test() as instance:
         rclone.stop()
         (event,) = [event for event in materialize().all_events if event.is_step_failure]
-        told = str(event.step_failure_data.error.message)  # type: ignore[union-attr]
-        assert f"Failure: originals of {BRAND} stopped: writing {rclone.url}" in told
-        assert told.count("nothing accepts connections there: start the store, or set S3_ENDPOINT") == 1, told
+        message = str(event.step_failure_data.error.message)  # type: ignore[union-attr]
+        assert f"Failure: originals of {BRAND} stopped: writing {rclone.url}" in message
+        assert message.count("nothing accepts connections there: start the store, or set S3_ENDPOINT") == 1, message
         assert "planted" not in str(event)
-        line.nothing_is_leased()
-        line.nothing_was_tried()
+        pipeline.assert_nothing_leased()
+        pipeline.assert_no_attempts()
         rclone.start()
         assert materialize().success
-    for manifest in (rclone.folder / BUCKET / "manifests").rglob("*.parquet"):  # an undisturbed line here has none
+    for manifest in (rclone.folder / BUCKET / "manifests").rglob("*.parquet"):  # the baseline has none
         manifest.unlink()
-    line.run("collages")
-    line.is_as(undisturbed)
+    pipeline.run("collages")
+    pipeline.assert_equals(baseline)

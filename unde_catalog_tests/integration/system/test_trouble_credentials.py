@@ -1,4 +1,4 @@
-"""Apify's token revoked in the middle of collecting; those of buckets and databases are in their own files."""
+"""Apify's token is revoked during collection. Credentials of buckets and databases are in their own files."""
 
 import logging
 
@@ -10,13 +10,13 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(("kind", "status"), [("apify.items", "401"), ("apify.dataset", "403")])
-def test_a_token_that_is_revoked_after_the_start_stops_collecting_and_the_run_is_not_paid_for_again(
+def test_a_token_revoked_after_the_start_costs_no_second_apify_run(
     apify_brand: ApifyBrand, caplog: pytest.LogCaptureFixture, kind: str, status: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
     apify_brand.set_items(
         [item(n) for n in range(1, 1201)]
-    )  # two pages, the second empty: the dataset is counted after them
+    )  # two pages, the second empty; the dataset is counted after them
     apify_brand.sandbox.control(next_faults={kind: [status]})
     sentence = apify_brand.stop_message()
     assert f"Apify responded {status}" in sentence and "dataset" in sentence and "token" in sentence.lower()
@@ -26,7 +26,7 @@ def test_a_token_that_is_revoked_after_the_start_stops_collecting_and_the_run_is
         "running",
         None,
     )
-    apify_brand.collect("somebody else")
+    apify_brand.collect("another run")
     assert (len(apify_brand.rows()), apify_brand.paid_runs(), apify_brand.last_scrape()["state"]) == (
         1200,
         1,

@@ -10,14 +10,14 @@ import pytest
 
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import work_queue
-from unde_catalog_tests.support.concurrent_writers import LEAST, Storm
+from unde_catalog_tests.support.concurrent_writers import MIN_TURNS, WriterGroup
 from unde_catalog_tests.support.due import BRAND, STAGE, add_products, due_row, execute, poll
 from unde_catalog_tests.support.workers import prepare, report_of, worker
 
 pytestmark = pytest.mark.slow
 
-HOLDS_ONE = "SELECT count(*) = 1 FROM handled"
-RAN_OUT = "SELECT bool_and(leased_until < now()) FROM due_work WHERE lease_token IS NOT NULL"
+ONE_HANDLED = "SELECT count(*) = 1 FROM handled"
+LEASES_EXPIRED = "SELECT bool_and(leased_until < now()) FROM due_work WHERE lease_token IS NOT NULL"
 
 
 @pytest.fixture(autouse=True)
@@ -25,9 +25,7 @@ def handled(db: Database) -> None:
     prepare(db)
 
 
-def test_eight_processes_on_one_brand_take_no_product_twice_and_get_all_of_them_done(
-    db: Database, database_url: str
-) -> None:
+def test_eight_processes_process_every_product_of_a_brand_once(db: Database, database_url: str) -> None:
     add_products(db, 400)
     with ExitStack() as stack:
         workers = [stack.enter_context(worker(database_url, f"w{n}", take_limit=10)) for n in range(8)]
@@ -41,16 +39,14 @@ def test_eight_processes_on_one_brand_take_no_product_twice_and_get_all_of_them_
     assert len([report for report in reports if report["done"]]) > 1
 
 
-def test_a_worker_that_was_stopped_past_its_lease_changes_neither_rows_nor_objects(
-    db: Database, database_url: str, tmp_path: Path
-) -> None:
+def test_a_worker_that_resumes_after_its_lease_changes_nothing(db: Database, database_url: str, tmp_path: Path) -> None:
     add_products(db, 1)
     folder = str(tmp_path / "objects")
     stored = tmp_path / "objects" / "toys" / "1"
     with worker(database_url, "sleeper", folder=folder, waits=True, lease=1.0) as sleeper:
-        poll(database_url, HOLDS_ONE)
+        poll(database_url, ONE_HANDLED)
         sleeper.send_signal(signal.SIGSTOP)
-        poll(database_url, RAN_OUT)
+        poll(database_url, LEASES_EXPIRED)
         with worker(database_url, "other", folder=folder) as other:
             assert report_of(other)["done"] == 1
         before = stored.read_bytes(), stored.stat().st_mtime_ns, execute(db, "SELECT xmin, * FROM due_work"), execute(
@@ -66,9 +62,9 @@ def test_a_worker_that_was_stopped_past_its_lease_changes_neither_rows_nor_objec
     assert stored.read_bytes() == b"other"
 
 
-def test_what_a_killed_worker_had_in_hand_comes_back_after_its_lease(db: Database, database_url: str) -> None:
+def test_products_of_a_killed_worker_are_due_after_its_lease(db: Database, database_url: str) -> None:
     products = add_products(db, 6)
-    with worker(database_url, "killed", waits=True, hands=4, lease=1.5) as killed:
+    with worker(database_url, "killed", waits=True, concurrency=4, lease=1.5) as killed:
         poll(database_url, "SELECT count(*) = 4 FROM handled")
         killed.kill()
         killed.wait(10)
@@ -83,32 +79,30 @@ def test_what_a_killed_worker_had_in_hand_comes_back_after_its_lease(db: Databas
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("raises", [False, True], ids=["plain", "under an engine"])
-def test_an_interrupted_worker_hands_back_at_once_what_it_holds(
+def test_an_interrupted_worker_releases_its_products_at_once(
     db: Database, database_url: str, number: signal.Signals, raises: bool
 ) -> None:
     add_products(db, 8)
-    with worker(database_url, "interrupted", waits=True, hands=4, raises=raises) as interrupted:
+    with worker(database_url, "interrupted", waits=True, concurrency=4, raises=raises) as interrupted:
         poll(database_url, "SELECT count(*) = 4 FROM handled")
         interrupted.send_signal(number)
         assert interrupted.stdin is not None
-        interrupted.stdin.write("....")  # what its threads do comes to an end
+        interrupted.stdin.write("....")  # lets its threads finish
         interrupted.stdin.flush()
         assert interrupted.wait(60) != 0
     assert execute(db, "SELECT 1 FROM due_work WHERE lease_token IS NOT NULL") == []
     done = execute(db, "SELECT count(*) AS n FROM due_work WHERE done_at IS NOT NULL")[0][
         "n"
-    ]  # quicker than the signal
+    ]  # finished before the signal
     assert db.run(work_queue.count_open, STAGE, BRAND) == work_queue.OpenWork(due=8 - done, leased=0)
     assert execute(db, "SELECT DISTINCT attempts FROM due_work") == [{"attempts": 0}]
 
 
-def test_nothing_is_handed_back_while_a_thread_still_works_on_it(
-    db: Database, database_url: str, tmp_path: Path
-) -> None:
+def test_nothing_is_released_while_a_thread_still_works_on_it(db: Database, database_url: str, tmp_path: Path) -> None:
     add_products(db, 1)
     stored = tmp_path / "objects" / "toys" / "1"
     with worker(database_url, "slow", folder=str(tmp_path / "objects"), waits=True) as slow:
-        poll(database_url, HOLDS_ONE)
+        poll(database_url, ONE_HANDLED)
         slow.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
             slow.wait(1)
@@ -121,15 +115,15 @@ def test_nothing_is_handed_back_while_a_thread_still_works_on_it(
     assert len(db.run(work_queue.take, STAGE, BRAND, 1, timedelta(minutes=1))) == 1
 
 
-def test_writers_of_all_kinds_never_wait_for_each_other_in_a_circle(each_db: Database, each_url: str) -> None:
+def test_concurrent_writers_of_all_kinds_never_deadlock(each_db: Database, each_url: str) -> None:
     add_products(each_db, 200)
-    storm = Storm(each_url)
+    writers = WriterGroup(each_url)
     poll(each_url, "SELECT sum(wanted) > 3000 FROM due_work", seconds=60)
-    assert min(storm.end()) >= LEAST
+    assert min(writers.end()) >= MIN_TURNS
     assert execute(each_db, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == [
         {"deadlocks": 0}
     ]
-    # Whatever happened: what is active and pending has originals to do, or waits, or was given up.
+    # Every active, pending product is due for originals, waits, or was given up.
     assert (
         execute(
             each_db,

@@ -118,7 +118,7 @@ def test_failures_are_counted_logged_and_retried_by_the_next_run(bakai: Marketpl
 
 def test_a_temporary_failure_leaves_no_trace(bakai: Marketplace) -> None:
     bakai.add(1, RED)
-    bakai.host.answer("/1/1", ERROR, reply(CUT), reply(RED))
+    bakai.host.respond("/1/1", ERROR, reply(CUT), reply(RED))
     result = bakai.export("--json")
     assert result.code == 0
     assert result.totals["download_errors"] == result.totals["invalid_images"] == {}

@@ -97,7 +97,7 @@ def test_ctrl_c_does_not_wait_for_a_hanging_list(bakai: Marketplace) -> None:
         os.killpg(bakai.process.pid, signal.SIGINT)
         await hang(writer)
 
-    bakai.host.answer("/v1/products?limit=500", interrupt)
+    bakai.host.respond("/v1/products?limit=500", interrupt)
     keys = {"BAKAI_CDN_ACCESS_KEY": "a", "BAKAI_CDN_SECRET_KEY": "b", "BAKAI_CDN_API_URL": bakai.host.url("")}
     result = bakai.export("--from", "api", **keys)
     assert result.code == 130

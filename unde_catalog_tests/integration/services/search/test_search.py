@@ -138,7 +138,7 @@ def test_the_serving_model_answers_until_the_new_model_is_built(
         clip.backends.db.run(models.stop_building)
         execute(clip.backends.db, "DELETE FROM embedding_models WHERE state = 'old'")
         clip.visual.run(force=True)
-        clip.visual.again()
+        clip.visual.retry()
     (serving,) = execute(api.backends.db, "SELECT model FROM embedding_models WHERE state = 'serving'")
     assert serving["model"].startswith("clip@")
     assert clip.by_image(PHOTOS["red"]).json()["model"] == serving["model"]

@@ -1,6 +1,6 @@
-"""One trial's world: a database, a folder of objects, a sandbox, a clock; and the command line run in it.
+"""The system of one trial: a database, a folder of objects, a sandbox and a clock, and the command line run on them.
 
-Who is killed, and when, is not decided here.
+Which process is killed, and when, is decided elsewhere.
 """
 
 import hashlib
@@ -27,32 +27,32 @@ from unde_catalog_tests.torture.assortment import BRANDS, Assortment
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 _OBJECT_URL = "http://objects.test"  # the same in every trial, so that rows can be compared
-LEASES_RAN_OUT = timedelta(minutes=15)  # longer than the lease of any stage
+LONGER_THAN_LEASES = timedelta(minutes=15)  # longer than the lease of any stage
 NEXT_SCRAPE = timedelta(hours=5)
 _SCRAPE_INTERVAL_HOURS = "4"  # all three scrapes within the 24 hours in which a run of Apify may be adopted
-_LONGEST = 120.0  # seconds that a command may take
-_MOST_RUNS = 8  # of a stage until nothing of it is due
+_COMMAND_TIMEOUT = 120.0  # seconds that a command may take
+_MAX_RUNS = 8  # of a stage until nothing of it is due
 _pause = threading.Event()
 
 
-STAGES = ("raw_products", "originals", "collages")  # what goes outward is killed in tests of its own
+STAGES = ("raw_products", "originals", "collages")  # the stages that write to other systems have their own tests
 
 
-class Broken(AssertionError):
-    """Something did not come to a good end; the sentence says what."""
+class TrialFailed(AssertionError):
+    """The trial cannot continue. The message says why."""
 
 
 @dataclass(slots=True)
 class Invocation:
-    """A run of a command: when it began (seconds since the epoch) and which photos lay in the store then."""
+    """A run of a command: its start (seconds since the epoch) and the photos stored by then."""
 
     began: float
     stored: frozenset[tuple[str, str]]  # (product's folder, SHA-256)
 
 
 @dataclass(slots=True)
-class House:
-    """A trial's stores. `folder` holds all of its files; objects are read below `objects`, whoever serves them."""
+class TrialSystem:
+    """The stores of a trial. `folder` contains all its files; stored objects are read from the folder `objects`."""
 
     server: Server
     sandbox: Sandbox
@@ -68,7 +68,7 @@ class House:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of every process of ours."""
+        """The environment of every process under test."""
         return {
             **environment_of(self.database_url, self.folder),
             **self.sandbox.environment,
@@ -81,17 +81,17 @@ class House:
 
     @property
     def output(self) -> Path:
-        """What all commands said."""
+        """The file with the output of all commands."""
         return self.folder / "output"
 
-    def later(self, time: timedelta) -> None:
-        """Let time pass for whoever connects from now on."""
+    def advance(self, time: timedelta) -> None:
+        """Move the database's clock, for connections opened from now on."""
         self._now += time
         self.server.set_now(self.database_url, self._now.isoformat())
 
-    def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start a command as the leader of a process group of its own."""
-        self.look()
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a command in its own process group."""
+        self.record_stored_photos()
         with self.output.open("ab") as output:
             output.write(f"\n$ {' '.join(arguments)}\n".encode())
             return subprocess.Popen(
@@ -99,48 +99,50 @@ class House:
                 env=self.environment, cwd=self.folder, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
 
-    def look(self) -> None:
-        """Note what is stored: what is there from now on must not be asked for again."""
+    def record_stored_photos(self) -> None:
+        """Record which photos are stored; none of them may be downloaded again."""
         stored = frozenset(self.photos())
         self.invocations.append(Invocation(time.time(), stored))
 
-    def ended(self, process: subprocess.Popen[bytes]) -> int:
-        """Its exit code; killed and `Broken` when it takes too long."""
+    def wait_for_exit(self, process: subprocess.Popen[bytes]) -> int:
+        """Wait for the exit code. A command that takes too long is killed and fails the trial."""
         try:
-            return process.wait(_LONGEST)
+            return process.wait(_COMMAND_TIMEOUT)
         except subprocess.TimeoutExpired:
             kill_group(process)
-            raise Broken(f"a command did not end within {_LONGEST:g} s, see {self.output}") from None
+            raise TrialFailed(f"a command did not end within {_COMMAND_TIMEOUT:g} s, see {self.output}") from None
 
-    def to_the_end(self, stage: str) -> None:
-        """Run a stage, with time between, until it is through with all that was due."""
+    def run_until_done(self, stage: str) -> None:
+        """Run a stage until none of its work is due; time passes between the runs."""
         code = None
-        for _ in range(_MOST_RUNS):
+        for _ in range(_MAX_RUNS):
             self.restarts += 1
-            code = self.ended(self.begin("run", stage))
-            if code == 0 and not self.still_open(stage):
+            code = self.wait_for_exit(self.start("run", stage))
+            if code == 0 and not self.count_open(stage):
                 return
-            self.later(LEASES_RAN_OUT)
-        raise Broken(f"{stage} has work left after {_MOST_RUNS} runs (exit code {code}), see {self.output}")
+            self.advance(LONGER_THAN_LEASES)
+        raise TrialFailed(f"{stage} has work left after {_MAX_RUNS} runs (exit code {code}), see {self.output}")
 
-    def still_open(self, stage: str) -> int:
-        """How much of a stage is still to be done: scrapes, or products."""
+    def count_open(self, stage: str) -> int:
+        """The number of scrapes or products that a stage has still to process."""
         if stage == STAGES[0]:
-            wanted = len(self.query("SELECT 1 FROM scrapes WHERE state IN ('intended', 'running')"))
+            open_scrapes = len(self.query("SELECT 1 FROM scrapes WHERE state IN ('intended', 'running')"))
             done = self.query("SELECT DISTINCT brand FROM scrapes WHERE state = 'complete'")
-            return wanted + len(BRANDS) - len(done)
+            return open_scrapes + len(BRANDS) - len(done)
         return len(self.query("SELECT 1 FROM due_work WHERE stage = %s AND due_at IS NOT NULL", stage))
 
     def query(self, sql: str, *values: Any) -> list[dict[str, Any]]:
-        """Rows, as the administrator sees them, past any pooler."""
+        """Run a query as the administrator, past any pooler."""
         with self.connect() as connection:
             cursor = connection.execute(sql.encode(), values or None)
             return cursor.fetchall() if cursor.description else []
 
     def connect(self) -> psycopg.Connection[DictRow]:
-        """As the administrator, past any pooler; waits for a server that is coming up."""
+        """Connect as the administrator, past any pooler. Waits for a server that is starting."""
         url = self.server.direct_url(self.database_url)
-        return until_it_answers(lambda: psycopg.Connection[DictRow].connect(url, autocommit=True, row_factory=dict_row))
+        return wait_until_available(
+            lambda: psycopg.Connection[DictRow].connect(url, autocommit=True, row_factory=dict_row)
+        )
 
     def stored(self) -> dict[str, str]:
         """All objects: key -> SHA-256."""
@@ -151,18 +153,18 @@ class House:
                 try:
                     if path.is_file():
                         found[key] = self.hash_of(path)
-                except FileNotFoundError:  # deleted while we look
+                except FileNotFoundError:  # deleted in the meantime
                     continue
         return found
 
     def photos(self) -> Iterator[tuple[str, str]]:
-        """Of every stored photo its product's folder and its SHA-256, also of copies aside."""
+        """The product folder and SHA-256 of every stored photo, including copies set aside."""
         for key, digest in self.stored().items():
             if key.startswith("originals/"):
                 yield key.removeprefix("originals/").rpartition("/")[0], digest
 
     def hash_of(self, path: Path) -> str:
-        """Of a file; FileNotFoundError."""
+        """The SHA-256 of a file. Raises FileNotFoundError."""
         status = path.stat()
         known = (str(path), status.st_ino, status.st_mtime_ns, status.st_size)
         if known not in self._hashes:
@@ -171,7 +173,7 @@ class House:
 
 
 def environment_of(database_url: str, folder: Path) -> dict[str, str]:
-    """Of a process that works with a database and keeps what it keeps below `folder`."""
+    """The environment of a process that uses this database and keeps its files in `folder`."""
     home = str(folder / "home")
     return {
         "PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "STAGING_DB_URL": database_url, "UNDE_HOME": home,
@@ -179,19 +181,19 @@ def environment_of(database_url: str, folder: Path) -> dict[str, str]:
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL to all of its process group."""
+    """Send SIGKILL to the process group."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def pause(seconds: float) -> None:
-    """Between two looks from outside."""
+    """Wait between two polls."""
     _pause.wait(seconds)
 
 
-def until_it_answers(connect: Any, seconds: float = 30) -> Any:
-    """The connection to a server that is coming up."""
+def wait_until_available(connect: Any, seconds: float = 30) -> Any:
+    """Connect to a server that is starting."""
     give_up_at = time.monotonic() + seconds
     while True:
         try:
@@ -203,10 +205,10 @@ def until_it_answers(connect: Any, seconds: float = 30) -> Any:
 
 
 @contextmanager
-def house(
+def running_system(
     server: Server, assortment: Assortment, folder: Path, objects: Path | None = None, extra: Mapping[str, str] = {}
-) -> Iterator[House]:
-    """A fresh one; `objects`: where another store than a folder keeps them."""
+) -> Iterator[TrialSystem]:
+    """A new system. `objects` is the folder of a store other than the default directory."""
     folder.mkdir(parents=True)
     # Not from the template: at wal_level minimal a copied database loses its unlogged tables' indexes in a crash.
     url = server.new_database(migrated=False)
@@ -214,8 +216,8 @@ def house(
     arguments = ("--data", str(assortment.folder), "--run-seconds", "0.2")
     assortment.sell(0)
     with running_sandbox(folder / "sandbox", *arguments) as sandbox:
-        kept = objects or folder / "home" / "objects"
-        made = House(server, sandbox, assortment, folder, kept, url, extra)
-        made.later(timedelta(0))
-        yield made
-    until_it_answers(lambda: server.drop(url))
+        objects_folder = objects or folder / "home" / "objects"
+        system = TrialSystem(server, sandbox, assortment, folder, objects_folder, url, extra)
+        system.advance(timedelta(0))
+        yield system
+    wait_until_available(lambda: server.drop(url))

@@ -1,4 +1,4 @@
-"""An example of each answer of BakaiMarket as we take it to be, by hand, for tests of reading them tolerantly."""
+"""Handwritten examples of BakaiMarket's assumed responses, for tests of tolerant parsing."""
 
 import json
 from typing import Any
@@ -29,17 +29,17 @@ LISTED = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 def item(number: int, **changes: Any) -> dict[str, Any]:
-    """The example with another id and photos of its own."""
+    """The example with another id and its own photos."""
     photo = f"https://cdn.bakai.test/products/{number}/1.jpg"
     return {**ITEM, "id": number, "name": f"Kettle {number}", "images": [photo], **changes}
 
 
 def page(items: list[Any], next_cursor: str | None = None, total: int | None = None, **more: Any) -> bytes:
-    """An answer with a page of the list."""
+    """A response with a page of the list."""
     body = {"products": items, "next_cursor": next_cursor, "total": len(items) if total is None else total, **more}
-    return answer(body)
+    return json_response(body)
 
 
-def answer(body: Any, status: str = "200 OK", **headers: str) -> bytes:
-    """Any JSON as an HTTP answer."""
+def json_response(body: Any, status: str = "200 OK", **headers: str) -> bytes:
+    """An HTTP response with any JSON body."""
     return reply(json.dumps(body).encode(), status, Content_Type="application/json", **headers)
