@@ -16,7 +16,7 @@ _EMPTY = "the visual index is empty: run unde-catalog run visual_index"
 def status_command() -> None:
     """Show the models of the index, their state and their number of photos."""
     with Backends(load_settings()) as backends:
-        found = backends.db.run(models.models)
+        found = backends.db.run(models.current)
         for model, state in (
             (found.serving, "in use"), (found.building, "being built"), (found.old, "being deleted"),
         ):  # fmt: skip
@@ -32,7 +32,7 @@ def rebuild_command() -> None:
     from unde_catalog.stages.visual_index.open_store import store_to_rebuild
 
     with Backends(load_settings()) as backends:
-        serving = backends.db.run(models.models).serving
+        serving = backends.db.run(models.current).serving
         if serving is None:
             raise ValueError(_EMPTY)
         _print(f"The index has {store_to_rebuild(backends).rebuild(serving):,} photos of {serving}.")

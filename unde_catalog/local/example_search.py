@@ -17,7 +17,7 @@ _FOUND = 5
 
 def example_search(console: Console, backends: Backends, page: str) -> None:
     """Search as the API does, and print the URL below `page` that shows the same results with photos."""
-    serving = backends.db.run(models.models).serving
+    serving = backends.db.run(models.current).serving
     photos = backends.db.run(embeddings.page, serving, _SCOPE, 0, 1) if serving else []
     if not photos:
         console.print("Search: no photo has an embedding yet, so there is nothing to find.")

@@ -82,7 +82,7 @@ class XimilarIndex:
 
     def collection(self) -> dict[str, dict[str, Any]]:
         """The records in the collection by `_id`."""
-        body = self.api._ask("allRecords?size=1000&page=1", {"fields_to_return": FIELDS})
+        body = self.api._request("allRecords?size=1000&page=1", {"fields_to_return": FIELDS})
         return {record["_id"]: record for record in body["answer_records"]}
 
     def status(self, product: int) -> tuple[str, int]:

@@ -62,4 +62,4 @@ def test_size_and_background_hardly_matter() -> None:
 
 def test_text_is_refused_with_the_model_that_supports_it() -> None:
     with pytest.raises(TextUnsupported, match="needs CLIP.*EMBEDDING_MODEL=clip"):
-        Descriptor().embed_words(["a blue shirt"])
+        Descriptor().embed_texts(["a blue shirt"])

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from unde_catalog.stages.ximilar_index.records import chosen_photos, metadata_of, record_id, wanted_records
+from unde_catalog.stages.ximilar_index.records import metadata_of, record_id, select_photos, target_records
 from unde_catalog.stores.staging.index.ximilar_rows import IndexedPhoto, IndexedProduct
 
 
@@ -43,13 +43,13 @@ def product(*names: str, **changes: object) -> IndexedProduct:
     ],
 )
 def test_the_first_photos_of_pilot_products_are_chosen(names: tuple[str, ...], target: int, chosen: list[int]) -> None:
-    assert [photo.n for photo in chosen_photos(photos(*names), target)] == chosen
+    assert [photo.n for photo in select_photos(photos(*names), target)] == chosen
 
 
 def test_a_product_that_left_has_no_records() -> None:
-    assert len(wanted_records(product("a", "b"))) == 2
+    assert len(target_records(product("a", "b"))) == 2
     for left in ({"active": False}, {"index_scope": "off"}, {"index_scope": "pgvector"}, {"photos": ()}):
-        assert wanted_records(product("a", "b", **left)) == []
+        assert target_records(product("a", "b", **left)) == []
 
 
 def test_a_record_id_follows_from_product_position_and_content() -> None:

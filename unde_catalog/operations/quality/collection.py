@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.stages.ximilar_index.client import RECORDS_A_REQUEST, Ximilar, XimilarRefused, XimilarUnavailable
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.staging.index.ximilar_records import OurRecords, our_records
+from unde_catalog.stores.staging.index.ximilar_records import RecordCounts, count_records
 
 SAMPLE = 50  # records of the brand, looked up in five requests
 _MAX_STEP = 1 << 24  # how far beyond the known records to search
@@ -20,7 +20,7 @@ _MAX_STEP = 1 << 24  # how far beyond the known records to search
 class CollectionFigures:
     """The catalogue's records beside Ximilar's `count`; of `sampled` ones, the ids that are `missing` there."""
 
-    ours: OurRecords
+    ours: RecordCounts
     count: int
     sampled: int
     missing: Sequence[str]
@@ -29,8 +29,8 @@ class CollectionFigures:
 def check_collection(api: Ximilar, db: Database, brand: str) -> CheckResult:
     """Query Ximilar and compare; the check fails with the reason where Ximilar cannot be queried."""
     try:
-        ours = db.run(our_records, api.collection, brand, SAMPLE)
-        count = find_count(ours.there, api.has_record_at)
+        ours = db.run(count_records, api.collection, brand, SAMPLE)
+        count = find_count(ours.confirmed, api.has_record_at)
         missing = [id for ids in _batches(ours.sample) for found in (api.get(ids),) for id in ids if id not in found]
     except (XimilarUnavailable, XimilarRefused) as error:
         message = f"Ximilar's records could not be counted: {error}. Check with unde-catalog doctor --only ximilar."
@@ -41,23 +41,23 @@ def check_collection(api: Ximilar, db: Database, brand: str) -> CheckResult:
 def collection_agrees(brand: str, now: CollectionFigures) -> CheckResult:
     """The collection has as many records as were confirmed, and every sampled record of the brand."""
     ours = now.ours
-    unconfirmed = f" and {ours.open} unconfirmed ones" if ours.open else ""
+    unconfirmed = f" and {ours.unconfirmed} unconfirmed ones" if ours.unconfirmed else ""
     message = (
-        f"Ximilar has {now.count} records; the catalogue knows of {ours.there}{unconfirmed}. "
+        f"Ximilar has {now.count} records; the catalogue knows of {ours.confirmed}{unconfirmed}. "
         f"{now.sampled - len(now.missing)} of {now.sampled} sampled records of {brand}'s {ours.of_brand} exist."
     )
     figures = {
-        "records_there": now.count, "records_ours": ours.there, "records_open": ours.open,
+        "records_there": now.count, "records_ours": ours.confirmed, "records_open": ours.unconfirmed,
         "records_of_brand": ours.of_brand, "sampled": now.sampled, "missing": len(now.missing),
     }  # fmt: skip
-    if now.missing or now.count < ours.there:
+    if now.missing or now.count < ours.confirmed:
         message += (
             " Records were deleted, or the collection was emptied. Delete the rows of the lost records from "
             f"ximilar_records and run ximilar_index of {brand} with force: they are inserted and billed again."
         )
         table = [{"missing": id} for id in now.missing[:10]]
         return CheckResult(False, message, figures=figures, table=table)
-    if now.count > ours.there + ours.open:
+    if now.count > ours.confirmed + ours.unconfirmed:
         message += (
             " Something else writes into the collection: inspect it in Ximilar's app, and give this catalogue a "
             "collection of its own."

@@ -69,7 +69,7 @@ class SearchService:
 
     def serving_model(self) -> str:
         """The name of the model that the index uses. Raises a `Problem` if the index is empty."""
-        serving = self._context.db.read(models.models).serving
+        serving = self._context.db.read(models.current).serving
         if serving is None:
             raise _INDEX_EMPTY
         return serving
@@ -89,7 +89,7 @@ class SearchService:
             )
         model = self.models.get(serving)
         try:
-            vector = model.embed_words([text])[0].tolist()
+            vector = model.embed_texts([text])[0].tolist()
         except TextUnsupported as error:
             raise Problem(
                 501, "words_need_clip", f"The text encoder of {serving} is not available on this server."
@@ -164,9 +164,9 @@ class SearchService:
                 product=product_response(products[hit.product_id]),
                 in_stock=[
                     StockResponse(
-                        brand=stocked.shop.brand,
-                        store_id=stocked.shop.store_id,
-                        name=_store_name(stocked.shop),
+                        brand=stocked.store.brand,
+                        store_id=stocked.store.store_id,
+                        name=_store_name(stocked.store),
                         sizes=stocked.sizes,
                     )
                     for stocked in stock.get(hit.product_id, ())
@@ -187,7 +187,7 @@ class SearchService:
 
     def _load_filters(self) -> FiltersResponse:
         db = self._context.db
-        model = db.read(models.models).serving
+        model = db.read(models.current).serving
         currencies = self._context.settings.publish_currencies
         return FiltersResponse(
             model=model,

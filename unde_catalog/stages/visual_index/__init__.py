@@ -1,1 +1,1 @@
-"""Embeds photos and keeps them in a vector store for visual search."""
+"""The stage `visual_index`: embeddings of photos in a vector store, for visual search."""

@@ -1,7 +1,7 @@
-"""CLIP ViT-B/32 through fastembed: photos and words as 512 numbers that can be compared (specs 3 and 6).
+"""CLIP ViT-B/32 through fastembed: embeds photos and text as 512 comparable numbers.
 
-fastembed comes with the extra `search`, and is imported where CLIP is used. Its files are in a folder that is set, or
-are fetched once; on a GPU it runs where fastembed-gpu is installed in fastembed's place.
+fastembed is part of the extra `search`, and is imported where CLIP is used. The model's files are in `CLIP_MODEL_DIR`,
+or are downloaded once. To run on a GPU, install fastembed-gpu instead of fastembed.
 """
 
 import hashlib
@@ -26,16 +26,16 @@ _LAYOUT = (
     "vision/ with model.onnx and preprocessor_config.json, and text/ with model.onnx, tokenizer.json and "
     "tokenizer_config.json"
 )
-_OTHERWISE = f"put its files into a folder ({_LAYOUT}) and set CLIP_MODEL_DIR to it, or set EMBEDDING_MODEL=descriptor"
+_ADVICE = f"put its files into a folder ({_LAYOUT}) and set CLIP_MODEL_DIR to it, or set EMBEDDING_MODEL=descriptor"
 
 
 def is_available(folder: Path | None, home: Path) -> bool:
-    """Whether CLIP's files are on this machine: in a folder that is set, or fetched before."""
+    """Whether CLIP's files are on this machine: in `folder`, or downloaded before."""
     return folder is not None or any(_cache(home).glob("models--*clip-ViT-B-32-vision*/snapshots/*/model.onnx"))
 
 
 def load(folder: Path | None, home: Path, *, may_download: bool) -> "Clip":
-    """CLIP from `folder`, else from what was fetched, fetched now if it `may`; `ModelMissing` where that fails."""
+    """CLIP from `folder` or from downloaded files, which `may_download` downloads now; raises `ModelMissing`."""
     try:
         from fastembed import ImageEmbedding
     except ImportError as error:
@@ -43,18 +43,19 @@ def load(folder: Path | None, home: Path, *, may_download: bool) -> "Clip":
     options: dict[str, Any] = {"cache_dir": str(_cache(home)), "local_files_only": not may_download}
     if folder is not None:
         if not (folder / "vision" / "model.onnx").is_file():
-            raise ModelMissing(f"CLIP_MODEL_DIR: {folder} has no vision/model.onnx: it wants {_LAYOUT}")
+            raise ModelMissing(f"CLIP_MODEL_DIR: {folder} has no vision/model.onnx; expected {_LAYOUT}")
         options = {"specific_model_path": str(folder / "vision")}
     try:
         vision = ImageEmbedding(_VISION, **options)
-    except Exception as error:  # the hub's, requests', ONNX Runtime's and fastembed's own have nothing in common
-        where = "can't be read" if folder is not None else "can't be fetched" if may_download else "was not fetched yet"
-        raise ModelMissing(f"CLIP {where} ({first_line(error)}): {_OTHERWISE}") from error
+    except Exception as error:  # the errors of the hub, requests, ONNX Runtime and fastembed have no common base
+        problem = "can't be downloaded" if may_download else "is not downloaded"
+        problem = "can't be read" if folder is not None else problem
+        raise ModelMissing(f"CLIP {problem} ({first_line(error)}): {_ADVICE}") from error
     return Clip(vision, folder, options)
 
 
 class Clip:
-    """CLIP as an `EmbeddingModel`. ONNX Runtime uses all cores for a batch; meanwhile another one is prepared."""
+    """CLIP as an `EmbeddingModel`. ONNX Runtime uses all cores for a batch, while another batch is prepared."""
 
     concurrency = 2
     batch = 16
@@ -68,8 +69,8 @@ class Clip:
         """A row of 512 numbers of length 1 for each "RGB" image."""
         return _rows(list(self._vision.embed(list(images), batch_size=self.batch)))
 
-    def embed_words(self, texts: Sequence[str]) -> Numbers:
-        """The same for texts; `TextUnsupported` where the text half of the model is missing."""
+    def embed_texts(self, texts: Sequence[str]) -> Numbers:
+        """The same for texts; raises `TextUnsupported` if the model's text encoder is missing."""
         with self._loading:
             text = self._text
         return _rows(list(text.embed(list(texts))))
@@ -84,14 +85,14 @@ class Clip:
         try:
             return TextEmbedding(_TEXT, **options)
         except Exception as error:  # as above
-            raise TextUnsupported(f"CLIP's text half can't be had ({first_line(error)}): {_OTHERWISE}") from error
+            raise TextUnsupported(f"CLIP's text encoder can't be loaded ({first_line(error)}): {_ADVICE}") from error
 
 
 def _rows(vectors: Sequence[Any]) -> Numbers:
-    """Of length 1, which those of texts are not yet (spec 6)."""
+    """The vectors as rows of length 1. fastembed normalizes embeddings of images, but not of texts."""
     rows = np.asarray(vectors, np.float32).reshape(len(vectors), -1)
     if rows.shape[1] != SIZE:
-        raise ModelMissing(f"the model in CLIP_MODEL_DIR makes {rows.shape[1]} numbers, CLIP ViT-B/32 makes {SIZE}")
+        raise ModelMissing(f"the model in CLIP_MODEL_DIR returns {rows.shape[1]} numbers, expected {SIZE}")
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
 
 
@@ -105,7 +106,7 @@ def _files_of(vision: "ImageEmbedding") -> list[Path]:
 
 
 def _digest(files: Sequence[Path]) -> str:
-    """What tells this model from any other: another file, or another way to prepare photos, is another version."""
+    """The version of the model: a hash of its weights and of its preprocessing."""
     hashed = hashlib.sha256()
     for file in files:
         with file.open("rb") as stream:

@@ -1,18 +1,18 @@
-"""The built-in descriptor: 512 numbers of a photo by colour, layout, outline and edges, where no CLIP is at hand.
+"""The built-in descriptor: 512 numbers that describe a photo's colours, layout, outline and edges; needs no CLIP.
 
-It sees no garments, only how a picture looks: good at the same thing from another side, blind to words and style. How
-well it finds is measured by `benchmarks/bench_visual.py`, from where its weights are taken.
+It knows nothing of garments. It finds other photos of the same garment well, but no similar styles, and does not
+support text. `benchmarks/bench_visual.py` measures it; the weights come from there.
 
-| numbers | block | weight | what |
+| numbers | block | weight | meaning |
 |---|---|---|---|
-| 0-159 | colour | 1 | how much of each colour the garment has: 16 greys, 12 hues x 3 saturations x 4 lightnesses |
+| 0-159 | colour | 1 | the share of each colour in the garment: 16 greys, 12 hues x 3 saturations x 4 lightnesses |
 | 160-255 | layout | 0.3 | its mean colour (Lab) in 8 rows x 4 columns of its box |
-| 256-383 | outline | 0.3 | how much of 16 rows x 8 columns of a square around it is covered |
+| 256-383 | outline | 0.3 | its coverage of 16 rows x 8 columns of a square around it |
 | 384-511 | edges | 0.4 | edges of 8 directions in 8 rows x 2 columns of its box |
 
-The garment is what differs from the colour of the picture's margin, more so towards the middle and less where it looks
-like skin. Left and right are folded onto each other, as a back is a mirrored front. Each block has length 1 before its
-weight, all of it has length 1 after.
+The garment is what differs from the colour of the image's margin, weighted more towards the middle and less if it
+looks like skin. Left and right are averaged, because the back of a garment is its mirrored front. Each block has
+length 1 before it is weighted, and the whole vector has length 1.
 """
 
 import os
@@ -26,13 +26,13 @@ from unde_catalog.stages.visual_index.model import Numbers, TextUnsupported
 
 Array = npt.NDArray[np.floating]
 
-VERSION = "1"  # raise it when the same photo gives other numbers
+VERSION = "1"  # increase it when a photo gets other numbers
 
-_SIDE = 96  # pixels: more only cost time
+_SIDE = 96  # pixels: more only take longer
 _GREYS, _HUES, _SATURATIONS, _LIGHTNESSES = 16, 12, 3, 4
 _WEIGHTS = {"colour": 1.0, "layout": 0.3, "outline": 0.3, "edges": 0.4}
-_SPREAD = (0.2, 0.25)  # of the weight around the middle, as a share of width and height
-_SKIN = 0.85  # so much of a pixel's weight goes where it has the colour of skin
+_SPREAD = (0.2, 0.25)  # of the weight around the middle, as shares of width and height
+_SKIN = 0.85  # the share of its weight that a pixel with the colour of skin loses
 _TO_XYZ = np.array(  # sRGB to CIE XYZ, each row divided by the white point D65
     [[0.433953, 0.376219, 0.189828], [0.212673, 0.715152, 0.072175], [0.017758, 0.109477, 0.872766]], np.float32
 )
@@ -48,13 +48,13 @@ class Descriptor:
         self.concurrency = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     def embed_images(self, images: Sequence[Image.Image]) -> Numbers:
-        """`describe` of each, as rows."""
+        """The result of `describe` for each image, as rows."""
         return np.stack([describe(image) for image in images])
 
-    def embed_words(self, texts: Sequence[str]) -> Numbers:
-        """It knows none."""
+    def embed_texts(self, texts: Sequence[str]) -> Numbers:
+        """Not supported."""
         raise TextUnsupported(
-            "searching by words needs CLIP, and the index is made by the built-in descriptor: set EMBEDDING_MODEL=clip"
+            "text search needs CLIP, but the index uses the built-in descriptor: set EMBEDDING_MODEL=clip"
         )
 
 
@@ -86,16 +86,16 @@ def _lab(rgb: Array) -> Array:
 
 
 def _unlike_margin(lab: Array) -> Array:
-    """From 0, the colour of the margin, to 1."""
+    """How much each pixel differs from the colour of the margin, from 0 to 1."""
     wide = max(1, min(lab.shape[:2]) // 24)
-    parts = (lab[:wide], lab[:, :wide], lab[:, -wide:])  # not the lower one: there are legs
+    parts = (lab[:wide], lab[:, :wide], lab[:, -wide:])  # not the lower margin, which shows legs
     margin = np.median(np.concatenate([part.reshape(-1, 3) for part in parts]), 0)
-    distance = np.sqrt((((lab - margin) * np.array([0.7, 1, 1])) ** 2).sum(-1))  # shadows are no garment
+    distance = np.sqrt((((lab - margin) * np.array([0.7, 1, 1])) ** 2).sum(-1))  # less for lightness: shadows
     return _step(distance, 9, 2.5)
 
 
 def _like_skin(rgb: Array) -> Array:
-    """From 0 to 1, the colour of skin, which lies close together in Cb and Cr."""
+    """How much each pixel looks like skin, from 0 to 1; the colours of skin are close to each other in Cb and Cr."""
     red, green, blue = (rgb[..., channel] * 255 for channel in range(3))
     cb = 128 - 0.168736 * red - 0.331264 * green + 0.5 * blue
     cr = 128 + 0.5 * red - 0.418688 * green - 0.081312 * blue
@@ -111,7 +111,7 @@ def _towards_middle(height: int, width: int) -> Array:
 
 
 def _box(garment: Array) -> tuple[slice, slice]:
-    """Rows and columns between which the garment is, but for a fiftieth on each side; four of each at least."""
+    """The rows and columns with the garment, except a fiftieth at each side; at least four of each."""
     found = []
     for axis in (1, 0):
         share = np.cumsum(garment.sum(axis)) / (garment.sum() + 1e-9)
@@ -122,27 +122,27 @@ def _box(garment: Array) -> tuple[slice, slice]:
 
 
 def _colour(lab: Array, weight: Array) -> Array:
-    """Shares of colours, square-rooted, so that their product says how much two pictures have in common."""
+    """The square roots of the colours' shares, so that the product of two vectors measures the common colours."""
     chroma = np.hypot(lab[..., 1], lab[..., 2])
     coloured = _step(chroma, 9, 2.5) * weight
     grey = weight - coloured
     lightness = np.clip(lab[..., 0] / 100, 0, 1)
     hue = np.arctan2(lab[..., 2], lab[..., 1]) / (2 * np.pi) % 1
     greys = np.zeros(_GREYS)
-    for place, share in _between(lightness, _GREYS):
-        greys += np.bincount(place.ravel(), (share * grey).ravel(), _GREYS)
+    for position, share in _between(lightness, _GREYS):
+        greys += np.bincount(position.ravel(), (share * grey).ravel(), _GREYS)
     cells = _HUES * _SATURATIONS * _LIGHTNESSES
     colours = np.zeros(cells)
     for i, i_share in _between(hue, _HUES, around=True):
         for j, j_share in _between(np.clip(chroma / 90, 0, 1), _SATURATIONS):
             for k, k_share in _between(lightness, _LIGHTNESSES):
-                place = (i * _SATURATIONS + j) * _LIGHTNESSES + k
-                colours += np.bincount(place.ravel(), (i_share * j_share * k_share * coloured).ravel(), cells)
+                position = (i * _SATURATIONS + j) * _LIGHTNESSES + k
+                colours += np.bincount(position.ravel(), (i_share * j_share * k_share * coloured).ravel(), cells)
     return np.sqrt(np.concatenate([greys, colours]) / weight.sum())
 
 
 def _layout(lab: Array, weight: Array) -> Array:
-    """Mean colours of cells, around a middle grey; what is not covered counts less."""
+    """The mean colours of cells, relative to a middle grey; cells with little of the garment count less."""
     sums = _cells(lab * weight[..., None], 8, 8)
     covered = _cells(weight[..., None], 8, 8)
     most = covered.max()
@@ -161,7 +161,7 @@ def _outline(garment: Array) -> Array:
 
 
 def _edges(lightness: Array) -> Array:
-    """How strong edges are by direction; a mirrored edge leans the other way."""
+    """The strength of edges by direction; mirroring reverses the direction."""
     down, across = np.gradient(_cells(lightness[..., None], 64, 48, Image.Resampling.BILINEAR)[..., 0] / 100)
     strength = np.hypot(across, down)
     row, column = np.mgrid[0:64, 0:48]
@@ -174,17 +174,17 @@ def _edges(lightness: Array) -> Array:
 
 
 def _between(value: Array, bins: int, *, around: bool = False) -> list[tuple[npt.NDArray[np.intp], Array]]:
-    """The two bins that values from 0 to 1 lie between, each with its share; `around`: the last is beside the first."""
-    place = value * bins - 0.5
-    lower = np.floor(place).astype(np.intp)
-    share = (place - lower).astype(np.float32)
+    """The two nearest bins of values from 0 to 1, each with its share; `around`: the first bin follows the last."""
+    position = value * bins - 0.5
+    lower = np.floor(position).astype(np.intp)
+    share = (position - lower).astype(np.float32)
     if around:
         return [(lower % bins, 1 - share), ((lower + 1) % bins, share)]
     return [(np.clip(lower, 0, bins - 1), 1 - share), (np.clip(lower + 1, 0, bins - 1), share)]
 
 
 def _cells(planes: Array, rows: int, columns: int, how: Image.Resampling = Image.Resampling.BOX) -> Array:
-    """Means of rows x columns cells, plane by plane."""
+    """The means of rows x columns cells, plane by plane."""
     small = [
         Image.fromarray(np.ascontiguousarray(planes[..., plane], np.float32)).resize((columns, rows), how)
         for plane in range(planes.shape[-1])
@@ -193,7 +193,7 @@ def _cells(planes: Array, rows: int, columns: int, how: Image.Resampling = Image
 
 
 def _folded(cells: Array) -> Array:
-    """The left half, each cell the mean of it and its mirror."""
+    """The left half, with each cell averaged with its mirror."""
     half = cells.shape[1] // 2
     return (cells[:, :half] + cells[:, ::-1][:, :half]) / 2
 

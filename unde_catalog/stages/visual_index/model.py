@@ -38,7 +38,7 @@ class EmbeddingModel(Protocol):
         """A row of 512 numbers of length 1 for each "RGB" image."""
         ...
 
-    def embed_words(self, texts: Sequence[str]) -> Numbers:
+    def embed_texts(self, texts: Sequence[str]) -> Numbers:
         """The same for texts, comparable with images; `TextUnsupported` if the model can't embed text."""
         ...
 

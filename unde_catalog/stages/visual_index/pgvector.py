@@ -1,6 +1,6 @@
-"""The vector store in the staging database.
+"""The vector store in the staging database, with pgvector.
 
-All SQL is in `stores/staging/index/vectors.py` and `stores/staging/index/embeddings.py`.
+The SQL is in `stores/staging/index/vectors.py` and `stores/staging/index/embeddings.py`.
 """
 
 from collections.abc import Collection, Sequence
@@ -24,49 +24,49 @@ from unde_catalog.stores.staging.index.embeddings import NewEmbedding
 
 
 class PgvectorStore:
-    """The embeddings that the visual_index stage writes; it does so itself, where it settles its due rows."""
+    """The embeddings in the staging database. The visual_index stage writes them itself, with its outcomes."""
 
     def __init__(self, db: Database, owner_url: str | None = None) -> None:
-        """`owner_url`: for `rebuild`, past any pooler and as the owner of the tables."""
+        """`owner_url`: for `rebuild`, a direct connection as the owner of the tables."""
         self._db, self._owner_url = db, owner_url
 
     def search(
         self, model: str, vector: Vector, filters: Filters = EVERYTHING, top_k: int = 20, threshold: float = -1.0
     ) -> list[Hit]:
-        """As `VectorStore` says; `VectorStoreUnavailable` where the server has no pgvector."""
+        """See `VectorStore`; raises `VectorStoreUnavailable` if the server has no pgvector."""
         return [hit for hit in self._db.run(_search, model, vector, filters, top_k) if hit.score >= threshold]
 
     def upsert(self, model: str, photos: Sequence[PhotoVector]) -> None:
-        """As `VectorStore` says."""
+        """See `VectorStore`."""
         rows = [(one.product_id, NewEmbedding(one.n, one.sha256, one.vector)) for one in photos]
         self._db.run(embeddings.write, model, rows)
 
-    def delete(self, product_ids: Sequence[int], but: Collection[tuple[int, int]] = ()) -> None:
-        """As `VectorStore` says."""
-        self._db.run(embeddings.keep_only, product_ids, but)
+    def delete(self, product_ids: Sequence[int], keep: Collection[tuple[int, int]] = ()) -> None:
+        """See `VectorStore`."""
+        self._db.run(embeddings.keep_only, product_ids, keep)
 
     def count(self, model: str, brand: str | None = None) -> int:
-        """As `VectorStore` says."""
+        """See `VectorStore`."""
         return self._db.run(vectors.count, model, brand)
 
     def rebuild(self, model: str) -> int:
-        """Make the HNSW indexes anew, or for the first time.
+        """Build the HNSW indexes, again or for the first time.
 
-        `VectorStoreUnavailable` where the server has no pgvector.
+        Raises `VectorStoreUnavailable` if the server has no pgvector.
         """
         with direct(self._owner_url or self._db.url, label="staging") as owner:
             try:
                 _build(owner.connection)
-            except DiskFull:  # of shared memory, which containers often give 64 MB: several processes build in that
+            except DiskFull:  # shared memory, often 64 MB in containers, is too small for a parallel build
                 for name in vectors.INDEXES:
                     bloat.drop_index(owner.connection, f"{name}_ccnew")
                 with owner.connection.cursor() as cursor:
-                    vectors.build_alone(cursor)
+                    vectors.disable_parallel_build(cursor)
                 _build(owner.connection)
         return self.count(model)
 
     def serve(self, model: str) -> None:
-        """Nothing to do: which model serves is a row beside the embeddings."""
+        """Does nothing: a row beside the embeddings names the model in use."""
 
 
 def _search(cursor: Cursor, model: str, vector: Vector, filters: Filters, top_k: int) -> list[Hit]:
@@ -77,7 +77,7 @@ def _search(cursor: Cursor, model: str, vector: Vector, filters: Filters, top_k:
 
 def _build(connection: bloat.Connection) -> None:
     with connection.cursor() as cursor:
-        vectors.build_in_memory(cursor)
+        vectors.set_build_memory(cursor)
         old = vectors.indexes(cursor)
         if not vectors.prepare(cursor):
             raise VectorStoreUnavailable(NO_PGVECTOR)

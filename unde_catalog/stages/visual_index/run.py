@@ -1,6 +1,6 @@
-"""Runs of the visual_index stage: the model is opened, a new one is built beside the old one and takes its place.
+"""Runs of the visual_index stage: opens the model, embeds due products, and switches to a new model when it is built.
 
-What is done to a product is `stage.py`'s, what a model is `model.py`'s.
+The work on a product is in `stage.py`, the interface of a model in `model.py`.
 """
 
 from unde_catalog.backends import Backends
@@ -20,29 +20,29 @@ from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import RunOptions, StageReport
 
 
-class AnotherModel(RuntimeError):
-    """Runs disagree about the model; the sentence says what to do."""
+class ModelConflict(RuntimeError):
+    """This run's model is not the model in use or being built; the message says what to do."""
 
 
 def run(stage_run: StageRun) -> StageReport:
-    """Embed what is due of a brand; at the end let a model that is through take over, and delete the old one's rows.
+    """Embed the photos of a brand's due products; then switch to a model that is complete, and delete the old rows.
 
-    `StageStopped` where the model or the vector store can't be had, or another model is being built.
+    Raises `StageStopped` if the model or the vector store is unavailable, or another model is being built.
     """
     brand, backends, options, log = stage_run.brand, stage_run.backends, stage_run.options, stage_run.log
     db, settings = backends.db, backends.settings
-    standing = db.run(models.models)
-    if _nothing_to_do(brand, backends, options, standing):
-        return StageReport(STAGE, brand, note=_said_of(standing) if standing.serving else "")
+    current = db.run(models.current)
+    if _nothing_to_do(brand, backends, options, current):
+        return StageReport(STAGE, brand, note=_describe(current) if current.serving else "")
     try:
-        model = open_model(settings, settings.home, standing)
+        model = open_model(settings, settings.home, current)
         mirror = open_mirror(backends)
-        standing = _begin(db, model)
-    except (ModelMissing, VectorStoreUnavailable, AnotherModel) as cause:
+        current = _begin(db, model)
+    except (ModelMissing, VectorStoreUnavailable, ModelConflict) as cause:
         raise StageStopped(StageReport(STAGE, brand), cause) from cause
-    log.info("%s %s: embedded by %s", STAGE, brand, model.name)
+    log.info("%s %s: embedding with %s", STAGE, brand, model.name)
     while db.run(models.enqueue_missing):
-        log.info("%s: products are made due for %s", STAGE, model.name)
+        log.info("%s: made products due for %s", STAGE, model.name)
     handler = VisualIndexStage(
         model,
         backends.store,
@@ -51,54 +51,54 @@ def run(stage_run: StageRun) -> StageReport:
         memory_mb=settings.originals_memory_mb,
     )
     report = run_worker(handler, db, brand, options, log)
-    lacking = db.run(models.switch, model.name) if standing.building == model.name else None
-    standing = db.run(models.models)
-    if mirror is not None and standing.serving is not None:
+    lacking = db.run(models.switch, model.name) if current.building == model.name else None
+    current = db.run(models.current)
+    if mirror is not None and current.serving is not None:
         try:
-            mirror.serve(standing.serving)
+            mirror.serve(current.serving)
         except VectorStoreUnavailable as cause:
             raise StageStopped(report, cause) from cause
     clear_old(db)
-    report.note = _said_of(standing, lacking)
+    report.note = _describe(current, lacking)
     if mirror is None and not db.run(vectors.searchable):
         report.note += f"; {NO_PGVECTOR}"
     return report
 
 
 def clear_old(db: Database) -> None:
-    """Delete the rows of a model that serves no more."""
-    after: int | None = 0 if db.run(models.models).old is not None else None
+    """Delete the rows of a model that is no longer used."""
+    after: int | None = 0 if db.run(models.current).old is not None else None
     while after is not None:
         after = db.run(models.clear_old, after)
 
 
-def _nothing_to_do(brand: str, backends: Backends, options: RunOptions, standing: Models) -> bool:
-    """Whether a model need not be opened for this run: that can take seconds."""
+def _nothing_to_do(brand: str, backends: Backends, options: RunOptions, current: Models) -> bool:
+    """Whether this run needs no model, which can take seconds to load."""
     if options.force or options.retry_failed or options.product_ids is not None:
         return False
-    if standing.building is not None or standing.old is not None:
+    if current.building is not None or current.old is not None:
         return False
     setting = backends.settings.embedding_model
-    if standing.serving is not None and setting not in ("auto", kind_of(standing.serving)):
+    if current.serving is not None and setting not in ("auto", kind_of(current.serving)):
         return False
     return backends.db.run(work_queue.count_open, STAGE, brand).due == 0
 
 
 def _begin(db: Database, model: EmbeddingModel) -> Models:
     clear_old(db)
-    standing = db.run(models.begin, model.name)
-    if standing.building in (None, model.name) and model.name in (standing.serving, standing.building):
-        return standing
-    if standing.old is not None:
-        raise AnotherModel(f"rows of {standing.old} are still being deleted: run it again")
-    raise AnotherModel(
-        f"{standing.building} is being built beside {standing.serving}, and this run would embed with {model.name}: "
-        "set EMBEDDING_MODEL and CLIP_MODEL_DIR alike wherever stages run, or end that with unde-catalog vectors stop"
+    current = db.run(models.begin, model.name)
+    if current.building in (None, model.name) and model.name in (current.serving, current.building):
+        return current
+    if current.old is not None:
+        raise ModelConflict(f"rows of {current.old} are still being deleted: run the stage again")
+    raise ModelConflict(
+        f"{current.building} is being built beside {current.serving}, and this run would embed with {model.name}: "
+        "set the same EMBEDDING_MODEL and CLIP_MODEL_DIR for all workers, or run unde-catalog vectors stop"
     )
 
 
-def _said_of(standing: Models, lacking: int | None = None) -> str:
-    if standing.building is None:
-        return f"embedded by {standing.serving}"
-    still = f", which {quantity(lacking, 'product')} still {'lacks' if lacking == 1 else 'lack'}" if lacking else ""
-    return f"embedded by {standing.building}{still}; until it is through, {standing.serving} answers"
+def _describe(current: Models, lacking: int | None = None) -> str:
+    if current.building is None:
+        return f"embedded by {current.serving}"
+    left = f" ({quantity(lacking, 'product')} left)" if lacking else ""
+    return f"embedded by {current.building}{left}; {current.serving} is in use until all products are embedded"

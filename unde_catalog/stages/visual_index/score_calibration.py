@@ -1,6 +1,6 @@
-"""What a score between two photos says, by the model that gave it: measured on real photos, not guessed.
+"""The meaning of a score between two photos by model, measured on real photos.
 
-The measuring is `benchmarks/bench_visual.py`'s; a model it did not see has no figures here.
+`benchmarks/bench_visual.py` measures it; models that it did not measure have no figures here.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ScoreStep:
-    """Of pairs of photos with at least this score (a cosine), the share that show the same garment, from 0 to 1."""
+    """The share of pairs of photos with at least this score (a cosine) that show the same garment, from 0 to 1."""
 
     at_least: float
     same_garment: float
@@ -22,5 +22,5 @@ _MEASURED: Mapping[str, tuple[ScoreStep, ...]] = {
 
 
 def measured(model: str) -> tuple[ScoreStep, ...]:
-    """The steps of a model, the highest score first; () where it was not measured."""
+    """The steps of a model, the highest score first; () if it was not measured."""
     return _MEASURED.get(model, ())

@@ -1,7 +1,6 @@
-"""The vector store behind one interface: what a search, the visual_index stage and an operator ask of it.
+"""The interface of a vector store, for searches, the visual_index stage and `unde-catalog vectors`.
 
-`pgvector.py` and `qdrant.py` are its two kinds, and a setting says which is used. Nothing is embedded
-here.
+`pgvector.py` and `qdrant.py` implement it; `open_store.py` selects one. Nothing is embedded here.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,46 +25,46 @@ __all__ = [
 
 
 NO_PGVECTOR = (
-    "the staging database can't search embeddings: install the extension pgvector (0.8 or newer) on its server, let a "
+    "the staging database can't search embeddings: install the extension pgvector (0.8 or later) on its server, let a "
     "superuser run CREATE EXTENSION vector in it, then run unde-catalog vectors rebuild; or set QDRANT_URL"
 )
 
 
 class VectorStoreUnavailable(RuntimeError):
-    """The vector store can't be used now; the sentence says why and what to do."""
+    """The vector store can't be used; the message says why and what to do."""
 
 
-MIRRORED_SCOPE = "pilot"  # what goes into Qdrant; spec 3: `pgvector` means only there
+MIRRORED_SCOPE = "pilot"  # only these products are in Qdrant; the scope `pgvector` stays in the staging database
 
 
 class VectorStore(Protocol):
-    """Embeddings of photos by model, searched for products. Every method may be called again after any fault."""
+    """Embeddings of photos by model, for searching products. All methods may be repeated after an error."""
 
     def search(
         self, model: str, vector: Vector, filters: Filters = EVERYTHING, top_k: int = 20, threshold: float = -1.0
     ) -> list[Hit]:
-        """The products whose best photo is nearest, the nearest first, none below `threshold` (a cosine, -1 to 1).
+        """The products with the nearest photos, the nearest first, none below `threshold` (a cosine, -1 to 1).
 
-        Fewer than `top_k` only where fewer match. `ModelReplaced` for a model that the index is not made of.
+        Returns fewer than `top_k` only if fewer match. Raises `ModelReplaced` if the index does not use the model.
         """
         ...
 
     def upsert(self, model: str, photos: Sequence[PhotoVector]) -> None:
-        """Let these photos be found, in place of what was there in their places."""
+        """Add these photos, and replace existing ones with the same product and number."""
         ...
 
-    def delete(self, product_ids: Sequence[int], but: Collection[tuple[int, int]] = ()) -> None:
-        """Let the photos of these products not be found any more, but for places `(product_id, n)`; of all models."""
+    def delete(self, product_ids: Sequence[int], keep: Collection[tuple[int, int]] = ()) -> None:
+        """Delete the photos of these products, of all models, except the `(product_id, n)` of `keep`."""
         ...
 
     def count(self, model: str, brand: str | None = None) -> int:
-        """How many photos there are by a model, of a brand or of all."""
+        """The number of a model's photos, of one brand or of all."""
         ...
 
     def rebuild(self, model: str) -> int:
-        """Make the model's index anew from the embeddings in the staging database; how many photos it has then."""
+        """Rebuild the model's index from the embeddings in the staging database; returns its number of photos."""
         ...
 
     def serve(self, model: str) -> None:
-        """Let whoever asks for no model in particular find this one's, and drop all others."""
+        """Make this model the default of the index, and delete the photos of unused models."""
         ...

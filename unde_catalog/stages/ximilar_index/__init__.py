@@ -1,1 +1,1 @@
-"""Visual indexes: which photos are in them, and how they get there."""
+"""The stage `ximilar_index`: photos in a collection of the service Ximilar, for visual search."""

@@ -20,11 +20,11 @@ class SharedPace:
         self._db, self._gap = db, 1 / per_second
 
     def wait(self) -> None:
-        """Return when it is this call's turn."""
+        """Wait until a request may be sent."""
         time.sleep(self._db.run(host_pace.next_slot, _HOST, self._gap).wait)
 
-    def rest(self, seconds: float) -> None:
-        """Let no process send a request for this many seconds, since Ximilar asked for it."""
+    def hold(self, seconds: float) -> None:
+        """Let no process send a request for this time."""
         self._db.run(host_pace.hold, _HOST, seconds)
 
 

@@ -1,4 +1,4 @@
-"""Which of a product's photos are in the Ximilar collection, under which id and with what metadata (specs 1 and 6)."""
+"""The target records of a product: which photos belong into the Ximilar collection, with which id and metadata."""
 
 import re
 from collections.abc import Sequence
@@ -14,29 +14,29 @@ _FRONT = re.compile(r"[-_](e1?|main|front|garment)$", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class TargetRecord:
-    """A record that is to be in the collection: its `_id`, the photo, and the metadata, all text."""
+    """A record that should be in the collection: its `_id`, photo and metadata; all metadata is text."""
 
     id: str
     photo: IndexedPhoto
     metadata: dict[str, str]
 
 
-def wanted_records(product: IndexedProduct) -> list[TargetRecord]:
-    """The records a product is to have, none for one that left the catalogue or the pilot."""
+def target_records(product: IndexedProduct) -> list[TargetRecord]:
+    """The target records of a product; none if it is not on sale or not in scope."""
     if not product.active or product.index_scope != "pilot":
         return []
     metadata = metadata_of(product)
-    chosen = chosen_photos(product.photos, product.target)
-    return [TargetRecord(record_id(product, photo), photo, metadata) for photo in chosen]
+    photos = select_photos(product.photos, product.target)
+    return [TargetRecord(record_id(product, photo), photo, metadata) for photo in photos]
 
 
 def record_id(product: IndexedProduct, photo: IndexedPhoto) -> str:
-    """Of source, external id, photo number and content: a changed photo is another record, a repeat is the same."""
+    """A record's id, made from source, external id, photo number and content, so that a changed photo gets another."""
     return f"{product.source}-{id_segment(product.external_id)}-{photo.n}-{photo.sha256[:16]}"
 
 
 def metadata_of(product: IndexedProduct) -> dict[str, str]:
-    """Flat metadata; no shop or floor, as it is global (spec 1)."""
+    """Flat metadata. Stores are left out, because records are the same for all stores."""
     return {
         "product_id": product.external_id,
         "sku_id": product.external_id,
@@ -47,8 +47,8 @@ def metadata_of(product: IndexedProduct) -> dict[str, str]:
     }
 
 
-def chosen_photos(photos: Sequence[IndexedPhoto], target: int) -> list[IndexedPhoto]:
-    """The first `target` photos: one worn and one from the front where names tell, then in order."""
+def select_photos(photos: Sequence[IndexedPhoto], target: int) -> list[IndexedPhoto]:
+    """The first `target` photos, but one worn and one from the front first if file names tell them."""
     order = list(photos)
     first = [next((photo for photo in order if kind.search(_stem(photo.source_url))), None) for kind in (_WORN, _FRONT)]
     if all(first):
@@ -57,5 +57,5 @@ def chosen_photos(photos: Sequence[IndexedPhoto], target: int) -> list[IndexedPh
 
 
 def _stem(url: str) -> str:
-    """The file's name without its ending: `02086797800-p` of `https://.../02086797800-p.jpg?w=1920`."""
+    """The file name without its extension: `02086797800-p` of `https://.../02086797800-p.jpg?w=1920`."""
     return url.split("?")[0].split("#")[0].rstrip("/").rpartition("/")[2].rpartition(".")[0]

@@ -1,4 +1,4 @@
-"""Runs of the ximilar_index stage: the client is opened and the handler of `stage.py` works through what is due."""
+"""Runs of the ximilar_index stage: opens the client and runs the handler of `stage.py`."""
 
 from unde_catalog.stages.configured import why_not_configured
 from unde_catalog.stages.stage_run import StageRun
@@ -9,7 +9,7 @@ from unde_catalog.worker.report import StageReport
 
 
 def run(stage_run: StageRun) -> StageReport:
-    """Bring the collection up to date with the brand's pilot products; `StageStopped` when Ximilar can't be used."""
+    """Update the collection with the brand's due products; raises `StageStopped` if Ximilar can't be used."""
     backends, brand = stage_run.backends, stage_run.brand
     settings = backends.settings
     api = open_ximilar(settings, SharedPace(backends.db, settings.ximilar_rate_limit))

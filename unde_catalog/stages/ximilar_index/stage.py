@@ -1,7 +1,7 @@
-"""The ximilar_index stage: the chosen photos of pilot products as records of a Ximilar collection (specs 1 and 6).
+"""The ximilar_index stage: selected photos of products with `index_scope` `pilot` as records of a Ximilar collection.
 
-Every record is billed when it is inserted, so what is about to be inserted is written down first, on disk. Where
-nobody wrote down what came of it, the collection is asked before anything is sent again.
+Every inserted record is billed, so an intent is committed to disk before a record is sent. If the result of an intent
+is unknown, the record is looked up in the collection before it is sent again.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from unde_catalog.stages.ximilar_index.client import (
     XimilarRefused,
     XimilarUnavailable,
 )
-from unde_catalog.stages.ximilar_index.records import TargetRecord, wanted_records
+from unde_catalog.stages.ximilar_index.records import TargetRecord, target_records
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, StorageUnavailable
 from unde_catalog.stores.staging.due_work.work_queue import Lease
@@ -27,50 +27,52 @@ from unde_catalog.stores.staging.index import ximilar_rows
 from unde_catalog.stores.staging.index.ximilar_rows import IndexedProduct, IndexOutcome, IndexRecord
 from unde_catalog.worker.handler import AbortStage, Outcome, PauseStage, done, released, retry_later
 
-SETTLE_SECONDS = 30.0  # an insert whose answer was lost may still be going on for so long
-_INSERT_SECONDS = 90.0  # less lease than that left, and nothing may be inserted any more
-_MOST_DOWN = 5  # so many failures in a row, and the stage stops
+SETTLE_SECONDS = 30.0  # for which an insert whose response was lost may still be running
+_MIN_LEASE_SECONDS = 90.0  # nothing is inserted for a lease with less time left
+_MAX_FAILURES_IN_A_ROW = 5  # then the stage stops
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class IndexWork:
-    """A product in hand."""
+    """A leased product."""
 
     lease: Lease
     product: IndexedProduct
 
 
 @dataclass(slots=True)
-class _CurrentRecords:
-    """How a product's records stand while it is in hand."""
+class _ProductRecords:
+    """The state of a leased product's records: `target` ones, and those `present` in the collection."""
 
     work: IndexWork
-    wanted: dict[str, TargetRecord]
-    there: dict[str, IndexRecord] = field(default_factory=dict)
-    gone: set[str] = field(default_factory=set)
+    target: dict[str, TargetRecord]
+    present: dict[str, IndexRecord] = field(default_factory=dict)
+    absent: set[str] = field(default_factory=set)
     billed: int = 0
     updated: int = 0
     deleted: int = 0
     rejected: dict[str, str] = field(default_factory=dict)
-    trouble: str = ""  # why it has to come again, by no fault of its own
+    error: str = ""  # of Ximilar: the product is retried
 
     def missing(self) -> list[TargetRecord]:
-        """What has to be inserted."""
-        return [one for id, one in self.wanted.items() if id not in self.there]
+        """The records to insert."""
+        return [one for id, one in self.target.items() if id not in self.present]
 
     def complete(self) -> bool:
-        """Whether the collection holds just what it should."""
-        return self.there.keys() == self.wanted.keys() and not self.outdated()
+        """Whether the collection has exactly the target records."""
+        return self.present.keys() == self.target.keys() and not self.outdated()
 
     def outdated(self) -> list[str]:
-        """Ids of records whose metadata has to be changed."""
-        return [id for id, one in self.there.items() if id in self.wanted and one.metadata != self.wanted[id].metadata]
+        """Ids of records with outdated metadata."""
+        return [
+            id for id, one in self.present.items() if id in self.target and one.metadata != self.target[id].metadata
+        ]
 
 
 class XimilarStage:
-    """Handler of the stage. Ten records a request, over several products; products of one call succeed apart."""
+    """Handler of the stage. Requests have ten records of several products; each product has its own outcome."""
 
     stage = "ximilar_index"
     concurrency = 4
@@ -82,144 +84,143 @@ class XimilarStage:
     def __init__(self, api: Ximilar, store: ObjectStore, db: Database, *, take_limit: int, budget: int) -> None:
         self._api, self._collection, self._store, self._db = api, api.collection, store, db
         self.take_limit, self._budget = take_limit, budget
-        self._downs = 0
+        self._failures_in_a_row = 0
 
     async def __aenter__(self) -> "XimilarStage":
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        pass  # sessions close with their threads
+        pass  # each thread's session closes with it
 
     def load(self, cursor: Cursor, leases: Sequence[Lease]) -> list[IndexWork]:
-        """The products' photos and records."""
+        """Load the products' photos and records."""
         products = ximilar_rows.load(cursor, self._collection, [lease.product_id for lease in leases])
         return [IndexWork(lease, products[lease.product_id]) for lease in leases]
 
     async def handle(self, work: Sequence[IndexWork]) -> AsyncIterator[Outcome]:
-        """Bring the collection to what it should hold of these products."""
-        standings = [
-            _CurrentRecords(one, {record.id: record for record in wanted_records(one.product)}) for one in work
-        ]
-        stopped = await asyncio.to_thread(self._bring_up_to_date, standings)
-        for one in standings:
+        """Make the collection match the target records of these products."""
+        products = [_ProductRecords(one, {record.id: record for record in target_records(one.product)}) for one in work]
+        stopped = await asyncio.to_thread(self._bring_up_to_date, products)
+        for one in products:
             yield _outcome(one)
         if stopped is not None:
             raise stopped
 
     def record(self, cursor: Cursor, outcomes: Sequence[tuple[Outcome, bool]]) -> None:
-        """Records, credits and the ximilar columns."""
+        """Write records, credits and the columns of the stage."""
         rows = [_row(outcome, current) for outcome, current in outcomes if outcome.payload is not None]
         ximilar_rows.record(cursor, self._collection, rows)
 
-    def _bring_up_to_date(self, standings: list[_CurrentRecords]) -> Exception | None:
-        """Settle, delete, update, insert, in this order; what stops the stage, if anything does."""
+    def _bring_up_to_date(self, products: list[_ProductRecords]) -> Exception | None:
+        """Settle, delete, update and insert, in this order; returns the exception that stops the stage, if any."""
         try:
             for step in (self._settle, self._delete, self._update, self._insert):
-                step(standings)
+                step(products)
         except XimilarUnavailable as error:
-            for one in standings:
-                one.trouble = one.trouble or str(error)
-            self._downs += 1
-            if self._downs >= _MOST_DOWN:
-                return AbortStage(f"{error}, {self._downs} times in a row")
+            for one in products:
+                one.error = one.error or str(error)
+            self._failures_in_a_row += 1
+            if self._failures_in_a_row >= _MAX_FAILURES_IN_A_ROW:
+                return AbortStage(f"{error} ({self._failures_in_a_row} times in a row)")
         except XimilarRefused as error:
             return AbortStage(str(error))
         except (AbortStage, StorageUnavailable, DatabaseUnavailable) as error:
             return error
         else:
-            self._downs = 0
+            self._failures_in_a_row = 0
         return None
 
-    def _settle(self, standings: list[_CurrentRecords]) -> None:
-        """Find out which of the records that were sent are in the collection."""
-        for one in standings:
-            one.there = {record.id: record for record in one.work.product.records if not record.intended}
-        open_ones = {
-            record.id: (one, record) for one in standings for record in one.work.product.records if record.intended
+    def _settle(self, products: list[_ProductRecords]) -> None:
+        """Find out which intended records are in the collection."""
+        for one in products:
+            one.present = {record.id: record for record in one.work.product.records if not record.intended}
+        intended = {
+            record.id: (one, record) for one in products for record in one.work.product.records if record.intended
         }
-        if not open_ones:
+        if not intended:
             return
-        youngest = min(record.age for _, record in open_ones.values())
+        youngest = min(record.age for _, record in intended.values())
         time.sleep(min(max(SETTLE_SECONDS - youngest, 0.0), SETTLE_SECONDS))
-        for ids in _tens(list(open_ones)):
+        for ids in _batches(list(intended)):
             found = self._api.get(ids)
             for id in ids:
-                one, record = open_ones[id]
+                one, record = intended[id]
                 if id in found:
-                    one.there[id] = replace(record, intended=False)
+                    one.present[id] = replace(record, intended=False)
                     one.billed += 1
                 else:
-                    one.gone.add(id)
+                    one.absent.add(id)
 
-    def _delete(self, standings: list[_CurrentRecords]) -> None:
-        owners = {id: one for one in standings for id in one.there if id not in one.wanted}
-        for ids in _tens(list(owners)):
+    def _delete(self, products: list[_ProductRecords]) -> None:
+        owners = {id: one for one in products for id in one.present if id not in one.target}
+        for ids in _batches(list(owners)):
             self._api.delete(ids)
             for id in ids:
-                del owners[id].there[id]
-                owners[id].gone.add(id)
+                del owners[id].present[id]
+                owners[id].absent.add(id)
                 owners[id].deleted += 1
 
-    def _update(self, standings: list[_CurrentRecords]) -> None:
-        changed = {id: one for one in standings for id in one.outdated()}
-        for ids in _tens(list(changed)):
-            missing = self._api.update([{"_id": id, **changed[id].wanted[id].metadata} for id in ids])
+    def _update(self, products: list[_ProductRecords]) -> None:
+        changed = {id: one for one in products for id in one.outdated()}
+        for ids in _batches(list(changed)):
+            missing = self._api.update([{"_id": id, **changed[id].target[id].metadata} for id in ids])
             for id in ids:
                 one = changed[id]
-                if id in missing:  # somebody else deleted it
-                    del one.there[id]
-                    one.gone.add(id)
+                if id in missing:  # deleted by somebody else
+                    del one.present[id]
+                    one.absent.add(id)
                 else:
-                    one.there[id] = replace(one.there[id], metadata=one.wanted[id].metadata)
+                    one.present[id] = replace(one.present[id], metadata=one.target[id].metadata)
                     one.updated += 1
 
-    def _insert(self, standings: list[_CurrentRecords]) -> None:
-        to_send = [(one, record) for one in standings for record in one.missing()]
-        for group in _tens(to_send):
-            # The photos are read first: nothing is intended that can't be sent.
+    def _insert(self, products: list[_ProductRecords]) -> None:
+        to_send = [(one, record) for one in products for record in one.missing()]
+        for group in _batches(to_send):
+            # Photos are read before the intents are written, so that every intended record can be sent.
             bodies = {record.id: body for one, record in group if (body := self._body(one, record)) is not None}
             group = [(one, record) for one, record in group if record.id in bodies]
-            group, spent = self._intend(group)
-            answer = self._api.insert([bodies[record.id] for _, record in group]) if group else Inserted(frozenset())
+            group, budget_exceeded = self._write_intents(group)
+            result = self._api.insert([bodies[record.id] for _, record in group]) if group else Inserted(frozenset())
             for one, record in group:
-                if record.id in answer.there:
-                    one.there[record.id] = _as_record(record)
+                if record.id in result.present:
+                    one.present[record.id] = _as_record(record)
                     one.billed += 1
                 else:
-                    one.gone.add(record.id)
-                    if record.id not in answer.no_room:
-                        one.rejected[record.id] = answer.failed.get(record.id, "not inserted")
+                    one.absent.add(record.id)
+                    if record.id not in result.over_capacity:
+                        one.rejected[record.id] = result.failed.get(record.id, "not inserted")
                         one.billed += 1
-            if answer.no_room:
+            if result.over_capacity:
                 raise PauseStage(
-                    "the Ximilar collection is full: enlarge it, or take products out of the pilot; the rest waits"
+                    "the Ximilar collection is full: enlarge it, or remove products from the pilot; other products wait"
                 )
-            if spent:
+            if budget_exceeded:
                 raise PauseStage(
-                    f"the month's {self._budget} Ximilar credits (XIMILAR_MONTHLY_CREDITS) are used up; the rest waits "
-                    "for the next month or a higher number"
+                    f"the month's {self._budget} Ximilar credits (XIMILAR_MONTHLY_CREDITS) are used up; other products "
+                    "wait for the next month or a higher limit"
                 )
 
-    def _intend(
-        self, group: list[tuple[_CurrentRecords, TargetRecord]]
-    ) -> tuple[list[tuple[_CurrentRecords, TargetRecord]], bool]:
-        """Those that may be sent: in our hand for long enough, and paid for; whether the budget is used up."""
-        in_time = [(one, record) for one, record in group if one.work.lease.seconds_left() > _INSERT_SECONDS]
+    def _write_intents(
+        self, group: list[tuple[_ProductRecords, TargetRecord]]
+    ) -> tuple[list[tuple[_ProductRecords, TargetRecord]], bool]:
+        """Write intents; returns the records to send, whose leases last and which the budget allows, and whether the
+        budget is exceeded."""
+        leased = [(one, record) for one, record in group if one.work.lease.seconds_left() > _MIN_LEASE_SECONDS]
         intents: dict[int, tuple[Lease, list[IndexRecord]]] = {}
-        for one, record in in_time:
+        for one, record in leased:
             lease = one.work.lease
             intents.setdefault(lease.product_id, (lease, []))[1].append(_as_record(record))
         if not intents:
             return [], False
-        ours = self._db.run(ximilar_rows.intend, self._collection, list(intents.values()), self._budget)
-        if isinstance(ours, int):
-            return (self._intend(in_time[:ours])[0] if ours else []), True
-        group = [(one, record) for one, record in in_time if one.work.lease.product_id in ours]
+        written = self._db.run(ximilar_rows.write_intents, self._collection, list(intents.values()), self._budget)
+        if isinstance(written, int):
+            return (self._write_intents(leased[:written])[0] if written else []), True
+        group = [(one, record) for one, record in leased if one.work.lease.product_id in written]
         for one, record in group:
-            one.gone.discard(record.id)  # it stays intended until somebody knows
+            one.absent.discard(record.id)  # it stays intended until its result is known
         return group, False
 
-    def _body(self, one: _CurrentRecords, record: TargetRecord) -> dict[str, str] | None:
+    def _body(self, one: _ProductRecords, record: TargetRecord) -> dict[str, str] | None:
         photo = record.photo
         fields = {"_id": record.id, **record.metadata}
         if photo.url.startswith(("http://", "https://")):
@@ -232,40 +233,40 @@ class XimilarStage:
         return {**fields, "_base64": base64.b64encode(data).decode()}
 
 
-def _as_record(wanted: TargetRecord) -> IndexRecord:
-    photo = wanted.photo
-    return IndexRecord(wanted.id, photo.n, photo.sha256, photo.url, wanted.metadata, False, 0.0)
+def _as_record(target: TargetRecord) -> IndexRecord:
+    photo = target.photo
+    return IndexRecord(target.id, photo.n, photo.sha256, photo.url, target.metadata, False, 0.0)
 
 
-def _tens(items: list[_T]) -> list[list[_T]]:
+def _batches(items: list[_T]) -> list[list[_T]]:
     return [items[i : i + RECORDS_A_REQUEST] for i in range(0, len(items), RECORDS_A_REQUEST)]
 
 
-def _outcome(one: _CurrentRecords) -> Outcome:
-    """How a product stands after its call."""
+def _outcome(one: _ProductRecords) -> Outcome:
+    """The outcome of a product after its call."""
     lease = one.work.lease
     counts = {"records_inserted": one.billed, "records_deleted": one.deleted, "records_updated": one.updated}
     if one.rejected:
-        why = ", ".join(f"{id}: {reason}" for id, reason in one.rejected.items())
-        outcome = retry_later(lease, "photo_rejected", why, item_fault=True)
+        detail = ", ".join(f"{id}: {reason}" for id, reason in one.rejected.items())
+        outcome = retry_later(lease, "photo_rejected", detail, item_fault=True)
     elif one.complete():
         outcome = done(lease)
-    elif one.trouble:
-        outcome = retry_later(lease, "ximilar_down", one.trouble, item_fault=False)
+    elif one.error:
+        outcome = retry_later(lease, "ximilar_down", one.error, item_fault=False)
     else:
         outcome = released(lease)  # the stage stops, or the lease is too short
     return replace(outcome, payload=one, counts=counts)
 
 
 def _row(outcome: Outcome, current: bool) -> IndexOutcome:
-    one: _CurrentRecords = outcome.payload
+    one: _ProductRecords = outcome.payload
     product, kind = one.work.product, outcome.lease_outcome.kind
     status: Literal["pending", "partial", "synced", "error"]
     if kind == "given_up":
         status = "error"
-    elif len(one.there) >= product.target > 0:
+    elif len(one.present) >= product.target > 0:
         status = "synced" if kind == "done" else "partial"
     else:
-        status = "partial" if one.there else "pending"
-    there = sorted(one.there.values(), key=lambda record: record.n)
-    return IndexOutcome(product.product_id, there, sorted(one.gone), one.billed, status, current)
+        status = "partial" if one.present else "pending"
+    present = sorted(one.present.values(), key=lambda record: record.n)
+    return IndexOutcome(product.product_id, present, sorted(one.absent), one.billed, status, current)

@@ -123,7 +123,7 @@ def test_ximilars_records_are_compared_with_the_catalogues(db: Database, sandbox
     sandbox.control(ximilar={"token": "another"})
     found = collection.check_collection(api, db, "zara")
     assert not found.passed and "could not be counted" in found.message and "XIMILAR_API_TOKEN" in found.message
-    assert db.run(ximilar_records.our_records, name, "oysho", 50).of_brand == 0
+    assert db.run(ximilar_records.count_records, name, "oysho", 50).of_brand == 0
 
 
 def _pixels() -> str:

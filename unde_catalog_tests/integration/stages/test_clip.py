@@ -36,7 +36,7 @@ def load(folder: Path) -> clip.Clip:
 def test_photos_and_texts_have_comparable_512_dimensional_unit_vectors(toy: Path) -> None:
     model = load(toy)
     photos = model.embed_images([Image.new("RGB", (300, 500), colour) for colour in ("red", "blue")])
-    words = model.embed_words(["blue", "red", "a red thing"])
+    words = model.embed_texts(["blue", "red", "a red thing"])
     assert photos.shape == (2, 512) and words.shape == (3, 512) and photos.dtype == np.float32
     assert np.linalg.norm(np.concatenate([photos, words]), axis=1) == pytest.approx(1, abs=1e-5)
     assert (words @ photos.T).round(2).tolist() == [[0, 1], [1, 0], [1, 0]]
@@ -53,14 +53,14 @@ def test_the_model_name_distinguishes_versions_of_its_files(toy: Path, tmp_path:
 
 
 def test_missing_parts_are_reported_in_one_sentence_with_advice(toy: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelMissing, match=r"CLIP_MODEL_DIR: .* has no vision/model.onnx: it wants vision/ with"):
+    with pytest.raises(ModelMissing, match=r"CLIP_MODEL_DIR: .* has no vision/model.onnx; expected vision/ with"):
         load(tmp_path)
     with pytest.raises(
-        ModelMissing, match=r"CLIP can't be fetched \(.*\): put its files .* or set EMBEDDING_MODEL="
+        ModelMissing, match=r"CLIP can't be downloaded \(.*\): put its files .* or set EMBEDDING_MODEL="
     ) as e:
         clip.load(None, tmp_path, may_download=True)
     assert "\n" not in str(e.value)
-    with pytest.raises(ModelMissing, match="CLIP was not fetched yet"):
+    with pytest.raises(ModelMissing, match="CLIP is not downloaded"):
         clip.load(None, tmp_path, may_download=False)
     (toy / "vision" / "model.onnx").write_bytes(b"not a model")
     with pytest.raises(ModelMissing, match="CLIP can't be read"):
@@ -71,8 +71,8 @@ def test_without_the_text_model_photos_are_embedded_and_texts_refused(toy: Path)
     (toy / "text" / "model.onnx").unlink()
     model = load(toy)
     assert model.embed_images([Image.new("RGB", (64, 64), "red")]).shape == (1, 512)
-    with pytest.raises(TextUnsupported, match="CLIP's text half can't be had"):
-        model.embed_words(["red"])
+    with pytest.raises(TextUnsupported, match="CLIP's text encoder can't be loaded"):
+        model.embed_texts(["red"])
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ def test_the_stage_switches_to_clip_and_products_are_found_by_text(toy: Path, ba
     backends.settings = backends.settings.model_copy(update={"embedding_model": "clip", "clip_model_dir": toy})
     model = load(toy)
     assert visual.run().note == f"embedded by {model.name}"
-    assert backends.db.run(models.models) == Models(serving=model.name)
+    assert backends.db.run(models.current) == Models(serving=model.name)
     store = open_store(backends)
     for word, first in (("red", red), ("blue", blue)):
-        hits = store.search(model.name, model.embed_words([word])[0].tolist())
+        hits = store.search(model.name, model.embed_texts([word])[0].tolist())
         assert [hit.product_id for hit in hits][0] == first

@@ -69,7 +69,7 @@ class OutwardPipeline:
         api = Ximilar(
             self.sandbox.url, settings.ximilar_prefix, token, settings.ximilar_collection_id or "", LocalPace(100)
         )
-        body = api._ask("allRecords?size=10000&page=1", {"fields_to_return": FIELDS})
+        body = api._request("allRecords?size=10000&page=1", {"fields_to_return": FIELDS})
         return {record["_id"]: record for record in body["answer_records"]}
 
     def sent_records(self) -> list[str]:

@@ -116,7 +116,7 @@ def test_upserts_and_deletions_can_be_repeated(db: Database, store: VectorStore,
     store.upsert(MODEL, [photo(db, one, 30)])  # another photo at the same position
     assert (found(), store.count(MODEL)) == ([other, one], 3)
     for _ in range(2):
-        store.delete([one], but=[(one, 2)])
+        store.delete([one], keep=[(one, 2)])
         assert ([hit.n for hit in store.search(MODEL, direction(50))], store.count(MODEL)) == ([2, 1], 2)
     for _ in range(2):
         store.delete([one, other])
@@ -135,7 +135,7 @@ def test_photos_of_another_model_are_not_found(db: Database, store: VectorStore,
     assert (store.count(MODEL), store.count("toy@2")) == (2, 1)
     store.delete([one])  # of all models
     assert (store.count(MODEL), store.count("toy@2")) == (1, 0)
-    with pytest.raises(ModelReplaced, match="not made by toy@3"):
+    with pytest.raises(ModelReplaced, match="no longer uses toy@3"):
         store.search("toy@3", direction(0))
 
 

@@ -134,16 +134,16 @@ def test_a_new_model_is_built_beside_the_serving_one_and_replaces_it(
     monkeypatch.setattr(Descriptor, "name", NEW)
     visual.set(products[0], price=5)
     report = visual.run(limit=2)
-    assert report.note == f"embedded by {NEW}, which 1 product still lacks; until it is through, {MODEL} answers"
-    assert visual.db.run(models.models) == Models(serving=MODEL, building=NEW)
+    assert report.note == f"embedded by {NEW} (1 product left); {MODEL} is in use until all products are embedded"
+    assert visual.db.run(models.current) == Models(serving=MODEL, building=NEW)
     assert visual.rows(products[0]) == [(1, MODEL), (1, NEW)]
     visual.set(products[1], active=False)  # it leaves both models
     monkeypatch.setattr(Descriptor, "name", MODEL)
-    with pytest.raises(StageStopped, match="is being built beside.*set EMBEDDING_MODEL and CLIP_MODEL_DIR alike"):
+    with pytest.raises(StageStopped, match="is being built beside.*set the same EMBEDDING_MODEL and CLIP_MODEL_DIR"):
         visual.run()
     monkeypatch.setattr(Descriptor, "name", NEW)
     assert visual.run().note == f"embedded by {NEW}"
-    assert visual.db.run(models.models) == Models(serving=NEW)
+    assert visual.db.run(models.current) == Models(serving=NEW)
     assert [visual.rows(product) for product in products] == [[(1, NEW)], [], [(1, NEW)]]
 
 
@@ -158,9 +158,9 @@ def test_a_new_model_serves_only_after_all_brands_are_embedded(
     monkeypatch.setattr(Descriptor, "name", NEW)
     visual.set(1, price=1)
     visual.run()
-    assert visual.db.run(models.models).serving == MODEL
+    assert visual.db.run(models.current).serving == MODEL
     visual.run("oysho")
-    assert visual.db.run(models.models) == Models(serving=NEW)
+    assert visual.db.run(models.current) == Models(serving=NEW)
 
 
 def test_a_run_with_the_old_model_releases_work_for_the_new_one(
@@ -171,7 +171,7 @@ def test_a_run_with_the_old_model_releases_work_for_the_new_one(
     visual.set(product, price=5)
     visual.db.run(models.begin, NEW)  # during that run
     late = VisualIndexStage(Descriptor(), visual.backends.store, None, take_limit=10, memory_mb=64)
-    with pytest.raises(StageStopped, match=f"photos are embedded by {NEW} since a moment ago"):
+    with pytest.raises(StageStopped, match=f"photos are now embedded by {NEW}"):
         run_handler(visual.db, late)  # type: ignore[arg-type]
     assert is_due(visual.db, product, STAGE)
     monkeypatch.setattr(Descriptor, "name", NEW)
@@ -193,7 +193,7 @@ def test_an_unavailable_model_stops_the_stage_unless_it_is_auto(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     clip = visual.backends.settings.model_copy(update={"embedding_model": "clip"})
     auto, visual.backends.settings = visual.backends.settings, clip
-    with pytest.raises(StageStopped, match="CLIP can't be fetched .* or set EMBEDDING_MODEL=descriptor") as stopped:
+    with pytest.raises(StageStopped, match="CLIP can't be downloaded .* or set EMBEDDING_MODEL=descriptor") as stopped:
         visual.run()
     assert "\n" not in str(stopped.value)
     assert due_row(visual.db, product, STAGE)["attempts"] == 0  # type: ignore[index]  not a fault of the product
@@ -203,7 +203,7 @@ def test_an_unavailable_model_stops_the_stage_unless_it_is_auto(
     visual.backends.settings = clip  # a configured model that is unavailable changes nothing
     with pytest.raises(StageStopped):
         visual.run()
-    assert visual.db.run(models.models) == Models(serving=MODEL)
+    assert visual.db.run(models.current) == Models(serving=MODEL)
 
 
 def test_without_pgvector_photos_are_embedded_and_a_note_advises(visual: VisualCatalogue) -> None:

@@ -145,7 +145,7 @@ def test_processes_share_one_rate_limit(index: XimilarIndex, db: Database) -> No
         thread.join()
     times.sort()
     assert len(times) == 20 and times[-1] - times[0] >= 19 / 20 - 0.05, "more than 20 a second"
-    paces[0].rest(30)
+    paces[0].hold(30)
     assert 10 < db.run(host_pace.next_slot, "ximilar", 0.05).wait <= 30
     execute(db, "UPDATE host_pace SET next_at = clock_timestamp() + interval '2 days'")
     assert db.run(host_pace.next_slot, "ximilar", 0.05).wait < 1, (

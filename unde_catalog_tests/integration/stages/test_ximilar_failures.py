@@ -106,7 +106,7 @@ def test_an_unavailable_ximilar_stops_the_stage(index: XimilarIndex) -> None:
     for _ in range(60):
         index.add("red")
     index.sandbox.control(faults="ximilar.insert:503=1")
-    with pytest.raises(StageStopped, match="503.* in a row"):
+    with pytest.raises(StageStopped, match="503.* times in a row"):
         index.run()
     index.sandbox.control(faults="")
     execute(index.db, "UPDATE due_work SET due_at = unde_now() WHERE due_at IS NOT NULL")

@@ -57,11 +57,11 @@ def test_the_new_model_serves_when_it_covers_what_the_old_one_did(db: Database, 
     assert db.run(models.switch, NEW) == 1
     store.upsert(NEW, [photo(db, other, 20)])
     assert db.run(models.switch, NEW) is None
-    assert db.run(models.models) == Models(serving=NEW, old=MODEL)
+    assert db.run(models.current) == Models(serving=NEW, old=MODEL)
     after, calls = 0, 0
     while (gone := db.run(models.clear_old, after)) is not None:
         after, calls = gone, calls + 1
-    assert (db.run(models.models), calls) == (Models(serving=NEW), 1)
+    assert (db.run(models.current), calls) == (Models(serving=NEW), 1)
     assert (store.count(MODEL), store.count(NEW)) == (0, 2)
     assert [hit.product_id for hit in store.search(NEW, direction(20))] == [one, other]
 
@@ -70,7 +70,7 @@ def test_a_build_can_be_cancelled(db: Database) -> None:
     serve(db)
     serve(db, NEW)
     assert db.run(models.stop_building) == NEW
-    assert db.run(models.models) == Models(serving=MODEL, old=NEW)
+    assert db.run(models.current) == Models(serving=MODEL, old=NEW)
     assert db.run(models.begin, "toy@3") == Models(serving=MODEL, old=NEW)  # its rows have to go first
     assert db.run(models.clear_old, 0) is None
     assert db.run(models.stop_building) is None

@@ -25,7 +25,7 @@ NEAR, FAR = 120, 30  # coats around where a search looks, and dresses behind all
 def dresses(db: Database, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The ids of the dresses, the nearest first; each product has two photos, and the index gives ten at once."""
     monkeypatch.setattr(vectors, "EXACT_PRODUCTS", 0)
-    monkeypatch.setattr(vectors, "AT_ONCE", 10)
+    monkeypatch.setattr(vectors, "FETCH_SIZE", 10)
     serve(db)
     values: dict[str, Any] = {"image_status": "uploaded", "index_scope": "pilot"}
     coats = add_products(db, NEAR, category="coat", price=50, **values)
@@ -40,13 +40,13 @@ def dresses(db: Database, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def compared(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Has an entry for each search that compared all of what matches."""
     calls: list[bool] = []
-    compare = vectors._by_comparing
+    compare = vectors._search_exact
 
     def noting(*arguments: object) -> list[vectors.Hit]:
         calls.append(True)
         return compare(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(vectors, "_by_comparing", noting)
+    monkeypatch.setattr(vectors, "_search_exact", noting)
     return calls
 
 
@@ -57,7 +57,7 @@ def _found(db: Database, filters: Filters, top_k: int) -> list[int]:
 def test_a_search_continues_until_there_are_enough_products(
     db: Database, dresses: list[int], compared: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vectors, "_VISITS_A_PRODUCT", 1_000)  # comparing is never less work
+    monkeypatch.setattr(vectors, "_VISITS_PER_PRODUCT", 1_000)  # comparing is never less work
     assert _found(db, Filters(categories=("dress",)), 20) == dresses[:20]
     assert _found(db, Filters(categories=("dress",), price_from=Decimal(100)), 3) == dresses[:3]
     assert len(_found(db, EVERYTHING, 40)) == 40
@@ -74,8 +74,8 @@ def test_few_matches_far_away_are_compared_directly(db: Database, dresses: list[
 def test_a_search_along_the_index_is_bounded(
     db: Database, dresses: list[int], compared: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vectors, "_VISITS_A_PRODUCT", 1_000)
-    monkeypatch.setattr(vectors, "_MOST_VISITED", 50)
+    monkeypatch.setattr(vectors, "_VISITS_PER_PRODUCT", 1_000)
+    monkeypatch.setattr(vectors, "_MAX_VISITED", 50)
     assert _found(db, Filters(categories=("dress",)), 5) == dresses[:5]
     assert compared == [True]
 
@@ -111,10 +111,10 @@ def test_a_build_gets_memory_for_all_photos_or_the_servers_default(
     db: Database, dresses: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def memory(kilobytes: int) -> int:
-        monkeypatch.setattr(vectors, "_BUILT_IN", kilobytes)
+        monkeypatch.setattr(vectors, "_BUILD_KB_PER_PHOTO", kilobytes)
         with db.transaction() as cursor:
             cursor.execute("SET LOCAL maintenance_work_mem = '10MB'")
-            vectors.build_in_memory(cursor)
+            vectors.set_build_memory(cursor)
             cursor.execute("SELECT setting::int FROM pg_settings WHERE name = 'maintenance_work_mem'")
             row = cursor.fetchone()
             cursor.execute("RESET maintenance_work_mem")

@@ -1,4 +1,4 @@
-"""How a brand's embeddings stand beside its stored photos; what that means is decided in `quality/`."""
+"""Counts a brand's embeddings and stored photos, for the check in `operations/quality/`."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,11 @@ from unde_catalog.stores.staging.index.vectors import searchable
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedCounts:
-    """Photos of a brand by the model that answers, but for products that are due or failing.
+    """Photos of a brand and their embeddings by the model in use, except those of products that are due or failing.
 
-    `photos` are stored and in the index's scope; of these `embedded` have an embedding of their very bytes. `left_over`
-    embeddings are of what is not there any more. `mirrored` are those that Qdrant is to hold, of all products.
+    `photos` are stored photos in the index's scope; `embedded` of them have an embedding of the same bytes.
+    `left_over` embeddings belong to no photo. `waiting` counts products that are due or failing. `mirrored` embeddings
+    belong into Qdrant; they are counted over all products.
     """
 
     serving: str | None
@@ -26,22 +27,22 @@ class EmbeddedCounts:
 
 
 def counts(cursor: Cursor, brand: str) -> EmbeddedCounts:
-    """Count; reads the brand's products, photos and embeddings."""
+    """Count them; reads the brand's products, photos and embeddings."""
     cursor.execute(
         f"""
         WITH models AS (
             SELECT max(model) FILTER (WHERE state = 'serving') AS serving,
                    max(model) FILTER (WHERE state = 'building') AS building FROM embedding_models
         ), products AS MATERIALIZED (
-            SELECT p.id, {SEARCHED} AS inside, p.index_scope, p.image_status <> 'pending' AND NOT coalesce((
+            SELECT p.id, {SEARCHED} AS in_scope, p.index_scope, p.image_status <> 'pending' AND NOT coalesce((
                        SELECT w.due_at IS NOT NULL OR w.given_up FROM due_work w
                        WHERE w.product_id = p.id AND w.stage = 'visual_index'), false) AS settled
             FROM raw_products p WHERE p.brand = %(brand)s
         ), photos AS MATERIALIZED (
             SELECT f.product_id, f.n, f.sha256 FROM product_photos f JOIN products p ON p.id = f.product_id
-            WHERE f.state = 'stored' AND p.inside AND p.settled
+            WHERE f.state = 'stored' AND p.in_scope AND p.settled
         ), embedded AS MATERIALIZED (
-            SELECT e.product_id, e.n, e.sha256, p.settled, p.inside AND p.index_scope = 'pilot' AS mirrored
+            SELECT e.product_id, e.n, e.sha256, p.settled, p.in_scope AND p.index_scope = 'pilot' AS mirrored
             FROM product_embeddings e JOIN products p ON p.id = e.product_id
             WHERE e.model = (SELECT serving FROM models)
         )
@@ -50,7 +51,7 @@ def counts(cursor: Cursor, brand: str) -> EmbeddedCounts:
                (SELECT count(*) FROM photos f JOIN embedded e USING (product_id, n, sha256)) AS embedded,
                (SELECT count(*) FROM embedded e LEFT JOIN photos f USING (product_id, n)
                 WHERE e.settled AND f.product_id IS NULL) AS left_over,
-               (SELECT count(*) FROM products WHERE inside AND NOT settled) AS waiting,
+               (SELECT count(*) FROM products WHERE in_scope AND NOT settled) AS waiting,
                (SELECT count(*) FROM embedded WHERE mirrored) AS mirrored
         FROM models m
         """,

@@ -1,6 +1,6 @@
-"""What the visual_index stage reads and writes: stored photos in, their embeddings out.
+"""What the visual_index stage reads and writes: stored photos and their embeddings.
 
-Which model they are of and when it serves is `models.py`; searching them is `vectors.py`.
+The models are in `models.py`, searches in `vectors.py`.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,15 +11,15 @@ from typing import LiteralString
 
 from unde_catalog.stores.db.database import Cursor
 
-SIZE = 512  # numbers of an embedding, whatever model it is of (spec 3)
-SEARCHED: LiteralString = "p.active AND p.index_scope IN ('pilot', 'pgvector')"  # as the index has it, word for word
+SIZE = 512  # numbers in an embedding of any model
+SEARCHED: LiteralString = "p.active AND p.index_scope IN ('pilot', 'pgvector')"  # exactly the condition of the indexes
 
 Vector = Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoToEmbed:
-    """A photo as it is stored: its place from 1, object key, SHA-256 of its bytes in hex, width x height in pixels."""
+    """A stored photo: its number from 1, object key, SHA-256 of its bytes in hex, width x height in pixels."""
 
     n: int
     key: str
@@ -29,7 +29,7 @@ class PhotoToEmbed:
 
 @dataclass(frozen=True, slots=True)
 class ExistingEmbedding:
-    """An embedding that is there: the photo's place and content, and when it was made."""
+    """An embedding in the database: the photo's number, the SHA-256 of its bytes, and when it was made."""
 
     n: int
     sha256: str
@@ -39,7 +39,7 @@ class ExistingEmbedding:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedProduct:
-    """A product as the visual index sees it: what it is, its stored photos in order, its embeddings by one model."""
+    """The data of a product for the index, its stored photos in order, and its embeddings by one model."""
 
     product_id: int
     source: str
@@ -53,14 +53,14 @@ class EmbeddedProduct:
     embedded: tuple[ExistingEmbedding, ...]
 
     @property
-    def wanted(self) -> tuple[PhotoToEmbed, ...]:
-        """The photos that are to be in the index, none of a product that left the shop or the index's scope."""
+    def target_photos(self) -> tuple[PhotoToEmbed, ...]:
+        """The photos that should be in the index; none of a product that is not on sale or not in scope."""
         return self.photos if self.active and self.index_scope in ("pilot", "pgvector") else ()
 
 
 @dataclass(frozen=True, slots=True)
 class NewEmbedding:
-    """An embedding to write: of photo `n`, whose bytes have this SHA-256."""
+    """An embedding to write, of photo `n` with this SHA-256."""
 
     n: int
     sha256: str
@@ -69,16 +69,16 @@ class NewEmbedding:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingOutcome:
-    """What to write of one product: the places of the photos it is to have, and the new embeddings among them."""
+    """What to write for one product: the numbers of the photos that should be in the index, and new embeddings."""
 
     product_id: int
-    places: Sequence[int]
+    numbers: Sequence[int]
     new: Sequence[NewEmbedding]
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoVector:
-    """An embedded photo: its product, its place from 1, its bytes' SHA-256 in hex, and 512 numbers of length 1."""
+    """An embedded photo: its product, its number from 1, its bytes' SHA-256 in hex, and 512 numbers of length 1."""
 
     product_id: int
     source: str
@@ -92,12 +92,12 @@ class PhotoVector:
 
     @property
     def original_id(self) -> str:
-        """The product's id without its source's prefix (spec 3), for sources that give their ids one."""
+        """The product's id without the prefix that some sources give to their ids."""
         return self.external_id.removeprefix(f"{self.source}_").removeprefix(f"{self.source}-")
 
 
 def load(cursor: Cursor, model: str, product_ids: Sequence[int]) -> dict[int, EmbeddedProduct]:
-    """Some products with their stored photos and their embeddings by a model."""
+    """Load some products with their stored photos and their embeddings by a model."""
     ids = list(product_ids)
     cursor.execute(
         "SELECT id, source, external_id, brand, category, price, active, index_scope FROM raw_products"
@@ -131,7 +131,7 @@ def load(cursor: Cursor, model: str, product_ids: Sequence[int]) -> dict[int, Em
 
 
 def of_contents(cursor: Cursor, model: str, hashes: Sequence[str]) -> dict[str, Vector]:
-    """The embeddings that a model made of photos with these SHA-256, whatever products they are of."""
+    """The embeddings by a model of photos with these SHA-256, of any product."""
     cursor.execute(
         "SELECT DISTINCT ON (sha256) sha256, embedding::real[] AS embedding FROM product_embeddings"
         " WHERE sha256 = ANY(%s) AND model = %s",
@@ -141,15 +141,15 @@ def of_contents(cursor: Cursor, model: str, hashes: Sequence[str]) -> dict[str, 
 
 
 def record(cursor: Cursor, model: str, outcomes: Sequence[EmbeddingOutcome]) -> None:
-    """Write new embeddings and delete, of every model, those of photos that are gone; in the order of products."""
+    """Write new embeddings, and delete the embeddings of removed photos by all models; ordered by product."""
     ordered = sorted(outcomes, key=lambda one: one.product_id)
-    places = [(one.product_id, n) for one in ordered for n in one.places]
-    keep_only(cursor, [one.product_id for one in ordered], places)
+    keep = [(one.product_id, n) for one in ordered for n in one.numbers]
+    keep_only(cursor, [one.product_id for one in ordered], keep)
     write(cursor, model, [(one.product_id, new) for one in ordered for new in one.new])
 
 
-def keep_only(cursor: Cursor, product_ids: Sequence[int], places: Collection[tuple[int, int]]) -> None:
-    """Delete the embeddings of these products by every model, but for those of places `(product_id, n)`."""
+def keep_only(cursor: Cursor, product_ids: Sequence[int], keep: Collection[tuple[int, int]]) -> None:
+    """Delete the embeddings of these products by all models, except the `(product_id, n)` of `keep`."""
     cursor.execute(
         """
         DELETE FROM product_embeddings e
@@ -157,12 +157,12 @@ def keep_only(cursor: Cursor, product_ids: Sequence[int], places: Collection[tup
             SELECT 1 FROM unnest(%s::bigint[], %s::smallint[]) AS k (product_id, n)
             WHERE k.product_id = e.product_id AND k.n = e.n)
         """,
-        (list(product_ids), [product_id for product_id, _ in places], [n for _, n in places]),
+        (list(product_ids), [product_id for product_id, _ in keep], [n for _, n in keep]),
     )
 
 
 def write(cursor: Cursor, model: str, new: Sequence[tuple[int, NewEmbedding]]) -> None:
-    """Write embeddings of photos, each with its product's id; those that are there are replaced."""
+    """Write embeddings, each with its product's id; existing ones are replaced."""
     cursor.execute(
         """
         INSERT INTO product_embeddings (product_id, n, model, slot, sha256, embedded_at, embedding)
@@ -183,12 +183,12 @@ def write(cursor: Cursor, model: str, new: Sequence[tuple[int, NewEmbedding]]) -
 
 
 def array_text(vector: Vector) -> str:
-    """A vector as PostgreSQL reads an array: one parameter for many, where arrays of arrays would be flattened."""
+    """A vector as the text of a PostgreSQL array, because an array of arrays would be flattened by `unnest`."""
     return "{" + ",".join(f"{number:.7g}" for number in vector) + "}"
 
 
 def page(cursor: Cursor, model: str, scope: str, after: int, products: int) -> list[PhotoVector]:
-    """The embedded photos of the next products of a scope, by id, that may be found; [] at the end."""
+    """The embedded photos of the next searchable products of a scope, by id; [] at the end."""
     cursor.execute(
         f"""
         SELECT p.id AS product_id, p.source, p.external_id, p.brand, p.category, p.price, e.n, e.sha256,

@@ -1,6 +1,6 @@
-"""Which model the visual index is made of: one serves, a newer one is built beside it until it can take its place.
+"""The embedding models of the visual index: one is in use (`serving`), and a newer one may be `building` beside it.
 
-A model's name has its version in it; its rows lie in one of two slots, each with an index of its own.
+A model's name contains its version. Its rows are in one of two slots, each with its own index.
 """
 
 from dataclasses import dataclass
@@ -13,26 +13,26 @@ CHUNK = 5_000  # rows of one short transaction
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The model that answers, the one that is being built beside it, and one whose rows still have to go."""
+    """The model in use, the model being built, and a former model whose rows are not deleted yet."""
 
     serving: str | None = None
     building: str | None = None
     old: str | None = None
 
 
-def models(cursor: Cursor) -> Models:
-    """Which there are."""
+def current(cursor: Cursor) -> Models:
+    """The current models."""
     cursor.execute("SELECT state, model FROM embedding_models")
     return Models(**{row["state"]: row["model"] for row in cursor.fetchall()})
 
 
 def begin(cursor: Cursor, model: str) -> Models:
-    """Let a model be there, as the serving one where there is none, else as one that is built; what there is then.
+    """Start to use a model if none is in use, otherwise start to build it; returns the models after that.
 
-    Where another one is being built, or an old one is not gone yet, nothing is changed.
+    Changes nothing while another model is being built or the rows of an old one are not deleted.
     """
     cursor.execute("LOCK TABLE embedding_models IN SHARE ROW EXCLUSIVE MODE")
-    now = models(cursor)
+    now = current(cursor)
     if model in (now.serving, now.building) or now.building is not None or now.old is not None:
         return now
     if now.serving is None:
@@ -47,11 +47,11 @@ def begin(cursor: Cursor, model: str) -> Models:
             " SELECT %s, 1 - slot, 'building', 0, unde_now() FROM embedding_models WHERE state = 'serving'",
             (model,),
         )
-    return models(cursor)
+    return current(cursor)
 
 
 def enqueue_missing(cursor: Cursor) -> bool:
-    """Make the next products due for the model that is being built; whether there are more of them."""
+    """Make the next products due for the model being built; returns whether there are more."""
     cursor.execute("SELECT asked_to FROM embedding_models WHERE state = 'building' FOR UPDATE")
     row = cursor.fetchone()
     if row is None or row["asked_to"] is None:
@@ -72,12 +72,12 @@ def enqueue_missing(cursor: Cursor) -> bool:
 
 
 def switch(cursor: Cursor, model: str) -> int | None:
-    """Let a built model serve, once all that is found today will be found then; how many products lack it, else None.
+    """Start to use a built model if no searchable product would be lost; otherwise return the number of those products.
 
-    What failed, or was given up, holds it up no longer. Reads all embeddings.
+    Products that fail or were given up do not count. Reads all embeddings.
     """
     cursor.execute("LOCK TABLE embedding_models IN SHARE ROW EXCLUSIVE MODE")
-    now = models(cursor)
+    now = current(cursor)
     if now.building != model:
         return None
     cursor.execute(
@@ -105,9 +105,9 @@ def switch(cursor: Cursor, model: str) -> int | None:
 
 
 def stop_building(cursor: Cursor) -> str | None:
-    """Take back that a model is built: its rows are to go; which it was."""
+    """Stop building a model, so that its rows are deleted; returns its name, None if none was being built."""
     cursor.execute("LOCK TABLE embedding_models IN SHARE ROW EXCLUSIVE MODE")
-    now = models(cursor)
+    now = current(cursor)
     if now.building is not None and now.old is None:
         cursor.execute("UPDATE embedding_models SET state = 'old', asked_to = NULL WHERE state = 'building'")
         return now.building
@@ -115,9 +115,9 @@ def stop_building(cursor: Cursor) -> str | None:
 
 
 def clear_old(cursor: Cursor, after: int) -> int | None:
-    """Delete the old model's rows of the next products by id; the last id, None when all were looked at.
+    """Delete the old model's rows of the next products by id; returns the last id, None after the last product.
 
-    The model goes with the last of its rows; what a late run left is the next call's.
+    The model itself is deleted after its last row. Rows that a late run writes are deleted by the next call.
     """
     cursor.execute(
         "SELECT product_id FROM product_embeddings WHERE product_id > %s ORDER BY product_id LIMIT %s", (after, CHUNK)

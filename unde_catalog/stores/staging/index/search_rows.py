@@ -1,6 +1,6 @@
-"""What a search reads beside vectors: which photo it goes by, in which shops results hang, what can be filtered by.
+"""What a search reads besides vectors: example photos, the stock of results, and the values of filters.
 
-Searching itself is `vectors.py`; a product's own row is `stores/staging/products/api_products.py`.
+The search itself is in `vectors.py`; products are read in `stores/staging/products/api_products.py`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.index.embeddings import SEARCHED, Vector
 
-MOST_CATEGORIES = 500
-_LONGEST_CATEGORY = 99  # characters: the index keeps one more
-_MOST_COUNTED = 1_000_000
-MOST_SHOPS = 1_000
+MAX_CATEGORIES = 500
+_MAX_CATEGORY_LENGTH = 99  # characters: the index has one more
+_MAX_COUNT = 1_000_000
+MAX_STORES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class KnownStore:
-    """A shop by its brand and its number there; it has no name where nobody looked for it."""
+    """A store by brand and id; `name` is None if the store finder was not queried for it."""
 
     brand: str
     store_id: int
@@ -26,17 +26,17 @@ class KnownStore:
 
 @dataclass(frozen=True, slots=True)
 class StoreStock:
-    """A shop, and the sizes of a product that it had when it was asked last."""
+    """The sizes of a product that a store had at the last check."""
 
-    shop: KnownStore
+    store: KnownStore
     sizes: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A product to search by: its brand, and the embedding of its photo `n`; None where that photo has none.
+    """A product to search by: its brand, and the embedding of its photo `n`, None if that has no embedding.
 
-    `model` made it: the one that serves, None where none does.
+    `model` is the model in use, None if there is none.
     """
 
     product_id: int
@@ -48,14 +48,14 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class PhotoObject:
-    """A stored photo: its object's key, and the SHA-256 of its bytes in hex."""
+    """A stored photo: its object key, and the SHA-256 of its bytes in hex."""
 
     key: str
     sha256: str
 
 
 def photo(cursor: Cursor, product_id: int, n: int) -> PhotoObject | None:
-    """Photo `n` of a product, None where none is stored."""
+    """Photo `n` of a product, None if it is not stored."""
     cursor.execute(
         "SELECT key, sha256 FROM product_photos WHERE product_id = %s AND n = %s AND state = 'stored'", (product_id, n)
     )
@@ -64,7 +64,7 @@ def photo(cursor: Cursor, product_id: int, n: int) -> PhotoObject | None:
 
 
 def examples(cursor: Cursor, external_id: str, brand: str | None, n: int | None) -> list[Example]:
-    """The products of that external id, of a brand or of all, with the embedding of photo `n`, else of the first."""
+    """The products with an external id, of one brand or of all, with the embedding of photo `n` or of the first."""
     cursor.execute(
         """
         SELECT p.id AS product_id, p.brand, m.model, e.n, e.embedding::text AS embedding
@@ -85,15 +85,15 @@ def examples(cursor: Cursor, external_id: str, brand: str | None, n: int | None)
 def in_stock(
     cursor: Cursor, product_ids: Collection[int], stores: Sequence[KnownStore]
 ) -> Mapping[int, list[StoreStock]]:
-    """In which of the shops some products are, by product, the shops in their order; one in no shop is missing."""
+    """The stores that have some products in stock, by product, in the order of `stores`."""
     if not product_ids or not stores:
         return {}
-    # One look at the index for each product and shop: a product's rows of a month are many more.
+    # One index lookup for each product and store: a product has many more rows in a month.
     cursor.execute(
         """
-        SELECT p.id, jsonb_agg(jsonb_build_array(s.place - 1, a.sizes_in_stock) ORDER BY s.place) AS found
+        SELECT p.id, jsonb_agg(jsonb_build_array(s.position - 1, a.sizes_in_stock) ORDER BY s.position) AS found
         FROM raw_products p
-        JOIN unnest(%(brands)s::text[], %(stores)s::int[]) WITH ORDINALITY AS s (brand, store_id, place)
+        JOIN unnest(%(brands)s::text[], %(stores)s::int[]) WITH ORDINALITY AS s (brand, store_id, position)
             ON s.brand = p.brand
         CROSS JOIN LATERAL (
             SELECT a.sizes_in_stock FROM raw_availability a
@@ -109,28 +109,28 @@ def in_stock(
         },
     )
     return {
-        row["id"]: [StoreStock(stores[place], _sizes(sizes)) for place, sizes in row["found"]]
+        row["id"]: [StoreStock(stores[position], _sizes(sizes)) for position, sizes in row["found"]]
         for row in cursor.fetchall()
     }
 
 
 def known_stores(cursor: Cursor) -> list[KnownStore]:
-    """The shops that somebody looked for, by brand and name."""
+    """The stores in `raw_stores`, by brand and name."""
     cursor.execute(
         """
         SELECT brand, store_id,
                coalesce(nullif(trim(name), ''), nullif(trim(mall_name), ''), nullif(trim(address), '')) AS name
         FROM raw_stores ORDER BY brand, name, store_id LIMIT %s
         """,
-        (MOST_SHOPS,),
+        (MAX_STORES,),
     )
     return [KnownStore(**row) for row in cursor.fetchall()]
 
 
 def categories(cursor: Cursor, brands: Sequence[str]) -> list[str]:
-    """The categories of what may be found, in the order of letters; of very many the first, none that is a novel.
+    """The categories of searchable products in alphabetical order, at most `MAX_CATEGORIES`, without very long ones.
 
-    Steps along the index from one category to the next: a look for each, however many products there are.
+    Skips along the index from one category to the next, so the number of products does not matter.
     """
     cursor.execute(
         f"""
@@ -142,16 +142,16 @@ def categories(cursor: Cursor, brands: Sequence[str]) -> list[str]:
                     WHERE active AND left(category, 100) > n.name ORDER BY left(category, 100) LIMIT 1)
             FROM names n WHERE n.name IS NOT NULL
         )
-        SELECT n.name FROM (SELECT name FROM names LIMIT %(looked_at)s) AS n
-        WHERE length(n.name) <= %(longest)s AND EXISTS (
+        SELECT n.name FROM (SELECT name FROM names LIMIT %(scanned)s) AS n
+        WHERE length(n.name) <= %(max_length)s AND EXISTS (
             SELECT 1 FROM raw_products p
             WHERE {SEARCHED} AND p.brand = ANY(%(brands)s) AND left(p.category, 100) = n.name)
-        ORDER BY n.name LIMIT %(most)s
+        ORDER BY n.name LIMIT %(limit)s
         """,
         {
-            "looked_at": 4 * MOST_CATEGORIES,
-            "longest": _LONGEST_CATEGORY,
-            "most": MOST_CATEGORIES,
+            "scanned": 4 * MAX_CATEGORIES,
+            "max_length": _MAX_CATEGORY_LENGTH,
+            "limit": MAX_CATEGORIES,
             "brands": list(brands),
         },
     )
@@ -159,21 +159,21 @@ def categories(cursor: Cursor, brands: Sequence[str]) -> list[str]:
 
 
 def photos(cursor: Cursor, model: str) -> int | None:
-    """How many photos are searched by a model; None for more than a million, which nobody waits to see counted."""
+    """The number of a model's photos; None for more than a million, because counting them takes too long."""
     cursor.execute(
         "SELECT count(*) AS n FROM (SELECT 1 FROM product_embeddings WHERE model = %s LIMIT %s) AS counted",
-        (model, _MOST_COUNTED + 1),
+        (model, _MAX_COUNT + 1),
     )
     row = cursor.fetchone()
     assert row is not None  # an aggregate always has a row
-    return row["n"] if row["n"] <= _MOST_COUNTED else None
+    return row["n"] if row["n"] <= _MAX_COUNT else None
 
 
 def _sizes(value: object) -> list[str]:
-    """The names of sizes; the column may hold any JSON."""
+    """The names of sizes; the column may contain any JSON."""
     return [str(size) for size in value] if isinstance(value, list) else []
 
 
 def _numbers(text: str | None) -> Vector | None:
-    """The numbers of a vector's or an array's text."""
+    """The numbers in the text of a vector or an array."""
     return None if text is None else [float(number) for number in text.strip("[]{}").split(",")]

@@ -1,8 +1,8 @@
-"""Searching the embeddings in the staging database with pgvector, by all that may be asked of a product at once.
+"""Searches embeddings in the staging database with pgvector, with filters on products and stock.
 
-What is live in the catalogue decides, not what was so when a photo was embedded: filters read raw_products and
-raw_availability. A search for few products looks at each of their photos; one for many goes along the HNSW index until
-enough of what it meets is wanted, or until that is more work than to look at all.
+Filters read raw_products and raw_availability, so they apply to the current state. If few products match the filters,
+a search compares all of their photos. Otherwise it scans the HNSW index until it has found enough matching photos, or
+until comparing all would be less work.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,29 +16,28 @@ from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.index.embeddings import SEARCHED, Vector, array_text
 from unde_catalog.stores.staging.photos.originals import PHOTOS_A_PRODUCT
 
-# Products up to which all of their photos are compared: at 235,000 photos the index is faster from about there on.
-EXACT_PRODUCTS = 2_000
+EXACT_PRODUCTS = 2_000  # up to which all photos are compared: with 235,000 photos, the index is faster for more
 INDEXES = ("idx_product_embeddings_0", "idx_product_embeddings_1")  # of the two slots
-# Products that match by an index alone, counted up to so many.
+# The number of products that match conditions of an index alone, at most `at_least`.
 _MATCHING: LiteralString = (
     "(SELECT count(*) FROM (SELECT 1 FROM raw_products p WHERE {} LIMIT %(at_least)s) AS matching)"
 )
-_OF_SLOT: Mapping[int, LiteralString] = {0: "e.slot = 0", 1: "e.slot = 1"}  # as the indexes have it
-# How many photos the index keeps in view. Some groups of garments are hardly linked to others, and a search may miss
-# all of one, in one build more than in another: at 235,000 photos and with pgvector's usual 16 links recall@20 was
-# 0.958 to 0.992 with 400 in view. With 24 links (migration 0019) it is 0.974 to 0.993 with 200, in half the time.
+_OF_SLOT: Mapping[int, LiteralString] = {0: "e.slot = 0", 1: "e.slot = 1"}  # exactly the conditions of the indexes
+# The size of the HNSW candidate list. Some groups of garments have few links to others, and a search may miss a whole
+# group, depending on the build. With 235,000 photos and pgvector's default of 16 links, recall@20 was 0.958 to 0.992
+# with 400 candidates. With 24 links (migration 0019) it is 0.974 to 0.993 with 200 candidates, in half the time.
 _EF_SEARCH = 200
-AT_ONCE = 200  # photos it gives before it is asked whether more are wanted
-_SPARE = 1.25  # of the products that are wanted, to meet before it stops: some that are near are met late
-_VISITS_A_PRODUCT = 0.6  # comparing all photos of a product is as much work as going on to so many photos
-_MOST_VISITED = 20_000  # photos, before a search that meets too few of what is wanted compares all of those ...
-_MOST_LOOKED_AT = 500_000  # ... and what it looks at for them: beyond, pgvector gives what it has seen in any order
-_BUILT_IN, _MOST_BUILT_IN = 2, 2_000_000  # kilobytes for a photo while an index is built, and for all of them
+FETCH_SIZE = 200  # photos in one FETCH
+_OVERSAMPLING = 1.25  # more products than requested are found first, because the scan is only nearly ordered
+_VISITS_PER_PRODUCT = 0.6  # comparing all photos of one product costs as much as scanning this number of photos
+_MAX_VISITED = 20_000  # photos, before a search without enough matches compares all photos of matching products
+_MAX_SCANNED = 500_000  # tuples: beyond this limit, pgvector returns photos in any order
+_BUILD_KB_PER_PHOTO, _MAX_BUILD_KB = 2, 2_000_000  # memory for building an index
 
 
 @dataclass(frozen=True, slots=True)
 class StoreKey:
-    """A shop, by its brand and its number there."""
+    """A store."""
 
     brand: str
     store_id: int
@@ -46,9 +45,9 @@ class StoreKey:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a found product must be; () and None ask nothing. Prices are in the catalogue's currency, both included.
+    """Conditions of a product; () and None mean any. Prices are in the catalogue's currency, both inclusive.
 
-    `in_stock_at`: what the shop had in any size when it was asked last.
+    `in_stock_at`: the store had the product in any size at the last check.
     """
 
     brands: Sequence[str] = ()
@@ -63,7 +62,7 @@ EVERYTHING = Filters()
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A found product: its best photo's place, and the cosine of the angle between the two embeddings (1: the same)."""
+    """A product found: the number of its best photo, and the cosine of the angle between the embeddings (1: equal)."""
 
     product_id: int
     n: int
@@ -71,11 +70,11 @@ class Hit:
 
 
 class ModelReplaced(RuntimeError):
-    """The search is by a model that the index is not made of (any more); the sentence says which."""
+    """The index does not use this model, or no longer; the message names it."""
 
 
 def searchable(cursor: Cursor) -> bool:
-    """Whether this database can search embeddings."""
+    """Whether this database has pgvector and its embeddings can be searched."""
     cursor.execute(
         "SELECT atttypid <> 'real[]'::regtype AS searchable FROM pg_attribute"
         " WHERE attrelid = 'product_embeddings'::regclass AND attname = 'embedding'"
@@ -85,57 +84,58 @@ def searchable(cursor: Cursor) -> bool:
 
 
 def search(cursor: Cursor, model: str, vector: Vector, filters: Filters, top_k: int) -> list[Hit]:
-    """The products whose best photo is nearest, the nearest first; fewer than `top_k` only where fewer match.
+    """The products with the nearest photos, the nearest first; fewer than `top_k` only if fewer match.
 
-    Searching all of a big index finds nearly all of the nearest, a small one or a narrow filter exactly these.
-    `ModelReplaced` for a model that has no rows.
+    The result is approximate for a large index, and exact for a small one or with a narrow filter. Raises
+    `ModelReplaced` if the index does not use the model.
     """
-    few, live = _conditions(filters)
+    indexed, conditions = _conditions(filters)
     values = {**_values(filters), "model": model, "vector": array_text(vector), "top_k": top_k}
-    # Together, as a search is little more than its statements. The planner thinks too little of the vector index.
+    # One statement, because round trips dominate. Without enable_seqscan = off, the planner avoids the vector index.
     cursor.execute(
         f"""
-        SELECT (SELECT slot FROM embedding_models WHERE model = %(model)s) AS slot, {_MATCHING.format(few)} AS matching,
+        SELECT (SELECT slot FROM embedding_models WHERE model = %(model)s) AS slot,
+               {_MATCHING.format(indexed)} AS matching,
                set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', %(ef)s, true),
-               set_config('hnsw.max_scan_tuples', %(looked_at)s, true),
+               set_config('hnsw.max_scan_tuples', %(max_scanned)s, true),
                set_config('hnsw.scan_mem_multiplier', '8', true),
                set_config('cursor_tuple_fraction', '0.001', true), set_config('enable_seqscan', 'off', true)
         """,
-        {**values, "at_least": EXACT_PRODUCTS + 1, "ef": str(_EF_SEARCH), "looked_at": str(_MOST_LOOKED_AT)},
+        {**values, "at_least": EXACT_PRODUCTS + 1, "ef": str(_EF_SEARCH), "max_scanned": str(_MAX_SCANNED)},
     )
     row = cursor.fetchone()
     assert row is not None  # a SELECT without FROM has one
     slot = row["slot"]
     if slot is None:
-        raise ModelReplaced(f"the index is not made by {model} any more: ask which model serves, and embed again")
+        raise ModelReplaced(f"the index no longer uses {model}: embed again with the model in use")
     found = None
     if row["matching"] > EXACT_PRODUCTS:
-        found = _by_index(cursor, slot, few, live, values)
-    return _by_comparing(cursor, slot, live, values) if found is None else found
+        found = _search_index(cursor, slot, indexed, conditions, values)
+    return _search_exact(cursor, slot, conditions, values) if found is None else found
 
 
-def _match(cursor: Cursor, few: LiteralString, values: dict[str, Any], at_least: int) -> bool:
-    """Whether so many products match, by an index alone."""
-    cursor.execute(f"SELECT {_MATCHING.format(few)} AS matching", {**values, "at_least": at_least})
+def _match(cursor: Cursor, indexed: LiteralString, values: dict[str, Any], at_least: int) -> bool:
+    """Whether at least this number of products match the indexed conditions."""
+    cursor.execute(f"SELECT {_MATCHING.format(indexed)} AS matching", {**values, "at_least": at_least})
     row = cursor.fetchone()
     assert row is not None  # a SELECT without FROM has one
     return row["matching"] == at_least
 
 
-def _by_index(
-    cursor: Cursor, slot: int, few: LiteralString, live: LiteralString, values: dict[str, Any]
+def _search_index(
+    cursor: Cursor, slot: int, indexed: LiteralString, conditions: LiteralString, values: dict[str, Any]
 ) -> list[Hit] | None:
-    """The nearest that are met first; None where it is less work to compare all: few match, or they are far away.
+    """The nearest products by the HNSW index; None if comparing all is less work, because few match or are far away.
 
-    Photos come some at a time, each time nearly the nearest of what is left. So it is enough to go on until there are
-    `top_k` products and a few: whatever comes later is farther away.
+    The index returns photos nearly in the order of their distance, so the scan can stop when it has found slightly
+    more than `top_k` products.
     """
-    # The condition is a subquery, so that it is asked of one photo after the other: a join might be made of all.
+    # The conditions are in a subquery, which is evaluated photo by photo; a join might read all products.
     cursor.execute(
         f"""
         DECLARE nearest NO SCROLL CURSOR FOR
         SELECT e.product_id, e.n, 1 - (e.embedding <=> %(vector)s::real[]::halfvec(512)) AS score,
-               coalesce((SELECT {live} FROM raw_products p WHERE p.id = e.product_id), false) AS live
+               coalesce((SELECT {conditions} FROM raw_products p WHERE p.id = e.product_id), false) AS matches
         FROM product_embeddings e
         WHERE {_OF_SLOT[slot]}
         ORDER BY e.embedding <=> %(vector)s::real[]::halfvec(512)
@@ -143,21 +143,21 @@ def _by_index(
         values,
     )
     best: dict[int, Hit] = {}
-    visited, enough = 0, values["top_k"] * _SPARE
-    matching = EXACT_PRODUCTS  # that many at least
+    visited, enough = 0, values["top_k"] * _OVERSAMPLING
+    matching = EXACT_PRODUCTS  # at least
     while True:
-        cursor.execute(sql.SQL("FETCH FORWARD {} FROM nearest").format(AT_ONCE))
+        cursor.execute(sql.SQL("FETCH FORWARD {} FROM nearest").format(FETCH_SIZE))
         photos = cursor.fetchall()
         visited += len(photos)
         for photo in photos:
-            if photo.pop("live"):
+            if photo.pop("matches"):
                 _keep_best(best, Hit(**photo))
-        if len(best) >= enough or len(photos) < AT_ONCE or visited >= _MOST_VISITED:
+        if len(best) >= enough or len(photos) < FETCH_SIZE or visited >= _MAX_VISITED:
             break
-        to_come = (enough - len(best)) * visited / max(len(best), 1)
-        if to_come > matching * _VISITS_A_PRODUCT:  # more than comparing all? They are counted only now
-            matching = int(to_come / _VISITS_A_PRODUCT)
-            if not _match(cursor, few, values, matching):
+        remaining = (enough - len(best)) * visited / max(len(best), 1)
+        if remaining > matching * _VISITS_PER_PRODUCT:  # perhaps more work than comparing all: count them
+            matching = int(remaining / _VISITS_PER_PRODUCT)
+            if not _match(cursor, indexed, values, matching):
                 break
     cursor.execute("CLOSE nearest")
     if len(best) < values["top_k"]:
@@ -165,14 +165,14 @@ def _by_index(
     return _nearest(best, values)
 
 
-def _by_comparing(cursor: Cursor, slot: int, live: LiteralString, values: dict[str, Any]) -> list[Hit]:
-    # So many photos are of `top_k` products at least. OFFSET 0: else the vector index might be taken for their order.
+def _search_exact(cursor: Cursor, slot: int, conditions: LiteralString, values: dict[str, Any]) -> list[Hit]:
+    # The limit covers at least `top_k` products. OFFSET 0 keeps the planner from ordering by the vector index.
     cursor.execute(
         f"""
         SELECT product_id, n, 1 - distance AS score FROM (
             SELECT e.product_id, e.n, e.embedding <=> %(vector)s::real[]::halfvec(512) AS distance
             FROM product_embeddings e
-            WHERE e.product_id = ANY(ARRAY(SELECT p.id FROM raw_products p WHERE {live})) AND {_OF_SLOT[slot]}
+            WHERE e.product_id = ANY(ARRAY(SELECT p.id FROM raw_products p WHERE {conditions})) AND {_OF_SLOT[slot]}
             OFFSET 0) AS compared
         ORDER BY distance, product_id LIMIT %(photos)s
         """,
@@ -193,22 +193,22 @@ def _nearest(best: Mapping[int, Hit], values: Mapping[str, Any]) -> list[Hit]:
     return sorted(best.values(), key=lambda hit: (-hit.score, hit.product_id))[: values["top_k"]]
 
 
-def in_stock(cursor: Cursor, shop: StoreKey) -> list[int]:
-    """The products on sale that a shop had in stock when it was asked last."""
-    filters = Filters(in_stock_at=shop)
-    _, live = _conditions(filters)
-    cursor.execute(f"SELECT p.id FROM raw_products p WHERE {live}", _values(filters))
+def in_stock(cursor: Cursor, store: StoreKey) -> list[int]:
+    """The searchable products that a store had in stock at the last check."""
+    filters = Filters(in_stock_at=store)
+    _, conditions = _conditions(filters)
+    cursor.execute(f"SELECT p.id FROM raw_products p WHERE {conditions}", _values(filters))
     return [row["id"] for row in cursor.fetchall()]
 
 
-def still_searched(cursor: Cursor, product_ids: Sequence[int]) -> set[int]:
-    """Those of the products that may be found now."""
+def searchable_products(cursor: Cursor, product_ids: Sequence[int]) -> set[int]:
+    """The products of these that are searchable now."""
     cursor.execute(f"SELECT p.id FROM raw_products p WHERE p.id = ANY(%s) AND {SEARCHED}", (list(product_ids),))
     return {row["id"] for row in cursor.fetchall()}
 
 
 def count(cursor: Cursor, model: str, brand: str | None = None) -> int:
-    """Photos in the index by a model, of a brand or of all."""
+    """The number of a model's photos, of one brand or of all."""
     cursor.execute(
         "SELECT count(*) AS n FROM product_embeddings e WHERE e.model = %(model)s AND (%(brand)s::text IS NULL OR"
         " (SELECT p.brand FROM raw_products p WHERE p.id = e.product_id) = %(brand)s)",
@@ -220,7 +220,7 @@ def count(cursor: Cursor, model: str, brand: str | None = None) -> int:
 
 
 def identities(cursor: Cursor, model: str, scope: str, product_ids: Sequence[int]) -> list[tuple[str, str, int]]:
-    """Source, external id and place of each photo of these products that is embedded and may be found, of a scope."""
+    """Source, external id and number of each embedded photo of these products that is searchable and in scope."""
     cursor.execute(
         f"""
         SELECT p.source, p.external_id, e.n
@@ -233,53 +233,53 @@ def identities(cursor: Cursor, model: str, scope: str, product_ids: Sequence[int
 
 
 def prepare(cursor: Cursor) -> bool:
-    """Make what searching needs, as the owner of the tables, where pgvector is there; whether it is."""
+    """Create what searches need if pgvector is installed, as the owner of the tables; returns whether it is."""
     cursor.execute("SELECT prepare_vectors() AS searchable")
     row = cursor.fetchone()
-    assert row is not None  # it answers always
+    assert row is not None  # a row without a table
     return row["searchable"]
 
 
 def indexes(cursor: Cursor) -> list[str]:
-    """Those of `INDEXES` that are there."""
+    """The existing indexes of `INDEXES`."""
     cursor.execute("SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NOT NULL", (list(INDEXES),))
     return [row["name"] for row in cursor.fetchall()]
 
 
-def build_in_memory(cursor: Cursor) -> None:
-    """Let this session build an index of what is there in memory, up to 2 GB: elsewhere it takes three times as long.
+def set_build_memory(cursor: Cursor) -> None:
+    """Set this session's memory for building an index, up to 2 GB; for a direct connection only.
 
-    For a session of our own, past any pooler.
+    With less memory, building takes three times as long.
     """
     cursor.execute(
         """
         SELECT set_config('maintenance_work_mem', greatest(setting::bigint, least(%s, e.photos * %s))::text, false)
         FROM pg_settings, (SELECT count(*) AS photos FROM product_embeddings) AS e WHERE name = 'maintenance_work_mem'
         """,
-        (_MOST_BUILT_IN, _BUILT_IN),
+        (_MAX_BUILD_KB, _BUILD_KB_PER_PHOTO),
     )
 
 
-def build_alone(cursor: Cursor) -> None:
-    """Let this session build an index in a process of its own memory: slower, and without shared memory."""
+def disable_parallel_build(cursor: Cursor) -> None:
+    """Build indexes of this session in one process, which is slower but needs no shared memory."""
     cursor.execute("SET max_parallel_maintenance_workers = 0")
 
 
 def _conditions(filters: Filters) -> tuple[LiteralString, LiteralString]:
-    """What is cheap to ask of a product, for counting by an index, and all that is asked of it."""
-    asked: list[LiteralString] = [SEARCHED]
+    """Conditions that an index can count, and all conditions."""
+    parts: list[LiteralString] = [SEARCHED]
     if filters.brands or filters.in_stock_at is not None:
-        asked.append("p.brand = ANY(%(brands)s)")
+        parts.append("p.brand = ANY(%(brands)s)")
     if filters.categories:
-        asked.append("left(p.category, 100) = ANY(%(beginnings)s) AND p.category = ANY(%(categories)s)")
+        parts.append("left(p.category, 100) = ANY(%(beginnings)s) AND p.category = ANY(%(categories)s)")
     if filters.price_from is not None:
-        asked.append("p.price >= %(price_from)s")
+        parts.append("p.price >= %(price_from)s")
     if filters.price_to is not None:
-        asked.append("p.price <= %(price_to)s")
-    few: LiteralString = " AND ".join(asked)
+        parts.append("p.price <= %(price_to)s")
+    indexed: LiteralString = " AND ".join(parts)
     if filters.in_stock_at is None:
-        return few, few
-    return few, few + (
+        return indexed, indexed
+    return indexed, indexed + (
         " AND coalesce((SELECT a.sizes_in_stock <> '[]' FROM raw_availability a"
         " WHERE a.brand = p.brand AND a.store_id = %(store)s AND a.product_id = p.external_id"
         " ORDER BY a.fetched_at DESC LIMIT 1), false)"
@@ -287,14 +287,14 @@ def _conditions(filters: Filters) -> tuple[LiteralString, LiteralString]:
 
 
 def _values(filters: Filters) -> dict[str, Any]:
-    shop, brands = filters.in_stock_at, list(filters.brands)
-    if shop is not None:
-        brands = [shop.brand] if not brands or shop.brand in brands else []
+    store, brands = filters.in_stock_at, list(filters.brands)
+    if store is not None:
+        brands = [store.brand] if not brands or store.brand in brands else []
     return {
         "brands": brands,
         "categories": list(filters.categories),
         "beginnings": [category[:100] for category in filters.categories],
         "price_from": filters.price_from,
         "price_to": filters.price_to,
-        "store": None if shop is None else shop.store_id,
+        "store": None if store is None else store.store_id,
     }

@@ -1,4 +1,4 @@
-"""What we believe to be in a Ximilar collection: how many records, and some of a brand's."""
+"""Counts the records of a Ximilar collection in the staging database, with a sample of a brand's records."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,26 +7,27 @@ from unde_catalog.stores.db.database import Cursor
 
 
 @dataclass(frozen=True, slots=True)
-class OurRecords:
-    """Records of a collection, of all brands: those that are `there`, and those `open`, which may be.
+class RecordCounts:
+    """Records of a collection over all brands: `confirmed` and `unconfirmed` ones (sent, but the result is unknown).
 
-    `of_brand` are there of one brand, `sample` ids of some of these, the newest first.
+    `of_brand` counts the confirmed records of one brand; `sample` has ids of some of them, the newest first.
     """
 
-    there: int
-    open: int
+    confirmed: int
+    unconfirmed: int
     of_brand: int
     sample: Sequence[str]
 
 
-def our_records(cursor: Cursor, collection: str, brand: str, sample: int) -> OurRecords:
-    """Count; reads all records of the collection, and the brand's products of the pilot."""
+def count_records(cursor: Cursor, collection: str, brand: str, sample: int) -> RecordCounts:
+    """Count the records; reads all records of the collection, and the products that they belong to."""
     cursor.execute(
-        "SELECT count(*) FILTER (WHERE state = 'there') AS there, count(*) FILTER (WHERE state <> 'there') AS open"
+        "SELECT count(*) FILTER (WHERE state = 'there') AS confirmed,"
+        " count(*) FILTER (WHERE state <> 'there') AS unconfirmed"
         " FROM ximilar_records WHERE collection = %s",
         (collection,),
     )
-    all_of_it = cursor.fetchone()
+    all_brands = cursor.fetchone()
     cursor.execute(
         """
         SELECT count(*) AS of_brand,
@@ -39,5 +40,5 @@ def our_records(cursor: Cursor, collection: str, brand: str, sample: int) -> Our
         {"collection": collection, "brand": brand, "sample": sample},
     )
     of_brand = cursor.fetchone()
-    assert all_of_it is not None and of_brand is not None  # aggregates always have a row
-    return OurRecords(**all_of_it, **of_brand)
+    assert all_brands is not None and of_brand is not None  # aggregates always have a row
+    return RecordCounts(**all_brands, **of_brand)

@@ -1,4 +1,4 @@
-"""What the ximilar_index stage reads and writes: stored photos in, records of the collection and their status out."""
+"""What the ximilar_index stage reads and writes: stored photos; records of the collection, credits and statuses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from psycopg.types.json import Jsonb
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.due_work.work_queue import Lease
 
-_BUDGET_LOCK = 0x78696D69  # any number that only the look at the budget uses
+_BUDGET_LOCK = 0x78696D69  # an advisory lock that only the check of the budget uses
 
 
 @dataclass(frozen=True, slots=True)
 class IndexedPhoto:
-    """A stored photo: its place from 1, where it came from, object key, SHA-256 of its bytes in hex, public URL."""
+    """A stored photo: its number from 1, source URL, object key, SHA-256 of its bytes in hex, public URL."""
 
     n: int
     source_url: str
@@ -26,9 +26,9 @@ class IndexedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class IndexRecord:
-    """A record that is in the collection, or may be: `intended` ones were sent, and nobody wrote down what came of it.
+    """A record that is in the collection, or may be: `intended` records may have been sent, and the result is unknown.
 
-    `age` is seconds since it was intended.
+    `age` is the time since the intent in seconds.
     """
 
     id: str
@@ -42,7 +42,7 @@ class IndexRecord:
 
 @dataclass(frozen=True, slots=True)
 class IndexedProduct:
-    """A product as the index sees it: what it is, its stored photos in order, and its records."""
+    """The data of a product for the index, its stored photos in order, and its records."""
 
     product_id: int
     source: str
@@ -60,22 +60,22 @@ class IndexedProduct:
 
 @dataclass(frozen=True, slots=True)
 class IndexOutcome:
-    """What to write of one product.
+    """What to write for one product.
 
-    `there`: all its records that are in the collection; `gone`: ids that are not (any more); `billed`: how many were
-    paid for; `status`: the new ximilar_status; `current`: no newer change is waiting.
+    `present`: all its records in the collection. `absent`: ids that are not in it, or no longer. `billed`: the number
+    of billed records. `status`: the new ximilar_status. `current`: no newer change is waiting.
     """
 
     product_id: int
-    there: Sequence[IndexRecord]
-    gone: Sequence[str]
+    present: Sequence[IndexRecord]
+    absent: Sequence[str]
     billed: int
     status: Literal["pending", "partial", "synced", "error"]
     current: bool
 
 
 def load(cursor: Cursor, collection: str, product_ids: Sequence[int]) -> dict[int, IndexedProduct]:
-    """Some products, with their stored photos and their records in this collection."""
+    """Load some products with their stored photos and their records in a collection."""
     ids = list(product_ids)
     cursor.execute(
         "SELECT id, source, external_id, brand, name, category, price, active, index_scope,"
@@ -105,7 +105,7 @@ def load(cursor: Cursor, collection: str, product_ids: Sequence[int]) -> dict[in
     found = {}
     for row in products:
         id, urls = row.pop("id"), row.pop("image_urls") or []
-        # image_urls are those of the stored photos, in order; another writer may have left fewer
+        # image_urls has the stored photos in order; another writer may have written fewer.
         stored = [
             IndexedPhoto(**photo, url=url)  # type: ignore[arg-type]
             for photo, url in zip(photos.get(id, ()), [*urls, *[""] * 5], strict=False)
@@ -114,18 +114,18 @@ def load(cursor: Cursor, collection: str, product_ids: Sequence[int]) -> dict[in
     return found
 
 
-def intend(
+def write_intents(
     cursor: Cursor, collection: str, intents: Sequence[tuple[Lease, Sequence[IndexRecord]]], budget: int
 ) -> set[int] | int:
-    """Write to disk what is about to be inserted (and billed); the products that are still in our hand.
+    """Write, to disk, which records are about to be inserted; returns the products that these leases still hold.
 
-    Where the month's budget of records would be passed (what was billed, what may have been, and these), nothing is
-    written, and the answer is how many records it still has.
+    If the records would exceed the month's budget (with the records that were billed or may have been), nothing is
+    written, and the number of records that the budget still allows is returned.
     """
     cursor.execute("SET LOCAL synchronous_commit = on")
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_BUDGET_LOCK,))
     new = sum(len(records) for _, records in intents)
-    again = [record.id for _, records in intents for record in records]
+    ids = [record.id for _, records in intents for record in records]
     cursor.execute(
         """
         SELECT (SELECT coalesce(sum(records), 0) FROM ximilar_credits
@@ -133,7 +133,7 @@ def intend(
              + (SELECT count(*) FROM ximilar_records WHERE state = 'intended'
                 AND NOT (collection = %s AND record_id = ANY(%s))) AS used
         """,
-        (collection, again),
+        (collection, ids),
     )
     row = cursor.fetchone()
     assert row is not None  # a sum always has a row
@@ -162,12 +162,14 @@ def intend(
 
 
 def record(cursor: Cursor, collection: str, outcomes: Sequence[IndexOutcome]) -> None:
-    """Write records, credits and the ximilar columns of some products; called where their due rows are settled."""
-    gone = [id for one in outcomes for id in one.gone]
-    if gone:
-        cursor.execute("DELETE FROM ximilar_records WHERE collection = %s AND record_id = ANY(%s)", (collection, gone))
-    there = [(one.product_id, record) for one in outcomes for record in one.there]
-    if there:
+    """Write records, credits and Ximilar columns of some products, in the transaction that settles their due rows."""
+    absent = [id for one in outcomes for id in one.absent]
+    if absent:
+        cursor.execute(
+            "DELETE FROM ximilar_records WHERE collection = %s AND record_id = ANY(%s)", (collection, absent)
+        )
+    present = [(one.product_id, record) for one in outcomes for record in one.present]
+    if present:
         cursor.executemany(
             """
             INSERT INTO ximilar_records (collection, record_id, product_id, n, sha256, url, metadata, state,
@@ -179,7 +181,7 @@ def record(cursor: Cursor, collection: str, outcomes: Sequence[IndexOutcome]) ->
             """,
             [
                 (collection, record.id, product_id, record.n, record.sha256, record.url, Jsonb(dict(record.metadata)))
-                for product_id, record in there
+                for product_id, record in present
             ],
         )
     billed = sum(one.billed for one in outcomes)
@@ -206,7 +208,7 @@ def record(cursor: Cursor, collection: str, outcomes: Sequence[IndexOutcome]) ->
         """,
         (
             [one.product_id for one in ordered],
-            [Jsonb([record.url for record in one.there]) for one in ordered],
+            [Jsonb([record.url for record in one.present]) for one in ordered],
             [one.status for one in ordered],
             [one.current for one in ordered],
         ),
@@ -214,7 +216,7 @@ def record(cursor: Cursor, collection: str, outcomes: Sequence[IndexOutcome]) ->
 
 
 def credits_used(cursor: Cursor) -> tuple[int, int]:
-    """Records billed today and this month (UTC)."""
+    """The numbers of records billed today and this month (UTC)."""
     cursor.execute(
         """
         SELECT coalesce(sum(records) FILTER (WHERE day = (unde_now() AT TIME ZONE 'UTC')::date), 0)::int AS today,
