@@ -53,6 +53,7 @@ def evaluate(name: str, instance: dg.DagsterInstance) -> dg.SensorResult | dg.Sk
     return sensor(context)  # type: ignore[return-value, operator]
 
 
+@pytest.mark.slow
 def test_the_requested_runs_do_the_due_work(
     sandbox: Sandbox, configured: Callable[..., dict[str, str]], instance: dg.DagsterInstance, db: Database
 ) -> None:

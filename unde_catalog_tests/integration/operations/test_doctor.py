@@ -187,6 +187,7 @@ def test_services_that_hang_are_red_and_delay_no_others(
     assert services_in_state(found, "green") == {"disk", "time-zone", *others}, as_json(found)
 
 
+@pytest.mark.slow
 def test_the_program_ends_although_a_service_hangs(healthy: dict[str, str]) -> None:
     with silent_port() as port:
         started = time.monotonic()

@@ -92,6 +92,7 @@ def unde_catalog(*arguments: str, **extra: str) -> subprocess.CompletedProcess[s
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_vectors_status_rebuild_and_stop(visual: VisualCatalogue, server: Server) -> None:
     assert (
         unde_catalog("vectors", "rebuild").stderr.strip()

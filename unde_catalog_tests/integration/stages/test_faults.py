@@ -142,6 +142,7 @@ def test_an_unknown_fault_is_named(fault: str) -> None:
         faults.parse_faults(f"photo:{fault}=1")
 
 
+@pytest.mark.slow
 def test_temporary_faults_lose_no_photo(
     start_sandbox: Callable[..., Sandbox], configured: Callable[..., dict[str, str]]
 ) -> None:

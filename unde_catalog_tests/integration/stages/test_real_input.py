@@ -46,6 +46,7 @@ def _products(db: Database, base: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_bucket_and_a_pooler_lead_to_the_same_result_as_a_folder(
     real_data: Path,

@@ -139,6 +139,7 @@ def pipeline(
         yield OutwardPipeline(sandbox, backends, production, real_data)
 
 
+@pytest.mark.slow
 def test_pilot_brands_are_indexed_and_published_after_each_scrape(pipeline: OutwardPipeline) -> None:
     pipeline.run("raw_products", "originals", "collages")
     execute(pipeline.db, "UPDATE raw_products SET index_scope = 'pilot' WHERE brand IN ('zara', 'bershka')")

@@ -87,6 +87,7 @@ def test_every_stage_runs_as_its_own_role(run: Run, sandbox: Sandbox, db: Databa
     assert [row["status"] for row in logged] == ["success"]
 
 
+@pytest.mark.slow
 def test_every_stage_accepts_all_run_options_as_its_own_role(run: Run, db: Database, backends_of: BackendsOf) -> None:
     run("raw_products")
     execute(db, "DELETE FROM raw_products WHERE id > (SELECT min(id) + 7 FROM raw_products)")
@@ -128,6 +129,7 @@ def test_partial_collection_and_rejected_items_work_as_apify(apify_brand: ApifyB
     assert apify_brand.collect("forced", force=True).counts["unchanged"] == 19
 
 
+@pytest.mark.slow
 def test_scraper_runs_all_stages_and_reads_all_reports(run: Run, backends_of: BackendsOf) -> None:
     for stage in STAGES:
         report = run(stage, "scraper")

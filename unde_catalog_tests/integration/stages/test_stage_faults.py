@@ -198,6 +198,7 @@ def test_cut_connections_lose_nothing(db: Database, database_url: str) -> None:
     assert execute(db, "SELECT 1 FROM due_work WHERE done_at IS NULL") == []
 
 
+@pytest.mark.slow
 def test_an_unavailable_database_stops_the_stage_with_one_sentence(
     db: Database, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -218,12 +218,14 @@ def test_an_unusable_store_is_reported_in_one_sentence(tmp_path: Path, arguments
     assert run.returncode == 1 and message in run.stderr and "Traceback" not in run.stderr
 
 
+@pytest.mark.slow
 def test_an_incomplete_second_store_names_what_is_missing(tmp_path: Path, rclone: Rclone):
     run = command(tmp_path, "--to", "s3://other", COPY_TO_S3_ENDPOINT=rclone.url, COPY_TO_S3_ACCESS_KEY=ACCESS_KEY)
     assert run.returncode == 1 and "COPY_TO_S3_SECRET_KEY: required with COPY_TO_S3_ENDPOINT" in run.stderr
     assert ACCESS_KEY not in run.stderr + run.stdout and SECRET_KEY not in run.stderr + run.stdout
 
 
+@pytest.mark.slow
 def test_a_killed_copy_can_be_resumed(tmp_path: Path, source: ObjectStore, rclone: Rclone):
     for number in range(1_000):
         source.put(f"more/{number}", b"x" * 1_000, JPEG)

@@ -28,6 +28,7 @@ def _relink() -> str:
     return done.output
 
 
+@pytest.mark.slow
 def test_after_a_move_to_a_bucket_the_rows_have_its_urls(
     db: Database,
     sandbox: Sandbox,

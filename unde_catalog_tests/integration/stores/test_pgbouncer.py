@@ -84,6 +84,7 @@ def go(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
+@pytest.mark.slow
 def test_sixteen_processes_share_one_brand_and_ten_connections(
     db: Database, database_url: str, direct_url: str, pooler: PgBouncer
 ) -> None:
@@ -151,6 +152,7 @@ def away(pooler: PgBouncer) -> Iterator[None]:
         pooler.start()
 
 
+@pytest.mark.slow
 def test_a_killed_pooler_that_restarts_costs_at_most_one_stopped_run(
     db: Database, database_url: str, direct_url: str, pooler: PgBouncer
 ) -> None:
