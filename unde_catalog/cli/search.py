@@ -57,7 +57,7 @@ def list_command() -> None:
     """List all keys with their scope and when they were created, last used and revoked."""
     table = Table("name", "scope", "created", "last used", "revoked", box=None)
     with Backends(load_settings()) as backends:
-        for key in backends.db.run(api_keys.listed):
+        for key in backends.db.run(api_keys.all_keys):
             times = (key.created_at, key.last_used_at, key.revoked_at)
             table.add_row(key.name, key.scope, *(f"{time:%Y-%m-%d %H:%M}" if time else "-" for time in times))
     _console.print(table if table.row_count else "There are no keys. Create one: unde-catalog search keys create NAME")

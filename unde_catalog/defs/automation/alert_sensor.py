@@ -103,7 +103,7 @@ def _record_and_send(
 
 def _write(cursor: Cursor, settings: Settings, state: SensorState, ends: RunEnds, names: Sequence[str]) -> _Written:
     """In one transaction: either all events are recorded and the due alerts are written, or nothing."""
-    incidents.alone(cursor)
+    incidents.lock(cursor)
     now, ui = ticks.now(cursor), str(settings.dagster_ui_url)
     incidents.record(cursor, ends.events)
     if state.notified:
@@ -121,8 +121,8 @@ def _write(cursor: Cursor, settings: Settings, state: SensorState, ends: RunEnds
     for incident in decision.resolved:
         incidents.mark_resolved(cursor, incident)
     if is_digest:  # once a day is enough
-        incidents.forget(cursor, settings.log_keep_days)
-        outbox.forget(cursor, settings.log_keep_days)
+        incidents.delete_old(cursor, settings.log_keep_days)
+        outbox.delete_old(cursor, settings.log_keep_days)
     return _Written(len(due), len(unresolved) - len(decision.resolved), day)
 
 

@@ -49,14 +49,14 @@ def due_alerts(incidents: Sequence[Incident], now: datetime, recent_alerts: int)
         over = _is_over(incident, now)
         if incident.kind == "warning":  # only the digest reports it
             resolved += [incident] if over else []
-        elif incident.told_at is None:
+        elif incident.alerted_at is None:
             if now - incident.noticed_at >= INITIAL_DELAY and recent_alerts < MAX_ALERTS_PER_HOUR:
                 due["again" if incident.returned else "first"].append(incident)
                 resolved += [incident] if over else []
         elif over:
             due["over"].append(incident)
             resolved.append(incident)
-        elif now - incident.told_at >= REMINDER_INTERVAL and incident.runs > incident.told_runs:
+        elif now - incident.alerted_at >= REMINDER_INTERVAL and incident.runs > incident.alerted_runs:
             due["reminder"].append(incident)
     ids = frozenset(incident.id for incident in resolved)
     return Decision([alert for what, group in due.items() for alert in _alerts(what, group, ids, now)], resolved)

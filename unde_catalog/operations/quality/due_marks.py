@@ -5,7 +5,7 @@ triggers.
 """
 
 from unde_catalog.operations.quality.result import CheckResult, such_as
-from unde_catalog.stores.staging.reports.quality import MOST_COUNTED, MarkFigures
+from unde_catalog.stores.staging.reports.quality import MAX_COUNTED, MarkFigures
 from unde_catalog.text import quantity
 
 
@@ -33,6 +33,6 @@ def due_marks(stage: str, brand: str, now: MarkFigures) -> CheckResult:
 
 
 def _count(number: int) -> str:
-    if number >= MOST_COUNTED:
-        return f"At least {MOST_COUNTED:,} products wait"
+    if number >= MAX_COUNTED:
+        return f"At least {MAX_COUNTED:,} products wait"
     return f"{quantity(number, 'product')} {'waits' if number == 1 else 'wait'}"

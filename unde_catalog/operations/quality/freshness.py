@@ -20,7 +20,7 @@ def fresh(stage: str, brand: str, now: StageTimes, inactive_reason: str | None) 
     message = f"No run of {stage} for {brand} has succeeded yet."
     if now.succeeded is not None:
         message = f"{stage} of {brand} succeeded {duration(now.succeeded)} ago."
-    figures: dict[str, int | float] = {"leased": now.in_hand}
+    figures: dict[str, int | float] = {"leased": now.leased}
     if now.succeeded is not None:
         figures["hours_since_success"] = _hours(now.succeeded)
     if now.waiting is not None:
@@ -50,7 +50,7 @@ def late_for(lateness: Lateness, now: StageTimes) -> timedelta | None:
 
 
 def _without_progress(lateness: Lateness, now: StageTimes) -> timedelta | None:
-    if now.in_hand:  # a long run, or a backfill
+    if now.leased:  # a long run, or a backfill
         return None
     if lateness.only_while_due:
         if now.waiting is None:

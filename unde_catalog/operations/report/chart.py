@@ -26,7 +26,7 @@ class _Bar:
 
 def funnel_chart(report: CatalogReport) -> str:
     """Markdown of an image: all brands together, one bar for each step."""
-    active, to_index = report.total("active"), report.total("wanted")
+    active, to_index = report.total("active"), report.total("to_index")
     bars = [_Bar("Collected", active, active, "")]
     for field, name in FUNNEL_STEPS.items():
         part, whole = report.total(field), to_index if field == "indexed" else active

@@ -120,15 +120,15 @@ def _work(db: Database, now: datetime, paused: Sequence[PausedWork]) -> list[Due
     work = []
     for one in due:
         rate = rates.get((one.stage, one.brand))
-        active = one.in_hand > 0 or (rate is not None and now - rate.ended_at < STAGE_SPECS[one.stage].active_for)
+        active = one.leased > 0 or (rate is not None and now - rate.ended_at < STAGE_SPECS[one.stage].active_for)
         is_paused = pauses.why_paused(paused, one.stage, one.brand) is not None
         per_second = rate.per_second if rate is not None else 0.0
-        work.append(DueWork(one.stage, one.brand, one.products, one.in_hand, per_second, active, is_paused))
+        work.append(DueWork(one.stage, one.brand, one.products, one.leased, per_second, active, is_paused))
     return work
 
 
 def _freshness(state: _State, run: LastRun) -> StageFreshness:
-    return StageFreshness(run.stage, run.brand, run.succeeded_at, _freshness_state(state, run), run.said)
+    return StageFreshness(run.stage, run.brand, run.succeeded_at, _freshness_state(state, run), run.message)
 
 
 def _freshness_state(state: _State, run: LastRun) -> FreshnessState:
@@ -138,7 +138,7 @@ def _freshness_state(state: _State, run: LastRun) -> FreshnessState:
         return "paused"
     if run.failed:
         return "failing"
-    if run.said.startswith("not configured"):
+    if run.message.startswith("not configured"):
         return "not configured"
     if run.succeeded_at is None:
         is_due = any((work.stage, work.brand) == (run.stage, run.brand) for work in state.work)

@@ -26,7 +26,7 @@ Tone = Literal["", "quiet", "warn", "bad"]
 # The steps of the funnel after collecting: a field of `BrandTotals`, and its name.
 FUNNEL_STEPS: Mapping[str, str] = {
     "photographed": "Photos stored",
-    "glued": "Collage made",
+    "with_collage": "Collage made",
     "indexed": "In Ximilar",
     "published": "Published",
 }
@@ -78,14 +78,14 @@ def funnel(report: CatalogReport) -> Section:
     def row(name: str, totals: Mapping[str, int]) -> list[Cell]:
         cells = [Cell(name), Cell(count(totals["active"]))]
         for step in FUNNEL_STEPS:
-            part, whole = totals[step], totals["wanted" if step == "indexed" else "active"]
+            part, whole = totals[step], totals["to_index" if step == "indexed" else "active"]
             if step == "indexed" and not whole:
                 cells.append(_NONE)
             else:
                 cells.append(Cell(count(part), share(part, whole), bar=_fraction(part, whole)))
         return cells
 
-    names = ("active", "wanted", *FUNNEL_STEPS)
+    names = ("active", "to_index", *FUNNEL_STEPS)
     return Section(
         "Funnel",
         "Products on sale, and how many of them have completed each step. For Ximilar, the share is that of the "
@@ -180,7 +180,7 @@ def stores(report: CatalogReport) -> Section:
         rows.append(
             [
                 Cell(brand.name),
-                Cell(f"{count(stock.heard)} of {count(stock.shops)}"),
+                Cell(f"{count(stock.responding)} of {count(stock.stores)}"),
                 Cell(count(stock.checked), share(stock.checked, brand.totals.active)),
                 Cell(count(stock.in_stock), in_stock, bar=_fraction(stock.in_stock, stock.checked)),
                 Cell(count(max(brand.totals.active - stock.checked, 0)), tone="quiet"),
@@ -203,8 +203,8 @@ def growth(report: CatalogReport) -> Section:
         active, photos = brand.totals.active, brand.stored.photos
         return [
             Cell(brand.name),
-            Cell(count(active), line=[day.standing.active for day in history.days]),
-            *(Cell(change(active, day.standing.active if day else None)) for day in former),
+            Cell(count(active), line=[day.totals.active for day in history.days]),
+            *(Cell(change(active, day.totals.active if day else None)) for day in former),
             Cell(count(photos)),
             *(Cell(change(photos, day.stored.photos if day else None)) for day in former),
             Cell(count(history.week.new), f"{count(history.month.new)} in 30 days"),

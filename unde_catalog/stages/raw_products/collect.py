@@ -138,7 +138,7 @@ def _check_staged(run: CollectRun, progress: Progress) -> None:
 def _start_over(run: CollectRun, progress: Progress) -> None:
     """Read everything again; what is merged already stays merged."""
     run.db.run(ingest.unstage, progress.scrape.id)
-    run.db.run(rejected_items.forget, progress.scrape.id)
+    run.db.run(rejected_items.delete_of_scrape, progress.scrape.id)
     progress.read_to, progress.place, progress.staged = 0, None, 0
     for name in ("items", "rejected", "prices_not_understood"):
         progress.counts[name] = 0
@@ -185,7 +185,7 @@ def _stage(
 
     def write(cursor: Cursor) -> Counter[str]:
         ingest.stage(cursor, scrape.id, products)
-        rejected = rejected_items.keep(cursor, scrape.id, run.brand, rejected_here)
+        rejected = rejected_items.store(cursor, scrape.id, run.brand, rejected_here)
         counts = Counter(items=len(results), rejected=rejected, prices_not_understood=unreadable_prices)
         _write_progress(cursor, progress, staged, progress.counts + counts)
         return counts

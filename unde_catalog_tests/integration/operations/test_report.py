@@ -67,7 +67,7 @@ def test_products_are_counted_by_the_steps_they_have_completed(db: Database) -> 
     add_products(db, 6, first=15, image_status="collage_ready", sync_status="synced", active=False)
     add_products(db, 1, "oysho", active=False)
     assert db.run(totals.brand_totals) == {
-        "zara": BrandTotals(14, 6, photographed=12, glued=9, wanted=7, indexed=4, published=5),
+        "zara": BrandTotals(14, 6, photographed=12, with_collage=9, to_index=7, indexed=4, published=5),
         "oysho": BrandTotals(0, 1),
     }
 
@@ -100,7 +100,7 @@ def test_the_latest_response_of_each_store_decides_what_is_in_stock(db: Database
     with db.transaction() as cursor:
         set_now(cursor, "2026-03-02 00:30 UTC")
         found = totals.stock(cursor, timedelta(hours=3))
-    assert found == {"zara": StockTotals(shops=3, heard=2, checked=3, in_stock=2), "oysho": StockTotals(shops=1)}
+    assert found == {"zara": StockTotals(stores=3, responding=2, checked=3, in_stock=2), "oysho": StockTotals(stores=1)}
 
 
 def test_failures_are_grouped_by_reason_with_examples(db: Database) -> None:
@@ -212,9 +212,9 @@ def test_growth_compares_with_recorded_days(db: Database) -> None:
             cursor.execute("SELECT set_config('unde.now', (now() - %s * interval '1 day')::text, true)", (days,))
             catalog_days.record(cursor, "zara", then, StorageTotals(), totals.now(cursor))
     growth = gathered(db).brands[0].growth
-    assert growth.week_ago is not None and growth.week_ago.standing.active == 2
-    assert growth.month_ago is not None and growth.month_ago.standing.active == 1  # the last day recorded before it
-    assert [day.standing.active for day in growth.days] == [1, 2, 3]
+    assert growth.week_ago is not None and growth.week_ago.totals.active == 2
+    assert growth.month_ago is not None and growth.month_ago.totals.active == 1  # the last day recorded before it
+    assert [day.totals.active for day in growth.days] == [1, 2, 3]
     assert (growth.week, growth.month) == (Changes(new=3, vanished=1), Changes(new=8, changed=2, vanished=1))
     assert execute(db, "SELECT count(*) AS n FROM catalog_days WHERE brand = 'zara'") == [{"n": 3}]
 
@@ -245,7 +245,7 @@ def test_the_report_of_the_sandbox_shows_what_is_stored(backends: Backends) -> N
     rendered = build(backends)
     zara = rendered.report.brands[0]
     photos = len(list(backends.store.list("originals/zara")))
-    assert zara.totals == BrandTotals(20, 0, photographed=15, glued=15)
+    assert zara.totals == BrandTotals(20, 0, photographed=15, with_collage=15)
     assert (zara.stored.photos, zara.stored.collages) == (photos, 15)
     kept = [*backends.store.list("originals"), *backends.store.list("collages")]
     assert zara.stored.bytes == sum(one.size for one in kept)
@@ -253,7 +253,7 @@ def test_the_report_of_the_sandbox_shows_what_is_stored(backends: Backends) -> N
         backends.db, "SELECT count(DISTINCT product_id) AS n FROM raw_availability WHERE sizes_in_stock <> '[]'"
     )
     stores = len(load_settings().brands["zara"].stores)
-    assert zara.stock == StockTotals(shops=stores, heard=stores, checked=20, in_stock=in_stock[0]["n"])
+    assert zara.stock == StockTotals(stores=stores, responding=stores, checked=20, in_stock=in_stock[0]["n"])
     assert [(one.stage, one.due) for one in rendered.report.work] == [("originals", 5), ("production_catalog", 15)]
     assert rendered.report.freshness[ZARA].state == "fine"
     assert store(backends, rendered) == backends.store.public_url(key_of(backends.settings))

@@ -204,7 +204,7 @@ def test_postgresql_can_store_whatever_any_item_contains(empty: Database, raw: l
     bad = [one for one in read if isinstance(one, RejectedItem)]
     with contextlib.suppress(psycopg.Rollback), empty.transaction() as cursor:
         ingest.stage(cursor, 1, enumerate(good))
-        assert rejected_items.keep(cursor, 1, "zara", list(enumerate(bad))) == len(bad)
+        assert rejected_items.store(cursor, 1, "zara", list(enumerate(bad))) == len(bad)
         merged = ingest.merge(cursor, 1, "zara", "apify_zara", "off", [one.external_id for one in good])
         assert merged.new == len({one.external_id for one in good})
         raise psycopg.Rollback

@@ -58,7 +58,7 @@ def revoke(cursor: Cursor, name: str) -> bool:
     return cursor.rowcount == 1
 
 
-def listed(cursor: Cursor) -> list[ApiKey]:
+def all_keys(cursor: Cursor) -> list[ApiKey]:
     """All keys there are and were, the newest last."""
     cursor.execute("SELECT name, scope, created_at, last_used_at, revoked_at FROM api_keys ORDER BY created_at, name")
     return [ApiKey(**row) for row in cursor.fetchall()]

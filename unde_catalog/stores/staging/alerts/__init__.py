@@ -1,1 +1,1 @@
-"""Incidents, and the messages that tell of them."""
+"""Incidents, and the outbox of alerts."""

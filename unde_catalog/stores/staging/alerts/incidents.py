@@ -1,6 +1,6 @@
-"""Causes of notices: what fails, for which reason, how often, in which brands, and since when.
+"""Incidents: what fails, for which reason, how often, in which brands, and since when.
 
-When a notice is written is decided in `operations/alerts/policy.py`; those that wait to be sent are `outbox.py`'s.
+`operations/alerts/policy.py` decides when an alert is written; alerts to send are in `outbox.py`.
 """
 
 import uuid
@@ -14,15 +14,15 @@ from unde_catalog.stores.db.database import Cursor
 # A failed run, a failed check of severity ERROR, one of severity WARN.
 Kind = Literal["run", "check", "warning"]
 
-_LOCK = 0x6E6F7465  # any number that only notices use
+_LOCK = 0x6E6F7465  # an advisory lock that only alerts use
 
 
 @dataclass(frozen=True, slots=True)
 class FailureEvent:
-    """Something that failed once. `key` names it for ever, so that what is read twice counts once.
+    """A failure. `key` identifies it, so that a failure that is read twice counts once.
 
-    `stage` is the step, or the check's asset; `check` is "" for a run, `brand` "" where there is none. `reason_key` is
-    what all failures of one cause have in common.
+    `stage` is the step, or the check's asset. `check` is "" for a run, `brand` "" if there is none. Failures with the
+    same `reason_key` belong to one incident.
     """
 
     key: str
@@ -38,7 +38,7 @@ class FailureEvent:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """Something that works: what failed of it before that moment is over, of these kinds and for any reason."""
+    """A success, which ends earlier failures of these kinds for any reason."""
 
     kinds: tuple[Kind, ...]
     stage: str
@@ -49,10 +49,10 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One cause and all that failed for it. `failing`: brands ("" for none) in which it has not worked since.
+    """An incident and its failures. `failing`: brands ("" for none) that have not recovered.
 
-    `told_at`: when the last notice of it was written, None where that is still to come, `told_runs` how many there were
-    then; `returned`: how often it came back after it was over. `run_id` is the last one's.
+    `alerted_at`: when its last alert was written, None if there is none yet; `alerted_runs`: the number of runs then.
+    `returned`: how often it came back after it was resolved. `run_id` is that of the last failure.
     """
 
     id: str
@@ -63,8 +63,8 @@ class Incident:
     noticed_at: datetime
     first_at: datetime
     last_at: datetime
-    told_at: datetime | None
-    told_runs: int
+    alerted_at: datetime | None
+    alerted_runs: int
     returned: int
     runs: int
     brands: tuple[str, ...]
@@ -72,16 +72,16 @@ class Incident:
     run_id: str
 
 
-def alone(cursor: Cursor) -> None:
-    """Until this transaction ends, nobody else records or decides; and what it writes is there after a crash."""
+def lock(cursor: Cursor) -> None:
+    """Exclude other processes until this transaction ends, and commit it to disk."""
     cursor.execute("SET LOCAL synchronous_commit = on")
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
 
 
-def record(cursor: Cursor, happened: Sequence[FailureEvent | Recovery]) -> int:
-    """Write down what happened, in its order; how many failures were new. Safe to repeat with the same."""
+def record(cursor: Cursor, events: Sequence[FailureEvent | Recovery]) -> int:
+    """Write events in their order; returns the number of new failures. Repeating a call changes nothing."""
     new = 0
-    for one in happened:
+    for one in events:
         if isinstance(one, Recovery):
             _recover(cursor, one)
         else:
@@ -90,11 +90,12 @@ def record(cursor: Cursor, happened: Sequence[FailureEvent | Recovery]) -> int:
 
 
 def open_incidents(cursor: Cursor) -> list[Incident]:
-    """All that are not over, the oldest first."""
+    """Incidents that are not resolved, the oldest first."""
     cursor.execute(
         """
-        SELECT c.id, c.kind, c.stage, c.check_name AS "check", c.reason, c.noticed_at, c.told_at, c.told_runs,
-               c.returned, min(f.at) AS first_at, max(f.at) AS last_at, count(DISTINCT f.run_id) AS runs,
+        SELECT c.id, c.kind, c.stage, c.check_name AS "check", c.reason, c.noticed_at, c.told_at AS alerted_at,
+               c.told_runs AS alerted_runs, c.returned, min(f.at) AS first_at, max(f.at) AS last_at,
+               count(DISTINCT f.run_id) AS runs,
                array_agg(DISTINCT f.brand) AS brands,
                coalesce(array_agg(DISTINCT f.brand) FILTER (WHERE f.recovered_at IS NULL), '{}') AS failing,
                (array_agg(f.run_id ORDER BY f.at DESC))[1] AS run_id
@@ -111,20 +112,20 @@ def open_incidents(cursor: Cursor) -> list[Incident]:
     ]
 
 
-def mark_alerted(cursor: Cursor, cause: Incident) -> None:
-    """A notice of it is written."""
+def mark_alerted(cursor: Cursor, incident: Incident) -> None:
+    """Mark an incident as alerted."""
     cursor.execute(
-        "UPDATE notice_causes SET told_at = unde_now(), told_runs = %s WHERE id = %s", (cause.runs, cause.id)
+        "UPDATE notice_causes SET told_at = unde_now(), told_runs = %s WHERE id = %s", (incident.runs, incident.id)
     )
 
 
-def mark_resolved(cursor: Cursor, cause: Incident) -> None:
-    """It is over: the next failure of the kind is another cause, or within a day the same one again."""
-    cursor.execute("UPDATE notice_causes SET over_at = unde_now() WHERE id = %s", (cause.id,))
+def mark_resolved(cursor: Cursor, incident: Incident) -> None:
+    """Mark an incident as resolved. The same failure within a day opens it again."""
+    cursor.execute("UPDATE notice_causes SET over_at = unde_now() WHERE id = %s", (incident.id,))
 
 
-def forget(cursor: Cursor, days: int) -> int:
-    """Delete what has been over for so many days; how many causes."""
+def delete_old(cursor: Cursor, days: int) -> int:
+    """Delete incidents that were resolved more than `days` ago; returns their number."""
     cursor.execute("DELETE FROM notice_causes WHERE over_at < unde_now() - make_interval(days => %s)", (days,))
     return cursor.rowcount
 
@@ -156,21 +157,21 @@ def _fail(cursor: Cursor, one: FailureEvent) -> int:
         (one.kind, one.stage, one.check, one.reason_key),
     )
     row = cursor.fetchone()
-    cause_id = row["id"] if row else uuid.uuid4()
+    incident_id = row["id"] if row else uuid.uuid4()
     if row is None:
         cursor.execute(
             "INSERT INTO notice_causes (id, kind, stage, check_name, reason_key, reason, noticed_at)"
             " VALUES (%s, %s, %s, %s, %s, %s, unde_now())",
-            (cause_id, one.kind, one.stage, one.check, one.reason_key, one.reason),
+            (incident_id, one.kind, one.stage, one.check, one.reason_key, one.reason),
         )
     elif row["over_at"] is not None:
         cursor.execute(
             "UPDATE notice_causes SET over_at = NULL, told_at = NULL, noticed_at = unde_now(), returned = returned + 1"
             " WHERE id = %s",
-            (cause_id,),
+            (incident_id,),
         )
     cursor.execute(
         "INSERT INTO notice_failures (key, cause_id, brand, run_id, at) VALUES (%s, %s, %s, %s, %s)",
-        (one.key, cause_id, one.brand, one.run_id, one.at),
+        (one.key, incident_id, one.brand, one.run_id, one.at),
     )
     return 1

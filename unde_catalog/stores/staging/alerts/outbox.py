@@ -1,6 +1,6 @@
-"""Notices that wait to be sent, a row for each channel: written before they are sent, confirmed afterwards.
+"""The outbox of alerts, one row for each channel: written before they are sent, and confirmed afterwards.
 
-What stands in them is `operations/alerts/message.py`'s, how they are sent the channels'.
+Messages are built and sent in `operations/alerts/`.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from psycopg.types.json import Jsonb
 from unde_catalog.stores.db.database import Cursor
 
 _GIVE_UP_DAYS = 3
-_IN_LINE = 3  # tries for which later notices wait for an earlier one; then it stands aside, as it may be its own fault
+_BLOCKING_TRIES = 3  # for which later alerts wait for an earlier one; after that its content may be the problem
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedAlert:
-    """A notice in hand; `attempt` counts from 1."""
+    """An alert that this process sends; `attempt` counts from 1."""
 
     id: str
     channel: str
@@ -28,7 +28,7 @@ class ClaimedAlert:
 
 @dataclass(frozen=True, slots=True)
 class PendingAlert:
-    """How a channel stands: notices not sent yet, since when, the last error, and how many were given up."""
+    """The state of a channel: unsent alerts, since when, the last error, and the number of given-up ones."""
 
     channel: str
     pending: int
@@ -38,7 +38,7 @@ class PendingAlert:
 
 
 def write(cursor: Cursor, notice_id: str, body: dict[str, Any], channels: Sequence[str]) -> bool:
-    """Write a notice down for these channels; whether it was new. One of the same id stays as it is."""
+    """Write an alert for these channels; returns whether it was new. An alert with the same id is not changed."""
     cursor.execute(
         "INSERT INTO notices (id, channel, body, written_at, next_at)"
         " SELECT %s, channel, %s, unde_now(), unde_now() FROM unnest(%s::text[]) AS channel"
@@ -49,7 +49,7 @@ def write(cursor: Cursor, notice_id: str, body: dict[str, Any], channels: Sequen
 
 
 def written_lately(cursor: Cursor) -> int:
-    """How many notices were written within the last hour."""
+    """The number of alerts written within the last hour."""
     cursor.execute("SELECT count(DISTINCT id) AS n FROM notices WHERE written_at > unde_now() - interval '1 hour'")
     row = cursor.fetchone()
     assert row is not None  # an aggregate has one
@@ -57,9 +57,9 @@ def written_lately(cursor: Cursor) -> int:
 
 
 def claim(cursor: Cursor, channel: str) -> ClaimedAlert | None:
-    """The next notice of a channel, None where none is to be sent now.
+    """Claim the next alert of a channel; None if there is none to send now.
 
-    If its sender dies, it comes again after its wait: 1, 2, 4 ... 60 minutes.
+    If it is not confirmed, it is due again after 1, 2, 4 ... 60 minutes.
     """
     cursor.execute("SET LOCAL synchronous_commit = on")
     cursor.execute(
@@ -70,7 +70,7 @@ def claim(cursor: Cursor, channel: str) -> ClaimedAlert | None:
               AND NOT EXISTS (
                 SELECT 1 FROM notices earlier
                 WHERE earlier.channel = n.channel AND earlier.number < n.number AND earlier.next_at > unde_now()
-                  AND earlier.sent_at IS NULL AND earlier.gave_up_at IS NULL AND earlier.attempts <= %(in_line)s)
+                  AND earlier.sent_at IS NULL AND earlier.gave_up_at IS NULL AND earlier.attempts <= %(blocking)s)
             ORDER BY n.number
             LIMIT 1
             FOR UPDATE SKIP LOCKED)
@@ -80,23 +80,23 @@ def claim(cursor: Cursor, channel: str) -> ClaimedAlert | None:
         FROM next WHERE n.id = next.id AND n.channel = next.channel
         RETURNING n.id, n.channel, n.body, n.attempts AS attempt
         """,
-        {"channel": channel, "in_line": _IN_LINE},
+        {"channel": channel, "blocking": _BLOCKING_TRIES},
     )
     row = cursor.fetchone()
     return ClaimedAlert(**row) if row else None
 
 
-def mark_sent(cursor: Cursor, taken: ClaimedAlert) -> None:
-    """It arrived."""
+def mark_sent(cursor: Cursor, claimed: ClaimedAlert) -> None:
+    """Confirm that an alert was sent."""
     cursor.execute("SET LOCAL synchronous_commit = on")
     cursor.execute(
         "UPDATE notices SET sent_at = unde_now(), error = NULL WHERE id = %s AND channel = %s",
-        (taken.id, taken.channel),
+        (claimed.id, claimed.channel),
     )
 
 
-def mark_not_sent(cursor: Cursor, taken: ClaimedAlert, error: str) -> bool:
-    """It did not, and comes again after its wait; whether it is given up, three days after it was written."""
+def mark_not_sent(cursor: Cursor, claimed: ClaimedAlert, error: str) -> bool:
+    """Write why an alert was not sent; returns whether it is given up, which happens after three days."""
     cursor.execute(
         """
         UPDATE notices
@@ -104,14 +104,14 @@ def mark_not_sent(cursor: Cursor, taken: ClaimedAlert, error: str) -> bool:
         WHERE id = %s AND channel = %s
         RETURNING gave_up_at IS NOT NULL AS given_up
         """,
-        (error, _GIVE_UP_DAYS, taken.id, taken.channel),
+        (error, _GIVE_UP_DAYS, claimed.id, claimed.channel),
     )
     row = cursor.fetchone()
     return row is not None and row["given_up"]
 
 
 def pending(cursor: Cursor, channels: Sequence[str]) -> list[PendingAlert]:
-    """How these channels stand, in their order."""
+    """The state of these channels, in their order."""
     cursor.execute(
         """
         SELECT c.channel, count(n.id) FILTER (WHERE n.gave_up_at IS NULL) AS pending,
@@ -127,7 +127,7 @@ def pending(cursor: Cursor, channels: Sequence[str]) -> list[PendingAlert]:
     return [PendingAlert(**row) for row in cursor.fetchall()]
 
 
-def forget(cursor: Cursor, days: int) -> int:
-    """Delete notices that were written so many days ago, sent or not; how many."""
+def delete_old(cursor: Cursor, days: int) -> int:
+    """Delete alerts that were written more than `days` ago, sent or not; returns their number."""
     cursor.execute("DELETE FROM notices WHERE written_at < unde_now() - make_interval(days => %s)", (days,))
     return cursor.rowcount

@@ -21,7 +21,7 @@ class KeptItem:
     raw: Any
 
 
-def keep(cursor: Cursor, scrape_id: int, brand: str, rejected: Sequence[tuple[int, RejectedItem]]) -> int:
+def store(cursor: Cursor, scrape_id: int, brand: str, rejected: Sequence[tuple[int, RejectedItem]]) -> int:
     """Keep items (position, item) that could not be read; how many were not kept already."""
     if not rejected:
         return 0
@@ -38,7 +38,7 @@ def keep(cursor: Cursor, scrape_id: int, brand: str, rejected: Sequence[tuple[in
     return cursor.rowcount
 
 
-def forget(cursor: Cursor, scrape_id: int) -> None:
+def delete_of_scrape(cursor: Cursor, scrape_id: int) -> None:
     """Forget those of a scrape that is read again from its beginning."""
     cursor.execute("DELETE FROM rejected_items WHERE scrape_id = %s", (scrape_id,))
 

@@ -1,6 +1,6 @@
-"""When a stage of a brand was last through, what waits for it, and how its last scrape ended.
+"""When a stage of a brand last succeeded, how long products have been due for it, and how the last scrape ended.
 
-How long is too long is decided in `quality/`.
+The limits are in `stage_specs.py`, the checks in `operations/quality/`.
 """
 
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ from unde_catalog.stores.db.database import Cursor
 
 @dataclass(frozen=True, slots=True)
 class StageTimes:
-    """How a stage of a brand stands. Ages are from now; None: never, or nothing.
+    """The state of a stage of a brand. Ages are relative to now; None means never, or nothing.
 
-    `succeeded`: since a run ended well; `error`: what the last one said, if it failed; `waiting`: for how long the
-    first of what is due and free has been due; `in_hand`: products that somebody works on; `products`: those on sale.
+    `succeeded`: the age of the last success. `error`: that of the last run, if it failed. `waiting`: for how long the
+    oldest product has been due that is not leased. `leased`: due products that are leased. `products`: those on sale.
     """
 
     succeeded: timedelta | None
     error: str | None
     waiting: timedelta | None
-    in_hand: int
+    leased: int
     products: int
 
 
 @dataclass(frozen=True, slots=True)
 class LastScrape:
-    """How the last scrape of a brand ended: it saw `seen` of `active` products, and marked `vanished` inactive."""
+    """The result of the last scrape of a brand: it saw `seen` of `active` products and marked `vanished` inactive."""
 
     state: str
     reason: str | None
@@ -37,7 +37,7 @@ class LastScrape:
 
 
 def stage_times(cursor: Cursor, stage: str, brand: str) -> StageTimes:
-    """Look; costs what is due, and the stage's rows in the log (some thousands)."""
+    """The state of a stage; reads its due rows, and its rows of `scraper_logs` (some thousands)."""
     cursor.execute(
         """
         WITH log AS (
@@ -52,7 +52,7 @@ def stage_times(cursor: Cursor, stage: str, brand: str) -> StageTimes:
                   AND (leased_until IS NULL OR leased_until <= unde_now())) AS waiting,
                (SELECT count(*) FROM due_work
                 WHERE stage = %(stage)s AND brand = %(brand)s AND due_at <= unde_now()
-                  AND leased_until > unde_now()) AS in_hand,
+                  AND leased_until > unde_now()) AS leased,
                (SELECT count(*) FROM raw_products WHERE brand = %(brand)s AND active) AS products
         """,
         {"stage": stage, "brand": brand, "name": f"{stage}_{brand}"},
@@ -63,7 +63,7 @@ def stage_times(cursor: Cursor, stage: str, brand: str) -> StageTimes:
 
 
 def last_scrape(cursor: Cursor, brand: str) -> LastScrape | None:
-    """The newest that is not open; None before the first."""
+    """The newest finished scrape; None before the first."""
     cursor.execute(
         """
         SELECT s.state, s.reason, s.seen, s.rejected, v.vanished,

@@ -1,6 +1,6 @@
-"""What people ask of staging: how every brand and stage stands, and all that is known of one product.
+"""What `unde-catalog status` and `unde-catalog show` read: the state of all stages and brands, and of one product.
 
-These look at everything, so they are for people and the end of a run, never for work on a product.
+The queries read whole tables, so no stage uses them for its work.
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,10 @@ from unde_catalog.stores.db.database import Cursor
 
 
 def stage_counts(cursor: Cursor) -> dict[tuple[str, str], dict[str, int]]:
-    """Products by (brand, stage): done, due, in_hand, waiting (for a later try), given_up.
+    """Products by (brand, stage): done, due, in_hand (leased), waiting (for a retry), given_up.
 
-    Of recurring work, done is what will come again, and what waits for its first time is nothing of these.
+    In a recurring stage, done products are due again later, and products that wait for their first check are in none
+    of these.
     """
     cursor.execute(
         """
@@ -31,7 +32,7 @@ def stage_counts(cursor: Cursor) -> dict[tuple[str, str], dict[str, int]]:
 
 
 def failures(cursor: Cursor) -> dict[tuple[str, str], dict[str, int]]:
-    """Products that wait or were given up, by (brand, stage) and reason; items rejected by the last scrape, too."""
+    """Products that wait for a retry or were given up, and items that the last scrape rejected, by stage and reason."""
     cursor.execute(
         """
         SELECT brand, stage, reason, count(*) AS products FROM due_work
@@ -50,7 +51,7 @@ def failures(cursor: Cursor) -> dict[tuple[str, str], dict[str, int]]:
 
 
 def product_counts(cursor: Cursor) -> dict[str, dict[str, int]]:
-    """Products by brand: active, inactive."""
+    """Active and inactive products by brand."""
     cursor.execute(
         "SELECT brand, count(*) FILTER (WHERE active) AS active, count(*) FILTER (WHERE NOT active) AS inactive"
         " FROM raw_products GROUP BY brand"
@@ -68,7 +69,7 @@ def image_status_counts(cursor: Cursor) -> dict[str, dict[str, int]]:
 
 
 def last_scrapes(cursor: Cursor) -> dict[str, dict[str, Any]]:
-    """The latest scrape of each brand: state, reason, seen, rejected, started_at, finished_at."""
+    """The newest scrape of each brand: state, reason, seen, rejected, started_at, finished_at."""
     cursor.execute(
         "SELECT DISTINCT ON (brand) brand, state, reason, seen, rejected, started_at, finished_at FROM scrapes"
         " ORDER BY brand, id DESC"
@@ -77,7 +78,7 @@ def last_scrapes(cursor: Cursor) -> dict[str, dict[str, Any]]:
 
 
 def product(cursor: Cursor, brand: str, external_id: str) -> Mapping[str, Any] | None:
-    """All that is known of a product: `product`, `due_work`, `photos`, `stock`, `prices`, `runs`; None if unknown."""
+    """All data of a product: `product`, `due_work`, `photos`, `stock`, `prices`, `runs`; None if it does not exist."""
     cursor.execute(
         "SELECT id, source, external_id, brand, name, price, currency, category, colour, active, image_status,"
         " sync_status, ximilar_status, index_scope, error_message, original_image_urls, image_urls, collage_url,"
@@ -87,7 +88,7 @@ def product(cursor: Cursor, brand: str, external_id: str) -> Mapping[str, Any] |
     found = cursor.fetchone()
     if found is None:
         return None
-    answer: dict[str, Any] = {"product": found}
+    result: dict[str, Any] = {"product": found}
     for part, query in {
         "due_work": "SELECT stage, due_at, leased_until, attempts, item_faults, given_up, reason, detail,"
         " failing_since, done_at FROM due_work WHERE product_id = %s ORDER BY stage",
@@ -97,18 +98,18 @@ def product(cursor: Cursor, brand: str, external_id: str) -> Mapping[str, Any] |
         " ORDER BY seen_at DESC LIMIT 10",
     }.items():
         cursor.execute(query.encode(), (found["id"],))
-        answer[part] = cursor.fetchall()
+        result[part] = cursor.fetchall()
     cursor.execute(
         "SELECT DISTINCT ON (a.store_id) coalesce(s.name, a.store_id::text) AS shop, a.sizes_in_stock, a.fetched_at"
         " FROM raw_availability a LEFT JOIN raw_stores s ON s.brand = a.brand AND s.store_id = a.store_id"
         " WHERE a.brand = %s AND a.product_id = %s ORDER BY a.store_id, a.fetched_at DESC",
         (brand, external_id),
     )
-    answer["stock"] = cursor.fetchall()
+    result["stock"] = cursor.fetchall()
     cursor.execute(
         "SELECT scraper_name, run_id, status, started_at, duration_seconds, error_message FROM scraper_logs"
         " WHERE scraper_name = ANY(%s) ORDER BY started_at DESC LIMIT 10",
-        ([f"{stage}_{brand}" for stage in ("raw_products", *(row["stage"] for row in answer["due_work"]))],),
+        ([f"{stage}_{brand}" for stage in ("raw_products", *(row["stage"] for row in result["due_work"]))],),
     )
-    answer["runs"] = cursor.fetchall()
-    return answer
+    result["runs"] = cursor.fetchall()
+    return result

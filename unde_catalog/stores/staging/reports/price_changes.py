@@ -1,6 +1,6 @@
-"""Which prices of a brand moved lately, and by how much against their own history.
+"""Compares a brand's recently changed prices with their own history.
 
-What is too much is the caller's to say.
+The limits are in `operations/quality/`.
 """
 
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from decimal import Decimal
 from unde_catalog.stores.db.database import Cursor
 
 _DAYS = 14  # two weekly scrapes
-_FORMER = 10  # prices before, of which the median counts
+_FORMER = 10  # former prices, of which the median counts
 _EXAMPLES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class PriceChange:
-    """A product's price, and the median of its former ones in the same currency."""
+    """A product's price, and the median of its former prices in the same currency."""
 
     external_id: str
     former: Decimal
@@ -25,10 +25,10 @@ class PriceChange:
 
 @dataclass(frozen=True, slots=True)
 class PriceChanges:
-    """Active products of a brand, and those whose price changed in the last `days`.
+    """The numbers of a brand's active products, and of those whose price changed in the last `days`.
 
-    `outliers` by more than the factor, `hundredfold` a hundred times (or a hundredth), give or take a quarter;
-    `examples` are the widest moves.
+    `outliers` changed by more than the factor, `hundredfold` ones about a hundred times, up or down (75 to 125).
+    `examples` are the largest changes.
     """
 
     products: int
@@ -40,7 +40,7 @@ class PriceChanges:
 
 
 def price_changes(cursor: Cursor, brand: str, factor: float) -> PriceChanges:
-    """Compare; reads the brand's active products, and a few prices of each by its key."""
+    """Compare the prices; reads the brand's active products, and some prices of each by index."""
     values = {"brand": brand, "factor": str(factor), "days": _DAYS, "former": _FORMER, "examples": _EXAMPLES}
     cursor.execute(
         """

@@ -1,6 +1,6 @@
-"""Figures of a stage and brand for checks: what is covered, what fails, where status and due marks disagree.
+"""Figures of a stage and brand for checks: coverage, failures, and disagreements of statuses and due marks.
 
-Each looks at all of a brand, so once a day is enough; what they mean is decided in `quality/`.
+Each query reads a whole brand, so checks run daily. The checks are in `operations/quality/`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,13 +11,13 @@ from typing import Any, LiteralString
 from unde_catalog.stage_specs import STAGE_SPECS
 from unde_catalog.stores.db.database import Cursor
 
-MOST_COUNTED = 1_000  # disagreements: more of them have the same cause
+MAX_COUNTED = 1_000  # disagreements: more of them have the same cause
 _EXAMPLES = 3
 
 _HAS_PHOTO: LiteralString = "coalesce(p.image_urls <> '[]' AND jsonb_typeof(p.image_urls) = 'array', false)"
 
-# For each stage: which active products it is for, and which of them have what it makes.
-_WANTED: Mapping[str, tuple[LiteralString, LiteralString]] = {
+# For each stage: the condition of active products it applies to, and the condition that they have its result.
+_COVERAGE: Mapping[str, tuple[LiteralString, LiteralString]] = {
     "originals": ("true", _HAS_PHOTO),
     "collages": (f"{_HAS_PHOTO} AND p.image_status <> 'pending'", "p.collage_url IS NOT NULL"),
     "ximilar_index": (
@@ -31,8 +31,8 @@ _WANTED: Mapping[str, tuple[LiteralString, LiteralString]] = {
     ),
 }
 
-# For each stage: the status that says of an active product that something is to be done. `partial` is not among
-# Ximilar's, as a product with fewer photos than its target stays so; nor what has no photo.
+# For each stage: the status of an active product with work to do. For Ximilar, `partial` is not included, because a
+# product with fewer photos than its target keeps it; nor are products without photos.
 _TO_DO: Mapping[str, LiteralString] = {
     "originals": "p.image_status = 'pending'",
     "collages": "p.image_status = 'uploaded'",
@@ -42,16 +42,16 @@ _TO_DO: Mapping[str, LiteralString] = {
     f" AND {_HAS_PHOTO} AND NOT EXISTS (SELECT 1 FROM product_embeddings e WHERE e.product_id = p.id)",
     "production_catalog": "p.sync_status = 'pending' AND p.image_status <> 'pending'",
 }
-COVERED_STAGES = tuple(_WANTED)
+COVERED_STAGES = tuple(_COVERAGE)
 MARKED_STAGES = tuple(_TO_DO)
 
 
 @dataclass(frozen=True, slots=True)
 class CoverageFigures:
-    """Active products that a stage is for, and those that have what it makes.
+    """Active products that a stage applies to, and those with its result.
 
-    Of those that have not: `to_come` wait for their first try, `failing` for another one, `forgotten` for nobody.
-    `examples` are external ids of those whose turn has come.
+    Of the others, `to_come` are due for their first try, `failing` for a retry, and `forgotten` are not due at all.
+    `examples` are external ids of products that had a try or are not due.
     """
 
     wanted: int
@@ -65,9 +65,9 @@ class CoverageFigures:
 
 @dataclass(frozen=True, slots=True)
 class FailureReason:
-    """Products that fail for one reason: given up, tried again later, and those of the latter that fail for long.
+    """Products that fail for one reason: given up, waiting for a retry, and those of the latter that fail for long.
 
-    `since`: when the first of them began to fail; `examples`: external ids of those that fail longest.
+    `since`: when the first of them began to fail. `examples`: external ids of those that have failed longest.
     """
 
     reason: str
@@ -80,7 +80,7 @@ class FailureReason:
 
 @dataclass(frozen=True, slots=True)
 class FailureFigures:
-    """Active products of a brand, and those that fail in a stage, the most lasting reason first."""
+    """The number of a brand's active products, and the reasons of failures in a stage, the longest-lasting first."""
 
     products: int
     reasons: Sequence[FailureReason]
@@ -88,7 +88,7 @@ class FailureFigures:
 
 @dataclass(frozen=True, slots=True)
 class MarkFigures:
-    """Products whose status and due mark disagree, up to `MOST_COUNTED` of each kind; examples of the first kind."""
+    """Products whose status and due mark disagree, at most `MAX_COUNTED` of each kind; examples of the first kind."""
 
     without_mark: int
     due_though_inactive: int
@@ -97,8 +97,8 @@ class MarkFigures:
 
 
 def coverage(cursor: Cursor, stage: str, brand: str) -> CoverageFigures:
-    """Count; reads the brand's active products, and the due rows of those that lack something."""
-    wanted, has = _WANTED[stage]
+    """The coverage of a stage; reads the brand's active products, and the due rows of those that are not covered."""
+    wanted, has = _COVERAGE[stage]
     cursor.execute(
         f"""
         WITH products AS MATERIALIZED (
@@ -107,7 +107,7 @@ def coverage(cursor: Cursor, stage: str, brand: str) -> CoverageFigures:
         ), lacking AS MATERIALIZED (
             SELECT p.id, p.external_id, w.given_up, w.due_at IS NOT NULL AS due, w.attempts
             FROM products p
-            LEFT JOIN LATERAL (  -- one by one: few lack anything, and a join would read all due rows for them
+            LEFT JOIN LATERAL (  -- by index: few products are not covered, and a join would read all due rows
                 SELECT given_up, due_at, attempts FROM due_work
                 WHERE product_id = p.id AND stage = %(stage)s OFFSET 0
             ) AS w ON true
@@ -129,9 +129,9 @@ def coverage(cursor: Cursor, stage: str, brand: str) -> CoverageFigures:
 
 
 def failures(cursor: Cursor, stage: str, brand: str, lasting: timedelta) -> FailureFigures:
-    """Count by reason; reads the brand's due and given-up rows of the stage by their indexes.
+    """The failures of a stage by reason; reads the brand's due and given-up rows by index.
 
-    What is given up counts while it is on sale; what fails also after, as others still have to be told.
+    Given-up products count only while they are on sale. Failing products always count, because their removal is due.
     """
     values = {"stage": stage, "brand": brand, "lasting": lasting, "examples": _EXAMPLES}
     cursor.execute("SELECT count(*) AS n FROM raw_products WHERE brand = %(brand)s AND active", values)
@@ -166,9 +166,9 @@ def failures(cursor: Cursor, stage: str, brand: str, lasting: timedelta) -> Fail
 
 
 def mark_figures(cursor: Cursor, stage: str, brand: str) -> MarkFigures:
-    """Look for disagreements; reads what is to be done by status, and what is due."""
-    values = {"stage": stage, "brand": brand, "most": MOST_COUNTED}
-    # By a subquery each, so that the planner looks each product up instead of reading all due rows.
+    """Find disagreements; reads products with work to do by status, and due rows."""
+    values = {"stage": stage, "brand": brand, "most": MAX_COUNTED}
+    # A subquery makes the planner look up each product instead of reading all due rows.
     cursor.execute(
         f"""
         SELECT p.id, p.external_id FROM raw_products p

@@ -1,4 +1,4 @@
-"""What the report reads of runs and scrapes: the last of a stage and brand, how fast they were, what they changed."""
+"""What the report reads of runs and scrapes: the last run of each stage and brand, rates, and changes by scrapes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from datetime import datetime, timedelta
 
 from unde_catalog.stores.db.database import Cursor
 
-_RUNS_OF_A_RATE = 5  # the last ones that had something to do
+_RUNS_OF_A_RATE = 5  # the last runs with work to do
 _RATE_AGE = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """The runs of a stage and brand.
+    """The last runs of a stage and brand.
 
-    `succeeded_at`: the last that ended well and was free to work; `ended_at`, `failed` and `said`: the last that ended
-    at all, and its error or note.
+    `succeeded_at`: the end of the last successful run that was configured and not paused. `ended_at`, `failed` and
+    `message` (error or note) are of the last finished run.
     """
 
     stage: str
@@ -23,12 +23,12 @@ class LastRun:
     succeeded_at: datetime | None
     ended_at: datetime | None
     failed: bool
-    said: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How fast a stage and brand went in its last runs: products a second, and when the last of them ended."""
+    """The rate of a stage and brand in its last runs in products a second, and when the last of them ended."""
 
     per_second: float
     ended_at: datetime
@@ -36,7 +36,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What scrapes changed of a brand in some days: products."""
+    """The products of a brand that scrapes changed."""
 
     new: int = 0
     changed: int = 0
@@ -45,12 +45,12 @@ class Changes:
 
 
 def last_runs(cursor: Cursor, stages: Sequence[str], brands: Sequence[str]) -> dict[tuple[str, str], LastRun]:
-    """By (stage, brand), for all of them."""
+    """The last runs by (stage, brand), for all of them."""
     cursor.execute(
         """
         SELECT s.stage, b.brand, good.completed_at AS succeeded_at, last.completed_at AS ended_at,
                coalesce(last.status = 'error', false) AS failed,
-               coalesce(last.error_message, last.metadata->>'note', '') AS said
+               coalesce(last.error_message, last.metadata->>'note', '') AS message
         FROM unnest(%(stages)s::text[]) AS s (stage)
         CROSS JOIN unnest(%(brands)s::text[]) AS b (brand)
         LEFT JOIN LATERAL (
@@ -61,7 +61,7 @@ def last_runs(cursor: Cursor, stages: Sequence[str], brands: Sequence[str]) -> d
         LEFT JOIN LATERAL (
             SELECT l.completed_at FROM scraper_logs l
             WHERE l.scraper_name = s.stage || '_' || b.brand AND l.status = 'success'
-              -- those did nothing, and well they did
+              -- these runs did nothing
               AND coalesce(l.metadata->>'note', '') !~ '^(not configured|paused since)'
             ORDER BY l.started_at DESC LIMIT 1
         ) AS good ON true
@@ -72,7 +72,7 @@ def last_runs(cursor: Cursor, stages: Sequence[str], brands: Sequence[str]) -> d
 
 
 def rates(cursor: Cursor, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Rate]:
-    """By (stage, brand), for those of the pairs whose last runs of a week had something to do."""
+    """Rates by (stage, brand), for pairs with runs that had work to do within the last week."""
     cursor.execute(
         """
         SELECT t.stage, t.brand, (sum(r.handled) / greatest(sum(r.seconds), 0.001))::float8 AS per_second,
@@ -99,7 +99,7 @@ def rates(cursor: Cursor, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, s
 
 
 def changes(cursor: Cursor, since: timedelta) -> dict[str, Changes]:
-    """By brand, of the scrapes that ended in that time."""
+    """Changes by brand, of the scrapes that ended within `since`."""
     cursor.execute(
         """
         SELECT brand,

@@ -1,7 +1,7 @@
-"""What the report counts of products, photos, stock and due work. What runs did is in `runs.py`.
+"""The report's counts of products, photos, stock and due work. Runs and scrapes are in `runs.py`.
 
-Each query is for an hourly look, never for work on a product. Most are served by indexes alone; `stored` and `stock`
-read whole tables, so `stored` is asked for seldom where these are big.
+The queries are for an hourly report. Most use indexes only; `stored` and `stock` read whole tables, so the report runs
+`stored` only once a day for a large catalogue.
 """
 
 from collections.abc import Sequence
@@ -10,28 +10,28 @@ from datetime import datetime, timedelta
 
 from unde_catalog.stores.db.database import Cursor
 
-_LEASED_AMONG = 2_000  # of the oldest due products: what is in hand is taken from these
+_LEASED_AMONG = 2_000  # the oldest due products, among which leased ones are counted
 
 
 @dataclass(frozen=True, slots=True)
 class BrandTotals:
-    """A brand's products now; all but the first two are of the active ones.
+    """A brand's products. All counts except `inactive` are of active products.
 
-    `wanted`: to be in the Ximilar collection; `indexed`: in it with a photo at least.
+    `to_index`: products selected for the Ximilar collection. `indexed`: those of them with at least one photo in it.
     """
 
     active: int = 0
     inactive: int = 0
     photographed: int = 0
-    glued: int = 0
-    wanted: int = 0
+    with_collage: int = 0
+    to_index: int = 0
     indexed: int = 0
     published: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class StorageTotals:
-    """Stored objects of a brand, also of products that are not on sale any more, and the bytes of both."""
+    """Stored objects of a brand, including those of inactive products, and their bytes."""
 
     photos: int = 0
     collages: int = 0
@@ -40,17 +40,17 @@ class StorageTotals:
 
 @dataclass(frozen=True, slots=True)
 class StockTotals:
-    """A brand in its shops: `shops` are known, `heard` of them told of some product lately; products by their stock."""
+    """A brand's stock: `stores` in all, `responding` ones with a recent check, and products checked and in stock."""
 
-    shops: int = 0
-    heard: int = 0
+    stores: int = 0
+    responding: int = 0
     checked: int = 0
     in_stock: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class FailingProducts:
-    """Products of a stage and brand that failed for a reason; `examples` are (external id, name)."""
+    """Products of a stage and brand that fail for one reason; `examples` are (external id, name)."""
 
     stage: str
     brand: str
@@ -63,16 +63,16 @@ class FailingProducts:
 
 @dataclass(frozen=True, slots=True)
 class DueTotals:
-    """Products of a stage and brand that are due now, some of them in somebody's hand."""
+    """Products of a stage and brand that are due now, and how many of them are leased."""
 
     stage: str
     brand: str
     products: int
-    in_hand: int
+    leased: int
 
 
 def now(cursor: Cursor) -> datetime:
-    """The database's time."""
+    """The current time of the database."""
     cursor.execute("SELECT unde_now() AS now")
     row = cursor.fetchone()
     assert row is not None  # a SELECT without FROM has one
@@ -80,14 +80,14 @@ def now(cursor: Cursor) -> datetime:
 
 
 def brand_totals(cursor: Cursor) -> dict[str, BrandTotals]:
-    """By brand."""
+    """Product counts by brand."""
     cursor.execute(
         """
         SELECT brand, sum(products)::int AS active,
                coalesce(sum(products) FILTER (WHERE image_status IN ('uploaded', 'collage_ready')), 0)::int
                    AS photographed,
-               coalesce(sum(products) FILTER (WHERE image_status = 'collage_ready'), 0)::int AS glued,
-               coalesce(sum(products) FILTER (WHERE index_scope = 'pilot'), 0)::int AS wanted,
+               coalesce(sum(products) FILTER (WHERE image_status = 'collage_ready'), 0)::int AS with_collage,
+               coalesce(sum(products) FILTER (WHERE index_scope = 'pilot'), 0)::int AS to_index,
                coalesce(sum(products) FILTER (
                    WHERE index_scope = 'pilot' AND ximilar_status IN ('partial', 'synced')), 0)::int AS indexed,
                coalesce(sum(products) FILTER (WHERE sync_status = 'synced'), 0)::int AS published
@@ -106,7 +106,7 @@ def brand_totals(cursor: Cursor) -> dict[str, BrandTotals]:
 
 
 def stored(cursor: Cursor) -> dict[str, StorageTotals]:
-    """By brand; reads all rows of photos and collages: 5 to 13 s at a million products."""
+    """Stored objects by brand; reads all rows of photos and collages: 5 to 13 s for a million products."""
     cursor.execute(
         """
         SELECT p.brand, count(*) AS photos, coalesce(sum(f.bytes), 0)::bigint AS bytes
@@ -130,27 +130,28 @@ def stored(cursor: Cursor) -> dict[str, StorageTotals]:
 
 
 def stock(cursor: Cursor, younger_than: timedelta) -> dict[str, StockTotals]:
-    """By brand, from the latest answer of each shop, none that is older than that; reads all of these rows.
+    """Stock by brand, from the latest check of each product and store, of those younger than `younger_than`.
 
-    4 to 11 s at a million products in four shops each.
+    Reads all of these rows: 4 to 11 s for a million products in four stores each.
     """
     cursor.execute(
         """
-        WITH latest AS (  -- one answer, or two where a day (UTC) has just begun
+        WITH latest AS (  -- one row, or two shortly after the start of a UTC day
             SELECT brand, product_id, store_id,
                    coalesce(max(fetched_at) FILTER (WHERE sizes_in_stock <> '[]') = max(fetched_at), false) AS in_stock
             FROM raw_availability WHERE fetched_at > unde_now() - %(age)s GROUP BY brand, product_id, store_id
         ), products AS (
             SELECT brand, product_id, bool_or(in_stock) AS in_stock FROM latest GROUP BY brand, product_id
-        ), shops AS (
-            SELECT s.brand, count(*) AS shops, count(*) FILTER (WHERE EXISTS (
+        ), by_brand AS (
+            SELECT s.brand, count(*) AS stores, count(*) FILTER (WHERE EXISTS (
                 SELECT 1 FROM raw_availability a
-                WHERE a.brand = s.brand AND a.store_id = s.store_id AND a.fetched_at > unde_now() - %(age)s)) AS heard
+                WHERE a.brand = s.brand AND a.store_id = s.store_id AND a.fetched_at > unde_now() - %(age)s
+            )) AS responding
             FROM raw_stores s GROUP BY s.brand
         )
-        SELECT brand, coalesce(max(s.shops), 0) AS shops, coalesce(max(s.heard), 0) AS heard,
+        SELECT brand, coalesce(max(s.stores), 0) AS stores, coalesce(max(s.responding), 0) AS responding,
                count(p.product_id) AS checked, count(*) FILTER (WHERE p.in_stock) AS in_stock
-        FROM products p FULL JOIN shops s USING (brand) GROUP BY brand
+        FROM products p FULL JOIN by_brand s USING (brand) GROUP BY brand
         """,
         {"age": younger_than},
     )
@@ -158,11 +159,11 @@ def stock(cursor: Cursor, younger_than: timedelta) -> dict[str, StockTotals]:
 
 
 def failing(
-    cursor: Cursor, stages: Sequence[str], brands: Sequence[str], most: int, examples: int = 3
+    cursor: Cursor, stages: Sequence[str], brands: Sequence[str], limit: int, examples: int = 3
 ) -> tuple[list[FailingProducts], int]:
-    """The most frequent reasons for which active products wait or were given up, and how many fail in all.
+    """The most frequent reasons why active products wait for a retry or were given up, and the number of failing ones.
 
-    Each with a few products that show it; a product that fails in two stages counts twice.
+    Each reason has some examples. A product that fails in two stages counts twice.
     """
     cursor.execute(
         """
@@ -172,7 +173,7 @@ def failing(
         WHERE w.reason IS NOT NULL AND w.stage = ANY(%s) AND w.brand = ANY(%s)
         GROUP BY w.stage, w.brand, w.reason ORDER BY 4 DESC, 1, 2, 3 LIMIT %s
         """,
-        (list(stages), list(brands), most),
+        (list(stages), list(brands), limit),
     )
     rows = cursor.fetchall()
     found = []
@@ -197,7 +198,7 @@ def failing(
 
 
 def rejected(cursor: Cursor, brands: Sequence[str], examples: int = 3) -> list[FailingProducts]:
-    """Items that the newest scrape of each brand that ended could not read, by reason."""
+    """Items that the newest finished scrape of each brand rejected, by reason."""
     cursor.execute(
         """
         SELECT r.brand, r.reason, count(*)::int AS products, min(r.detail) AS detail,
@@ -220,14 +221,14 @@ def rejected(cursor: Cursor, brands: Sequence[str], examples: int = 3) -> list[F
 
 
 def due(cursor: Cursor, stages: Sequence[str], brands: Sequence[str]) -> list[DueTotals]:
-    """The stages and brands that have something due now."""
+    """The stages and brands with due products."""
     cursor.execute(
         """
         SELECT s.stage, b.brand, w.products::int,
                (SELECT count(*) FILTER (WHERE oldest.leased_until > unde_now())
                 FROM (SELECT leased_until FROM due_work d
                       WHERE d.stage = s.stage AND d.brand = b.brand AND d.due_at <= unde_now()
-                      ORDER BY d.due_at LIMIT %(among)s) AS oldest)::int AS in_hand
+                      ORDER BY d.due_at LIMIT %(among)s) AS oldest)::int AS leased
         FROM unnest(%(stages)s::text[]) WITH ORDINALITY AS s (stage, stage_n)
         CROSS JOIN unnest(%(brands)s::text[]) WITH ORDINALITY AS b (brand, brand_n)
         CROSS JOIN LATERAL (
@@ -243,7 +244,7 @@ def due(cursor: Cursor, stages: Sequence[str], brands: Sequence[str]) -> list[Du
 
 
 def database_bytes(cursor: Cursor) -> int:
-    """What the staging database takes on its disk."""
+    """The size of the staging database on disk."""
     cursor.execute("SELECT pg_database_size(current_database()) AS bytes")
     row = cursor.fetchone()
     assert row is not None  # a SELECT without FROM has one
