@@ -1,4 +1,4 @@
-"""A PostgreSQL of the wheel with the settings that are in force in production (spec 1), among them 1 GB of buffers.
+"""A PostgreSQL of the wheel with the settings of production, such as 1 GB of shared buffers.
 
 The embedded one that everybody gets has 64 MB, in which a big index does not stay. What is measured is elsewhere.
 """

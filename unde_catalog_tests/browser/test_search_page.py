@@ -3,7 +3,6 @@
 Accessibility is tested in test_search_page_access.py.
 """
 
-import json
 import random
 from collections.abc import Callable
 
@@ -13,19 +12,16 @@ from playwright.sync_api import FilePayload, Page, Route, expect
 
 from unde_catalog.services.search.middleware import api_keys as keys
 from unde_catalog.stores.staging.admin import api_keys
+from unde_catalog_tests.browser.search_page import choose, drop, fail_searches, paste, titles
 from unde_catalog_tests.browser.search_site import HOSTILE_NAME, STORES, SearchSite, draw, jpeg
 
 pytestmark = pytest.mark.timeout(300)
+
 Tab = Callable[..., Page]
+
 RED_DRESS = FilePayload(name="red.jpg", mimeType="image/jpeg", buffer=jpeg(draw("slip dress", "Red")))
 
-# The DataTransfer of a dropped or pasted file.
-_TRANSFER = """([bytes, name, type]) => {
-    const transfer = new DataTransfer();
-    transfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
-    return transfer;
-}"""
-_PASTE = "(clipboardData) => document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }))"
+
 # Record uploaded photos in the page: Chromium does not expose the body of a file upload otherwise.
 _RECORD_UPLOADS = """() => {
     const original = fetch;
@@ -35,33 +31,11 @@ _RECORD_UPLOADS = """() => {
         return original(url, options);
     };
 }"""
+
 _UPLOADED = """() => Promise.all(uploads.map(async (file) => {
     const { width, height } = await createImageBitmap(file);
     return [width, height, file.type];
 }))"""
-
-
-def titles(page: Page) -> list[str]:
-    """The titles of the results, once they are shown."""
-    expect(page.locator("#results")).not_to_have_attribute("aria-busy", "true")
-    expect(page.locator("article h3").first).to_be_visible()
-    return page.locator("article h3").all_inner_texts()
-
-
-def choose(page: Page, photo: FilePayload) -> None:
-    page.locator("#choose-photo").set_input_files(photo)
-
-
-def drop(page: Page, photo: FilePayload) -> None:
-    transfer = page.evaluate_handle(_TRANSFER, [list(photo["buffer"]), photo["name"], photo["mimeType"]])
-    page.dispatch_event("footer", "dragenter", {"dataTransfer": transfer})
-    expect(page.get_by_text("Drop the photo to search with it")).to_be_visible()
-    page.dispatch_event("footer", "drop", {"dataTransfer": transfer})
-    expect(page.get_by_text("Drop the photo to search with it")).to_be_hidden()
-
-
-def paste(page: Page, photo: FilePayload) -> None:
-    page.evaluate(_PASTE, page.evaluate_handle(_TRANSFER, [list(photo["buffer"]), photo["name"], photo["mimeType"]]))
 
 
 @pytest.mark.parametrize("provide", [choose, drop, paste])
@@ -290,13 +264,3 @@ def test_a_search_is_cancelled_when_another_one_starts(tab: Tab, site: SearchSit
         page.get_by_role("link", name="Visual search").click()
     assert failed.value.url.endswith("/search/by-image") and len(held) == 1
     expect(page.locator("a.example")).to_have_count(8)
-
-
-def fail_searches(page: Page, status: int, headers: dict[str, str] | None = None, **problem: str) -> None:
-    """Answer searches by photo with this problem from now on."""
-    page.route(
-        "**/search/by-image",
-        lambda route: route.fulfill(
-            status=status, headers=headers or {}, content_type="application/problem+json", body=json.dumps(problem)
-        ),
-    )

@@ -1,4 +1,4 @@
-"""Photos that the image tests draw, and how they look at what came out."""
+"""Drawn photos for the tests of images, and functions that inspect the results."""
 
 import io
 import random
@@ -21,7 +21,7 @@ def plain(colour: object, size: tuple[int, int] = (64, 64), mode: str = "RGB") -
 
 
 def detailed(size: tuple[int, int] = (320, 240)) -> Image.Image:
-    """Soft coloured noise, the same every time."""
+    """Soft coloured noise, always the same."""
     noise = Image.frombytes("RGB", (40, 30), random.Random(1).randbytes(40 * 30 * 3))
     return noise.resize(size)
 
@@ -34,9 +34,9 @@ def corners() -> Image.Image:
     return image
 
 
-def near(got: object, wanted: tuple[int, ...], tolerance: int = 6) -> bool:
-    assert isinstance(got, tuple)
-    return all(abs(a - b) <= tolerance for a, b in zip(got, wanted, strict=True))
+def near(actual: object, expected: tuple[int, ...], tolerance: int = 6) -> bool:
+    assert isinstance(actual, tuple)
+    return all(abs(a - b) <= tolerance for a, b in zip(actual, expected, strict=True))
 
 
 def profile(swap_red_and_blue: bool = False) -> bytes:

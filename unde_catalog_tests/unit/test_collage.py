@@ -30,7 +30,7 @@ from unde_catalog_tests.unit.drawn_photos import (
 )
 
 
-def made(*photos: bytes, quality: int = 95) -> JpegImagePlugin.JpegImageFile:
+def collage_of(*photos: bytes, quality: int = 95) -> JpegImagePlugin.JpegImageFile:
     result = make_collage(photos, quality)
     assert isinstance(result, Collage), result
     image = Image.open(io.BytesIO(result.data))
@@ -41,7 +41,7 @@ def made(*photos: bytes, quality: int = 95) -> JpegImagePlugin.JpegImageFile:
 
 
 def test_photos_are_placed_left_to_right_at_the_greatest_height():
-    image = made(saved(plain(RED, (100, 200))), saved(plain(GREEN, (50, 100))), saved(plain(BLUE, (60, 200))))
+    image = collage_of(saved(plain(RED, (100, 200))), saved(plain(GREEN, (50, 100))), saved(plain(BLUE, (60, 200))))
     assert image.size == (100 + 100 + 60, 200)
     for x, colour in ((2, RED), (97, RED), (102, GREEN), (197, GREEN), (202, BLUE), (257, BLUE)):
         assert all(near(image.getpixel((x, y)), colour, 12) for y in (2, 197)), x
@@ -49,7 +49,7 @@ def test_photos_are_placed_left_to_right_at_the_greatest_height():
 
 def test_photos_keep_their_order():
     red, blue = saved(plain(RED)), saved(plain(BLUE))
-    assert near(made(red, blue).getpixel((5, 5)), RED) and near(made(blue, red).getpixel((5, 5)), BLUE)
+    assert near(collage_of(red, blue).getpixel((5, 5)), RED) and near(collage_of(blue, red).getpixel((5, 5)), BLUE)
 
 
 @pytest.mark.parametrize(
@@ -69,24 +69,24 @@ def test_the_size_keeps_proportions(sizes: list[tuple[int, int]], expected: tupl
 
 
 def test_a_single_photo_and_a_tall_one_keep_every_pixel():
-    photo = detailed((304, 400))  # whole blocks of 8, or the neighbour's edge shows
-    left = made(saved(photo, "PNG"), saved(plain(WHITE, (50, 60)))).crop((0, 0, 304, 400))
-    assert made(saved(photo, "PNG")).tobytes() == left.tobytes()
+    photo = detailed((304, 400))  # complete blocks of 8 pixels, so that the neighbour has no influence
+    left = collage_of(saved(photo, "PNG"), saved(plain(WHITE, (50, 60)))).crop((0, 0, 304, 400))
+    assert collage_of(saved(photo, "PNG")).tobytes() == left.tobytes()
     assert near(left.getpixel((150, 200)), tuple(photo.getpixel((150, 200))), 12)  # pyright: ignore
 
 
 def test_a_scaled_photo_is_resampled_with_lanczos():
     small = detailed((60, 80))
     expected = small.resize((120, 160), Image.Resampling.LANCZOS)
-    got = made(saved(small, "PNG"), saved(plain(WHITE, (10, 160)))).crop((0, 0, 104, 160))
-    difference = ImageChops.difference(expected.crop((0, 0, 104, 160)), got)
-    assert max(difference.tobytes()) <= 16  # what quality 95 changes
+    actual = collage_of(saved(small, "PNG"), saved(plain(WHITE, (10, 160)))).crop((0, 0, 104, 160))
+    difference = ImageChops.difference(expected.crop((0, 0, 104, 160)), actual)
+    assert max(difference.tobytes()) <= 16  # the loss of quality 95
 
 
 def test_the_jpeg_has_the_set_quality_no_subsampling_and_no_metadata():
     photo = saved(detailed(), exif=exif(1), icc_profile=profile(), comment="secret")
     for quality in (80, 95):
-        image = made(photo, quality=quality)
+        image = collage_of(photo, quality=quality)
         reference = Image.open(io.BytesIO(saved(plain(RED), quality=quality)))
         assert isinstance(reference, JpegImagePlugin.JpegImageFile)
         assert image.quantization == reference.quantization
@@ -105,11 +105,11 @@ def test_the_jpeg_has_the_set_quality_no_subsampling_and_no_metadata():
     ],
 )
 def test_any_stored_photo_becomes_srgb_on_white(photo: bytes, colour: tuple[int, int, int]):
-    assert near(made(photo).getpixel((32, 32)), colour)
+    assert near(collage_of(photo).getpixel((32, 32)), colour)
 
 
 def test_a_rotated_photo_is_placed_and_measured_upright():
-    image = made(saved(corners(), exif=exif(6)), saved(plain(WHITE, (10, 80))))
+    image = collage_of(saved(corners(), exif=exif(6)), saved(plain(WHITE, (10, 80))))
     assert image.size == (70, 80)
     assert near(image.getpixel((55, 5)), RED, 20) and near(image.getpixel((55, 75)), GREEN, 20)
 
@@ -124,14 +124,14 @@ def test_too_wide_is_detected_from_the_headers_before_decoding():
 
 def test_65500_pixels_are_accepted_and_one_more_is_too_wide():
     wide = saved(plain(9, (65_400, 50), "L"))
-    assert made(wide, saved(plain(9, (100, 50), "L"))).width == MAX_JPEG_SIDE
+    assert collage_of(wide, saved(plain(9, (100, 50), "L"))).width == MAX_JPEG_SIDE
     assert make_collage([wide, saved(plain(9, (101, 50), "L"))]) == TooWide(65_501, 50)
 
 
 def test_an_unreadable_photo_is_named():
-    whole = saved(detailed())
-    for bad, reason in ((whole[:-50], "truncated"), (b"<html>", "not_an_image"), (b"", "empty")):
-        result = make_collage([whole, bad])
+    complete = saved(detailed())
+    for bad, reason in ((complete[:-50], "truncated"), (b"<html>", "not_an_image"), (b"", "empty")):
+        result = make_collage([complete, bad])
         assert isinstance(result, Refused) and result.reason == reason
         assert result.detail.startswith("photo 2: ")
 
@@ -140,9 +140,9 @@ def test_a_photo_of_another_size_than_its_header_is_refused():
     png = saved(corners(), "PNG", exif=exif(6))
     start = png.index(b"eXIf") - 4
     end = start + 12 + int.from_bytes(png[start : start + 4], "big")
-    late = png[:start] + png[end:-12] + png[start:end] + png[-12:]  # its orientation comes after its pixels
-    assert made(png).size == (60, 80)
-    result = make_collage([late])
+    reordered = png[:start] + png[end:-12] + png[start:end] + png[-12:]  # with the orientation after the pixels
+    assert collage_of(png).size == (60, 80)
+    result = make_collage([reordered])
     assert isinstance(result, Refused) and result.reason == "corrupt"
 
 
@@ -181,12 +181,12 @@ print(peak() - before, decoded_bytes(sizes))
 @pytest.mark.parametrize("sizes", [[(1500, 2400), (1500, 1600), (800, 600)], [(1200, 800)] * 12])
 def test_memory_stays_within_the_estimate_as_photos_are_freed(sizes: list[Size]):
     run = subprocess.run([sys.executable, "-c", _PEAK, repr(sizes)], capture_output=True, text=True, check=True)
-    taken, foreseen = map(int, run.stdout.split())
-    assert taken <= foreseen <= 2 * taken
+    used, estimate = map(int, run.stdout.split())
+    assert used <= estimate <= 2 * used
 
 
 def test_five_photos_of_24_megapixels_are_about_700_mb():
-    assert 650e6 < decoded_bytes([(4000, 6000)] * 5) < 750e6  # spec 1, collages
+    assert 650e6 < decoded_bytes([(4000, 6000)] * 5) < 750e6
 
 
 def test_the_drawn_profile_is_a_valid_icc_profile():

@@ -23,8 +23,8 @@ def store(tmp_path: Path) -> ObjectStore:
     return directory_store(tmp_path / "objects")
 
 
-def kept(store: ObjectStore, data: bytes | None, count: int, size: tuple[int, int], **names: str) -> Sample:
-    """A sample of so many objects that all hold `data`; None: they are missing."""
+def store_sample(store: ObjectStore, data: bytes | None, count: int, size: tuple[int, int], **names: str) -> Sample:
+    """A sample of `count` objects with this data, or of missing objects if it is None."""
     sample = Sample()
     for number in range(1, count + 1):
         key = f"originals/zara/{number}/1.jpg"
@@ -55,7 +55,7 @@ def picture(markdown: str | None) -> Image.Image:
 def test_thumbnails_are_placed_in_a_grid_that_suits_their_shape(
     store: ObjectStore, size: tuple[int, int], count: int, columns: int, rows: int
 ) -> None:
-    sheet = picture(contact_sheet(kept(store, saved(plain(ORANGE, size)), count, size), store))
+    sheet = picture(contact_sheet(store_sample(store, saved(plain(ORANGE, size)), count, size), store))
     for column in range(columns):
         for row in range(rows):
             middle = ((2 * column + 1) * sheet.width // (2 * columns), (2 * row + 1) * sheet.height // (2 * rows))
@@ -66,7 +66,7 @@ def test_thumbnails_are_placed_in_a_grid_that_suits_their_shape(
 @pytest.mark.parametrize("size", [(600, 900), (1800, 200)])
 def test_a_sheet_of_noise_and_long_ids_stays_below_50_kb(store: ObjectStore, size: tuple[int, int]) -> None:
     noise = Image.frombytes("RGB", size, random.Random(1).randbytes(size[0] * size[1] * 3))
-    sample = kept(store, saved(noise), 24, size, external_id="long" * 25)
+    sample = store_sample(store, saved(noise), 24, size, external_id="long" * 25)
     markdown = contact_sheet(sample, store)
     assert markdown is not None and len(markdown) < 50_000
     assert min(picture(markdown).size) > 100
@@ -74,10 +74,10 @@ def test_a_sheet_of_noise_and_long_ids_stays_below_50_kb(store: ObjectStore, siz
 
 def test_a_missing_or_invalid_object_leaves_a_gap(store: ObjectStore) -> None:
     size = (200, 200)
-    whole = saved(plain(ORANGE, size))
-    sample = kept(store, whole, 5, size)
+    complete = saved(plain(ORANGE, size))
+    sample = store_sample(store, complete, 5, size)
     store.delete(["originals/zara/1/1.jpg"])
-    store.put("originals/zara/2/1.jpg", whole[: len(whole) // 2], "image/jpeg")
+    store.put("originals/zara/2/1.jpg", complete[: len(complete) // 2], "image/jpeg")
     store.put("originals/zara/3/1.jpg", b"<html>", "image/jpeg")
     store.put("originals/zara/4/1.jpg", b"", "image/jpeg")
     markdown = contact_sheet(sample, store)
@@ -90,15 +90,15 @@ def test_a_missing_or_invalid_object_leaves_a_gap(store: ObjectStore) -> None:
 
 def test_there_is_no_sheet_without_a_photo_to_show(store: ObjectStore, tmp_path: Path) -> None:
     assert contact_sheet(Sample(), store) is None
-    assert contact_sheet(kept(store, None, 3, (10, 10)), store) is None
-    sample = kept(store, saved(plain(ORANGE)), 3, (64, 64))
+    assert contact_sheet(store_sample(store, None, 3, (10, 10)), store) is None
+    sample = store_sample(store, saved(plain(ORANGE)), 3, (64, 64))
     (tmp_path / "objects").rename(tmp_path / "unmounted")
     assert contact_sheet(sample, store) is None
 
 
 def test_an_id_cannot_end_the_alt_text(store: ObjectStore) -> None:
     odd = "a](http://evil.example/x) ![b|`<script>\n"
-    markdown = contact_sheet(kept(store, saved(plain(ORANGE)), 2, (64, 64), external_id=odd), store)
+    markdown = contact_sheet(store_sample(store, saved(plain(ORANGE)), 2, (64, 64), external_id=odd), store)
     picture(markdown)
     assert markdown is not None and markdown.startswith("![2 new: a__http:__evil.example_x_ __b___script__ photo 1, ")
 

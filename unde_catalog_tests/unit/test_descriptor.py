@@ -1,4 +1,4 @@
-"""The built-in descriptor: what it is told apart by, and what makes no difference."""
+"""The built-in descriptor: which differences between photos matter, and which do not."""
 
 import numpy as np
 import pytest
@@ -9,17 +9,17 @@ from unde_catalog.stages.visual_index.model import TextUnsupported
 
 
 def garment(colour: str, *, margin: str = "white", sleeves: bool = True, size: int = 400) -> Image.Image:
-    """A shirt, seen from the front."""
+    """A drawing of a shirt."""
     image = Image.new("RGB", (size, size * 5 // 4), margin)
     draw, unit = ImageDraw.Draw(image), size / 10
     draw.rectangle((3 * unit, 3 * unit, 7 * unit, 10 * unit), fill=colour)
     if sleeves:
         draw.rectangle((1 * unit, 3 * unit, 3 * unit, 7 * unit), fill=colour)
-        draw.rectangle((7 * unit, 3 * unit, 9 * unit, 5 * unit), fill=colour)  # one is rolled up
+        draw.rectangle((7 * unit, 3 * unit, 9 * unit, 5 * unit), fill=colour)  # one sleeve is rolled up
     return image
 
 
-def alike(one: Image.Image, other: Image.Image) -> float:
+def similarity(one: Image.Image, other: Image.Image) -> float:
     return float(describe(one) @ describe(other))
 
 
@@ -38,8 +38,8 @@ def test_the_photo_is_not_changed() -> None:
 
 @pytest.mark.parametrize("colour", ["white", "black", "red"])
 def test_an_empty_photo_has_a_vector(colour: str) -> None:
-    numbers = describe(Image.new("RGB", (60, 60), colour))
-    assert np.isfinite(numbers).all() and np.linalg.norm(numbers) == pytest.approx(1)
+    vector = describe(Image.new("RGB", (60, 60), colour))
+    assert np.isfinite(vector).all() and np.linalg.norm(vector) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (3, 2)])
@@ -50,14 +50,18 @@ def test_photos_of_any_shape_have_a_vector(size: tuple[int, int]) -> None:
 def test_a_garments_back_is_closer_than_another_colour_or_cut() -> None:
     shirt = garment("navy")
     back = ImageOps.mirror(shirt)
-    assert alike(shirt, back) > 0.99
-    assert alike(shirt, back) > alike(shirt, garment("navy", sleeves=False)) > alike(shirt, garment("crimson"))
+    assert similarity(shirt, back) > 0.99
+    assert (
+        similarity(shirt, back)
+        > similarity(shirt, garment("navy", sleeves=False))
+        > similarity(shirt, garment("crimson"))
+    )
 
 
 def test_size_and_background_hardly_matter() -> None:
     shirt = garment("navy")
-    assert alike(shirt, garment("navy", size=900)) > 0.97
-    assert alike(shirt, garment("navy", margin="lightgrey")) > 0.9
+    assert similarity(shirt, garment("navy", size=900)) > 0.97
+    assert similarity(shirt, garment("navy", margin="lightgrey")) > 0.9
 
 
 def test_text_is_refused_with_the_model_that_supports_it() -> None:

@@ -110,7 +110,7 @@ def palette(clear: bytes | int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("data", "wanted"),
+    ("data", "expected"),
     [
         pytest.param(saved(plain((255, 0, 0, 128), mode="RGBA"), "PNG"), (255, 127, 127), id="rgba"),
         pytest.param(saved(plain((0, 0, 0, 0), mode="RGBA"), "PNG"), WHITE, id="clear black"),
@@ -127,14 +127,14 @@ def palette(clear: bytes | int) -> bytes:
         pytest.param(saved(plain((255, 0, 0, 128), mode="RGBA"), "TIFF"), (255, 127, 127), id="tiff"),
     ],
 )
-def test_transparent_pixels_become_white(data: bytes, wanted: tuple[int, int, int]):
-    assert near(centre_of(data), wanted)
+def test_transparent_pixels_become_white(data: bytes, expected: tuple[int, int, int]):
+    assert near(centre_of(data), expected)
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])
-@pytest.mark.parametrize(("level", "wanted"), [(0, 0), (257, 1), (0x8000, 127), (0xFFFF, 255)])
-def test_16_bit_grey_is_scaled_not_clipped(format: str, level: int, wanted: int):
-    assert near(centre_of(saved(plain(level, mode="I;16"), format)), (wanted,) * 3, 1)
+@pytest.mark.parametrize(("level", "expected"), [(0, 0), (257, 1), (0x8000, 127), (0xFFFF, 255)])
+def test_16_bit_grey_is_scaled_not_clipped(format: str, level: int, expected: int):
+    assert near(centre_of(saved(plain(level, mode="I;16"), format)), (expected,) * 3, 1)
 
 
 def test_a_clear_level_of_16_bit_grey_becomes_white():
@@ -142,7 +142,7 @@ def test_a_clear_level_of_16_bit_grey_becomes_white():
 
 
 @pytest.mark.parametrize(
-    ("image", "format", "wanted"),
+    ("image", "format", "expected"),
     [
         (plain(1, mode="1"), "PNG", WHITE),
         (plain((0, 255, 255, 0), mode="CMYK"), "TIFF", RED),
@@ -152,8 +152,8 @@ def test_a_clear_level_of_16_bit_grey_becomes_white():
         (plain(RED).convert("YCbCr"), "TIFF", RED),
     ],
 )
-def test_every_kind_of_pixel_keeps_its_colour(image: Image.Image, format: str, wanted: tuple[int, int, int]):
-    assert near(centre_of(saved(image, format)), wanted)
+def test_every_kind_of_pixel_keeps_its_colour(image: Image.Image, format: str, expected: tuple[int, int, int]):
+    assert near(centre_of(saved(image, format)), expected)
 
 
 def test_cmyk_without_an_adobe_marker_is_not_inverted():

@@ -14,24 +14,24 @@ from unde_catalog_tests.unit.drawn_photos import RED, corners, detailed, exif, p
 
 def reason(data: bytes, limits: ImageLimits | None = None) -> str:
     result = normalise(data, limits) if limits else normalise(data)
-    assert isinstance(result, Refused), "was accepted"
+    assert isinstance(result, Refused), "the photo was accepted"
     return result.reason
 
 
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("subsampling", [0, 2])
 def test_a_jpeg_cut_anywhere_is_reported_as_truncated(progressive: bool, subsampling: int):
-    whole = saved(detailed((640, 480)), progressive=progressive, subsampling=subsampling)
-    assert not stored(whole).converted
-    for missing in (1, 2, 3, 5, 9, 40, 300, len(whole) // 2, len(whole) - 400, len(whole) - 40):
-        assert reason(whole[:-missing]) == "truncated", missing
+    complete = saved(detailed((640, 480)), progressive=progressive, subsampling=subsampling)
+    assert not stored(complete).converted
+    for missing in (1, 2, 3, 5, 9, 40, 300, len(complete) // 2, len(complete) - 400, len(complete) - 40):
+        assert reason(complete[:-missing]) == "truncated", missing
 
 
 @pytest.mark.parametrize("format", ["PNG", "GIF", "WEBP", "AVIF", "BMP"])
 def test_other_formats_cut_short_are_reported_as_truncated(format: str):
-    whole = saved(detailed(), format)
-    for missing in (1, 13, len(whole) // 2):
-        result = normalise(whole[:-missing])
+    complete = saved(detailed(), format)
+    for missing in (1, 13, len(complete) // 2):
+        result = normalise(complete[:-missing])
         if isinstance(result, StoredImage):  # a GIF's first frame may be complete without the trailer
             assert format == "GIF" and missing == 1
         else:
@@ -61,11 +61,11 @@ def test_a_refusal_has_its_reason(data: bytes, expected: str):
 
 
 def test_only_reasons_that_a_second_download_may_fix_are_retried():
-    heals = {b"", b"<html>", saved(plain(RED))[:-9]}
-    stays = {b"8BPS", saved(plain(RED, (9, 9))), saved(plain(RED, (50, 65_501)), "PNG")}
-    for data in heals | stays:
+    retryable = {b"", b"<html>", saved(plain(RED))[:-9]}
+    permanent = {b"8BPS", saved(plain(RED, (9, 9))), saved(plain(RED, (50, 65_501)), "PNG")}
+    for data in retryable | permanent:
         result = normalise(data)
-        assert isinstance(result, Refused) and result.retryable is (data in heals)
+        assert isinstance(result, Refused) and result.retryable is (data in retryable)
 
 
 def test_a_side_of_50_pixels_and_one_of_65500_are_accepted():
@@ -108,7 +108,7 @@ def test_a_bomb_is_refused_by_its_header(kind: str):
 
 
 def test_a_tiff_of_one_enormous_tile_is_refused_by_its_header():
-    # 23 KB of such a file, for a picture of 64 x 64, take libtiff 1.5 GB.
+    # For such a file of 23 KB, a picture of 64 x 64, libtiff needs 1.5 GB.
     tags = {256: 64, 257: 64, 258: 8, 259: 8, 262: 1, 277: 1, 322: 40_000, 323: 40_000, 324: 130, 325: 9}
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
     data = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(20)
@@ -124,9 +124,9 @@ def peak():
     return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
 
 data = Path(sys.argv[1]).read_bytes()
-foreseen, before = working_bytes(data), peak()
+estimate, before = working_bytes(data), peak()
 assert isinstance(normalise(data), StoredImage)
-print(peak() - before, foreseen)
+print(peak() - before, estimate)
 """
 
 
@@ -138,16 +138,16 @@ def test_memory_stays_within_the_estimate(kind: str, tmp_path: Path):
     image = image.convert("RGB") if kind.startswith("JPEG") else image
     file.write_bytes(saved(image, kind.split()[0], **options.get(kind, {})))
     run = subprocess.run([sys.executable, "-c", _PEAK, str(file)], capture_output=True, text=True, check=True)
-    taken, foreseen = map(int, run.stdout.split())
-    assert taken <= foreseen + 4_000_000, (taken, foreseen)  # code pages that are first touched
+    used, estimate = map(int, run.stdout.split())
+    assert used <= estimate + 4_000_000, (used, estimate)  # plus code pages that are loaded at first use
 
 
 def test_a_progressive_jpeg_of_thousands_of_scans_is_refused_at_once():
     jpeg = saved(detailed(), progressive=True)
     last_scan = jpeg[jpeg.rindex(b"\xff\xda") : -2]
-    refused = normalise(jpeg[:-2] + last_scan * 5_000 + jpeg[-2:])
-    assert isinstance(refused, Refused)
-    assert refused.detail.startswith("a JPEG of more than ")  # said before anything is decoded
+    result = normalise(jpeg[:-2] + last_scan * 5_000 + jpeg[-2:])
+    assert isinstance(result, Refused)
+    assert result.detail.startswith("a JPEG of more than ")  # detected before decoding
 
 
 def test_a_process_that_accepts_truncated_images_is_reported(monkeypatch: pytest.MonkeyPatch):
@@ -166,23 +166,23 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
         case 2:
             changed[(at := rng.randrange(len(data))) : at] = rng.randbytes(rng.randrange(1, 9))
         case _:
-            reach = rng.choice((64, 700, len(data)))
+            region = rng.choice((64, 700, len(data)))
             for _ in range(rng.choice((1, 3, 20))):
-                changed[rng.randrange(min(len(data), reach))] = rng.randrange(256)
+                changed[rng.randrange(min(len(data), region))] = rng.randrange(256)
     return bytes(changed)
 
 
-@pytest.mark.filterwarnings("ignore")  # Pillow has its own remarks about most of these
+@pytest.mark.filterwarnings("ignore")  # Pillow warns about most of them
 def test_2000_mutated_photos_never_raise_never_hang_and_stay_small():
     rng, image = random.Random(20_261_120), detailed()
-    whole = [saved(image, exif=exif(6), icc_profile=profile(True)), saved(image, progressive=True)]
-    whole += [saved(image.convert("CMYK")), saved(image, "MPO", save_all=True, append_images=[image])]
-    whole += [saved(image, format, exif=exif(6)) for format in ("PNG", "WEBP", "AVIF", "TIFF")]
-    whole += [saved(image, "GIF"), saved(image.convert("P"), "BMP")]
+    complete = [saved(image, exif=exif(6), icc_profile=profile(True)), saved(image, progressive=True)]
+    complete += [saved(image.convert("CMYK")), saved(image, "MPO", save_all=True, append_images=[image])]
+    complete += [saved(image, format, exif=exif(6)) for format in ("PNG", "WEBP", "AVIF", "TIFF")]
+    complete += [saved(image, "GIF"), saved(image.convert("P"), "BMP")]
     outcomes = set()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for number in range(2_000):
-        result = normalise(mutated(whole[number % len(whole)], rng))  # a hang runs into the test's time limit
+        result = normalise(mutated(complete[number % len(complete)], rng))  # a hang exceeds the test's time limit
         outcomes.add(result.reason if isinstance(result, Refused) else result.converted)
     assert {"truncated", "corrupt", True, False} <= outcomes, "the mutations no longer reach every path"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 300_000  # kilobytes

@@ -5,21 +5,21 @@ from unde_catalog.stages.photos.memory import MemoryBudget
 
 def test_no_more_bytes_are_held_than_the_budget() -> None:
     async def reserve_all() -> list[int]:
-        budget, held, seen = MemoryBudget(100), 0, []
+        budget, held, totals = MemoryBudget(100), 0, []
 
         async def one(size: int) -> None:
             nonlocal held
             async with budget.reserve(size):
                 held += size
-                seen.append(held)
+                totals.append(held)
                 await asyncio.sleep(0)
                 held -= size
 
         await asyncio.gather(*(one(size) for size in (60, 60, 40, 100, 1, 30, 30, 30) * 5))
-        return seen
+        return totals
 
-    seen = asyncio.run(reserve_all())
-    assert len(seen) == 40 and max(seen) == 100
+    totals = asyncio.run(reserve_all())
+    assert len(totals) == 40 and max(totals) == 100
 
 
 def test_a_request_beyond_the_budget_runs_alone() -> None:

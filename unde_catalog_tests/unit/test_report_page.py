@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unde_catalog.brands import BRANDS
 from unde_catalog.operations.report import page as page_module
 from unde_catalog.operations.report.attention import headline, notes
 from unde_catalog.operations.report.markdown import MAX_MARKDOWN, markdown
@@ -92,7 +93,7 @@ def test_in_markdown_untrusted_text_stays_in_code_spans_and_cells() -> None:
 
 def test_markdown_contains_the_funnel_as_an_image() -> None:
     text = markdown(report())
-    assert "Photos stored 104,300 of 105,000" in text
+    assert f"Photos stored {14_900 * len(BRANDS):,} of {15_000 * len(BRANDS):,}" in text
     encoded = re.search(r"]\(data:image/svg\+xml;base64,([^)]+)\)", text)
     assert encoded is not None
     svg = base64.b64decode(encoded[1]).decode()
@@ -113,7 +114,9 @@ def test_what_needs_attention_is_listed_with_failures_first() -> None:
     found = notes(report())
     assert [note.level for note in found] == sorted(note.level for note in found)  # bad before warn
     sentences = [note.sentence for note in found]
-    assert "Collecting: the last success is too long ago for Bershka (12 minutes ago)" in sentences
+    late = [one.brand for one in report().freshness.values() if (one.stage, one.state) == ("raw_products", "late")]
+    names = ", ".join(f"{BRANDS[brand].name} (12 minutes ago)" for brand in late)
+    assert late and f"Collecting: the last success is too long ago for {names}" in sentences
     assert "A host has been throttled for 60 minutes: one request every 4.0 s" in sentences
     assert "95 % of this month's 10,000 Ximilar credits are used" in sentences
     calm = replace(report(), freshness={}, pauses=[], slow_hosts=[], failing=[], credits_month=0)

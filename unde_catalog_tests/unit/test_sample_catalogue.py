@@ -1,4 +1,4 @@
-"""The sample catalogue: what its items are made of, and that its photos are the same everywhere."""
+"""The sample catalogue: the fields of its items, and its deterministic photos."""
 
 import hashlib
 import io
@@ -27,7 +27,7 @@ ADDRESS = re.compile(r"http://cdn\.test/[a-z]+/assets/public/\S+/(\d{8})(\d{3})-
 
 
 def photos_of(brand: str, item: dict) -> list[tuple[str, str, str, str]]:
-    """(brand, product, colour, view) of every photo of an item."""
+    """The brand, product, colour and view of every photo of an item."""
     found = [ADDRESS.fullmatch(url) for colour in item["colorsSizesImagesJSON"] for url in colour["xmedia"]]
     return [(brand, match[1], match[2], match[3]) for match in found if match]
 

@@ -1,4 +1,4 @@
-"""What the sandbox's BakaiMarket sells, and its photos: all computed, none remembered."""
+"""The catalogue and photos of the sandbox's BakaiMarket, all computed."""
 
 import io
 import itertools
@@ -11,35 +11,35 @@ from unde_catalog.sandbox.bakai.catalogue import BakaiCatalogue, BakaiOverrides,
 from unde_catalog.stages.photos.decode import Refused
 from unde_catalog.stages.photos.image import normalise
 
-SHELF = BakaiCatalogue()
+CATALOGUE = BakaiCatalogue()
 
 
 def test_forty_products_have_five_categories_or_none() -> None:
-    goods = list(SHELF.products())
-    assert len(goods) == SHELF.total == 40
-    assert {good.category for good in goods} == {"electronics", "clothing", "shoes", "bags", "home", None}
-    assert {good.photos for good in goods} == {1, 2, 3, 4}
-    assert len({good.name for good in goods}) == 40
-    assert all(good.price.partition(".")[2].isdigit() for good in goods)
+    products = list(CATALOGUE.products())
+    assert len(products) == CATALOGUE.total == 40
+    assert {product.category for product in products} == {"electronics", "clothing", "shoes", "bags", "home", None}
+    assert {product.photos for product in products} == {1, 2, 3, 4}
+    assert len({product.name for product in products}) == 40
+    assert all(product.price.partition(".")[2].isdigit() for product in products)
 
 
 def test_ids_and_keys_are_ascending_up_to_200_000_products() -> None:
-    shelf = BakaiCatalogue(BakaiOverrides(size=201_596, photos=1))
-    ids = [product_id(number) for number in range(shelf.total)]
+    catalogue = BakaiCatalogue(BakaiOverrides(size=201_596, photos=1))
+    ids = [product_id(number) for number in range(catalogue.total)]
     assert all(a < b for a, b in itertools.pairwise(ids))
     assert {len(str(id_)) for id_ in (ids[0], ids[-1])} == {8}
-    last = shelf.find(str(ids[-1]))
+    last = catalogue.find(str(ids[-1]))
     assert last and last.number == 201_595 and last.name.endswith("no. 5040")
-    assert [key for key, _, _ in shelf.keys_after(f"products/{ids[-2]}/1.jpg")] == last.keys
+    assert [key for key, _, _ in catalogue.keys_after(f"products/{ids[-2]}/1.jpg")] == last.keys
 
 
 def test_listing_keys_can_start_after_any_text() -> None:
-    keys = [key for key, _, _ in SHELF.keys_after()]
+    keys = [key for key, _, _ in CATALOGUE.keys_after()]
     assert keys == sorted(keys)
     texts = ["", "a", "products/", "products/1", "products/10000015", "q", *keys, *(f"{key}x" for key in keys[:9])]
     for text in texts:
-        assert [key for key, _, _ in SHELF.keys_after(text)] == [key for key in keys if key > text]
-        assert [key for key, _, _ in SHELF.keys_after(text, inclusive=True)] == [key for key in keys if key >= text]
+        assert [key for key, _, _ in CATALOGUE.keys_after(text)] == [key for key in keys if key > text]
+        assert [key for key, _, _ in CATALOGUE.keys_after(text, inclusive=True)] == [key for key in keys if key >= text]
 
 
 def test_overrides_change_the_catalogue() -> None:
@@ -47,68 +47,74 @@ def test_overrides_change_the_catalogue() -> None:
     overrides = BakaiOverrides(
         size=10, drop=frozenset({gone, "7"}), price={cheap: "1.00"}, categories=("a/b", None), photos=2
     )
-    shelf = BakaiCatalogue(overrides)
-    assert shelf.total == 9
-    assert [good.number for good in shelf.products(2)] == [2, 4, 5, 6, 7, 8, 9]
-    assert shelf.find(gone) is None
-    assert [good.category for good in shelf.products()][:3] == ["a/b", None, "a/b"]
-    assert [good.price for good in shelf.products() if str(good.id) == cheap] == ["1.00"]
-    assert {good.photos for good in shelf.products()} == {1, 2}
+    catalogue = BakaiCatalogue(overrides)
+    assert catalogue.total == 9
+    assert [product.number for product in catalogue.products(2)] == [2, 4, 5, 6, 7, 8, 9]
+    assert catalogue.find(gone) is None
+    assert [product.category for product in catalogue.products()][:3] == ["a/b", None, "a/b"]
+    assert [product.price for product in catalogue.products() if str(product.id) == cheap] == ["1.00"]
+    assert {product.photos for product in catalogue.products()} == {1, 2}
 
 
 @pytest.mark.parametrize("id_", ["", "7", "10000016", "99999999", "1000001५", "-1000001", " 10000015"])
 def test_an_invalid_id_is_not_found(id_: str) -> None:
-    assert SHELF.find(id_) is None
+    assert CATALOGUE.find(id_) is None
 
 
 def test_every_photo_is_unique_and_its_size_known_without_drawing() -> None:
-    few = BakaiOverrides(size=90, photos=2)
-    goods = [good for good in BakaiCatalogue(few).products() if good.number % 40 < 3]  # three pictures, each drawn once
-    made = {(good.id, n): photos.photo(good, n, few) for good in goods for n in range(1, good.photos + 1)}
-    assert len(set(made.values())) == len(made) >= 9
-    for good in goods:
-        for n in range(1, good.photos + 1):
-            data = made[good.id, n]
-            assert len(data) == photos.photo_bytes(good, n, few)
+    overrides = BakaiOverrides(size=90, photos=2)
+    products = [
+        product for product in BakaiCatalogue(overrides).products() if product.number % 40 < 3
+    ]  # three pictures
+    drawn = {
+        (product.id, n): photos.photo(product, n, overrides)
+        for product in products
+        for n in range(1, product.photos + 1)
+    }
+    assert len(set(drawn.values())) == len(drawn) >= 9
+    for product in products:
+        for n in range(1, product.photos + 1):
+            data = drawn[product.id, n]
+            assert len(data) == photos.photo_bytes(product, n, overrides)
             assert 28_000 <= len(data) < 33_000
             stored = normalise(data)
-            assert not isinstance(stored, Refused) and stored.data is data, "a plain photo stays byte for byte"
+            assert not isinstance(stored, Refused) and stored.data is data, "a plain photo was converted"
             with Image.open(io.BytesIO(data)) as image:
-                assert f"products/{good.id}/{n}.jpg" in image.info["comment"].decode()
+                assert f"products/{product.id}/{n}.jpg" in image.info["comment"].decode()
 
 
 def test_large_photos_have_about_600_kilobytes() -> None:
-    terms = BakaiOverrides(large=True)
-    good = next(SHELF.products())
-    data = photos.photo(good, 1, terms)
-    assert len(data) == photos.photo_bytes(good, 1, terms)
+    overrides = BakaiOverrides(large=True)
+    product = next(CATALOGUE.products())
+    data = photos.photo(product, 1, overrides)
+    assert len(data) == photos.photo_bytes(product, 1, overrides)
     assert 570_000 <= len(data) < 630_000
-    assert len(photos.picture(good, 1, large=True)) > 450_000, "most of it is picture"
+    assert len(photos.picture(product, 1, large=True)) > 450_000, "most of the file is padding"
     stored = normalise(data)
     assert not isinstance(stored, Refused) and stored.data is data
 
 
 @pytest.mark.parametrize(
-    ("place", "outcome"),
+    ("position", "outcome"),
     list(enumerate(["converted", "too_small", "too_large", "truncated", "converted", "as it is"])),
 )
-def test_some_photos_are_odd_on_request(place: int, outcome: str) -> None:
-    terms = BakaiOverrides(size=9, odd=9)
-    good = next(BakaiCatalogue(terms).products(place))
-    data = photos.photo(good, 1, terms)
-    assert len(data) == photos.photo_bytes(good, 1, terms)
-    assert photos.etag(good, 1, terms) != photos.etag(good, 1, BakaiOverrides()) or outcome == "as it is"
+def test_some_photos_are_odd_on_request(position: int, outcome: str) -> None:
+    overrides = BakaiOverrides(size=9, odd=9)
+    product = next(BakaiCatalogue(overrides).products(position))
+    data = photos.photo(product, 1, overrides)
+    assert len(data) == photos.photo_bytes(product, 1, overrides)
+    assert photos.etag(product, 1, overrides) != photos.etag(product, 1, BakaiOverrides()) or outcome == "as it is"
     stored = normalise(data)
     if isinstance(stored, Refused):
         assert stored.reason == outcome
     else:
         assert stored.converted == (outcome == "converted")
-    assert photos.kind_of(good, 2, terms.odd) == "plain"
+    assert photos.kind_of(product, 2, overrides.odd) == "plain"
 
 
 def test_odd_photos_are_unique_too() -> None:
-    terms = BakaiOverrides(size=90, odd=40)
-    for place in range(5):
-        a, b = (next(BakaiCatalogue(terms).products(place + round_)) for round_ in (0, 40))
+    overrides = BakaiOverrides(size=90, odd=40)
+    for position in range(5):
+        a, b = (next(BakaiCatalogue(overrides).products(position + offset)) for offset in (0, 40))
         assert a.name in b.name
-        assert photos.photo(a, 1, terms) != photos.photo(b, 1, terms)
+        assert photos.photo(a, 1, overrides) != photos.photo(b, 1, overrides)

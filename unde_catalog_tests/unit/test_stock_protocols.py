@@ -1,4 +1,4 @@
-"""What the four shapes ask, and what their answers mean: spec 6's literal examples first."""
+"""The requests of the four stock protocols and the meaning of their responses, with the documented examples first."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from unde_catalog.stages.availability.protocols import (
     protocol_for,
 )
 
-SHOPS = (16884, 4483)
+STORES = (16884, 4483)
 COLOURS = [
     {
         "id": "800",
@@ -39,9 +39,9 @@ def item() -> StockItem:
     return parse_stock_item("512913640", "02086797-V2026", COLOURS)
 
 
-def understood(shape: StockProtocol, item: StockItem, body: Any, shops: tuple[int, ...] = SHOPS) -> dict[int, set[str]]:
-    question = shape.requests(item, shops)[0]
-    return {shop: set(sizes) for shop, sizes in shape.parse(question, item, shops, body).items()}
+def parse(shape: StockProtocol, item: StockItem, body: Any, stores: tuple[int, ...] = STORES) -> dict[int, set[str]]:
+    request = shape.requests(item, stores)[0]
+    return {store: set(sizes) for store, sizes in shape.parse(request, item, stores, body).items()}
 
 
 def test_an_item_contains_the_ids_for_stock_requests(item: StockItem) -> None:
@@ -50,30 +50,30 @@ def test_an_item_contains_the_ids_for_stock_requests(item: StockItem) -> None:
 
 
 def test_by_campaign_requests_each_colours_part_number_for_all_stores(item: StockItem) -> None:
-    shops = (("physicalStoreId", "16884"), ("physicalStoreId", "4483"))
-    assert CampaignProtocol().requests(item, SHOPS) == [
-        StockRequest("common/1/stock/campaign/V2026/product/part-number/02086797800", shops),
-        StockRequest("common/1/stock/campaign/V2026/product/part-number/02086797401", shops),
+    stores = (("physicalStoreId", "16884"), ("physicalStoreId", "4483"))
+    assert CampaignProtocol().requests(item, STORES) == [
+        StockRequest("common/1/stock/campaign/V2026/product/part-number/02086797800", stores),
+        StockRequest("common/1/stock/campaign/V2026/product/part-number/02086797401", stores),
     ]
 
 
 def test_by_available_sizes_sends_one_request_per_product(item: StockItem) -> None:
-    (question,) = AvailableSizesProtocol("45009578").requests(item, SHOPS)
-    assert question.path == "api/storefront/1/stores/45009578/products/512913640/available-sizes"
-    assert question.query == (
+    (request,) = AvailableSizesProtocol("45009578").requests(item, STORES)
+    assert request.path == "api/storefront/1/stores/45009578/products/512913640/available-sizes"
+    assert request.query == (
         ("appId", "1"), ("physicalStoreIds", "16884"), ("physicalStoreIds", "4483"),
         ("sizeIds", "S"), ("sizeIds", "M"), ("sizeIds", "34"),
     )  # fmt: skip
 
 
 def test_by_skus_sends_one_request_for_all_colours(item: StockItem) -> None:
-    (question,) = SkusProtocol("45009578").requests(item, SHOPS)
-    assert question.path == "api/storefront/1/stores/45009578/skus-availability-in-stores/actions/filter"
-    assert question.body == {"physicalStoreIds": [16884, 4483], "skus": [123, 124, 223, 224]}
+    (request,) = SkusProtocol("45009578").requests(item, STORES)
+    assert request.path == "api/storefront/1/stores/45009578/skus-availability-in-stores/actions/filter"
+    assert request.body == {"physicalStoreIds": [16884, 4483], "skus": [123, 124, 223, 224]}
 
 
 def test_zara_requests_use_the_product_id_of_each_colour(item: StockItem) -> None:
-    first, second = ZaraProtocol("ae/en").requests(item, SHOPS)
+    first, second = ZaraProtocol("ae/en").requests(item, STORES)
     assert first.path == "ae/en/store-product-availability"
     assert first.query == (
         ("productId", "512918856"), ("physicalStoreIds", "16884"), ("physicalStoreIds", "4483"), ("ajax", "true"),
@@ -97,29 +97,29 @@ def test_zara_requests_use_the_product_id_of_each_colour(item: StockItem) -> Non
 def test_no_request_is_sent_if_its_response_would_be_incomplete(
     shape: StockProtocol, reference: Any, colours: Any
 ) -> None:
-    assert shape.requests(parse_stock_item("1", reference, colours), SHOPS) == []
+    assert shape.requests(parse_stock_item("1", reference, colours), STORES) == []
 
 
 def test_sizes_are_matched_by_size_not_by_size_id(item: StockItem) -> None:
     stocks = [{"physicalStoreId": 16884, "sizeStocks": [{"sizeId": 1, "size": 34, "quantity": 5}]}]
-    assert understood(CampaignProtocol(), item, {"stocks": stocks}) == {16884: {"34"}, 4483: set()}
+    assert parse(CampaignProtocol(), item, {"stocks": stocks}) == {16884: {"34"}, 4483: set()}
 
 
 def test_an_empty_list_of_stocks_is_unknown(item: StockItem) -> None:
     with pytest.raises(UnexpectedResponse, match="`stocks` is empty"):
-        understood(CampaignProtocol(), item, {"stocks": []})
+        parse(CampaignProtocol(), item, {"stocks": []})
 
 
 def test_a_missing_store_means_no_stock_in_shapes_that_say_so(item: StockItem) -> None:
     sizes = [{"sizeId": "36", "size": "36", "stock": 3}, {"sizeId": "38", "size": "38", "stock": 0}]
     listed = [{"physicalStoreId": 16884, "sizesAvailability": sizes}]
     body = {"productId": 512913640, "sizesAvailableByPhysicalStores": listed}
-    assert understood(AvailableSizesProtocol("1"), item, body) == {16884: {"36"}, 4483: set()}
-    assert understood(AvailableSizesProtocol("1"), item, body | {"sizesAvailableByPhysicalStores": []}) == {
+    assert parse(AvailableSizesProtocol("1"), item, body) == {16884: {"36"}, 4483: set()}
+    assert parse(AvailableSizesProtocol("1"), item, body | {"sizesAvailableByPhysicalStores": []}) == {
         16884: set(),
         4483: set(),
     }
-    assert understood(ZaraProtocol("ae/en"), item, {"sizesAvailableAndLocationsByPhysicalStores": listed}) == {
+    assert parse(ZaraProtocol("ae/en"), item, {"sizesAvailableAndLocationsByPhysicalStores": listed}) == {
         16884: {"36"},
         4483: set(),
     }
@@ -127,12 +127,12 @@ def test_a_missing_store_means_no_stock_in_shapes_that_say_so(item: StockItem) -
 
 def test_a_response_for_another_product_is_unknown(item: StockItem) -> None:
     with pytest.raises(UnexpectedResponse, match="about product 1"):
-        understood(AvailableSizesProtocol("1"), item, {"productId": 1, "sizesAvailableByPhysicalStores": []})
+        parse(AvailableSizesProtocol("1"), item, {"productId": 1, "sizesAvailableByPhysicalStores": []})
 
 
 def test_skus_get_their_size_names_from_the_item(item: StockItem) -> None:
     body = {"16884": {"124": {"size": "medium", "stock": 2}, "223": {"size": "S", "stock": 0}, "999": {"stock": 1}}}
-    assert understood(SkusProtocol("1"), item, body) == {16884: {"M"}, 4483: set()}
+    assert parse(SkusProtocol("1"), item, body) == {16884: {"M"}, 4483: set()}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_skus_get_their_size_names_from_the_item(item: StockItem) -> None:
 )  # fmt: skip
 def test_unreadable_stock_is_unknown_and_never_empty(shape: StockProtocol, body: Any, item: StockItem) -> None:
     with pytest.raises(UnexpectedResponse):
-        understood(shape, item, body)
+        parse(shape, item, body)
 
 
 def test_colours_are_merged_if_every_response_contains_the_store(
@@ -167,7 +167,7 @@ def test_colours_are_merged_if_every_response_contains_the_store(
 ) -> None:
     first = {16884: frozenset({"34", "S"}), 4483: frozenset({"M"})}
     second = {16884: frozenset({"M", "XXL"})}
-    assert merge_sizes(item, SHOPS, [first, second]) == {16884: ["S", "M", "34", "XXL"]}
+    assert merge_sizes(item, STORES, [first, second]) == {16884: ["S", "M", "34", "XXL"]}
 
 
 @pytest.mark.parametrize("name", ["available-sizes", "skus"])

@@ -1,4 +1,4 @@
-"""Which photos of a product are indexed, and what identifies a record."""
+"""The selection of photos for the index, and the identity of records."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -17,19 +17,19 @@ def photos(*names: str) -> tuple[IndexedPhoto, ...]:
 
 
 def product(*names: str, **changes: object) -> IndexedProduct:
-    made = IndexedProduct(
+    base = IndexedProduct(
         1, "apify_zara", "512913640", "zara", "BLAZER", "woman", Decimal("699.00"), True, "pilot", 2, photos(*names), ()
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(base, **changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("names", "target", "chosen"),
+    ("names", "target", "expected"),
     [
         (("0208-p", "0208-e1", "0208-e2", "0208-a1"), 2, [1, 2]),
-        (("0208-e2", "0208-e1", "0208-a1", "0208-p"), 2, [3, 2]),  # worn, then from the front
+        (("0208-e2", "0208-e1", "0208-a1", "0208-p"), 2, [3, 2]),  # worn, then front
         (("0208-e1", "0208-p"), 2, [2, 1]),
-        (("0208-e2", "0208-e3", "0208-p"), 2, [1, 2]),  # no name tells which is the front
+        (("0208-e2", "0208-e3", "0208-p"), 2, [1, 2]),  # no name identifies the front
         (("x_back", "x_garment", "x_worn"), 2, [3, 2]),
         (("1", "2", "3"), 2, [1, 2]),
         (("0208-e2", "0208-e1", "0208-a1"), 3, [3, 2, 1]),
@@ -42,14 +42,14 @@ def product(*names: str, **changes: object) -> IndexedProduct:
         (("a", "b"), -1, []),
     ],
 )
-def test_the_first_photos_of_pilot_products_are_chosen(names: tuple[str, ...], target: int, chosen: list[int]) -> None:
-    assert [photo.n for photo in select_photos(photos(*names), target)] == chosen
+def test_worn_and_front_photos_are_chosen_first(names: tuple[str, ...], target: int, expected: list[int]) -> None:
+    assert [photo.n for photo in select_photos(photos(*names), target)] == expected
 
 
 def test_a_product_that_left_has_no_records() -> None:
     assert len(target_records(product("a", "b"))) == 2
-    for left in ({"active": False}, {"index_scope": "off"}, {"index_scope": "pgvector"}, {"photos": ()}):
-        assert target_records(product("a", "b", **left)) == []
+    for changes in ({"active": False}, {"index_scope": "off"}, {"index_scope": "pgvector"}, {"photos": ()}):
+        assert target_records(product("a", "b", **changes)) == []
 
 
 def test_a_record_id_follows_from_product_position_and_content() -> None:

@@ -1,13 +1,11 @@
 """`verify`: differences between objects and rows are found, and repaired by making work due again."""
 
 import json
-import logging
 import os
 import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,15 +16,22 @@ from unde_catalog.stages.photos.collages import CollagesStage
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.staging.due_work import work_queue
 from unde_catalog.stores.staging.photos import object_checks
-from unde_catalog.worker.loop import run_worker
-from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.support.due import BRAND, LEASE, execute, is_due
 from unde_catalog_tests.support.photo_catalogue import BLUE, RED, PhotoCatalogue
 from unde_catalog_tests.support.roles import url_as
 from unde_catalog_tests.support.servers import Server
-
-JPEG = "image/jpeg"
-FIRST, SECOND, COLLAGE = "originals/zara/1/1.jpg", "originals/zara/1/2.jpg", "collages/zara/1.jpg"
+from unde_catalog_tests.support.verified_catalogue import (
+    COLLAGE,
+    FIRST,
+    JPEG,
+    SECOND,
+    aged,
+    check,
+    found,
+    orphan,
+    run_all,
+    state,
+)
 
 
 @pytest.fixture
@@ -36,47 +41,6 @@ def complete(catalogue: PhotoCatalogue) -> PhotoCatalogue:
     run_all(catalogue)
     catalogue.requested()
     return catalogue
-
-
-def run_all(catalogue: PhotoCatalogue) -> None:
-    catalogue.run()
-    stage = CollagesStage(load_settings(), catalogue.store)
-    run_worker(stage, catalogue.db, BRAND, RunOptions(), logging.getLogger("test"))
-
-
-def check(catalogue: PhotoCatalogue, **options: Any) -> VerifyReport:
-    report = verify(catalogue.db, catalogue.store, **options)
-    for table in ("object_checks", "stored_objects", "object_findings"):
-        assert execute(catalogue.db, f"SELECT 1 FROM {table}") == [], f"{table} was not cleared"
-    return report
-
-
-def found(report: VerifyReport) -> dict[str, list[str]]:
-    """All findings by `kind stage`; there are few enough that the examples are all."""
-    assert {key: len(examples) for key, examples in report.examples.items()} == report.found
-    return {f"{kind} {stage}": sorted(examples) for (kind, stage), examples in report.examples.items()}
-
-
-def aged(catalogue: PhotoCatalogue, key: str) -> str:
-    """Make the object two hours old."""
-    path = Path(catalogue.store.where) / key
-    earlier = path.stat().st_mtime - 7200
-    os.utime(path, (earlier, earlier))
-    return key
-
-
-def orphan(catalogue: PhotoCatalogue, key: str, *, old: bool = True) -> str:
-    catalogue.store.put(key, RED, JPEG)
-    return aged(catalogue, key) if old else key
-
-
-def state(catalogue: PhotoCatalogue) -> dict[str, Any]:
-    """The rows without times, and the objects."""
-    products = "SELECT id, image_status, image_urls, collage_url, error_message FROM raw_products ORDER BY id"
-    photos = "SELECT product_id, n, source_url, state, reason, key, sha256, bytes FROM product_photos ORDER BY 1, 2"
-    collages = "SELECT product_id, key, sha256, bytes FROM product_collages ORDER BY 1"
-    objects = {info.key: catalogue.store.get(info.key) for info in catalogue.store.list("")}
-    return {"objects": objects, **{query: execute(catalogue.db, query) for query in (products, photos, collages)}}
 
 
 def test_a_catalogue_without_differences_is_clean(complete: PhotoCatalogue) -> None:

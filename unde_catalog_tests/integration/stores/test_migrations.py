@@ -15,7 +15,7 @@ from unde_catalog_tests.support.servers import PROJECT, Server
 
 VERSIONS = STAGING.versions
 
-# What other systems filled before any of this was here; the columns are spec 1's.
+# The table as other systems filled it before this project; its columns are in docs/reference/schema.md.
 OLD_TABLE = """
 CREATE TABLE raw_products (
     id bigserial PRIMARY KEY, source varchar(50) NOT NULL, external_id varchar(100) NOT NULL,
@@ -133,7 +133,7 @@ def test_an_unreachable_database_is_reported_in_one_sentence() -> None:
     assert "secret" not in str(down.value)
 
 
-# Each with the version that brought it; spec 5 wants PostgreSQL 12.
+# Syntax with the version that introduced it. The oldest supported server is PostgreSQL 12.
 NEWER_THAN_12 = {
     r"\bMERGE INTO\b": 15,
     r"NULLS NOT DISTINCT": 15,

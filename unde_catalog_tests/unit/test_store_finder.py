@@ -1,4 +1,4 @@
-"""What a shop finder's answer says of shops, spec 6's own example among them."""
+"""Parsing the responses of a store finder, with the documented example."""
 
 from decimal import Decimal
 from typing import Any
@@ -14,17 +14,17 @@ MALL = {
 
 
 def test_a_store_is_read_with_the_columns_of_raw_stores() -> None:
-    (shop,) = parse_stores("bershka", {"closerStores": [MALL]}).stores
-    assert (shop.store_id, shop.name, shop.mall_name) == (4483, "Dubai Mall", "Dubai Mall")
-    assert (shop.address, shop.city, shop.country) == ("THE DUBAI MALL, FINANCIAL CENTER ROAD", "Dubai", "AE")
-    assert (shop.latitude, shop.longitude) == (Decimal("25.1971500"), Decimal("55.2788000"))
+    (store,) = parse_stores("bershka", {"closerStores": [MALL]}).stores
+    assert (store.store_id, store.name, store.mall_name) == (4483, "Dubai Mall", "Dubai Mall")
+    assert (store.address, store.city, store.country) == ("THE DUBAI MALL, FINANCIAL CENTER ROAD", "Dubai", "AE")
+    assert (store.latitude, store.longitude) == (Decimal("25.1971500"), Decimal("55.2788000"))
 
 
 def test_a_store_without_a_name_is_named_by_brand_and_mall() -> None:
-    (shop,) = parse_stores("zara", {"closerStores": [{**MALL, "name": None}]}).stores
-    assert (shop.name, shop.mall_name) == ("Zara, THE DUBAI MALL", "THE DUBAI MALL")
-    (shop,) = parse_stores("zara", {"closerStores": [{"id": 7, "addressLines": ["AL WASL ROAD 12"]}]}).stores
-    assert (shop.name, shop.mall_name, shop.city) == ("Zara, AL WASL ROAD 12", None, "Dubai")
+    (store,) = parse_stores("zara", {"closerStores": [{**MALL, "name": None}]}).stores
+    assert (store.name, store.mall_name) == ("Zara, THE DUBAI MALL", "THE DUBAI MALL")
+    (store,) = parse_stores("zara", {"closerStores": [{"id": 7, "addressLines": ["AL WASL ROAD 12"]}]}).stores
+    assert (store.name, store.mall_name, store.city) == ("Zara, AL WASL ROAD 12", None, "Dubai")
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,13 @@ def test_a_store_without_a_name_is_named_by_brand_and_mall() -> None:
 )
 def test_stores_without_a_usable_id_are_skipped_and_counted(odd: Any) -> None:
     found = parse_stores("oysho", {"closerStores": [odd, MALL, MALL]})
-    assert ([shop.store_id for shop in found.stores], found.unreadable) == ([4483], 1)
+    assert ([store.store_id for store in found.stores], found.unreadable) == ([4483], 1)
 
 
 @pytest.mark.parametrize("degrees", [None, True, "NaN", "Infinity", 91, "north", [], "1e400"])
 def test_invalid_coordinates_are_unknown(degrees: Any) -> None:
-    (shop,) = parse_stores("oysho", {"closerStores": [{**MALL, "latitude": degrees}]}).stores
-    assert shop.latitude is None
+    (store,) = parse_stores("oysho", {"closerStores": [{**MALL, "latitude": degrees}]}).stores
+    assert store.latitude is None
 
 
 @pytest.mark.parametrize("body", [None, [], "denied", {}, {"closerStores": {}}, {"closerStores": None}])
