@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other: every `bench_*.py` beside this file has a `main()` that prints its figures."""
+"""Runs all benchmarks in turn: every `bench_*.py` in this folder has a `main()` that prints its figures."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from unde_catalog_tests.support.servers import PROJECT
 
 
 def main() -> int:
-    """Run each in a process of its own, so that none measures what another left behind; how many failed."""
+    """Run each benchmark in its own process, so that they do not affect each other. Returns the number of failures."""
     failed = 0
     for file in sorted(Path(__file__).parent.glob("bench_*.py")):
         print(f"\n== {file.stem.removeprefix('bench_').replace('_', ' ')}\n", flush=True)

@@ -1,7 +1,7 @@
-"""Collecting 1,000, 18,105 and 100,000 items: `python -m` this module, two minutes; `--items FILE` takes real ones.
+"""Measures collecting 1,000, 18,105 and 100,000 items. It takes two minutes; `--items FILE` uses real items.
 
-Each size is collected twice by processes of their own, first all new, then unchanged; items a second and the peak of
-memory (RSS) are printed. The items are drawn, or those of a .jsonl.gz file, repeated under new ids as often as needed.
+Each size is collected twice, each time in its own process: first all items are new, then unchanged. It prints items
+per second and peak memory (RSS). The items are generated, or those of a .jsonl.gz file, repeated under new ids.
 """
 
 import argparse
@@ -26,15 +26,15 @@ SIZES = (1_000, 18_105, 100_000)
 
 
 def items(file: Path | None) -> Iterator[str]:
-    """Items without end, one JSON text each, every one with an id of its own."""
-    known = gzip.decompress(file.read_bytes()).decode().splitlines() if file else []
+    """Endless items as JSON texts, each with its own id."""
+    previous = gzip.decompress(file.read_bytes()).decode().splitlines() if file else []
     for number in count(1):
-        one = json.loads(known[number % len(known)]) if known else item(number, description="Of cotton. " * 20)
+        one = json.loads(previous[number % len(previous)]) if previous else item(number, description="Of cotton. " * 20)
         yield json.dumps({**one, "id": 500_000_000 + number})
 
 
 def measure(root_run: str) -> None:
-    """Collect once in this process and print what came of it."""
+    """Collect once in this process and print the result."""
     import logging
 
     settings = load_settings()
@@ -48,7 +48,7 @@ def measure(root_run: str) -> None:
 
 
 def peak_kilobytes() -> int:
-    """The most memory this process had (getrusage would count its parent's too, from before exec)."""
+    """The peak memory of this process. getrusage would include that of its parent before exec."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
@@ -72,11 +72,11 @@ def main() -> None:
                 for what in ("new", "unchanged"):
                     command = [sys.executable, "-m", "unde_catalog_tests.benchmarks.bench_collect", "--measure", what]
                     done = subprocess.run(command, env=environment, cwd=folder, check=True, capture_output=True)
-                    said = json.loads(done.stdout)
-                    rate = said["done"] / said["seconds"]
+                    output = json.loads(done.stdout)
+                    rate = output["done"] / output["seconds"]
                     print(
-                        f"{size:8,} items {what:10}{said['seconds']:7.1f} s {rate:8,.0f} items/s"
-                        f"   peak {said['peak'] / 1024:5.0f} MB ({said['before'] / 1024:.0f} before the first page)"
+                        f"{size:8,} items {what:10}{output['seconds']:7.1f} s {rate:8,.0f} items/s"
+                        f"   peak {output['peak'] / 1024:5.0f} MB ({output['before'] / 1024:.0f} before the first page)"
                     )
             server.drop(url)
 

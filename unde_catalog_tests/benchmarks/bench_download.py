@@ -1,7 +1,7 @@
-"""Are download slots ever idle while work is due? 200 products x 5 photos from a host that takes 200 ms for each.
+"""Measures whether download slots are idle while work is due: 200 products x 5 photos, 200 ms each.
 
-`python -m` this module, about 25 s. Real PostgreSQL, the real stage and loop; the host is a process of its own and
-counts what is open there. The bound is 10 slots / 0.2 s = 50 photos a second. Ends with 1 if slots were idle.
+It takes about 25 s, with a real PostgreSQL and the real stage and loop. The host is a process that counts open
+requests. The limit is 10 slots / 0.2 s = 50 photos per second. Exits with 1 if slots were idle.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ LEAST_OPEN = 9.5
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Mean of open requests at the host without the first and last 5 % of the time, photos and CPU a second."""
+    """The mean number of open requests without the first and last 5 % of the time, and photos and CPU per second."""
 
     mean_open: float
     photos: int
@@ -50,7 +50,7 @@ class Figures:
 
 
 def measure(products: int = 200, photos: int = 5) -> Figures:
-    """Run the stage once over so many new products."""
+    """Run the stage once for this number of new products."""
     settings = load_settings().model_copy(update={"photo_allow_private_hosts": True})
     brand = settings.brands["zara"].model_copy(
         update={"proxy_url": None, "concurrent_downloads": SLOTS, "download_delay_min": 0, "download_delay_max": 0}
@@ -67,13 +67,13 @@ def measure(products: int = 200, photos: int = 5) -> Figures:
         report = run_worker(stage, db, "zara", RunOptions(), logging.getLogger(__name__))
         seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
         assert (report.done, report.counts["photos_stored"]) == (products, products * photos), report.sentence()
-        with urllib.request.urlopen(f"{url}/_log", timeout=10) as answer:
-            log = json.load(answer)
+        with urllib.request.urlopen(f"{url}/_log", timeout=10) as respond:
+            log = json.load(respond)
     return Figures(mean_open(log), products * photos, seconds, cpu_seconds)
 
 
 def mean_open(log: list[tuple[float, float]]) -> float:
-    """The mean of what was open at once, from when each request came and went."""
+    """The mean number of open requests, from the start and end of each request."""
     first, last = min(came for came, _ in log), max(went for _, went in log)
     begin, end = first + 0.05 * (last - first), last - 0.05 * (last - first)
     return sum(max(0.0, min(went, end) - max(came, begin)) for came, went in log) / (end - begin)
@@ -81,7 +81,7 @@ def mean_open(log: list[tuple[float, float]]) -> float:
 
 @contextmanager
 def slow_host() -> Iterator[str]:
-    """The host as a process; its URL."""
+    """Run the host as a process. Yields its URL."""
     command = [sys.executable, "-m", "unde_catalog_tests.benchmarks.bench_download", "--host"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
     try:
@@ -93,10 +93,10 @@ def slow_host() -> Iterator[str]:
 
 
 async def serve() -> None:
-    """One small photo under every name, after `LATENCY`; `/_log` tells when each request came and went."""
+    """Serve one small photo under every name after `LATENCY`. `/_log` has the start and end of each request."""
     photo, log = saved(detailed()), []
 
-    async def answer(request: web.Request) -> web.StreamResponse:
+    async def respond(request: web.Request) -> web.StreamResponse:
         if request.path == "/_log":
             return web.json_response(log)
         came = time.monotonic()
@@ -105,7 +105,7 @@ async def serve() -> None:
         return web.Response(body=photo, content_type="image/jpeg")
 
     app = web.Application()
-    app.router.add_get("/{path:.*}", answer)
+    app.router.add_get("/{path:.*}", respond)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -115,7 +115,7 @@ async def serve() -> None:
 
 
 def main() -> int:
-    """Prints the figures; 1 if slots were idle."""
+    """Print the figures. Returns 1 if slots were idle."""
     figures = measure()
     print(figures)
     return int(figures.mean_open < LEAST_OPEN)

@@ -1,6 +1,6 @@
-"""Due work at 100,000 products in one brand and three stages: `python -m` this module, about half a minute.
+"""Measures due work at 100,000 products in one brand and three stages. It takes about half a minute.
 
-Medians of taking and finishing 200 as the stages call it, each in a transaction of its own, and of their parts.
+It prints medians of leasing and finishing 200 products as the stages do, each in its own transaction, and their parts.
 """
 
 import statistics
@@ -16,14 +16,14 @@ from unde_catalog_tests.support.due import BRAND, STAGE, execute
 from unde_catalog_tests.support.servers import Server, debian_postgres_bin, debian_server, wheel_server
 
 PRODUCTS = 100_000
-STAGES = ("collages", "availability")  # beside originals
+STAGES = ("collages", "availability")  # in addition to originals
 MOST = 200
 ROUNDS = 100
 LEASE = timedelta(minutes=10)
 
 
 def fill(db: Database) -> None:
-    """Products, and what is due of them: all of originals, the others spread over an hour."""
+    """Insert products and their due work: all of originals, the other stages spread over an hour."""
     with db.transaction() as cursor:
         cursor.execute(
             "INSERT INTO raw_products (source, external_id, brand, scraped_at, original_image_urls, raw_data)"
@@ -42,7 +42,7 @@ def fill(db: Database) -> None:
 
 
 def vacuum(db: Database) -> None:
-    """What autovacuum does after a while."""
+    """Vacuum, as autovacuum does after a while."""
     import psycopg
 
     with psycopg.connect(db.url, autocommit=True) as connection:
@@ -50,14 +50,14 @@ def vacuum(db: Database) -> None:
 
 
 def milliseconds(work: Callable[[], Any]) -> tuple[float, Any]:
-    """How long it took, and what it returned."""
+    """The milliseconds of a call, and its result."""
     before = time.perf_counter()
     result = work()
     return (time.perf_counter() - before) * 1000, result
 
 
 def measure(db: Database) -> None:
-    """Take and finish in turn, as a run does."""
+    """Lease and finish in turn, as a run does."""
     taken: dict[str, list[float]] = {}
 
     def timed(name: str, work: Callable[[], Any]) -> Any:
@@ -90,7 +90,7 @@ def _nothing(cursor: Cursor) -> None:
 
 
 def main() -> None:
-    """Print the figures for the embedded PostgreSQL, and for Debian's where it is installed."""
+    """Print the figures for the embedded PostgreSQL, and for Debian's if it is installed."""
 
     def on(server: Server, title: str) -> None:
         url = server.new_database()

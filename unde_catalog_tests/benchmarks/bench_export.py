@@ -1,9 +1,8 @@
-"""A local copy of photos: `unde-catalog export` beside other downloaders, at 0 and 100 ms, of 30 and 600 KB.
+"""Compares `unde-catalog export` with other downloaders, at 0 and 100 ms latency, with photos of 30 and 600 KB.
 
-`python -m` this module, about six minutes (`--help` for shorter and longer). The host is nginx on this machine and
-shares its cores. All take turns, each as a process of its own; medians are printed. One yardstick for all: from the
-first request that the host saw to the last file's time, so that nobody's imports count. Ends with 1 if a goal is
-missed; figures of a machine that has other work say little.
+It takes about six minutes (see `--help`). The host is nginx on this machine and shares its cores. All downloaders take
+turns, each in its own process, and medians are printed. Time counts from the first request at the host to the last
+file, so that imports do not count. Exits with 1 if a goal is missed. Run it on an otherwise idle machine.
 """
 
 import argparse
@@ -21,7 +20,7 @@ from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.benchmarks import downloaders
 from unde_catalog_tests.benchmarks.downloaders import AT_ONCE, img2dataset_command, install_img2dataset
-from unde_catalog_tests.benchmarks.measured import Ended, run
+from unde_catalog_tests.benchmarks.measured import ProgramResult, run
 from unde_catalog_tests.benchmarks.photo_host import LATENCY, PhotoHost, photo_host
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.servers import PROJECT, Server, wheel_server
@@ -35,7 +34,7 @@ Command = Callable[[Path, int], Sequence[str | Path]]  # for a folder and a numb
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One run: photos a second, CPU in milliseconds a photo, peak of memory in MB, seconds of the whole process."""
+    """One run: photos per second, CPU milliseconds per photo, peak memory in MB, and seconds of the whole process."""
 
     rate: float
     cpu: float
@@ -46,8 +45,8 @@ class Figures:
         return f"{self.rate:9.1f}/s {self.cpu:8.2f} ms CPU {self.peak:7.0f} MB   ({self.seconds:.1f} s in all)"
 
 
-class Course:
-    """Photos of one size at one latency, and what copies them."""
+class Setup:
+    """Photos of one size at one latency, and the programs that copy them."""
 
     def __init__(self, folder: Path, host: PhotoHost, server: Server, urls: Sequence[str]) -> None:
         self.folder, self.host, self.urls = folder, host, urls
@@ -63,40 +62,40 @@ class Course:
             )
 
     def ours(self, out: Path, count: int) -> Sequence[str | Path]:
-        """The command that is measured."""
+        """The measured command."""
         return [PROGRAM, "export", "--output", out, "--parallel", str(AT_ONCE), "--limit", str(count), "--json"]
 
     def of_module(self, mode: str) -> Command:
-        """One of our own modes in `downloaders.py`."""
+        """One of the modes in `downloaders.py`."""
         return lambda out, count: [sys.executable, "-m", downloaders.__name__, mode, self.url_file, out]
 
     def once(self, command: Command, count: int) -> tuple[Figures, str]:
-        """Copy so many photos into a new folder; what that took, and what the program printed."""
+        """Copy photos to a new folder. Returns the figures and the program's output."""
         out = self.folder / "out"
         out.mkdir()
         self.url_file.write_text("\n".join(self.urls[:count]))
-        self.host.forget()
-        ended = self.run(command(out, count))
-        first, last = self.host.first_asked(count), 0.0
+        self.host.clear_log()
+        result = self.run(command(out, count))
+        first, last = self.host.first_request_at(count), 0.0
         for found, file in enumerate(out.rglob("*.jpg"), start=1):
             last = max(last, file.stat().st_mtime)
             assert found < count or file.stat().st_size, "an empty photo"
         shutil.rmtree(out)
-        cpu = 1_000 * ended.cpu(first, last) / count
-        return Figures(count / (last - first), cpu, ended.peak / 1e6, ended.seconds), ended.printed
+        cpu = 1_000 * result.cpu(first, last) / count
+        return Figures(count / (last - first), cpu, result.peak / 1e6, result.seconds), result.printed
 
-    def run(self, command: Sequence[str | Path]) -> Ended:
-        """A program in this course's surroundings; AssertionError if it fails."""
+    def run(self, command: Sequence[str | Path]) -> ProgramResult:
+        """Run a program with this setup. Raises AssertionError if it fails."""
         environment = {
             **os.environ, "PYTHONPATH": str(PROJECT), "UNDE_HOME": str(self.folder / "home"), "PROXY_URL": "",
             "STAGING_DB_URL": self.database, "PHOTO_ALLOW_PRIVATE_HOSTS": "true", "NO_ALBUMENTATIONS_UPDATE": "1",
         }  # fmt: skip
-        ended = run(command, environment, self.folder)
-        assert ended.code == 0, f"{Path(command[0]).name} ended with {ended.code}: {ended.printed[-2_000:]}"
-        return ended
+        result = run(command, environment, self.folder)
+        assert result.code == 0, f"{Path(command[0]).name} ended with {result.code}: {result.printed[-2_000:]}"
+        return result
 
     def race(self, entrants: Mapping[str, tuple[Command, int]], rounds: int) -> dict[str, Figures]:
-        """All of them in turn, in another order each time, each with its number of photos; medians, printed."""
+        """Run all programs in turn, in varying order, each with its number of photos, and print medians."""
         runs: dict[str, list[Figures]] = {name: [] for name in entrants}
         for number in range(rounds):
             order = list(entrants)[:: 1 if number % 2 == 0 else -1]
@@ -108,59 +107,61 @@ class Course:
         return medians
 
 
-def near(course: Course, count: int, rounds: int, their_program: Path | None) -> list[bool]:
-    """At 0 ms: beside all others, and beside the sum of its parts."""
+def near(setup: Setup, count: int, rounds: int, their_program: Path | None) -> list[bool]:
+    """At 0 ms: compare with the others and with the sum of the parts."""
     entrants: dict[str, tuple[Command, int]] = {
-        OURS: (course.ours, count),
-        SEQUENTIAL: (course.of_module("sequential"), count),
-        THREADS: (course.of_module("threads"), count),
+        OURS: (setup.ours, count),
+        SEQUENTIAL: (setup.of_module("sequential"), count),
+        THREADS: (setup.of_module("threads"), count),
     }
     if their_program is not None:
-        entrants |= _theirs(course, their_program, count, processes=(1, 2))
-    medians = course.race(entrants, rounds)
-    said = [json.loads(course.once(course.of_module("bare"), count)[1]) for _ in range(rounds)]
-    parts = {name: statistics.median(one[name] for one in said) for name in said[0]}
+        entrants |= _other_downloaders(setup, their_program, count, processes=(1, 2))
+    medians = setup.race(entrants, rounds)
+    output = [json.loads(setup.once(setup.of_module("bare"), count)[1]) for _ in range(rounds)]
+    parts = {name: statistics.median(one[name] for one in output) for name in output[0]}
     bare = 1 / sum(parts.values())
     named = ", ".join(f"{name} {1_000 * seconds:.2f} ms" for name, seconds in parts.items())
     print(f"  the parts, one after the other: {bare:.1f}/s ({named})")
     reached = [_goal(f"{OURS} to the sum of its parts", medians[OURS].rate / bare, SHARE_OF_BARE)]
-    theirs = [figures.rate for name, figures in medians.items() if name.startswith(THEIRS)]
-    if theirs:
-        reached.append(_goal(f"{OURS} to the better img2dataset", medians[OURS].rate / max(theirs), TIMES_IMG2DATASET))
+    other_downloaders = [figures.rate for name, figures in medians.items() if name.startswith(THEIRS)]
+    if other_downloaders:
+        reached.append(
+            _goal(f"{OURS} to the better img2dataset", medians[OURS].rate / max(other_downloaders), TIMES_IMG2DATASET)
+        )
     return reached
 
 
-def far(course: Course, count: int, rounds: int, their_program: Path | None) -> list[bool]:
-    """At 100 ms: beside the bound."""
+def far(setup: Setup, count: int, rounds: int, their_program: Path | None) -> list[bool]:
+    """At 100 ms: compare with the limit."""
     entrants: dict[str, tuple[Command, int]] = {
-        OURS: (course.ours, count),
-        SEQUENTIAL: (course.of_module("sequential"), count // 10),
-        THREADS: (course.of_module("threads"), count),
+        OURS: (setup.ours, count),
+        SEQUENTIAL: (setup.of_module("sequential"), count // 10),
+        THREADS: (setup.of_module("threads"), count),
     }
     if their_program is not None:
-        entrants |= _theirs(course, their_program, count, processes=(1,))
+        entrants |= _other_downloaders(setup, their_program, count, processes=(1,))
     bound = AT_ONCE / LATENCY
-    return [_goal(f"{OURS} to the bound", course.race(entrants, rounds)[OURS].rate / bound, SHARE_OF_BOUND)]
+    return [_goal(f"{OURS} to the bound", setup.race(entrants, rounds)[OURS].rate / bound, SHARE_OF_BOUND)]
 
 
 def memory(folder: Path, host: PhotoHost, server: Server, sizes: Sequence[int]) -> list[bool]:
-    """The peak of memory for few and for many (tiny) photos, and of a second run with nothing left to do."""
+    """Peak memory for few and for many tiny photos, and for a second run without work."""
     peaks: list[float] = []
     for size in sizes:
         place = folder / str(size)
         place.mkdir()
-        course = Course(place, host, server, [f"{host.url}/same/{n}.jpg" for n in range(size)])
-        command = course.ours(place / "copy", size)
+        setup = Setup(place, host, server, [f"{host.url}/same/{n}.jpg" for n in range(size)])
+        command = setup.ours(place / "copy", size)
         for which in ("copied", "there already"):
-            ended = course.run(command)
-            peaks.append(ended.peak / 1e6)
-            print(f"  {size:8,} photos {which:14}{peaks[-1]:6.0f} MB {ended.seconds:8.1f} s", flush=True)
+            result = setup.run(command)
+            peaks.append(result.peak / 1e6)
+            print(f"  {size:8,} photos {which:14}{peaks[-1]:6.0f} MB {result.seconds:8.1f} s", flush=True)
         shutil.rmtree(place)
     return [_goal("memory for the most to that for the fewest", max(peaks[2:]) / max(peaks[:2]), GROWTH, at_most=True)]
 
 
 def main() -> int:
-    """Print the figures; 1 if a goal is missed."""
+    """Print the figures. Returns 1 if a goal is missed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--share", type=float, default=1.0, help="of the usual number of photos, e.g. 0.1 for a look")
@@ -188,10 +189,10 @@ def main() -> int:
                         print(
                             f"  the host alone: {alone:.0f}/s at {AT_ONCE} at once, {ten_times:.0f}/s at {10 * AT_ONCE}"
                         )
-                        course_folder = folder / f"{kilobytes}{late.replace('/', '-')}"
-                        course_folder.mkdir()
-                        course = Course(course_folder, host, server, [f"{host.url}{late}{path}" for path in paths])
-                        reached += race(course, photos, options.rounds, their_program)
+                        setup_folder = folder / f"{kilobytes}{late.replace('/', '-')}"
+                        setup_folder.mkdir()
+                        setup = Setup(setup_folder, host, server, [f"{host.url}{late}{path}" for path in paths])
+                        reached += race(setup, photos, options.rounds, their_program)
                 print(f"\nMemory, {_load()}")
                 reached += memory(folder, host, server, (1_000, options.many))
         except RuntimeError as error:  # no nginx
@@ -200,9 +201,11 @@ def main() -> int:
     return int(not all(reached))
 
 
-def _theirs(course: Course, program: Path, count: int, processes: Sequence[int]) -> dict[str, tuple[Command, int]]:
+def _other_downloaders(
+    setup: Setup, program: Path, count: int, processes: Sequence[int]
+) -> dict[str, tuple[Command, int]]:
     def command(number: int) -> Command:
-        return lambda out, photos: img2dataset_command(program, course.url_file, out, photos, number)
+        return lambda out, photos: img2dataset_command(program, setup.url_file, out, photos, number)
 
     return {f"{THEIRS}, {n} process{'es' if n > 1 else ''}": (command(n), count) for n in processes}
 

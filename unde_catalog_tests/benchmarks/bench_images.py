@@ -1,7 +1,7 @@
-"""Photos and collages against Pillow itself and against the codec alone: `python -m` this module, about 20 s.
+"""Compares photos and collages with Pillow and with the codec alone. It takes about 20 s.
 
-All variants take turns in one process, so that a busy machine slows them alike; medians are printed. Photos are
-drawn: 1920 x 2880 with the detail of a product photo on a plain background.
+All variants take turns in one process, so that a busy machine slows them equally, and medians are printed. Photos are
+drawn in 1920 x 2880 with the detail of a product photo on a plain background.
 """
 
 import io
@@ -29,26 +29,26 @@ def draw(seed: int) -> Image.Image:
 
 
 def encode(image: Image.Image, format: str = "JPEG", **options: object) -> bytes:
-    """The image's file."""
+    """Encode the image."""
     out = io.BytesIO()
     image.save(out, format, **options)
     return out.getvalue()
 
 
 def full_decode(data: bytes) -> None:
-    """What a plain check of the whole photo costs."""
+    """A plain check of the complete photo."""
     with Image.open(io.BytesIO(data)) as image:
         image.load()
 
 
 def plain_conversion(data: bytes) -> None:
-    """What a plain conversion to a stored JPEG costs."""
+    """A plain conversion to a stored JPEG."""
     with Image.open(io.BytesIO(data)) as image:
         encode(image.convert("RGB"), quality=95, subsampling=0)
 
 
 def plain_collage(photos: list[bytes]) -> None:
-    """The loop that anybody would write: all photos decoded, then pasted."""
+    """The obvious loop: decode all photos, then paste them."""
     images = [Image.open(io.BytesIO(photo)).convert("RGB") for photo in photos]
     canvas = Image.new("RGB", (sum(i.width for i in images), max(i.height for i in images)), "white")
     left = 0
@@ -59,7 +59,7 @@ def plain_collage(photos: list[bytes]) -> None:
 
 
 def medians(variants: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Milliseconds of each, the variants taking turns."""
+    """The median milliseconds of each variant; the variants take turns."""
     taken: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(ROUNDS):
         for name, run in variants.items():

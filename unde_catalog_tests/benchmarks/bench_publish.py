@@ -1,7 +1,7 @@
-"""Publishing 20,000 products: `python -m` this module, a minute; `--products N` for another number.
+"""Measures publishing 20,000 products (`--products N` for another number). It takes a minute.
 
-All new, then nothing due, then a tenth at another price, then all by force, each in a process of its own; seconds,
-products a second and the peak of memory (RSS) are printed.
+First all products are new, then nothing is due, then a tenth has a new price, then all are forced, each in its own
+process. It prints seconds, products per second and peak memory (RSS).
 """
 
 import argparse
@@ -28,7 +28,7 @@ STEPS = {
 
 
 def measure(step: str, url: str, production_url: str) -> None:
-    """Publish once in this process and print what came of it."""
+    """Publish once in this process and print the result."""
     with Database(url) as db, Database(production_url) as production:
         publish_gate.load_figures("zara", db, production, PublishFields())
         before = peak_kilobytes()
@@ -62,11 +62,11 @@ def main() -> None:
                 module = "unde_catalog_tests.benchmarks.bench_publish"
                 command = [sys.executable, "-m", module, "--measure", step, url, production_url]
                 environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
-                said = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)
+                output = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)
                 print(
-                    f"{options.products:8,} products {step:18}{said['seconds']:7.2f} s"
-                    f" {said['done'] / said['seconds']:8,.0f} products/s"
-                    f"   peak {said['peak'] / 1024:5.0f} MB ({said['before'] / 1024:.0f} before)"
+                    f"{options.products:8,} products {step:18}{output['seconds']:7.2f} s"
+                    f" {output['done'] / output['seconds']:8,.0f} products/s"
+                    f"   peak {output['peak'] / 1024:5.0f} MB ({output['before'] / 1024:.0f} before)"
                 )
 
 

@@ -1,8 +1,8 @@
-"""Searching 235,000 embeddings of 47,000 products over the API: `python -m` this module, some four minutes.
+"""Measures searches of 235,000 embeddings of 47,000 products through the API. It takes about four minutes.
 
-They are made up to lie together as real ones do (`clustered.py`), each product with stock in 20 shops of its brand, in
-a PostgreSQL with production's settings. `GET .../similar` searches by a stored embedding, so that nothing is embedded;
-the clients are processes of their own on the same cores. The truth is a comparison of all by numpy.
+The embeddings are clustered like real ones (`clustered.py`), each product has stock in 20 stores of its brand, and
+PostgreSQL has the settings of production. `GET .../similar` searches by a stored embedding, so that nothing is
+embedded. The clients are processes on the same cores. The expected results come from an exact comparison with numpy.
 """
 
 import os
@@ -32,39 +32,39 @@ from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.index import models
 from unde_catalog.stores.staging.index.vectors import EVERYTHING, Filters, StoreKey
 from unde_catalog_tests.benchmarks import clustered, search_catalogue
-from unde_catalog_tests.benchmarks.search_catalogue import BRANDS, MODEL, Catalogue, Wanted
-from unde_catalog_tests.benchmarks.search_client import ask
+from unde_catalog_tests.benchmarks.search_catalogue import BRANDS, MODEL, Catalogue, Matches
+from unde_catalog_tests.benchmarks.search_client import send_requests
 from unde_catalog_tests.benchmarks.search_server import production_like_server
 from unde_catalog_tests.support.servers import Server
 
 PRODUCTS, PHOTOS = 47_000, 5
 TOP_K = 20
-EXAMPLES = 40  # products that others like them are asked for
+EXAMPLES = 40  # products used as queries
 ROUNDS = 3
 CLIENTS = (1, 8)
-UPSERTED = 200  # products whose photos come after the index is built
-GOALS = {1: 15.0, 8: 60.0}  # ms of p50 by clients (issue 9)
+UPSERTED = 200  # products added after the index is built
+GOALS = {1: 15.0, 8: 60.0}  # ms of p50 by number of clients
 BY_IMAGE_GOAL, RECALL_GOAL = 150.0, 0.97
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Filters as a search and a request have them, and which products match."""
+    """Filters of a search, as in a request, and the products that match."""
 
     name: str
     filters: Filters
     query: str
-    wanted: Wanted
+    matching: Matches
 
 
 def cases(catalogue: Catalogue) -> list[Case]:
-    """Nothing, and filters that some, few, and far away products match."""
+    """No filter, and filters that some, few, and distant products match."""
     shares = np.bincount(catalogue.photos.category) / len(catalogue.price)
     some = int(np.argmin(abs(shares - 0.03)))
     many = int(np.argmax(shares))
     zara, oysho = catalogue.of("zara"), catalogue.of("oysho")
     prices = (catalogue.price >= 100) & (catalogue.price <= 490)
-    told = [
+    expected = [
         ("none", EVERYTHING, {}, np.ones(len(catalogue.price), bool)),
         ("brand", Filters(brands=("stradivarius",)), {"brand": "stradivarius"}, catalogue.of("stradivarius")),
         (
@@ -80,11 +80,11 @@ def cases(catalogue: Catalogue) -> list[Case]:
         ("in stock, small brand", Filters(in_stock_at=StoreKey("oysho", 1)), {"shop": "oysho:1"},
          oysho & catalogue.stock[:, 0]),
     ]  # fmt: skip
-    return [Case(name, filters, urlencode(query), wanted) for name, filters, query, wanted in told]
+    return [Case(name, filters, urlencode(query), matching) for name, filters, query, matching in expected]
 
 
 def upsert(store: PgvectorStore, photos: clustered.Photos, first: int) -> float:
-    """Add the photos from `first` on to the index that is there, a product at a time; photos a second."""
+    """Add the photos from `first` on to the existing index, one product at a time. Returns photos per second."""
     began = time.perf_counter()
     for at in range(first, len(photos.vectors), PHOTOS):
         product = at // PHOTOS
@@ -97,7 +97,7 @@ def upsert(store: PgvectorStore, photos: clustered.Photos, first: int) -> float:
 
 @contextmanager
 def serving(url: str, home: Path) -> Iterator[tuple[str, int]]:
-    """The API in a process of its own: its address and process id."""
+    """Run the API as a process. Yields its URL and process id."""
     environment = {
         **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
         "UNDE_HOME": str(home), "STAGING_DB_URL": url, "EMBEDDING_MODEL": "descriptor", "SEARCH_RATE_PER_MINUTE": "0",
@@ -108,7 +108,7 @@ def serving(url: str, home: Path) -> Iterator[tuple[str, int]]:
         assert process.stdout is not None
         line = next((line for line in process.stdout if "ready at " in line), None)
         assert line is not None, "the API did not start"
-        threading.Thread(target=process.stdout.read, daemon=True).start()  # a line for each request
+        threading.Thread(target=process.stdout.read, daemon=True).start()  # one line per request
         yield line.split("ready at ")[1].split('"')[0], process.pid
     finally:
         process.terminate()
@@ -116,7 +116,7 @@ def serving(url: str, home: Path) -> Iterator[tuple[str, int]]:
 
 
 def megabytes(pid: int) -> float:
-    """Memory of a process and those it started, each page that several have counted once (PSS)."""
+    """The memory of a process and its children, with shared pages counted once (PSS)."""
     total = 0.0
     for process in (pid, *_children(pid)):
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
@@ -128,53 +128,55 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def kept(found: Sequence[int], truth: clustered.Ids) -> float:
-    """Recall: the share of what should be found that is."""
+def recall_of(found: Sequence[int], truth: clustered.Ids) -> float:
+    """The share of the expected products that were found."""
     return len(set(found) & set(truth.tolist())) / len(truth)
 
 
-def measure_requests(url: str, catalogue: Catalogue, told: Sequence[Case]) -> None:
-    """Each case with one client and with several in turn; medians of the rounds."""
+def measure_requests(url: str, catalogue: Catalogue, expected: Sequence[Case]) -> None:
+    """Measure each case with one client and with several in turn. Prints medians of the rounds."""
     random = np.random.default_rng(3)
     examples = random.choice(PRODUCTS - UPSERTED, EXAMPLES, replace=False)
     titles = "".join(
         f"{title:>10}" for title in ("matching", "clients", "p50 ms", "p95 ms", "search ms", "a second", "recall@20")
     )
     print(f"  {'filter':22}{titles}  goals")
-    for case in told:
+    for case in expected:
         truth = {}
         for example in examples:
-            wanted = case.wanted.copy()
-            wanted[example] = False
-            truth[f"{example:08}"] = catalogue.photos.exact(catalogue.photos.vectors[example * PHOTOS], wanted, TOP_K)
+            matching = case.matching.copy()
+            matching[example] = False
+            truth[f"{example:08}"] = catalogue.photos.exact(catalogue.photos.vectors[example * PHOTOS], matching, TOP_K)
         paths = [f"/api/v1/products/{name}/similar?top_k={TOP_K}&{case.query}" for name in truth]
-        ask(url, [paths[:10]])
+        send_requests(url, [paths[:10]])
         for clients in CLIENTS:
-            rounds = [ask(url, [paths[at:] + paths[:at] for at in range(clients)]) for _ in range(ROUNDS)]
+            rounds = [send_requests(url, [paths[at:] + paths[:at] for at in range(clients)]) for _ in range(ROUNDS)]
             p50, p95 = (
                 statistics.median(np.percentile(one.seconds, part) for one in rounds) * 1000 for part in (50, 95)
             )
-            search = statistics.median(answer["took_ms"]["search"] for one in rounds for _, answer in one.answers)
+            search = statistics.median(response["took_ms"]["search"] for one in rounds for _, response in one.responses)
             rate = statistics.median(len(one.seconds) / one.took for one in rounds)
             recall = statistics.mean(
-                kept([int(found["product"]["external_id"]) for found in answer["results"]], truth[path.split("/")[4]])
-                for path, answer in rounds[0].answers
+                recall_of(
+                    [int(found["product"]["external_id"]) for found in response["results"]], truth[path.split("/")[4]]
+                )
+                for path, response in rounds[0].responses
             )
             reached = f"p50 {_yes(p50 < GOALS[clients])}, recall {_yes(recall >= RECALL_GOAL)}"
             figures = (
-                f"{case.wanted.sum():10,}{clients:10}{p50:10.1f}{p95:10.1f}{search:10.1f}{rate:10.0f}{recall:10.3f}"
+                f"{case.matching.sum():10,}{clients:10}{p50:10.1f}{p95:10.1f}{search:10.1f}{rate:10.0f}{recall:10.3f}"
             )
             print(f"  {case.name:22}{figures}  {reached}", flush=True)
 
 
-def measure_new_photos(store: PgvectorStore, catalogue: Catalogue, told: Sequence[Case]) -> None:
-    """Recall where the photo that is searched by is in no index, as somebody's own."""
+def measure_new_photos(store: PgvectorStore, catalogue: Catalogue, expected: Sequence[Case]) -> None:
+    """Measure recall for query photos that are not in the index, such as a user's own."""
     print("  recall@20 by photos that are not in the index:")
-    for case in told:
+    for case in expected:
         recall = statistics.mean(
-            kept(
+            recall_of(
                 [hit.product_id - 1 for hit in store.search(MODEL, query.tolist(), case.filters, TOP_K)],
-                catalogue.photos.exact(query, case.wanted, TOP_K),
+                catalogue.photos.exact(query, case.matching, TOP_K),
             )
             for query in catalogue.photos.queries
         )
@@ -182,7 +184,7 @@ def measure_new_photos(store: PgvectorStore, catalogue: Catalogue, told: Sequenc
 
 
 def measure_by_image(url: str) -> None:
-    """A photo of a phone's screen size is sent, decoded, embedded by the descriptor, and searched by."""
+    """Measure searches by an uploaded photo of a phone's screen size, embedded by the descriptor."""
     across, down = np.meshgrid(np.linspace(0, 255, 900), np.linspace(0, 255, 1200))
     picture = np.stack([across, down, (across + down) / 2], -1).astype(np.uint8)
     sent = BytesIO()
@@ -191,17 +193,17 @@ def measure_by_image(url: str) -> None:
     with httpx.Client(base_url=url, timeout=60) as client:
         for _ in range(EXAMPLES):
             began = time.perf_counter()
-            answer = client.post(
+            response = client.post(
                 "/api/v1/search/by-image", files={"file": ("photo.jpg", sent.getvalue(), "image/jpeg")}
             )
             seconds.append(time.perf_counter() - began)
-            answer.raise_for_status()
+            response.raise_for_status()
     p50, p95 = (float(np.percentile(seconds, part)) * 1000 for part in (50, 95))
     print(f"  by a photo of 900 x 1200, end to end: p50 {p50:.0f} ms, p95 {p95:.0f} ms  {_yes(p50 < BY_IMAGE_GOAL)}")
 
 
 def measure_numpy(photos: clustered.Photos) -> None:
-    """What comparing all takes without a database, by all cores."""
+    """Measure an exact comparison without a database, on all cores."""
     everything = np.ones(PRODUCTS, bool)
     times = []
     for query in photos.queries:
@@ -214,7 +216,7 @@ def measure_numpy(photos: clustered.Photos) -> None:
     )
 
 
-def _said(connection: psycopg.Connection, query: LiteralString) -> str:
+def _run_step(connection: psycopg.Connection, query: LiteralString) -> str:
     row = connection.execute(query).fetchone()
     assert row is not None
     return str(row[0])
@@ -225,7 +227,7 @@ def _yes(reached: bool) -> str:
 
 
 def measure(server: Server, home: Path) -> None:
-    """Fill a database, and print what searching it takes."""
+    """Fill a database, measure searches and print the figures."""
     photos = clustered.photos(PRODUCTS, PHOTOS, EXAMPLES, brands=len(BRANDS), categories=search_catalogue.CATEGORIES)
     url = server.new_database()
     at_first = (PRODUCTS - UPSERTED) * PHOTOS
@@ -243,19 +245,19 @@ def measure(server: Server, home: Path) -> None:
         print(f"  rebuilt in {built:.0f} s: {at_first / built:,.0f} photos a second", flush=True)
         print(f"  {PHOTOS * UPSERTED:,} photos upserted: {upsert(store, photos, at_first):,.0f} a second", flush=True)
         owner.execute("VACUUM ANALYZE product_embeddings")
-        told = cases(catalogue)
-        postmaster = int((Path(_said(owner, "SHOW data_directory")) / "postmaster.pid").read_text().split()[0])
+        expected = cases(catalogue)
+        postmaster = int((Path(_run_step(owner, "SHOW data_directory")) / "postmaster.pid").read_text().split()[0])
         with serving(url, home) as (api, pid):
-            measure_requests(api, catalogue, told)
+            measure_requests(api, catalogue, expected)
             measure_by_image(api)
-            shared = _said(owner, "SHOW shared_buffers")
+            shared = _run_step(owner, "SHOW shared_buffers")
             print(
                 f"  memory: the API {megabytes(pid):.0f} MB, PostgreSQL {megabytes(postmaster):.0f} MB, shared {shared}"
             )
-        index = _said(owner, "SELECT pg_relation_size('idx_product_embeddings_0') / 1000000")
-        table = _said(owner, "SELECT pg_table_size('product_embeddings') / 1000000")
+        index = _run_step(owner, "SELECT pg_relation_size('idx_product_embeddings_0') / 1000000")
+        table = _run_step(owner, "SELECT pg_table_size('product_embeddings') / 1000000")
         print(f"  on disk: the index {index} MB, the embeddings {table} MB")
-        measure_new_photos(store, catalogue, told)
+        measure_new_photos(store, catalogue, expected)
         measure_numpy(photos)
     server.drop(url)
 

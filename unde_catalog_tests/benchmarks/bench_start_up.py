@@ -1,7 +1,7 @@
-"""How long the code location takes to load, and what its process holds: `python -m` this module, two minutes.
+"""Measures the load time and memory of the code location. It takes two minutes.
 
-Beside a bare `import dagster`: the definitions, with all that Dagster asks of them, and a run of each stage that finds
-nothing to do; each in processes of its own. Seconds of the fastest of three, and memory (RSS, at its peak).
+It compares a bare `import dagster`, the definitions with everything that Dagster requests from them, and a run of each
+stage without due work, each in its own process. It prints the seconds of the fastest of three and peak memory (RSS).
 """
 
 import argparse
@@ -24,7 +24,7 @@ def bare() -> None:
 
 
 def definitions() -> None:
-    """What a code server does when it starts: import, and make every job and the graph of assets."""
+    """Import and build every job and the asset graph, as a code server does at its start."""
     from unde_catalog.definitions import defs
 
     repository = defs.get_repository_def()
@@ -32,7 +32,7 @@ def definitions() -> None:
 
 
 def run(stage: str) -> None:
-    """A run in this process, on an instance of its own in a folder."""
+    """Run a stage in this process, on a new instance in a folder."""
     import dagster as dg
 
     from unde_catalog.definitions import defs
@@ -48,11 +48,11 @@ def run(stage: str) -> None:
 
 
 def measure(what: str) -> None:
-    """Do it once and print seconds and memory."""
+    """Run one measurement and print seconds and memory."""
     began = time.perf_counter()
     {"dagster": bare, "definitions": definitions}.get(what, lambda: run(what))()
     seconds = time.perf_counter() - began
-    # Of this program alone: what getrusage tells begins with the process that started it.
+    # Only of this program; getrusage includes the process that started it.
     peak = next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)
     print(json.dumps({"seconds": seconds, "peak": peak, "modules": len(sys.modules)}))
 
@@ -60,11 +60,11 @@ def measure(what: str) -> None:
 def best(what: str, environment: Mapping[str, str], folder: str) -> Mapping[str, float]:
     """The fastest of three processes."""
     command = [sys.executable, "-W", "ignore", "-m", "unde_catalog_tests.benchmarks.bench_start_up", "--measure", what]
-    said = []
+    output = []
     for _ in range(_TRIES):
         ended = subprocess.run(command, env=dict(environment), cwd=folder, check=True, capture_output=True, text=True)
-        said.append(json.loads(ended.stdout.splitlines()[-1]))
-    return min(said, key=lambda one: one["seconds"])
+        output.append(json.loads(ended.stdout.splitlines()[-1]))
+    return min(output, key=lambda one: one["seconds"])
 
 
 def main() -> None:
@@ -75,7 +75,7 @@ def main() -> None:
     if options.measure:
         measure(options.measure)
         return
-    from unde_catalog_tests.support.servers import PROJECT, wheel_server  # not in the processes that are measured
+    from unde_catalog_tests.support.servers import PROJECT, wheel_server  # not imported in the measured processes
 
     with wheel_server(18) as server, tempfile.TemporaryDirectory() as folder:
         environment = {
@@ -83,11 +83,13 @@ def main() -> None:
         }  # fmt: skip
         base = best("dagster", environment, folder)
         for what in ("dagster", "definitions", *STAGES):
-            said = base if what == "dagster" else best(what, environment, folder)
+            output = base if what == "dagster" else best(what, environment, folder)
             name = "import dagster" if what == "dagster" else f"a run of {what}" if what in STAGES else what
-            more = f"   (+{said['seconds'] - base['seconds']:.2f} s, +{(said['peak'] - base['peak']) / 1024:.0f} MB)"
+            more = (
+                f"   (+{output['seconds'] - base['seconds']:.2f} s, +{(output['peak'] - base['peak']) / 1024:.0f} MB)"
+            )
             print(
-                f"{name:32}{said['seconds']:6.2f} s {said['peak'] / 1024:6.0f} MB {said['modules']:6.0f} modules"
+                f"{name:32}{output['seconds']:6.2f} s {output['peak'] / 1024:6.0f} MB {output['modules']:6.0f} modules"
                 + (more if what != "dagster" else ""),
                 flush=True,
             )

@@ -1,8 +1,8 @@
-"""How well a garment is found by another photo of it: `python -m` this module, some seconds for the descriptor.
+"""Measures how well a garment is found by another photo of it. It takes seconds for the descriptor.
 
-The truth are the products of `photos.csv` beside the project that have several views: each photo of them is a query,
-all other photos are the index, and products are ranked by their best photo. With CLIP where `CLIP_MODEL_DIR` is set. It
-is the set by which the descriptor's weights were chosen, so that other shops' photos may be found somewhat worse.
+It uses the products of `photos.csv` beside the project that have several views. Each of their photos is a query, all
+other photos are the index, and products are ranked by their best photo. CLIP is measured if `CLIP_MODEL_DIR` is set.
+The descriptor's weights were chosen with the same photos, so results for other stores may be somewhat worse.
 """
 
 import csv
@@ -30,12 +30,12 @@ THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
 
 
 def products(rows: Sequence[dict[str, str]]) -> list[tuple[str, str, str]]:
-    """What is the same garment: a product in a colour."""
+    """The garment of each photo: a product in a colour."""
     return [(row["source"], row["product"], row["colour"]) for row in rows]
 
 
 def embed(model: EmbeddingModel, folder: Path, rows: Sequence[dict[str, str]]) -> Numbers:
-    """All photos, as rows."""
+    """The vectors of all photos, as rows."""
     found = []
     for row in rows:
         image = model_image((folder / row["path"]).read_bytes())
@@ -45,7 +45,7 @@ def embed(model: EmbeddingModel, folder: Path, rows: Sequence[dict[str, str]]) -
 
 
 def ranks(vectors: Numbers, garments: Sequence[object]) -> dict[int, int]:
-    """For each photo of a garment with others: at which place that garment comes."""
+    """The rank of its garment for each photo of a garment with several photos."""
     scores = vectors @ vectors.T
     found = {}
     for query, garment in enumerate(garments):
@@ -58,25 +58,25 @@ def ranks(vectors: Numbers, garments: Sequence[object]) -> dict[int, int]:
     return found
 
 
-def print_ranks(rows: Sequence[dict[str, str]], placed: dict[int, int]) -> None:
+def print_ranks(rows: Sequence[dict[str, str]], ranked: dict[int, int]) -> None:
     """Recall at 1, 5 and 10, and mean reciprocal rank."""
     for kind, is_of in KINDS.items():
-        places = np.array([place for query, place in placed.items() if is_of(rows[query])])
-        recalls = "".join(f"{(places <= k).mean():10.3f}" for k in (1, 5, 10))
-        print(f"  {kind:20}{len(places):8}{recalls}{(1 / places).mean():10.3f}")
+        ranks_found = np.array([rank for query, rank in ranked.items() if is_of(rows[query])])
+        recalls = "".join(f"{(ranks_found <= k).mean():10.3f}" for k in (1, 5, 10))
+        print(f"  {kind:20}{len(ranks_found):8}{recalls}{(1 / ranks_found).mean():10.3f}")
 
 
 def pairs(vectors: Numbers, garments: Sequence[object]) -> tuple[Numbers, npt.NDArray[np.bool_]]:
-    """Of all pairs of photos: the score, and whether both show the same garment."""
+    """The score of every pair of photos, and whether both show the same garment."""
     of = np.array([hash(garment) for garment in garments])
     one, other = np.triu_indices(len(of), 1)
     return (vectors @ vectors.T)[one, other], of[one] == of[other]
 
 
 def print_thresholds(vectors: Numbers, garments: Sequence[object]) -> None:
-    """Of all pairs of photos with at least that score: how many are of one garment, and how many of those pairs.
+    """Print for minimum scores the share of pairs of one garment, and the share of such pairs found.
 
-    `stages/visual_index/score_calibration.py` tells these shares to people.
+    `stages/visual_index/score_calibration.py` contains these shares.
     """
     scores, same = pairs(vectors, garments)
     for threshold in THRESHOLDS:

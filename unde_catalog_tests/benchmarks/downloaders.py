@@ -1,6 +1,6 @@
-"""What `unde-catalog export` is measured beside: other downloaders, and its parts one by one.
+"""Downloaders that `unde-catalog export` is compared with, and its parts one by one.
 
-`python -m` this module with a mode, a file of URLs and a folder; it is run by `bench_export.py`.
+`bench_export.py` runs this module with a mode, a file of URLs and a folder.
 """
 
 import asyncio
@@ -20,18 +20,18 @@ IMG2DATASET = "img2dataset==1.47.0"
 
 
 def sequential(urls: list[str], folder: Path) -> None:
-    """One after the other over one session of requests; files written as they came, nothing decoded."""
+    """Download one after the other in one session of requests, without decoding."""
     import requests
 
     with requests.Session() as session:
         for n, url in enumerate(urls):
-            answer = session.get(url, timeout=30)
-            answer.raise_for_status()
-            (folder / f"{n}.jpg").write_bytes(answer.content)
+            response = session.get(url, timeout=30)
+            response.raise_for_status()
+            (folder / f"{n}.jpg").write_bytes(response.content)
 
 
 def threads(urls: list[str], folder: Path) -> None:
-    """The same in ten threads, with a session each."""
+    """Download in ten threads, each with its own session."""
     parts = [list(enumerate(urls))[n::AT_ONCE] for n in range(AT_ONCE)]
 
     def part(numbered: list[tuple[int, str]]) -> None:
@@ -39,16 +39,16 @@ def threads(urls: list[str], folder: Path) -> None:
 
         with requests.Session() as session:
             for n, url in numbered:
-                answer = session.get(url, timeout=30)
-                answer.raise_for_status()
-                (folder / f"{n}.jpg").write_bytes(answer.content)
+                response = session.get(url, timeout=30)
+                response.raise_for_status()
+                (folder / f"{n}.jpg").write_bytes(response.content)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(part, parts))
 
 
 def bare(urls: list[str], folder: Path) -> None:
-    """Print seconds a photo of download (aiohttp, ten at once), decode (as thrifty as ours) and write, each alone."""
+    """Print the seconds per photo of download (aiohttp, ten at once), decoding and writing, each measured alone."""
     from PIL import Image
 
     bodies: list[bytes] = []
@@ -56,10 +56,10 @@ def bare(urls: list[str], folder: Path) -> None:
     async def download() -> None:
         import aiohttp
 
-        left = iter(urls)
+        remaining = iter(urls)
 
         async def one(session: aiohttp.ClientSession) -> None:
-            for url in left:
+            for url in remaining:
                 async with session.get(url) as response:
                     bodies.append(await response.read())
 
@@ -78,31 +78,33 @@ def bare(urls: list[str], folder: Path) -> None:
             part.write_bytes(body)
             os.rename(part, folder / f"{n}.jpg")
 
-    taken = {
+    durations = {
         "download": _seconds(lambda: asyncio.run(download())),
         "decode": _seconds(lambda: decode(enumerate(bodies))),
         "write": _seconds(lambda: write(enumerate(bodies))),
     }
-    print(json.dumps({name: seconds / len(urls) for name, seconds in taken.items()}))
+    print(json.dumps({name: seconds / len(urls) for name, seconds in durations.items()}))
 
 
 def install_img2dataset(home: Path) -> Path:
-    """img2dataset in an environment of its own below a folder; its program. `RuntimeError` where pip can't have it."""
+    """Install img2dataset in its own environment. Returns its program. Raises RuntimeError if pip can't install it."""
     folder = home / "benchmarks" / IMG2DATASET
     program = folder / "bin" / "img2dataset"
     if not (folder / "complete").exists():
         print(f"Installing {IMG2DATASET} into {folder} (800 MB, a minute or two) ...", flush=True)
         venv.create(folder, clear=True, with_pip=True)
         pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        done = subprocess.run([*pip, IMG2DATASET], capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"not measured beside img2dataset: pip can't install it ({done.stderr.strip()[-200:]})")
+        result = subprocess.run([*pip, IMG2DATASET], capture_output=True, text=True)
+        if result.returncode:
+            raise RuntimeError(
+                f"not measured beside img2dataset: pip can't install it ({result.stderr.strip()[-200:]})"
+            )
         (folder / "complete").touch()
     return program
 
 
 def img2dataset_command(program: Path, urls: Path, folder: Path, count: int, processes: int) -> list[str | Path]:
-    """Its command: ten downloads at once, each photo decoded, a JPEG kept as it is, files as output."""
+    """The command for ten concurrent downloads with decoding, unchanged JPEGs and files as output."""
     shard = -(-count // processes)
     return [
         program, f"--url_list={urls}", f"--output_folder={folder}", "--output_format=files", "--input_format=txt",

@@ -1,6 +1,6 @@
-"""A program as a process of its own: seconds, CPU and memory of it and of what it started.
+"""Runs a program and measures seconds, CPU and memory of it and its children.
 
-What is run and compared is the benchmarks' own.
+The benchmarks decide what is run and compared.
 """
 
 import os
@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_EVERY = 0.05  # seconds between two looks
+_EVERY = 0.05  # seconds between two samples
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A look at the processes: seconds since 1970, CPU seconds so far, and the most memory so far in bytes."""
+    """A sample of the processes: seconds since 1970, CPU seconds so far, and peak memory so far in bytes."""
 
     at: float
     cpu: float
@@ -25,8 +25,8 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """A program's end: what it printed, its exit code, its seconds from start to end, and the looks at it."""
+class ProgramResult:
+    """A finished program: its output, exit code, seconds from start to end, and samples."""
 
     printed: str
     code: int
@@ -35,17 +35,17 @@ class Ended:
 
     @property
     def peak(self) -> int:
-        """The most resident memory in bytes, of all of its processes together."""
+        """The peak resident memory of all its processes together, in bytes."""
         return max(sample.peak for sample in self.samples)
 
     def cpu(self, begin: float, end: float) -> float:
-        """CPU seconds between two moments (seconds since 1970), to within a look."""
+        """CPU seconds between two times (seconds since 1970), with the precision of a sample."""
         last = [sample.cpu for sample in self.samples if sample.at <= end + _EVERY]
         return last[-1] - max((sample.cpu for sample in self.samples if sample.at <= begin), default=0.0)
 
 
-def run(command: Sequence[str | Path], environment: Mapping[str, str], folder: Path) -> Ended:
-    """Run a program to its end in a folder; what it says on standard error is shown where it fails."""
+def run(command: Sequence[str | Path], environment: Mapping[str, str], folder: Path) -> ProgramResult:
+    """Run a program in a folder to its end. Prints its standard error if it fails."""
     samples: list[Sample] = []
     peaks: dict[int, int] = {}
     cpus: dict[int, float] = {}
@@ -54,7 +54,7 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], folder: P
         process = subprocess.Popen(command, env=dict(environment), cwd=folder, stdout=out, stderr=err)
         while process.poll() is None:
             for pid in _with_children(process.pid):
-                _look(pid, peaks, cpus)
+                _sample(pid, peaks, cpus)
             samples.append(Sample(time.time(), sum(cpus.values()), sum(peaks.values())))
             time.sleep(_EVERY)
         seconds = time.perf_counter() - began
@@ -62,15 +62,15 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str], folder: P
         err.seek(0)
         if process.returncode:
             print(err.read()[-2_000:])
-        return Ended(out.read(), process.returncode, seconds, samples)
+        return ProgramResult(out.read(), process.returncode, seconds, samples)
 
 
-def _look(pid: int, peaks: dict[int, int], cpus: dict[int, float]) -> None:
+def _sample(pid: int, peaks: dict[int, int], cpus: dict[int, float]) -> None:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
-        return  # it ended meanwhile
+        return  # it has ended
     cpus[pid] = (int(stat[11]) + int(stat[12])) / _TICK
     if "VmHWM:" in status:
         peaks[pid] = 1024 * int(status.split("VmHWM:")[1].split()[0])
@@ -83,5 +83,5 @@ def _with_children(pid: int) -> list[int]:
             for child in file.read_text().split():
                 found += _with_children(int(child))
     except OSError:
-        pass  # it ended meanwhile
+        pass  # it has ended
     return found

@@ -1,6 +1,6 @@
-"""A photo host for benchmarks: nginx on this machine, drawn photos, and a latency below `/late`.
+"""A photo host for benchmarks: nginx on this machine with drawn photos, and a latency for paths below `/late`.
 
-Debian's `nginx-light`, whose echo module waits without a proxy between. What is measured is `bench_export.py`'s.
+It needs Debian's `nginx-light`, whose echo module can wait. The measurements are in `bench_export.py`.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from urllib.request import urlopen
 from PIL import Image
 
 LATENCY = 0.1  # seconds
-WANTED = "this benchmark wants nginx with its echo module: on Debian, apt-get install nginx-light"
+NGINX_MISSING = "this benchmark needs nginx with its echo module: on Debian, apt-get install nginx-light"
 _ECHO = Path("/usr/lib/nginx/modules/ngx_http_echo_module.so")
 _DRAWN = {30: ((600, 800), 80, 14), 600: ((1920, 2880), 87, 40)}  # kilobytes: size, quality, roughness of the cloth
 _TEMPLATES = 8
@@ -54,50 +54,50 @@ http {{
 
 @dataclass(frozen=True, slots=True)
 class PhotoHost:
-    """A running host: `url`/late/... answers after `LATENCY`, `url`/same/... with one small photo under any name."""
+    """A running host. `url`/late/... responds after `LATENCY`, `url`/same/... with one small photo for any name."""
 
     url: str
     folder: Path
 
     def add(self, kilobytes: int, count: int) -> list[str]:
-        """Draw so many photos of about that size, no two alike; their paths."""
-        place = self.folder / "photos" / str(kilobytes)
-        place.mkdir()
+        """Draw different photos of about this size. Returns their paths."""
+        folder = self.folder / "photos" / str(kilobytes)
+        folder.mkdir()
         drawn = [draw(kilobytes, seed) for seed in range(_TEMPLATES)]
         for n in range(count):
             one, comment = drawn[n % _TEMPLATES], b"photo %d" % n
             head = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment  # a JPEG's comment
-            (place / f"{n}.jpg").write_bytes(one[:2] + head + one[2:])
+            (folder / f"{n}.jpg").write_bytes(one[:2] + head + one[2:])
         return [f"/{kilobytes}/{n}.jpg" for n in range(count)]
 
-    def first_asked(self, requests: int) -> float:
-        """Seconds since 1970 at which the first of the last `requests` came in; AssertionError if one failed."""
+    def first_request_at(self, requests: int) -> float:
+        """The time of the first of the last `requests`, in seconds since 1970. Raises AssertionError if one failed."""
         lines = [line.split() for line in (self.folder / "log").read_text().splitlines()[-requests:]]
-        assert len(lines) == requests and all(status == "200" for _, _, status in lines), "not each photo was answered"
+        assert len(lines) == requests and all(status == "200" for _, _, status in lines), "a photo request failed"
         return min(float(ended) - float(took) for took, ended, _ in lines)
 
-    def forget(self) -> None:
-        """Begin the log anew."""
+    def clear_log(self) -> None:
+        """Clear the log."""
         os.truncate(self.folder / "log", 0)  # nginx appends
 
-    def ceiling(self, path: str, at_once: int, requests: int) -> float:
-        """Answers a second to bare sockets that look at nothing but an answer's length."""
-        return asyncio.run(_ask(self.url, path, at_once, requests))
+    def ceiling(self, path: str, concurrency: int, requests: int) -> float:
+        """Responses per second to plain sockets that read only the length of a response."""
+        return asyncio.run(_request_all(self.url, path, concurrency, requests))
 
 
 @contextmanager
 def photo_host(folder: Path) -> Iterator[PhotoHost]:
-    """nginx on a free port of 127.0.0.1, all of its files in `folder`; `RuntimeError` where it is not installed."""
+    """Run nginx on a free port of 127.0.0.1 with its files in `folder`. Raises RuntimeError if it is not installed."""
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None or not _ECHO.exists():
-        raise RuntimeError(WANTED)
+        raise RuntimeError(NGINX_MISSING)
     (folder / "photos").mkdir(parents=True)
     (folder / "photos" / "same.jpg").write_bytes(_saved(Image.new("RGB", (64, 64), "teal"), 80))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     config = folder / "nginx.conf"
-    user = "user root;" if os.getuid() == 0 else ""  # else its workers could not look into the folder
+    user = "user root;" if os.getuid() == 0 else ""  # otherwise its workers could not read the folder
     config.write_text(_CONFIG.format(echo=_ECHO, user=user, folder=folder, port=port, latency=LATENCY))
     process = subprocess.Popen([program, "-p", folder, "-e", folder / "errors", "-c", config])
     try:
@@ -137,15 +137,15 @@ def _wait_for(host: PhotoHost, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError(f"nginx did not start: {(host.folder / 'errors').read_text()}")
 
 
-async def _ask(url: str, path: str, at_once: int, requests: int) -> float:
-    port, left = int(url.rsplit(":", 1)[1]), requests
+async def _request_all(url: str, path: str, concurrency: int, requests: int) -> float:
+    port, remaining = int(url.rsplit(":", 1)[1]), requests
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
 
     async def one() -> None:
-        nonlocal left
+        nonlocal remaining
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1_000_000)
-        while left > 0:
-            left -= 1
+        while remaining > 0:
+            remaining -= 1
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
@@ -153,5 +153,5 @@ async def _ask(url: str, path: str, at_once: int, requests: int) -> float:
         writer.close()
 
     began = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(at_once)))
+    await asyncio.gather(*(one() for _ in range(concurrency)))
     return requests / (time.perf_counter() - began)

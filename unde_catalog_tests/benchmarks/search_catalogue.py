@@ -1,7 +1,7 @@
-"""A catalogue in the staging database whose photos' embeddings are given: products, stock in shops, embeddings.
+"""Fills the staging database with products, stock and the given embeddings.
 
-By COPY, without the trigger that makes new products due, which is no part of searching. What is measured is
-`bench_search.py`.
+It uses COPY without the trigger that makes new products due, since searching does not need it. The measurements are
+in `bench_search.py`.
 """
 
 from dataclasses import dataclass
@@ -14,42 +14,42 @@ import psycopg
 from unde_catalog.stores.staging.index.embeddings import SIZE
 from unde_catalog_tests.benchmarks.clustered import Photos
 
-MODEL = "descriptor@1"  # whose name the made-up embeddings get
+MODEL = "descriptor@1"  # the name given to the synthetic embeddings
 BRANDS = ("zara", "bershka", "pullandbear", "stradivarius", "massimodutti", "oysho", "bakai")
 CATEGORIES = 30
-SHOPS = 20  # of a brand
-MOST_PRICE = 1000
+STORES = 20  # of a brand
+MAX_PRICE = 1000
 _SIZES = {True: '["S", "M"]', False: "[]"}
-_IN_STOCK = 0.35  # of a brand's products, in a shop
+_IN_STOCK = 0.35  # share of a brand's products, per store
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # of PostgreSQL's timestamps
-_COPIED = 5_000  # rows of a piece of COPY
+_COPY_ROWS = 5_000  # rows per block of COPY
 
-Wanted = npt.NDArray[np.bool_]
+Matches = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """What was written of the products, each (products,): ids are numbers + 1, `stock` is of shop 1 of the brand."""
+    """The written products, one array element each. Ids are numbers + 1."""
 
     photos: Photos
     price: npt.NDArray[np.intp]
     stock: npt.NDArray[np.bool_]  # (products, SHOPS)
 
-    def of(self, *brands: str) -> Wanted:
-        """Which products are of these brands."""
+    def of(self, *brands: str) -> Matches:
+        """The products of these brands."""
         return np.isin(self.photos.brand, [BRANDS.index(brand) for brand in brands])
 
-    def category(self, number: int) -> Wanted:
-        """Which products are of this category."""
+    def category(self, number: int) -> Matches:
+        """The products of this category."""
         return self.photos.category == number
 
 
 def fill(connection: psycopg.Connection, photos: Photos) -> Catalogue:
-    """Write everything but the embeddings, as the owner of the tables who may switch triggers off."""
+    """Write everything except the embeddings. Needs a role that may disable triggers."""
     random = np.random.default_rng(2)
     products = len(photos.brand)
-    price = random.integers(20, MOST_PRICE, products)
-    stock = random.random((products, SHOPS)) < _IN_STOCK
+    price = random.integers(20, MAX_PRICE, products)
+    stock = random.random((products, STORES)) < _IN_STOCK
     now = datetime.now(UTC)
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
@@ -71,8 +71,8 @@ def fill(connection: psycopg.Connection, photos: Photos) -> Catalogue:
     return Catalogue(photos, price, stock)
 
 
-def _fill_stock(connection: psycopg.Connection, photos: Photos, stock: Wanted, now: datetime) -> None:
-    """A row for each product and shop of its brand, as a day's answers leave them."""
+def _fill_stock(connection: psycopg.Connection, photos: Photos, stock: Matches, now: datetime) -> None:
+    """Write a row per product and store of its brand, as a day of stock checks does."""
     indexes = connection.execute(
         "SELECT indexdef FROM pg_indexes WHERE tablename = 'raw_availability' AND indexdef NOT LIKE '%(id)'"
     ).fetchall()
@@ -85,7 +85,7 @@ def _fill_stock(connection: psycopg.Connection, photos: Photos, stock: Wanted, n
         with cursor.copy(
             "COPY raw_availability (brand, store_id, product_id, sizes_in_stock, fetched_at) FROM STDIN"
         ) as copy:
-            for store in range(SHOPS):
+            for store in range(STORES):
                 copy.write("".join(
                     f"{BRANDS[brand]}\t{store + 1}\t{number:08}\t{_SIZES[bool(has)]}\t{now.isoformat()}\n"
                     for number, (brand, has) in enumerate(zip(photos.brand, stock[:, store], strict=True))
@@ -95,7 +95,7 @@ def _fill_stock(connection: psycopg.Connection, photos: Photos, stock: Wanted, n
 
 
 def copy_embeddings(connection: psycopg.Connection, photos: Photos, first: int, last: int) -> None:
-    """Write the embeddings of photos `first` to `last` (that one not) in COPY's binary format."""
+    """Write the embeddings of photos `first` up to but not including `last` in COPY's binary format."""
     row = np.dtype([
         ("columns", ">i2"),
         ("product_id_bytes", ">i4"), ("product_id", ">i8"),
@@ -111,15 +111,15 @@ def copy_embeddings(connection: psycopg.Connection, photos: Photos, first: int, 
         cursor.execute("SET LOCAL session_replication_role = replica")
         with cursor.copy("COPY product_embeddings FROM STDIN (FORMAT binary)") as copy:
             copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8))
-            for at in range(first, last, _COPIED):
-                numbers = np.arange(at, min(at + _COPIED, last))
+            for at in range(first, last, _COPY_ROWS):
+                numbers = np.arange(at, min(at + _COPY_ROWS, last))
                 rows = np.zeros(len(numbers), row)
                 rows["columns"] = 7
                 for name, size in (("product_id", 8), ("n", 2), ("model", len(MODEL)), ("slot", 2), ("sha256", 64),
                                    ("at", 8), ("embedding", 4 + 2 * SIZE)):  # fmt: skip
                     rows[f"{name}_bytes"] = size
-                rows["product_id"] = numbers // photos.a_product + 1
-                rows["n"] = numbers % photos.a_product + 1
+                rows["product_id"] = numbers // photos.per_product + 1
+                rows["n"] = numbers % photos.per_product + 1
                 rows["model"] = MODEL.encode()
                 rows["sha256"] = [b"%064d" % number for number in numbers]
                 rows["at"] = now

@@ -1,7 +1,7 @@
-"""A client of the search API as a process of its own, so that it takes no time from the one that measures.
+"""A client of the search API in its own process, so that it takes no time from the measuring one.
 
-`python -m` this module reads JSON from its standard input: `host`, `port` and `paths`. It says `ready`, waits for
-a line, asks for the paths one after the other over one connection, and prints JSON: for each, seconds and the answer.
+Run as `python -m`, it reads JSON with `host`, `port` and `paths` from standard input, prints `ready`, waits for a line,
+requests the paths one after the other over one connection, and prints the seconds and the response of each as JSON.
 """
 
 import http.client
@@ -16,24 +16,26 @@ from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What clients that asked at the same time saw: seconds of each answer and what it was, and seconds of all."""
+class ClientResults:
+    """The results of concurrent clients: the seconds and contents of each response, and the seconds of all."""
 
     seconds: Sequence[float]
-    answers: Sequence[tuple[str, dict[str, Any]]]  # by the path
+    responses: Sequence[tuple[str, dict[str, Any]]]  # by the path
     took: float
 
 
-def ask(url: str, paths: Sequence[Sequence[str]]) -> Asked:
-    """Ask for paths with a client for each list of them, all at the same time."""
-    place = urlsplit(url)
+def send_requests(url: str, paths: Sequence[Sequence[str]]) -> ClientResults:
+    """Request paths with one client per list, all at the same time."""
+    address = urlsplit(url)
     clients = [
         subprocess.Popen([sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in paths
     ]
-    for client, asked in zip(clients, paths, strict=True):
+    for client, client_paths in zip(clients, paths, strict=True):
         assert client.stdin is not None and client.stdout is not None
-        client.stdin.write(json.dumps({"host": place.hostname, "port": place.port, "paths": list(asked)}) + "\n")
+        client.stdin.write(
+            json.dumps({"host": address.hostname, "port": address.port, "paths": list(client_paths)}) + "\n"
+        )
         client.stdin.flush()
         assert client.stdout.readline() == "ready\n"
     began = time.perf_counter()
@@ -42,36 +44,36 @@ def ask(url: str, paths: Sequence[Sequence[str]]) -> Asked:
         client.stdin.write("\n")
         client.stdin.close()
     seconds: list[float] = []
-    answers: list[tuple[str, dict[str, Any]]] = []
+    responses: list[tuple[str, dict[str, Any]]] = []
     ended = began
-    for client, asked in zip(clients, paths, strict=True):
+    for client, client_paths in zip(clients, paths, strict=True):
         assert client.stdout is not None
-        said = json.loads(client.stdout.read())
+        output = json.loads(client.stdout.read())
         assert client.wait() == 0
-        ended = max(ended, said["ended"])
-        seconds += said["seconds"]
-        answers += zip(asked, map(json.loads, said["answers"]), strict=True)
-    return Asked(seconds, answers, ended - began)
+        ended = max(ended, output["ended"])
+        seconds += output["seconds"]
+        responses += zip(client_paths, map(json.loads, output["answers"]), strict=True)
+    return ClientResults(seconds, responses, ended - began)
 
 
 def main() -> None:
-    """Be one client."""
-    todo = json.loads(sys.stdin.readline())
-    connection = http.client.HTTPConnection(todo["host"], todo["port"], timeout=60)
+    """Run one client."""
+    task = json.loads(sys.stdin.readline())
+    connection = http.client.HTTPConnection(task["host"], task["port"], timeout=60)
     connection.connect()
     print("ready", flush=True)
     sys.stdin.readline()
-    seconds, answers = [], []
-    for path in todo["paths"]:
+    seconds, responses = [], []
+    for path in task["paths"]:
         began = time.perf_counter()
         connection.request("GET", path)
-        answer = connection.getresponse()
-        body = answer.read()
+        response = connection.getresponse()
+        body = response.read()
         seconds.append(time.perf_counter() - began)
-        assert answer.status == 200, f"{path}: {answer.status} {body[:300]!r}"
-        answers.append(body.decode())
-    ended = time.perf_counter()  # a clock of the machine, not of the process
-    json.dump({"seconds": seconds, "answers": answers, "ended": ended}, sys.stdout)
+        assert response.status == 200, f"{path}: {response.status} {body[:300]!r}"
+        responses.append(body.decode())
+    ended = time.perf_counter()  # a clock shared by all processes
+    json.dump({"seconds": seconds, "answers": responses, "ended": ended}, sys.stdout)
 
 
 if __name__ == "__main__":

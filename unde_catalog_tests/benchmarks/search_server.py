@@ -1,6 +1,6 @@
 """A PostgreSQL of the wheel with the settings of production, such as 1 GB of shared buffers.
 
-The embedded one that everybody gets has 64 MB, in which a big index does not stay. What is measured is elsewhere.
+The embedded server has 64 MB, too little for a big index. The measurements are in `bench_search.py`.
 """
 
 from contextlib import AbstractContextManager
@@ -23,5 +23,5 @@ _SETTINGS = {
 
 
 def production_like_server() -> AbstractContextManager[Server]:
-    """Runs it while the context lasts."""
+    """Run the server while the context lasts."""
     return server_of(find_programs(18), _SETTINGS)
