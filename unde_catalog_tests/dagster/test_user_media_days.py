@@ -14,7 +14,7 @@ AT = datetime(2026, 11, 1, tzinfo=UTC)
 
 def ended(db: Database, sequence: int, header: str, photos: int, settled: SettledRequest) -> None:
     key = RequestKey("PHOTO_REQUESTS", sequence, AT)
-    db.run(media_requests.take, key, RequestSubject(header, 1, 67890, "avatar", None, None, photos))
+    db.run(media_requests.claim, key, RequestSubject(header, 1, 67890, "avatar", None, None, photos))
     db.run(media_requests.settle, key, settled)
 
 
@@ -43,7 +43,7 @@ def test_the_check_reports_dead_letters_and_unanswered_requests(materialize: Mat
         return found.passed, found.description or ""
 
     assert check() == (True, "Every request is answered.")
-    db.run(media_requests.take, RequestKey("PHOTO_REQUESTS", 1, AT), RequestSubject("inf"))
+    db.run(media_requests.claim, RequestKey("PHOTO_REQUESTS", 1, AT), RequestSubject("inf"))
     assert check()[0]
     execute(db, "UPDATE user_media_requests SET taken_at = now() - interval '2 hours'")
     ended(db, 2, "inf", 1, SettledRequest("dead", None, None, "the message is not JSON in UTF-8"))

@@ -25,7 +25,7 @@ STEPS: dict[str, tuple[type[Any], str, bool]] = {
     "before a download": (Telegram, "fetch", False),
     "after a download": (Telegram, "fetch", True),
     "after a photo is stored": (PrivateBucket, "put", True),
-    "after its row is recorded": (Records, "photo_stored", True),
+    "after its row is recorded": (Records, "record_photo", True),
     "before the result is recorded": (Records, "settle", False),
     "after the result is recorded": (Records, "settle", True),
     "after the result is published": (Connection, "publish", True),

@@ -17,7 +17,7 @@ _UNFINISHED_AGE = timedelta(days=1)  # a put takes a minute at most
 
 def delete_old_rows(db: Database, settings: Settings) -> dict[str, int]:
     """Delete rows that are past their retention time; returns the number of deleted rows by table."""
-    rules: Sequence[tuple[str, old_rows.MaximumAge, int]] = (
+    rules: Sequence[tuple[str, old_rows.DeleteChunk, int]] = (
         ("raw_availability", old_rows.delete_availability, settings.availability_keep_days),
         ("scraper_logs", old_rows.delete_logs, settings.log_keep_days),
         ("user_media_requests", old_rows.delete_user_media_requests, settings.log_keep_days),

@@ -42,7 +42,7 @@ class StagedImages:
 
     def __init__(self, db: Database, brand: str, category: str | None, all_photos: bool) -> None:
         self._db, self._brand, self._category = db, brand, category
-        photos = export_rows.MOST_PHOTOS if all_photos else 1
+        photos = export_rows.MAX_PHOTOS if all_photos else 1
         self._selection = export_rows.ExportSelection(brand, category, UNCATEGORIZED, photos)
         self._total: int | None = None
 

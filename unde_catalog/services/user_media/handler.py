@@ -237,7 +237,7 @@ class RequestHandler:
                 n, photo.file_id, fetched.file_unique_id, stored_key, len(fetched.data),
                 hashlib.sha256(fetched.data).hexdigest(), fetched.content_type, round(self._clock.now() - started, 3),
             )  # fmt: skip
-            if not await self._records.photo_stored(key, stored):
+            if not await self._records.record_photo(key, stored):
                 await self._bucket.delete([stored_key])  # the user was erased during the download
                 return PhotoFailed(responses.refusal_code(request), "the user's data was erased")
             if not photo.name:

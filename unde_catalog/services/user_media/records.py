@@ -24,11 +24,11 @@ class Records:
 
     async def take(self, key: RequestKey, subject: RequestSubject) -> ClaimedRequest | SettledRequest:
         """Claim a request, or return how it ended."""
-        return await asyncio.to_thread(self._db.run, media_requests.take, key, subject)
+        return await asyncio.to_thread(self._db.run, media_requests.claim, key, subject)
 
-    async def photo_stored(self, key: RequestKey, photo: StoredUserPhoto) -> bool:
+    async def record_photo(self, key: RequestKey, photo: StoredUserPhoto) -> bool:
         """Record a stored photo; False if the user was erased and the object must be deleted."""
-        return await asyncio.to_thread(self._db.run, media_requests.photo_stored, key, photo)
+        return await asyncio.to_thread(self._db.run, media_requests.record_photo, key, photo)
 
     async def settle(self, key: RequestKey, settled: SettledRequest) -> SettledRequest:
         """Record how a request ended; returns the valid outcome, which another process may have recorded first."""

@@ -37,7 +37,7 @@ def select_run(run: CollectRun, task: ApifyTask, scrape: Scrape) -> TaskRun:
             if selected is None:
                 raise ApifyUnusable(f"{error}; the next run of this stage checks whether it did start") from error
     run.log.info("%s: Apify run %s", run.brand, selected.id)
-    run.db.run(scrapes.begun, scrape, selected.id, selected.dataset_id)
+    run.db.run(scrapes.mark_started, scrape, selected.id, selected.dataset_id)
     return selected
 
 
@@ -45,7 +45,7 @@ def _adopt(run: CollectRun, task: ApifyTask) -> TaskRun | None:
     recent = {one.id: one for one in task.recent_runs()}
     starts = [(one.id, one.started_at) for one in recent.values()]
     failed = [one.id for one in recent.values() if not one.may_succeed]
-    run_id = run.db.run(scrapes.adoptable, run.brand, starts, MAX_ADOPTION_AGE, failed)
+    run_id = run.db.run(scrapes.find_adoptable, run.brand, starts, MAX_ADOPTION_AGE, failed)
     if run_id is None:
         return None
     run.note(f"Apify's run {run_id} existed already and is used instead of paying for another")

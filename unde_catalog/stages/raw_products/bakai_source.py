@@ -83,7 +83,7 @@ class BakaiSource:
 
     def listing(self, run: CollectRun, scrape: Scrape) -> BakaiListing:
         """The listing, which is available at once."""
-        run.db.run(scrapes.begun, scrape, None, None)
+        run.db.run(scrapes.mark_started, scrape, None, None)
         return BakaiListing(self._paged)
 
     def read_item(self, raw: Any) -> CollectedProduct | RejectedItem:

@@ -130,14 +130,14 @@ def _check_staged(run: CollectRun, progress: Progress) -> None:
     """Keep what an earlier run staged, if all of it is still there; so several runs have the outcome of one."""
     scrape = progress.scrape
     if not scrape.resumed:
-        run.db.run(ingest.unstage, scrape.id)  # left by abandoned scrapes of the brand
-    elif run.db.run(ingest.staged, scrape.id) != progress.staged:
+        run.db.run(ingest.delete_staged, scrape.id)  # left by abandoned scrapes of the brand
+    elif run.db.run(ingest.count_staged, scrape.id) != progress.staged:
         _start_over(run, progress)  # the server crashed and truncated the unlogged table
 
 
 def _start_over(run: CollectRun, progress: Progress) -> None:
     """Read everything again; what is merged already stays merged."""
-    run.db.run(ingest.unstage, progress.scrape.id)
+    run.db.run(ingest.delete_staged, progress.scrape.id)
     run.db.run(rejected_items.delete_of_scrape, progress.scrape.id)
     progress.read_to, progress.place, progress.staged = 0, None, 0
     for name in ("items", "rejected", "prices_not_understood"):
@@ -206,7 +206,7 @@ def _merge(run: CollectRun, progress: Progress) -> None:
     """Merge the staged items, one short transaction per chunk; raises `_StagedItemsLost`."""
     scrape_id = progress.scrape.id
 
-    def write(cursor: Cursor, ids: list[str]) -> tuple[ingest.Merged, Counter[str]]:
+    def write(cursor: Cursor, ids: list[str]) -> tuple[ingest.MergeCounts, Counter[str]]:
         merged = ingest.merge(cursor, scrape_id, run.brand, run.source_name, run.index_scope, ids)
         totals = progress.counts + merged_counts(merged)
         left = progress.staged - merged.products - merged.repeated

@@ -8,7 +8,7 @@ from datetime import timedelta
 from unde_catalog.brands import BRANDS, IndexScope
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.staging.products.ingest import Merged
+from unde_catalog.stores.staging.products.ingest import MergeCounts
 from unde_catalog.stores.staging.products.scrapes import Scrape
 from unde_catalog.worker.report import RunOptions, StageReport
 
@@ -63,7 +63,7 @@ class Progress:
         self.counts = Counter(scrape.counts)
 
 
-def merged_counts(merged: Merged) -> Counter[str]:
+def merged_counts(merged: MergeCounts) -> Counter[str]:
     """The counts of a merge, by their names in reports and in `scrapes.counts`."""
     return Counter(
         new=merged.new, changed=merged.changed, returned=merged.returned, unchanged=merged.unchanged,

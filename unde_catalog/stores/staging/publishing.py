@@ -1,6 +1,6 @@
-"""What publishing reads of a brand's products, and the status that it writes back.
+"""What publishing reads of a brand's products, and the statuses that it writes.
 
-What may be published is decided in `publish/`; the production database is not here.
+The rules are in `stages/production_catalog/`, the production database in `stores/production/`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,10 @@ SyncStatus = Literal["synced", "skipped", "error"]
 
 @dataclass(frozen=True, slots=True)
 class ProductToPublish:
-    """A product as production gets it, and what else is verified of it.
+    """A product as it is published, and other values that the rules need.
 
-    `sizes` and `image_urls` are JSON texts. `former_price` is the one last published, else the median of the former
-    ones in its currency. `loaded_at` is the moment of the database at which all of this held.
+    `sizes` and `image_urls` are JSON texts. `former_price` is the last published price, or the median of the former
+    prices in its currency. `loaded_at` is the time of the snapshot.
     """
 
     id: int
@@ -45,7 +45,7 @@ class ProductToPublish:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What to write of a product: its status, None to leave it; `price` and `loaded_at` where it is on sale now."""
+    """What to write for a product: its status, None to keep it; `price` and `loaded_at` if it is on sale now."""
 
     product_id: int
     sync_status: SyncStatus | None
@@ -70,7 +70,7 @@ _FORMER_PRICE: LiteralString = """
 
 
 def load(cursor: Cursor, product_ids: Sequence[int]) -> list[ProductToPublish]:
-    """These products, in the order of their ids."""
+    """Load products, in the order of their ids."""
     cursor.execute(
         f"""
         SELECT p.id, p.source, p.external_id, p.brand, p.name, p.description, p.price, p.currency, p.category,
@@ -85,7 +85,7 @@ def load(cursor: Cursor, product_ids: Sequence[int]) -> list[ProductToPublish]:
 
 
 def scrape_is_merging(cursor: Cursor, brand: str) -> bool:
-    """Whether somebody is merging a scrape at this moment, so that the brand is half old and half new."""
+    """Whether a scrape of the brand is being merged, so that the brand is partly old and partly new."""
     cursor.execute(
         "SELECT 1 FROM scrapes WHERE brand = %s AND state = 'running' AND read_to > 0 AND leased_until > unde_now()",
         (brand,),
@@ -96,8 +96,8 @@ def scrape_is_merging(cursor: Cursor, brand: str) -> bool:
 def brand_figures(
     cursor: Cursor, brand: str, currencies: Sequence[str], max_age: timedelta, max_price_change: float
 ) -> Mapping[str, Any]:
-    """How a brand stands: candidates, failing, reasons, compared, price_shift, active, last_scrape,
-    last_scrape_reason, last_scrape_seen. Reasons are the conditions of `stages/production_catalog/rules.py`.
+    """The figures of a brand: candidates, failing, reasons, compared, price_shift, active, last_scrape,
+    last_scrape_reason, last_scrape_seen. Reasons are the conditions of `stages/production_catalog/product_rules.py`.
     """
     cursor.execute(
         f"""
@@ -149,7 +149,7 @@ def brand_figures(
 
 
 def record(cursor: Cursor, products: Sequence[Published]) -> None:
-    """Write the status of products whose due rows were just settled, in the same transaction."""
+    """Write the statuses of products, in the transaction that settles their due rows."""
     ordered = sorted(products, key=lambda one: one.product_id)
     cursor.execute(
         """
@@ -176,7 +176,7 @@ def record(cursor: Cursor, products: Sequence[Published]) -> None:
 
 
 def sync_counts(cursor: Cursor, brand: str) -> tuple[int, int]:
-    """Products of a brand that are active and synced, and those whose latest change is not published yet."""
+    """The numbers of a brand's active synced products, and of products whose latest change is not published yet."""
     cursor.execute(
         "SELECT count(*) FILTER (WHERE active AND sync_status = 'synced') AS synced,"
         " count(*) FILTER (WHERE sync_status = 'pending' AND synced_at IS NOT NULL OR sync_status = 'error') AS waiting"

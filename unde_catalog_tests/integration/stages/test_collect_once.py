@@ -110,7 +110,7 @@ def test_a_run_whose_lease_expired_can_no_longer_write(apify_brand: ApifyBrand, 
     apify_brand.collect("quick")
     for work in (
         lambda cursor: scrapes.progress(cursor, slow, apify_run.LEASE, 1, 1, {}),
-        lambda cursor: scrapes.begun(cursor, slow, "run", "dataset"),
+        lambda cursor: scrapes.mark_started(cursor, slow, "run", "dataset"),
         lambda cursor: scrapes.end(cursor, slow, "complete", 0, 0),
     ):
         with pytest.raises(scrapes.ScrapeTakenOver):
@@ -125,7 +125,7 @@ def test_the_intent_and_the_run_are_committed_synchronously(apify_brand: ApifyBr
     assert scrape is not None
     with db.transaction() as cursor:
         cursor.execute("SET LOCAL synchronous_commit = off")
-        scrapes.begun(cursor, scrape, "run", "dataset")
+        scrapes.mark_started(cursor, scrape, "run", "dataset")
         assert cursor.execute("SHOW synchronous_commit").fetchone() == {"synchronous_commit": "on"}
 
 
@@ -152,7 +152,7 @@ def test_a_run_that_lost_the_scrape_does_not_start_an_apify_run(
         return []
 
     monkeypatch.setattr(ApifyTask, "recent_runs", slow)
-    assert "another run took the scrape over" in apify_brand.stop_message()
+    assert "another run took over the scrape" in apify_brand.stop_message()
     assert apify_brand.paid_runs() == 0
 
 

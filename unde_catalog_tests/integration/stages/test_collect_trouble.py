@@ -277,7 +277,7 @@ def test_a_lost_database_connection_leaves_the_scrape_to_the_next_run(
 ) -> None:
     real, calls = ingest.merge, []
 
-    def terminate_once(cursor: Any, *args: Any) -> ingest.Merged:
+    def terminate_once(cursor: Any, *args: Any) -> ingest.MergeCounts:
         calls.append(1)
         if len(calls) == 1:
             cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")

@@ -106,7 +106,7 @@ def _find(cursor: Cursor, external_id: str, brand: str | None, *, for_update: bo
     """The product with that external id. Raises a `Problem`: 404 for none, 409 for more than one brand."""
     if clean_text(external_id) != external_id or brand is not None and clean_text(brand) != brand:
         raise _unknown()
-    rows = api_products.named(cursor, external_id, brand, to_change=for_update)
+    rows = api_products.by_external_id(cursor, external_id, brand, for_update=for_update)
     brands = list(dict.fromkeys(row.brand for row in rows))
     if len(brands) > 1:
         raise Problem(
@@ -122,7 +122,7 @@ def _find(cursor: Cursor, external_id: str, brand: str | None, *, for_update: bo
 
 def _add(cursor: Cursor, body: NewProduct, index_scope: IndexScope) -> ApiProduct:
     new = body.product(body.external_id)
-    rows = api_products.named(cursor, body.external_id, to_change=True)
+    rows = api_products.by_external_id(cursor, body.external_id, for_update=True)
     if rows:
         product_id = _off_sale(rows, body.brand)
         api_products.replace(cursor, product_id, new)

@@ -1,1 +1,1 @@
-"""Privileges of the roles, API keys, and deleting what is old."""
+"""Privileges of roles, API keys, dumps, and the deletion of old rows."""

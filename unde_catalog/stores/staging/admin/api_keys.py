@@ -1,4 +1,4 @@
-"""Keys of the search API: their names, what they may do, and a hash of each. The keys themselves are nowhere."""
+"""Keys of the API: name, scope and hash. The keys themselves are not stored."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,12 +6,12 @@ from typing import Literal
 
 from unde_catalog.stores.db.database import Cursor
 
-Scope = Literal["read", "write"]  # write may read
+Scope = Literal["read", "write"]  # write includes read
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as it is kept: `last_used_at` is at most a minute old."""
+    """A stored key. `last_used_at` is accurate to a minute."""
 
     name: str
     scope: Scope
@@ -21,7 +21,7 @@ class ApiKey:
 
 
 def add(cursor: Cursor, name: str, scope: Scope, digest: str) -> bool:
-    """Keep a new key by the SHA-256 of it in hex; False where there is one of this name that is not revoked."""
+    """Add a key by its SHA-256 in hex; returns False if a key with this name exists that is not revoked."""
     cursor.execute(
         "INSERT INTO api_keys (digest, name, scope, created_at) VALUES (%s, %s, %s, unde_now())"
         " ON CONFLICT (name) WHERE revoked_at IS NULL DO NOTHING",
@@ -31,16 +31,16 @@ def add(cursor: Cursor, name: str, scope: Scope, digest: str) -> bool:
 
 
 def use(cursor: Cursor, digest: str) -> tuple[str, Scope] | None:
-    """The name and scope of a key that holds, None where there is none; notes once a minute that it is used."""
+    """The name and scope of a valid key, None if it is not valid; updates `last_used_at` once a minute."""
     cursor.execute(
-        "SELECT name, scope, coalesce(last_used_at <= unde_now() - interval '1 minute', true) AS noted_long_ago"
+        "SELECT name, scope, coalesce(last_used_at <= unde_now() - interval '1 minute', true) AS outdated"
         " FROM api_keys WHERE digest = %s AND revoked_at IS NULL",
         (digest,),
     )
     row = cursor.fetchone()
     if row is None:
         return None
-    if row["noted_long_ago"]:  # requests at the same time do not wait for each other to say the same
+    if row["outdated"]:  # SKIP LOCKED: concurrent requests do not wait for each other
         cursor.execute(
             "UPDATE api_keys SET last_used_at = unde_now() WHERE digest ="
             " (SELECT digest FROM api_keys WHERE digest = %s FOR UPDATE SKIP LOCKED)",
@@ -50,7 +50,7 @@ def use(cursor: Cursor, digest: str) -> tuple[str, Scope] | None:
 
 
 def revoke(cursor: Cursor, name: str) -> bool:
-    """Let a key hold no longer; False where no such key holds."""
+    """Revoke a key; returns False if no valid key has this name."""
     cursor.execute(
         "UPDATE api_keys SET revoked_at = unde_now() WHERE name = %s AND revoked_at IS NULL",
         (name,),
@@ -59,6 +59,6 @@ def revoke(cursor: Cursor, name: str) -> bool:
 
 
 def all_keys(cursor: Cursor) -> list[ApiKey]:
-    """All keys there are and were, the newest last."""
+    """All keys, including revoked ones, the newest last."""
     cursor.execute("SELECT name, scope, created_at, last_used_at, revoked_at FROM api_keys ORDER BY created_at, name")
     return [ApiKey(**row) for row in cursor.fetchall()]

@@ -1,6 +1,6 @@
-"""Rows that age out, a chunk a transaction, so that nobody waits for it and a killed one has done what it did.
+"""Deletes old rows in chunks, each in its own transaction, so that locks are short.
 
-How old is old is a setting; that nothing anybody still goes by is deleted, is here.
+Settings say how long rows are kept. Rows that are still needed are kept here.
 """
 
 from collections.abc import Callable
@@ -10,11 +10,11 @@ from unde_catalog.stores.db.database import Cursor
 
 CHUNK = 5_000
 
-MaximumAge = Callable[[Cursor, timedelta], int]
+DeleteChunk = Callable[[Cursor, timedelta], int]  # takes the time to keep rows, returns the number deleted
 
 
 def delete_availability(cursor: Cursor, keep: timedelta) -> int:
-    """Delete a chunk of stock of days that long ago; how many rows."""
+    """Delete a chunk of old stock rows."""
     cursor.execute(
         """
         DELETE FROM raw_availability WHERE id = ANY(ARRAY(
@@ -26,7 +26,7 @@ def delete_availability(cursor: Cursor, keep: timedelta) -> int:
 
 
 def delete_logs(cursor: Cursor, keep: timedelta) -> int:
-    """Delete a chunk of rows about runs that long ago; how many."""
+    """Delete a chunk of old rows about runs."""
     cursor.execute(
         """
         DELETE FROM scraper_logs WHERE id = ANY(ARRAY(
@@ -38,9 +38,9 @@ def delete_logs(cursor: Cursor, keep: timedelta) -> int:
 
 
 def delete_user_media_requests(cursor: Cursor, keep: timedelta) -> int:
-    """Delete a chunk of requests for people's photos that ended, or were last begun, that long ago; how many.
+    """Delete a chunk of user media requests that ended, or were last started, that long ago.
 
-    No stream delivers them again then. The photos' own rows stay as long as the photos.
+    Streams no longer deliver them. The rows of photos are kept as long as the photos.
     """
     cursor.execute(
         """
@@ -54,7 +54,7 @@ def delete_user_media_requests(cursor: Cursor, keep: timedelta) -> int:
     return cursor.rowcount
 
 
-# What a brand still goes by: its newest scrape, its newest that was read, and its newest whole one.
+# Kept for each brand: its newest scrape, its newest one that was read, and its newest complete one.
 _OLD_SCRAPES = """
     SELECT s.id FROM scrapes s
     WHERE s.finished_at < unde_now() - %(keep)s AND s.state NOT IN ('intended', 'running')
@@ -67,7 +67,7 @@ _OLD_SCRAPES = """
 
 
 def delete_rejected_items(cursor: Cursor, keep: timedelta) -> int:
-    """Delete a chunk of what scrapes that long ago could not read; how many."""
+    """Delete a chunk of items that old scrapes rejected."""
     cursor.execute(
         f"DELETE FROM rejected_items WHERE id = ANY(ARRAY("
         f"SELECT id FROM rejected_items WHERE scrape_id IN ({_OLD_SCRAPES}) LIMIT %(chunk)s))",
@@ -77,7 +77,7 @@ def delete_rejected_items(cursor: Cursor, keep: timedelta) -> int:
 
 
 def delete_scrapes(cursor: Cursor, keep: timedelta) -> int:
-    """Delete a chunk of scrapes that ended that long ago, after what they rejected; how many."""
+    """Delete a chunk of old scrapes, whose rejected items have to be deleted before."""
     cursor.execute(
         f"DELETE FROM scrapes WHERE id = ANY(ARRAY({_OLD_SCRAPES} LIMIT %(chunk)s))", {"keep": keep, "chunk": CHUNK}
     )
@@ -85,7 +85,7 @@ def delete_scrapes(cursor: Cursor, keep: timedelta) -> int:
 
 
 def delete_webhook_deliveries(cursor: Cursor, keep: timedelta) -> int:
-    """Delete a chunk of deliveries of that long ago; how many. A repeat of one is refused after minutes for its age."""
+    """Delete a chunk of old deliveries. A repeated delivery is refused for its age after minutes."""
     cursor.execute(
         """
         DELETE FROM webhook_deliveries WHERE digest = ANY(ARRAY(

@@ -1,4 +1,4 @@
-"""What a role may do in the staging database, and which database it is: for whoever asks whether workers can work."""
+"""The session, size and privileges of a role in the staging database, for `unde-catalog doctor`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from unde_catalog.stores.db.database import Cursor
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """How a connection stands: its role, the server's version, whether it may write at all, a pooler in between."""
+    """A connection: its role, the server's version, whether it is read-only, and whether it goes through a pooler."""
 
     role: str
     version: str
@@ -24,13 +24,13 @@ def session(cursor: Cursor) -> Session:
     )
     row = cursor.fetchone()
     assert row is not None  # a SELECT without FROM has one
-    # A pooler makes up the process number that clients are told when they connect.
+    # A pooler sends clients a made-up process id.
     pooled = cursor.connection.info.backend_pid != row["pid"]
     return Session(row["role"], row["version"].split()[0], row["read_only"], pooled)
 
 
 def database_bytes(cursor: Cursor) -> int:
-    """How big the database is on its disk."""
+    """The size of the database on disk."""
     cursor.execute("SELECT pg_database_size(current_database()) AS bytes")
     row = cursor.fetchone()
     assert row is not None  # a SELECT without FROM has one
@@ -38,7 +38,7 @@ def database_bytes(cursor: Cursor) -> int:
 
 
 def missing_rights(cursor: Cursor) -> dict[str, list[str]]:
-    """For each stage what this role lacks to write its rows, e.g. `UPDATE of raw_products.image_urls`; [] for none."""
+    """The privileges that this role lacks by stage, e.g. `UPDATE of raw_products.image_urls`."""
     cursor.execute(
         """
         WITH own (n, stage, table_name, column_name, privilege) AS (
@@ -80,7 +80,7 @@ def missing_rights(cursor: Cursor) -> dict[str, list[str]]:
 
 
 def newest_photo(cursor: Cursor, brands: Sequence[str]) -> tuple[str, str] | None:
-    """Brand and first photo address of the newest product of these brands that has one."""
+    """Brand and first photo URL of the newest product of these brands that has one."""
     cursor.execute(
         "SELECT brand, original_image_urls ->> 0 AS url FROM raw_products"
         " WHERE brand = ANY(%s) AND original_image_urls ->> 0 IS NOT NULL ORDER BY id DESC LIMIT 1",
@@ -91,7 +91,7 @@ def newest_photo(cursor: Cursor, brands: Sequence[str]) -> tuple[str, str] | Non
 
 
 def may_read(cursor: Cursor, table: str) -> bool:
-    """Whether there is a table of that name, and this role may read it."""
+    """Whether a table exists and this role may read it."""
     cursor.execute("SELECT coalesce(has_table_privilege(to_regclass(%s), 'SELECT'), false) AS readable", (table,))
     row = cursor.fetchone()
     return row is not None and row["readable"]

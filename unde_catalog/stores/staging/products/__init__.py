@@ -1,1 +1,1 @@
-"""Products, how they were scraped, and what was rejected."""
+"""Products, scrapes and rejected items."""

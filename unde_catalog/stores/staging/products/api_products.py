@@ -1,7 +1,6 @@
-"""raw_products as the API shows and edits them: one product, some, a page of them. Nothing is kept twice.
+"""`raw_products` as the API reads and edits it.
 
-What makes an edited product due is the tables' own rule; how a product looks to a client is
-`services/search/schemas/product_view.py`.
+Triggers make edited products due. The response format is in `services/search/schemas/product_view.py`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -19,9 +18,9 @@ from unde_catalog.stores.staging.products.product import API_SOURCE, CollectedPr
 
 @dataclass(frozen=True, slots=True)
 class ApiProduct:
-    """A product as its row has it; `photos` are the places (from 1) of those that are stored, in order.
+    """A row of raw_products. `photos` are the numbers (from 1) of the stored photos, in order.
 
-    `price` in units of `currency`. `sizes` and `original_image_urls` are whatever JSON somebody wrote.
+    `price` is in units of `currency`. `sizes` and `original_image_urls` may be any JSON.
     """
 
     id: int
@@ -51,7 +50,7 @@ _COLUMNS: LiteralString = """
     coalesce(p.updated_at, p.created_at, p.scraped_at) AS updated_at,
     ARRAY(SELECT f.n::int FROM product_photos f WHERE f.product_id = p.id AND f.state = 'stored' ORDER BY f.n) AS photos
 """
-# What clients may edit; a cast, as the type of a value that is compared has to be known.
+# The columns that clients may edit. The casts give compared values a type.
 _EDITED: LiteralString = "name, description, category, price, currency, colour, sizes, composition, original_image_urls"
 _EDITED_VALUES: LiteralString = (
     "%(name)s::text, %(description)s::text, %(category)s::text, %(price)s::numeric, %(currency)s::text,"
@@ -61,27 +60,29 @@ _OF_ROW: LiteralString = ", ".join(f"p.{column}" for column in _EDITED.split(", 
 
 
 def by_ids(cursor: Cursor, product_ids: Collection[int]) -> Mapping[int, ApiProduct]:
-    """Some products by their ids; one that is not there is missing from the answer."""
+    """Some products by their ids; products that do not exist are missing."""
     cursor.execute(f"SELECT {_COLUMNS} FROM raw_products p WHERE p.id = ANY(%s)", (list(product_ids),))
     return {row["id"]: ApiProduct(**row) for row in cursor.fetchall()}
 
 
-def named(cursor: Cursor, external_id: str, brand: str | None = None, *, to_change: bool = False) -> list[ApiProduct]:
-    """The products of that external id, of a brand or of all, by id; more than one where brands share it.
+def by_external_id(
+    cursor: Cursor, external_id: str, brand: str | None = None, *, for_update: bool = False
+) -> list[ApiProduct]:
+    """The products with an external id, of one brand or of all, by id; several if brands share the external id.
 
-    `to_change`: locked until the end of the transaction.
+    `for_update`: lock them until the end of the transaction.
     """
     cursor.execute(
         f"SELECT {_COLUMNS} FROM raw_products p"
         " WHERE p.external_id = %(external_id)s AND (%(brand)s::text IS NULL OR p.brand = %(brand)s)"
-        f" ORDER BY p.id {'FOR NO KEY UPDATE OF p' if to_change else ''}",
+        f" ORDER BY p.id {'FOR NO KEY UPDATE OF p' if for_update else ''}",
         {"external_id": external_id, "brand": brand},
     )
     return [ApiProduct(**row) for row in cursor.fetchall()]
 
 
 def insert(cursor: Cursor, brand: str, index_scope: IndexScope, product: CollectedProduct) -> int | None:
-    """Add a product of the source `api`; its id, None where somebody was first."""
+    """Add a product of the source `api`; returns its id, None if it exists already."""
     cursor.execute(
         f"""
         INSERT INTO raw_products (source, external_id, brand, {_EDITED}, raw_data, scraped_at, index_scope)
@@ -96,7 +97,7 @@ def insert(cursor: Cursor, brand: str, index_scope: IndexScope, product: Collect
 
 
 def replace(cursor: Cursor, product_id: int, product: CollectedProduct) -> None:
-    """Give a product these fields, and have it on sale. What is as it was makes nothing due."""
+    """Set the fields of a product and put it on sale. Unchanged values make nothing due."""
     cursor.execute(
         f"""
         UPDATE raw_products AS p
@@ -111,7 +112,7 @@ def replace(cursor: Cursor, product_id: int, product: CollectedProduct) -> None:
 
 
 def withdraw(cursor: Cursor, product_id: int) -> None:
-    """Have a product no longer on sale."""
+    """Take a product off sale."""
     cursor.execute("UPDATE raw_products SET active = false, updated_at = now() WHERE id = %s AND active", (product_id,))
 
 

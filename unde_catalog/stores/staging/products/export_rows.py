@@ -1,6 +1,6 @@
-"""What a local copy of a brand's images reads: names, categories and photo URLs of its active products, in pages.
+"""What an export reads: external ids, categories and photo URLs of a brand's active products, in pages.
 
-Nothing is written here, and what becomes of it is `export/`'s.
+The export is in `services/export/`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from unde_catalog.stores.db.database import Cursor
 
-PAGE = 1_000  # products a query: each is a short transaction, and nothing lives in a session
-MOST_PHOTOS = 100  # of one product
+PAGE = 1_000  # products in a query, each in a short transaction without session state
+MAX_PHOTOS = 100  # of one product
 
-# What the source named; our own copies where it names none any more. A category that says nothing is NULL.
+# The URLs of the source, or those of the stored photos if the source lists none any more. A blank category is NULL.
 _PHOTOS = """
     FROM raw_products p
     CROSS JOIN LATERAL (SELECT jsonb_path_query_array(
@@ -27,7 +27,7 @@ PAGE_QUERY = f"""
 
 @dataclass(frozen=True, slots=True)
 class ExportRow:
-    """A product: row id, external id, category (None: it has none) and photo URLs in order, as they are stored."""
+    """A product: row id, external id, category (None: it has none) and photo URLs in order."""
 
     id: int
     external_id: str
@@ -37,7 +37,10 @@ class ExportRow:
 
 @dataclass(frozen=True, slots=True)
 class ExportSelection:
-    """Which products: of a brand, of a category (None: all; `without` names those that have none), `photos` of each."""
+    """The products of a brand and category (None: all), with at most `photos` each.
+
+    `without` is the category of products that have none.
+    """
 
     brand: str
     category: str | None
@@ -45,41 +48,41 @@ class ExportSelection:
     photos: int
 
     def values(self) -> dict[str, object]:
-        """What the queries want."""
-        path = f'$[0 to {min(self.photos, MOST_PHOTOS) - 1}] ? (@.type() == "string" && @ != "")'
+        """The parameters of the queries."""
+        path = f'$[0 to {min(self.photos, MAX_PHOTOS) - 1}] ? (@.type() == "string" && @ != "")'
         return {"brand": self.brand, "category": self.category, "without": self.without, "photos": path}
 
 
-def page(cursor: Cursor, chosen: ExportSelection, after: int) -> list[ExportRow]:
+def page(cursor: Cursor, selection: ExportSelection, after: int) -> list[ExportRow]:
     """The next products after a row id, by id; empty at the end."""
-    # Before its first ANALYZE a new table seems small enough to be sorted anew for every page: minutes in all.
+    # Before its first ANALYZE, the planner takes a table for small and would sort it for every page: minutes in all.
     cursor.execute("SET LOCAL enable_bitmapscan = off")
-    cursor.execute(PAGE_QUERY, {**chosen.values(), "after": after, "page": PAGE})
+    cursor.execute(PAGE_QUERY, {**selection.values(), "after": after, "page": PAGE})
     return [ExportRow(row["id"], row["external_id"], row["category"], row["urls"] or ()) for row in cursor.fetchall()]
 
 
-def count(cursor: Cursor, chosen: ExportSelection) -> int:
-    """How many photos these products have."""
-    cursor.execute(f"SELECT coalesce(sum(jsonb_array_length(u.urls)), 0)::bigint AS n {_PHOTOS}", chosen.values())
+def count(cursor: Cursor, selection: ExportSelection) -> int:
+    """The number of photos of the selected products."""
+    cursor.execute(f"SELECT coalesce(sum(jsonb_array_length(u.urls)), 0)::bigint AS n {_PHOTOS}", selection.values())
     row = cursor.fetchone()
-    assert row is not None  # a sum answers always
+    assert row is not None  # an aggregate always has a row
     return row["n"]
 
 
-def largest_categories(cursor: Cursor, brand: str, most: int) -> list[str]:
-    """The brand's categories with the most active products."""
+def largest_categories(cursor: Cursor, brand: str, limit: int) -> list[str]:
+    """A brand's categories with the most active products."""
     cursor.execute(
         """
         SELECT btrim(category) AS name FROM raw_products
         WHERE brand = %s AND active AND btrim(category) <> '' GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT %s
         """,
-        (brand, most),
+        (brand, limit),
     )
     return [row["name"] for row in cursor.fetchall()]
 
 
 def categories(cursor: Cursor, brand: str, external_ids: Sequence[str]) -> Mapping[str, str]:
-    """The categories of these products, by external id; one that is missing has none."""
+    """The categories of these products by external id; products without one are missing."""
     cursor.execute(
         """
         SELECT external_id, category FROM raw_products
@@ -91,7 +94,7 @@ def categories(cursor: Cursor, brand: str, external_ids: Sequence[str]) -> Mappi
 
 
 def external_ids(cursor: Cursor, keys: Sequence[str]) -> Mapping[str, str]:
-    """Whose photos are stored under these keys; one that is missing is nobody's."""
+    """The external ids of the products with photos under these keys; other keys are missing."""
     cursor.execute(
         """
         SELECT f.key, p.external_id FROM product_photos f JOIN raw_products p ON p.id = f.product_id

@@ -1,6 +1,6 @@
-"""raw_products as collecting writes it: items staged in pages, merged in chunks, new, changed and unchanged told apart.
+"""`raw_products` as scrapes write it: items are staged in pages and merged in chunks.
 
-What becomes of items that could not be read is `rejected_items.py`'s.
+Rejected items are in `rejected_items.py`.
 """
 
 import json
@@ -17,10 +17,10 @@ _COLUMNS = "name, description, price, currency, category, colour, sizes, composi
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
-    """What some staged items did to raw_products; each item is counted once.
+class MergeCounts:
+    """The numbers of staged items by their effect on raw_products; each item counts once.
 
-    `returned` products were inactive; `repeated` items are of a product that another item of the scrape spoke for.
+    `returned` products were inactive. `repeated` items are further items of the same product.
     """
 
     new: int
@@ -31,27 +31,27 @@ class Merged:
 
     @property
     def products(self) -> int:
-        """How many products were merged."""
+        """The number of merged products."""
         return self.new + self.changed + self.returned + self.unchanged
 
 
 def stage(cursor: Cursor, scrape_id: int, numbered: Iterable[tuple[int, CollectedProduct]]) -> None:
-    """Put products (position in the dataset, product) beside raw_products, until they are merged."""
+    """Stage products, given as (position in the dataset, product), until they are merged."""
     with cursor.copy(f"COPY scraped_items (scrape_id, position, external_id, {_COLUMNS}) FROM STDIN") as copy:
         for position, product in numbered:
             copy.write_row((scrape_id, position, product.external_id, *_values(product)))
 
 
-def staged(cursor: Cursor, scrape_id: int) -> int:
-    """How many items of a scrape are staged."""
+def count_staged(cursor: Cursor, scrape_id: int) -> int:
+    """The number of staged items of a scrape."""
     cursor.execute("SELECT count(*) AS n FROM scraped_items WHERE scrape_id = %s", (scrape_id,))
     row = cursor.fetchone()
     assert row is not None  # an aggregate always has a row
     return row["n"]
 
 
-def unstage(cursor: Cursor, scrape_id: int) -> None:
-    """Forget what is staged of a scrape, and of those of its brand that were never finished."""
+def delete_staged(cursor: Cursor, scrape_id: int) -> None:
+    """Delete the staged items of a scrape, and of earlier scrapes of its brand that were never finished."""
     cursor.execute(
         "DELETE FROM scraped_items WHERE scrape_id IN (SELECT id FROM scrapes"
         " WHERE id <= %(id)s AND brand = (SELECT brand FROM scrapes WHERE id = %(id)s))",
@@ -60,8 +60,8 @@ def unstage(cursor: Cursor, scrape_id: int) -> None:
 
 
 def next_staged(cursor: Cursor, scrape_id: int, after: str) -> list[str]:
-    """The external ids of the next chunk, in their order; empty when all are merged."""
-    # A table that was just filled has no statistics: along the index, or all that is left is sorted for every chunk.
+    """The external ids of the next chunk, in order; empty when all are merged."""
+    # A table that was just filled has no statistics: the planner would sort all remaining rows for every chunk.
     cursor.execute("SET LOCAL enable_sort = off")
     cursor.execute(
         "SELECT external_id FROM scraped_items WHERE scrape_id = %s AND external_id > %s"
@@ -73,15 +73,15 @@ def next_staged(cursor: Cursor, scrape_id: int, after: str) -> list[str]:
 
 def merge(
     cursor: Cursor, scrape_id: int, brand: str, source: str, index_scope: IndexScope, external_ids: Sequence[str]
-) -> Merged:
+) -> MergeCounts:
     """Merge the staged items of these products by (source, external_id), in this transaction.
 
-    Unchanged products only move scraped_at (spec 1). Shops list one product under several categories, so several
-    items may speak of it: what equals the stored row wins, then its category, then the first in the alphabet, so
-    that the order in which a scrape lists them changes nothing. A product that this scrape, or a later one, has
-    merged already stays as it is. One that came by the API under the same id in this brand is no longer on sale.
+    Unchanged products only get a new scraped_at. Brands list a product under several categories, so a scrape may have
+    several items of it: an item equal to the stored row wins, then one with its category, then the first category in
+    alphabetical order, so the order of the items does not matter. A product that this scrape or a later one has merged
+    is not changed. A product of the API with the same external id and brand is taken off sale.
     """
-    # On disk before the scrape is closed: of a chunk that a crash of the server takes back, only the rows would know.
+    # Commit to disk: a chunk that a crash of the server loses would not be merged again.
     cursor.execute("SET LOCAL synchronous_commit = on")
     values = {
         "source": source, "api": API_SOURCE, "brand": brand, "scrape": scrape_id, "scope": index_scope,
@@ -98,7 +98,7 @@ def merge(
         values,
     )
     replaced = [row["id"] for row in cursor.fetchall() if row["replaced"]]
-    if replaced:  # somebody had added them by hand: from now on the shop speaks for them, and two would share photos
+    if replaced:  # products of the API that the source has now: both would store their photos under the same keys
         cursor.execute("UPDATE raw_products SET active = false, updated_at = now() WHERE id = ANY(%s)", (replaced,))
     cursor.execute(
         f"""
@@ -135,7 +135,7 @@ def merge(
         values | {"untouched": untouched},
     )
     if new:
-        # On conflict: another writer was first, since we looked.
+        # On conflict: another writer has inserted the product since the query above.
         cursor.execute(
             f"""
             INSERT INTO raw_products (source, external_id, brand, {_COLUMNS}, scraped_at, index_scope, last_scrape_id)
@@ -151,11 +151,11 @@ def merge(
         )
     cursor.execute("DELETE FROM scraped_items WHERE scrape_id = %(scrape)s AND external_id = ANY(%(ids)s)", values)
     returned = sum(row["returned"] for row in touched)
-    return Merged(len(new), len(touched) - returned, returned, len(untouched), cursor.rowcount - len(chosen))
+    return MergeCounts(len(new), len(touched) - returned, returned, len(untouched), cursor.rowcount - len(chosen))
 
 
 def count_seen(cursor: Cursor, source: str, scrape_id: int) -> tuple[int, int]:
-    """Of the active products: how many there are, and how many this scrape saw (also those it could not read)."""
+    """The number of active products, and of those that this scrape saw (including rejected items)."""
     cursor.execute(
         f"""
         SELECT count(*) AS active, count(*) FILTER (WHERE {_SEEN}) AS seen
@@ -169,7 +169,7 @@ def count_seen(cursor: Cursor, source: str, scrape_id: int) -> tuple[int, int]:
 
 
 def deactivate_unseen(cursor: Cursor, source: str, scrape_id: int) -> int:
-    """Mark inactive what a complete scrape did not see; how many."""
+    """Mark products inactive that a complete scrape did not see; returns their number."""
     cursor.execute(
         f"""
         WITH gone AS (
@@ -184,7 +184,7 @@ def deactivate_unseen(cursor: Cursor, source: str, scrape_id: int) -> int:
     return cursor.rowcount
 
 
-# A NOT IN of a subquery that holds NULLs is never true, hence the filter.
+# NOT IN a subquery with NULLs is never true, hence the filter.
 _SEEN = """
     coalesce(p.last_scrape_id = %(scrape)s, false) OR p.external_id IN (
         SELECT r.external_id FROM rejected_items r WHERE r.scrape_id = %(scrape)s AND r.external_id IS NOT NULL)

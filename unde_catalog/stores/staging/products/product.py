@@ -1,18 +1,18 @@
-"""A product as every source hands it to staging, and the item that could not become one."""
+"""A product as sources pass it to staging, and an item that was rejected."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-API_SOURCE = "api"  # of products that no source of ours brought, but a client of the API
+API_SOURCE = "api"  # of products that clients of the API added
 
 
 @dataclass(frozen=True, slots=True)
 class CollectedProduct:
-    """What a source says of a product; the fields are raw_products' columns (spec 1).
+    """A product of a source. The fields are columns of raw_products, see docs/reference/schema.md.
 
-    `price` in units of `currency`, None where unknown; `sizes` is any JSON value; `raw_data` the whole item.
+    `price` is in units of `currency`, None if unknown. `sizes` is any JSON value, `raw_data` the whole item.
     """
 
     external_id: str
@@ -30,7 +30,7 @@ class CollectedProduct:
 
 @dataclass(frozen=True, slots=True)
 class RejectedItem:
-    """An item that can't become a product: why, and its id where that could be read."""
+    """An item that is not a valid product: the reason, and its id if that can be read."""
 
     external_id: str | None
     reason: str

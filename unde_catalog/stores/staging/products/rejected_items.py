@@ -1,4 +1,4 @@
-"""Items that could not be read: kept as they came, with the reason, until a later version can read them."""
+"""Rejected items: stored unchanged with the reason, so that a later version may accept them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from unde_catalog.stores.staging.products.product import RejectedItem
 
 
 @dataclass(frozen=True, slots=True)
-class KeptItem:
-    """A rejected item as it is kept; `position` is its place in the dataset of the scrape."""
+class StoredItem:
+    """A stored item; `position` is that in the dataset of the scrape."""
 
     id: int
     scrape_id: int
@@ -22,7 +22,7 @@ class KeptItem:
 
 
 def store(cursor: Cursor, scrape_id: int, brand: str, rejected: Sequence[tuple[int, RejectedItem]]) -> int:
-    """Keep items (position, item) that could not be read; how many were not kept already."""
+    """Store rejected items, given as (position, item); returns the number of new ones."""
     if not rejected:
         return 0
     cursor.executemany(
@@ -39,25 +39,25 @@ def store(cursor: Cursor, scrape_id: int, brand: str, rejected: Sequence[tuple[i
 
 
 def delete_of_scrape(cursor: Cursor, scrape_id: int) -> None:
-    """Forget those of a scrape that is read again from its beginning."""
+    """Delete the items of a scrape, before it is read again from its beginning."""
     cursor.execute("DELETE FROM rejected_items WHERE scrape_id = %s", (scrape_id,))
 
 
-def of_last_scrape(cursor: Cursor, brand: str, after: int, most: int) -> list[KeptItem]:
-    """The next of the items that the brand's last finished scrape could not read, by id, locked."""
+def of_last_scrape(cursor: Cursor, brand: str, after: int, limit: int) -> list[StoredItem]:
+    """Lock and return the next items that the brand's last finished scrape rejected, by id."""
     cursor.execute(
         """
         SELECT id, scrape_id, position, external_id, raw FROM rejected_items
         WHERE id > %(after)s AND scrape_id = (
             SELECT max(id) FROM scrapes WHERE brand = %(brand)s AND state IN ('complete', 'partial'))
-        ORDER BY id LIMIT %(most)s
+        ORDER BY id LIMIT %(limit)s
         FOR UPDATE
         """,
-        {"brand": brand, "after": after, "most": most},
+        {"brand": brand, "after": after, "limit": limit},
     )
-    return [KeptItem(**row) for row in cursor.fetchall()]
+    return [StoredItem(**row) for row in cursor.fetchall()]
 
 
 def remove(cursor: Cursor, ids: Collection[int]) -> None:
-    """Forget items that could be read after all."""
+    """Delete items that were accepted later."""
     cursor.execute("DELETE FROM rejected_items WHERE id = ANY(%s)", (list(ids),))

@@ -1,4 +1,4 @@
-"""Scrapes: what was asked of a source, paid for once, and how far reading it got."""
+"""Scrapes: their leases, the runs of the source, and how far their items were read."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -14,18 +14,18 @@ EndState = Literal["complete", "partial", "failed"]
 
 
 class ScrapeTakenOver(RuntimeError):
-    """The scrape is no longer ours: its lease ran out and another run goes on with it."""
+    """The lease expired, and another run continues the scrape."""
 
     def __init__(self) -> None:
-        super().__init__("another run took the scrape over, since this one was silent for longer than its lease")
+        super().__init__("another run took over the scrape because this run did not renew its lease in time")
 
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """A scrape in hand under `token`; `run_id` is None until a start was answered.
+    """A leased scrape under `token`; `run_id` is None until the source has confirmed a run.
 
-    `read_to` items were read so far, `staged` of them wait to be merged; `counts` are those of all its runs. `place`
-    is where reading goes on, in words of the source, where its items can't be counted to.
+    `read_to`: the number of items read so far; `staged` of them are not merged yet. `counts` are those of all its
+    runs. `place`: where reading continues, in a format of the source, for sources without item numbers.
     """
 
     id: int
@@ -41,7 +41,7 @@ class Scrape:
 
 
 def fresh_scrape(cursor: Cursor, brand: str, younger_than: timedelta, forced_by: str | None) -> datetime | None:
-    """When the last complete scrape began, if it is that young; with `forced_by`, only one which that run forced."""
+    """The start of the last complete scrape younger than `younger_than`, with `forced_by` only of that run's."""
     cursor.execute(
         """
         SELECT max(started_at) AS started_at FROM scrapes
@@ -55,10 +55,10 @@ def fresh_scrape(cursor: Cursor, brand: str, younger_than: timedelta, forced_by:
 
 
 def claim(cursor: Cursor, brand: str, root_run: str, lease: timedelta, abandon_after: timedelta) -> Scrape | None:
-    """The brand's open scrape, or a new one; None while another worker has it in hand.
+    """Lease the brand's open scrape, or a new one; None while another worker has leased it.
 
-    The row is the intent: it is on disk before anything is asked of the source. A retry of the run that had it in
-    hand need not wait for the lease to run out: Dagster begins one only when it knows that the first has died.
+    The row is the intent, so it is committed to disk before the source gets a request. A retry of the run that leased
+    the scrape does not wait for the lease to expire, because Dagster retries a run only after it has died.
     """
     cursor.execute("SET LOCAL synchronous_commit = on")
     cursor.execute(
@@ -67,7 +67,7 @@ def claim(cursor: Cursor, brand: str, root_run: str, lease: timedelta, abandon_a
         " AND (leased_until IS NULL OR leased_until <= unde_now())",
         (brand, abandon_after),
     )
-    # Farther ahead than a lease can be, since the server's clock was turned back: from now it has a whole one.
+    # A lease that ends later than possible: the server's clock was set back. Start the lease again.
     cursor.execute(
         "UPDATE scrapes SET leased_until = unde_now() + %(lease)s WHERE brand = %(brand)s"
         " AND state IN ('intended', 'running') AND leased_until > unde_now() + %(lease)s + interval '1 minute'",
@@ -93,16 +93,16 @@ def claim(cursor: Cursor, brand: str, root_run: str, lease: timedelta, abandon_a
     return Scrape(token=token, run_id=run_id, **row)
 
 
-def adoptable(
+def find_adoptable(
     cursor: Cursor,
     brand: str,
     runs: Sequence[tuple[str, datetime]],
     younger_than: timedelta,
-    hopeless: Sequence[str] = (),
+    failed: Sequence[str] = (),
 ) -> str | None:
-    """The newest of some Apify runs (id, start) that is young, unread and newer than all that were read.
+    """The newest of these Apify runs (id, start) that is recent, unread and newer than all runs that were read.
 
-    An older one, even if nobody read it, would bring back an older catalogue. `hopeless` are those that failed.
+    An older unread run would restore an older catalogue. `failed` runs are excluded.
     """
     cursor.execute(
         """
@@ -112,7 +112,7 @@ def adoptable(
                  LEFT JOIN scrapes s ON s.brand = %(brand)s AND s.apify_run_id = r.id
         )
         SELECT id FROM runs
-        WHERE state IS NULL AND id <> ALL(%(hopeless)s) AND started_at > unde_now() - %(age)s
+        WHERE state IS NULL AND id <> ALL(%(failed)s) AND started_at > unde_now() - %(age)s
           AND started_at > coalesce((SELECT max(started_at) FROM runs WHERE state IN ('complete', 'partial')),
                                     '-infinity')
         ORDER BY started_at DESC LIMIT 1
@@ -122,15 +122,15 @@ def adoptable(
             "ids": [id for id, _ in runs],
             "starts": [start for _, start in runs],
             "age": younger_than,
-            "hopeless": list(hopeless),
+            "failed": list(failed),
         },
     )
     row = cursor.fetchone()
     return row["id"] if row else None
 
 
-def begun(cursor: Cursor, scrape: Scrape, run_id: str | None, dataset_id: str | None) -> None:
-    """Write, to disk, which run answers this scrape, None where the source knows no runs; raises `ScrapeTakenOver`."""
+def mark_started(cursor: Cursor, scrape: Scrape, run_id: str | None, dataset_id: str | None) -> None:
+    """Write, to disk, the run of this scrape, None if the source has no runs; raises `ScrapeTakenOver`."""
     cursor.execute("SET LOCAL synchronous_commit = on")
     cursor.execute(
         "UPDATE scrapes SET state = 'running', apify_run_id = %s, dataset_id = %s WHERE id = %s AND lease_token = %s",
@@ -141,7 +141,7 @@ def begun(cursor: Cursor, scrape: Scrape, run_id: str | None, dataset_id: str | 
 
 
 def renew(cursor: Cursor, scrape: Scrape, lease: timedelta) -> None:
-    """Keep the scrape in hand for another while; raises `ScrapeTakenOver`."""
+    """Renew the lease; raises `ScrapeTakenOver`."""
     cursor.execute(
         "UPDATE scrapes SET leased_until = unde_now() + %s WHERE id = %s AND lease_token = %s",
         (lease, scrape.id, scrape.token),
@@ -159,7 +159,7 @@ def progress(
     counts: Mapping[str, int],
     place: str | None = None,
 ) -> None:
-    """Write how far the scrape got, in the transaction that got it there, and renew it; raises `ScrapeTakenOver`."""
+    """Write the progress in the transaction that made it, and renew the lease; raises `ScrapeTakenOver`."""
     cursor.execute(
         "UPDATE scrapes SET read_to = %s, place = %s, staged = %s, counts = %s, leased_until = unde_now() + %s"
         " WHERE id = %s AND lease_token = %s",
@@ -170,7 +170,7 @@ def progress(
 
 
 def release(cursor: Cursor, scrape: Scrape) -> None:
-    """Leave the scrape open for the next one to go on with."""
+    """Release the scrape, which stays open."""
     cursor.execute(
         "UPDATE scrapes SET lease_token = NULL, leased_until = NULL WHERE id = %s AND lease_token = %s",
         (scrape.id, scrape.token),
@@ -178,7 +178,7 @@ def release(cursor: Cursor, scrape: Scrape) -> None:
 
 
 def end(cursor: Cursor, scrape: Scrape, state: EndState, seen: int, rejected: int, reason: str | None = None) -> None:
-    """Close the scrape; raises `ScrapeTakenOver`."""
+    """Finish the scrape; raises `ScrapeTakenOver`."""
     cursor.execute(
         "UPDATE scrapes SET state = %s, seen = %s, rejected = %s, reason = %s, finished_at = unde_now(),"
         " lease_token = NULL, leased_until = NULL WHERE id = %s AND lease_token = %s",

@@ -1,6 +1,6 @@
-"""What sources announced by webhook: each delivery once, and what it made due.
+"""Webhook deliveries of sources: each is processed once, and makes products due.
 
-Whether a delivery is genuine is `services/search/routes/webhook_signatures.py`'s to say.
+Signatures are verified in `services/search/routes/webhook_signatures.py`.
 """
 
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ from psycopg.types.json import Jsonb
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.due_work import requeue
 
-STAGE = "originals"  # the stages after it follow from what it finds
-_NAMED = 20  # ids that nobody knows, by name
+STAGE = "originals"  # its results make later stages due
+_MAX_NAMED = 20  # unknown ids in a result
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
-    """What came of a delivery, in products: known, of those on sale and so made due, and unknown, the first by name.
+class DeliveryResult:
+    """The result of a delivery: the numbers of known products, products made due, and unknown ids with the first ones.
 
-    `repeated`: it was here before, and did this then.
+    `repeated`: the delivery was processed before, with this result.
     """
 
     known: int
@@ -29,10 +29,12 @@ class Announced:
     repeated: bool = False
 
 
-def announce(cursor: Cursor, digest: str, brand: str, delivery: str | None, external_ids: Sequence[str]) -> Announced:
-    """Have the photos of a brand's products looked at anew, once per `digest`, which is the signature's hash.
+def announce(
+    cursor: Cursor, digest: str, brand: str, delivery: str | None, external_ids: Sequence[str]
+) -> DeliveryResult:
+    """Make the photos of a brand's products due, once for each `digest` (a hash of the signature).
 
-    The same delivery waits here while another process has it in hand.
+    Waits while another process processes the same delivery.
     """
     cursor.execute(
         "INSERT INTO webhook_deliveries (digest, brand, delivery, received_at) VALUES (%s, %s, %s, unde_now())"
@@ -40,20 +42,20 @@ def announce(cursor: Cursor, digest: str, brand: str, delivery: str | None, exte
         (digest, brand, delivery),
     )
     if cursor.rowcount == 0:
-        return _before(cursor, digest)
+        return _former_result(cursor, digest)
     known = requeue.product_ids_of(cursor, brand, external_ids)
     due = requeue.force(cursor, STAGE, brand, f"webhook {digest[:32]}", list(known.values()))
     unknown = [one for one in external_ids if one not in known]
-    announced = Announced(len(known), due, len(unknown), unknown[:_NAMED])
+    result = DeliveryResult(len(known), due, len(unknown), unknown[:_MAX_NAMED])
     cursor.execute(
         "UPDATE webhook_deliveries SET known = %s, due = %s, unknown = %s, unknown_ids = %s WHERE digest = %s",
-        (announced.known, announced.due, announced.unknown, Jsonb(announced.unknown_ids), digest),
+        (result.known, result.due, result.unknown, Jsonb(result.unknown_ids), digest),
     )
-    return announced
+    return result
 
 
-def _before(cursor: Cursor, digest: str) -> Announced:
+def _former_result(cursor: Cursor, digest: str) -> DeliveryResult:
     cursor.execute("SELECT known, due, unknown, unknown_ids FROM webhook_deliveries WHERE digest = %s", (digest,))
     row = cursor.fetchone()
-    assert row is not None  # rows go only long after a repeat is refused for its age
-    return replace(Announced(**row), repeated=True)
+    assert row is not None  # rows are deleted long after repeated deliveries are refused for their age
+    return replace(DeliveryResult(**row), repeated=True)

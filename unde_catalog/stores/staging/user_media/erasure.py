@@ -1,6 +1,6 @@
-"""What the staging database holds of a person's photos, and how it is forgotten.
+"""Erases a user's data in the staging database.
 
-The photos themselves, and what is told of it, are `services/user_media/erasure.py`'s.
+The objects are deleted, and the event is published, by `services/user_media/erasure.py`.
 """
 
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from unde_catalog.stores.db.database import Cursor
 
 @dataclass(frozen=True, slots=True)
 class ErasedRows:
-    """`requests` that name the person no more (their counts stay), `photos` whose rows are deleted."""
+    """The numbers of requests without user ids now (their counts stay) and of deleted photo rows."""
 
     requests: int
     photos: int
 
 
 def erase_rows(cursor: Cursor, user_id: int, bot_id: int | None = None) -> ErasedRows:
-    """Take a person out of all rows: photos are deleted, requests keep their counts and nothing that names anybody.
+    """Erase a user from all rows: photo rows are deleted; requests keep their counts, but no ids.
 
-    One in hand is forgotten, too: it is not answered, and who is at it takes away what he stored meanwhile.
-    Call it before the objects are deleted, and again after it, for what was begun in between.
+    A request in progress gets no response, and its worker deletes what it stored meanwhile. Call it before the objects
+    are deleted, and again afterwards, for requests that started in between.
     """
     cursor.execute(
         """

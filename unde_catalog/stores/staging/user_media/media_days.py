@@ -1,6 +1,6 @@
-"""What the service for people's photos did on each day, and what it left: for those who look after it.
+"""Daily figures of the user media service, and requests without a response, for reports and checks.
 
-The rows are written in `media_requests.py`; nothing here names a person.
+The rows are written in `media_requests.py`. The figures have no user ids.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from unde_catalog.stores.db.database import Cursor
 
 @dataclass(frozen=True, slots=True)
 class MediaDay:
-    """What the service did on a UTC day. `codes`: failed photos and requests by error code."""
+    """The figures of a UTC day. `codes`: failed photos and requests by error code."""
 
     day: date
     batches: int
@@ -31,16 +31,19 @@ class MediaDay:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """`dead`: requests put aside in the last day, with the newest one's reason; `silent`: begun over an hour ago, and
-    neither ended nor begun again, for a week: then its stream is no more."""
+    """Requests that need attention.
+
+    `dead`: dead letters of the last day, with the newest one's reason. `silent`: requests that started between an hour
+    and a week ago and have neither ended nor started again.
+    """
 
     dead: int
     reason: str | None
     silent: int
 
 
-def days(cursor: Cursor, most: int) -> list[MediaDay]:
-    """What was done on the last so many UTC days, the newest first; days on which nothing ended are missing."""
+def days(cursor: Cursor, limit: int) -> list[MediaDay]:
+    """The figures of the last `limit` UTC days, the newest first; days on which no request ended are missing."""
     cursor.execute(
         """
         SELECT r.day,
@@ -59,16 +62,16 @@ def days(cursor: Cursor, most: int) -> list[MediaDay]:
                    FROM user_media_requests q, jsonb_each_text(q.codes) c WHERE q.day = r.day GROUP BY c.key) AS k
                ), '{}') AS codes
         FROM (SELECT *, subject IS DISTINCT FROM %(error)s AND reason IS NULL AS is_result
-              FROM user_media_requests WHERE day > to_date_immutable(unde_now()) - %(most)s::int) AS r
+              FROM user_media_requests WHERE day > to_date_immutable(unde_now()) - %(limit)s::int) AS r
         GROUP BY r.day ORDER BY r.day DESC
         """,
-        {"most": most, "error": "photo_upload_error"},
+        {"limit": limit, "error": "photo_upload_error"},
     )
     return [_day(row) for row in cursor.fetchall()]
 
 
 def unanswered(cursor: Cursor) -> Unanswered:
-    """What somebody should look at."""
+    """Requests that need attention."""
     cursor.execute(
         """
         SELECT count(*) FILTER (WHERE state = 'dead') AS dead,

@@ -1,7 +1,7 @@
-"""People's photos: a row for every request taken from a stream, and one for every photo it stored.
+"""User media: a row for each request of a stream, and a row for each photo that it stored.
 
-A request is known by where it stands in its stream and since when: streams begin at 1 again when they are made anew.
-What is in an answer is decided in `user_media/`; forgetting a person, in `erasure.py`.
+A request is identified by its sequence in the stream and its time, because a recreated stream starts again at 1.
+Responses are made in `services/user_media/`; users are erased in `erasure.py`.
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ from psycopg.types.json import Jsonb
 
 from unde_catalog.stores.db.database import Cursor
 
-# in_hand: begun, not answered yet; answered: with a result; failed: as a whole, with an error; dead: with an error,
-# where the sender could be read, and put aside; forgotten: its person is.
+# in_hand: started, without a response yet. answered: with a result. failed: with an error for the whole request.
+# dead: a dead letter, with an error if the sender could be read. forgotten: the user was erased.
 State = Literal["in_hand", "answered", "failed", "dead", "forgotten"]
 
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """A message's place in its stream, and the time at which the stream took it."""
+    """A message's sequence in its stream, and the time at which the stream received it."""
 
     stream: str
     sequence: int
@@ -29,7 +29,7 @@ class RequestKey:
 
 @dataclass(frozen=True, slots=True)
 class RequestSubject:
-    """Whom and what a request is about; None is what could not be read."""
+    """The user, avatar and photos that a request is about; values that could not be read are None."""
 
     header: str | None = None
     bot_id: int | None = None
@@ -42,7 +42,7 @@ class RequestSubject:
 
 @dataclass(frozen=True, slots=True)
 class StoredUserPhoto:
-    """A photo that is in the bucket; `n`: its place in its request, from 0, `seconds`: what it took."""
+    """A photo in the bucket. `n`: its position in the request from 0. `seconds`: how long it took."""
 
     n: int
     file_id: str
@@ -56,7 +56,7 @@ class StoredUserPhoto:
 
 @dataclass(frozen=True, slots=True)
 class SettledRequest:
-    """How a request ended. `subject` and `answer` are None where there is nobody to tell; `reason` is of the dead."""
+    """The result of a request. `subject` and `answer` are None without a recipient; `reason` is of dead letters."""
 
     state: State
     subject: str | None = None
@@ -72,20 +72,20 @@ class SettledRequest:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedRequest:
-    """A request in hand: which try this is, from 1, and the photos that earlier ones stored."""
+    """A claimed request: the number of the try from 1, and the photos that earlier tries stored."""
 
     tries: int
     photos: Mapping[int, StoredUserPhoto]
 
 
-_PLACE = "stream = %(stream)s AND sequence = %(sequence)s AND sent_at = %(sent_at)s"
+_KEY = "stream = %(stream)s AND sequence = %(sequence)s AND sent_at = %(sent_at)s"
 _SETTLED = "state, subject, answer, reason, stored, failed, bytes, seconds, codes, priority"
 
 
-def take(cursor: Cursor, key: RequestKey, about: RequestSubject) -> ClaimedRequest | SettledRequest:
-    """Write that a request is begun, or begun again; how it ended, where it has.
+def claim(cursor: Cursor, key: RequestKey, subject: RequestSubject) -> ClaimedRequest | SettledRequest:
+    """Write that a request starts, or starts again; returns its result if it has ended already.
 
-    Counted before it is handled, so that one which kills its process is known by its tries.
+    The try is counted before the request is handled, so that a request that kills its process is detected.
     """
     cursor.execute(
         """
@@ -98,24 +98,24 @@ def take(cursor: Cursor, key: RequestKey, about: RequestSubject) -> ClaimedReque
             WHERE user_media_requests.state = 'in_hand'
         RETURNING tries
         """,
-        _place(key) | {name: getattr(about, name) for name in RequestSubject.__slots__},
+        _key_values(key) | {name: getattr(subject, name) for name in RequestSubject.__slots__},
     )
     row = cursor.fetchone()
     if row is None:
-        return _ended(cursor, key)
+        return _result(cursor, key)
     if row["tries"] == 1:
         return ClaimedRequest(1, {})
-    cursor.execute(f"SELECT * FROM user_media_photos WHERE {_PLACE}", _place(key))
+    cursor.execute(f"SELECT * FROM user_media_photos WHERE {_KEY}", _key_values(key))
     return ClaimedRequest(row["tries"], {one["n"]: _photo(one) for one in cursor.fetchall()})
 
 
-def photo_stored(cursor: Cursor, key: RequestKey, photo: StoredUserPhoto) -> bool:
-    """Write that a photo of a request is in the bucket; False where its person was forgotten meanwhile: take it away.
+def record_photo(cursor: Cursor, key: RequestKey, photo: StoredUserPhoto) -> bool:
+    """Write that a photo is in the bucket; returns False if its user was erased meanwhile: then delete the photo.
 
-    Again, it changes nothing, and so it does where another process ended the request.
+    Changes nothing if it is repeated, or if another process ended the request.
     """
     cursor.execute(
-        f"SELECT state, bot_id, user_id, avatar_id FROM user_media_requests WHERE {_PLACE} FOR SHARE", _place(key)
+        f"SELECT state, bot_id, user_id, avatar_id FROM user_media_requests WHERE {_KEY} FOR SHARE", _key_values(key)
     )
     request = cursor.fetchone()
     if request is None or request["state"] == "forgotten":
@@ -129,45 +129,45 @@ def photo_stored(cursor: Cursor, key: RequestKey, photo: StoredUserPhoto) -> boo
                     %(file_unique_id)s, %(key)s, %(bytes)s, %(sha256)s, %(content_type)s, %(seconds)s, unde_now())
             ON CONFLICT (stream, sequence, sent_at, n) DO NOTHING
             """,
-            _place(key) | dict(request) | {name: getattr(photo, name) for name in StoredUserPhoto.__slots__},
+            _key_values(key) | dict(request) | {name: getattr(photo, name) for name in StoredUserPhoto.__slots__},
         )
     return True
 
 
 def settle(cursor: Cursor, key: RequestKey, settled: SettledRequest) -> SettledRequest:
-    """Write how a request ended, before anybody is told; what counts, which is what another one wrote before."""
+    """Write the result of a request before it is sent; returns the first written result, which counts."""
     cursor.execute(
         f"""
         UPDATE user_media_requests
         SET state = %(state)s, subject = %(subject)s, answer = %(answer)s, reason = %(reason)s, stored = %(stored)s,
             failed = %(failed)s, bytes = %(bytes)s, seconds = %(seconds)s, codes = %(codes)s, settled_at = unde_now(),
             day = to_date_immutable(unde_now())
-        WHERE {_PLACE} AND state = 'in_hand'
+        WHERE {_KEY} AND state = 'in_hand'
         """,
-        _place(key)
+        _key_values(key)
         | {name: getattr(settled, name) for name in SettledRequest.__slots__}
         | {"codes": Jsonb(dict(settled.codes))},
     )
-    return settled if cursor.rowcount else _ended(cursor, key)
+    return settled if cursor.rowcount else _result(cursor, key)
 
 
 def release(cursor: Cursor, key: RequestKey) -> None:
-    """Write that a try does not count: it was ended by us, not by the request."""
+    """Do not count a try that ended for a reason other than the request."""
     cursor.execute(
-        f"UPDATE user_media_requests SET tries = greatest(0, tries - 1) WHERE {_PLACE} AND state = 'in_hand'",
-        _place(key),
+        f"UPDATE user_media_requests SET tries = greatest(0, tries - 1) WHERE {_KEY} AND state = 'in_hand'",
+        _key_values(key),
     )
 
 
-def _ended(cursor: Cursor, key: RequestKey) -> SettledRequest:
-    cursor.execute(f"SELECT {_SETTLED} FROM user_media_requests WHERE {_PLACE}", _place(key))
+def _result(cursor: Cursor, key: RequestKey) -> SettledRequest:
+    cursor.execute(f"SELECT {_SETTLED} FROM user_media_requests WHERE {_KEY}", _key_values(key))
     row = cursor.fetchone()
     if row is None:  # deleted in between
         return SettledRequest("forgotten")
     return SettledRequest(**row)
 
 
-def _place(key: RequestKey) -> dict[str, Any]:
+def _key_values(key: RequestKey) -> dict[str, Any]:
     return {"stream": key.stream, "sequence": key.sequence, "sent_at": key.sent_at}
 
 

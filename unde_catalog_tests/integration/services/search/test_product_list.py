@@ -79,7 +79,7 @@ def test_filter_by_stock_at_a_store_uses_its_last_check(client: CatalogueClient)
 
 
 def test_a_page_scans_a_limited_number_of_products(client: CatalogueClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(product_pages, "LOOKED_AT", 10)
+    monkeypatch.setattr(product_pages, "SCANNED", 10)
     add_products(client.db, 45, price=5)
     execute(client.db, "UPDATE raw_products SET price = 500 WHERE external_id IN ('17', '18', '44')")
     assert pages(client, "limit=2&price_from=500") == [[], ["17", "18"], [], [], ["44"]]
@@ -156,15 +156,15 @@ def test_no_query_scans_a_table_and_every_page_reads_few_rows(many: Database) ->
                 page = product_pages.page(explaining, product_filter, after, 50)
                 api_products.by_ids(explaining, page.ids)
         for to_change in (False, True):
-            api_products.named(explaining, "77", to_change=to_change)
-            api_products.named(explaining, "77", "zara", to_change=to_change)
+            api_products.by_external_id(explaining, "77", for_update=to_change)
+            api_products.by_external_id(explaining, "77", "zara", for_update=to_change)
         api_products.withdraw(explaining, 77)
         assert len(search_rows.categories(explaining, BRANDS)) == 46
         webhook_deliveries.announce(explaining, "digest", "zara", None, [str(n) for n in range(1_000)])
     assert_no_seq_scan(explaining, allowed=("product_photos", "webhook_deliveries", "raw_availability"))  # empty
     for name, product_filter in FILTERS.items():
         for after in (0, 15_000, 29_900):
-            scanned = 50 if name in ("everything", "nothing", "a brand", "two brands") else product_pages.LOOKED_AT
+            scanned = 50 if name in ("everything", "nothing", "a brand", "two brands") else product_pages.SCANNED
             assert many.run(rows_read, product_filter, after) <= 2 * scanned + 100, name
 
 

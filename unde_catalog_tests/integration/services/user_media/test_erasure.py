@@ -195,9 +195,9 @@ def _parents(keys: list[str]) -> set[str]:
 def _record(db: Database, sequence: int, *, bot: int, user: int, key: str) -> None:
     """Record a request with one stored photo and its result."""
     request = RequestKey("PHOTO_REQUESTS", sequence, AT)
-    db.run(media_requests.take, request, RequestSubject("train", bot, user, "a", "batch", 5, 1))
+    db.run(media_requests.claim, request, RequestSubject("train", bot, user, "a", "batch", 5, 1))
     db.run(
-        media_requests.photo_stored,
+        media_requests.record_photo,
         request,
         StoredUserPhoto(0, "AgAD1", "unique", key, 5, "ab" * 32, "image/jpeg", 0.1),
     )

@@ -191,7 +191,7 @@ def test_batches_share_five_slots_and_a_single_photo_needs_none(setup: Setup):
 def test_a_request_that_keeps_killing_the_process_becomes_a_dead_letter(setup: Setup, db: Database):
     key = RequestKey("PHOTO_REQUESTS", 1, AT)
     for _ in range(BATCHES.tries):
-        db.run(media_requests.take, key, media_requests.RequestSubject("train", 1, 2, "a", None, None, 1))
+        db.run(media_requests.claim, key, media_requests.RequestSubject("train", 1, 2, "a", None, None, 1))
     (outcome,) = setup.deliver(BATCHES, train("A1"))
     assert result_of(outcome)["error_code"] == "INTERNAL_ERROR"
     assert settled(outcome).reason == "no result after 5 tries"
