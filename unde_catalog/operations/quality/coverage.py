@@ -21,20 +21,20 @@ _TOO_FEW = 10  # with fewer products a share has no meaning
 
 def coverage(stage: str, brand: str, now: CoverageFigures, limits: CheckFields) -> CheckResult:
     """At least `CHECK_MIN_COVERAGE` of the active products that had their turn have the stage's result."""
-    lacking = now.given_up + now.failing + now.forgotten
+    lacking = now.given_up + now.failing + now.not_due
     covered = fraction(now.covered, now.covered + lacking)
-    message = f"{now.covered} of {now.wanted} products {HAVE[stage]}."
+    message = f"{now.covered} of {now.applicable} products {HAVE[stage]}."
     if now.to_come:
         message += f" {now.to_come} wait for their first attempt."
     figures = {
-        "wanted": now.wanted, "covered": now.covered, "to_come": now.to_come, "failing": now.failing,
+        "applicable": now.applicable, "covered": now.covered, "to_come": now.to_come, "failing": now.failing,
         "given_up": now.given_up, "share": round(covered, 4),
     }  # fmt: skip
     if now.covered + lacking < _TOO_FEW or covered >= limits.check_min_coverage:
         return CheckResult(True, message, figures=figures)
     message += f" Coverage is {covered:.1%}; CHECK_MIN_COVERAGE is {limits.check_min_coverage:.0%}."
-    if now.forgotten > now.given_up + now.failing:
-        message += f" {now.forgotten} should be due and are not{such_as(now.examples)}: see the check due_marks."
+    if now.not_due > now.given_up + now.failing:
+        message += f" {now.not_due} should be due and are not{such_as(now.examples)}: see the check due_marks."
     else:
         message += (
             f" {now.given_up} were given up and {now.failing} fail{such_as(now.examples)}: see the check failures. "

@@ -10,7 +10,7 @@ from unde_catalog.stores.db.database import Cursor
 
 
 def stage_counts(cursor: Cursor) -> dict[tuple[str, str], dict[str, int]]:
-    """Products by (brand, stage): done, due, in_hand (leased), waiting (for a retry), given_up.
+    """Products by (brand, stage), under the names that `status --json` has: in_hand are leased, waiting are retried.
 
     In a recurring stage, done products are due again later, and products that wait for their first check are in none
     of these.

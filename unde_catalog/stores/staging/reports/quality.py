@@ -50,16 +50,16 @@ MARKED_STAGES = tuple(_TO_DO)
 class CoverageFigures:
     """Active products that a stage applies to, and those with its result.
 
-    Of the others, `to_come` are due for their first try, `failing` for a retry, and `forgotten` are not due at all.
+    Of the others, `to_come` are due for their first try, `failing` for a retry, and `not_due` for neither.
     `examples` are external ids of products that had a try or are not due.
     """
 
-    wanted: int
+    applicable: int
     covered: int
     to_come: int
     failing: int
     given_up: int
-    forgotten: int
+    not_due: int
     examples: Sequence[str]
 
 
@@ -98,12 +98,12 @@ class MarkFigures:
 
 def coverage(cursor: Cursor, stage: str, brand: str) -> CoverageFigures:
     """The coverage of a stage; reads the brand's active products, and the due rows of those that are not covered."""
-    wanted, has = _COVERAGE[stage]
+    applicable, covered = _COVERAGE[stage]
     cursor.execute(
         f"""
         WITH products AS MATERIALIZED (
-            SELECT p.id, p.external_id, {has} AS covered FROM raw_products p
-            WHERE p.brand = %(brand)s AND p.active AND {wanted}
+            SELECT p.id, p.external_id, {covered} AS covered FROM raw_products p
+            WHERE p.brand = %(brand)s AND p.active AND {applicable}
         ), lacking AS MATERIALIZED (
             SELECT p.id, p.external_id, w.given_up, w.due_at IS NOT NULL AS due, w.attempts
             FROM products p
@@ -113,12 +113,12 @@ def coverage(cursor: Cursor, stage: str, brand: str) -> CoverageFigures:
             ) AS w ON true
             WHERE NOT p.covered
         )
-        SELECT (SELECT count(*) FROM products) AS wanted,
+        SELECT (SELECT count(*) FROM products) AS applicable,
                (SELECT count(*) FROM products WHERE covered) AS covered,
                count(*) FILTER (WHERE due AND attempts = 0) AS to_come,
                count(*) FILTER (WHERE due AND attempts > 0) AS failing,
                count(*) FILTER (WHERE given_up) AS given_up,
-               count(*) FILTER (WHERE NOT coalesce(due OR given_up, false)) AS forgotten,
+               count(*) FILTER (WHERE NOT coalesce(due OR given_up, false)) AS not_due,
                coalesce((array_agg(external_id ORDER BY id) FILTER (WHERE NOT coalesce(due AND attempts = 0, false)))
                         [1:%(examples)s], '{{}}') AS examples
         FROM lacking
