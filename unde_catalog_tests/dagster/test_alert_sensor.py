@@ -124,7 +124,7 @@ def test_a_lost_cursor_sends_no_alert_twice(sensor: AlertSensor) -> None:
     before = sensor.cursor
     sensor.run(PROXY_REFUSES, "zara")
     sensor.tick()
-    sensor.cursor = before  # the daemon died before it wrote it down
+    sensor.cursor = before  # the daemon died before it stored the cursor
     sensor.tick(3)
     sensor.cursor = before
     sensor.tick(4)
@@ -229,7 +229,7 @@ def test_messages_of_runs_are_sanitized_and_contain_no_secret(
 
 
 def execute_all(sensor: AlertSensor) -> list[Any]:
-    """All that is kept of notices."""
+    """All stored rows about alerts."""
     with Database(load_settings().staging_db_url.get_secret_value()) as db:  # type: ignore[union-attr]
         rows = execute(db, "SELECT * FROM notice_causes") + execute(db, "SELECT * FROM notices")
     return [[str(value) for value in row.values()] for row in rows]
@@ -240,7 +240,7 @@ def test_an_outage_of_staging_is_one_alert_and_failures_follow(
 ) -> None:
     monkeypatch.setenv("STAGING_DB_URL", f"postgresql://scraper:pass-planted@127.0.0.1:{closed_port()}/unde_staging")
     sensor.run("originals of {brand} could not start: the database is away", "zara", "oysho")
-    assert "can't be used" in sensor.tick() and sensor.receiver.posted == []  # a restart is no news
+    assert "can't be used" in sensor.tick() and sensor.receiver.posted == []  # a restart needs no alert
     memory = SensorState.of(sensor.cursor)
     assert memory.down_since is not None
     sensor.cursor = replace(memory, down_since=memory.down_since - timedelta(minutes=5)).as_text()

@@ -18,8 +18,8 @@ def definitions() -> dg.Definitions:
     return build_definitions(load_settings())
 
 
-def named(section: str) -> set[str]:
-    """What stands in backticks in the first column of the tables of a section of `automation.md`."""
+def names_in_table(section: str) -> set[str]:
+    """The names in backticks in the first column of the tables of a section of `automation.md`."""
     text = (PROJECT / "docs/automation.md").read_text()
     part = re.search(rf"^## {section}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     assert part is not None
@@ -30,22 +30,22 @@ def named(section: str) -> set[str]:
 def test_every_schedule_is_documented(definitions: dg.Definitions) -> None:
     names = {one.name for one in definitions.schedules or ()}
     brands = "|".join(BRANDS)
-    assert {re.sub(rf"^collect_products_({brands})$", "collect_products_<brand>", name) for name in names} == named(
-        "Schedules"
-    )
+    assert {
+        re.sub(rf"^collect_products_({brands})$", "collect_products_<brand>", name) for name in names
+    } == names_in_table("Schedules")
 
 
 def test_every_sensor_is_documented(definitions: dg.Definitions) -> None:
-    assert {one.name for one in definitions.sensors or ()} == named("Sensors")
+    assert {one.name for one in definitions.sensors or ()} == names_in_table("Sensors")
 
 
 def test_every_job_is_documented(definitions: dg.Definitions) -> None:
-    assert {one.name for one in definitions.jobs or ()} == named("Jobs")
+    assert {one.name for one in definitions.jobs or ()} == names_in_table("Jobs")
 
 
 def test_every_check_is_documented(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
-    assert {key.name for key in graph.asset_check_keys} == named("Checks")
+    assert {key.name for key in graph.asset_check_keys} == names_in_table("Checks")
 
 
 def test_the_readme_names_every_asset_of_a_stage(definitions: dg.Definitions) -> None:

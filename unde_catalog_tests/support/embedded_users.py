@@ -121,7 +121,7 @@ def kill(process: psutil.Process, number: signal.Signals = signal.SIGKILL) -> No
 
 
 def wait_for_end(process: psutil.Process) -> None:
-    """It may stay a zombie for a while if orphans are not reaped at once."""
+    """Wait for the end of a process, which may remain a zombie for a while."""
     wait_until(lambda: not is_alive(process), f"{process} ends")
 
 
@@ -138,7 +138,7 @@ def stored(postgres: EmbeddedPostgres) -> list[int]:
 
 
 def write_postmaster_pid(server_folder: ServerFolder, pid: int) -> None:
-    """As a killed server leaves it, and as PostgreSQL itself believes it: with the pid of a process it may signal."""
+    """Write the file of a killed server with the pid of a process that the server's account may signal."""
     account = server_account(server_folder.layout)
     make_private_folder(server_folder.layout.socket_folder(), account)
     for path in (server_folder.layout.postmaster_pid, server_folder.layout.socket_folder() / f"{SOCKET}.lock"):

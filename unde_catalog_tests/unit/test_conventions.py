@@ -31,7 +31,7 @@ def test_a_tests_name_has_at_most_70_characters() -> None:
 
 
 def test_no_text_cites_a_numbered_specification() -> None:
-    """A reader does not have it. Say the rule itself, or name a page of docs/reference."""
+    """Readers have no such document. State the rule itself, or cite a page of docs/reference."""
     cited = [
         f"{file.relative_to(PROJECT)}:{number}"
         for file in _texts()

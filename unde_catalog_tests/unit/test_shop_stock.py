@@ -13,7 +13,7 @@ MIDNIGHT = 20_513 * DAY
 HOUR = 3600
 
 
-def _answers(brand: str, moment: int) -> list[frozenset[str]]:
+def _stock_of_all(brand: str, moment: int) -> list[frozenset[str]]:
     """The sizes in stock of every product of the sample catalogue in every shop."""
     return [
         frozenset(
@@ -33,7 +33,7 @@ def _skus(moment: int) -> list[int]:
 
 @pytest.mark.parametrize("brand", BRAND_NAMES)
 def test_from_hour_to_hour_little_stock_changes(brand: str) -> None:
-    hours = [_answers(brand, MIDNIGHT + hour * HOUR) for hour in range(25)]
+    hours = [_stock_of_all(brand, MIDNIGHT + hour * HOUR) for hour in range(25)]
     changed = [
         sum(old != new for old, new in zip(before, after, strict=True)) / len(before)
         for before, after in itertools.pairwise(hours)
@@ -44,16 +44,16 @@ def test_from_hour_to_hour_little_stock_changes(brand: str) -> None:
 
 def test_some_sizes_are_never_in_stock_some_always_others_at_times() -> None:
     days = [_skus(MIDNIGHT + day * DAY + hour * HOUR) for day in range(2) for hour in range(24)]
-    there = [sum(map(bool, hours)) / len(days) for hours in zip(*days, strict=True)]
-    never, always = (sum(share == wanted for share in there) / len(there) for wanted in (0, 1))
+    shares = [sum(map(bool, hours)) / len(days) for hours in zip(*days, strict=True)]
+    never, always = (sum(share == value for share in shares) / len(shares) for value in (0, 1))
     assert 0.20 < never < 0.30 and 0.25 < always < 0.36
 
 
 def test_a_delivered_size_is_sold_until_the_evening() -> None:
     for shop, sku in itertools.product((4480, 4483), map(str, range(200))):
         day = [quantity("zara", shop, sku, MIDNIGHT + hour * HOUR) for hour in range(24)]
-        there = [many for many in day if many]
-        assert there == sorted(there, reverse=True) and max(day) <= 8
+        shares = [many for many in day if many]
+        assert shares == sorted(shares, reverse=True) and max(day) <= 8
         assert len([1 for before, after in itertools.pairwise(day) if not before and after]) <= 1
 
 

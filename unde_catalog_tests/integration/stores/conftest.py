@@ -1,4 +1,4 @@
-"""Folders of embedded servers."""
+"""Fixtures for embedded servers."""
 
 import shutil
 import tempfile
@@ -13,7 +13,7 @@ from unde_catalog_tests.support.embedded_users import ServerFolder, store, wait_
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A short path that every account can reach: sockets need the first, root's other account the second."""
+    """A folder with a short path, as sockets need, that every account can reach, as the account of the server needs."""
     folder = Path(tempfile.mkdtemp(prefix="unde-", dir="/tmp"))
     folder.chmod(0o711)
     yield folder

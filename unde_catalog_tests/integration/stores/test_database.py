@@ -1,4 +1,4 @@
-"""Connections: short transactions, errors in one sentence, and tries that cost nobody anything."""
+"""Connections: short transactions, errors in one sentence, and automatic retries."""
 
 import psycopg
 import pytest
@@ -69,8 +69,8 @@ def test_reading_is_repeated_after_a_cut_and_leaves_no_autocommit_behind(
         return count(cursor)
 
     with Database(database_url, max_connections=1) as db:
-        assert db.read(work) == 0  # once more, but behind a pooler, which takes another one for the next statement
-        with pytest.raises(ZeroDivisionError), db.transaction() as cursor:  # on the very connection that was read by
+        assert db.read(work) == 0  # one retry; behind a pooler the next statement uses another connection
+        with pytest.raises(ZeroDivisionError), db.transaction() as cursor:  # on the same connection
             add_store(cursor, 1)
             raise ZeroDivisionError
         with pytest.raises(psycopg.errors.UndefinedTable):

@@ -161,5 +161,5 @@ def test_work_on_products_uses_only_indexes_at_20_000_products(each_db: Database
             assert len(explaining.plans) == 14
             scanned = [plan for plan in explaining.plans if "Seq Scan on" in plan]
             assert not scanned, scanned[0]
-            # With a condition on the time: it must not read what is due later to find that nothing is due now.
+            # The index has a condition on time, so that rows that are due later are not read.
             assert re.search("idx_due_work_due on due_work.*\n +Index Cond: .*due_at <=", explaining.plans[0])

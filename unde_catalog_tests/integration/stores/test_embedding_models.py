@@ -1,4 +1,4 @@
-"""Which model the index is made of, and servers that can and can't search."""
+"""The model of the index, and servers with and without vector search."""
 
 from decimal import Decimal
 from typing import Any
@@ -33,7 +33,7 @@ def test_a_new_model_makes_all_indexed_products_due_once(db: Database, monkeypat
     execute(db, "UPDATE raw_products SET active = false WHERE id = %s", outside[2])
     execute(db, "UPDATE due_work SET due_at = NULL")
     serve(db)
-    assert not db.run(models.enqueue_missing)  # the first model's products are due by themselves
+    assert not db.run(models.enqueue_missing)  # products are due for the first model by rule
     serve(db, NEW)
     assert [db.run(models.enqueue_missing) for _ in range(3)] == [True, True, False]
     assert all(is_due(db, id, "visual_index") for id in inside)
@@ -71,7 +71,7 @@ def test_a_build_can_be_cancelled(db: Database) -> None:
     serve(db, NEW)
     assert db.run(models.stop_building) == NEW
     assert db.run(models.current) == Models(serving=MODEL, old=NEW)
-    assert db.run(models.begin, "toy@3") == Models(serving=MODEL, old=NEW)  # its rows have to go first
+    assert db.run(models.begin, "toy@3") == Models(serving=MODEL, old=NEW)  # its rows must be deleted first
     assert db.run(models.clear_old, 0) is None
     assert db.run(models.stop_building) is None
     assert db.run(models.begin, "toy@3") == Models(serving=MODEL, building="toy@3")
@@ -139,6 +139,6 @@ def test_a_search_uses_the_index_and_a_narrow_one_reads_only_matches(
             assert len(vectors.search(broad, MODEL, direction(0), filters, 20)) == 20  # type: ignore[arg-type]
         oysho = Filters(brands=("oysho",))
         assert len(vectors.search(narrow, MODEL, direction(0), oysho, 20)) == 20  # type: ignore[arg-type]
-    assert_no_seq_scan(broad, allowed=("embedding_models", "raw_products"))  # of these it reads a few rows
+    assert_no_seq_scan(broad, allowed=("embedding_models", "raw_products"))  # which reads only a few rows
     assert sum("idx_product_embeddings_0" in plan for plan in broad.plans) == 2
     assert_no_seq_scan(narrow, allowed=("embedding_models",))

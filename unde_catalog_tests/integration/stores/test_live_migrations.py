@@ -1,4 +1,4 @@
-"""Migrations on a database that is at work: workers take, finish and merge on, and nothing is lost."""
+"""Migrations of a database in use: workers continue to lease, finish and merge, and nothing is lost."""
 
 import threading
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def old(each_server: Server) -> Iterator[str]:
-    """A database at the first migration with which the present loop can work."""
+    """A database at the oldest revision that the current worker loop supports."""
     url = database_at(each_server, "0010")
     yield url
     each_server.drop(url)
@@ -36,7 +36,7 @@ def test_all_kinds_of_writers_continue_while_the_database_is_migrated(server: Se
         poll(direct, "SELECT sum(wanted) > 600 FROM due_work")
         assert STAGING.upgrade(old)[0] == "0004"
         at_once = execute(db, "SELECT sum(wanted) AS n FROM due_work")[0]["n"]
-        poll(direct, f"SELECT sum(wanted) > {at_once} + 600 FROM due_work", seconds=60)  # they go on
+        poll(direct, f"SELECT sum(wanted) > {at_once} + 600 FROM due_work", seconds=60)  # the writers continue
         assert min(writers.end()) >= MIN_TURNS
         assert STAGING.revision(db) == STAGING.newest_revision()
         assert execute(
@@ -80,13 +80,13 @@ def test_a_migration_that_gets_no_locks_changes_and_blocks_nothing(
     with Database(url) as db:
         add_products(db, 1)
         with psycopg.connect(server.direct_url(url)) as reading:
-            reading.execute("SELECT 1 FROM due_work")  # a report, or a dump, that takes for ever
-            told: list[DatabaseUnavailable] = []
+            reading.execute("SELECT 1 FROM due_work")  # like a report or a dump that never ends
+            errors: list[DatabaseUnavailable] = []
 
             def try_it() -> None:
                 with pytest.raises(DatabaseUnavailable) as down:
                     STAGING.upgrade(url)
-                told.append(down.value)
+                errors.append(down.value)
 
             trying = threading.Thread(target=try_it)
             trying.start()
@@ -98,7 +98,7 @@ def test_a_migration_that_gets_no_locks_changes_and_blocks_nothing(
                 writes += 1
             trying.join()
         assert "other sessions locked its tables for 2 s. Nothing was changed; end long queries and dumps" in str(
-            told[0]
+            errors[0]
         )
         assert writes > 5
         assert STAGING.revision(db) == "0003"

@@ -126,7 +126,7 @@ def test_photos_that_swap_places_survive_a_kill_at_every_step(
         number += 1
         try:
             dies(when, number)
-        except pytest.fail.Exception:  # it did not die any more
+        except pytest.fail.Exception:  # the worker survived
             break
     assert number > 1
     assert catalogue.requested() == []

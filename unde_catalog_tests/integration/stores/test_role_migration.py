@@ -1,4 +1,4 @@
-"""How roles come into being: once a cluster, by whoever may, and under workers that go on."""
+"""The creation of roles: once per cluster, by a role that may, and while workers are running."""
 
 import subprocess
 import sys
@@ -39,7 +39,7 @@ def empty_url(server: Server) -> Iterator[str]:
 
 @contextmanager
 def without_roles(admin: psycopg.Connection, server: Server, url: str) -> Iterator[None]:
-    """The cluster as if no roles had been made; afterwards those that the other databases know are back.
+    """The cluster without the project's roles. The roles that other databases use are restored afterwards.
 
     The database at `url`, which may know others by these names, is emptied.
     """
@@ -103,7 +103,7 @@ def test_roles_have_no_password_until_an_operator_sets_one(
 
 @pytest.fixture
 def owner(server: Server, admin: psycopg.Connection, empty_url: str) -> Iterator[str]:
-    """The URL of an unmigrated database as its owner, who may do nothing else."""
+    """The URL of an unmigrated database for its owner, who has no other rights."""
     role = f"owner_{uuid.uuid4().hex}"
     hand_over = sql.SQL("ALTER DATABASE {} OWNER TO {}")
     database = sql.Identifier(empty_url.partition("?")[0].rpartition("/")[2])
@@ -158,7 +158,7 @@ def test_old_rights_are_revoked_and_scraper_gets_later_tables(empty_url: str) ->
 
 
 def settle(cursor: Cursor, leases: Sequence[work_queue.Lease]) -> int:
-    """What a run does again and again after it took something: settle, and write in the products."""
+    """Record outcomes and update products, as a run does repeatedly."""
     work_queue.finish(cursor, STAGE, [work_queue.LeaseOutcome(lease, "released") for lease in leases])
     ids = [lease.product_id for lease in leases]
     cursor.execute("UPDATE raw_products SET updated_at = now() WHERE id = ANY(%s)", (ids,))

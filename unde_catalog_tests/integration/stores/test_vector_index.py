@@ -1,4 +1,4 @@
-"""The HNSW index: how far a search goes along it and when it compares all instead, and how it is built anew."""
+"""The HNSW index: how far a search follows it, when it compares all vectors instead, and how it is rebuilt."""
 
 from decimal import Decimal
 from typing import Any
@@ -18,12 +18,12 @@ from unde_catalog_tests.support.vector_rows import MODEL, direction, serve
 
 pytestmark = pytest.mark.slow
 
-NEAR, FAR = 120, 30  # coats around where a search looks, and dresses behind all of them
+NEAR, FAR = 120, 30  # coats near the query, and dresses farther away
 
 
 @pytest.fixture
 def dresses(db: Database, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The ids of the dresses, the nearest first; each product has two photos, and the index gives ten at once."""
+    """The ids of the dresses, nearest first. Each product has two photos, and the index returns ten at a time."""
     monkeypatch.setattr(vectors, "EXACT_PRODUCTS", 0)
     monkeypatch.setattr(vectors, "FETCH_SIZE", 10)
     serve(db)
@@ -38,7 +38,7 @@ def dresses(db: Database, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture
 def compared(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Has an entry for each search that compared all of what matches."""
+    """Has an entry for each search that compared all matching vectors."""
     calls: list[bool] = []
     compare = vectors._search_exact
 
@@ -57,7 +57,7 @@ def _found(db: Database, filters: Filters, top_k: int) -> list[int]:
 def test_a_search_continues_until_there_are_enough_products(
     db: Database, dresses: list[int], compared: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vectors, "_VISITS_PER_PRODUCT", 1_000)  # comparing is never less work
+    monkeypatch.setattr(vectors, "_VISITS_PER_PRODUCT", 1_000)  # comparing all is never cheaper
     assert _found(db, Filters(categories=("dress",)), 20) == dresses[:20]
     assert _found(db, Filters(categories=("dress",), price_from=Decimal(100)), 3) == dresses[:3]
     assert len(_found(db, EVERYTHING, 40)) == 40
