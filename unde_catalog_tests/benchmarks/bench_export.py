@@ -148,15 +148,15 @@ def memory(folder: Path, host: PhotoHost, server: Server, sizes: Sequence[int]) 
     """Peak memory for few and for many tiny photos, and for a second run without work."""
     peaks: list[float] = []
     for size in sizes:
-        place = folder / str(size)
-        place.mkdir()
-        setup = Setup(place, host, server, [f"{host.url}/same/{n}.jpg" for n in range(size)])
-        command = setup.ours(place / "copy", size)
+        copy_folder = folder / str(size)
+        copy_folder.mkdir()
+        setup = Setup(copy_folder, host, server, [f"{host.url}/same/{n}.jpg" for n in range(size)])
+        command = setup.ours(copy_folder / "copy", size)
         for which in ("copied", "there already"):
             result = setup.run(command)
             peaks.append(result.peak / 1e6)
             print(f"  {size:8,} photos {which:14}{peaks[-1]:6.0f} MB {result.seconds:8.1f} s", flush=True)
-        shutil.rmtree(place)
+        shutil.rmtree(copy_folder)
     return [_goal("memory for the most to that for the fewest", max(peaks[2:]) / max(peaks[:2]), GROWTH, at_most=True)]
 
 

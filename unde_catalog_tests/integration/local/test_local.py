@@ -124,8 +124,8 @@ def test_no_process_is_left_after_the_demo(first_demo: str, home: Path) -> None:
 def ask_dagster(port: int, query: str, **variables: Any) -> dict[str, Any]:
     body = json.dumps({"query": query, "variables": variables}).encode()
     request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)["data"]
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return json.load(response)["data"]
 
 
 @pytest.mark.timeout(500)
@@ -176,15 +176,15 @@ query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }
 def search(port: int, external_id: str) -> dict[str, Any]:
     with urllib.request.urlopen(
         f"http://127.0.0.1:{port}/api/v1/products/{external_id}/similar?top_k=3", timeout=60
-    ) as answer:
-        return json.load(answer)
+    ) as response:
+        return json.load(response)
 
 
 async def send_a_photo(url: str) -> dict[str, Any]:
     """The response of the user media service to a request for one photo."""
     connection = await connect(url)
     try:
-        answers = await connection.subscribe("inference_result")
+        results = await connection.subscribe("inference_result")
         photo = {"file_id": "AgACAgIAAx", "s3_key": ""}
         request = {"header": "inf", "photo": photo, "bot_id": 1, "user_id": 2, "avatar_id": "a"}
         streams = connection.jetstream()
@@ -194,7 +194,7 @@ async def send_a_photo(url: str) -> dict[str, Any]:
                 break
             except NoStreamResponseError:
                 await asyncio.sleep(0.1)
-        return json.loads((await answers.next_msg(60)).data)
+        return json.loads((await results.next_msg(60)).data)
     finally:
         await connection.close()
 
@@ -208,9 +208,9 @@ def test_up_serves_dagster_search_and_user_media_and_stops_cleanly(
     assert shown is not None
     found = search(search_port, shown[1])
     assert found["count"] == 3 and found["results"][0]["product"]["title"] in first_demo
-    answer = asyncio.run(send_a_photo(nats.address(home / ".unde") or ""))
-    assert answer["message"] == "Photo uploaded successfully"
-    assert (home / ".unde" / "people" / answer["upload_result"]["s3_key"]).is_file()
+    response = asyncio.run(send_a_photo(nats.address(home / ".unde") or ""))
+    assert response["message"] == "Photo uploaded successfully"
+    assert (home / ".unde" / "people" / response["upload_result"]["s3_key"]).is_file()
     family = psutil.Process(process.pid).children(recursive=True)
     (serving,) = [one for one in family if one.cmdline()[-4:-1] == ["search", "serve", "--port"]]
     serving.kill()

@@ -266,8 +266,8 @@ def test_the_proxys_password_is_in_no_error_log_warning_or_repr(
             )  # fmt: skip
             await downloader.__aenter__()
             asyncio.get_running_loop().set_debug(True)
-            answer = await downloader.download(tls_host.url("/a", "localhost"), downloader.now() + 20)
-            assert isinstance(answer, Downloaded)
+            result = await downloader.download(tls_host.url("/a", "localhost"), downloader.now() + 20)
+            assert isinstance(result, Downloaded)
             texts.append(repr(downloader) + repr(downloader.__dict__["_session"].connector.__dict__["_conns"]))
             del downloader
             gc.collect()

@@ -87,9 +87,9 @@ def test_embeddings_are_kept_on_any_server_and_searched_with_pgvector(each_db: D
     if row["n"]:
         assert [hit.product_id for hit in store.search(MODEL, direction(0))] == [one]
         return
-    for ask in (lambda: store.search(MODEL, direction(0)), lambda: store.rebuild(MODEL)):
+    for use in (lambda: store.search(MODEL, direction(0)), lambda: store.rebuild(MODEL)):
         with pytest.raises(VectorStoreUnavailable, match="install the extension pgvector"):
-            ask()
+            use()
 
 
 def test_embeddings_from_before_pgvector_are_searched_after_a_rebuild(db: Database, server: Server) -> None:

@@ -82,10 +82,10 @@ def test_two_processes_that_migrate_at_once_both_succeed(url: str) -> None:
     code = "import sys; from unde_catalog.stores.staging.migrate import STAGING; print(STAGING.upgrade(sys.argv[1]))"
     command = [sys.executable, "-c", code, url]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT) for _ in range(2)]
-    answers = sorted(process.communicate(timeout=60)[0].strip() for process in both)
+    outputs = sorted(process.communicate(timeout=60)[0].strip() for process in both)
     assert [process.returncode for process in both] == [0, 0]
-    assert answers[0].startswith("['0001', ")
-    assert answers[1] == "[]"
+    assert outputs[0].startswith("['0001', ")
+    assert outputs[1] == "[]"
 
 
 def test_existing_products_are_due_by_their_status(each_server: Server) -> None:

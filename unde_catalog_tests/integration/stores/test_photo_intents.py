@@ -172,12 +172,12 @@ def test_a_moved_copy_is_found_even_if_its_intent_was_overwritten(
 def test_a_worker_that_lost_its_lease_stores_nothing(catalogue: PhotoCatalogue) -> None:
     product = catalogue.add("a")
 
-    async def answer(writer: StreamWriter) -> None:
+    async def respond(writer: StreamWriter) -> None:
         query = "UPDATE due_work SET lease_token = 'another' WHERE product_id = %s"
         await asyncio.to_thread(execute, catalogue.db, query, product)
         writer.write(reply(RED))
 
-    catalogue.host.respond("/a", answer)
+    catalogue.host.respond("/a", respond)
     report = catalogue.run()
     assert (report.done, report.superseded) == (0, 1)
     assert catalogue.objects() == {} and intents(catalogue) == []

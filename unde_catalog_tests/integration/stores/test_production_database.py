@@ -71,8 +71,8 @@ def test_migrate_reports_what_it_did_for_each_database(
             pytest.raises(DatabaseUnavailable, match="at migration None, .* needs 0001"),
         ):
             _ = backends.production
-    said = CliRunner().invoke(app, ["migrate"]).stdout
-    assert f"staging: already at {STAGING.newest_revision()}." in said
-    assert ("production: ran 0001." in said) == production
-    assert ("production: not configured; set PRODUCTION_DB_URL." in said) == (not production)
+    output = CliRunner().invoke(app, ["migrate"]).stdout
+    assert f"staging: already at {STAGING.newest_revision()}." in output
+    assert ("production: ran 0001." in output) == production
+    assert ("production: not configured; set PRODUCTION_DB_URL." in output) == (not production)
     server.drop(url)

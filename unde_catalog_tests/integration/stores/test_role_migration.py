@@ -72,10 +72,10 @@ def test_roles_being_created_by_another_migration_are_waited_for(
             try:
                 poll(server.admin_url, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'transactionid'")
                 other.execute(outcome.encode())
-                _, said = migrating.communicate(timeout=60)
+                _, output = migrating.communicate(timeout=60)
             finally:
                 migrating.kill()
-        assert (migrating.returncode, said) == (0, "")
+        assert (migrating.returncode, output) == (0, "")
         assert set(ROLES) <= set(roles(admin))
 
 

@@ -30,7 +30,7 @@ def dresses(db: Database, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     values: dict[str, Any] = {"image_status": "uploaded", "index_scope": "pilot"}
     coats = add_products(db, NEAR, category="coat", price=50, **values)
     dresses = add_products(db, FAR, first=NEAR + 1, category="dress", price=100, **values)
-    degrees = {id: place / 10 for place, id in enumerate([*coats, *dresses])}
+    degrees = {id: position / 10 for position, id in enumerate([*coats, *dresses])}
     photos = [(id, NewEmbedding(n, f"{id}-{n}", direction(at + n / 100))) for id, at in degrees.items() for n in (1, 2)]
     db.run(write, MODEL, photos)
     return dresses
