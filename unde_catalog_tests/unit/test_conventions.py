@@ -20,7 +20,7 @@ def _test_names() -> Iterator[str]:
 
 def _texts() -> Iterator[Path]:
     """The text files of the packages and the documentation, except migrations, which stay as they were deployed."""
-    for folder in ("unde_catalog_tests", "docs"):
+    for folder in ("unde_catalog", "unde_catalog_tests", "docs"):
         for file in sorted((PROJECT / folder).rglob("*")):
             if file.suffix in _TEXTS and "versions" not in file.parts and "__pycache__" not in file.parts:
                 yield file
