@@ -162,10 +162,18 @@ def test_the_sender_of_an_invalid_message_is_read_as_far_as_possible():
     assert found.sender == Sender("other", 5, None, "3", None)
     settled = responses.unreadable(found, TRAIN_QUEUE, NOW)
     assert settled.answer is not None and json.loads(settled.answer) == {
-        "header": "other", "bot_id": 5, "user_id": None, "avatar_id": "3", "batch_id": None, "error": found.reason,
-        "error_code": "UNEXPECTED_ERROR", "failed_files": 2, "timestamp": "2026-11-01T12:30:00.000Z",
+        "header": "other", "bot_id": 5, "user_id": None, "avatar_id": "3", "error": found.reason,
+        "error_code": "UNEXPECTED_ERROR", "failed_files": [], "timestamp": "2026-11-01T12:30:00.000Z",
     }  # fmt: skip
     assert (settled.state, settled.reason) == ("dead", found.reason)
+
+
+def test_an_error_names_the_files_that_its_message_lists():
+    photos = [{"file_id": "A1"}, {"file_id": 5}, {"file_id": "\x00"}, "no object", {"file_id": "A2"}]
+    found = parse_train({"header": "train", "bot_id": 5, "photos": photos})
+    assert isinstance(found, UnreadableMessage) and found.files == 5
+    settled = responses.unreadable(found, TRAIN_QUEUE, NOW)
+    assert settled.answer is not None and json.loads(settled.answer)["failed_files"] == ["A1", "5", "A2"]
 
 
 def test_a_batch_result_has_exactly_the_documented_fields():

@@ -221,16 +221,18 @@ class InferenceResult(_Sent):
 
 
 class UploadError(_Sent):
-    """A request that failed as a whole, on `photo_upload_error`. Fields that could not be read are null."""
+    """A request that failed as a whole, on `photo_upload_error`. Fields that could not be read are null.
+
+    `failed_files` are file ids, unlike the count of the same name in `BatchResult`.
+    """
 
     header: str | None
     bot_id: int | None
     user_id: int | None
     avatar_id: str | None
-    batch_id: str | None
     error: str
     error_code: ErrorCode
-    failed_files: Count
+    failed_files: list[str]
     timestamp: Timestamp
 
 

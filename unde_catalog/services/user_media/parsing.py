@@ -15,6 +15,7 @@ Request = TrainRequest | InferenceRequest
 
 _MODELS: dict[Header, type[TrainRequest] | type[InferenceRequest]] = {"train": TrainRequest, "inf": InferenceRequest}
 _REPORTED_ERRORS = 3
+_MAX_FILE_IDS = 1_000  # of an unreadable message, so that the error fits into a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,15 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableMessage:
-    """Bytes that are not a request. `reason`: a sentence without any of the content; `files`: photos it lists."""
+    """Bytes that are not a request. `reason`: a sentence without any of the content.
+
+    `files`: how many photos it lists; `file_ids`: their ids, as far as these could be read.
+    """
 
     sender: Sender
     reason: str
-    files: int
+    files: int = 0
+    file_ids: tuple[str, ...] = ()
 
 
 def parse(header: Header, body: bytes, max_photos: int) -> Request | UnreadableMessage:
@@ -47,25 +52,28 @@ def parse(header: Header, body: bytes, max_photos: int) -> Request | UnreadableM
     try:
         raw = from_json(body)
     except ValueError:
-        return UnreadableMessage(Sender(header), "the message is not valid JSON in UTF-8", 0)
+        return UnreadableMessage(Sender(header), "the message is not valid JSON in UTF-8")
     if not isinstance(raw, dict):
-        return UnreadableMessage(Sender(header), "the message is not a JSON object", 0)
+        return UnreadableMessage(Sender(header), "the message is not a JSON object")
     sender = _sender(raw)
     if isinstance(raw.get("header"), str):
         raw["header"] = raw["header"].strip().lower()
     found = raw.get("header")
-    files = len(raw["photos"]) if isinstance(raw.get("photos"), list) else int("photo" in raw)
+    photos = raw["photos"] if isinstance(raw.get("photos"), list) else [raw["photo"]] if "photo" in raw else []
+    listed = len(photos), _file_ids(photos)
     if found != header:
         actual = f"{found!r:.40}" if isinstance(found, str) else "missing" if found is None else "not a string"
         hint = f"; publish it on the subject for {found!r}" if found in HEADERS else ""
-        return UnreadableMessage(sender, f"the header must be {header!r} on this subject, it is {actual}{hint}", files)
+        return UnreadableMessage(
+            sender, f"the header must be {header!r} on this subject, it is {actual}{hint}", *listed
+        )
     try:
         request = _MODELS[header].model_validate(raw)
     except ValidationError as error:
-        return UnreadableMessage(sender, _sentence(error), files)
+        return UnreadableMessage(sender, _sentence(error), *listed)
     if isinstance(request, TrainRequest) and len(request.photos) > max_photos:
         return UnreadableMessage(
-            sender, f"the batch has {len(request.photos)} photos, the maximum is {max_photos}: split it", files
+            sender, f"the batch has {len(request.photos)} photos, the maximum is {max_photos}: split it", *listed
         )
     return request
 
@@ -83,6 +91,11 @@ def _sender(raw: dict[Any, Any]) -> Sender:
         _short_text(raw.get("header")), _id(raw.get("bot_id")), _id(raw.get("user_id")),
         _short_text(raw.get("avatar_id")), _short_text(raw.get("batch_id")),
     )  # fmt: skip
+
+
+def _file_ids(photos: list[Any]) -> tuple[str, ...]:
+    ids = (_short_text(photo.get("file_id")) for photo in photos[:_MAX_FILE_IDS] if isinstance(photo, dict))
+    return tuple(file_id for file_id in ids if file_id is not None)
 
 
 def _id(value: object) -> int | None:

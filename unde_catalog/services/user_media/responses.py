@@ -95,7 +95,7 @@ def single(
     if isinstance(outcome, PhotoFailed):
         code = outcome.code or "INFERENCE_PROCESSING_ERROR"
         reason = f"given up after the last try: {outcome.detail}" if outcome.temporary else None
-        return _error(_sender(request), code, outcome.detail, 1, now, reason, seconds)
+        return _error(_sender(request), code, outcome.detail, 1, [request.photo.file_id], now, reason, seconds)
     result = InferenceResult(
         bot_id=request.bot_id,
         user_id=request.user_id,
@@ -118,12 +118,14 @@ def refusal_code(request: Request) -> ErrorCode:
 def unreadable(message: UnreadableMessage, queue: Queue, now: datetime) -> SettledRequest:
     """A message that is not a request: a dead letter, and an error if the sender is known."""
     code: ErrorCode = "INFERENCE_PROCESSING_ERROR" if queue.header == "inf" else "UNEXPECTED_ERROR"
-    return _error(message.sender, code, message.reason, message.files, now, message.reason)
+    return _error(message.sender, code, message.reason, message.files, message.file_ids, now, message.reason)
 
 
 def given_up(request: Request, reason: str, now: datetime) -> SettledRequest:
     """A request that this service could not handle: an error and a dead letter."""
-    return _error(_sender(request), "INTERNAL_ERROR", reason, describe(request).photos, now, reason)
+    photos = request.photos if isinstance(request, TrainRequest) else [request.photo]
+    file_ids = [photo.file_id for photo in photos]
+    return _error(_sender(request), "INTERNAL_ERROR", reason, len(photos), file_ids, now, reason)
 
 
 def describe(request: Request | UnreadableMessage) -> RequestSubject:
@@ -177,6 +179,7 @@ def _error(
     code: ErrorCode,
     error: str,
     files: int,
+    file_ids: Sequence[str],
     now: datetime,
     reason: str | None,
     seconds: float = 0,
@@ -187,10 +190,9 @@ def _error(
         bot_id=sender.bot_id,
         user_id=sender.user_id,
         avatar_id=sender.avatar_id,
-        batch_id=sender.batch_id,
         error=error,
         error_code=code,
-        failed_files=files,
+        failed_files=list(file_ids),
         timestamp=stamp(now),
     )
     subject, body = (ERROR, message.body()) if sender.known else (None, None)
