@@ -31,6 +31,9 @@ class SearchFields(BaseModel):
         default=None, description="products of visual_index leased at once, 1 to 10000; default: BATCH_SIZE, else 200"
     )
 
+    search_public_url: AnyHttpUrl | None = Field(
+        default=None, description="the base URL of photos in the API's responses; default: the request's own"
+    )
     search_needs_key: bool = Field(default=False, description="true or false: whether reading needs an API key")
     # Each search and each change of a filter is one request; a user who tries all filters sends sixty a minute.
     search_rate_per_minute: PerMinute = Field(

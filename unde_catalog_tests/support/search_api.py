@@ -33,6 +33,7 @@ class Api(httpx.Client):
         self, backends: Backends, app: FastAPI, url: str, lines: list[str], written: threading.Condition
     ) -> None:
         super().__init__(base_url=url, timeout=60)
+        self.base = url.rstrip("/")  # of addresses in responses
         self.backends, self.app, self.lines, self.written = backends, app, lines, written
 
     @cached_property

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 
 from unde_catalog.backends import Backends
-from unde_catalog.services.search.context import Context
+from unde_catalog.services.search.context import Context, use_base_of_links
 from unde_catalog.services.search.middleware.access import AccessMiddleware
 from unde_catalog.services.search.middleware.request_log import RequestLogMiddleware
 from unde_catalog.services.search.routes import docs, health, images, product_list, products, webhooks
@@ -45,6 +45,7 @@ def build_app(backends: Backends) -> FastAPI:
         openapi_url="/openapi.json",
         redirect_slashes=False,
         lifespan=lifespan,
+        dependencies=[Depends(use_base_of_links)],
         middleware=[Middleware(RequestLogMiddleware, context=context), Middleware(AccessMiddleware, context=context)],
         responses={"default": {"description": "An error (RFC 9457)", "model": problems.ProblemResponse}},
     )

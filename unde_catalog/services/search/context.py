@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from unde_catalog.backends import Backends
+from unde_catalog.services.search.links import use_base_of
 from unde_catalog.services.search.middleware.metrics import SearchMetrics
 from unde_catalog.settings.environment import Settings
 from unde_catalog.settings.redaction import Secrets
@@ -74,6 +75,11 @@ class Context:
 
 async def _context(request: Request) -> Context:  # async: needs no thread
     return request.app.state.context
+
+
+async def use_base_of_links(request: Request) -> None:
+    """Let the addresses in this request's response begin as SEARCH_PUBLIC_URL or the request's own address does."""
+    use_base_of(request, request.app.state.context.settings)
 
 
 ContextDep = Annotated[Context, Depends(_context)]

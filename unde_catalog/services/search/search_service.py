@@ -11,8 +11,9 @@ from PIL import Image
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.services.search.context import Context
+from unde_catalog.services.search.links import photo_url
 from unde_catalog.services.search.schemas.problems import Problem
-from unde_catalog.services.search.schemas.product_view import brand_name, photo_path, product_response
+from unde_catalog.services.search.schemas.product_view import brand_name, product_response
 from unde_catalog.services.search.schemas.search import (
     BrandResponse,
     FiltersResponse,
@@ -160,7 +161,7 @@ class SearchService:
             Result.model_construct(
                 score=round(hit.score, 4),
                 photo=hit.n,
-                photo_url=photo_path(hit.product_id, hit.n),
+                photo_url=_photo_url(products[hit.product_id], hit.n),
                 product=product_response(products[hit.product_id]),
                 in_stock=[
                     StockResponse(
@@ -219,3 +220,7 @@ def _score_meaning(model: str) -> list[ScoreMeaning]:
 
 def _store_name(store: KnownStore) -> str:
     return store.name or f"{brand_name(store.brand)} {store.store_id}"
+
+
+def _photo_url(row: ApiProduct, n: int) -> str:
+    return photo_url(row.id, row.brand, row.external_id, n)

@@ -77,7 +77,8 @@ async function show(search, { focus = false, scroll = null } = {}) {
 
 async function fetchExamples(search, signal) {
   const products = await fetchProducts(search.filters, 3 * EXAMPLES, signal);
-  const withPhoto = products.filter(({ image_url: url }) => url.startsWith("/images/") && url !== "/images/none.svg");
+  const isOwn = (url) => url.includes("/images/") && !url.endsWith("/images/none.svg");
+  const withPhoto = products.filter(({ image_url: url }) => isOwn(url));
   return { products: alternateBrands(withPhoto.length ? withPhoto : products).slice(0, EXAMPLES) };
 }
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse
 
+from unde_catalog.services.search import links
 from unde_catalog.services.search.context import Context, ContextDep
 from unde_catalog.services.search.schemas.problems import Problem
 from unde_catalog.stores.objects.objects import ObjectMissing
@@ -18,7 +19,7 @@ from unde_catalog.stores.staging.index.search_rows import PhotoObject
 
 # A photo can change while its key stays the same (`docs/reference/object-keys.md`): caches keep it for 5 minutes.
 _CACHE_CONTROL = "public, max-age=300"
-_MAX_ID, _MAX_N = 2**63 - 1, 2**15 - 1
+_MAX_ID, _MAX_N, _MAX_NAME = 2**63 - 1, 2**15 - 1, 200
 _UNKNOWN_PHOTO = Problem(404, "unknown_photo", "There is no such photo.")
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _PLACEHOLDER = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 60" role="img" aria-label="no photo">
@@ -38,18 +39,22 @@ async def placeholder() -> Response:
     return Response(_PLACEHOLDER, media_type="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
 
 
-@router.head("/{product_id:int}/image_{n:int}.jpg", include_in_schema=False)
+@router.head("/{product}/image_{n:int}.jpg", include_in_schema=False)
 @router.get(
-    "/{product_id:int}/image_{n:int}.jpg",
+    "/{product}/image_{n:int}.jpg",
     summary="A stored photo",
     response_class=Response,
     responses={200: {"content": {"image/jpeg": {}}}, 206: {}, 304: {}, 307: {}, 416: {}},
 )
-async def image(request: Request, context: ContextDep, product_id: int, n: int) -> Response:
-    """Photo `n` (from 1) of a product. If photos are stored in S3, a redirect to the object."""
-    if product_id > _MAX_ID or not 1 <= n <= _MAX_N:
+async def image(request: Request, context: ContextDep, product: str, n: int) -> Response:
+    """Photo `n` (from 1) of a product. If photos are stored in S3, a redirect to the object.
+
+    `product` is the marketplace's own id, such as 12345, or a brand and an external id, such as zara_512913640.
+    """
+    row_id, names = links.names(product)
+    if not 1 <= n <= _MAX_N or len(product) > _MAX_NAME or "\0" in product or (row_id or 0) > _MAX_ID:
         raise _UNKNOWN_PHOTO
-    photo = await run_in_threadpool(lambda: context.db.read(search_rows.photo, product_id, n))
+    photo = await run_in_threadpool(lambda: context.db.read(search_rows.photo, row_id, names, n))
     if photo is None:
         raise _UNKNOWN_PHOTO
     if context.settings.s3 is not None:

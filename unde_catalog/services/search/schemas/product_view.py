@@ -7,17 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 from unde_catalog.brands import BRANDS
+from unde_catalog.services.search.links import photo_url, placeholder_url
 from unde_catalog.services.search.schemas.product import Product, ProductMetadata
 from unde_catalog.stores.staging.products.api_products import ApiProduct
 
-NO_PHOTO = "/images/none.svg"
 _CENT = Decimal("0.01")
 _WEB = ("http://", "https://")
-
-
-def photo_path(product_id: int, n: int) -> str:
-    """The path of photo `n` (from 1) of a product (`docs/reference/api.md`)."""
-    return f"/images/{product_id}/image_{n}.jpg"
 
 
 def brand_name(key: str) -> str:
@@ -28,7 +23,7 @@ def brand_name(key: str) -> str:
 
 def product_response(row: ApiProduct) -> Product:
     """The product as clients see it. It contains no local file URL."""
-    photos = [photo_path(row.id, n) for n in row.photos]
+    photos = [photo_url(row.id, row.brand, row.external_id, n) for n in row.photos]
     originals = _web_urls(row.original_image_urls)
     name = brand_name(row.brand)
     return Product(
@@ -39,7 +34,7 @@ def product_response(row: ApiProduct) -> Product:
         category=row.category,
         price=str(row.price.quantize(_CENT)) if row.price is not None and row.price.is_finite() else None,
         currency=row.currency,
-        image_url=next(iter([*photos, *originals]), NO_PHOTO),
+        image_url=next(iter([*photos, *originals]), placeholder_url()),
         product_metadata=ProductMetadata(
             brand=row.brand,
             brand_name=name,

@@ -54,10 +54,21 @@ class PhotoObject:
     sha256: str
 
 
-def photo(cursor: Cursor, product_id: int, n: int) -> PhotoObject | None:
-    """Photo `n` of a product, None if it is not stored."""
+def photo(cursor: Cursor, row_id: int | None, names: Sequence[tuple[str, str]], n: int) -> PhotoObject | None:
+    """Photo `n` of a product, None if it is not stored.
+
+    The product is the row `row_id`, or the first that there is of some (brand, external id).
+    """
     cursor.execute(
-        "SELECT key, sha256 FROM product_photos WHERE product_id = %s AND n = %s AND state = 'stored'", (product_id, n)
+        """
+        SELECT f.key, f.sha256
+        FROM raw_products p JOIN product_photos f ON f.product_id = p.id
+        WHERE (p.id = %(row_id)s OR p.external_id = ANY(%(ids)s)
+               AND (p.brand, p.external_id) IN (SELECT * FROM unnest(%(brands)s::text[], %(ids)s::text[])))
+          AND f.n = %(n)s AND f.state = 'stored'
+        ORDER BY array_position(%(ids)s::text[], p.external_id::text), p.id LIMIT 1
+        """,
+        {"row_id": row_id, "brands": [name[0] for name in names], "ids": [name[1] for name in names], "n": n},
     )
     row = cursor.fetchone()
     return PhotoObject(**row) if row else None

@@ -120,7 +120,7 @@ def test_unknown_addresses_and_methods_are_problems(api: Api) -> None:
         ("DELETE", FILTERS, 405, "method_not_allowed"),
         ("GET", "/api/v1/search/by-image", 405, "method_not_allowed"),
         ("POST", "/images/1/image_1.jpg", 405, "method_not_allowed"),
-        ("GET", "/images/one/image_1.jpg", 404, "not_found"),
+        ("GET", "/images/one/image_1.jpg", 404, "unknown_photo"),
         ("GET", "/nothing.html", 404, "not_found"),
         ("PROPFIND", FILTERS, 405, "method_not_allowed"),
     ):

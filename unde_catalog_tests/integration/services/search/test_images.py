@@ -16,7 +16,36 @@ SIZE = len(RED)
 @pytest.fixture
 def photo(api: Api) -> str:
     """The path of a stored photo."""
-    return f"/images/{api.visual.add('red')}/image_1.jpg"
+    api.visual.add("red")
+    return "/images/zara_1/image_1.jpg"
+
+
+def test_products_are_named_by_the_marketplace_or_by_brand(api: Api, photo: str) -> None:
+    """The same number may be a product of the marketplace, of a brand, and the id of a row."""
+    for external_id, source, brand, colour in (
+        ("bakai_12345", "bakai", "bakai", "green"), ("12345", "apify_zara", "zara", "blue"),
+        ("a/b", "apify_zara", "zara", "black"),
+    ):  # fmt: skip
+        product = api.visual.add(colour)
+        execute(api.backends.db, "UPDATE raw_products SET external_id = %s, source = %s, brand = %s WHERE id = %s",
+                external_id, source, brand, product)  # fmt: skip
+    shown = {one["external_id"]: one["image_url"] for one in api.get("/api/v1/products").json()["products"]}
+    assert shown == {
+        "1": f"{api.base}/images/zara_1/image_1.jpg",
+        "bakai_12345": f"{api.base}/images/12345/image_1.jpg",
+        "12345": f"{api.base}/images/zara_12345/image_1.jpg",
+        "a/b": f"{api.base}/images/row_4/image_1.jpg",
+    }
+    for external_id, colour in (("1", "red"), ("bakai_12345", "green"), ("12345", "blue"), ("a/b", "black")):
+        assert api.get(shown[external_id]).content == PHOTOS[colour], external_id
+    assert api.get("/images/bakai_12345/image_1.jpg").content == PHOTOS["green"]
+
+
+def test_addresses_begin_with_the_public_url_if_one_is_set(open_api: OpenApi) -> None:
+    api = open_api(SEARCH_PUBLIC_URL="https://search.example/catalogue/")
+    api.visual.add("red")
+    (product,) = api.get("/api/v1/products").json()["products"]
+    assert product["image_url"] == "https://search.example/catalogue/images/zara_1/image_1.jpg"
 
 
 def test_a_photo_has_caching_headers(api: Api, photo: str) -> None:
@@ -71,10 +100,12 @@ def test_anything_but_a_stored_photo_is_404(api: Api, photo: str) -> None:
     execute(api.backends.db, "INSERT INTO product_photos (product_id, n, source_url, state, fetched_at)"
                           " SELECT 1, 2, 'https://cdn.test/2.jpg', 'failed', now()")  # fmt: skip
     missing = [
-        "/images/1/image_2.jpg", "/images/1/image_3.jpg", "/images/2/image_1.jpg", "/images/1/image_0.jpg",
-        "/images/1/image_99999.jpg", f"/images/{9**40}/image_1.jpg", f"/images/1/image_{9**40}.jpg",
-        "/images/-1/image_1.jpg", "/images/1/image_1.png", "/images/1/", "/images/", "/images",
-        "/images/%31%2f..%2f1/image_1.jpg", "/images/1/image_1.jpg%00", "/images/\u0661/image_1.jpg",
+        "/images/zara_1/image_2.jpg", "/images/zara_1/image_3.jpg", "/images/zara_2/image_1.jpg",
+        "/images/zara_1/image_0.jpg", "/images/1/image_1.jpg", "/images/bershka_1/image_1.jpg",
+        "/images/zara_1/image_99999.jpg", f"/images/row_{9**40}/image_1.jpg", f"/images/zara_1/image_{9**40}.jpg",
+        f"/images/row_{2**63}/image_1.jpg", "/images/zara_%00/image_1.jpg", f"/images/{'9' * 300}/image_1.jpg",
+        "/images/-1/image_1.jpg", "/images/zara_1/image_1.png", "/images/zara_1/", "/images/", "/images",
+        "/images/%31%2f..%2f1/image_1.jpg", "/images/zara_1/image_1.jpg%00", "/images/zara_\u0661/image_1.jpg",
     ]  # fmt: skip
     for address in missing:
         response = api.get(address)
@@ -108,7 +139,7 @@ def test_a_photo_in_a_bucket_is_a_redirect(open_api: OpenApi) -> None:
                           " ('apify_zara', '1', 'zara', now())")  # fmt: skip
     execute(api.backends.db, "INSERT INTO product_photos VALUES (1, 1, 'https://x.test/1.jpg', 'stored', NULL,"
                           " 'originals/zara/1/1.jpg', 'abc', 80, 100, 900, now())")  # fmt: skip
-    response = api.get("/images/1/image_1.jpg")
+    response = api.get("/images/zara_1/image_1.jpg")
     assert (response.status_code, response.headers["location"]) == (
         307,
         "https://cdn.test/photos/originals/zara/1/1.jpg",

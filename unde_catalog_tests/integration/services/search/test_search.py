@@ -37,9 +37,9 @@ def test_a_photo_finds_its_product_first_with_all_details(api: Api) -> None:
     assert set(response["took_ms"]) == {"embed", "search", "enrich", "total"}
     first = response["results"][0]
     assert first["score"] == pytest.approx(1, abs=0.001) and first["photo"] == 2
-    assert first["photo_url"] == f"/images/{red}/image_2.jpg"
+    assert first["photo_url"] == f"{api.base}/images/zara_1/image_2.jpg"
     assert first["product"]["title"] == "Red dress" and first["product"]["price"] == "129.50"
-    assert first["product"]["image_url"] == f"/images/{red}/image_1.jpg"
+    assert first["product"]["image_url"] == f"{api.base}/images/zara_1/image_1.jpg"
     assert first["in_stock"] == [{"brand": "zara", "store_id": 7, "name": "Mall of Dubai", "sizes": ["S", "M"]}]
     assert response["results"][1]["in_stock"] == []
 

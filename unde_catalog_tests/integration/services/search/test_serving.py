@@ -97,7 +97,7 @@ def test_the_openapi_document_is_complete(api: Api) -> None:
     assert {
         "/api/v1/search/by-image", "/api/v1/search/by-text", "/api/v1/products/{external_id}/similar",
         "/api/v1/filters", "/api/v1/products", "/api/v1/products/{external_id}", "/api/v1/webhooks/products/{brand}",
-        "/api/v1/health", "/images/{product_id}/image_{n}.jpg",
+        "/api/v1/health", "/images/{product}/image_{n}.jpg",
     } <= paths.keys()  # fmt: skip
     operations = [operation for methods in paths.values() for operation in methods.values()]
     assert all(operation.get("summary") and operation.get("description") for operation in operations)
