@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from unde_catalog.brands import BRANDS, IndexScope, StockProtocolName
 from unde_catalog.settings.bakai import BakaiFields
+from unde_catalog.settings.known_names import UnknownName, WithReplacedServices, unknown_names
 from unde_catalog.settings.notices import NoticeFields
 from unde_catalog.settings.orchestration import DagsterFields
 from unde_catalog.settings.photos import BatchSize, Count, PhotoFields, PhotoHost, Retries, Seconds
@@ -62,7 +63,7 @@ class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES
     UpkeepFields,
     WebhookFields,
     XimilarFields,
-    BaseSettings,
+    WithReplacedServices,
 ):
     """Everything an operator can set. A field's name in capitals is its environment variable."""
 
@@ -274,6 +275,17 @@ def load_user_media_settings() -> UserMediaSettings:
     settings = _read(type("Own", (UserMediaSettings, BaseSettings), {"model_config": _SOURCES}))
     _bucket(settings)
     return settings
+
+
+def unknown_variables() -> list[UnknownName]:
+    """Variables that are set, look like a setting, and are read by nothing."""
+    own_of_brands = (
+        info.validation_alias or name for key in BRANDS for name, info in type(_own_of(key)).model_fields.items()
+    )
+    of_copies = (f"copy_{side}_{name}" for side in ("from", "to") for name in S3Fields.model_fields)
+    return unknown_names(
+        map(str, [*Settings.model_fields, *UserMediaSettings.model_fields, *own_of_brands, *of_copies])
+    )
 
 
 def child_environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -49,6 +49,9 @@ class PhotoFields(BaseModel):
     originals_memory_mb: Annotated[int, Field(ge=64)] = Field(
         1_000, description="memory for photos that are decoded at the same time, in MB, 64 or more"
     )
+    adoption_requests_per_second: Annotated[float, Field(gt=0, le=1_000)] = Field(
+        100, description="requests a second to the bucket while objects of other programs are adopted, up to 1000"
+    )
     photo_allow_private_hosts: bool = Field(
         False, description="true or false: photos may come from this machine and private networks; for the sandbox only"
     )

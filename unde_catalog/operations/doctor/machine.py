@@ -1,4 +1,4 @@
-"""Checks this machine: free disk space, and the time zone of the schedules."""
+"""Checks this machine: free disk space, the time zone of the schedules, and the names of variables."""
 
 import os
 import shutil
@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 from rich.filesize import decimal
 
 from unde_catalog.operations.doctor.result import Finding, green, red, yellow
-from unde_catalog.settings.environment import Settings
+from unde_catalog.settings.environment import Settings, unknown_variables
 
 _RED_BYTES, _YELLOW_BYTES = 200_000_000, 2_000_000_000
+_SHOWN_NAMES = 8
 
 
 def check_disk(settings: Settings) -> Finding:
@@ -33,3 +34,11 @@ def check_time_zone(settings: Settings) -> Finding:
     """Shows the time zone; an unknown one is refused when the settings are read."""
     now = datetime.now(ZoneInfo(settings.schedule_timezone))
     return green(f"schedules use {settings.schedule_timezone}, where it is {now:%H:%M}")
+
+
+def check_names() -> Finding:
+    """Every variable that is set and looks like a setting is one."""
+    unknown = unknown_variables()
+    if not unknown:
+        return green("every variable that looks like a setting is one")
+    return yellow("not read: " + "; ".join(f"{one.name} ({one.advice})" for one in unknown[:_SHOWN_NAMES]))

@@ -63,6 +63,7 @@ def all_checks(settings: Settings, user_media: UserMediaSettings, backends: Back
             ("S3_ENDPOINT_URL", "S3_BUCKET_NAME"),
         ),
         ServiceCheck("notices", partial(notices.check_alerts, shared), ("NOTICE_SMTP_URL",), needs="staging-database"),
+        ServiceCheck("settings", machine.check_names),
         ServiceCheck("disk", partial(machine.check_disk, settings), ("UNDE_HOME",)),
         ServiceCheck("time-zone", partial(machine.check_time_zone, settings), ("SCHEDULE_TIMEZONE",)),
     ]

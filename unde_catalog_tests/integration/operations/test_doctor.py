@@ -184,7 +184,7 @@ def test_services_that_hang_are_red_and_delay_no_others(
         assert (line.message, line.milliseconds) == ("no response within 5 s", 5000), as_json(found)
         assert variable in line.expected
     others = {f"stores-{brand}" for brand, one in BRANDS.items() if one.has_stores and brand != "oysho"}
-    assert services_in_state(found, "green") == {"disk", "time-zone", *others}, as_json(found)
+    assert services_in_state(found, "green") == {"disk", "settings", "time-zone", *others}, as_json(found)
 
 
 @pytest.mark.slow
@@ -241,8 +241,8 @@ def test_without_settings_no_line_is_red_and_no_file_is_created(tmp_path: Path) 
     assert result["well"]
     states = {line["service"]: line["state"] for line in result["services"]}
     assert set(states.values()) == {"yellow", "green"}
-    assert {name for name, state in states.items() if state == "green"} <= {"disk", "time-zone"}
+    assert {name for name, state in states.items() if state == "green"} <= {"disk", "settings", "time-zone"}
     for line in result["services"]:
         assert line["state"] == "green" or line["set"], line
-        assert "not configured" in line["said"] or line["service"] in ("disk", "time-zone")
+        assert "not configured" in line["said"] or line["service"] in ("disk", "settings", "time-zone")
     assert list(tmp_path.iterdir()) == []
