@@ -21,6 +21,7 @@ from rich.markup import escape
 from unde_catalog.backends import Backends
 from unde_catalog.brands import BRANDS
 from unde_catalog.cli import status as reading
+from unde_catalog.cli.adopt import adopt_command, handover_command
 from unde_catalog.cli.backup import backup_command, restore_command, verify_command
 from unde_catalog.cli.doctor import doctor_command
 from unde_catalog.cli.export import export_command
@@ -28,6 +29,7 @@ from unde_catalog.cli.notices import notices_app
 from unde_catalog.cli.objects import objects_app
 from unde_catalog.cli.pause import pause_command, resume_command
 from unde_catalog.cli.report import report_command
+from unde_catalog.cli.roles import roles_command
 from unde_catalog.cli.search import search_app
 from unde_catalog.cli.upkeep import upkeep_command
 from unde_catalog.cli.user_media import user_media_app
@@ -62,6 +64,9 @@ app.add_typer(vectors_app, name="vectors")
 app.add_typer(user_media_app, name="user-media")
 app.add_typer(search_app, name="search")
 app.command("verify")(verify_command)
+app.command("adopt")(adopt_command)
+app.command("handover")(handover_command)
+app.command("roles")(roles_command)
 app.command("doctor")(doctor_command)
 app.command("backup")(backup_command)
 app.command("restore")(restore_command)

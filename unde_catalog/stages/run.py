@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from unde_catalog.backends import Backends
 from unde_catalog.brands import brand_for
-from unde_catalog.stage_specs import STAGES
+from unde_catalog.stage_specs import DUE_STAGES, STAGES
 from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog.stores.staging.due_work import pauses, stage_runs
+from unde_catalog.stores.staging.photos import adoption
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.report import StageReport
 
@@ -36,6 +37,13 @@ def merge_products(stream: "ProductStream", backends: Backends) -> StageReport:
     """Run the raw_products stage for a stream that was made elsewhere; otherwise as `run_stage`."""
     stage_run = StageRun(stream.brand, backends, stream.options, stream.log)
     return _logged("raw_products", stage_run, lambda: stream.merge(backends.db))
+
+
+def adopt_products(stage_run: StageRun) -> StageReport:
+    """Record what another program stored, and inserted into Ximilar, for the brand's products that are due for it."""
+    from unde_catalog.stages.adoption.run import run
+
+    return _logged(adoption.STAGE, stage_run, lambda: run(stage_run))
 
 
 def _function_of(stage: str) -> Callable[[StageRun], StageReport]:
@@ -65,8 +73,10 @@ def _function_of(stage: str) -> Callable[[StageRun], StageReport]:
 def _logged(stage: str, stage_run: StageRun, work: Callable[[], StageReport]) -> StageReport:
     """Do the work between the first and the last writing of the run's row in scraper_logs."""
     brand, db, log = stage_run.brand, stage_run.backends.db, stage_run.log
-    row = db.run(stage_runs.begin, stage, brand, stage_run.options.run_id)
     why_paused = db.run(pauses.paused, stage, brand)
+    if stage in DUE_STAGES and not why_paused and db.read(adoption.due, brand):
+        adopt_products(stage_run)
+    row = db.run(stage_runs.begin, stage, brand, stage_run.options.run_id)
     try:
         report = StageReport(stage, brand, note=why_paused) if why_paused else work()
     except StageStopped as stopped:

@@ -13,6 +13,7 @@ import pytest
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.services.user_media.fetch_result import ErrorCode
+from unde_catalog.settings.known_names import REPLACED
 from unde_catalog.stages.run import STAGES
 from unde_catalog_tests.support.doc_pages import PAGES, anchors, calls, code, inline_code, prose
 from unde_catalog_tests.support.reference_pages import COMMAND, PROJECT, commands, pages, setting_names
@@ -104,7 +105,7 @@ def test_environment_variables_in_backticks_are_settings(page: Path) -> None:
         name = text.partition("=")[0]
         if (
             not _VARIABLE.fullmatch(name)
-            or name in {*get_args(ErrorCode), "DG_CLI_CONFIG"}
+            or name in {*get_args(ErrorCode), *REPLACED, "DG_CLI_CONFIG"}
             or page.name == "messages.md"
         ):
             continue

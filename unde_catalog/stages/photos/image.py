@@ -75,6 +75,22 @@ def working_bytes(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> int:
         return 0
 
 
+def check_whole(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> tuple[int, int] | Refused:
+    """Upright width and height in pixels of a stored picture, or why it is not a whole one. It is not changed."""
+    if len(data) > limits.max_bytes:
+        return Refused("too_large", f"{len(data)} bytes are more than {limits.max_bytes}")
+    try:
+        with open_photo(data, limits.max_pixels) as photo:
+            width, height = photo.size
+            if min(width, height) < limits.min_side:
+                raise Unusable("too_small", f"{width} x {height}, a side is under {limits.min_side}")
+            decode(photo, data, shrink=True)
+            is_turned = orientation(photo) >= 5  # EXIF: 5 to 8 are turned by a quarter
+            return (height, width) if is_turned else (width, height)
+    except Unusable as unusable:
+        return unusable.refused
+
+
 def encode_jpeg(image: Image.Image, quality: int = JPEG_QUALITY) -> bytes:
     """An "RGB" image as a 4:4:4 JPEG without metadata. Neither side may exceed `MAX_JPEG_SIDE`."""
     image.info = {}  # Pillow would copy a comment

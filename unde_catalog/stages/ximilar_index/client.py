@@ -150,16 +150,20 @@ class Ximilar:
 
         The response has at most one record. No method of the API counts records.
         """
-        body = self._request(f"allRecords?size=1&page={position}", {"fields_to_return": ["_id"]})
+        return bool(self.page(position, 1, ["_id"]))
+
+    def page(self, number: int, size: int, fields: Sequence[str]) -> list[dict[str, Any]]:
+        """A page (from 1) of the collection's listing with these fields of each record; empty behind the last one."""
+        body = self._request(f"allRecords?size={size}&page={number}", {"fields_to_return": list(fields)})
         code = _code(body)
         if code == NONE_FOUND:
-            return False
+            return []
         if code not in (FINE, PARTLY):
             raise self._refused("allRecords", code, body)
         found = body.get("answer_records", body.get("records"))
         if not isinstance(found, list):
             raise XimilarUnavailable("Ximilar's response to allRecords has no list of records")
-        return bool(found)
+        return [one for one in found if isinstance(one, dict)]
 
     def ping(self) -> dict[str, Any]:
         """The service's description of the collection."""

@@ -1,11 +1,11 @@
 """The target records of a product: which photos belong into the Ximilar collection, with which id and metadata."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from unde_catalog.stores.objects.keys import id_segment
-from unde_catalog.stores.staging.index.ximilar_rows import IndexedPhoto, IndexedProduct
+from unde_catalog.stores.staging.index.ximilar_rows import IndexedPhoto, IndexedProduct, IndexRecord
 
 # File names of the brands' photos: -p and -a1 show a worn garment, -e1 the garment from the front.
 _WORN = re.compile(r"[-_](p|a\d*|worn|model)$", re.IGNORECASE)
@@ -21,13 +21,25 @@ class TargetRecord:
     metadata: dict[str, str]
 
 
-def target_records(product: IndexedProduct) -> list[TargetRecord]:
-    """The target records of a product; none if it is not on sale or not in scope."""
+def target_records(product: IndexedProduct, present: Iterable[IndexRecord] = ()) -> list[TargetRecord]:
+    """The target records of a product; none if it is not on sale or not in scope.
+
+    Among the records that are `present`, those that another program inserted keep their ids, and their photos come
+    first, also beyond the target: they are paid for.
+    """
     if not product.active or product.index_scope != "pilot":
         return []
     metadata = metadata_of(product)
-    photos = select_photos(product.photos, product.target)
-    return [TargetRecord(record_id(product, photo), photo, metadata) for photo in photos]
+    ids = {(record.n, record.sha256): record.id for record in present}
+    adopted = [
+        photo for photo in product.photos
+        if ids.get((photo.n, photo.sha256), record_id(product, photo)) != record_id(product, photo)
+    ]  # fmt: skip
+    others = [photo for photo in select_photos(product.photos, len(product.photos)) if photo not in adopted]
+    photos = adopted + others[: max(product.target - len(adopted), 0)]
+    return [
+        TargetRecord(ids.get((photo.n, photo.sha256), record_id(product, photo)), photo, metadata) for photo in photos
+    ]
 
 
 def record_id(product: IndexedProduct, photo: IndexedPhoto) -> str:

@@ -9,7 +9,7 @@ from unde_catalog.worker.report import StageReport
 
 
 def run(stage_run: StageRun) -> StageReport:
-    """Update the collection with the brand's due products; raises `StageStopped` if Ximilar can't be used."""
+    """Bring the collection up to date with the brand's pilot products; `StageStopped` when Ximilar can't be used."""
     backends, brand = stage_run.backends, stage_run.brand
     settings = backends.settings
     api = open_ximilar(settings, SharedPace(backends.db, settings.ximilar_rate_limit))

@@ -19,6 +19,7 @@ from unde_catalog.stages.ximilar_index.client import (
     XimilarRefused,
     XimilarUnavailable,
 )
+from unde_catalog.stages.ximilar_index.listing import CollectionListing, unrecorded_keys
 from unde_catalog.stages.ximilar_index.records import TargetRecord, target_records
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, StorageUnavailable
@@ -54,6 +55,8 @@ class _ProductRecords:
     updated: int = 0
     deleted: int = 0
     rejected: dict[str, str] = field(default_factory=dict)
+    adopted: int = 0
+    not_found: int = 0
     error: str = ""  # of Ximilar: the product is retried
 
     def missing(self) -> list[TargetRecord]:
@@ -83,6 +86,7 @@ class XimilarStage:
 
     def __init__(self, api: Ximilar, store: ObjectStore, db: Database, *, take_limit: int, budget: int) -> None:
         self._api, self._collection, self._store, self._db = api, api.collection, store, db
+        self._listing = CollectionListing(api, db)
         self.take_limit, self._budget = take_limit, budget
         self._failures_in_a_row = 0
 
@@ -112,9 +116,9 @@ class XimilarStage:
         ximilar_rows.record(cursor, self._collection, rows)
 
     def _bring_up_to_date(self, products: list[_ProductRecords]) -> Exception | None:
-        """Settle, delete, update and insert, in this order; returns the exception that stops the stage, if any."""
+        """Settle, adopt, delete, update, insert, in this order; returns the exception that stops the stage, if any."""
         try:
-            for step in (self._settle, self._delete, self._update, self._insert):
+            for step in (self._settle, self._adopt, self._delete, self._update, self._insert):
                 step(products)
         except XimilarUnavailable as error:
             for one in products:
@@ -150,6 +154,18 @@ class XimilarStage:
                     one.billed += 1
                 else:
                     one.absent.add(id)
+
+    def _adopt(self, products: list[_ProductRecords]) -> None:
+        """Find the records of photos that another program inserted: the row names them, and nothing is recorded."""
+        for one in products:
+            product = one.work.product
+            unrecorded = unrecorded_keys(product.synced_urls, one.present.values())
+            if unrecorded:
+                adopted = self._listing.adopt(product.external_id, product.photos, product.synced_urls, unrecorded)
+                one.present |= {record.id: record for record in adopted}
+                one.adopted, one.not_found = len(adopted), len(unrecorded) - len(adopted)
+            targets = target_records(product, one.present.values())
+            one.target = {record.id: record for record in targets}
 
     def _delete(self, products: list[_ProductRecords]) -> None:
         owners = {id: one for one in products for id in one.present if id not in one.target}
@@ -245,7 +261,10 @@ def _batches(items: list[_T]) -> list[list[_T]]:
 def _outcome(one: _ProductRecords) -> Outcome:
     """The outcome of a product after its call."""
     lease = one.work.lease
-    counts = {"records_inserted": one.billed, "records_deleted": one.deleted, "records_updated": one.updated}
+    counts = {
+        "records_inserted": one.billed, "records_deleted": one.deleted, "records_updated": one.updated,
+        "records_adopted": one.adopted, "records_not_found": one.not_found,
+    }  # fmt: skip
     if one.rejected:
         detail = ", ".join(f"{id}: {reason}" for id, reason in one.rejected.items())
         outcome = retry_later(lease, "photo_rejected", detail, item_fault=True)

@@ -20,6 +20,9 @@ Cursor = psycopg.Cursor[DictRow]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
+# Tells this project's writes from those of other programs, see due_rules.sql. Not by application_name: behind a pooler,
+# a program that sets none inherits the one that the connection had before.
+_SIGN = "SET LOCAL unde.writer = 'unde_catalog'"
 _ATTEMPTS = 5  # after a deadlock, a serialization failure or a lost connection the same work may succeed
 _CONNECT_SECONDS = 10
 
@@ -111,6 +114,8 @@ class Database:
                 try:
                     connection.autocommit = not in_transaction  # pooled connections are idle, so this sends nothing
                     with connection.transaction() if in_transaction else nullcontext(), connection.cursor() as cursor:
+                        if in_transaction:
+                            cursor.execute(_SIGN)
                         yield cursor
                 except psycopg.Error as error:
                     if connection.closed:

@@ -6,6 +6,7 @@ ordinary id contains: so it cannot leave its folder, and no two ids share a key.
 
 import hashlib
 import re
+from urllib.parse import unquote, urlsplit
 
 _ORDINARY = re.compile(r"[A-Za-z0-9_-]{1,100}")  # 100: the width of the column
 _BRAND = re.compile(r"[a-z0-9]+")
@@ -22,6 +23,13 @@ def original_key(brand: str, external_id: str, n: int) -> str:
 def aside_key(brand: str, external_id: str, sha256: str) -> str:
     """The key of a copy of a photo, by the hash of its bytes, while photos of its product swap places."""
     return f"{product_folder(brand, external_id)}/aside-{sha256[:32]}.jpg"
+
+
+def key_in_url(url: str) -> str | None:
+    """The object key in a public URL, whatever its host and bucket; None if it names no original and no collage."""
+    path = unquote(urlsplit(url).path)
+    found = [at for folder in ("/originals/", "/collages/") if (at := path.find(folder)) >= 0]
+    return path[min(found) + 1 :] if found else None
 
 
 def is_aside(key: str) -> bool:

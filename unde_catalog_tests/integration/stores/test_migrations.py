@@ -96,7 +96,9 @@ def test_existing_products_are_due_by_their_status(each_server: Server) -> None:
     with Database(url) as db:
         query = "SELECT product_id, stage, due_at IS NOT NULL AS due, given_up FROM due_work ORDER BY stage, product_id"
         assert [tuple(row.values()) for row in execute(db, query)] == [
-            (1, STAGE, True, False), (2, STAGE, True, False), (3, STAGE, False, False), (4, STAGE, False, True),
+            (1, "adoption", True, False), (2, "adoption", True, False), (3, "adoption", True, False),
+            (4, "adoption", True, False),
+            (1, STAGE, True, False), (2, STAGE, False, False), (3, STAGE, False, False), (4, STAGE, True, False),
             (2, "production_catalog", True, False), (3, "production_catalog", True, False),
             (4, "production_catalog", True, False),
         ]  # fmt: skip
@@ -104,8 +106,10 @@ def test_existing_products_are_due_by_their_status(each_server: Server) -> None:
         assert [(row["product_id"], row["price"]) for row in prices] == [(1, 1), (2, 2), (4, 4)]
         execute(db, "UPDATE raw_products SET active = false")
         execute(db, "UPDATE raw_products SET active = true")
-        assert len(execute(db, "SELECT 1 FROM due_work WHERE due_at IS NOT NULL AND stage = %s", STAGE)) == 3
-        assert len(db.run(work_queue.take, STAGE, BRAND, 10, work_queue.timedelta(minutes=1))) == 3
+        assert len(execute(db, "SELECT 1 FROM due_work WHERE due_at IS NOT NULL AND stage = %s", STAGE)) == 2
+        assert len(execute(db, "SELECT 1 FROM due_work WHERE due_at IS NOT NULL AND stage = 'adoption'")) == 4
+        execute(db, "UPDATE due_work SET due_at = NULL WHERE stage = 'adoption'")
+        assert len(db.run(work_queue.take, STAGE, BRAND, 10, work_queue.timedelta(minutes=1))) == 2
     each_server.drop(url)
 
 

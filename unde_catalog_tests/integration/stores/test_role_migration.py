@@ -140,18 +140,18 @@ def test_an_owner_who_may_not_create_roles_uses_existing_ones(server: Server, em
             execute(worker, "UPDATE raw_products SET price = 1")
 
 
-def test_old_rights_are_revoked_and_scraper_gets_later_tables(empty_url: str) -> None:
+def test_rights_that_roles_had_stay_and_scraper_gets_later_tables(empty_url: str) -> None:
     with psycopg.connect(empty_url, autocommit=True) as connection:
         connection.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
     STAGING.upgrade(empty_url)
     with Database(empty_url) as db:
-        execute(db, "GRANT ALL ON raw_products, due_work TO downloader")
+        execute(db, "GRANT ALL ON raw_products TO downloader")
         execute(db, "DELETE FROM alembic_version")
         STAGING.upgrade(empty_url)
-        for statement in ("UPDATE raw_products SET price = 1", "UPDATE due_work SET stage = 'originals'",
-                          "CREATE TABLE mine ()"):  # fmt: skip
-            with pytest.raises(DatabaseUnavailable, match="permission denied"), acting_as(db, "downloader") as cursor:
-                cursor.execute(statement.encode())
+        with acting_as(db, "downloader") as cursor:
+            cursor.execute("UPDATE raw_products SET price = 1")
+        with pytest.raises(DatabaseUnavailable, match="permission denied"), acting_as(db, "downloader") as cursor:
+            cursor.execute("CREATE TABLE mine ()")
         execute(db, "CREATE TABLE later (id bigserial)")
         with acting_as(db, "scraper") as cursor:
             cursor.execute("INSERT INTO later DEFAULT VALUES")
@@ -177,7 +177,8 @@ def test_a_database_is_migrated_while_workers_use_it(empty_url: str, revision: s
 
     with Database(empty_url) as db, ThreadPoolExecutor(3) as threads:
         add_products(db, 500)
-        before = execute(db, "SELECT product_id, stage, due_at FROM due_work ORDER BY product_id")
+        query = "SELECT product_id, stage, due_at FROM due_work WHERE stage <> 'adoption' ORDER BY product_id"
+        before = execute(db, query)
         workers = [threads.submit(worker) for _ in range(3)]
         try:
             poll(empty_url, "SELECT count(*) FILTER (WHERE taken <> 0) > 100 FROM due_work")
@@ -189,4 +190,4 @@ def test_a_database_is_migrated_while_workers_use_it(empty_url: str, revision: s
         for one in workers:
             one.result(30)
         assert done[0] > after_it > 0
-        assert execute(db, "SELECT product_id, stage, due_at FROM due_work ORDER BY product_id") == before
+        assert execute(db, query) == before

@@ -76,7 +76,6 @@ def _setting(*groups: list[str]) -> list[str]:
 REFUSED = {
     "apify": [
         *_setting(_IMAGES, _COLLAGE, _IMAGE_STATUS, _XIMILAR),
-        PRODUCT.replace("scraped_at)", "scraped_at, image_status)").replace("now())", "now(), 'uploaded')"),
         "SELECT FROM product_photos", "SELECT FROM photo_intents", "SELECT FROM product_collages",
         "DELETE FROM scrapes", "UPDATE due_work SET due_at = now()", NEW_DUE_ROW.format("originals"),
         "SELECT make_due(id, brand, 'originals') FROM raw_products",
@@ -91,7 +90,7 @@ REFUSED = {
         "SELECT make_due(id, brand, 'originals') FROM raw_products",
     ],
     "ximilar": [
-        *_setting(_CATALOGUE, _IMAGES, _COLLAGE, _IMAGE_STATUS), *_SCRAPING, PRODUCT, f"{PHOTO} FROM raw_products",
+        *_setting(_CATALOGUE, _IMAGES, _COLLAGE, ["image_status"]), *_SCRAPING, PRODUCT, f"{PHOTO} FROM raw_products",
         "UPDATE product_photos SET state = 'gone'", "UPDATE product_collages SET key = 'k'",
         "SELECT FROM photo_intents", NEW_DUE_ROW.format("ximilar_index"),
     ],

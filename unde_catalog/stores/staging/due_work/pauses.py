@@ -54,6 +54,11 @@ def resume(cursor: Cursor, brand: str, stage: str) -> int:
     return cursor.rowcount
 
 
+def end_one(cursor: Cursor, brand: str, stage: str) -> None:
+    """End this very pause; narrower ones stay."""
+    cursor.execute("DELETE FROM pauses WHERE brand = %s AND stage = %s", (brand, stage))
+
+
 def all_pauses(cursor: Cursor) -> list[PausedWork]:
     """All pauses, the widest first."""
     cursor.execute("SELECT brand, stage, why, paused_at FROM pauses ORDER BY brand <> '*', stage <> '*', brand, stage")

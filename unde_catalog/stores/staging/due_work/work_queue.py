@@ -19,6 +19,10 @@ from unde_catalog.stores.db.database import Cursor
 _LONGEST_TEXT = 2000  # characters of a reason's detail
 _LONGEST_LEASE = timedelta(hours=1)  # after the server's clock was turned back, unless the stage's own lease is longer
 
+# A subquery for each row, by primary key: the planner would join all rows of an EXISTS.
+_ADOPTED = """AND (SELECT a.due_at FROM due_work a
+                   WHERE a.product_id = due_work.product_id AND a.stage = 'adoption') IS NULL"""
+
 Settlement = Literal["done", "later", "given_up", "released"]
 
 
@@ -81,7 +85,8 @@ def take(
 ) -> list[Lease]:
     """Lease up to `limit` due products, oldest first; skips products that another worker is taking.
 
-    `product_ids`: lease only these. `exclude`: lease none of these.
+    `product_ids`: lease only these. `exclude`: lease none of these. Products that are due for adoption are left:
+    what is stored of them is not known yet.
     """
     # The lease must be on disk before the work begins: if a server crash lost it, another worker would take the
     # product while the first one still works on it.
@@ -99,6 +104,7 @@ def take(
               AND (leased_until IS NULL OR leased_until <= unde_now())
               {"AND product_id = ANY(%(product_ids)s)" if product_ids is not None else ""}
               {"AND product_id <> ALL(%(exclude)s)" if exclude else ""}
+              {_ADOPTED if stage != "adoption" else ""}
             ORDER BY due_at
             LIMIT %(limit)s
             FOR UPDATE SKIP LOCKED
@@ -150,7 +156,8 @@ def finish(
     }
     cursor.execute("SELECT id, active FROM raw_products WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE", values)
     active = {row["id"]: row["active"] for row in cursor.fetchall()}
-    syncs_removals = STAGE_SPECS[stage].syncs_removals  # such work stays due for products that are no longer on sale
+    # Such work stays due for products that are no longer on sale; adoption is not one of the stages.
+    syncs_removals = stage not in STAGE_SPECS or STAGE_SPECS[stage].syncs_removals
     values["active"] = [syncs_removals or active.get(product_id, False) for product_id in values["ids"]]
     cursor.execute(
         """

@@ -8,6 +8,7 @@ from typing import Literal
 from psycopg.types.json import Jsonb
 
 from unde_catalog.stores.db.database import Cursor
+from unde_catalog.stores.objects.keys import key_in_url
 from unde_catalog.stores.staging.due_work.work_queue import Lease
 
 _BUDGET_LOCK = 0x78696D69  # an advisory lock that only the check of the budget uses
@@ -42,7 +43,10 @@ class IndexRecord:
 
 @dataclass(frozen=True, slots=True)
 class IndexedProduct:
-    """The data of a product for the index, its stored photos in order, and its records."""
+    """The data of a product for the index, its stored photos in order, and its records.
+
+    `synced_urls`: the photos that its row says are in the collection, whoever inserted them.
+    """
 
     product_id: int
     source: str
@@ -56,6 +60,7 @@ class IndexedProduct:
     target: int
     photos: tuple[IndexedPhoto, ...]
     records: tuple[IndexRecord, ...]
+    synced_urls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,9 @@ def load(cursor: Cursor, collection: str, product_ids: Sequence[int]) -> dict[in
     ids = list(product_ids)
     cursor.execute(
         "SELECT id, source, external_id, brand, name, category, price, active, index_scope,"
-        " coalesce(ximilar_target_count, 2) AS target, image_urls FROM raw_products WHERE id = ANY(%s)",
+        " coalesce(ximilar_target_count, 2) AS target, image_urls,"
+        " CASE jsonb_typeof(ximilar_synced_urls) WHEN 'array' THEN ximilar_synced_urls ELSE '[]' END AS synced_urls"
+        " FROM raw_products WHERE id = ANY(%s)",
         (ids,),
     )
     products = cursor.fetchall()
@@ -105,12 +112,15 @@ def load(cursor: Cursor, collection: str, product_ids: Sequence[int]) -> dict[in
     found = {}
     for row in products:
         id, urls = row.pop("id"), row.pop("image_urls") or []
-        # image_urls has the stored photos in order; another writer may have written fewer.
+        # By their keys: another writer may have written other URLs, or fewer.
         stored = [
-            IndexedPhoto(**photo, url=url)  # type: ignore[arg-type]
-            for photo, url in zip(photos.get(id, ()), [*urls, *[""] * 5], strict=False)
+            IndexedPhoto(**photo, url=next((url for url in urls if key_in_url(url) == photo["key"]), ""))  # type: ignore[arg-type]
+            for photo in photos.get(id, ())
         ]
-        found[id] = IndexedProduct(id, **row, photos=tuple(stored), records=tuple(records.get(id, ())))
+        synced = tuple(row.pop("synced_urls"))
+        found[id] = IndexedProduct(
+            id, **row, photos=tuple(stored), records=tuple(records.get(id, ())), synced_urls=synced
+        )
     return found
 
 

@@ -24,6 +24,11 @@ CREATE OR REPLACE FUNCTION unde_now() RETURNS timestamptz LANGUAGE sql STABLE PA
     SELECT coalesce(nullif(current_setting('unde.now', true), '')::timestamptz, now())
 $$;
 
+-- Whether the statement comes from another program: this project signs its transactions (stores/db/database.py).
+CREATE OR REPLACE FUNCTION is_outside_write() RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT coalesce(current_setting('unde.writer', true), '') <> 'unde_catalog'
+$$;
+
 -- When a failed product is due again: at half past a coming hour, 1, 2, 4, 8, 16 and then 24 hours later.
 CREATE OR REPLACE FUNCTION next_try(attempt integer) RETURNS timestamptz LANGUAGE sql STABLE AS $$
     SELECT (date_trunc('hour', earliest + interval '29 minutes 59.999999 seconds') + interval '30 minutes')
@@ -106,6 +111,10 @@ $$;
 -- Status columns of a changed product. In a BEFORE trigger, because they are columns of the row itself.
 CREATE OR REPLACE FUNCTION products_reset_status() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    -- Seen again by a collector that does not know the column `active`.
+    IF NOT OLD.active AND NOT NEW.active AND NEW.scraped_at > OLD.scraped_at AND is_outside_write() THEN
+        NEW.active := true;
+    END IF;
     -- New photo URLs, or on sale again after its photos had failed: fetch the photos.
     IF OLD.original_image_urls IS DISTINCT FROM NEW.original_image_urls
             OR NEW.active AND NOT OLD.active AND NEW.image_status = 'error' THEN
@@ -128,7 +137,8 @@ CREATE TRIGGER raw_products_reset_status BEFORE UPDATE ON raw_products FOR EACH 
           IS DISTINCT FROM
           (NEW.active, NEW.brand, NEW.name, NEW.description, NEW.price, NEW.currency, NEW.category, NEW.colour,
            NEW.sizes, NEW.composition, NEW.original_image_urls, NEW.image_urls, NEW.collage_url, NEW.image_status,
-           NEW.index_scope, NEW.ximilar_target_count, NEW.ximilar_status, NEW.sync_status))
+           NEW.index_scope, NEW.ximilar_target_count, NEW.ximilar_status, NEW.sync_status)
+          OR NOT OLD.active AND OLD.scraped_at IS DISTINCT FROM NEW.scraped_at)
     EXECUTE FUNCTION products_reset_status();
 
 
@@ -200,12 +210,59 @@ CREATE TRIGGER raw_products_due_after_update AFTER UPDATE ON raw_products FOR EA
     EXECUTE FUNCTION products_make_due();
 
 
+-- What another program did to a product counts as done where it did the work of a stage, and makes the rest due.
+-- Named so that it runs after raw_products_due_after_insert and raw_products_due_after_update.
+CREATE OR REPLACE FUNCTION products_written_outside() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    is_new boolean := TG_OP = 'INSERT';
+    photos boolean := is_new AND NEW.image_urls IS NOT NULL
+        OR NOT is_new AND (NEW.image_urls IS DISTINCT FROM OLD.image_urls
+            OR NEW.image_status IS DISTINCT FROM OLD.image_status AND NEW.image_status IN ('uploaded', 'error'));
+    collage boolean := is_new AND NEW.collage_url IS NOT NULL
+        OR NOT is_new AND (NEW.collage_url IS DISTINCT FROM OLD.collage_url
+            OR NEW.image_status IS DISTINCT FROM OLD.image_status AND NEW.image_status = 'collage_ready');
+    ximilar boolean := NOT is_new AND (NEW.ximilar_status IS DISTINCT FROM OLD.ximilar_status
+        OR NEW.ximilar_synced_urls IS DISTINCT FROM OLD.ximilar_synced_urls
+        OR NEW.ximilar_synced_at IS DISTINCT FROM OLD.ximilar_synced_at);
+BEGIN
+    INSERT INTO outside_writes (brand, stage, minute)
+    SELECT NEW.brand, w.stage, date_trunc('minute', unde_now())
+    FROM (VALUES ('raw_products', is_new OR NEW.scraped_at IS DISTINCT FROM OLD.scraped_at),
+                 ('originals', photos), ('collages', collage), ('ximilar_index', ximilar)) AS w (stage, wrote)
+    WHERE w.wrote AND NOT EXISTS (SELECT 1 FROM outside_writes o WHERE o.brand = NEW.brand AND o.stage = w.stage
+                                  AND o.minute = date_trunc('minute', unde_now()))
+    ON CONFLICT DO NOTHING;
+    IF (photos OR collage) AND NEW.image_status IN ('uploaded', 'collage_ready') THEN
+        PERFORM make_due(NEW.id, NEW.brand, 'adoption');
+        UPDATE due_work SET due_at = NULL, attempts = 0, item_faults = 0, given_up = false, reason = NULL,
+            detail = NULL, failing_since = NULL, done_at = unde_now()
+        WHERE product_id = NEW.id
+            AND stage IN ('originals', CASE NEW.image_status WHEN 'collage_ready' THEN 'collages' END);
+    ELSIF photos AND NEW.image_status = 'error' AND NEW.active THEN
+        PERFORM make_due(NEW.id, NEW.brand, 'originals');
+    END IF;
+    IF ximilar AND NEW.active AND NEW.index_scope = 'pilot' AND NEW.image_status <> 'pending' THEN
+        PERFORM make_due(NEW.id, NEW.brand, 'ximilar_index');
+    END IF;
+    RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION products_written_outside() FROM PUBLIC;
+
+CREATE TRIGGER raw_products_written_outside AFTER INSERT OR UPDATE ON raw_products FOR EACH ROW
+    WHEN (is_outside_write()) EXECUTE FUNCTION products_written_outside();
+
+
 -- Due work of a product whose stored photos changed. Runs as its owner, as products_make_due().
 CREATE OR REPLACE FUNCTION photos_make_due() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     product raw_products;
 BEGIN
+    -- Adoption records what is stored already, and decides by itself what follows.
+    IF current_setting('unde.adopting', true) = 'on' THEN
+        RETURN NULL;
+    END IF;
     SELECT * INTO product FROM raw_products p
     WHERE p.id = CASE TG_OP WHEN 'DELETE' THEN OLD.product_id ELSE NEW.product_id END;
     -- More photos are to come: note the change; image_status makes collages due when all are stored.

@@ -51,8 +51,14 @@ CREATE INDEX IF NOT EXISTS idx_raw_products_ximilar_status ON raw_products (ximi
 CREATE INDEX IF NOT EXISTS idx_raw_products_external_id ON raw_products (external_id);
 CREATE INDEX IF NOT EXISTS idx_raw_products_scraped_at ON raw_products (scraped_at);
 
-CREATE OR REPLACE FUNCTION to_date_immutable(moment timestamptz) RETURNS date
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT (moment AT TIME ZONE 'UTC')::date $$;
+-- Where it is there already, an index needs it as it is.
+DO $do$
+BEGIN
+    IF to_regprocedure('to_date_immutable(timestamptz)') IS NULL THEN
+        CREATE FUNCTION to_date_immutable(ts timestamptz) RETURNS date
+        LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT (ts AT TIME ZONE 'UTC')::date $$;
+    END IF;
+END $do$;
 
 CREATE TABLE IF NOT EXISTS raw_availability (
     id              bigserial PRIMARY KEY,
@@ -65,9 +71,9 @@ CREATE TABLE IF NOT EXISTS raw_availability (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS idx_raw_availability_unique_daily
     ON raw_availability (brand, store_id, product_id, to_date_immutable(fetched_at));
-CREATE INDEX IF NOT EXISTS idx_raw_availability_store ON raw_availability (brand, store_id);
-CREATE INDEX IF NOT EXISTS idx_raw_availability_product_id ON raw_availability (product_id);
-CREATE INDEX IF NOT EXISTS idx_raw_availability_fetched_at ON raw_availability (fetched_at);
+CREATE INDEX IF NOT EXISTS idx_raw_availability_brand_store ON raw_availability (brand, store_id);
+CREATE INDEX IF NOT EXISTS idx_raw_availability_product ON raw_availability (product_id);
+CREATE INDEX IF NOT EXISTS idx_raw_availability_fetched ON raw_availability (fetched_at);
 CREATE INDEX IF NOT EXISTS idx_raw_availability_lookup
     ON raw_availability (brand, store_id, product_id, fetched_at DESC);
 CREATE INDEX IF NOT EXISTS idx_raw_availability_brand_product ON raw_availability (brand, product_id);
@@ -103,8 +109,8 @@ CREATE TABLE IF NOT EXISTS scraper_logs (
     metadata          jsonb,
     created_at        timestamptz DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS idx_scraper_logs_scraper_name ON scraper_logs (scraper_name);
-CREATE INDEX IF NOT EXISTS idx_scraper_logs_started_at ON scraper_logs (started_at DESC);
+CREATE INDEX IF NOT EXISTS idx_scraper_logs_name ON scraper_logs (scraper_name);
+CREATE INDEX IF NOT EXISTS idx_scraper_logs_started ON scraper_logs (started_at DESC);
 """
 
 

@@ -1,7 +1,8 @@
 """Roles with least privilege (spec 1): a worker connects as its stage's, `scraper` is for one that serves them all.
 
 What a stage reads of raw_products changes often and is public, so all roles read it whole; what they write is named
-column by column. A later table is given to its writers in its own migration; `scraper` gets it by itself.
+column by column. A later table is given to its writers in its own migration; `scraper` gets it by itself. What roles
+may do beyond that stays: deployed services use it. `unde-catalog roles --strict` takes it back.
 
 Revision: 0005
 """
@@ -32,24 +33,6 @@ BEGIN
                     'CREATE ROLE ... LOGIN for each of them, then migrate again',
                     array_to_string(missing, ', '), current_user);
         END;
-    END LOOP;
-END $$;
-"""
-
-# Rights from before are taken back from a stage's role, or the columns below would be no limit; but not an owner's own.
-CLEAN = """
-DO $$
-DECLARE
-    name text;
-BEGIN
-    FOR name IN
-        SELECT rolname FROM pg_roles
-        WHERE rolname IN ('apify', 'collage', 'downloader', 'ximilar')
-          AND oid <> (SELECT relowner FROM pg_class WHERE oid = 'raw_products'::regclass)
-    LOOP
-        EXECUTE format('REVOKE ALL ON alembic_version, due_work, photo_intents, price_history, product_collages, '
-                       'product_photos, raw_availability, raw_products, raw_stores, rejected_items, scraped_items, '
-                       'scraper_logs, scrapes FROM %I', name);
     END LOOP;
 END $$;
 """
@@ -129,7 +112,6 @@ def upgrade() -> None:
     """Make what is missing; rights and policies are set anew."""
     schema = op.get_bind().exec_driver_sql("SELECT quote_ident(current_schema())").scalar_one()
     op.execute(ROLES)
-    op.execute(CLEAN)
     op.execute(GRANTS.format(schema=schema))
     op.execute(RULE.format(schema=schema))
     op.execute(POLICIES)  # last: from here on everybody waits for the commit

@@ -1,0 +1,225 @@
+"""Adoption of a brand's products: the objects that their rows name are read once, from our own storage, and recorded.
+
+A photo that is there and decodes is recorded as stored under its key, whoever stored it. One that is missing or damaged
+is due for `originals`, alone. So is a photo of a product that is still `pending` and whose object is there already: it
+is recorded, and not fetched. Nothing is downloaded from a brand here.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
+from unde_catalog.settings.environment import Settings
+from unde_catalog.stages.photos.decode import Refused
+from unde_catalog.stages.photos.image import ImageLimits, check_whole, working_bytes
+from unde_catalog.stages.photos.memory import MemoryBudget
+from unde_catalog.stages.ximilar_index.client import XimilarRefused, XimilarUnavailable
+from unde_catalog.stages.ximilar_index.listing import CollectionListing, unrecorded_keys
+from unde_catalog.stores.db.database import Cursor
+from unde_catalog.stores.objects.keys import collage_key, key_in_url, product_folder
+from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore
+from unde_catalog.stores.staging.due_work.work_queue import Lease
+from unde_catalog.stores.staging.index.ximilar_rows import IndexedPhoto, IndexRecord
+from unde_catalog.stores.staging.photos import adoption
+from unde_catalog.stores.staging.photos.adoption import Adopted, UnrecordedProduct
+from unde_catalog.stores.staging.photos.collages import MadeCollage
+from unde_catalog.stores.staging.photos.originals import Photo
+from unde_catalog.worker.handler import Outcome, done
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptionWork:
+    """A leased product."""
+
+    lease: Lease
+    product: UnrecordedProduct
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found of a product so far; `damaged` and `missing` name objects for the log."""
+
+    photos: list[Photo] = field(default_factory=list)
+    lost: list[int] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    bytes: int = 0
+
+
+class RequestPace:
+    """At most `per_second` requests a second, evenly, over the tasks of one event loop."""
+
+    def __init__(self, per_second: float, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._gap, self._clock, self._next = 1 / per_second, clock, 0.0
+
+    async def wait(self) -> None:
+        """Return when it is this call's turn."""
+        now = self._clock.now()
+        turn = max(self._next, now)
+        self._next = turn + self._gap
+        if turn > now:
+            await self._clock.sleep(turn - now)
+
+
+class AdoptionStage:
+    """Handler of the stage; objects are read and decoded in threads, within the photos' memory budget."""
+
+    stage = adoption.STAGE
+    batch = 1
+    tries = 3
+    interval: timedelta | None = None
+    lease = timedelta(minutes=10)
+    take_limit = 200
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: ObjectStore,
+        listing: CollectionListing | None,
+        log: logging.Logger,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """`listing`: of the Ximilar collection, None where none is configured."""
+        self.concurrency = 8
+        self._listing, self._log = listing, log
+        self._store = store
+        self._limits = ImageLimits(max_bytes=settings.photo_max_bytes)
+        self._memory = MemoryBudget(settings.originals_memory_mb * 1_000_000)
+        self._pace = RequestPace(settings.adoption_requests_per_second, clock)
+
+    async def __aenter__(self) -> "AdoptionStage":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass  # nothing is kept open
+
+    def load(self, cursor: Cursor, leases: Sequence[Lease]) -> list[AdoptionWork]:
+        """The products' rows."""
+        products = adoption.load(cursor, [lease.product_id for lease in leases])
+        return [AdoptionWork(lease, products[lease.product_id]) for lease in leases]
+
+    async def handle(self, work: Sequence[AdoptionWork]) -> AsyncIterator[Outcome]:
+        """Read each product's objects."""
+        for one in work:
+            yield await self._adopt(one)
+
+    def record(self, cursor: Cursor, outcomes: Sequence[tuple[Outcome, bool]]) -> None:
+        """Photo and collage rows, and due rows of what is left to do."""
+        adoption.record(cursor, [outcome.payload for outcome, current in outcomes if current and outcome.payload])
+
+    async def _adopt(self, work: AdoptionWork) -> Outcome:
+        product, found = work.product, _Found()
+        named = _named_photos(product)
+        keys = dict(named)
+        for key in await self._unnamed_keys(product):
+            keys.setdefault(_number(key), key)
+        for n, key in sorted(keys.items()):
+            if n in named or n <= len(product.source_urls):
+                await self._photo(product, n, key, n in named, found)
+        # Of another product, a collage would be older than its photos.
+        collage = await self._collage(product, found) if product.image_status == "collage_ready" else None
+        records = await asyncio.to_thread(self._records, product, found.photos)
+        counts = {
+            "photos_adopted": len(found.photos),
+            "photos_missing": len(found.missing),
+            "photos_damaged": len(found.damaged),
+            "collages_adopted": int(collage is not None),
+            "records_adopted": len(records),
+            "records_not_found": len(product.synced_urls) - len(records) if self._listing and records else 0,
+            "bytes": found.bytes,
+        }
+        collection = self._listing.collection if self._listing else ""
+        adopted = Adopted(product, tuple(found.photos), tuple(found.lost), collage, collection, tuple(records))
+        return done(work.lease, adopted, **counts)
+
+    def _records(self, product: UnrecordedProduct, photos: Sequence[Photo]) -> list[IndexRecord]:
+        """The product's records in Ximilar. Without them the stage ximilar_index looks before it sends anything."""
+        if self._listing is None or not product.synced_urls or product.has_records:
+            return []
+        indexed = [IndexedPhoto(p.n, p.source_url, p.key or "", p.sha256 or "", "") for p in photos]
+        keys = unrecorded_keys(product.synced_urls, ())
+        try:
+            return self._listing.adopt(product.external_id, indexed, product.synced_urls, keys)
+        except (XimilarUnavailable, XimilarRefused) as error:
+            self._log.warning("records of Ximilar are adopted later, by ximilar_index: %s", error)
+            self._listing = None  # not asked again for every product
+            return []
+
+    async def _unnamed_keys(self, product: UnrecordedProduct) -> list[str]:
+        """Keys of photos that lie in the product's folder and that its row does not name.
+
+        A row that was reset to `pending` names older photos: whatever lies there may be older than its source.
+        """
+        if product.image_status == "pending" and product.image_urls:
+            return []
+        await self._pace.wait()
+        folder = product_folder(product.brand, product.external_id)
+        infos = await asyncio.to_thread(lambda: list(self._store.list(folder)))
+        return [info.key for info in infos if _number(info.key)]
+
+    async def _photo(self, product: UnrecordedProduct, n: int, key: str, is_named: bool, found: _Found) -> None:
+        body = await self._get(key)
+        if body is None:
+            if is_named:
+                found.missing.append(key)
+                found.lost.append(n)
+            return
+        async with self._memory.reserve(await asyncio.to_thread(working_bytes, body, self._limits)):
+            size = await asyncio.to_thread(check_whole, body, self._limits)
+        if isinstance(size, Refused):
+            found.damaged.append(f"{key}: {size.reason}")
+            found.lost.append(n)
+            return
+        sha256 = hashlib.sha256(body).hexdigest()
+        # Where the source no longer names the photo, its own key stands for the address.
+        source_url = product.source_urls[n - 1] if n <= len(product.source_urls) else key
+        found.photos.append(Photo(n, source_url, "stored", None, key, sha256, *size, len(body)))
+        found.bytes += len(body)
+
+    async def _collage(self, product: UnrecordedProduct, found: _Found) -> MadeCollage | None:
+        key = key_in_url(product.collage_url or "") or collage_key(product.brand, product.external_id)
+        body = await self._get(key)
+        size = await asyncio.to_thread(check_whole, body, _COLLAGE_LIMITS) if body is not None else None
+        if body is None or size is None or isinstance(size, Refused):
+            return None
+        found.bytes += len(body)
+        return MadeCollage(product.collage_url or "", key, hashlib.sha256(body).hexdigest(), *size, len(body))
+
+    async def _get(self, key: str) -> bytes | None:
+        """The object, None where there is none or the key is one that this project could not read."""
+        await self._pace.wait()
+        try:
+            return await asyncio.to_thread(self._store.get, key)
+        except (ObjectMissing, ValueError):
+            return None
+
+
+# A collage holds five photos side by side, and may be as wide as libjpeg writes.
+_COLLAGE_LIMITS = ImageLimits(max_bytes=500_000_000, max_pixels=65_500 * 10_000)
+
+
+def _named_photos(product: UnrecordedProduct) -> dict[int, str]:
+    """Object keys by photo number, of the photos that the row names; those of a product to be fetched do not count."""
+    if product.image_status == "pending":
+        return {}
+    return {n: key for n, key in _numbered_keys(product.image_urls) if n}
+
+
+def _numbered_keys(urls: Sequence[str]) -> Iterator[tuple[int, str]]:
+    for place, url in enumerate(urls, start=1):
+        key = key_in_url(url)
+        if key is not None:
+            yield _number(key) or place, key
+        else:  # a URL outside of our bucket's layout names nothing that is there
+            yield place, url
+
+
+def _number(key: str) -> int:
+    """The photo number in a key `originals/<brand>/<external id>/<n>.jpg`; 0 where it has none."""
+    name = key.rpartition("/")[2]
+    stem, dot, _ = name.rpartition(".")
+    return int(stem) if dot and stem.isascii() and stem.isdigit() and len(stem) < 4 else 0
