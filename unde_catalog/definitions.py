@@ -20,6 +20,7 @@ from unde_catalog.defs.assets.ximilar_index import ximilar_index
 from unde_catalog.defs.automation.alert_sensor import alert_sensor
 from unde_catalog.defs.automation.check_jobs import CHECK_JOBS, check_schedules
 from unde_catalog.defs.automation.due_sensors import SENSOR_STAGES, due_sensor
+from unde_catalog.defs.automation.index_scope_jobs import set_index_scope_job
 from unde_catalog.defs.automation.jobs import (
     STAGE_JOBS,
     build_report_job,
@@ -91,6 +92,7 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
             record_user_media_days_job,
             pause_job,
             resume_job,
+            set_index_scope_job,
             maintain_tables_job,
             prune_history_job,
             clean_up_collages_job,

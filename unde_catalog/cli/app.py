@@ -25,6 +25,7 @@ from unde_catalog.cli.adopt import adopt_command, handover_command
 from unde_catalog.cli.backup import backup_command, restore_command, verify_command
 from unde_catalog.cli.doctor import doctor_command
 from unde_catalog.cli.export import export_command
+from unde_catalog.cli.index_scope import scope_command, target_count_command
 from unde_catalog.cli.notices import notices_app
 from unde_catalog.cli.objects import objects_app
 from unde_catalog.cli.pause import pause_command, resume_command
@@ -67,6 +68,8 @@ app.command("verify")(verify_command)
 app.command("adopt")(adopt_command)
 app.command("handover")(handover_command)
 app.command("roles")(roles_command)
+app.command("scope")(scope_command)
+app.command("target-count")(target_count_command)
 app.command("doctor")(doctor_command)
 app.command("backup")(backup_command)
 app.command("restore")(restore_command)

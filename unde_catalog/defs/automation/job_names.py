@@ -1,6 +1,6 @@
 """Names of jobs: which stages each one works on, and the names that runs in the history may still carry.
 
-The jobs are defined in `jobs.py`, `check_jobs.py`, `maintenance_jobs.py` and `pause_jobs.py`.
+The jobs are defined in `jobs.py`, `check_jobs.py`, `maintenance_jobs.py`, `pause_jobs.py` and `index_scope_jobs.py`.
 """
 
 from collections.abc import Mapping

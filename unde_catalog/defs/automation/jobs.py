@@ -1,6 +1,7 @@
 """Jobs that materialize assets: the whole pipeline of a brand, one stage of it, and the assets of operations.
 
-Jobs of checks alone are in `check_jobs.py`, jobs made of ops in `maintenance_jobs.py` and `pause_jobs.py`.
+Jobs of checks alone are in `check_jobs.py`; jobs made of ops are in `maintenance_jobs.py`, `pause_jobs.py` and
+`index_scope_jobs.py`.
 """
 
 import dagster as dg
