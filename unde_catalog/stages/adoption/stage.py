@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
@@ -134,7 +134,7 @@ class AdoptionStage:
         }
         collection = self._listing.collection if self._listing else ""
         adopted = Adopted(product, tuple(found.photos), tuple(found.lost), collage, collection, tuple(records))
-        return done(work.lease, adopted, **counts)
+        return replace(done(work.lease, adopted), counts=counts)
 
     def _records(self, product: UnrecordedProduct, photos: Sequence[Photo]) -> list[IndexRecord]:
         """The product's records in Ximilar. Without them the stage ximilar_index looks before it sends anything."""
