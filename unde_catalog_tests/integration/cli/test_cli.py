@@ -116,7 +116,7 @@ def test_a_failing_brand_does_not_stop_the_others(cli) -> None:
     assert (
         "raw_products of zara stopped: listing the runs of task no-such-task failed: Apify responded 404" in done.stderr
     )
-    assert "check the task id" in done.stderr
+    assert "check the task ID" in done.stderr
     assert "raw_products oysho: 20 done" in done.stdout
 
 
