@@ -92,6 +92,6 @@ def _tab(
     if request.node.stash[_phase_reports]["call"].failed:
         screenshot = tmp_path / "page.png"
         opened.screenshot(path=screenshot)
-        request.node.user_properties.append(("screenshot", screenshot))
+        request.node.user_properties.append(("screenshot", str(screenshot)))  # text, or pytest-xdist cannot send it
         print(f"screenshot of the failed test: {screenshot}")
     context.close()

@@ -129,10 +129,12 @@ def test_loading_images_do_not_shift_the_layout(tab: Tab, site: SearchSite) -> N
     page.context.route("**/images/**", lambda route: None)  # they never load
     page.goto("/?like=1&of_brand=zara")
     expect(page.locator("article")).to_have_count(11)
+    expect(page.locator("#model")).not_to_be_empty()  # the line of the model and its hint have their place
     before = page.locator("article").nth(10).bounding_box()
     page.context.unroute_all(behavior="ignoreErrors")
     page.goto("/?like=1&of_brand=zara")
     expect(page.locator("article")).to_have_count(11)
+    expect(page.locator("#model")).not_to_be_empty()
     page.wait_for_function("[...document.images].slice(0, 4).every((image) => image.complete && image.naturalWidth)")
     assert page.locator("article").nth(10).bounding_box() == before
     assert page.locator("article img[loading=lazy]").count() == 7
