@@ -17,7 +17,6 @@ from qdrant_client.http.exceptions import ApiException
 
 from unde_catalog.stages.visual_index.vector_store import (
     EVERYTHING,
-    MIRRORED_SCOPE,
     SIZE,
     Filters,
     Hit,
@@ -61,7 +60,7 @@ def _uuid(source: str, external_id: str, n: int) -> str:
 
 
 class QdrantStore:
-    """Photos of products with `index_scope` `pilot`."""
+    """Photos of products with `index_scope` `pilot` or `pgvector`."""
 
     def __init__(self, client: QdrantClient, db: Database) -> None:
         self._client, self._db = client, db
@@ -126,7 +125,7 @@ class QdrantStore:
     def rebuild(self, model: str) -> int:
         """Write all photos again, then delete all other points, in batches."""
         after = 0
-        while photos := self._db.run(embeddings.page, model, MIRRORED_SCOPE, after, _BATCH):
+        while photos := self._db.run(embeddings.page, model, after, _BATCH):
             self.upsert(model, photos)
             after = photos[-1].product_id
         with _server_errors():
@@ -166,7 +165,7 @@ class QdrantStore:
         """The ids of points that belong to no embedded photo now, so photos added during a rebuild are kept."""
         products = {(point.payload or {}).get("product_id") for point in points}
         ids = [id for id in products if isinstance(id, int)]
-        current = {_uuid(*one) for one in self._db.run(vectors.identities, model, MIRRORED_SCOPE, ids)}
+        current = {_uuid(*one) for one in self._db.run(vectors.identities, model, ids)}
         return [point.id for point in points if str(point.id) not in current]
 
     def _best(self, points: Sequence[q.ScoredPoint]) -> list[Hit]:

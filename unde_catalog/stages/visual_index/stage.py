@@ -17,7 +17,6 @@ from unde_catalog.stages.photos.memory import MemoryBudget
 from unde_catalog.stages.visual_index.model import EmbeddingModel
 from unde_catalog.stages.visual_index.model_image import model_image
 from unde_catalog.stages.visual_index.vector_store import (
-    MIRRORED_SCOPE,
     PhotoVector,
     Vector,
     VectorStore,
@@ -193,8 +192,6 @@ class VisualIndexStage:
 
 def _mirrored(one: _ProductEmbeddings) -> list[PhotoVector]:
     product = one.work.product
-    if product.index_scope != MIRRORED_SCOPE:
-        return []
     return [
         PhotoVector(
             product.product_id, product.source, product.external_id, product.brand, product.category, product.price,

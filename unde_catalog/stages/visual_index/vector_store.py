@@ -34,9 +34,6 @@ class VectorStoreUnavailable(RuntimeError):
     """The vector store can't be used; the message says why and what to do."""
 
 
-MIRRORED_SCOPE = "pilot"  # only these products are in Qdrant; the scope `pgvector` stays in the staging database
-
-
 class VectorStore(Protocol):
     """Embeddings of photos by model, for searching products. All methods may be repeated after an error."""
 

@@ -125,11 +125,11 @@ def names(qdrant: QdrantStore) -> tuple[list[str], dict[str, str]]:
     return sorted(one.name for one in client.get_collections().collections), aliases
 
 
-def test_qdrant_contains_only_pilot_products_with_their_payload(visual: VisualCatalogue, qdrant: QdrantStore) -> None:
-    pilot, ours = visual.add("red", "green", scope="pilot", price="49.90"), visual.add("blue")
+def test_qdrant_contains_all_indexed_products_with_their_payload(visual: VisualCatalogue, qdrant: QdrantStore) -> None:
+    pilot, ours = visual.add("red", "green", scope="pilot", price="49.90"), visual.add("blue", scope="off")
     handler = VisualIndexStage(Descriptor(), visual.backends.store, qdrant, take_limit=10, memory_mb=64)
     run(visual, handler)
-    assert [len(visual.rows(one)) for one in (pilot, ours)] == [2, 1]
+    assert [len(visual.rows(one)) for one in (pilot, ours)] == [2, 0]
     points, _ = qdrant._client.scroll(f"{ALIAS}-descriptor-1", with_payload=True)
     assert sorted(str(point.payload["n"]) for point in points if point.payload) == ["1", "2"]
     payload = next(point.payload for point in points if point.payload and point.payload["n"] == 1)
@@ -138,15 +138,15 @@ def test_qdrant_contains_only_pilot_products_with_their_payload(visual: VisualCa
     }  # fmt: skip
     visual.set(pilot, price=60)
     visual.set_photos(pilot, "green")
-    visual.set(ours, index_scope="pilot")
+    visual.set(ours, index_scope="pgvector")  # the scope of the marketplace: searched, and not sent to Ximilar
     run(visual, handler)
     points, _ = qdrant._client.scroll(f"{ALIAS}-descriptor-1", with_payload=True)
     found = sorted((point.payload["product_id"], point.payload["price"]) for point in points if point.payload)
     assert found == [(pilot, 60.0), (ours, 100.0)]
-    visual.set(pilot, index_scope="pgvector")
+    visual.set(pilot, index_scope="off")
     visual.set(ours, active=False)
     run(visual, handler)
-    assert (qdrant.count(Descriptor.name), len(visual.rows(pilot)), len(visual.rows(ours))) == (0, 1, 0)
+    assert (qdrant.count(Descriptor.name), len(visual.rows(pilot)), len(visual.rows(ours))) == (0, 0, 0)
 
 
 def run(visual: VisualCatalogue, handler: VisualIndexStage) -> None:
@@ -164,16 +164,16 @@ def test_a_points_id_follows_from_product_and_position(db: Database) -> None:
 
 def test_a_rebuild_fills_an_empty_qdrant_and_removes_strangers(db: Database, qdrant: QdrantStore) -> None:
     serve(db)
-    pilots = [product(db, number) for number in range(5)]
-    ours = product(db, 10, index_scope="pgvector")
-    rows = [(id, embeddings.NewEmbedding(1, str(id), direction(id))) for id in (*pilots, ours)]
+    searched = [product(db, number) for number in range(5)]
+    outside = product(db, 10, index_scope="off")
+    rows = [(id, embeddings.NewEmbedding(1, str(id), direction(id))) for id in (*searched, outside)]
     db.run(embeddings.write, MODEL, rows)
     stranger = photo(db, product(db, 20), 1)
     qdrant.upsert(MODEL, [stranger])
     with pytest.raises(VectorStoreUnavailable, match="run unde-catalog vectors rebuild"):
         QdrantStore(QdrantClient(":memory:"), db).search(MODEL, direction(0))
     assert qdrant.rebuild(MODEL) == 5
-    assert [hit.product_id for hit in qdrant.search(MODEL, direction(0))] == pilots
+    assert [hit.product_id for hit in qdrant.search(MODEL, direction(0))] == searched
 
 
 def test_a_photo_that_is_embedded_during_a_rebuild_stays(

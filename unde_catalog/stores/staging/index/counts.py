@@ -34,7 +34,7 @@ def counts(cursor: Cursor, brand: str) -> EmbeddedCounts:
             SELECT max(model) FILTER (WHERE state = 'serving') AS serving,
                    max(model) FILTER (WHERE state = 'building') AS building FROM embedding_models
         ), products AS MATERIALIZED (
-            SELECT p.id, {SEARCHED} AS in_scope, p.index_scope, p.image_status <> 'pending' AND NOT coalesce((
+            SELECT p.id, {SEARCHED} AS in_scope, p.image_status <> 'pending' AND NOT coalesce((
                        SELECT w.due_at IS NOT NULL OR w.given_up FROM due_work w
                        WHERE w.product_id = p.id AND w.stage = 'visual_index'), false) AS settled
             FROM raw_products p WHERE p.brand = %(brand)s
@@ -42,7 +42,7 @@ def counts(cursor: Cursor, brand: str) -> EmbeddedCounts:
             SELECT f.product_id, f.n, f.sha256 FROM product_photos f JOIN products p ON p.id = f.product_id
             WHERE f.state = 'stored' AND p.in_scope AND p.settled
         ), embedded AS MATERIALIZED (
-            SELECT e.product_id, e.n, e.sha256, p.settled, p.in_scope AND p.index_scope = 'pilot' AS mirrored
+            SELECT e.product_id, e.n, e.sha256, p.settled, p.in_scope AS mirrored
             FROM product_embeddings e JOIN products p ON p.id = e.product_id
             WHERE e.model = (SELECT serving FROM models)
         )

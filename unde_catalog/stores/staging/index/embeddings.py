@@ -187,19 +187,19 @@ def array_text(vector: Vector) -> str:
     return "{" + ",".join(f"{number:.7g}" for number in vector) + "}"
 
 
-def page(cursor: Cursor, model: str, scope: str, after: int, products: int) -> list[PhotoVector]:
-    """The embedded photos of the next searchable products of a scope, by id; [] at the end."""
+def page(cursor: Cursor, model: str, after: int, products: int) -> list[PhotoVector]:
+    """The embedded photos of the next searchable products, by id; [] at the end."""
     cursor.execute(
         f"""
         SELECT p.id AS product_id, p.source, p.external_id, p.brand, p.category, p.price, e.n, e.sha256,
                e.embedding::real[] AS vector
         FROM (SELECT * FROM raw_products p
-              WHERE p.id > %(after)s AND {SEARCHED} AND p.index_scope = %(scope)s AND EXISTS (
+              WHERE p.id > %(after)s AND {SEARCHED} AND EXISTS (
                   SELECT 1 FROM product_embeddings e WHERE e.product_id = p.id AND e.model = %(model)s)
               ORDER BY p.id LIMIT %(products)s) AS p
         JOIN product_embeddings e ON e.product_id = p.id AND e.model = %(model)s
         ORDER BY p.id, e.n
         """,
-        {"after": after, "model": model, "scope": scope, "products": products},
+        {"after": after, "model": model, "products": products},
     )
     return [PhotoVector(**row) for row in cursor.fetchall()]

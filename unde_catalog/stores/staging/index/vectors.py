@@ -219,15 +219,15 @@ def count(cursor: Cursor, model: str, brand: str | None = None) -> int:
     return row["n"]
 
 
-def identities(cursor: Cursor, model: str, scope: str, product_ids: Sequence[int]) -> list[tuple[str, str, int]]:
-    """Source, external id and number of each embedded photo of these products that is searchable and in scope."""
+def identities(cursor: Cursor, model: str, product_ids: Sequence[int]) -> list[tuple[str, str, int]]:
+    """Source, external id and number of each embedded photo of these products that is searchable."""
     cursor.execute(
         f"""
         SELECT p.source, p.external_id, e.n
         FROM raw_products p JOIN product_embeddings e ON e.product_id = p.id AND e.model = %(model)s
-        WHERE p.id = ANY(%(products)s) AND {SEARCHED} AND p.index_scope = %(scope)s
+        WHERE p.id = ANY(%(products)s) AND {SEARCHED}
         """,
-        {"model": model, "scope": scope, "products": list(product_ids)},
+        {"model": model, "products": list(product_ids)},
     )
     return [(row["source"], row["external_id"], row["n"]) for row in cursor.fetchall()]
 
