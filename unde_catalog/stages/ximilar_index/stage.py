@@ -288,4 +288,6 @@ def _row(outcome: Outcome, current: bool) -> IndexOutcome:
     else:
         status = "partial" if one.present else "pending"
     present = sorted(one.present.values(), key=lambda record: record.n)
-    return IndexOutcome(product.product_id, present, sorted(one.absent), one.billed, status, current)
+    ending = outcome.lease_outcome
+    error = f"{ending.reason}: {ending.detail}" if status == "error" else None
+    return IndexOutcome(product.product_id, present, sorted(one.absent), one.billed, status, current, error)

@@ -66,6 +66,12 @@ def test_a_photo_that_ximilar_rejects_fails_only_its_product(index: XimilarIndex
     assert index.retry().given_up == {"photo_rejected": 1}
     assert index.status(bad) == ("error", 0)
     assert (due_row(index.db, bad, "ximilar_index") or {})["detail"]
+    query = "SELECT error_message FROM raw_products WHERE id = %s"
+    assert execute(index.db, query, bad)[0]["error_message"].startswith("photo_rejected: ")
+    index.set_photos(bad, "red")
+    index.run()
+    assert index.status(bad) == ("partial", 1)
+    assert execute(index.db, query, bad)[0]["error_message"] is None
 
 
 def test_a_missing_object_fails_only_its_product(index: XimilarIndex) -> None:

@@ -68,7 +68,8 @@ class IndexOutcome:
     """What to write for one product.
 
     `present`: all its records in the collection. `absent`: ids that are not in it, or no longer. `billed`: the number
-    of billed records. `status`: the new ximilar_status. `current`: no newer change is waiting.
+    of billed records. `status`: the new ximilar_status. `current`: no newer change is waiting. `error_message`: why
+    the status is `error`.
     """
 
     product_id: int
@@ -77,6 +78,7 @@ class IndexOutcome:
     billed: int
     status: Literal["pending", "partial", "synced", "error"]
     current: bool
+    error_message: str | None = None
 
 
 def load(cursor: Cursor, collection: str, product_ids: Sequence[int]) -> dict[int, IndexedProduct]:
@@ -212,8 +214,12 @@ def record(cursor: Cursor, collection: str, outcomes: Sequence[IndexOutcome]) ->
             ximilar_synced_at = CASE WHEN o.urls = '[]' THEN NULL
                                      WHEN o.urls IS DISTINCT FROM p.ximilar_synced_urls OR o.status = 'synced'
                                      THEN unde_now() ELSE p.ximilar_synced_at END,
+            -- The message may be about photos: only one of Ximilar is taken back.
+            error_message = CASE WHEN NOT o.current THEN p.error_message WHEN o.status = 'error' THEN o.error_message
+                                 WHEN p.ximilar_status = 'error' THEN NULL ELSE p.error_message END,
             updated_at = now()
-        FROM unnest(%s::bigint[], %s::jsonb[], %s::text[], %s::boolean[]) AS o (product_id, urls, status, current)
+        FROM unnest(%s::bigint[], %s::jsonb[], %s::text[], %s::boolean[], %s::text[])
+            AS o (product_id, urls, status, current, error_message)
         WHERE p.id = o.product_id
         """,
         (
@@ -221,6 +227,7 @@ def record(cursor: Cursor, collection: str, outcomes: Sequence[IndexOutcome]) ->
             [Jsonb([record.url for record in one.present]) for one in ordered],
             [one.status for one in ordered],
             [one.current for one in ordered],
+            [one.error_message for one in ordered],
         ),
     )
 

@@ -93,6 +93,9 @@ BEGIN
         NEW.error_message := NULL;
     END IF;
     IF NEW.ximilar_status IS NOT DISTINCT FROM OLD.ximilar_status AND ximilar_is_old(OLD, NEW) THEN
+        IF OLD.ximilar_status = 'error' AND NEW.error_message IS NOT DISTINCT FROM OLD.error_message THEN
+            NEW.error_message := NULL;  -- it was Ximilar's
+        END IF;
         NEW.ximilar_status := CASE WHEN NEW.ximilar_synced_urls <> '[]' THEN 'partial' ELSE 'pending' END;
     END IF;
     IF NEW.sync_status IS NOT DISTINCT FROM OLD.sync_status AND production_is_old(OLD, NEW) THEN
