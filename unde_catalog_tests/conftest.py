@@ -35,6 +35,7 @@ def server() -> Iterator[Server]:
     if program is None and os.environ.get("CI"):
         missing(pgbouncer.ABSENT)
     with wheel_server(18) as running, ExitStack() as stack:
+        running.skip_durability()
         if program is not None:
             running.use_pgbouncer(stack.enter_context(pgbouncer.pgbouncer(program, running.admin_url)))
         yield running
@@ -48,12 +49,14 @@ def each_server(request: pytest.FixtureRequest) -> Iterator[Server]:
         return
     if request.param == "16":
         with wheel_server(16) as running:
+            running.skip_durability()
             yield running
         return
     programs = debian_postgres_bin()
     if programs is None:
         missing("Debian's PostgreSQL is not installed: apt-get install postgresql")
     with debian_server(programs) as running:
+        running.skip_durability()
         yield running
 
 

@@ -29,6 +29,9 @@ _ROLE, _PASSWORD = "undeuser", "not-a-secret"
 _ACCESS = "local all unde trust\nlocal all all scram-sha-256\n"  # pg_hba.conf; only the administrator needs no password
 
 
+_THROWAWAY = ("fsync = off", "full_page_writes = off", "max_wal_size = '2GB'", "checkpoint_timeout = '1h'")
+
+
 class Server:
     """A running PostgreSQL that provides migrated databases, through PgBouncer if there is one."""
 
@@ -44,6 +47,12 @@ class Server:
             connection.execute(role.format(sql.Identifier(_ROLE), sql.Literal(_PASSWORD)))
             connection.execute(f"CREATE DATABASE {_TEMPLATE} OWNER {_ROLE}".encode())
         STAGING.upgrade(self.url(_TEMPLATE))
+
+    def skip_durability(self) -> None:
+        """Write without waiting for the disk: most of a test's time with a database is its creation."""
+        for setting in _THROWAWAY:
+            self._administer(f"ALTER SYSTEM SET {setting}")
+        self._administer("SELECT pg_reload_conf()")
 
     def use_pgbouncer(self, pgbouncer: PgBouncer) -> None:
         """Return URLs through this PgBouncer from now on."""
