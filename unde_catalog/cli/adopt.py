@@ -38,6 +38,14 @@ def adopt_command(
     pause: Annotated[
         bool, typer.Option(help="Leave the stages of deployed services to them; unde-catalog handover switches.")
     ] = True,
+    trust_sizes: Annotated[
+        bool,
+        typer.Option(
+            "--trust-sizes",
+            help="Record photos as the bucket lists them. They are read and hashed later: before a stage works on the "
+            "product, or by adopt without this option.",
+        ),
+    ] = False,
     max_minutes: Annotated[float | None, typer.Option(min=0, help="Start no new work after this many minutes.")] = None,
 ) -> None:
     """Adopt a database, bucket and Ximilar collection that other services filled. Safe to interrupt and repeat.
@@ -64,7 +72,7 @@ def adopt_command(
             logging.getLogger(noisy).setLevel(logging.WARNING)
         done = adoption.adopt(
             backends, RunOptions(max_minutes=max_minutes), logging.getLogger("unde_catalog"),
-            lambda text: _console.print(text, highlight=False), pause=pause,
+            lambda text: _console.print(text, highlight=False), pause=pause, trust_sizes=trust_sizes,
         )  # fmt: skip
         _print_adoption(done)
     raise typer.Exit(1 if any(report.failed or report.still_due for report in done.reports) else 0)
@@ -154,9 +162,9 @@ def _print_adoption(done: adoption.Adoption) -> None:
     )
     lines = [
         f"database: {ran}",
-        f"objects: {done.total('photos_adopted'):,} photos and {done.total('collages_adopted'):,} collages adopted, "
-        f"{decimal(done.total('bytes'))} read; {done.total('photos_missing'):,} photos missing, "
-        f"{done.total('photos_damaged'):,} damaged: they are due",
+        f"objects: {done.total('photos_listed'):,} photos recorded as listed, {done.total('photos_adopted'):,} photos "
+        f"and {done.total('collages_adopted'):,} collages adopted, {decimal(done.total('bytes'))}; "
+        f"{done.total('photos_missing'):,} photos missing, {done.total('photos_damaged'):,} damaged: they are due",
         f"Ximilar: {done.total('records_adopted'):,} records adopted, "
         f"{done.total('records_not_found'):,} photos not found there",
     ]

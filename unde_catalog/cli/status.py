@@ -16,9 +16,11 @@ from unde_catalog.stages.availability import recurring
 from unde_catalog.stages.availability.availability import STAGE as AVAILABILITY
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.objects import ObjectStore
+from unde_catalog.stores.staging.admin import takeover
 from unde_catalog.stores.staging.due_work import host_pace, pauses
 from unde_catalog.stores.staging.due_work.statistics import alarms
 from unde_catalog.stores.staging.reports import overview
+from unde_catalog.text import quantity
 
 _LABELS = {"in_hand": "leased", "waiting": "retry later", "given_up": "given up"}
 _NO_PRODUCTS = {"done": 0, "due": 0, "in_hand": 0, "waiting": 0, "given_up": 0}
@@ -29,7 +31,8 @@ def status(db: Database, intervals: Mapping[tuple[str, str], timedelta] | None =
 
     `{"brands": {"zara": {"raw_products": {"active": 20, ...}, "originals": {"done": 20, ..., "failures": {}}, ...,
     "image_status": {"collage_ready": 20}}}, "pauses": [...], "hosts": [...]}`. Recurring stages also have `checks`
-    (`DueFigures`) and `alarms`. `hosts` are all known hosts; `pause` is 0 where a host is not throttled.
+    (`DueFigures`) and `alarms`. `hosts` are all known hosts; `pause` is 0 where a host is not throttled. `adoption`:
+    products by brand whose objects another program stored and nobody recorded yet.
     """
     counts, failures = db.run(overview.stage_counts), db.run(overview.failures)
     products, images = db.run(overview.product_counts), db.run(overview.image_status_counts)
@@ -62,7 +65,7 @@ def status(db: Database, intervals: Mapping[tuple[str, str], timedelta] | None =
         {"brand": one.brand, "stage": one.stage, "why": one.why, "says": one.sentence()}
         for one in db.run(pauses.all_pauses)
     ]
-    return {"brands": brands, "pauses": paused, "hosts": hosts}
+    return {"brands": brands, "pauses": paused, "hosts": hosts, "adoption": db.read(takeover.unadopted)}
 
 
 def status_view(state: Mapping[str, Any]) -> Text:
@@ -70,6 +73,8 @@ def status_view(state: Mapping[str, Any]) -> Text:
     text = Text()
     for one in state["pauses"]:
         text.append(f"{one['brand']} {one['stage']}: {one['says']}\n".replace("*", "all"), style="yellow")
+    for brand, products in state["adoption"].items():
+        text.append(f"{brand}: {quantity(products, 'product')} to adopt: unde-catalog adopt\n", style="yellow")
     for one in state["hosts"]:
         if one["pause"]:
             since = f"since {one['slowed_at']:.16} ({one['reason']})"

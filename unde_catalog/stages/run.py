@@ -39,11 +39,11 @@ def merge_products(stream: "ProductStream", backends: Backends) -> StageReport:
     return _logged("raw_products", stage_run, lambda: stream.merge(backends.db))
 
 
-def adopt_products(stage_run: StageRun) -> StageReport:
+def adopt_products(stage_run: StageRun, *, trust_sizes: bool = False) -> StageReport:
     """Record what another program stored, and inserted into Ximilar, for the brand's products that are due for it."""
     from unde_catalog.stages.adoption.run import run
 
-    return _logged(adoption.STAGE, stage_run, lambda: run(stage_run))
+    return _logged(adoption.STAGE, stage_run, lambda: run(stage_run, trust_sizes=trust_sizes))
 
 
 def _function_of(stage: str) -> Callable[[StageRun], StageReport]:

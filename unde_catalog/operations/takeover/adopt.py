@@ -15,7 +15,7 @@ from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.staging.admin import takeover
 from unde_catalog.stores.staging.due_work import pauses, work_queue
 from unde_catalog.stores.staging.migrate import STAGING
-from unde_catalog.stores.staging.photos.adoption import STAGE
+from unde_catalog.stores.staging.photos import adoption
 from unde_catalog.worker.report import RunOptions, StageReport
 
 Announce = Callable[[str], None]
@@ -35,9 +35,17 @@ class Adoption:
 
 
 def adopt(
-    backends: Backends, options: RunOptions, log: logging.Logger, announce: Announce, *, pause: bool = True
+    backends: Backends,
+    options: RunOptions,
+    log: logging.Logger,
+    announce: Announce,
+    *,
+    pause: bool = True,
+    trust_sizes: bool = False,
 ) -> Adoption:
     """Adopt all brands. `pause`: leave the stages that deployed services do to them, until each is handed over.
+
+    `trust_sizes`: record photos as the bucket lists them; they are read and hashed later.
 
     `StageStopped` when the bucket or the database can't be used; what was adopted until then stays.
     """
@@ -45,6 +53,8 @@ def adopt(
     announce("migrating the staging database")
     result.migrations = STAGING.upgrade(backends.staging_url())
     db = backends.db
+    if not trust_sizes:
+        db.run(adoption.bring_forward)
     brands = [brand for brand in db.read(takeover.unadopted) if brand in BRANDS]
     if pause and "0021" in result.migrations:  # later, only what an operator paused is paused
         for stage in DEPLOYED_STAGES:
@@ -53,6 +63,6 @@ def adopt(
     for brand in brands:
         announce(f"adopting {brand}")
         # A killed adoption holds its products for minutes. Whoever still works on one loses nothing but time.
-        db.run(work_queue.release_all, STAGE, brand)
-        result.reports.append(adopt_products(StageRun(brand, backends, options, log)))
+        db.run(work_queue.release_all, adoption.STAGE, brand)
+        result.reports.append(adopt_products(StageRun(brand, backends, options, log), trust_sizes=trust_sizes))
     return result

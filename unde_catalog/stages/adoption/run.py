@@ -11,7 +11,7 @@ from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import StageReport
 
 
-def run(stage_run: StageRun) -> StageReport:
+def run(stage_run: StageRun, *, trust_sizes: bool = False) -> StageReport:
     """Adopt what is due of the brand; `StageStopped` when the bucket or the database can't be used.
 
     A worker whose role serves one stage alone adopts nothing: it waits until one that serves all of them has.
@@ -23,6 +23,6 @@ def run(stage_run: StageRun) -> StageReport:
     settings, db = backends.settings, backends.db
     api = open_ximilar(settings, SharedPace(db, settings.ximilar_rate_limit))
     listing = CollectionListing(api, db) if api is not None else None
-    handler = AdoptionStage(settings, backends.store, listing, stage_run.log, backends.clock)
+    handler = AdoptionStage(settings, backends.store, listing, stage_run.log, backends.clock, trust_sizes=trust_sizes)
     options = replace(stage_run.options, limit=None, force=False, retry_failed=False, poll_minutes=None)
     return run_worker(handler, backends.db, brand, options, stage_run.log)

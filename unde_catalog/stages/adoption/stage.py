@@ -82,10 +82,15 @@ class AdoptionStage:
         listing: CollectionListing | None,
         log: logging.Logger,
         clock: Clock = SYSTEM_CLOCK,
+        *,
+        trust_sizes: bool = False,
     ) -> None:
-        """`listing`: of the Ximilar collection, None where none is configured."""
+        """`listing`: of the Ximilar collection, None where none is configured.
+
+        `trust_sizes`: record photos as the bucket lists them, without reading them; they are due again an hour later.
+        """
         self.concurrency = 8
-        self._listing, self._log = listing, log
+        self._listing, self._log, self._trust_sizes = listing, log, trust_sizes
         self._store = store
         self._limits = ImageLimits(max_bytes=settings.photo_max_bytes)
         self._memory = MemoryBudget(settings.originals_memory_mb * 1_000_000)
@@ -113,13 +118,18 @@ class AdoptionStage:
 
     async def _adopt(self, work: AdoptionWork) -> Outcome:
         product, found = work.product, _Found()
-        named = _named_photos(product)
-        keys = dict(named)
-        for key in await self._unnamed_keys(product):
-            keys.setdefault(_number(key), key)
+        named, sizes = _named_photos(product), await self._sizes(product)
+        keys = {_number(key): key for key in sizes} | named
         for n, key in sorted(keys.items()):
             if n in named or n <= len(product.source_urls):
-                await self._photo(product, n, key, n in named, found)
+                await self._photo(product, n, key, n in named, found, sizes if self._trust_sizes else None)
+        if found.missing or found.damaged:
+            lost = [f"missing {key}" for key in found.missing] + [f"damaged {key}" for key in found.damaged]
+            self._log.warning("%s/%s: %s", product.brand, product.external_id, ", ".join(lost))
+        if self._trust_sizes:
+            counts = {"photos_listed": len(found.photos), "photos_missing": len(found.missing), "bytes": found.bytes}
+            adopted = Adopted(product, tuple(found.photos), tuple(found.lost), None, is_listed_only=True)
+            return replace(done(work.lease, adopted), counts=counts)
         # Of another product, a collage would be older than its photos.
         collage = await self._collage(product, found) if product.image_status == "collage_ready" else None
         records = await asyncio.to_thread(self._records, product, found.photos)
@@ -129,7 +139,7 @@ class AdoptionStage:
             "photos_damaged": len(found.damaged),
             "collages_adopted": int(collage is not None),
             "records_adopted": len(records),
-            "records_not_found": len(product.synced_urls) - len(records) if self._listing and records else 0,
+            "records_not_found": len(product.synced_urls) - len(records) if self._listing else 0,
             "bytes": found.bytes,
         }
         collection = self._listing.collection if self._listing else ""
@@ -149,20 +159,35 @@ class AdoptionStage:
             self._listing = None  # not asked again for every product
             return []
 
-    async def _unnamed_keys(self, product: UnrecordedProduct) -> list[str]:
-        """Keys of photos that lie in the product's folder and that its row does not name.
+    async def _sizes(self, product: UnrecordedProduct) -> dict[str, int]:
+        """Keys and bytes of the photos in the product's folder.
 
-        A row that was reset to `pending` names older photos: whatever lies there may be older than its source.
+        None of a product that was reset to `pending`: whatever lies there may be older than its source.
         """
         if product.image_status == "pending" and product.image_urls:
-            return []
+            return {}
         await self._pace.wait()
         folder = product_folder(product.brand, product.external_id)
         infos = await asyncio.to_thread(lambda: list(self._store.list(folder)))
-        return [info.key for info in infos if _number(info.key)]
+        return {info.key: info.size for info in infos if _number(info.key)}
 
-    async def _photo(self, product: UnrecordedProduct, n: int, key: str, is_named: bool, found: _Found) -> None:
-        body = await self._get(key)
+    async def _photo(
+        self,
+        product: UnrecordedProduct,
+        n: int,
+        key: str,
+        is_named: bool,
+        found: _Found,
+        sizes: dict[str, int] | None,
+    ) -> None:
+        """Look at photo `n`; with the bucket's `sizes`, without reading it."""
+        # Where the source no longer names the photo, its own key stands for the address.
+        source_url = product.source_urls[n - 1] if n <= len(product.source_urls) else key
+        if sizes is not None and key in sizes:
+            found.photos.append(Photo(n, source_url, "stored", None, key, None, None, None, sizes[key]))
+            found.bytes += sizes[key]
+            return
+        body = await self._get(key) if sizes is None else None
         if body is None:
             if is_named:
                 found.missing.append(key)
@@ -171,20 +196,21 @@ class AdoptionStage:
         async with self._memory.reserve(await asyncio.to_thread(working_bytes, body, self._limits)):
             size = await asyncio.to_thread(check_whole, body, self._limits)
         if isinstance(size, Refused):
-            found.damaged.append(f"{key}: {size.reason}")
+            found.damaged.append(f"{key} ({size.reason})")
             found.lost.append(n)
             return
         sha256 = hashlib.sha256(body).hexdigest()
-        # Where the source no longer names the photo, its own key stands for the address.
-        source_url = product.source_urls[n - 1] if n <= len(product.source_urls) else key
         found.photos.append(Photo(n, source_url, "stored", None, key, sha256, *size, len(body)))
         found.bytes += len(body)
 
     async def _collage(self, product: UnrecordedProduct, found: _Found) -> MadeCollage | None:
         key = key_in_url(product.collage_url or "") or collage_key(product.brand, product.external_id)
         body = await self._get(key)
-        size = await asyncio.to_thread(check_whole, body, _COLLAGE_LIMITS) if body is not None else None
-        if body is None or size is None or isinstance(size, Refused):
+        if body is None or not body.startswith(_JPEG):
+            return None
+        size = await asyncio.to_thread(check_whole, body, _COLLAGE_LIMITS)
+        if isinstance(size, Refused):
+            found.damaged.append(f"{key} ({size.reason})")
             return None
         found.bytes += len(body)
         return MadeCollage(product.collage_url or "", key, hashlib.sha256(body).hexdigest(), *size, len(body))
@@ -198,15 +224,20 @@ class AdoptionStage:
             return None
 
 
-# A collage holds five photos side by side, and may be as wide as libjpeg writes.
+# A collage holds five photos side by side, and may be as wide as libjpeg writes. Only a JPEG is decoded at an eighth of
+# its size, so nothing else of that size is opened.
+_JPEG = b"\xff\xd8\xff"
 _COLLAGE_LIMITS = ImageLimits(max_bytes=500_000_000, max_pixels=65_500 * 10_000)
 
 
 def _named_photos(product: UnrecordedProduct) -> dict[int, str]:
-    """Object keys by photo number, of the photos that the row names; those of a product to be fetched do not count."""
+    """Object keys by photo number: of the photos that the row names, unless they are to be fetched, and of those that
+    were listed and not read yet.
+    """
+    listed = {photo.n: photo.key for photo in product.photos if photo.key and photo.sha256 is None}
     if product.image_status == "pending":
-        return {}
-    return {n: key for n, key in _numbered_keys(product.image_urls) if n}
+        return listed
+    return {n: key for n, key in _numbered_keys(product.image_urls) if n} | listed
 
 
 def _numbered_keys(urls: Sequence[str]) -> Iterator[tuple[int, str]]:

@@ -15,6 +15,7 @@ from unde_catalog.backends import Backends
 from unde_catalog.stages.run import adopt_products, run_stage
 from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.staging.due_work import work_queue
+from unde_catalog.stores.staging.photos import adoption
 from unde_catalog.worker.report import RunOptions, StageReport
 
 BUCKET = "https://unde-images.hel1.your-objectstorage.com"
@@ -208,3 +209,20 @@ def test_writes_of_other_programs_are_noted_by_stage(backends: Backends, outside
         cursor.execute("UPDATE raw_products SET ximilar_status = 'synced'")  # by this project
     rows = outside.execute("SELECT brand, stage FROM outside_writes ORDER BY stage").fetchall()
     assert rows == [("zara", "originals"), ("zara", "raw_products")]
+
+
+def test_sizes_can_be_trusted_and_hashed_later(backends: Backends, outside: psycopg.Connection[Any]) -> None:
+    put(backends, "1", [1, 2, 3], collage=True)
+    put(backends, "2", [1, 3], collage=True)
+    whole, partial = insert(outside, "1", "collage_ready"), insert(outside, "2", "collage_ready")
+    report = adopt_products(StageRun("zara", backends, RunOptions(), logging.getLogger("test")), trust_sizes=True)
+    assert (report.done, report.counts["photos_listed"], report.counts["photos_missing"]) == (2, 5, 1)
+    rows = outside.execute("SELECT n, bytes, sha256 FROM product_photos WHERE product_id = %s ORDER BY n", (whole,))
+    assert rows.fetchall() == [(n, len(jpeg(f"#{n}0{n}0{n}0")), None) for n in (1, 2, 3)]
+    assert "originals" not in due(outside, whole) and "originals" in due(outside, partial)
+    assert run(backends, "visual_index").done == 0  # waits until the photos are read
+    assert adopt(backends).done == 0  # not before an hour has passed
+    backends.db.run(adoption.bring_forward)
+    assert adopt(backends).counts["photos_adopted"] == 5
+    assert columns(outside, whole, "image_status, collage_url IS NOT NULL") == ("collage_ready", True)
+    assert outside.execute("SELECT count(*) FROM product_photos WHERE sha256 IS NOT NULL").fetchone() == (5,)

@@ -41,7 +41,8 @@ class Adopted:
 
     `photos`: rows to write, for objects that are there and whole; `lost`: numbers of photos that the row names and that
     are missing or damaged; `collage`: the stored collage of a product that is `collage_ready`, None where it is missing
-    or damaged; `records`: what is in the Ximilar collection `collection` of its photos.
+    or damaged; `records`: what is in the Ximilar collection `collection` of its photos. `is_listed_only`: nothing
+    was read, so photos have no hash yet, and the product is due again at a coming half hour.
     """
 
     product: UnrecordedProduct
@@ -50,6 +51,7 @@ class Adopted:
     collage: MadeCollage | None
     collection: str = ""
     records: tuple[IndexRecord, ...] = ()
+    is_listed_only: bool = False
 
 
 def load(cursor: Cursor, product_ids: Sequence[int]) -> dict[int, UnrecordedProduct]:
@@ -101,6 +103,12 @@ def record(cursor: Cursor, adopted: Sequence[Adopted]) -> None:
     cursor.execute("SELECT set_config('unde.adopting', '', true)")
 
 
+def bring_forward(cursor: Cursor) -> int:
+    """Make due now what was only listed so far; returns the number of products."""
+    cursor.execute("UPDATE due_work SET due_at = unde_now() WHERE stage = %s AND due_at > unde_now()", (STAGE,))
+    return cursor.rowcount
+
+
 def due(cursor: Cursor, brand: str) -> bool:
     """Whether any product of the brand is due for adoption."""
     cursor.execute(
@@ -134,6 +142,12 @@ def _record(cursor: Cursor, one: Adopted) -> None:
         )
         if one.lost:
             _fetch_again(cursor, product_id)
+    if one.is_listed_only:
+        cursor.execute(
+            "UPDATE due_work SET due_at = next_try(1), attempts = 1 WHERE product_id = %s AND stage = %s",
+            (product_id, STAGE),
+        )
+        return
     collage = one.collage
     if collage is not None:
         cursor.execute(
