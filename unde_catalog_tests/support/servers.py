@@ -4,12 +4,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,6 +21,7 @@ from unde_catalog.sandbox.serve import environment
 from unde_catalog.stores.embedded.postgres import EmbeddedPostgres
 from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog_tests.support.pgbouncer import PgBouncer, ordinary_user, session_state
+from unde_catalog_tests.support.sandbox_starter import SandboxProcess, SandboxStarter
 
 PROJECT = Path(__file__).parents[2]
 REAL_DATA = PROJECT.parent / "shared" / "data"
@@ -161,7 +162,7 @@ def debian_server(programs: Path) -> AbstractContextManager[Server]:
 class Sandbox:
     """A running sandbox: its URL, the environment for its clients, and its request log."""
 
-    def __init__(self, url: str, process: subprocess.Popen[str]) -> None:
+    def __init__(self, url: str, process: SandboxProcess) -> None:
         self.url, self.process = url, process
         self.port = int(url.rsplit(":", 1)[1])
         self.environment = environment(self.port)
@@ -181,13 +182,20 @@ class Sandbox:
 
 @contextmanager
 def running_sandbox(state_dir: Path, *arguments: str) -> Iterator[Sandbox]:
-    command = [sys.executable, "-m", "unde_catalog.sandbox", "--port", "0", "--state-dir", str(state_dir), *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT)
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert "ready at " in line, f"the sandbox did not start: {line!r}"
-        yield Sandbox(line.split("ready at ")[1].split()[0], process)
-    finally:
-        process.terminate()
-        process.wait(20)
+    with tempfile.TemporaryDirectory(prefix="unde-sandbox-") as folder:
+        output = Path(folder) / "output"
+        os.mkfifo(output)
+        process = _sandbox_starter().start(["--port", "0", "--state-dir", str(state_dir), *arguments], output)
+        try:
+            with output.open() as lines:  # the sandbox writes a single line
+                line = lines.readline()
+                assert "ready at " in line, f"the sandbox did not start: {line!r}"
+                yield Sandbox(line.split("ready at ")[1].split()[0], process)
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@cache
+def _sandbox_starter() -> SandboxStarter:
+    return SandboxStarter()
