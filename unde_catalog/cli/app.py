@@ -36,7 +36,7 @@ from unde_catalog.cli.upkeep import upkeep_command
 from unde_catalog.cli.user_media import user_media_app
 from unde_catalog.cli.vectors import vectors_app
 from unde_catalog.local.processes import CannotStart
-from unde_catalog.sandbox.serve import DEFAULT_PORT
+from unde_catalog.sandbox.identity import DEFAULT_PORT
 from unde_catalog.settings.environment import SettingsError, load_settings
 from unde_catalog.settings.search import SEARCH_PORT
 from unde_catalog.stage_specs import DUE_STAGES, STAGES

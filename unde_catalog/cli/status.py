@@ -13,7 +13,6 @@ from rich.text import Text
 from unde_catalog.brands import BRANDS
 from unde_catalog.stage_specs import DUE_STAGES
 from unde_catalog.stages.availability import recurring
-from unde_catalog.stages.availability.availability import STAGE as AVAILABILITY
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.objects import ObjectStore
 from unde_catalog.stores.staging.admin import takeover
@@ -87,7 +86,7 @@ def status_view(state: Mapping[str, Any]) -> Text:
         _counts(text, "raw_products", scrape + _listed(known), collected["failures"])
         for stage in DUE_STAGES:
             row = {_LABELS.get(name, name): stages[stage][name] for name in _NO_PRODUCTS if stages[stage][name]}
-            nothing = (BRANDS[brand].why_no_stores if stage == AVAILABILITY else None) or "no products yet"
+            nothing = (BRANDS[brand].why_no_stores if stage == recurring.AVAILABILITY else None) or "no products yet"
             _counts(text, stage, _listed(row) or nothing, stages[stage]["failures"])
             _checks(text, stages[stage])
         _counts(text, "image_status", _listed(stages["image_status"]) or "-", {})
@@ -138,7 +137,7 @@ def _state(stage: Mapping[str, Any]) -> str:
         return "done" if stage["done_at"] else "nothing to do"
     if stage["attempts"]:
         return f"retry later, {stage['reason']}"
-    return "checked, due again later" if stage["done_at"] and stage["stage"] == AVAILABILITY else "due"
+    return "checked, due again later" if stage["done_at"] and stage["stage"] == recurring.AVAILABILITY else "due"
 
 
 def _object(store: ObjectStore, photo: Mapping[str, Any]) -> str:

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from unde_catalog.sandbox import faults
-from unde_catalog.sandbox.identity import BRAND_NAMES
-from unde_catalog.sandbox.serve import DEFAULT_PORT, PortBusyError, serve
+from unde_catalog.sandbox.identity import BRAND_NAMES, DEFAULT_PORT
+from unde_catalog.sandbox.serve import PortBusyError, serve
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -5,6 +5,7 @@ HTTP does not belong here. Nothing is shared with the clients: these facts belon
 
 import hashlib
 
+DEFAULT_PORT = 8790
 TOKEN = "sandbox-token"
 
 BRAND_NAMES: dict[str, str] = {

@@ -14,11 +14,17 @@ from pathlib import Path
 from aiohttp import web
 
 from unde_catalog.sandbox import identity
-from unde_catalog.sandbox.identity import BRAND_NAMES, TASK_IDS, TOKEN, XIMILAR_COLLECTION, XIMILAR_TOKEN
+from unde_catalog.sandbox.identity import (
+    BRAND_NAMES,
+    DEFAULT_PORT,
+    TASK_IDS,
+    TOKEN,
+    XIMILAR_COLLECTION,
+    XIMILAR_TOKEN,
+)
 from unde_catalog.sandbox.server import Options, build_app
 from unde_catalog.sandbox.shops.stores import configured_stores, stock_channel
 
-DEFAULT_PORT = 8790
 _GRACE_SECONDS = 0.5
 
 

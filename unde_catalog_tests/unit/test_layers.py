@@ -1,6 +1,8 @@
 """The layers of the package: each imports only from those below it, and what each may know."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,3 +128,12 @@ def test_a_class_name_is_defined_once() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 where.setdefault(node.name, []).append(name)
     assert {name: files for name, files in where.items() if len(files) > 1} == {}
+
+
+def test_the_command_line_starts_without_servers_and_heavy_libraries() -> None:
+    """Each command pays for what `unde_catalog.cli.app` imports: half a second was for libraries that few need."""
+    code = "import sys, unde_catalog.cli.app; print(*sys.modules)"
+    loaded = set(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    )
+    assert not loaded & {"aiohttp", "dagster", "fastapi", "numpy", "pandas", "PIL", "qdrant_client", "sqlalchemy"}

@@ -11,14 +11,16 @@ from unde_catalog.stages.configured import why_not_configured
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work.statistics import DueFigures, figures
 
+AVAILABILITY = "availability"
+
 
 def recurring_intervals(settings: Settings) -> Mapping[tuple[str, str], timedelta]:
     """The interval of each recurring stage by (brand, stage), for brands with a configured stage."""
     interval = timedelta(seconds=settings.availability_interval)
     return {
-        (brand, "availability"): interval
+        (brand, AVAILABILITY): interval
         for brand in settings.brands
-        if why_not_configured("availability", brand, settings) is None
+        if why_not_configured(AVAILABILITY, brand, settings) is None
     }
 
 
