@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 
 from unde_catalog.backends import Backends
 from unde_catalog.brands import BRANDS
@@ -128,7 +128,7 @@ def _summary(backends: Backends) -> Table:
     products = backends.db.run(overview.product_counts)
     failures = backends.db.run(overview.failures)
     names = [brand.name for brand in BRANDS.values()]
-    result = Table("products done", *names, "failed", title="Catalogue")
+    result = Table(Column("products done", no_wrap=True), *names, "failed", title="Catalogue")
     for stage in ("raw_products", *DUE_STAGES):
         reasons: Counter[str] = Counter()
         for brand in BRANDS:

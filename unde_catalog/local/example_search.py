@@ -10,15 +10,15 @@ from unde_catalog.services.search.search_service import SearchQuery, SearchServi
 from unde_catalog.stores.staging.index import embeddings, models
 from unde_catalog.stores.staging.index.vectors import EVERYTHING
 from unde_catalog.stores.staging.products import api_products
+from unde_catalog.text import quantity
 
-_SCOPE = "pilot"
 _FOUND = 5
 
 
 def example_search(console: Console, backends: Backends, page: str) -> None:
     """Search as the API does, and print the URL below `page` that shows the same results with photos."""
     serving = backends.db.run(models.current).serving
-    photos = backends.db.run(embeddings.page, serving, _SCOPE, 0, 1) if serving else []
+    photos = backends.db.run(embeddings.page, serving, 0, 1) if serving else []
     if not photos:
         console.print("Search: no photo has an embedding yet, so there is nothing to find.")
         return
@@ -29,7 +29,7 @@ def example_search(console: Console, backends: Backends, page: str) -> None:
     for one in response.results:
         named = BRANDS[one.product.product_metadata.brand].name
         price = f"{one.product.price} {one.product.currency}" if one.product.price is not None else ""
-        table.add_row(f"{one.score:.2f}", f"{named}: {one.product.title}", price, f"{len(one.in_stock)} stores")
+        table.add_row(f"{one.score:.2f}", f"{named}: {one.product.title}", price, quantity(len(one.in_stock), "store"))
     console.print(table)
     console.print(f"Model {response.model}, {response.took_ms.total:.0f} ms. With make up, see the photos at:")
     console.print(f"  {page}/?like={external_id}&of_brand={brand}", soft_wrap=True)
