@@ -63,7 +63,7 @@ def test_a_malformed_price_is_distinguished_from_a_missing_one() -> None:
         ("electronics", "electronics"), (" Garden ", "Garden"), ({"id": 3, "name": "Toys"}, "Toys"),
         (["Home", "Kitchen"], "Home/Kitchen"), ([{"name": "Home"}, {"title": "Kitchen"}], "Home/Kitchen"),
         ("", "uncategorized"), (None, "uncategorized"), ([], "uncategorized"), ({}, "uncategorized"),
-        (7, "uncategorized"), (nested(50), "uncategorized"), ("../../etc", "../../etc"),
+        (7, "7"), (nested(50), "uncategorized"), ("../../etc", "../../etc"),
     ],
 )  # fmt: skip
 def test_a_category_is_read_in_every_form(category: Any, expected: str) -> None:

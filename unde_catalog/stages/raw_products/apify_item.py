@@ -5,20 +5,18 @@ Pure functions. Items come from `apify_dataset.py`; products are stored by `stor
 
 import json
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from unde_catalog.stages.raw_products.clean import clean_text
 from unde_catalog.stages.raw_products.item import short_text, validate_item
+from unde_catalog.stages.raw_products.media import listed_colours, photo_urls
 from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
 
-PHOTOS_PER_COLOUR = 5
-PHOTO_WIDTH = "1920"  # replaces the width placeholder of photo URLs
-_WIDTH_PLACEHOLDER = re.compile(r"\{width\}|:width:|%7Bwidth%7D", re.IGNORECASE)
-_TIMESTAMP = re.compile(r"(?<=[?&])ts=[^&]*&?")
 _CURRENCY = "AED"
-_MAX_LENGTH = {"id": 100, "colour": 100, "name": 2_000, "category": 1_000, "description": 100_000, "url": 2_000}
+_MAX_LENGTH = {"id": 100, "colour": 100, "name": 2_000, "category": 1_000, "description": 100_000}
 _DIGITS = re.compile(r"[0-9]{1,12}", re.ASCII)
 _MAX_PRICE = Decimal("99999999.99")  # decimal(10, 2)
 _MAX_EXACT = 2**53  # the largest whole number that a JSON number with a point holds exactly
@@ -30,19 +28,39 @@ def read_item(raw: Any) -> CollectedProduct | RejectedItem:
     if isinstance(validated, RejectedItem):
         return validated
     external_id, item = validated
+    notes: Counter[str] = Counter()
     return CollectedProduct(
         external_id=external_id,
-        name=short_text(item.get("name"), _MAX_LENGTH["name"]),
-        description=short_text(item.get("description"), _MAX_LENGTH["description"]),
+        name=short_text(item.get("name"), _MAX_LENGTH["name"], notes),
+        description=short_text(item.get("description"), _MAX_LENGTH["description"], notes),
         price=_price(item.get("price")),
         currency=_CURRENCY,
-        category=short_text(item.get("category"), _MAX_LENGTH["category"]),
-        colour=short_text(item.get("colors"), _MAX_LENGTH["colour"]),
+        category=short_text(item.get("category"), _MAX_LENGTH["category"], notes),
+        colour=short_text(item.get("colors"), _MAX_LENGTH["colour"], notes),
         sizes=item.get("sizes"),
         composition=_composition(item.get("detailedComposition")),
-        original_image_urls=tuple(_unique_photos(_photo_urls(item.get("colorsSizesImagesJSON")))),
+        original_image_urls=photo_urls(item.get("colorsSizesImagesJSON"), notes),
         raw_data=item,
+        notes=notes,
     )
+
+
+def combine(raws: Sequence[Mapping[str, Any]]) -> list[CollectedProduct] | None:
+    """Items of one product with a colour each, as products that have all of its colours; None if nothing is added.
+
+    Some actors give an item a colour. The result does not depend on the order of the items.
+    """
+    colours = [listed_colours(raw.get("colorsSizesImagesJSON")) for raw in raws]
+    by_key = {_colour_key(colour): colour for one in colours for colour in one}
+    if all(len({_colour_key(colour) for colour in one}) == len(by_key) for one in colours):
+        return None
+    together = {
+        "colorsSizesImagesJSON": [by_key[key] for key in sorted(by_key)],
+        "colors": _joined(raw.get("colors") for raw in raws),
+        "sizes": _joined(raw.get("sizes") for raw in raws),
+    }
+    products = [read_item({**raw, **{name: value for name, value in together.items() if value}}) for raw in raws]
+    return [product for product in products if isinstance(product, CollectedProduct)]
 
 
 def is_price_unreadable(product: CollectedProduct) -> bool:
@@ -84,21 +102,14 @@ def _composition(value: Any) -> str | None:
     return None if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def _photo_urls(colours: Any) -> Iterator[str]:
-    for colour in colours if isinstance(colours, list) else ():
-        photos = colour.get("xmedia") if isinstance(colour, dict) else None
-        urls = [url for url in photos if isinstance(url, str) and url.strip()] if isinstance(photos, list) else []
-        for url in urls[:PHOTOS_PER_COLOUR]:
-            url = _WIDTH_PLACEHOLDER.sub(PHOTO_WIDTH, url.strip())
-            if len(url) <= _MAX_LENGTH["url"]:
-                yield url
+def _colour_key(colour: Mapping[str, Any]) -> str:
+    return json.dumps([str(colour.get("id")), str(colour.get("name"))])
 
 
-def _unique_photos(urls: Iterator[str]) -> Iterator[str]:
-    """Each photo once, by its first URL: brands list a photo twice with different timestamps (`ts`)."""
-    seen = set()
-    for url in urls:
-        photo = _TIMESTAMP.sub("", url).rstrip("?&")
-        if photo not in seen:
-            seen.add(photo)
-            yield url
+def _joined(values: Iterable[Any]) -> Any:
+    """Texts like `XS, S` as one text with each part once, in order of the parts' first text; else the first value."""
+    listed = list(values)
+    if not all(isinstance(value, str) for value in listed):
+        return next((value for value in listed if value), None)
+    parts = [part.strip() for value in sorted(listed, key=lambda one: (-len(one), one)) for part in value.split(",")]
+    return ", ".join(dict.fromkeys(part for part in parts if part))

@@ -3,6 +3,7 @@
 The run is selected in `apify_run.py`, pages are read in `apify_dataset.py`, items in `apify_item.py`.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unde_catalog.stages.raw_products import apify_item, apify_run
@@ -34,3 +35,7 @@ class ApifySource:
     def is_price_unreadable(self, product: CollectedProduct) -> bool:
         """See `apify_item.is_price_unreadable`."""
         return apify_item.is_price_unreadable(product)
+
+    def combine(self, raws: Sequence[Mapping[str, Any]]) -> list[CollectedProduct] | None:
+        """See `apify_item.combine`."""
+        return apify_item.combine(raws)

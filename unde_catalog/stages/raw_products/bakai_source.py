@@ -3,7 +3,7 @@
 Pages come from `bakai_api.py` and `bakai_bucket.py`; items are read in `bakai_item.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -93,3 +93,7 @@ class BakaiSource:
     def is_price_unreadable(self, product: CollectedProduct) -> bool:
         """See `bakai_item.is_price_unreadable`."""
         return bakai_item.is_price_unreadable(product)
+
+    def combine(self, raws: Sequence[Mapping[str, Any]]) -> list[CollectedProduct] | None:
+        """The marketplace lists a product once; of two items, one is chosen."""
+        return None

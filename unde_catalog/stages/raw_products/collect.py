@@ -17,6 +17,8 @@ from unde_catalog.stages.raw_products import retry_rejected
 from unde_catalog.stages.raw_products.collect_run import LEASE, CollectRun, Progress, merged_counts
 from unde_catalog.stages.raw_products.errors import CursorLost, NotConfigured, SourceUnusable
 from unde_catalog.stages.raw_products.factory import create_source
+from unde_catalog.stages.raw_products.item import FAILED_AT_SOURCE, NOT_A_TEXT, TEXTS_CUT
+from unde_catalog.stages.raw_products.media import TOO_LONG, UNREADABLE, VIDEOS
 from unde_catalog.stages.raw_products.source import Source, SourceListing
 from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
@@ -27,6 +29,8 @@ from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.report import RunOptions, StageReport
 
 STAGE = "raw_products"
+MAX_FAILED_SHARE = 0.02  # of the items; above it, products that were not seen may be among those that failed
+NOTES = (TEXTS_CUT, NOT_A_TEXT, VIDEOS, UNREADABLE, TOO_LONG)  # counts of what of an item is not in its product
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def _scrape(run: CollectRun, source: Source, scrape: Scrape) -> None:
                 run.note(f"{lost}: the {listing.noun} was read again from its beginning")
                 _start_over(run, progress)
                 complete = _read(run, source, progress, listing)
-            _merge(run, progress)
+            _merge(run, source, progress)
             if complete:
                 _close(run, progress, listing)
         finally:
@@ -140,7 +144,7 @@ def _start_over(run: CollectRun, progress: Progress) -> None:
     run.db.run(ingest.delete_staged, progress.scrape.id)
     run.db.run(rejected_items.delete_of_scrape, progress.scrape.id)
     progress.read_to, progress.place, progress.staged = 0, None, 0
-    for name in ("items", "rejected", "prices_not_understood"):
+    for name in ("items", "rejected", "prices_not_understood", *NOTES):
         progress.counts[name] = 0
 
 
@@ -187,6 +191,8 @@ def _stage(
         ingest.stage(cursor, scrape.id, products)
         rejected = rejected_items.store(cursor, scrape.id, run.brand, rejected_here)
         counts = Counter(items=len(results), rejected=rejected, prices_not_understood=unreadable_prices)
+        for _, product in products:
+            counts.update(product.notes)
         _write_progress(cursor, progress, staged, progress.counts + counts)
         return counts
 
@@ -202,11 +208,15 @@ def _write_progress(cursor: Cursor, progress: Progress, staged: int, counts: Map
     scrapes.progress(cursor, progress.scrape, LEASE, progress.read_to, staged, counts, progress.place)
 
 
-def _merge(run: CollectRun, progress: Progress) -> None:
+def _merge(run: CollectRun, source: Source, progress: Progress) -> None:
     """Merge the staged items, one short transaction per chunk; raises `_StagedItemsLost`."""
     scrape_id = progress.scrape.id
 
     def write(cursor: Cursor, ids: list[str]) -> tuple[ingest.MergeCounts, Counter[str]]:
+        for staged in ingest.repeated(cursor, scrape_id, ids).values():
+            combined = source.combine([one.raw_data for one in staged])
+            if combined is not None and len(combined) == len(staged):
+                ingest.replace(cursor, dict(zip((one.row for one in staged), combined, strict=True)))
         merged = ingest.merge(cursor, scrape_id, run.brand, run.source_name, run.index_scope, ids)
         totals = progress.counts + merged_counts(merged)
         left = progress.staged - merged.products - merged.repeated
@@ -236,6 +246,12 @@ def _close(run: CollectRun, progress: Progress, listing: SourceListing) -> None:
         run.note(f"{incomplete.message}: no product was marked inactive")
         run.db.run(scrapes.end, scrape, "partial", seen, rejected, incomplete.reason)
         return
+    failed = run.db.run(rejected_items.count, scrape.id, FAILED_AT_SOURCE)
+    if failed > MAX_FAILED_SHARE * progress.counts["items"]:
+        share = f"{failed} of {progress.counts['items']} items failed at the source"
+        run.note(f"{share}: no product was marked inactive")
+        run.db.run(scrapes.end, scrape, "partial", seen, rejected, FAILED_AT_SOURCE)
+        return
     if not seen or seen < run.settings.scrape_min_share * active:
         run.note(f"only {seen} of {active} active products were seen: no product was marked inactive")
         run.db.run(scrapes.end, scrape, "partial", seen, rejected, "too_few_products")
@@ -254,6 +270,7 @@ def _close(run: CollectRun, progress: Progress, listing: SourceListing) -> None:
 
 def _summary(counts: Mapping[str, Any]) -> str:
     names = ("new", "changed", "unchanged", "returned", "vanished", "repeated", "rejected", "prices_not_understood")
+    names += NOTES
     always = ("new", "changed", "unchanged")
     parts = [f"{counts[n]} {n.replace('_', ' ')}" for n in names if n in always or counts.get(n)]
     return f"{counts['items']} items: {', '.join(parts)}"

@@ -4,13 +4,19 @@ What the fields mean is in `apify_item.py` and `bakai_item.py`.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from unde_catalog.stages.raw_products.clean import TooDeep, clean
 from unde_catalog.stores.staging.products.product import RejectedItem
 
+# Names of counts: what of an item's texts is not in its product.
+TEXTS_CUT, NOT_A_TEXT = "texts_cut", "texts_not_understood"
 _MAX_KEPT_CHARS = 100_000  # of an item that is not an object
+
+
+FAILED_AT_SOURCE = "failed_at_source"  # the reason of an item that the source could not collect
 
 
 def validate_item(
@@ -19,6 +25,9 @@ def validate_item(
     """The item's external ID, which `read_id` derives from `id`, and the item as PostgreSQL can store it."""
     if isinstance(raw, TooDeep):
         return RejectedItem(None, "too_deep", str(raw), None)
+    if isinstance(raw, dict) and (raw.get("#error") or not raw):
+        # Apify's SDK leaves such an item for a page that failed; with its hidden fields removed, it is empty.
+        return RejectedItem(read_id(raw.get("id")), FAILED_AT_SOURCE, _what_failed(raw), _if_small(raw))
     if not isinstance(raw, dict):
         return RejectedItem(None, "not_an_object", f"the item is a {type(raw).__name__}", _if_small(raw))
     try:
@@ -32,11 +41,33 @@ def validate_item(
     return external_id, item
 
 
-def short_text(value: Any, max_length: int) -> str | None:
-    """The text, stripped and cut to `max_length` characters; None for an empty text or any other value."""
-    if not isinstance(value, str):
+def short_text(value: Any, max_length: int, notes: Counter[str] | None = None) -> str | None:
+    """The value as text, stripped and cut to `max_length` characters; None for an empty text or what is no text.
+
+    A number is a text, and so is a list of texts, joined by commas. What is cut or is no text is counted in `notes`.
+    """
+    text = _as_text(value)
+    if text is None:
+        if notes is not None and value not in (None, [], {}):
+            notes[NOT_A_TEXT] += 1
         return None
-    return value.strip()[:max_length].rstrip() or None
+    text = text.strip()
+    if notes is not None and len(text) > max_length:
+        notes[TEXTS_CUT] += 1
+    return text[:max_length].rstrip() or None
+
+
+def _as_text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    if isinstance(value, list):
+        parts = [_as_text(one) for one in value if not isinstance(one, list)]
+        return ", ".join(part.strip() for part in parts if part) if parts and None not in parts else None
+    return None
 
 
 def _if_small(raw: Any) -> Any:
@@ -46,3 +77,10 @@ def _if_small(raw: Any) -> Any:
         return kept if len(json.dumps(kept)) <= _MAX_KEPT_CHARS else None
     except TooDeep:
         return None
+
+
+def _what_failed(raw: dict[str, Any]) -> str:
+    """The page that the source could not collect, if it says so."""
+    details = raw.get("#debug")
+    url = details.get("url") if isinstance(details, dict) else None
+    return f"the source could not collect {url}" if isinstance(url, str) else "the source could not collect it"

@@ -3,7 +3,7 @@
 The stage is in `collect.py`, the sources are `apify_source.py` and `bakai_source.py`; `factory.py` selects one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
@@ -76,4 +76,8 @@ class Source(Protocol):
 
     def is_price_unreadable(self, product: CollectedProduct) -> bool:
         """Whether the item has a price that is not safe to publish."""
+        ...
+
+    def combine(self, raws: Sequence[Mapping[str, Any]]) -> list[CollectedProduct] | None:
+        """Items of one product as products that have all that these items say, in their order; None to choose one."""
         ...

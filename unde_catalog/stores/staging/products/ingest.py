@@ -4,15 +4,16 @@ Rejected items are in `rejected_items.py`.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import LiteralString
+from typing import Any, LiteralString
 
 from unde_catalog.brands import IndexScope
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.products.product import API_SOURCE, CollectedProduct
 
 CHUNK = 1_000  # products merged in one short transaction
+_MAX_COMBINED = 50  # items of one product; real ones have a dozen categories
 _COLUMNS = "name, description, price, currency, category, colour, sizes, composition, original_image_urls, raw_data"
 
 
@@ -69,6 +70,42 @@ def next_staged(cursor: Cursor, scrape_id: int, after: str) -> list[str]:
         (scrape_id, after, CHUNK),
     )
     return list(dict.fromkeys(row["external_id"] for row in cursor.fetchall()))
+
+
+@dataclass(frozen=True, slots=True)
+class StagedItem:
+    """A staged item: where its row is, and the whole item."""
+
+    row: str
+    raw_data: Mapping[str, Any]
+
+
+def repeated(cursor: Cursor, scrape_id: int, external_ids: Sequence[str]) -> dict[str, list[StagedItem]]:
+    """The staged items of those of these products that have more than one, by external id."""
+    cursor.execute(
+        """
+        SELECT external_id, row, raw_data FROM (
+            SELECT external_id, ctid::text AS row, raw_data, count(*) OVER w AS items, row_number() OVER w AS n
+            FROM scraped_items WHERE scrape_id = %s AND external_id = ANY(%s)
+            WINDOW w AS (PARTITION BY external_id ORDER BY category, position
+                         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)) AS s
+        WHERE items BETWEEN 2 AND %s ORDER BY external_id, n
+        """,
+        (scrape_id, list(external_ids), _MAX_COMBINED),
+    )
+    found: dict[str, list[StagedItem]] = {}
+    for row in cursor.fetchall():
+        found.setdefault(row["external_id"], []).append(StagedItem(row["row"], row["raw_data"]))
+    return found
+
+
+def replace(cursor: Cursor, products: Mapping[str, CollectedProduct]) -> None:
+    """Replace staged items, by their rows."""
+    for row, product in products.items():
+        cursor.execute(
+            f"UPDATE scraped_items SET ({_COLUMNS}) = ROW(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) WHERE ctid = %s::tid",
+            (*_values(product), row),
+        )
 
 
 def merge(

@@ -1,7 +1,7 @@
 """A product as sources pass it to staging, and an item that was rejected."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,8 @@ API_SOURCE = "api"  # of products that clients of the API added
 class CollectedProduct:
     """A product of a source. The fields are columns of raw_products, see docs/reference/schema.md.
 
-    `price` is in units of `currency`, None if unknown. `sizes` is any JSON value, `raw_data` the whole item.
+    `price` is in units of `currency`, None if unknown. `sizes` is any JSON value, `raw_data` the whole item. `notes`
+    counts by name what of the item is not in the product: cut texts, videos, media that could not be read.
     """
 
     external_id: str
@@ -26,6 +27,7 @@ class CollectedProduct:
     composition: str | None
     original_image_urls: tuple[str, ...]
     raw_data: Mapping[str, Any]
+    notes: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,14 @@ def store(cursor: Cursor, scrape_id: int, brand: str, rejected: Sequence[tuple[i
     return cursor.rowcount
 
 
+def count(cursor: Cursor, scrape_id: int, reason: str) -> int:
+    """How many items a scrape rejected for a reason."""
+    cursor.execute("SELECT count(*) AS n FROM rejected_items WHERE scrape_id = %s AND reason = %s", (scrape_id, reason))
+    row = cursor.fetchone()
+    assert row is not None  # an aggregate always has a row
+    return row["n"]
+
+
 def delete_of_scrape(cursor: Cursor, scrape_id: int) -> None:
     """Delete the items of a scrape, before it is read again from its beginning."""
     cursor.execute("DELETE FROM rejected_items WHERE scrape_id = %s", (scrape_id,))
