@@ -18,6 +18,7 @@ class ApifySource:
     """Each run costs money, so a scrape starts at most one, and an interrupted scrape is resumed."""
 
     abandon_after = apify_run.MAX_ADOPTION_AGE
+    prices_are_fils = True
 
     def __init__(self, task: ApifyTask) -> None:
         self._task = task

@@ -77,6 +77,7 @@ class BakaiSource:
     """Read in full every day; an interrupted scrape is resumed within 12 hours."""
 
     abandon_after = timedelta(hours=12)
+    prices_are_fils = False
 
     def __init__(self, paged: PagedListing) -> None:
         self._paged = paged

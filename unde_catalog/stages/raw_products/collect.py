@@ -19,10 +19,11 @@ from unde_catalog.stages.raw_products.errors import CursorLost, NotConfigured, S
 from unde_catalog.stages.raw_products.factory import create_source
 from unde_catalog.stages.raw_products.item import FAILED_AT_SOURCE, NOT_A_TEXT, TEXTS_CUT
 from unde_catalog.stages.raw_products.media import TOO_LONG, UNREADABLE, VIDEOS
+from unde_catalog.stages.raw_products.price_unit import JUDGED, unit_of_scrape
 from unde_catalog.stages.raw_products.source import Source, SourceListing
 from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
-from unde_catalog.stores.staging.products import ingest, rejected_items, scrapes
+from unde_catalog.stores.staging.products import ingest, price_units, rejected_items, scrapes
 from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
 from unde_catalog.stores.staging.products.scrapes import Scrape, ScrapeTakenOver
 from unde_catalog.worker.handler import StageStopped
@@ -144,7 +145,7 @@ def _start_over(run: CollectRun, progress: Progress) -> None:
     run.db.run(ingest.delete_staged, progress.scrape.id)
     run.db.run(rejected_items.delete_of_scrape, progress.scrape.id)
     progress.read_to, progress.place, progress.staged = 0, None, 0
-    for name in ("items", "rejected", "prices_not_understood", *NOTES):
+    for name in ("items", "rejected", "prices_not_understood", *NOTES, *JUDGED.values()):
         progress.counts[name] = 0
 
 
@@ -217,6 +218,10 @@ def _merge(run: CollectRun, source: Source, progress: Progress) -> None:
             combined = source.combine([one.raw_data for one in staged])
             if combined is not None and len(combined) == len(staged):
                 ingest.replace(cursor, dict(zip((one.row for one in staged), combined, strict=True)))
+        if unit == "dirhams":
+            price_units.read_as_dirhams(cursor, scrape_id, ids)
+        elif unit == "doubtful":
+            price_units.hold_back(cursor, scrape_id, ids)
         merged = ingest.merge(cursor, scrape_id, run.brand, run.source_name, run.index_scope, ids)
         totals = progress.counts + merged_counts(merged)
         left = progress.staged - merged.products - merged.repeated
@@ -224,6 +229,7 @@ def _merge(run: CollectRun, source: Source, progress: Progress) -> None:
         return merged, totals
 
     last = ""
+    unit = unit_of_scrape(run, source, progress)
     while ids := run.db.run(ingest.next_staged, scrape_id, last):
         last = ids[-1]
         merged, progress.counts = run.db.run(write, ids)
@@ -270,7 +276,7 @@ def _close(run: CollectRun, progress: Progress, listing: SourceListing) -> None:
 
 def _summary(counts: Mapping[str, Any]) -> str:
     names = ("new", "changed", "unchanged", "returned", "vanished", "repeated", "rejected", "prices_not_understood")
-    names += NOTES
+    names += (*NOTES, *JUDGED.values())
     always = ("new", "changed", "unchanged")
     parts = [f"{counts[n]} {n.replace('_', ' ')}" for n in names if n in always or counts.get(n)]
     return f"{counts['items']} items: {', '.join(parts)}"

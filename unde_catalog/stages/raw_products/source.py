@@ -62,6 +62,7 @@ class Source(Protocol):
     """Where a brand's products are listed. A scrape that has been open for `abandon_after` is not resumed."""
 
     abandon_after: timedelta
+    prices_are_fils: bool  # by contract; a dataset that breaks it is recognised
 
     def listing(self, run: CollectRun, scrape: Scrape) -> SourceListing | None:
         """The listing for the scrape, started (and paid for) if necessary; None if `max_minutes` passed first.

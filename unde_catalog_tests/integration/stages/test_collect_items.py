@@ -43,3 +43,48 @@ def test_what_is_cut_or_skipped_is_counted(apify_brand: ApifyBrand) -> None:
     found = counts(report)
     assert found == {"items": 1, "new": 1, "texts_cut": 1, "videos_skipped": 1, "media_unreadable": 1}
     assert "1 texts cut, 1 videos skipped, 1 media unreadable" in report.note
+
+
+def priced(*prices: object) -> list[dict[str, object]]:
+    return [item(n) | {"price": price} for n, price in enumerate(prices, start=1)]
+
+
+def stored(apify_brand: ApifyBrand) -> list[str | None]:
+    rows = apify_brand.query("SELECT price::text FROM raw_products ORDER BY external_id::bigint")
+    return [row["price"] for row in rows]
+
+
+def test_prices_with_fractions_make_a_dataset_one_of_dirhams(apify_brand: ApifyBrand) -> None:
+    apify_brand.set_items(priced("59.94", "119", 249, "79.5", " 35 ", "", None, "119.00"))
+    report = apify_brand.collect()
+    assert stored(apify_brand) == ["59.94", "119.00", "249.00", "79.50", "35.00", None, None, "119.00"]
+    assert "3 of 6 prices have a fraction: all were read as dirhams, not fils" in report.note
+    assert counts(report) == {"items": 8, "new": 8, "prices_in_dirhams": 6}
+
+
+def test_the_brands_own_prices_tell_the_unit(apify_brand: ApifyBrand) -> None:
+    fils = [9_900 + 100 * n for n in range(20)]
+    apify_brand.set_items(priced(*fils))
+    apify_brand.collect()
+    before = stored(apify_brand)
+    apify_brand.set_items(priced("99.00", *fils[1:]))  # one item in another unit
+    report = apify_brand.collect("second", force=True)
+    assert stored(apify_brand)[1:] == before[1:] and report.counts["prices_not_understood"] == 1
+    apify_brand.set_items(priced(*(f"{one / 100:.2f}" for one in fils)))  # the actor changed its unit
+    assert apify_brand.collect("third", force=True).counts["prices_in_dirhams"] == 20
+    assert stored(apify_brand) == before
+
+
+def test_prices_that_fit_no_unit_are_held_back(apify_brand: ApifyBrand) -> None:
+    apify_brand.set_items(priced(*range(9_900, 9_920)))
+    apify_brand.collect()
+    apify_brand.set_items(priced(*(f"{n}.5" for n in range(900_000, 900_020))))
+    report = apify_brand.collect("second", force=True)
+    assert set(stored(apify_brand)) == {None} and report.counts["prices_in_doubt"] == 20
+    assert "no price was taken; check the actor's output" in report.note
+
+
+def test_whole_numbers_with_a_point_are_still_fils(apify_brand: ApifyBrand) -> None:
+    apify_brand.set_items(priced(69900.0, 4900, "17900"))
+    assert counts(apify_brand.collect()) == {"items": 3, "new": 3}
+    assert stored(apify_brand) == ["699.00", "49.00", "179.00"]
