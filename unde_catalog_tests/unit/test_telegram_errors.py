@@ -1,8 +1,11 @@
+import io
 import json
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from unde_catalog.services.user_media.content import image_type
 from unde_catalog.services.user_media.telegram_errors import FilePath, TelegramError, of_content, of_file, of_get_file
 from unde_catalog.stages.photos.decode import Refused
 
@@ -36,6 +39,23 @@ def test_a_missing_path_is_a_temporary_error(path: str | None) -> None:
     assert file_info(file_path=path) == TelegramError(
         "INVALID_TELEGRAM_URL", "Telegram returned no path for the file", retry=True, temporary=True
     )
+
+
+@pytest.mark.parametrize("path", ["/var/lib/telegram-bot-api/1:a/photos/file_0.jpg", "C:/bot/photos/file_0.jpg"])
+def test_a_path_on_the_servers_disk_names_the_local_mode(path: str) -> None:
+    error = file_info(file_path=path)
+    assert isinstance(error, TelegramError) and not error.retry and not error.temporary
+    assert "local mode" in error.detail and "start it without --local" in error.detail and path not in error.detail
+
+
+def test_a_file_may_have_twenty_mebibytes() -> None:
+    body = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(body, "JPEG")
+    photo = body.getvalue()
+    padded = photo[:-2] + b"\0" * (20 * 1024 * 1024 - len(photo)) + photo[-2:]
+    assert len(padded) == 20_971_520
+    assert not isinstance(image_type(padded), Refused)
+    assert isinstance(image_type(padded + b"\0"), Refused)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from unde_catalog.sandbox.telegram import payloads, photos
 
 _FILE_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _MAX_PATHS = 100_000  # kept; Telegram guarantees a path for an hour
-_MAX_BYTES = 20_000_000
+_MAX_BYTES = 20 * 1024 * 1024
 
 
 @dataclass(slots=True)

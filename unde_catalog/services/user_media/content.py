@@ -6,7 +6,10 @@ The image is stored as received: nothing here rotates or converts it or strips i
 from dataclasses import dataclass
 
 from unde_catalog.stages.photos.decode import Refused, Unusable, decode, open_photo
-from unde_catalog.stages.photos.image import DEFAULT_LIMITS, ImageLimits
+from unde_catalog.stages.photos.image import ImageLimits
+
+MAX_BYTES = 20 * 1024 * 1024  # Telegram's limit for bots
+LIMITS = ImageLimits(max_bytes=MAX_BYTES)
 
 # Pillow's format name -> content type and extension. Other programs read a multi-picture JPEG (MPO) as a JPEG.
 _TYPES = {
@@ -29,7 +32,7 @@ class ImageType:
     extension: str
 
 
-def image_type(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> ImageType | Refused:
+def image_type(data: bytes, limits: ImageLimits = LIMITS) -> ImageType | Refused:
     """The type of a complete image, or why the bytes are not one. Decodes all of it: see `image.working_bytes`."""
     if len(data) > limits.max_bytes:
         return Refused("too_large", f"{len(data)} bytes are more than {limits.max_bytes}")

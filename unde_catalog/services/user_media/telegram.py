@@ -19,9 +19,9 @@ from unde_catalog.net.connections import CleanConnector
 from unde_catalog.net.host_limiter import HostLimiter
 from unde_catalog.net.tls import tls_context
 from unde_catalog.services.user_media import telegram_errors as errors
-from unde_catalog.services.user_media.content import image_type
+from unde_catalog.services.user_media.content import LIMITS, MAX_BYTES, image_type
 from unde_catalog.services.user_media.fetch_result import FetchedPhoto, FetchFailed
-from unde_catalog.services.user_media.telegram_errors import MAX_BYTES, FilePath, TelegramError
+from unde_catalog.services.user_media.telegram_errors import FilePath, TelegramError
 from unde_catalog.settings.redaction import HIDDEN
 from unde_catalog.stages.photos.decode import Refused
 from unde_catalog.stages.photos.image import working_bytes
@@ -104,7 +104,7 @@ class Telegram:
         if data is None or isinstance(data, TelegramError):
             return data
         assert isinstance(data, bytes)
-        memory = await asyncio.to_thread(working_bytes, data)
+        memory = await asyncio.to_thread(working_bytes, data, LIMITS)
         async with self._memory.reserve(memory):
             kind = await asyncio.to_thread(image_type, data)
         if isinstance(kind, Refused):

@@ -3,7 +3,7 @@
 `docs/reference/external-services.md` describes the Bot API, `docs/reference/messages.md` the error codes.
 
 failure                                                     code                  retry      temporary
-invalid file id, file over 20 MB, other 400s                TELEGRAM_API_ERROR    no         no
+invalid file id, file over 20 MiB, other 400s               TELEGRAM_API_ERROR    no         no
 400 "temporarily unavailable", 5xx, no JSON, no connection  TELEGRAM_API_ERROR    yes        yes
 429 (the bot pauses for retry_after)                        TELEGRAM_API_ERROR    in time    yes
 401, 403, 404: wrong token or address                       TELEGRAM_API_ERROR    no         yes
@@ -11,7 +11,7 @@ a file without a path                                       INVALID_TELEGRAM_URL
 an invalid path, or a redirect instead of a file            INVALID_TELEGRAM_URL  no         no
 404 or 410 for the file: its path has expired               DOWNLOAD_HTTP_ERROR   yes        yes
 5xx or 429 for the file, connection or body cut short       DOWNLOAD_HTTP_ERROR   yes        yes
-other 4xx for the file, or more than 20 MB                  DOWNLOAD_HTTP_ERROR   no         no
+other 4xx for the file, or more than 20 MiB                 DOWNLOAD_HTTP_ERROR   no         no
 HTML or a broken image instead of a photo                   DOWNLOAD_HTTP_ERROR   yes        yes
 the same with the size Telegram announced: it was sent so   UNEXPECTED_ERROR      no         no
 an unsupported image (HEIF, 200 megapixels)                 UNEXPECTED_ERROR      no         no
@@ -26,11 +26,11 @@ from typing import Any
 import aiohttp
 
 from unde_catalog.net import responses
+from unde_catalog.services.user_media.content import MAX_BYTES
 from unde_catalog.services.user_media.fetch_result import ErrorCode
 from unde_catalog.stages.photos.decode import Refused
 from unde_catalog.text import printable
 
-MAX_BYTES = 20_000_000  # Telegram's limit for bots
 _DEFAULT_PAUSE = 5.0  # seconds, for a 429 without a delay
 _MAX_PATH_LENGTH = 500
 
@@ -145,7 +145,10 @@ def _path(result: dict[str, Any]) -> FilePath | TelegramError:
         return TelegramError("INVALID_TELEGRAM_URL", detail, retry=True, temporary=True)
     if not isinstance(path, str) or len(path) > _MAX_PATH_LENGTH or not path.isprintable() or "\\" in path:
         return TelegramError("INVALID_TELEGRAM_URL", "Telegram returned an invalid file path")
-    if not all(segment.strip(".") for segment in path.split("/")):  # also //host/ and a leading slash
+    if path.startswith("/") or path[1:3] == ":/":
+        detail = "the Bot API server runs in local mode and returned a path on its own disk: start it without --local"
+        return TelegramError("INVALID_TELEGRAM_URL", detail)
+    if not all(segment.strip(".") for segment in path.split("/")):
         return TelegramError("INVALID_TELEGRAM_URL", "the file's path would leave the folder of files")
     valid = isinstance(unique, str) and 0 < len(unique) <= 200
     return FilePath(path, size if type(size) is int else None, unique if valid else None)
