@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from unde_catalog.backends import Backends
 from unde_catalog.services.search.context import Context, use_base_of_links
 from unde_catalog.services.search.middleware.access import AccessMiddleware
+from unde_catalog.services.search.middleware.blank_values import BlankValuesMiddleware
 from unde_catalog.services.search.middleware.request_log import RequestLogMiddleware
 from unde_catalog.services.search.routes import docs, health, images, product_list, products, webhooks
 from unde_catalog.services.search.routes import search as search_routes
@@ -46,7 +47,11 @@ def build_app(backends: Backends) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
         dependencies=[Depends(use_base_of_links)],
-        middleware=[Middleware(RequestLogMiddleware, context=context), Middleware(AccessMiddleware, context=context)],
+        middleware=[
+            Middleware(RequestLogMiddleware, context=context),
+            Middleware(AccessMiddleware, context=context),
+            Middleware(BlankValuesMiddleware),
+        ],
         responses={"default": {"description": "An error (RFC 9457)", "model": problems.ProblemResponse}},
     )
     app.state.context = context

@@ -15,6 +15,7 @@ from unde_catalog.services.search.schemas.cursors import BadCursor, decode_curso
 from unde_catalog.services.search.schemas.problems import Problem
 from unde_catalog.services.search.schemas.product import Product
 from unde_catalog.services.search.schemas.product_view import product_response
+from unde_catalog.services.search.schemas.search import Brands
 from unde_catalog.stages.raw_products.clean import clean_text
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.products import api_products, product_pages
@@ -39,7 +40,9 @@ class ProductPage(BaseModel):
 
 
 def _product_filter(
-    brand: Annotated[_Texts, Query(default_factory=list, description="A brand's key. Can be repeated.")],
+    brand: Annotated[
+        Brands, Query(default_factory=list, description="A brand's key. Can be repeated, or a list joined by commas.")
+    ],
     category: Annotated[_Texts, Query(default_factory=list, description="An exact category. Can be repeated.")],
     price_from: _Price = None,
     price_to: _Price = None,

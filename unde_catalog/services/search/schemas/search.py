@@ -6,7 +6,7 @@ A product's own shape is in `product.py`.
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from typing_extensions import TypedDict
 
 from unde_catalog.brands import BRANDS
@@ -29,6 +29,13 @@ def _known_brand(key: str) -> str:
     return key
 
 
+def _split_commas(values: object) -> object:
+    """A list in one value, `zara,oysho`, as a repeated parameter: a brand's key has no comma."""
+    if not isinstance(values, list):
+        return values
+    return [key.strip() for value in values for key in (value.split(",") if isinstance(value, str) else [value])]
+
+
 Text = Annotated[str, AfterValidator(_storable)]
 TopK = Annotated[int, Field(ge=1, le=MAX_RESULTS, description="The maximum number of products.")]
 Threshold = Annotated[
@@ -36,7 +43,7 @@ Threshold = Annotated[
 ]
 BrandKey = Annotated[str, AfterValidator(_known_brand), Field(description="A brand's key, e.g. zara.")]
 Category = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_storable)]
-Brands = Annotated[list[BrandKey], Field(max_length=_MAX_VALUES)]
+Brands = Annotated[list[BrandKey], BeforeValidator(_split_commas), Field(max_length=_MAX_VALUES)]
 Categories = Annotated[list[Category], Field(max_length=_MAX_VALUES, description="Any of these categories, exactly.")]
 Price = Annotated[
     Decimal | None, Field(ge=0, le=100_000_000, allow_inf_nan=False, description="In the catalogue's currency.")
