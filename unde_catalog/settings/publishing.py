@@ -22,9 +22,9 @@ class PublishFields(BaseModel):
     publish_max_age_days: Annotated[float, Field(gt=0, le=3_650)] = Field(
         default=21, description="days since a scrape saw a product, up to 3650; older ones are not published"
     )
-    # No sale takes nine tenths off; fils read as dirhams are a factor of 100.
+    # No sale takes nine tenths off. A misplaced decimal point is a factor of 10, fils read as dirhams one of 100.
     publish_max_price_change: Annotated[float, Field(gt=1)] = Field(
-        default=10, description="the factor by which the price of a product may change, above 1"
+        default=10, description="a product whose price changed by this factor or more is not published; above 1"
     )
     # No sale seen so far puts half a brand at a third of its price; dollars read as dirhams are a factor of 3.67.
     publish_max_price_shift: Annotated[float, Field(gt=1)] = Field(

@@ -1,6 +1,6 @@
 """Prices that changed by more than prices usually do, compared with their own history.
 
-Whether such a product may be published is decided in `stages/production_catalog/rules.py`; this reports it to people.
+This reports them to people; `stages/production_catalog/product_rules.py` decides what may be published.
 """
 
 from decimal import Decimal
@@ -22,7 +22,7 @@ def prices(brand: str, now: PriceChanges, limits: CheckFields) -> CheckResult:
     }  # fmt: skip
     message = f"{quantity(now.changed, 'price')} of {now.products} changed in the last {now.days} days"
     if not now.outliers:
-        return CheckResult(True, f"{message}, none by a factor of {factor} or more.", figures=figures)
+        return CheckResult(True, f"{message}, none by more than a factor of {factor}.", figures=figures)
     table = [
         {"product": one.external_id, "former": str(one.former), "now": str(one.price), "factor": _factor(one)}
         for one in now.examples

@@ -59,9 +59,9 @@ def violations(product: Candidate, limits: PublishFields) -> Iterator[RuleViolat
     elif not is_plausible(product.price, product.former_price, limits.publish_max_price_change):
         yield RuleViolation(
             "price_implausible",
-            f"its price changed from {product.former_price} to {product.price}, by more than a factor of "
-            f"{limits.publish_max_price_change:g}: if that is correct, raise PUBLISH_MAX_PRICE_CHANGE for one run with "
-            "retry_failed",
+            f"its price changed from {product.former_price} to {product.price}, by a factor of "
+            f"{limits.publish_max_price_change:g} or more: if that is correct, raise PUBLISH_MAX_PRICE_CHANGE for one "
+            "run with retry_failed",
         )
     if not is_known(product.currency, limits.publish_currencies):
         known = ", ".join(limits.publish_currencies) or "any currency"
@@ -83,11 +83,14 @@ def violations(product: Candidate, limits: PublishFields) -> Iterator[RuleViolat
 
 
 def is_plausible(price: Decimal, former: Decimal | None, max_factor: float) -> bool:
-    """Whether a price is within a factor of the former one; True if there is no former price."""
+    """Whether a price differs by less than a factor from the former one; True if there is no former price.
+
+    A misplaced decimal point is a factor of exactly 10.
+    """
     if former is None:
         return True
     factor = Decimal(str(max_factor))
-    return price * factor >= former and price <= former * factor
+    return price * factor > former and price < former * factor
 
 
 def is_known(currency: str | None, allowed: Sequence[str]) -> bool:

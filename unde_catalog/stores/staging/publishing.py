@@ -104,8 +104,8 @@ def brand_figures(
         WITH facts AS (
             SELECT p.price, p.published_price, p.published_currency = p.currency AS same_currency,
                    coalesce(p.price, 0) <= 0 AS price_missing,
-                   coalesce(p.price > 0 AND (p.price * %(factor)s::numeric < f.former_price
-                                             OR p.price > f.former_price * %(factor)s::numeric), false)
+                   coalesce(p.price > 0 AND (p.price * %(factor)s::numeric <= f.former_price
+                                             OR p.price >= f.former_price * %(factor)s::numeric), false)
                        AS price_implausible,
                    coalesce(CASE WHEN cardinality(%(currencies)s::text[]) > 0
                                  THEN p.currency <> ALL(%(currencies)s::text[])
