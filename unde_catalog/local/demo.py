@@ -28,6 +28,7 @@ from unde_catalog.stores.staging.stock import stock_rows
 SEARCH_PAGE = f"http://127.0.0.1:{SEARCH_PORT}"  # where `up` serves it
 _POLL_SECONDS = 0.5
 _LINE_SECONDS = 5.0  # between two lines of progress where the output is not a terminal
+_TABLE_WIDTH = 40 + 12 * len(BRANDS)
 _PRODUCTS_SHOWN = 2  # of each brand
 _STORES_SHOWN = 3  # of each product
 _PHOTO_KINDS = ("photo", "bakai.photo")  # of requests in the sandbox's log
@@ -50,7 +51,7 @@ def demo(console: Console, port: int) -> int:
         log = settings.home / "logs" / "demo.log"
         status = _run(console, backends, log)
         requested = sum(requests_logged(base_url, kind, position)[0] for kind in _PHOTO_KINDS)
-        wide = Console(width=max(console.width, 120))  # a table in a file must not be cut
+        wide = Console(width=max(console.width, _TABLE_WIDTH))  # a table in a file must not be cut
         wide.print(_summary(backends))
         wide.print(_stock(backends))
         _search(wide, backends)

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from unde_catalog.backends import Backends
+from unde_catalog.brands import BRANDS
 from unde_catalog.operations.quality.freshness import fresh
 from unde_catalog.operations.report.catalog import build, key_of, store
 from unde_catalog.operations.report.gather import gather
@@ -232,7 +233,7 @@ def test_objects_of_a_big_catalogue_are_counted_once_a_day(db: Database, monkeyp
 def test_an_empty_catalogue_has_a_report(db: Database) -> None:
     found = gathered(db)
     assert (found.total("active"), found.work, found.failing, found.pauses) == (0, [], [], [])
-    assert len(found.brands) == 7
+    assert len(found.brands) == len(BRANDS)
     assert {key: one.state for key, one in found.freshness.items() if one.state != "never"} == {
         ("raw_stores", "bakai"): "no stores", ("availability", "bakai"): "no stores",
     }  # fmt: skip
