@@ -8,20 +8,21 @@ is recorded, and not fetched. Nothing is downloaded from a brand here.
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
 from unde_catalog.settings.environment import Settings
+from unde_catalog.stages.adoption.named import all_photos, is_key, named_photos, photos_in_folder
 from unde_catalog.stages.photos.decode import Refused
 from unde_catalog.stages.photos.image import ImageLimits, check_whole, working_bytes
 from unde_catalog.stages.photos.memory import MemoryBudget
 from unde_catalog.stages.ximilar_index.client import XimilarRefused, XimilarUnavailable
 from unde_catalog.stages.ximilar_index.listing import CollectionListing, unrecorded_keys
 from unde_catalog.stores.db.database import Cursor
-from unde_catalog.stores.objects.keys import collage_key, key_in_url, product_folder
-from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore
+from unde_catalog.stores.objects.keys import collage_key, key_in_url, original_key, product_folder
+from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, is_usable
 from unde_catalog.stores.staging.due_work.work_queue import Lease
 from unde_catalog.stores.staging.index.ximilar_rows import IndexedPhoto, IndexRecord
 from unde_catalog.stores.staging.photos import adoption
@@ -47,7 +48,10 @@ class _Found:
     lost: list[int] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
+    copies: dict[str, str] = field(default_factory=dict)  # keys of this project by those that it could not use
     bytes: int = 0
+    records_not_found: int = 0
+    records_left: int = 0
 
 
 class RequestPace:
@@ -91,6 +95,7 @@ class AdoptionStage:
         """
         self.concurrency = 8
         self._listing, self._log, self._trust_sizes = listing, log, trust_sizes
+        self._collection = listing.collection if listing else ""
         self._store = store
         self._limits = ImageLimits(max_bytes=settings.photo_max_bytes)
         self._memory = MemoryBudget(settings.originals_memory_mb * 1_000_000)
@@ -118,46 +123,69 @@ class AdoptionStage:
 
     async def _adopt(self, work: AdoptionWork) -> Outcome:
         product, found = work.product, _Found()
-        named, sizes = _named_photos(product), await self._sizes(product)
-        keys = {_number(key): key for key in sizes} | named
-        for n, key in sorted(keys.items()):
+        named, sizes = named_photos(product), await self._sizes(product)
+        for n, key in sorted(all_photos(named, list(sizes)).items()):
             if n in named or n <= len(product.source_urls):
                 await self._photo(product, n, key, n in named, found, sizes if self._trust_sizes else None)
-        if found.missing or found.damaged:
-            lost = [f"missing {key}" for key in found.missing] + [f"damaged {key}" for key in found.damaged]
-            self._log.warning("%s/%s: %s", product.brand, product.external_id, ", ".join(lost))
         if self._trust_sizes:
+            self._warn(product, found)
             counts = {"photos_listed": len(found.photos), "photos_missing": len(found.missing), "bytes": found.bytes}
             adopted = Adopted(product, tuple(found.photos), tuple(found.lost), None, is_listed_only=True)
             return replace(done(work.lease, adopted), counts=counts)
         # Of another product, a collage would be older than its photos.
+        damaged = len(found.damaged)
         collage = await self._collage(product, found) if product.image_status == "collage_ready" else None
-        records = await asyncio.to_thread(self._records, product, found.photos)
+        self._warn(product, found)
+        records = await asyncio.to_thread(self._records, product, found)
         counts = {
             "photos_adopted": len(found.photos),
             "photos_missing": len(found.missing),
-            "photos_damaged": len(found.damaged),
+            "photos_damaged": damaged,
             "collages_adopted": int(collage is not None),
             "records_adopted": len(records),
-            "records_not_found": len(product.synced_urls) - len(records) if self._listing else 0,
+            "records_not_found": found.records_not_found,
+            "records_left": found.records_left,
             "bytes": found.bytes,
         }
-        collection = self._listing.collection if self._listing else ""
-        adopted = Adopted(product, tuple(found.photos), tuple(found.lost), collage, collection, tuple(records))
+        adopted = Adopted(product, tuple(found.photos), tuple(found.lost), collage, self._collection, tuple(records))
+        adopted = replace(adopted, image_urls=self._image_urls(product, found))
         return replace(done(work.lease, adopted), counts=counts)
 
-    def _records(self, product: UnrecordedProduct, photos: Sequence[Photo]) -> list[IndexRecord]:
+    def _records(self, product: UnrecordedProduct, found: _Found) -> list[IndexRecord]:
         """The product's records in Ximilar. Without them the stage ximilar_index looks before it sends anything."""
-        if self._listing is None or not product.synced_urls or product.has_records:
-            return []
-        indexed = [IndexedPhoto(p.n, p.source_url, p.key or "", p.sha256 or "", "") for p in photos]
         keys = unrecorded_keys(product.synced_urls, ())
+        if not keys or product.has_records:
+            return []
+        listing = self._listing  # another thread may set it to None
+        if listing is None:
+            found.records_left = len(keys)
+            return []
+        named = {copy: key for key, copy in found.copies.items()}
+        photos = [
+            IndexedPhoto(p.n, p.source_url, named.get(p.key or "", p.key or ""), p.sha256 or "", "")
+            for p in found.photos
+        ]
         try:
-            return self._listing.adopt(product.external_id, indexed, product.synced_urls, keys)
+            records = listing.adopt(product.external_id, photos, product.synced_urls, keys, product.synced_at)
         except (XimilarUnavailable, XimilarRefused) as error:
             self._log.warning("records of Ximilar are adopted later, by ximilar_index: %s", error)
             self._listing = None  # not asked again for every product
+            found.records_left = len(keys)
             return []
+        found.records_not_found = len(keys) - len({record.url for record in records})
+        return records
+
+    def _image_urls(self, product: UnrecordedProduct, found: _Found) -> tuple[str, ...] | None:
+        """The URLs of the photos where some were copied to another key."""
+        if not found.copies:
+            return None
+        copies = ((url, found.copies.get(key_in_url(url) or "")) for url in product.image_urls)
+        return tuple(self._store.public_url(copy) if copy else url for url, copy in copies)
+
+    def _warn(self, product: UnrecordedProduct, found: _Found) -> None:
+        lost = [f"missing {key}" for key in found.missing] + [f"damaged {key}" for key in found.damaged]
+        if lost:
+            self._log.warning("%s/%s: %s", product.brand, product.external_id, ", ".join(lost))
 
     async def _sizes(self, product: UnrecordedProduct) -> dict[str, int]:
         """Keys and bytes of the photos in the product's folder.
@@ -169,7 +197,8 @@ class AdoptionStage:
         await self._pace.wait()
         folder = product_folder(product.brand, product.external_id)
         infos = await asyncio.to_thread(lambda: list(self._store.list(folder)))
-        return {info.key: info.size for info in infos if _number(info.key)}
+        photos = set(photos_in_folder(product, [info.key for info in infos]))
+        return {info.key: info.size for info in infos if info.key in photos}
 
     async def _photo(
         self,
@@ -183,10 +212,14 @@ class AdoptionStage:
         """Look at photo `n`; with the bucket's `sizes`, without reading it."""
         # Where the source no longer names the photo, its own key stands for the address.
         source_url = product.source_urls[n - 1] if n <= len(product.source_urls) else key
-        if sizes is not None and key in sizes:
-            found.photos.append(Photo(n, source_url, "stored", None, key, None, None, None, sizes[key]))
-            found.bytes += sizes[key]
-            return
+        if sizes is not None:
+            if is_key(key) and not is_usable(key):
+                return  # recorded when it is read
+            size = sizes[key] if key in sizes else await self._size(key)
+            if size is not None:
+                found.photos.append(Photo(n, source_url, "stored", None, key, None, None, None, size))
+                found.bytes += size
+                return
         body = await self._get(key) if sizes is None else None
         if body is None:
             if is_named:
@@ -199,6 +232,10 @@ class AdoptionStage:
             found.damaged.append(f"{key} ({size.reason})")
             found.lost.append(n)
             return
+        if not is_usable(key):
+            found.copies[key] = original_key(product.brand, product.external_id, n)
+            await self._store.put_async(found.copies[key], body, "image/jpeg")
+            key = found.copies[key]
         sha256 = hashlib.sha256(body).hexdigest()
         found.photos.append(Photo(n, source_url, "stored", None, key, sha256, *size, len(body)))
         found.bytes += len(body)
@@ -206,9 +243,13 @@ class AdoptionStage:
     async def _collage(self, product: UnrecordedProduct, found: _Found) -> MadeCollage | None:
         key = key_in_url(product.collage_url or "") or collage_key(product.brand, product.external_id)
         body = await self._get(key)
-        if body is None or not body.startswith(_JPEG):
+        if body is None:
             return None
-        size = await asyncio.to_thread(check_whole, body, _COLLAGE_LIMITS)
+        if not body.startswith(_JPEG):
+            found.damaged.append(f"{key} (not_a_jpeg)")
+            return None
+        async with self._memory.reserve(await asyncio.to_thread(working_bytes, body, _COLLAGE_LIMITS)):
+            size = await asyncio.to_thread(check_whole, body, _COLLAGE_LIMITS)
         if isinstance(size, Refused):
             found.damaged.append(f"{key} ({size.reason})")
             return None
@@ -216,41 +257,25 @@ class AdoptionStage:
         return MadeCollage(product.collage_url or "", key, hashlib.sha256(body).hexdigest(), *size, len(body))
 
     async def _get(self, key: str) -> bytes | None:
-        """The object, None where there is none or the key is one that this project could not read."""
+        """The object, None where there is none."""
+        if not is_key(key):
+            return None
         await self._pace.wait()
         try:
-            return await asyncio.to_thread(self._store.get, key)
+            return await asyncio.to_thread(self._store.get if is_usable(key) else self._store.get_named, key)
         except (ObjectMissing, ValueError):
             return None
+
+    async def _size(self, key: str) -> int | None:
+        """The bytes of an object, None where there is none."""
+        if not is_usable(key):
+            return None
+        await self._pace.wait()
+        info = await asyncio.to_thread(self._store.head, key)
+        return info.size if info else None
 
 
 # A collage holds five photos side by side, and may be as wide as libjpeg writes. Only a JPEG is decoded at an eighth of
 # its size, so nothing else of that size is opened.
 _JPEG = b"\xff\xd8\xff"
 _COLLAGE_LIMITS = ImageLimits(max_bytes=500_000_000, max_pixels=65_500 * 10_000)
-
-
-def _named_photos(product: UnrecordedProduct) -> dict[int, str]:
-    """Object keys by photo number: of the photos that the row names, unless they are to be fetched, and of those that
-    were listed and not read yet.
-    """
-    listed = {photo.n: photo.key for photo in product.photos if photo.key and photo.sha256 is None}
-    if product.image_status == "pending":
-        return listed
-    return {n: key for n, key in _numbered_keys(product.image_urls) if n} | listed
-
-
-def _numbered_keys(urls: Sequence[str]) -> Iterator[tuple[int, str]]:
-    for place, url in enumerate(urls, start=1):
-        key = key_in_url(url)
-        if key is not None:
-            yield _number(key) or place, key
-        else:  # a URL outside of our bucket's layout names nothing that is there
-            yield place, url
-
-
-def _number(key: str) -> int:
-    """The photo number in a key `originals/<brand>/<external id>/<n>.jpg`; 0 where it has none."""
-    name = key.rpartition("/")[2]
-    stem, dot, _ = name.rpartition(".")
-    return int(stem) if dot and stem.isascii() and stem.isdigit() and len(stem) < 4 else 0

@@ -161,9 +161,11 @@ class XimilarStage:
             product = one.work.product
             unrecorded = unrecorded_keys(product.synced_urls, one.present.values())
             if unrecorded:
-                adopted = self._listing.adopt(product.external_id, product.photos, product.synced_urls, unrecorded)
+                adopted = self._listing.adopt(
+                    product.external_id, product.photos, product.synced_urls, unrecorded, product.synced_at
+                )
                 one.present |= {record.id: record for record in adopted}
-                one.adopted, one.not_found = len(adopted), len(unrecorded) - len(adopted)
+                one.adopted, one.not_found = len(adopted), len(unrecorded) - len({record.url for record in adopted})
             targets = target_records(product, one.present.values())
             one.target = {record.id: record for record in targets}
 
@@ -283,7 +285,7 @@ def _row(outcome: Outcome, current: bool) -> IndexOutcome:
     status: Literal["pending", "partial", "synced", "error"]
     if kind == "given_up":
         status = "error"
-    elif len(one.present) >= product.target > 0:
+    elif len(one.present) >= max(product.target, 1):
         status = "synced" if kind == "done" else "partial"
     else:
         status = "partial" if one.present else "pending"

@@ -27,7 +27,10 @@ def aside_key(brand: str, external_id: str, sha256: str) -> str:
 
 def key_in_url(url: str) -> str | None:
     """The object key in a public URL, whatever its host and bucket; None if it names no original and no collage."""
-    path = unquote(urlsplit(url).path)
+    try:
+        path = unquote(urlsplit(url).path)
+    except ValueError:  # e.g. a bracket where only an IPv6 address may have one
+        return None
     found = [at for folder in ("/originals/", "/collages/") if (at := path.find(folder)) >= 0]
     return path[min(found) + 1 :] if found else None
 

@@ -87,6 +87,13 @@ class ObjectStore(ABC):
         with self._request("reading", checked(key)):
             return obstore.get(self._backend, key).bytes().to_bytes()
 
+    def get_named(self, key: str) -> bytes:
+        """`get` for a key of another program, which may contain characters that this project's keys never do."""
+        if any(not segment.strip(".") for segment in key.split("/")) or not key.isprintable():
+            raise ValueError(f"not an object key: {key!r}")
+        with self._request("reading", key):
+            return obstore.get(self._backend, key).bytes().to_bytes()
+
     async def get_async(self, key: str) -> bytes:
         """`get` in a thread, without blocking the event loop."""
         return await asyncio.to_thread(self.get, key)
@@ -159,10 +166,14 @@ class ObjectStore(ABC):
 
 def checked(key: str) -> str:
     """The key; ValueError unless every segment is 1 to 200 of `[A-Za-z0-9._=@+,:-]` and not only dots."""
-    for segment in key.split("/"):
-        if not _SEGMENT.fullmatch(segment) or not segment.strip("."):
-            raise ValueError(f"not an object key: {key!r}")
+    if not is_usable(key):
+        raise ValueError(f"not an object key: {key!r}")
     return key
+
+
+def is_usable(key: str) -> bool:
+    """Whether `checked` accepts the key."""
+    return all(_SEGMENT.fullmatch(segment) and segment.strip(".") for segment in key.split("/"))
 
 
 def explain(error: BaseException, doing: str, where: str) -> str:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from unde_catalog.backends import Backends
@@ -49,3 +51,10 @@ def index(
     monkeypatch.setattr(ximilar, "SETTLE_SECONDS", 0.0)
     monkeypatch.setattr("unde_catalog.stages.ximilar_index.client._FIRST_WAIT", 0.01)
     yield XimilarIndex(db, start_sandbox(), tmp_path / "objects")
+
+
+@pytest.fixture
+def outside(backends: Backends) -> Iterator[psycopg.Connection[Any]]:
+    """A connection of another program."""
+    with psycopg.connect(backends.db.url, autocommit=True, prepare_threshold=None) as connection:
+        yield connection

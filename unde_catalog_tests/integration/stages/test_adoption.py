@@ -1,82 +1,20 @@
 """Products whose objects another program stored: read once from our own storage, and never fetched again."""
 
 import hashlib
-import io
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
-from PIL import Image
 
 from unde_catalog.backends import Backends
-from unde_catalog.stages.run import adopt_products, run_stage
+from unde_catalog.stages.run import adopt_products
 from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.staging.due_work import work_queue
 from unde_catalog.stores.staging.photos import adoption
-from unde_catalog.worker.report import RunOptions, StageReport
-
-BUCKET = "https://unde-images.hel1.your-objectstorage.com"
-
-
-def jpeg(colour: str, width: int = 120, height: int = 160) -> bytes:
-    body = io.BytesIO()
-    Image.new("RGB", (width, height), colour).save(body, "JPEG")
-    return body.getvalue()
-
-
-def adopt(backends: Backends) -> StageReport:
-    return adopt_products(StageRun("zara", backends, RunOptions(), logging.getLogger("test")))
-
-
-def run(backends: Backends, stage: str) -> StageReport:
-    return run_stage(stage, StageRun("zara", backends, RunOptions(), logging.getLogger("test")))
-
-
-@pytest.fixture
-def outside(backends: Backends) -> Iterator[psycopg.Connection[Any]]:
-    """A connection of another program."""
-    with psycopg.connect(backends.db.url, autocommit=True, prepare_threshold=None) as connection:
-        yield connection
-
-
-def put(backends: Backends, external_id: str, numbers: list[int], *, collage: bool = False) -> None:
-    for n in numbers:
-        backends.store.put(f"originals/zara/{external_id}/{n}.jpg", jpeg(f"#{n}0{n}0{n}0"), "image/jpeg")
-    if collage:
-        backends.store.put(f"collages/zara/{external_id}.jpg", jpeg("white", 300), "image/jpeg")
-
-
-def insert(outside: psycopg.Connection[Any], external_id: str, status: str, **columns: Any) -> int:
-    """A row as the deployed services leave it."""
-    sources = [f"http://photos.example/{external_id}-{n}.jpg" for n in (1, 2, 3)]
-    photos = [f"{BUCKET}/originals/zara/{external_id}/{n}.jpg" for n in (1, 2, 3)]
-    values = {
-        "image_urls": json.dumps(photos) if status in ("uploaded", "collage_ready") else None,
-        "collage_url": f"{BUCKET}/collages/zara/{external_id}.jpg" if status == "collage_ready" else None,
-        "index_scope": "pilot",
-    } | columns
-    row = outside.execute(
-        "INSERT INTO raw_products (source, external_id, brand, scraped_at, image_status, original_image_urls,"
-        " image_urls, collage_url, index_scope) VALUES ('apify_zara', %s, 'zara', now(), %s, %s, %s, %s, %s)"
-        " RETURNING id",
-        (external_id, status, json.dumps(sources), values["image_urls"], values["collage_url"], values["index_scope"]),
-    ).fetchone()
-    assert row is not None
-    return row[0]
-
-
-def due(outside: psycopg.Connection[Any], product_id: int) -> set[str]:
-    rows = outside.execute("SELECT stage FROM due_work WHERE product_id = %s AND due_at IS NOT NULL", (product_id,))
-    return {row[0] for row in rows}
-
-
-def columns(outside: psycopg.Connection[Any], product_id: int, names: str) -> tuple[Any, ...]:
-    row = outside.execute(f"SELECT {names} FROM raw_products WHERE id = %s".encode(), (product_id,)).fetchone()
-    assert row is not None
-    return row
+from unde_catalog.worker.report import RunOptions
+from unde_catalog_tests.support.deployed_products import BUCKET, adopt, columns, due, insert, jpeg, put, run
 
 
 def test_a_finished_product_is_recorded_as_it_is(backends: Backends, outside: psycopg.Connection[Any]) -> None:

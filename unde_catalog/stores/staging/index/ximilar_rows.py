@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -45,7 +46,7 @@ class IndexRecord:
 class IndexedProduct:
     """The data of a product for the index, its stored photos in order, and its records.
 
-    `synced_urls`: the photos that its row says are in the collection, whoever inserted them.
+    `synced_urls`: the photos that its row says are in the collection, whoever inserted them, since `synced_at`.
     """
 
     product_id: int
@@ -61,6 +62,7 @@ class IndexedProduct:
     photos: tuple[IndexedPhoto, ...]
     records: tuple[IndexRecord, ...]
     synced_urls: tuple[str, ...] = ()
+    synced_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,8 @@ def load(cursor: Cursor, collection: str, product_ids: Sequence[int]) -> dict[in
     ids = list(product_ids)
     cursor.execute(
         "SELECT id, source, external_id, brand, name, category, price, active, index_scope,"
-        " coalesce(ximilar_target_count, 2) AS target, image_urls,"
-        " CASE jsonb_typeof(ximilar_synced_urls) WHEN 'array' THEN ximilar_synced_urls ELSE '[]' END AS synced_urls"
+        " coalesce(ximilar_target_count, 2) AS target, image_urls, ximilar_synced_urls AS synced_urls,"
+        " ximilar_synced_at AS synced_at"
         " FROM raw_products WHERE id = ANY(%s)",
         (ids,),
     )
@@ -113,17 +115,22 @@ def load(cursor: Cursor, collection: str, product_ids: Sequence[int]) -> dict[in
         records.setdefault(row.pop("product_id"), []).append(IndexRecord(**row))
     found = {}
     for row in products:
-        id, urls = row.pop("id"), row.pop("image_urls") or []
+        id, urls = row.pop("id"), _texts(row.pop("image_urls"))
         # By their keys: another writer may have written other URLs, or fewer.
         stored = [
             IndexedPhoto(**photo, url=next((url for url in urls if key_in_url(url) == photo["key"]), ""))  # type: ignore[arg-type]
             for photo in photos.get(id, ())
         ]
-        synced = tuple(row.pop("synced_urls"))
+        synced = _texts(row.pop("synced_urls"))
         found[id] = IndexedProduct(
-            id, **row, photos=tuple(stored), records=tuple(records.get(id, ())), synced_urls=synced
+            id, **row, photos=tuple(stored), records=tuple(records.get(id, ())), synced_urls=tuple(synced)
         )
     return found
+
+
+def _texts(urls: object) -> list[str]:
+    """The texts in a JSON array; another writer may have written anything."""
+    return [url for url in urls if isinstance(url, str)] if isinstance(urls, list) else []
 
 
 def write_intents(

@@ -6,6 +6,9 @@ the trigger `raw_products_written_outside` of `schema/due_rules.sql`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.types.json import Jsonb
 
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.index.ximilar_rows import IndexRecord
@@ -19,8 +22,9 @@ STAGE = "adoption"
 class UnrecordedProduct:
     """A product to adopt: the photo URLs of its source, and the objects that its row names.
 
-    `photos`: the rows that are recorded so far; `synced_urls`: photos that its row says are in Ximilar; `has_records`:
-    records of it there are known already.
+    `image_status`: without one, a product that names photos counts as `uploaded`. `photos`: the rows that are recorded
+    so far; `synced_urls`: photos that its row says are in Ximilar, since `synced_at`; `has_records`: records of it
+    there are known already.
     """
 
     product_id: int
@@ -33,6 +37,7 @@ class UnrecordedProduct:
     photos: tuple[Photo, ...]
     synced_urls: tuple[str, ...]
     has_records: bool
+    synced_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,8 @@ class Adopted:
     `photos`: rows to write, for objects that are there and whole; `lost`: numbers of photos that the row names and that
     are missing or damaged; `collage`: the stored collage of a product that is `collage_ready`, None where it is missing
     or damaged; `records`: what is in the Ximilar collection `collection` of its photos. `is_listed_only`: nothing
-    was read, so photos have no hash yet, and the product is due again at a coming half hour.
+    was read, so photos have no hash yet, and the product is due again at a coming half hour. `image_urls`: new URLs of
+    the photos, None where they stay.
     """
 
     product: UnrecordedProduct
@@ -52,6 +58,7 @@ class Adopted:
     collection: str = ""
     records: tuple[IndexRecord, ...] = ()
     is_listed_only: bool = False
+    image_urls: tuple[str, ...] | None = None
 
 
 def load(cursor: Cursor, product_ids: Sequence[int]) -> dict[int, UnrecordedProduct]:
@@ -69,7 +76,9 @@ def load(cursor: Cursor, product_ids: Sequence[int]) -> dict[int, UnrecordedProd
         photos.setdefault(row.pop("product_id"), []).append(Photo(**row))
     cursor.execute(
         """
-        SELECT p.id, p.brand, p.external_id, coalesce(p.image_status, 'pending') AS image_status, p.collage_url,
+        SELECT p.id, p.brand, p.external_id, p.collage_url, p.ximilar_synced_at,
+               coalesce(p.image_status, CASE WHEN jsonb_path_exists(p.image_urls, '$[0]') THEN 'uploaded'
+                                             ELSE 'pending' END) AS image_status,
                EXISTS (SELECT 1 FROM ximilar_records r WHERE r.product_id = p.id) AS has_records,
                ARRAY(SELECT url FROM jsonb_array_elements_text(
                          CASE jsonb_typeof(p.ximilar_synced_urls) WHEN 'array' THEN p.ximilar_synced_urls ELSE '[]' END)
@@ -88,7 +97,7 @@ def load(cursor: Cursor, product_ids: Sequence[int]) -> dict[int, UnrecordedProd
         row["id"]: UnrecordedProduct(
             row["id"], row["brand"], row["external_id"], row["image_status"], tuple(row["source_urls"]),
             tuple(row["image_urls"]), row["collage_url"], tuple(photos.get(row["id"], ())), tuple(row["synced_urls"]),
-            row["has_records"],
+            row["has_records"], row["ximilar_synced_at"],
         )
         for row in cursor.fetchall()
     }  # fmt: skip
@@ -122,6 +131,12 @@ def due(cursor: Cursor, brand: str) -> bool:
 
 def _record(cursor: Cursor, one: Adopted) -> None:
     product, product_id = one.product, one.product.product_id
+    cursor.execute(
+        "UPDATE raw_products SET image_status = %s WHERE id = %s AND image_status IS NULL",
+        (product.image_status, product_id),
+    )
+    if one.image_urls is not None:
+        cursor.execute("UPDATE raw_products SET image_urls = %s WHERE id = %s", (Jsonb(one.image_urls), product_id))
     before = {photo.n: (photo.key, photo.sha256) for photo in product.photos}
     changed = any(before.get(photo.n) != (photo.key, photo.sha256) for photo in one.photos)
     cursor.executemany(
@@ -141,7 +156,7 @@ def _record(cursor: Cursor, one: Adopted) -> None:
             (product_id, [photo.n for photo in one.photos]),
         )
         if one.lost:
-            _fetch_again(cursor, product_id)
+            _fetch_again(cursor, product_id, is_indexed=bool(product.synced_urls))
     if one.is_listed_only:
         cursor.execute(
             "UPDATE due_work SET due_at = next_try(1), attempts = 1 WHERE product_id = %s AND stage = %s",
@@ -186,31 +201,45 @@ def _record(cursor: Cursor, one: Adopted) -> None:
         """,
         [(one.collection, r.id, product_id, r.n, r.sha256, r.url) for r in one.records],
     )
-    _make_due(cursor, product_id, changed=changed, collage=collage is None)
+    waits = bool(one.lost and product.synced_urls)
+    _make_due(cursor, product_id, ximilar=changed and not waits, visual=changed, collage=collage is None)
 
 
-def _fetch_again(cursor: Cursor, product_id: int) -> None:
+def _fetch_again(cursor: Cursor, product_id: int, *, is_indexed: bool) -> None:
     """Let the stage `originals` fetch the lost photos alone; the product is `pending` until then, as no collage is made
-    of a part.
+    of a part. While a deployed service does that stage, the status stays: it would fetch the other photos again, too.
+
+    Where photos of the product are in Ximilar, they stay until it is complete: replacing one costs a credit.
     """
     cursor.execute(
-        "UPDATE raw_products SET image_status = 'pending', error_message = NULL, updated_at = now() WHERE id = %s",
+        """
+        UPDATE raw_products p SET image_status = 'pending', error_message = NULL, updated_at = now()
+        WHERE id = %s AND NOT EXISTS (SELECT 1 FROM pauses s
+                                      WHERE s.stage IN ('*', 'originals') AND s.brand IN ('*', p.brand))
+        """,
         (product_id,),
+    )
+    is_pending = cursor.rowcount > 0
+    cursor.execute("SELECT make_due(id, brand, 'originals') FROM raw_products WHERE id = %s AND active", (product_id,))
+    cursor.execute(
+        "UPDATE due_work SET due_at = NULL WHERE product_id = %s"
+        " AND (stage = 'ximilar_index' AND (%s OR %s) OR stage = 'visual_index' AND %s)",
+        (product_id, is_indexed, is_pending, is_pending),
     )
 
 
-def _make_due(cursor: Cursor, product_id: int, *, changed: bool, collage: bool) -> None:
+def _make_due(cursor: Cursor, product_id: int, *, ximilar: bool, visual: bool, collage: bool) -> None:
     """Make due what is made from the photos; a product that is still to be fetched makes it due by its status."""
     cursor.execute(
         """
         SELECT make_due(p.id, p.brand, s.stage)
         FROM raw_products p, (VALUES ('collages', %(collage)s::boolean, '{}'::text[]),
-                                     ('ximilar_index', %(changed)s, '{pilot}'),
-                                     ('visual_index', %(changed)s, '{pilot,pgvector}')) AS s (stage, wanted, scopes)
+                                     ('ximilar_index', %(ximilar)s, '{pilot}'),
+                                     ('visual_index', %(visual)s, '{pilot,pgvector}')) AS s (stage, wanted, scopes)
         WHERE p.id = %(id)s AND p.active AND p.image_status IN ('uploaded', 'collage_ready') AND s.wanted
           AND (s.scopes = '{}' OR p.index_scope = ANY(s.scopes))
         """,
-        {"id": product_id, "changed": changed, "collage": collage},
+        {"id": product_id, "ximilar": ximilar, "visual": visual, "collage": collage},
     )
 
 
