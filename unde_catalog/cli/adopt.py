@@ -46,6 +46,9 @@ def adopt_command(
             "product, or by adopt without this option.",
         ),
     ] = False,
+    lost_objects: Annotated[
+        bool, typer.Option("--lost-objects", help="Go on although most photos that rows name are not in the bucket.")
+    ] = False,
     max_minutes: Annotated[float | None, typer.Option(min=0, help="Start no new work after this many minutes.")] = None,
 ) -> None:
     """Adopt a database, bucket and Ximilar collection that other services filled. Safe to interrupt and repeat.
@@ -55,7 +58,7 @@ def adopt_command(
     A database that is empty, or was filled by this project, needs unde-catalog migrate alone.
     """
     with Backends(load_settings()) as backends:
-        made = make_plan(backends)
+        made = make_plan(backends, lost_objects=lost_objects)
         _print_plan(made)
         if made.obstacles:
             raise typer.Exit(1)
@@ -118,9 +121,9 @@ def handover_command(
 def _print_plan(plan: Plan) -> None:
     server = plan.server
     _console.print(f"PostgreSQL {server.version_name}, as {server.role}, {decimal(server.bytes)}", highlight=False)
-    table = Table(
-        "brand", "products", "collage", "photos only", "to fetch", "objects", "in Ximilar", "unsent", box=None
-    )
+    titles = ["brand", "products", "collage", "photos only", "to fetch", "objects", "in Ximilar", "unsent"]
+    table = Table(*titles, box=None, pad_edge=False)
+    table.columns[0].no_wrap, table.columns[0].min_width = True, max((len(one.brand) for one in plan.brands), default=0)
     for column in table.columns[1:]:
         column.justify = "right"
     for one in plan.brands:
@@ -138,15 +141,18 @@ def _print_plan(plan: Plan) -> None:
 
 
 def _sentences(plan: Plan) -> list[str]:
-    revisions = f"run {quantity(len(plan.migrations), 'migration')}" if plan.migrations else "no migration is missing"
-    waiting = sum(plan.waiting.values())
+    grows = f"it grows by about {decimal(plan.database_bytes)}. Its free disk can't be seen from here: check it"
+    left = sum(one.products for one in plan.left)
     return [
-        f"Database: {revisions}; it grows by about {decimal(plan.database_bytes)}. Its free disk can't be seen from "
-        "here: check it.",
-        f"Bucket: {plan.requests:,} requests, about {decimal(plan.bytes)} read once, at least "
-        f"{duration(plan.seconds)} at {plan.requests_per_second:g} requests a second "
-        "(ADOPTION_REQUESTS_PER_SECOND)." + (f" {quantity(waiting, 'product')} are left to adopt." if waiting else ""),
-        f"Ximilar: {sum(one.indexed for one in plan.brands):,} photos are looked up and not sent again. "
+        f"Database: run {quantity(len(plan.migrations), 'migration')}; {grows}."
+        if plan.migrations
+        else "Database: no migration is missing.",
+        f"Bucket: {quantity(left, 'product')} to adopt; {plan.requests:,} requests, about {decimal(plan.bytes)} read "
+        f"once, at least {duration(plan.seconds)} at {plan.requests_per_second:g} requests a second "
+        "(ADOPTION_REQUESTS_PER_SECOND)."
+        if left
+        else "Bucket: no product is left to adopt.",
+        f"Ximilar: {sum(one.indexed for one in plan.left):,} photos are looked up and not sent again. "
         f"{sum(one.unsent for one in plan.brands):,} more are sent later, one credit each.",
         f"Proxy: nothing during the adoption; afterwards about {decimal(plan.download_bytes)} of photos that are not "
         "stored yet.",
@@ -160,16 +166,18 @@ def _print_adoption(done: adoption.Adoption) -> None:
         if done.migrations
         else "no migration was missing"
     )
+    later = done.total("records_left")
     lines = [
         f"database: {ran}",
         f"objects: {done.total('photos_listed'):,} photos recorded as listed, {done.total('photos_adopted'):,} photos "
         f"and {done.total('collages_adopted'):,} collages adopted, {decimal(done.total('bytes'))}; "
         f"{done.total('photos_missing'):,} photos missing, {done.total('photos_damaged'):,} damaged: they are due",
         f"Ximilar: {done.total('records_adopted'):,} records adopted, "
-        f"{done.total('records_not_found'):,} photos not found there",
+        f"{done.total('records_not_found'):,} photos not found there"
+        + (f", {later:,} not looked up: ximilar_index does that before it sends anything" if later else ""),
     ]
     if done.paused:
-        lines.append(f"paused until unde-catalog handover switches them: {', '.join(done.paused)}")
+        lines.append(f"left to deployed services until unde-catalog handover: {', '.join(done.paused)}")
     for report in done.reports:
         if report.note or report.failed or report.still_due:
             lines.append(report.sentence())

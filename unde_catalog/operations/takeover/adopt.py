@@ -23,7 +23,7 @@ Announce = Callable[[str], None]
 
 @dataclass(slots=True)
 class Adoption:
-    """What was done: revisions that ran, stages that were paused, the report of each brand."""
+    """What was done: revisions that ran, stages that are left to deployed services, the report of each brand."""
 
     migrations: Sequence[str] = ()
     paused: list[str] = field(default_factory=list)
@@ -53,13 +53,17 @@ def adopt(
     announce("migrating the staging database")
     result.migrations = STAGING.upgrade(backends.staging_url())
     db = backends.db
-    if not trust_sizes:
-        db.run(adoption.bring_forward)
-    brands = [brand for brand in db.read(takeover.unadopted) if brand in BRANDS]
     if pause and "0021" in result.migrations:  # later, only what an operator paused is paused
         for stage in DEPLOYED_STAGES:
             db.run(pauses.pause, pauses.ALL, stage, DEPLOYED_WHY)
-            result.paused.append(stage)
+    left = [one for one in db.read(pauses.all_pauses) if one.brand == pauses.ALL and one.why == DEPLOYED_WHY]
+    if not pause:
+        for one in left:
+            db.run(pauses.end_one, pauses.ALL, one.stage)
+    result.paused = [one.stage for one in left] if pause else []
+    if not trust_sizes:
+        db.run(adoption.bring_forward)
+    brands = [brand for brand in db.read(takeover.unadopted) if brand in BRANDS]
     for brand in brands:
         announce(f"adopting {brand}")
         # A killed adoption holds its products for minutes. Whoever still works on one loses nothing but time.

@@ -61,7 +61,7 @@ def take(db: Database, stage: str, brand: str, *, stopped: bool = False) -> str:
     _check(stage, brand)
     waiting = db.read(takeover.unadopted).get(brand, 0)
     if waiting:
-        raise HandoverRefused(f"{quantity(waiting, 'product')} of {brand} wait for adoption: run unde-catalog adopt")
+        raise HandoverRefused(f"{brand} has {quantity(waiting, 'product')} to adopt: run unde-catalog adopt")
     last = db.read(takeover.last_write, brand, stage)
     interval = STAGE_SPECS[stage].interval
     if last is not None and not stopped and last.age < 2 * interval:

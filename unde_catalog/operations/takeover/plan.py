@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from unde_catalog.backends import Backends
 from unde_catalog.brands import BRANDS
+from unde_catalog.operations.takeover import bucket_check
 from unde_catalog.operations.upkeep.backup_folder import newest_backup
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.admin import takeover
@@ -28,7 +29,7 @@ class Plan:
 
     `obstacles`: what prevents it, each a sentence with advice. `decisions`: what an operator has to know or decide.
     `migrations`: revisions that would run. `backup_at`: when the newest backup in BACKUP_FOLDER was made.
-    `waiting`: products that are due for adoption already, by brand, once the database is migrated.
+    `left`: what is left to adopt; before the migrations, all of `brands`.
     """
 
     server: ServerFacts
@@ -36,19 +37,19 @@ class Plan:
     migrations: Sequence[str]
     backup_at: datetime | None
     requests_per_second: float
-    waiting: dict[str, int] = field(default_factory=dict)
+    left: Sequence[DeployedBrand] = ()
     obstacles: list[str] = field(default_factory=list)
     decisions: list[str] = field(default_factory=list)
 
     @property
     def requests(self) -> int:
         """Requests to the bucket: a listing a product, a read an object."""
-        return sum(one.products + one.photos + one.collages for one in self.brands)
+        return sum(one.products + one.photos + one.collages for one in self.left)
 
     @property
     def bytes(self) -> int:
         """Estimated bytes that are read from the bucket."""
-        return sum(one.photos * _PHOTO_BYTES + one.collages * _COLLAGE_BYTES for one in self.brands)
+        return sum(one.photos * _PHOTO_BYTES + one.collages * _COLLAGE_BYTES for one in self.left)
 
     @property
     def download_bytes(self) -> int:
@@ -63,19 +64,24 @@ class Plan:
     @property
     def database_bytes(self) -> int:
         """Estimated growth of the database."""
-        return sum(one.products for one in self.brands) * _ROW_BYTES
+        return sum(one.products for one in self.left) * _ROW_BYTES
 
 
-def make_plan(backends: Backends) -> Plan:
-    """Look at the staging database, the backups and the settings; `DatabaseUnavailable` if it can't be asked."""
+def make_plan(backends: Backends, *, lost_objects: bool = False) -> Plan:
+    """Look at the staging database, the bucket, the backups and the settings.
+
+    `lost_objects`: it is known that most objects are lost. `DatabaseUnavailable` if the database can't be asked.
+    """
     settings = backends.settings
     with Database(backends.staging_url(), label="staging") as db:
         revision = STAGING.revision(db)
         server = db.read(takeover.server_facts)
         has_products = "raw_products" in server.tables
         brands = db.read(takeover.brand_figures, PHOTOS_A_PRODUCT) if has_products else []
-        newest = revision == STAGING.newest_revision()
-        waiting = db.read(takeover.unadopted) if newest else {}
+        is_newest = revision == STAGING.newest_revision()
+        left = db.read(takeover.brand_figures, PHOTOS_A_PRODUCT, unadopted=True) if is_newest else brands
+        left = [one for one in left if one.brand in BRANDS]
+        sample = db.read(takeover.sample_of_photos, [one.brand for one in left]) if has_products else []
     folder = settings.backup_folder
     plan = Plan(
         server=server,
@@ -83,9 +89,12 @@ def make_plan(backends: Backends) -> Plan:
         migrations=[one for one in STAGING.revisions() if one > (revision or "")],
         backup_at=newest_backup(folder) if folder else None,
         requests_per_second=settings.adoption_requests_per_second,
-        waiting=waiting,
+        left=left,
     )
     plan.obstacles.extend(_obstacles(plan, has_products))
+    wrong_bucket = None if lost_objects else bucket_check.obstacle(backends, sample)
+    if wrong_bucket:
+        plan.obstacles.append(wrong_bucket)
     plan.decisions.extend(_decisions(plan, backends))
     return plan
 

@@ -6,6 +6,7 @@ The questions about a plan work on the deployed schema, before any migration.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import LiteralString
 
 from unde_catalog.stores.db.database import Cursor
 
@@ -59,6 +60,10 @@ class LastWrite:
     age: timedelta
 
 
+_ALL: LiteralString = "raw_products"
+_UNADOPTED: LiteralString = """(
+    SELECT p.* FROM raw_products p JOIN due_work w ON w.product_id = p.id
+    WHERE w.stage = 'adoption' AND w.due_at IS NOT NULL)"""
 _ROLES = ("apify", "collage", "downloader", "scraper", "ximilar")
 TABLES = ("raw_products", "raw_availability", "raw_stores", "scraper_logs")
 
@@ -87,10 +92,11 @@ def server_facts(cursor: Cursor) -> ServerFacts:
     return ServerFacts(**row, missing_roles=missing, tables=tables)
 
 
-def brand_figures(cursor: Cursor, photos_a_product: int) -> list[DeployedBrand]:
-    """One record a brand; reads raw_products once."""
+def brand_figures(cursor: Cursor, photos_a_product: int, *, unadopted: bool = False) -> list[DeployedBrand]:
+    """One record a brand; reads raw_products once. `unadopted`: only of products that are due for adoption."""
+    products = _UNADOPTED if unadopted else _ALL
     cursor.execute(
-        """
+        f"""
         WITH p AS (
             SELECT brand, coalesce(image_status, 'pending') AS status, index_scope,
                    CASE jsonb_typeof(image_urls) WHEN 'array' THEN jsonb_array_length(image_urls) ELSE 0 END AS photos,
@@ -99,7 +105,7 @@ def brand_figures(cursor: Cursor, photos_a_product: int) -> list[DeployedBrand]:
                    CASE jsonb_typeof(ximilar_synced_urls) WHEN 'array'
                         THEN jsonb_array_length(ximilar_synced_urls) ELSE 0 END AS indexed,
                    coalesce(ximilar_target_count, 2) AS target, collage_url
-            FROM raw_products
+            FROM {products} AS r
         )
         SELECT brand, count(*) AS products,
                count(*) FILTER (WHERE status = 'uploaded') AS uploaded,
@@ -116,6 +122,20 @@ def brand_figures(cursor: Cursor, photos_a_product: int) -> list[DeployedBrand]:
         {"most": photos_a_product},
     )
     return [DeployedBrand(**row) for row in cursor.fetchall()]
+
+
+def sample_of_photos(cursor: Cursor, brands: Sequence[str]) -> list[str]:
+    """Up to 20 photo URLs of products of these brands that are stored by their rows, always the same ones."""
+    cursor.execute(
+        """
+        SELECT image_urls ->> 0 AS url FROM raw_products
+        WHERE image_status IN ('uploaded', 'collage_ready') AND jsonb_typeof(image_urls) = 'array'
+          AND jsonb_typeof(image_urls -> 0) = 'string' AND brand = ANY(%s)
+        ORDER BY md5(id::text) LIMIT 20
+        """,
+        (list(brands),),
+    )
+    return [row["url"] for row in cursor.fetchall()]
 
 
 def unadopted(cursor: Cursor) -> dict[str, int]:

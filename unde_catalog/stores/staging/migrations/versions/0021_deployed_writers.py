@@ -1,7 +1,8 @@
 """Take over a database that other services wrote, and still write: their index names, their rights, their rows.
 
 Rows that say `uploaded` or `collage_ready` although nothing is recorded of their objects are due for adoption (stage
-`adoption`), and for nothing that would fetch or send their photos again. Products that failed are due again.
+`adoption`), and for nothing that would fetch or send their photos again. Products that failed are due again. Where
+there are such rows, the stages that deployed services do are paused in the same transaction.
 
 Revision: 0021
 """
@@ -190,7 +191,8 @@ BEGIN
 END $$;
 """
 
-# Earlier revisions made these due as if nothing of them were stored or sent.
+# Earlier revisions made these due as if nothing of them were stored or sent. Where none is `uploaded`, no other service
+# has stored anything, and products that are still to be fetched need not wait for an adoption.
 EXISTING = """
 CREATE TEMP TABLE unrecorded ON COMMIT DROP AS
 SELECT p.id, p.brand, p.image_status FROM raw_products p
@@ -198,11 +200,18 @@ WHERE NOT EXISTS (SELECT 1 FROM product_photos f WHERE f.product_id = p.id)
   AND EXISTS (SELECT 1 FROM due_work w WHERE w.product_id = p.id AND w.stage = 'originals'
               AND w.done_at IS NULL AND w.attempts = 0 AND w.lease_token IS NULL);
 INSERT INTO due_work (product_id, stage, brand, due_at)
-SELECT id, 'adoption', brand, unde_now() FROM unrecorded ORDER BY id ON CONFLICT DO NOTHING;
+SELECT id, 'adoption', brand, unde_now() FROM unrecorded
+WHERE EXISTS (SELECT 1 FROM unrecorded WHERE image_status IN ('uploaded', 'collage_ready'))
+ORDER BY id ON CONFLICT DO NOTHING;
 UPDATE due_work w SET due_at = NULL, taken = w.wanted FROM unrecorded u
 WHERE w.product_id = u.id AND w.stage = 'originals' AND u.image_status IN ('uploaded', 'collage_ready');
 UPDATE due_work w SET due_at = unde_now(), given_up = false, reason = NULL, taken = 0 FROM unrecorded u
 WHERE w.product_id = u.id AND w.stage = 'originals' AND w.given_up AND w.reason = 'failed_before';
+INSERT INTO pauses (brand, stage, why, paused_at)
+SELECT '*', s.stage, 'a deployed service does this; unde-catalog handover switches', unde_now()
+FROM (VALUES ('raw_products'), ('originals'), ('collages'), ('ximilar_index')) AS s (stage)
+WHERE EXISTS (SELECT 1 FROM unrecorded WHERE image_status IN ('uploaded', 'collage_ready'))
+ON CONFLICT DO NOTHING;
 """
 
 
