@@ -32,6 +32,7 @@ from unde_catalog.settings.s3 import S3Fields, S3Settings
 from unde_catalog.settings.search import SearchFields
 from unde_catalog.settings.stock import StockFields, StockOfBrand
 from unde_catalog.settings.user_media import UserMediaSettings
+from unde_catalog.settings.values import is_harmless, normalized_url
 from unde_catalog.settings.webhooks import WebhookFields
 from unde_catalog.settings.ximilar import XimilarFields
 from unde_catalog.stage_specs import STAGE_SPECS
@@ -112,9 +113,7 @@ class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES
     @field_validator("staging_db_url", "production_db_url", "dagster_db_url", "backup_db_url")
     @classmethod
     def _postgres_url(cls, value: SecretStr | None) -> SecretStr | None:
-        if value and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
-            raise ValueError("does not begin with postgresql://")
-        return value
+        return SecretStr(normalized_url(value.get_secret_value())) if value else value
 
     @cached_property
     def home(self) -> Path:
@@ -257,7 +256,8 @@ def _read(model: type[Any]) -> Any:
         for wrong in error.errors(include_url=False):
             by_alias = {info.validation_alias or name: info for name, info in model.model_fields.items()}
             info = by_alias[wrong["loc"][0]]  # type: ignore[index]
-            got = "" if "SecretStr" in str(info.annotation) else f", got {wrong['input']!r}"
+            # Only what can't hold a password is quoted: an address may, and so may any text in the wrong variable.
+            got = f", got {wrong['input']!r}" if is_harmless(info.annotation) else ""
             lines.append(f"{str(wrong['loc'][0]).upper()}: expected {info.description}{got} ({wrong['msg']})")
         raise SettingsError("\n".join(lines)) from None
 
