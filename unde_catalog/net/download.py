@@ -30,7 +30,7 @@ from unde_catalog.net.user_agents import USER_AGENTS
 RETRY_DELAYS = (5.0, 15.0, 45.0)  # seconds before each retry of a 429 or 503 without Retry-After
 MAX_HOST_PAUSE = 60.0  # seconds that one response can pause the whole host: half of a product's time
 MAX_REDIRECTS = 5
-_MAX_HEADERS, _MAX_HEADER_BYTES = 100, 8_000
+_MAX_HEADERS, _MAX_HEADER_BYTES = 300, 32_000  # CDNs set cookies by the dozen, and long security policies
 
 
 class UpstreamUnavailable(RuntimeError):
@@ -230,9 +230,20 @@ class Downloader:
                 if len(body) > max_bytes:
                     break
             else:
-                return responses.interpret_body(bytes(body))
+                return await self._unpacked(bytes(body), response.headers.get("Content-Encoding", ""))
         response.close()  # not drained: the rest may never end
         return DownloadFailed("too_large", f"more than {max_bytes} bytes", "item")
+
+    async def _unpacked(self, body: bytes, encoding: str) -> Downloaded | DownloadFailed:
+        if responses.encodings(encoding):
+            try:
+                plain = await asyncio.to_thread(responses.decompress, body, self._policy.max_bytes)
+            except ValueError as error:
+                return DownloadFailed("truncated", str(error), "item")
+            if plain is None:
+                return DownloadFailed("too_large", f"more than {self._policy.max_bytes} bytes uncompressed", "item")
+            body = plain
+        return responses.interpret_body(body)
 
 
 def _out_of_time() -> DownloadFailed:

@@ -4,12 +4,15 @@ Nothing is sent or read here; `download.py` decides about retries.
 """
 
 import email.utils
+import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Literal
 
 import aiohttp
+from multidict import MultiMapping
 
 from unde_catalog.net.resolver import RefusedAddress
 from unde_catalog.text import printable
@@ -24,6 +27,7 @@ _PROXY_ERROR_HEADERS = ("x-brd-error", "x-brd-err-code", "x-brd-err-msg", "x-lum
 # A fault of one file, as far as its product is concerned. A run of them over several products points to the host:
 # it blocks the client, or something cuts its connections.
 _SUSPICIOUS = ("truncated", "empty", "not_an_image", "broken_answer")
+_GZIP = ("gzip", "x-gzip")
 PROXY_REFUSED = "proxy_refused"
 
 
@@ -75,16 +79,18 @@ def interpret_headers(
         refused = proxied == "plain" and status in (402, 407)
         if proxy_error or refused or "Proxy-Authenticate" in headers:
             return proxy_failure(status, proxy_error or printable(reason))
-    if status == 200:
-        encoding = headers.get("Content-Encoding", "").strip().lower()
-        if encoding not in ("", "identity"):  # a small compressed body could expand to gigabytes
-            return DownloadFailed("encoded", f"sent as {printable(encoding)}, though identity was requested", "item")
+    # 203 is a proxy's copy; a part that is the whole is the whole.
+    if status in (200, 203) or status == 206 and _is_whole(headers.get("Content-Range", "")):
+        packed = encodings(headers.get("Content-Encoding", ""))
+        if len(packed) > 1 or not set(packed) <= set(_GZIP):
+            names = printable(", ".join(packed))
+            return DownloadFailed("encoded", f"sent as {names}, which was not asked for", "item")
         return None
     if status in _REDIRECTS and headers.get("Location"):
         return Redirect(headers["Location"])
     fault: Fault = "gone" if status in _GONE else "item" if status in _URL_FAULTS or status < 400 else "upstream"
     retryable = status in _RETRYABLE
-    delay = parse_retry_after(headers.get("Retry-After"), wall) if retryable else None
+    delay = _longest_retry_after(headers, wall) if retryable else None
     return DownloadFailed(f"http_{status}", printable(reason), fault, retryable, delay)
 
 
@@ -94,6 +100,37 @@ def proxy_failure(status: int, message: str) -> DownloadFailed:
         return DownloadFailed(PROXY_REFUSED, "the proxy rejects the credentials (407): check PROXY_URL", "upstream")
     reason = "proxy_error" if status == 200 else f"proxy_{status}"
     return DownloadFailed(reason, f"the proxy responded {status} {printable(message)}".strip(), "upstream")
+
+
+def encodings(header: str) -> list[str]:
+    """The content encodings that change the body. S3-compatible stores keep `aws-chunked`, which their upload had."""
+    named = (one.strip().lower() for one in header.split(","))
+    return [one for one in named if one not in ("", "identity", "aws-chunked")]
+
+
+def decompress(body: bytes, max_bytes: int) -> bytes | None:
+    """What a gzip body holds, None for more than `max_bytes`; a body that only claims to be gzip is returned as it is.
+
+    ValueError for a damaged one. A small body may expand to gigabytes, so no more than the limit is made of it.
+    """
+    if not body.startswith(b"\x1f\x8b"):
+        return body
+    expander = zlib.decompressobj(wbits=31)
+    try:
+        plain = expander.decompress(body, max_bytes + 1)
+    except zlib.error as error:
+        raise ValueError("the gzip body is damaged") from error
+    if len(plain) > max_bytes:
+        return None
+    if not expander.eof:
+        raise ValueError("the gzip body ends early")
+    return plain
+
+
+def _is_whole(content_range: str) -> bool:
+    """Whether a Content-Range is all of the file: `bytes 0-99/100`."""
+    match = re.fullmatch(r"bytes 0-(\d{1,12})/(\d{1,12})", content_range.strip())
+    return match is not None and int(match[1]) + 1 == int(match[2])
 
 
 def interpret_body(body: bytes) -> Downloaded | DownloadFailed:
@@ -129,18 +166,31 @@ def interpret_error(error: aiohttp.ClientError) -> DownloadFailed:
             return DownloadFailed("truncated", "the response ended early", "item")
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
             return DownloadFailed("reset", "the connection closed before a response", "upstream")
+        case aiohttp.ClientResponseError() if "more than" in error.message:
+            return DownloadFailed("headers_too_long", printable(error.message), "item")
         case aiohttp.InvalidURL():
             return DownloadFailed("bad_url", "not a URL", "item")
     return DownloadFailed("broken_answer", f"not a valid HTTP response ({type(error).__name__})", "item")
 
 
+def _longest_retry_after(headers: Mapping[str, str], wall: float) -> float | None:
+    """Of several Retry-After headers, as a host and the proxy before it send them, the longest counts."""
+    values = headers.getall("Retry-After", []) if isinstance(headers, MultiMapping) else [headers.get("Retry-After")]
+    delays = [delay for value in values if (delay := parse_retry_after(value, wall)) is not None]
+    return max(delays, default=None)
+
+
 def parse_retry_after(value: str | None, wall: float) -> float | None:
-    """The delay in seconds that a Retry-After header asks for, as a number or a date; None if it is unusable."""
+    """The delay in seconds that a Retry-After header asks for, as a number or a date; None if it is unusable.
+
+    A date that has passed asks for nothing: the clocks differ, or the response was cached. It never means "at once".
+    """
     text = (value or "").strip()
     if text.isascii() and text.isdigit():
-        return float(text)
+        return float(text) or None
     try:
         moment = email.utils.parsedate_to_datetime(text)
-        return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - wall)
+        delay = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - wall
     except (ValueError, TypeError, OverflowError):
         return None
+    return delay if delay > 0 else None

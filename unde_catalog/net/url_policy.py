@@ -3,12 +3,16 @@
 Name resolution is not checked here: without a proxy, `resolver.py` checks the address at the socket.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from yarl import URL
 
 _WEB_PORTS = (80, 443)
+# What RFC 3986 does not allow anywhere in a URL, and a % that encodes nothing.
+_ILLEGAL = re.compile(rb"[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]")
+_BARE_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 class RefusedUrl(ValueError):
@@ -33,7 +37,7 @@ class UrlPolicy:
     def parse(self, text: str, base: URL | None = None) -> URL:
         """Parse a URL, relative to `base` for a redirect; `RefusedUrl` says why it is refused."""
         try:
-            url = base.join(URL(text)) if base else URL(text)
+            url = base.join(_as_given(text)) if base else _as_given(text)
             scheme, host, port = url.scheme, (url.host or "").lower(), url.port
         except (ValueError, TypeError):
             raise RefusedUrl("bad_url", "not a URL") from None
@@ -49,6 +53,17 @@ class UrlPolicy:
         elif not any(_matches(entry, host, port) for entry in self.hosts):
             raise RefusedUrl("refused_host", f"{host[:100]} (port {port}) is not a listed photo host")
         return url
+
+
+def _as_given(text: str) -> URL:
+    """The URL character by character, as a signed one must not change; only what no URL may have is encoded."""
+    text = text.strip().partition("#")[0]
+    authority = text.partition("//")[2].partition("/")[0].partition("?")[0]
+    if not authority.isascii():
+        return URL(text)  # a host name in another script has one form that is sent
+    raw = text.encode("utf-8", "surrogateescape")
+    legal = _BARE_PERCENT.sub(b"%25", _ILLEGAL.sub(lambda match: b"%%%02X" % match[0][0], raw))
+    return URL(legal.decode("ascii"), encoded=True)
 
 
 def _is_plausible_host(host: str) -> bool:

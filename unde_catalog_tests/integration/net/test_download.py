@@ -160,7 +160,7 @@ def test_consecutive_timeouts_slow_the_requests_down(host: RemoteHost, time: Fak
             await downloader.download(url, time.time + 120)
 
     slow, calm_url = host.respond("/a", hang), host.respond("/b", reply(PHOTO))
-    using(three_and_two, time, replace(POLICY, slots=1, timeout=0.02))
+    using(three_and_two, time, replace(POLICY, slots=1, timeout=0.3))
     assert host.paths().count("/a") == CONSECUTIVE_TIMEOUTS
     assert time.slept == pytest.approx([2 * THROTTLED_DELAY] * 2)
 

@@ -1,6 +1,7 @@
 """Malformed and hostile responses, byte by byte, and refused addresses. Only time-outs wait in real time."""
 
 import asyncio
+import gzip
 import socket
 import threading
 from dataclasses import replace
@@ -29,14 +30,18 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "not HTTP": (cut_after(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), "broken_answer"),
     "two content lengths": (cut_after(HEAD + b"Content-Length: 3\r\nContent-Length: 5\r\n\r\nabcde"), "broken_answer"),
     "a length that is not a number": (cut_after(HEAD + b"Content-Length: many\r\n\r\nabc"), "broken_answer"),
-    "a header of 20 KB": (cut_after(HEAD + b"X-Long: " + b"a" * 20_000 + b"\r\n\r\n"), "broken_answer"),
+    "a header of 40 KB": (cut_after(HEAD + b"X-Long: " + b"a" * 40_000 + b"\r\n\r\n"), "headers_too_long"),
     "a thousand headers": (cut_after(HEAD + b"X-A: b\r\n" * 1000 + b"\r\n"), "broken_answer"),
     "headers without an end": (repeat(HEAD, b"X-A: b\r\n" * 100), "broken_answer"),
-    "a status line without an end": (repeat(b"HTTP/1.1 200 O", b"O" * 1000), "broken_answer"),
+    "a status line without an end": (repeat(b"HTTP/1.1 200 O", b"O" * 1000), "headers_too_long"),
     "a length over the limit": (repeat(HEAD + b"Content-Length: 200001\r\n\r\n", b"", 0.01), "too_large"),
     "a body without an end": (repeat(HEAD + b"\r\n", bytes(65_536)), "too_large"),
     "chunks without an end": (repeat(HEAD + CHUNKED, b"1000\r\n" + bytes(4096) + b"\r\n"), "too_large"),
-    "a compressed body": (reply(PHOTO, Content_Encoding="gzip"), "encoded"),
+    "a body compressed as nobody asked": (reply(PHOTO, Content_Encoding="br"), "encoded"),
+    "a gzip body that is cut short": (reply(gzip.compress(PHOTO)[:-20], Content_Encoding="gzip"), "truncated"),
+    "a gzip body that is damaged": (reply(b"\x1f\x8b" + bytes(100), Content_Encoding="gzip"), "truncated"),
+    "a gzip body that expands": (reply(gzip.compress(bytes(50_000_000)), Content_Encoding="gzip"), "too_large"),
+    "a part of a file": (reply(PHOTO, "206 Partial Content", Content_Range="bytes 0-9/5000"), "http_206"),
     "an empty body": (reply(b""), "empty"),
     "an HTML page": (reply(b"<html>Access Denied</html>", Content_Type="image/jpeg"), "not_an_image"),
     "no response": (hang, "timeout"),
@@ -47,6 +52,42 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "a redirect to a malformed URL": (reply(b"", "302 Found", Location="http://[::1"), "bad_url"),
     "a redirect to a file": (reply(b"", "302 Found", Location="file:///etc/passwd"), "bad_url"),
 }  # fmt: skip
+
+
+WHOLE = f"bytes 0-{len(PHOTO) - 1}/{len(PHOTO)}"
+USUAL: dict[str, Any] = {
+    "what an S3-compatible store kept of the upload": reply(PHOTO, Content_Encoding="aws-chunked"),
+    "several encodings that change nothing": reply(PHOTO, Content_Encoding="identity, AWS-Chunked"),
+    "gzip": reply(gzip.compress(PHOTO), Content_Encoding="gzip"),
+    "gzip of what was uploaded in chunks": reply(gzip.compress(PHOTO), Content_Encoding="aws-chunked,gzip"),
+    "a plain photo that claims to be gzip": reply(PHOTO, Content_Encoding="x-gzip"),
+    "a proxy's copy": reply(PHOTO, "203 Non-Authoritative Information"),
+    "a part that is the whole": reply(PHOTO, "206 Partial Content", Content_Range=WHOLE),
+    "120 cookies": cut_after(HEAD + b"Set-Cookie: a=b\r\n" * 120 + b"Content-Length: %d\r\n\r\n" % len(PHOTO) + PHOTO),
+    "a policy of 11 kB": reply(PHOTO, Content_Security_Policy="a" * 11_000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_what_real_hosts_send_is_stored(host: RemoteHost, time: FakeTime, name: str) -> None:
+    assert fetch(host.respond("/usual", USUAL[name]), time) == Downloaded(PHOTO)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/unsafe/fit-in/1920x0/https%3A%2F%2Fcdn.x%2Fa%20(1).jpg",
+        "/a%28b%29.jpg?sig=x%2Fy%3D%3D&u=%27z%27",
+        "/a/../b/./c//d.jpg?x=%7e&y=a+b",
+        "/a.jpg?X-Amz-Credential=k%2f2026&list=1,2;3",
+    ],
+)
+def test_a_url_is_sent_byte_for_byte(host: RemoteHost, time: FakeTime, path: str) -> None:
+    host.respond("/start", reply(b"", "302 Found", Location=host.url(path)))
+    host.respond(path, reply(PHOTO))
+    assert fetch(host.url(path), time) == Downloaded(PHOTO)
+    assert fetch(host.url("/start"), time) == Downloaded(PHOTO)
+    assert host.paths() == [path, "/start", path]
 
 
 @pytest.mark.parametrize("name", BROKEN)
