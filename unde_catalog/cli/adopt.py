@@ -70,7 +70,9 @@ def adopt_command(
                 raise typer.Exit(2)
             _console.print(f"backing up to {backup_to}", highlight=False)
             _console.print(f"{backup.backup(backends.backup_url(), backup_to)} is complete.", highlight=False)
-        logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=_errors)])
+        logging.basicConfig(
+            level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=_errors, show_path=False)]
+        )
         for noisy in ("alembic", "httpx"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
         done = adoption.adopt(
@@ -152,7 +154,7 @@ def _sentences(plan: Plan) -> list[str]:
         "(ADOPTION_REQUESTS_PER_SECOND)."
         if left
         else "Bucket: no product is left to adopt.",
-        f"Ximilar: {sum(one.indexed for one in plan.left):,} photos are looked up and not sent again. "
+        f"Ximilar: {quantity(sum(one.indexed for one in plan.left), 'photo')} to look up, none of them is sent again. "
         f"{sum(one.unsent for one in plan.brands):,} more are sent later, one credit each.",
         f"Proxy: nothing during the adoption; afterwards about {decimal(plan.download_bytes)} of photos that are not "
         "stored yet.",

@@ -25,16 +25,20 @@ class HandoverRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class StageOwner:
-    """Who does a stage of a brand. `ours`: this project; `last_write`: of another program, None if there was none."""
+    """Who does a stage of a brand. `ours`: this project, also while an operator paused it for another reason.
+
+    `last_write`: of another program, None if there was none.
+    """
 
     brand: str
     stage: str
     ours: bool
     last_write: LastWrite | None
+    paused: bool = False
 
     def sentence(self) -> str:
         """E.g. `deployed service, wrote 3 minutes ago`."""
-        who = "unde_catalog" if self.ours else "deployed service"
+        who = "deployed service" if not self.ours else "unde_catalog, paused" if self.paused else "unde_catalog"
         if self.last_write is None:
             return who
         wrote = f"wrote {duration(self.last_write.age)} ago"
@@ -45,11 +49,13 @@ def owners(db: Database) -> list[StageOwner]:
     """Who does each stage that has a deployed service, for every brand."""
     paused = db.read(pauses.all_pauses)
     writes = {(one.brand, one.stage): one for one in db.read(takeover.last_writes)}
-    return [
-        StageOwner(brand, stage, pauses.why_paused(paused, stage, brand) is None, writes.get((brand, stage)))
-        for brand in BRANDS
-        for stage in DEPLOYED_STAGES
-    ]
+    found = []
+    for brand in BRANDS:
+        for stage in DEPLOYED_STAGES:
+            reasons = [one.why for one in paused if one.covers(stage, brand)]
+            ours = DEPLOYED_WHY not in reasons
+            found.append(StageOwner(brand, stage, ours, writes.get((brand, stage)), paused=bool(reasons)))
+    return found
 
 
 def take(db: Database, stage: str, brand: str, *, stopped: bool = False) -> str:
@@ -76,6 +82,9 @@ def take(db: Database, stage: str, brand: str, *, stopped: bool = False) -> str:
         )
     _split_pause(db, stage)
     db.run(pauses.resume, brand, stage)
+    still = db.run(pauses.paused, stage, brand)
+    if still:
+        return f"unde_catalog does {stage} of {brand} when it is resumed: {still}"
     return f"unde_catalog does {stage} of {brand} from now on."
 
 

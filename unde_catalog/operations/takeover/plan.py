@@ -138,6 +138,8 @@ def _decisions(plan: Plan, backends: Backends) -> list[str]:
             f"{quantity(indexed, 'photo')} are in Ximilar, and XIMILAR_API_TOKEN or XIMILAR_COLLECTION_ID is not set: "
             "their records are adopted by the first run of ximilar_index after they are"
         )
+    if not plan.migrations:
+        return found  # a backup is made for them
     if plan.backup_at is None:
         found.append("no backup is known: --backup FOLDER makes one first; --no-backup goes on without")
     elif not backup_is_recent(plan):

@@ -150,6 +150,10 @@ def test_a_stage_is_handed_over_when_it_is_quiet(backends: Backends) -> None:
         outside.execute("UPDATE raw_products SET image_status = 'uploaded' WHERE brand = 'zara'")
         with pytest.raises(handover.HandoverRefused, match="to adopt"):
             handover.take(backends.db, "collages", "zara")
+    backends.db.run(pauses.pause, "*", "*", "the power is off")
+    assert "when it is resumed: paused since" in handover.take(backends.db, "originals", "oysho")
+    owner = next(one for one in handover.owners(backends.db) if (one.brand, one.stage) == ("oysho", "originals"))
+    assert owner.sentence() == "unde_catalog, paused"
     assert "paused" in handover.give_back(backends.db, "originals", "zara")
     owner = next(one for one in handover.owners(backends.db) if (one.brand, one.stage) == ("zara", "originals"))
     assert not owner.ours and owner.last_write is not None

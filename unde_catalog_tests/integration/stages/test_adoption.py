@@ -164,3 +164,44 @@ def test_sizes_can_be_trusted_and_hashed_later(backends: Backends, outside: psyc
     assert adopt(backends).counts["photos_adopted"] == 5
     assert columns(outside, whole, "image_status, collage_url IS NOT NULL") == ("collage_ready", True)
     assert outside.execute("SELECT count(*) FROM product_photos WHERE sha256 IS NOT NULL").fetchone() == (5,)
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("image_status = 'uploaded', updated_at = now()", "uploaded"),
+        ("collage_url = collage_url || '?2', image_status = 'collage_ready'", "collage_ready"),
+        ("original_image_urls = '[\"http://photos.example/new.jpg\"]'", "pending"),
+        ("image_status = 'error', error_message = 'TimeoutError'", "error"),
+    ],
+    ids=["downloader", "collage", "collector", "failed"],
+)
+def test_a_write_during_the_adoption_of_its_product_counts(
+    backends: Backends,
+    outside: psycopg.Connection[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    statement: str,
+    expected: str,
+) -> None:
+    put(backends, "1", [1, 2, 3], collage=True)
+    product_id = insert(outside, "1", "collage_ready")
+    real_get, written = backends.store.get, []
+
+    def get(key: str) -> bytes:
+        body = real_get(key)
+        if not written:
+            written.append(key)
+            backends.store.put("originals/zara/1/1.jpg", jpeg("blue"), "image/jpeg")  # the first is read already
+            outside.execute(f"UPDATE raw_products SET {statement} WHERE id = %s".encode(), (product_id,))
+        return body
+
+    monkeypatch.setattr(backends.store, "get", get)
+    adopt(backends)
+    assert columns(outside, product_id, "image_status") == (expected,)
+    if expected in ("uploaded", "collage_ready"):
+        adopt(backends)  # due again
+        sha256 = outside.execute("SELECT sha256 FROM product_photos WHERE n = 1").fetchone()
+        assert sha256 == (hashlib.sha256(jpeg("blue")).hexdigest(),)
+        assert "originals" not in due(outside, product_id)
+    else:
+        assert "originals" in due(outside, product_id)
