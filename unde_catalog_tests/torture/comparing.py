@@ -49,6 +49,9 @@ _TABLES: dict[str, tuple[LiteralString, LiteralString, str]] = {
     "product_embeddings": (f"{_PRODUCT} || ' ' || t.n || ' ' || t.model", "''", "product_id embedded_at"),
     "embedding_models": ("t.model", "''", "began_at serving_since"),
     "pauses": ("t.brand || t.stage", "''", ""),
+    "outside_writes": ("t.brand || t.stage", "''", "minute"),
+    "ximilar_listing": ("t.record_id", "''", "listed_at"),
+    "revoked_rights": ("t.role || t.table_name || t.privilege", "''", "revoked_at"),
 }  # fmt: skip
 _MANIFESTS = "manifests/"  # one per Dagster run, and there were more runs
 _NOT_COMPARED = {
