@@ -33,7 +33,8 @@ class StageSpec:
     """A stage.
 
     `name` is the asset, the value of `due_work.stage` and the argument of `unde-catalog run`; `label` is for reports.
-    `job` is the Dagster job that runs this stage alone; `group` its asset group; `upstream` the stages it reads from.
+    `job` is the Dagster job that runs this stage alone, `description` what it does;
+    `group` is the asset group; `upstream` are the stages it reads from.
     `counters` are the counts of its own that a run reports, also when they are 0.
     `interval` is the usual time between two runs of a brand; `active_for` is how long after a run the next one counts
     as near, so that an estimate of when its work is done makes sense.
@@ -49,6 +50,7 @@ class StageSpec:
     label: str
     job: str
     group: str
+    description: str
     counters: tuple[str, ...]
     interval: timedelta
     lateness: Lateness
@@ -75,6 +77,7 @@ STAGE_SPECS: Mapping[str, StageSpec] = {
     for spec in (
         StageSpec(
             "raw_products", "Collecting", job="collect_products", group="collect",
+            description="Collects the products of a brand from its source.",
             counters=("items", "new", "changed", "unchanged", "returned", "vanished", "repeated", "rejected",
                       "prices_not_understood"),
             interval=7 * _DAY, lateness=Lateness(8 * _DAY, 16 * _DAY),
@@ -82,29 +85,34 @@ STAGE_SPECS: Mapping[str, StageSpec] = {
         ),
         StageSpec(
             "raw_stores", "Stores", job="find_stores", group="stores",
+            description="Finds the stores of a brand.",
             counters=("stores", "new", "changed", "unreadable"),
             interval=_DAY, lateness=Lateness(2 * _DAY, None), due_work=False, needs_stores=True,
         ),
         StageSpec(
             "originals", "Photos", job="download_originals", group="photos", upstream=("raw_products",),
+            description="Downloads the photos of a brand's products.",
             counters=("photos_stored", "photos_kept", "photos_failed", "bytes"),
             interval=15 * _MINUTE, trigger="sensor", active_for=20 * _MINUTE, lateness=_PHOTO_WORK,
             pool="photo_hosts", role="downloader", batch_size=200,
         ),
         StageSpec(
             "collages", "Collages", job="make_collages", group="photos", upstream=("originals",),
+            description="Makes the collages of a brand's products.",
             counters=("collages_stored", "bytes"),
             interval=15 * _MINUTE, trigger="sensor", active_for=20 * _MINUTE, lateness=_PHOTO_WORK,
             pool="collages", role="collage", batch_size=100,
         ),
         StageSpec(
             "ximilar_index", "Ximilar", job="sync_ximilar", group="search", upstream=("raw_products", "originals"),
+            description="Sends new and changed photos of a brand to Ximilar and removes those that left the index.",
             counters=("records_inserted", "records_updated", "records_deleted"),
             interval=7 * _DAY, active_for=2 * _MINUTE, lateness=Lateness(8 * _DAY, None, only_while_due=True),
             pool="ximilar", role="ximilar", batch_size=1000, syncs_removals=True,
         ),
         StageSpec(
             "visual_index", "Visual index", job="embed_photos", group="search", upstream=("raw_products", "originals"),
+            description="Embeds the photos of a brand for visual search.",
             counters=("photos_embedded", "photos_reused", "photos_removed"),
             interval=15 * _MINUTE, trigger="sensor", active_for=20 * _MINUTE,
             lateness=Lateness(_HOUR, None, only_while_due=True),
@@ -112,12 +120,14 @@ STAGE_SPECS: Mapping[str, StageSpec] = {
         ),
         StageSpec(
             "availability", "Stock", job="check_availability", group="stores", upstream=("raw_products", "raw_stores"),
+            description="Checks the availability of a brand's products in its stores.",
             counters=("in_stock", "sold_out", "unknown"),
             interval=_HOUR, lane="stock", active_for=70 * _MINUTE, lateness=_HOURLY,
             batch_size=200, recurs=True, needs_stores=True,
         ),
         StageSpec(
             "production_catalog", "Publishing", job="publish_catalog", group="publish",
+            description="Publishes a brand to the production database.",
             upstream=("raw_products", "originals", "collages", "availability", "raw_stores"),
             counters=("new", "changed", "unchanged", "hidden", "left", "availability", "stores"),
             interval=_HOUR, active_for=70 * _MINUTE, lateness=_HOURLY, pool="production", syncs_removals=True,

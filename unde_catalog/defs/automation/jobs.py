@@ -17,17 +17,6 @@ from unde_catalog.defs.checks.freshness import FRESHNESS_CHECKS
 from unde_catalog.defs.checks.system import SYSTEM_CHECKS
 from unde_catalog.stage_specs import STAGE_SPECS
 
-_DESCRIPTIONS = {
-    "raw_products": "Collects the products of a brand from its source.",
-    "raw_stores": "Finds the stores of a brand.",
-    "originals": "Downloads the photos of a brand's products.",
-    "collages": "Makes the collages of a brand's products.",
-    "ximilar_index": "Sends new and changed photos of a brand to Ximilar and removes those that left the index.",
-    "visual_index": "Embeds the photos of a brand for visual search.",
-    "availability": "Checks the availability of a brand's products in its stores.",
-    "production_catalog": "Publishes a brand to the production database.",
-}
-
 
 def stage_selection(*stages: str) -> dg.AssetSelection:
     """The stages with the checks of their own runs; the checks of `check_jobs.py` have schedules of their own."""
@@ -45,7 +34,7 @@ STAGE_JOBS = {
     stage: dg.define_asset_job(
         spec.job,
         selection=stage_selection(stage),
-        description=f"{_DESCRIPTIONS[stage]} Checks that have a schedule of their own are not part of it.",
+        description=f"{spec.description} Checks that have a schedule of their own are not part of it.",
     )
     for stage, spec in STAGE_SPECS.items()
 }
