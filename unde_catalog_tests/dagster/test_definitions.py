@@ -12,6 +12,7 @@ import yaml
 from unde_catalog.brands import BRANDS
 from unde_catalog.definitions import build_definitions
 from unde_catalog.settings.environment import load_settings
+from unde_catalog.stage_specs import STAGE_SPECS, STAGES
 from unde_catalog_tests.support.servers import PROJECT
 
 
@@ -21,7 +22,8 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNDE_HOME", str(tmp_path / "home"))
 
 
-INTERVALS = {"download_originals_due": 900, "make_collages_due": 900, "embed_photos_due": 900, "send_alerts": 60}
+DUE_SENSORS = {f"{spec.job}_due": 900 for spec in STAGE_SPECS.values() if spec.trigger == "sensor"}
+INTERVALS = {**DUE_SENSORS, "send_alerts": 60}
 OPTIONS = {"limit", "max_minutes", "product_ids", "retry_failed", "force"}
 
 
@@ -29,8 +31,7 @@ def test_every_stage_is_partitioned_by_brand_with_the_same_configuration() -> No
     definitions = build_definitions()
     graph = definitions.resolve_asset_graph()
     assert {key.to_user_string() for key in graph.executable_asset_keys} == {
-        "raw_products", "raw_stores", "originals", "collages", "ximilar_index", "visual_index", "availability",
-        "production_catalog", "catalog_report", "user_media_days",
+        *STAGES, "catalog_report", "user_media_days",
     }  # fmt: skip
     config = definitions.resolve_implicit_global_asset_job_def().run_config_schema.config_type
     unpartitioned = {dg.AssetKey("catalog_report"), dg.AssetKey("user_media_days")}  # they belong to no brand

@@ -16,12 +16,17 @@ CLEAN_UP_COLLAGES, CLEAN_UP_DOWNLOADS = "clean_up_collages", "clean_up_downloads
 # The store stages have schedules of their own.
 UPDATE_CATALOG_STAGES = tuple(name for name, spec in STAGE_SPECS.items() if not spec.needs_stores)
 
+_STAGES_WITH_FORMER_NAMES = (
+    "raw_products", "raw_stores", "originals", "collages", "ximilar_index", "visual_index", "availability",
+    "production_catalog",
+)  # fmt: skip
+
 # Former names of jobs, of steps and of checks (`asset:check`), by the present name. Runs keep the job name they were
 # launched under, and open alerts keep the step or check that failed: both are looked up under these names, too. Remove
 # an entry when all runs under the former name are older than RUN_KEEP_DAYS.
 FORMER_NAMES: Mapping[str, tuple[str, ...]] = {
     UPDATE_CATALOG: ("catalogue",),
-    **{spec.job: (f"work_off_{stage}",) for stage, spec in STAGE_SPECS.items()},
+    **{STAGE_SPECS[stage].job: (f"work_off_{stage}",) for stage in _STAGES_WITH_FORMER_NAMES},
     BRAND_CHECKS_JOB: ("checks_daily",),
     FRESHNESS_CHECKS_JOB: ("checks_hourly",),
     SYSTEM_CHECKS_JOB: ("checks_of_the_house",),

@@ -255,7 +255,8 @@ def test_the_report_of_the_sandbox_shows_what_is_stored(backends: Backends) -> N
     )
     stores = len(load_settings().brands["zara"].stores)
     assert zara.stock == StockTotals(stores=stores, responding=stores, checked=20, in_stock=in_stock[0]["n"])
-    assert [(one.stage, one.due) for one in rendered.report.work] == [("originals", 5), ("production_catalog", 15)]
+    due = {one.stage: one.due for one in rendered.report.work}
+    assert (due["originals"], due["production_catalog"]) == (5, 15)
     assert rendered.report.freshness[ZARA].state == "fine"
     assert store(backends, rendered) == backends.store.public_url(key_of(backends.settings))
     assert backends.store.get(key_of(backends.settings)).decode() == rendered.page

@@ -59,7 +59,7 @@ def everything(url: str) -> str:
         "SELECT tablename, policyname, roles, cmd, qual, with_check FROM pg_policies ORDER BY 1, 2",
         "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname",
         "SELECT * FROM raw_products ORDER BY id",
-        "SELECT * FROM due_work ORDER BY product_id",
+        "SELECT * FROM due_work ORDER BY product_id, stage",
         "SELECT * FROM price_history ORDER BY product_id",
     ]
     with psycopg.connect(url) as connection:
@@ -94,8 +94,12 @@ def test_existing_products_are_due_by_their_status(each_server: Server) -> None:
         connection.execute(OLD_TABLE)
     STAGING.upgrade(url)
     with Database(url) as db:
-        query = "SELECT product_id, stage, due_at IS NOT NULL AS due, given_up FROM due_work ORDER BY stage, product_id"
-        assert [tuple(row.values()) for row in execute(db, query)] == [
+        query = (
+            "SELECT product_id, stage, due_at IS NOT NULL AS due, given_up FROM due_work"
+            " WHERE stage = ANY(%s) ORDER BY stage, product_id"
+        )
+        stages = ["adoption", STAGE, "production_catalog"]
+        assert [tuple(row.values()) for row in execute(db, query, stages)] == [
             (1, "adoption", True, False), (2, "adoption", True, False), (3, "adoption", True, False),
             (4, "adoption", True, False),
             (1, STAGE, True, False), (2, STAGE, False, False), (3, STAGE, False, False), (4, STAGE, True, False),
