@@ -1,6 +1,7 @@
 """The layers of the package: each imports only from those below it, and what each may know."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -63,6 +64,12 @@ def test_every_layer_imports_only_from_layers_below_it() -> None:
                 wrong.append(f"{name} imports {imported}")
     assert wrong == []
     assert seen <= set(level), "LAYERS leaves a package out"
+
+
+def test_the_documentation_names_the_layers_in_this_order() -> None:
+    table = (PACKAGE.parent / "docs" / "architecture.md").read_text().partition("| package |")[2].partition("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines()[2:]]
+    assert [tuple(re.findall(r"`([a-z_]+)(?:/|\.py)`", cell)) for cell in cells] == list(LAYERS)
 
 
 def test_packages_do_not_import_each_other_in_a_circle() -> None:
