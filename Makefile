@@ -22,7 +22,7 @@ setup: ## Create .env from .env.example, readable by you alone
 	@if [ -e .env ]; then echo ".env exists already; it is left as it is"; else \
 		(umask 077 && cp .env.example .env && chmod 600 .env) && echo "created .env: fill in what you need"; fi
 
-demo: $(INSTALLED) ## Run the whole pipeline on this machine, on embedded databases and a sandbox of the outside services
+demo: $(INSTALLED) ## Run the whole pipeline on this machine, on embedded databases and a sandbox of the external services
 	@$(BIN)/unde-catalog demo
 
 up: $(INSTALLED) ## Serve Dagster's UI, the search page and user media on the demo's state (PORT=3000)

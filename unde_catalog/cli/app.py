@@ -11,12 +11,13 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
+from typer.core import TyperGroup
 
 from unde_catalog.backends import Backends
 from unde_catalog.brands import BRANDS
@@ -54,8 +55,24 @@ from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.report import RunOptions
 
+# The order of --help: what a newcomer and an operator need first.
+_ORDER = (
+    "demo", "up", "doctor", "status", "show", "report", "run", "requeue", "pause", "resume",
+    "backup", "restore", "verify", "upkeep", "migrate", "objects", "export",
+    "scope", "target-count", "search", "vectors", "user-media", "notices", "adopt", "handover", "roles", "sandbox",
+)  # fmt: skip
+
+
+class _OrderedGroup(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=_ORDER.index)
+
+
 app = typer.Typer(
-    help="Operate the catalogue of a fashion retailer from a terminal.", no_args_is_help=True, add_completion=False
+    cls=_OrderedGroup,
+    help="Operate the catalogue of a fashion retailer from a terminal.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 sandbox_app = typer.Typer(help="Run stand-ins for the external services on this machine.", no_args_is_help=True)
 app.add_typer(sandbox_app, name="sandbox")

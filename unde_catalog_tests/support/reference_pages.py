@@ -92,7 +92,9 @@ def commands() -> Iterator[tuple[str, Any]]:
 
 
 def _below(name: str, command: Any) -> Iterator[tuple[str, Any]]:
-    for child, one in getattr(command, "commands", {}).items():
+    found = getattr(command, "commands", {})
+    for child in command.list_commands(None) if found else ():
+        one = found[child]
         yield f"{name} {child}", one
         yield from _below(f"{name} {child}", one)
 
