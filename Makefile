@@ -86,11 +86,12 @@ clean: ## Remove .venv, caches and builds; data stays
 	@rm -rf .venv dist build .pytest_cache .ruff_cache .hypothesis .coverage .coverage-html
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# [u]: otherwise pgrep finds the shell of this recipe, whose command line has the pattern.
 reset: ## Remove .unde, the demo's databases and objects, after asking (FORCE=1 does not ask)
 	@if [ ! -d .unde ]; then echo "there is no .unde here"; exit 0; fi; \
 	if [ "$(FORCE)" != 1 ]; then \
 		printf 'Remove .unde with its databases, photos and collages? [y/N] '; read -r reply; [ "$$reply" = y ] || exit 1; fi; \
-	if pgrep -f "unde_catalog.stores.embedded.supervisor $(CURDIR)/.unde" >/dev/null; then \
+	if pgrep -f "[u]nde_catalog.stores.embedded.supervisor $(CURDIR)/.unde" >/dev/null; then \
 		echo ".unde is in use: stop make up first"; exit 1; fi; \
 	rm -rf .unde && echo "removed .unde"
 
