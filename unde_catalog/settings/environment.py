@@ -258,7 +258,8 @@ def _read(model: type[Any]) -> Any:
             info = by_alias[wrong["loc"][0]]  # type: ignore[index]
             # Only what can't hold a password is quoted: an address may, and so may any text in the wrong variable.
             got = f", got {wrong['input']!r}" if is_harmless(info.annotation) else ""
-            lines.append(f"{str(wrong['loc'][0]).upper()}: expected {info.description}{got} ({wrong['msg']})")
+            why = wrong["msg"].removeprefix("Value error, ")
+            lines.append(f"{str(wrong['loc'][0]).upper()}: expected {info.description}{got} ({why})")
         raise SettingsError("\n".join(lines)) from None
 
 

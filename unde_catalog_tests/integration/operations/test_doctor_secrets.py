@@ -118,7 +118,10 @@ def test_no_secret_is_shown_when_a_service_repeats_it(tmp_path: Path, quoted: bo
             assert done.returncode == 1, done.stderr
             shown += done.stdout + done.stderr
     assert "Traceback" not in shown
-    assert "***" in shown, "no secret was repeated, so this tests nothing"
+    if quoted:
+        assert "***" in shown, "no secret was repeated, so this tests nothing"
+    else:
+        assert "STAGING_DB_URL: expected" in shown, "addresses that can't be read are refused with their names"
     for name, secret in PLANTED.items():
         basic = b64encode(f"customer:{secret}".encode()).decode()
         for form in (secret, secret[:12], in_url[name], basic, basic[:16], secret.rpartition("@")[2]):

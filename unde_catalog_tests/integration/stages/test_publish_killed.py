@@ -119,7 +119,7 @@ def test_a_worker_whose_brand_was_taken_over_publishes_nothing(
             holder.rollback()
             _, stderr = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert "another run took the brand over" in stderr
+    assert "another run took over the brand" in stderr
     assert on_sale(production) == set()
     execute(production, "UPDATE catalog_brands SET leased_until = now() - interval '1 second'")
     assert publish(db, production).done == 3
