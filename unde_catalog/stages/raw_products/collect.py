@@ -26,6 +26,7 @@ from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailabl
 from unde_catalog.stores.staging.products import ingest, price_units, rejected_items, scrapes
 from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
 from unde_catalog.stores.staging.products.scrapes import Scrape, ScrapeTakenOver
+from unde_catalog.text import quantity
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.report import RunOptions, StageReport
 
@@ -169,7 +170,7 @@ def _read(run: CollectRun, source: Source, progress: Progress, listing: SourceLi
         if selected is None:
             progress.read_to, progress.place = position, listing.place
         _stage(run, source, progress, results)
-        run.log.info("%s: %d items read", run.brand, position)
+        run.log.info("%s: %s read", run.brand, quantity(position, "item"))
         if options.limit is not None and handled >= options.limit:
             return False
         if run.time_is_up:
@@ -236,7 +237,8 @@ def _merge(run: CollectRun, source: Source, progress: Progress) -> None:
         progress.staged -= merged.products + merged.repeated
         run.report.done += merged.products
         run.report.counts.update(merged_counts(merged))
-        run.log.info("%s: %d products merged, %d items left", run.brand, run.report.done, progress.staged)
+        done, left = quantity(run.report.done, "product"), quantity(progress.staged, "item")
+        run.log.info("%s: %s merged, %s left", run.brand, done, left)
     if progress.staged:  # otherwise the lost items would count as no longer on sale
         raise _StagedItemsLost
 
