@@ -31,9 +31,9 @@ def _known_brand(key: str) -> str:
 
 def _split_commas(values: object) -> object:
     """A list in one value, `zara,oysho`, as a repeated parameter: a brand's key has no comma."""
-    if not isinstance(values, list):
-        return values
-    return [key.strip() for value in values for key in (value.split(",") if isinstance(value, str) else [value])]
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        return values  # pydantic refuses it
+    return [key.strip() for value in values for key in value.split(",")]
 
 
 Text = Annotated[str, AfterValidator(_storable)]

@@ -217,3 +217,9 @@ def test_brands_may_be_joined_by_commas_and_must_be_known(client: CatalogueClien
     assert client.get(f"{PRODUCTS}?brand=oysho,%20bershka")["products"] == []
     response = client.api.get(f"{PRODUCTS}?brand=zarra")
     assert response.status_code == 422 and "the brands are zara, bershka," in response.text
+
+
+def test_brands_that_are_no_texts_are_refused(client: CatalogueClient) -> None:
+    for brands in ([None], [1], ["zara", {}], [["zara"]], "zara"):
+        response = client.api.post("/api/v1/search/by-text", json={"query": "dress", "brands": brands})
+        assert problem(response) == (422, "invalid_request"), brands
