@@ -12,7 +12,7 @@ from playwright.sync_api import FilePayload, Page, expect
 from unde_catalog_tests.browser import accessibility
 from unde_catalog_tests.browser.search_site import SearchSite
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 Tab = Callable[..., Page]
 _PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 _DESKTOP = {"viewport": {"width": 1280, "height": 800}}

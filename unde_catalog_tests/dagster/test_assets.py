@@ -52,6 +52,7 @@ def test_limit_and_product_ids_restrict_a_run(materialize, db: Database, sandbox
     assert "zara has no product no-such" in str(failure(result))
 
 
+@pytest.mark.slow
 def test_force_makes_everything_due_once_for_a_root_run(materialize, sandbox: Sandbox) -> None:
     assert materialize("raw_products", "originals").success
     photos = len(sandbox.log("photo"))

@@ -165,6 +165,7 @@ def test_pages_and_doctor_checks_in_descriptions_exist(tmp_path: Path) -> None:
                 assert select_checks(checks, [following]), name
 
 
+@pytest.mark.slow
 def test_a_materialization_shows_row_counts_and_column_lineage(materialize, db: Database) -> None:
     result = materialize("raw_products", "originals", "raw_stores", config={"limit": 3})
     assert result.success

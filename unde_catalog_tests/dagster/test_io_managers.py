@@ -66,6 +66,7 @@ def test_downstream_assets_load_columns_and_manifests_as_dataframes(materialize,
     assert set(got["photos"].itertuples(index=False, name=None)) == stored_photos(db)
 
 
+@pytest.mark.slow
 def test_an_unpartitioned_asset_loads_all_brands(materialize) -> None:
     got: dict[str, pd.DataFrame] = {}
 
@@ -139,6 +140,7 @@ def test_a_merge_that_stops_fails_the_step_with_its_numbers(materialize, db: Dat
     assert "not today" in row["error_message"]
 
 
+@pytest.mark.slow
 def test_each_run_has_its_own_manifest_and_the_newest_is_loaded(materialize, tmp_path: Path) -> None:
     got: list[pd.DataFrame] = []
 
@@ -230,6 +232,7 @@ def test_in_a_bucket_the_manifest_is_linked_by_its_public_url(materialize, monke
     assert str(shown["contact_sheet"]).startswith("![")
 
 
+@pytest.mark.slow
 def test_numbers_have_the_same_names_in_every_run(materialize) -> None:
     assert materialize("raw_products", config=FEW).success
     stages = ("originals", "collages")
@@ -264,6 +267,7 @@ def notebook_lines() -> str:
     return block
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dagster_home", [True, False])
 def test_the_documented_code_loads_products(
     materialize, configured: Callable[..., dict[str, str]], sandbox: Sandbox, tmp_path: Path, dagster_home: bool,

@@ -172,6 +172,7 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
     return bytes(changed)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Pillow warns about most of them
 def test_2000_mutated_photos_never_raise_never_hang_and_stay_small():
     rng, image = random.Random(20_261_120), detailed()

@@ -102,6 +102,7 @@ def test_a_database_with_another_migration_is_red(
     assert advice in found.message
 
 
+@pytest.mark.slow
 def test_the_embedded_database_is_used_and_checked(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "LANG": "C.UTF-8"}
 

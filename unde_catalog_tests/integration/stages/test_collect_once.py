@@ -84,6 +84,7 @@ def test_a_complete_scrape_is_repeated_only_when_forced_or_old(apify_brand: Apif
     assert apify_brand.paid_runs() == 4
 
 
+@pytest.mark.slow
 def test_of_two_processes_collecting_a_brand_only_one_pays(create_apify_brand: CreateApifyBrand) -> None:
     apify_brand = create_apify_brand("--run-seconds", "2.5")  # longer than the second process needs to start
     both = [apify_brand.start_worker("one"), apify_brand.start_worker("two")]

@@ -79,6 +79,7 @@ def test_a_start_whose_response_was_lost_is_not_paid_for_twice(apify_brand: Apif
     assert apify_brand.paid_runs() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lines", "moment"),
     [

@@ -129,6 +129,7 @@ def test_rows_are_written_in_groups_to_a_temporary_file(tmp_path: Path, monkeypa
     assert written.metadata.num_row_groups == 11 and written.metadata.num_rows == rows.rows == 1_050
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_rows() -> None:
     with ManifestWriter(row_group=2_000) as rows:
         tracemalloc.start()

@@ -160,6 +160,7 @@ def test_a_brand_is_not_published_while_a_scrape_is_merged(db: Database, product
     assert publish(db, production).done == 3
 
 
+@pytest.mark.slow
 def test_all_stages_carry_two_scrapes_through_to_production(
     sandbox: Sandbox,
     configured: Callable[..., dict[str, str]],

@@ -11,6 +11,7 @@ from unde_catalog.stages.visual_index.score_calibration import measured
 from unde_catalog_tests.benchmarks.bench_visual import embed, pairs, products
 
 
+@pytest.mark.slow
 def test_the_reported_shares_are_those_of_the_real_photos(real_data: Path) -> None:
     with (real_data / "photos.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -172,6 +172,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
         return [future.result(60) for future in [threads.submit(call) for call in calls]]
 
 
+@pytest.mark.slow
 def test_concurrent_runs_place_every_product_once_without_deadlocks(
     each_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

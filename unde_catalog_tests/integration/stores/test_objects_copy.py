@@ -183,6 +183,7 @@ def test_listing_does_not_run_ahead_of_copying(source: ObjectStore, target: Obje
     assert len(ahead) == len(OBJECTS) > 3 * AT_ONCE and max(ahead) < 2 * AT_ONCE
 
 
+@pytest.mark.slow
 def test_the_command_copies_to_a_bucket_and_on_to_another_store(tmp_path: Path, rclone: Rclone):
     store = directory_store(tmp_path / "home" / "objects")
     for key, data in OBJECTS.items():
