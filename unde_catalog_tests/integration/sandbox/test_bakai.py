@@ -241,7 +241,8 @@ def test_a_client_that_is_cut_off_in_an_endless_response_is_logged(cdn: Cdn) -> 
     while not (log := cdn.sandbox.log("bakai.photo")):
         pass
     assert log[0]["fault"] == "endless"
-    assert cdn.sandbox.log("sandbox")[-1]["open"] == 0
+    while cdn.sandbox.log("sandbox")[-1]["open"]:  # its handler ends a moment after its line is written
+        pass
 
 
 def test_faults_apply_to_each_page_separately(cdn: Cdn) -> None:
