@@ -164,7 +164,7 @@ def test_the_link_command_needs_an_existing_photo_in_s3(bucket: PrivateBucket, r
 
 
 _KILLED_AFTER_THREE = """
-import os, signal
+import os, signal, threading
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.objects.objects import ObjectStore
 from unde_catalog.services.user_media import erasure
@@ -172,12 +172,13 @@ from unde_catalog.backends import Backends
 from unde_catalog_tests.support.user_media import configured_bucket
 
 bucket, deleted = configured_bucket(), []
-delete = bucket.store.delete
+delete, one_at_a_time = bucket.store.delete, threading.Lock()
 def delete_until_killed(keys):
-    if len(deleted) == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    deleted.append(keys)
-    delete(keys)
+    with one_at_a_time:
+        if len(deleted) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        delete(keys)
+        deleted.append(keys)
 bucket.store.delete = delete_until_killed
 with Backends(load_settings()) as backends:
     erasure.erase(bucket, backends.db, 77)
