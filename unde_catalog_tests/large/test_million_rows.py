@@ -60,7 +60,7 @@ def test_every_query_of_due_work_reads_only_the_rows_it_works_on(million: Databa
         leases = work_queue.take(measuring, STAGE, BRAND, 200, LEASE)
         assert len(leases) == 200
         work_queue.finish(measuring, STAGE, [LeaseOutcome(one, "done") for one in leases], HOUR)
-        assert max(measuring.blocks) < 200 * 60
+        assert max(measuring.blocks) < 200 * 70  # four of a product's are the lookup whether it is to be adopted
         measuring.blocks.clear()
         assert ticks.brands_with_due_work(measuring, STAGE, [BRAND]) == [BRAND]
         assert measuring.blocks[0] < 500
