@@ -23,7 +23,7 @@ BRANDS = ("zara", "bershka", "pullandbear", "stradivarius", "massimodutti", "oys
 PHOTOS = 4  # a product
 COLLECTION = "sandbox-fashion-new"
 
-SCHEMA = """
+RAW_PRODUCTS = """
 CREATE TABLE raw_products (
     id BIGSERIAL PRIMARY KEY, source VARCHAR(50) NOT NULL, external_id VARCHAR(100) NOT NULL,
     brand VARCHAR(50) NOT NULL, name TEXT, description TEXT, price DECIMAL(10,2), currency VARCHAR(10) DEFAULT 'AED',
@@ -34,6 +34,8 @@ CREATE TABLE raw_products (
     ximilar_target_count SMALLINT DEFAULT 2, synced_at TIMESTAMPTZ, error_message TEXT,
     created_at TIMESTAMPTZ DEFAULT NOW(), updated_at TIMESTAMPTZ DEFAULT NOW(), UNIQUE (source, external_id)
 );
+"""
+SCHEMA = f"""{RAW_PRODUCTS}
 CREATE TABLE raw_availability (
     id BIGSERIAL PRIMARY KEY, brand VARCHAR(50) NOT NULL, store_id INTEGER NOT NULL, product_id VARCHAR(100) NOT NULL,
     sizes_in_stock JSONB NOT NULL, fetched_at TIMESTAMPTZ NOT NULL, created_at TIMESTAMPTZ DEFAULT NOW()

@@ -10,23 +10,14 @@ import pytest
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.staging.due_work import work_queue
 from unde_catalog.stores.staging.migrate import STAGING
+from unde_catalog_tests.support.deployed import RAW_PRODUCTS
 from unde_catalog_tests.support.due import BRAND, STAGE, execute
 from unde_catalog_tests.support.servers import PROJECT, Server
 
 VERSIONS = STAGING.versions
 
-# The table as other systems filled it before this project; its columns are in docs/reference/schema.md.
-OLD_TABLE = """
-CREATE TABLE raw_products (
-    id bigserial PRIMARY KEY, source varchar(50) NOT NULL, external_id varchar(100) NOT NULL,
-    brand varchar(50) NOT NULL, name text, description text, price decimal(10,2), currency varchar(10) DEFAULT 'AED',
-    category text, colour varchar(100), sizes jsonb, composition text, original_image_urls jsonb, image_urls jsonb,
-    collage_url text, raw_data jsonb, scraped_at timestamptz NOT NULL, image_status varchar(20) DEFAULT 'pending',
-    sync_status varchar(20) DEFAULT 'pending', ximilar_status varchar(20) DEFAULT 'pending',
-    ximilar_synced_at timestamptz, index_scope text DEFAULT 'off', ximilar_synced_urls jsonb DEFAULT '[]',
-    ximilar_target_count smallint DEFAULT 2, synced_at timestamptz, error_message text,
-    created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(), UNIQUE (source, external_id)
-);
+# The table as other systems filled it before this project.
+OLD_TABLE = f"""{RAW_PRODUCTS}
 INSERT INTO raw_products (source, external_id, brand, price, scraped_at, image_status)
 SELECT 'apify_zara', n, 'zara', nullif(n, 3), '2026-01-01+00',
        (ARRAY['pending', 'uploaded', 'collage_ready', 'error'])[n]
