@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unde_catalog.stages.raw_products.bakai_key import ProductKey, natural_sort_key, parse_key
+from unde_catalog.stages.raw_products.bakai_key import (
+    ProductKey,
+    is_folder_mark,
+    key_problem,
+    natural_sort_key,
+    parse_key,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,8 +30,10 @@ from unde_catalog.stages.raw_products.bakai_key import ProductKey, natural_sort_
         ("products/12345.jpg", "12345", None),
         ("12345/1.jpg", "12345", None),
         ("kettle/1.jpg", "kettle", None),
-        ("//products//12345//1.jpg", "12345", None),
-        ("products/../1.jpg", "..", None),
+        ("/products/12345/1.jpg", "12345", None),
+        ("products/12345 /1.jpg", "12345 ", None),
+        ("products/12345%20/1.jpg", "12345%20", None),
+        ("обувь/12345+7/1.jpg", "12345+7", "обувь"),
     ],
 )
 def test_a_key_contains_a_product_and_possibly_a_category(key: str, product_id: str, category: str | None) -> None:
@@ -33,10 +41,49 @@ def test_a_key_contains_a_product_and_possibly_a_category(key: str, product_id: 
 
 
 @pytest.mark.parametrize(
-    "key", ["", "/", "products/12345/.DS_Store", ".jpg", " ", "products/readme.txt", "products/12345/meta.JSON"]
+    "key", ["", "/", "products/12345/.DS_Store", ".jpg", "products/readme.txt", "products/12345/meta.JSON"]
 )
 def test_a_key_of_no_photo_is_ignored(key: str) -> None:
     assert parse_key(key) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ("products//12345/1.jpg", "empty folder or file name"),
+        ("//products/12345/1.jpg", "empty folder or file name"),
+        ("products/ /1.jpg", "empty folder or file name"),
+        ("products/./1.jpg", "`.` or `..`"),
+        ("products/../1.jpg", "`.` or `..`"),
+        ("products/123\t45/1.jpg", "control character"),
+        ("products/12345/1\n.jpg", "control character"),
+        ("products/12345/\x7f.jpg", "control character"),
+        ("products/12345/\ufffd.jpg", "not valid UTF-8"),
+    ],
+)
+def test_a_key_that_not_every_client_requests_as_it_is_has_a_problem(key: str, problem: str) -> None:
+    assert problem in key_problem(key)
+
+
+@pytest.mark.parametrize("key", ["/a/12345/1.jpg", "a/12345 /1.jpg", "a/1 2%20+3/é.jpg", "обувь/👟\u200d12345/1.jpg"])
+def test_unusual_characters_are_no_problem(key: str) -> None:
+    assert key_problem(key) == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "size", "mark"),
+    [
+        ("products/", 0, True),
+        ("products/12345/", 0, True),
+        ("products/12345/", 11, True),
+        ("products/12345", 0, True),
+        ("products/12345_$folder$", 0, True),
+        ("products/12345/1.jpg", 0, False),  # an empty photo, as its download says
+        ("products/12345", 9_000, False),
+    ],
+)
+def test_an_object_that_marks_a_folder_is_no_photo(key: str, size: int, mark: bool) -> None:
+    assert is_folder_mark(key, size) is mark
 
 
 def test_photos_are_sorted_by_their_numbers() -> None:

@@ -6,10 +6,9 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from typing import Literal
-
-import obstore
 
 from unde_catalog.brands import Brand
 from unde_catalog.services.export.image_list import ImageItem, Item, UnreadableItem
@@ -17,17 +16,16 @@ from unde_catalog.services.export.names import UNCATEGORIZED
 from unde_catalog.settings.s3 import S3Settings
 from unde_catalog.stages.raw_products.bakai_api import BakaiApi
 from unde_catalog.stages.raw_products.bakai_bucket import BakaiBucket
-from unde_catalog.stages.raw_products.bakai_item import read_item
+from unde_catalog.stages.raw_products.bakai_item import UNREADABLE_KEY, read_item
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.keys import is_aside
 from unde_catalog.stores.objects.objects import ObjectStore
-from unde_catalog.stores.objects.s3 import open_s3
+from unde_catalog.stores.objects.s3_listing import BucketListing
 from unde_catalog.stores.staging.products import export_rows
 from unde_catalog.stores.staging.products.product import CollectedProduct
 
 _PAGE_SIZE = 1_000  # products per query
 _SIGNATURE_LIFETIME = timedelta(hours=6)  # a page is processed in minutes
-_SIGNER_TIMEOUT = timedelta(seconds=20)
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
@@ -82,7 +80,7 @@ class BakaiImages:
     ) -> None:
         self._source, self._categories = source, categories
         self.limit_counts: Literal["images", "products"] = "products" if isinstance(source, BakaiApi) else "images"
-        self._signer = open_s3(signer, _SIGNER_TIMEOUT) if signer is not None else None
+        self._signer = BucketListing(signer, timedelta(0)) if signer is not None else None
         self._total: int | None = None
 
     def total(self) -> int | None:
@@ -102,16 +100,16 @@ class BakaiImages:
                     locations = tuple(keys or product.original_image_urls)
                     items.append(ImageItem(product.external_id, category, locations))
                 else:  # in a bucket, an object whose key names no product is not a product photo
-                    items.append(UnreadableItem(product.reason, missed=isinstance(self._source, BakaiApi)))
+                    missed = isinstance(self._source, BakaiApi) or product.reason == UNREADABLE_KEY
+                    items.append(UnreadableItem(product.reason, missed))
             yield self._sign(self._categories.add(items))
 
     def _sign(self, items: Sequence[Item]) -> Sequence[Item]:
         if self._signer is None:
             return items
-        keys = [key for item in items if isinstance(item, ImageItem) for key in item.locations]
-        urls = iter(obstore.sign(self._signer, "GET", keys, _SIGNATURE_LIFETIME) if keys else ())
+        sign = partial(self._signer.sign, lifetime=_SIGNATURE_LIFETIME)
         return [
-            ImageItem(item.external_id, item.category, tuple(islice(urls, len(item.locations))))
+            ImageItem(item.external_id, item.category, tuple(map(sign, item.locations)))
             if isinstance(item, ImageItem)
             else item
             for item in items

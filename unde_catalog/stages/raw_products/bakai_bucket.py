@@ -1,9 +1,9 @@
-"""BakaiMarket's bucket as a listing of products: its objects in key order, grouped by product.
+"""BakaiMarket's bucket as a listing of products: all its objects, grouped by product.
 
 The keys are not documented. Assumed is `products/<product ID>/<n>.jpg`, n from 1. Also read are other names and
-extensions, `<category>/<product ID>/<n>.jpg`, `<product ID>_<n>.jpg` and `<category>/<product ID>.jpg`. The keys of a
-product begin alike and are therefore neighbours, so only one product at a time is held in memory. A bucket has no
-prices, and categories only in its keys. Keys are parsed in `bakai_key.py`, items read in `bakai_item.py`.
+extensions, `<category>/<product ID>/<n>.jpg`, `<product ID>_<n>.jpg` and `<category>/<product ID>.jpg`. A bucket has no
+prices, and categories only in its keys. Keys are parsed in `bakai_key.py`, grouped in `key_groups.py`, items read in
+`bakai_item.py`.
 """
 
 from collections.abc import Iterator
@@ -11,20 +11,18 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-import obstore
-from obstore.exceptions import BaseError
-
 from unde_catalog.settings.s3 import S3Settings
-from unde_catalog.stages.raw_products.bakai_key import ProductKey, natural_sort_key, parse_key
+from unde_catalog.stages.raw_products.bakai_key import is_folder_mark, natural_sort_key
 from unde_catalog.stages.raw_products.errors import ListingBroken, SourceUnusable
+from unde_catalog.stages.raw_products.key_groups import KeyGroup, KeyGroups
 from unde_catalog.stages.raw_products.source import SourcePage
-from unde_catalog.stores.objects.s3 import explain_s3, open_s3
+from unde_catalog.stores.objects.objects import RequestFailed
+from unde_catalog.stores.objects.s3_listing import KEYS_PER_REQUEST, BucketListing
 
 PRODUCTS_PER_PAGE = 500
-MAX_PAGES = 20_000  # ten million products; a longer listing has no end
-_KEYS_PER_REQUEST = 1_000  # S3's maximum
-_MAX_PHOTOS = 1_000  # of one product; further ones are ignored
+MAX_KEYS = 50_000_000  # 7 GB of disk; a longer listing has no end
 _RETRY_FOR = timedelta(seconds=60)  # failed requests are retried for so long; less than the lease of a scrape
+_REQUESTS_PER_PAGE = 20  # after so many an empty page is returned: its reader renews its lease
 
 
 class BakaiBucket:
@@ -33,73 +31,72 @@ class BakaiBucket:
     def __init__(self, s3: S3Settings, image_base_url: str | None, *, retry_for: timedelta = _RETRY_FOR) -> None:
         self._s3 = s3
         self._photo_base_url = (image_base_url or s3.base_url).rstrip("/")
-        self._object_store = open_s3(s3, retry_for)
+        self._listing = BucketListing(s3, retry_for)
 
     def __repr__(self) -> str:
         return f"BakaiBucket({self._s3.base_url})"
 
     def pages(self, after: str | None = None) -> Iterator[SourcePage]:
-        """Pages of items `{"id", "images", "keys"}`, with `category` if the keys contain one; `SourceUnusable`.
+        """Pages of items `{"id", "images", "keys"}`, with `category` if the keys contain one.
 
-        `after` is a page's last key; the next page begins after it. The total is unknown. A key without a product
-        becomes an item without an ID.
+        A product's photos may be anywhere in the listing, so all of it is read into a temporary file first; meanwhile
+        the pages are empty. `after` is where a page ended; the next page begins there. The total is unknown. A key that
+        names no product, or that cannot be requested as it is, becomes an item without an ID. Raises `SourceUnusable`,
+        `ListingBroken` for a listing without end, and `CursorLost` if `after` is of another listing.
         """
-        items: list[Any] = []
-        last, pages = after, 0
-        keys: list[str] = []
-        current: ProductKey | None = None
-        for key in self._keys(after):
-            parsed = parse_key(key)
-            if keys and (parsed is None or current is None or parsed.product_id != current.product_id):
-                items.append(self._item(current, keys))
-                keys = []
+        with KeyGroups() as groups:
+            for _ in self._read(groups):
+                yield SourcePage([], after, None)
+            items: list[Any] = []
+            for group in groups.after(after):
+                items.append(self._item(group))
                 if len(items) >= PRODUCTS_PER_PAGE:
-                    yield SourcePage(items, last, None)
-                    items, pages = [], pages + 1
-                    if pages >= MAX_PAGES:
-                        raise ListingBroken(
-                            f"the listing of {self._s3.base_url} has more than {pages} pages and does not end"
-                        )
-            current = parsed
-            if len(keys) < _MAX_PHOTOS:
-                keys.append(key)
-            last = key
-        if keys:
-            items.append(self._item(current, keys))
-        yield SourcePage(items, None, None)
+                    yield SourcePage(items, group.place, None)
+                    items = []
+            yield SourcePage(items, None, None)
 
     def first_key(self) -> str | None:
-        """The first key, None for an empty bucket: one small request that needs the permission to list."""
-        return next(self._keys(None, per_request=1), None)
+        """The first photo's key, None without one: a few small requests that need the permission to list."""
+        return next(self._keys(per_request=10), [None])[0]
 
-    def _keys(self, after: str | None, per_request: int = _KEYS_PER_REQUEST) -> Iterator[str]:
-        """The keys after this one. The end counts only if a request for the keys after it returns none, either.
+    def _read(self, groups: KeyGroups) -> Iterator[None]:
+        for n, keys in enumerate(self._keys(), 1):
+            groups.add(keys)
+            if len(groups) > MAX_KEYS:
+                raise ListingBroken(
+                    f"the listing of {self._s3.base_url} has more than {MAX_KEYS:,} keys: no end in sight"
+                )
+            if n % _REQUESTS_PER_PAGE == 0:
+                yield
+
+    def _keys(self, per_request: int = KEYS_PER_REQUEST) -> Iterator[list[str]]:
+        """The keys in pages. The end counts only if a request for the keys after it returns none, either.
 
         Otherwise a response that is not a listing (a blocking page, for example) would count as an empty page, and
         all products after it as gone.
         """
-        last, requested = after or "", None
+        last, requested = "", None
         try:
             while last != requested:
                 requested = last
-                for chunk in obstore.list(self._object_store, offset=last or None, chunk_size=per_request):
-                    for entry in chunk:
-                        key = entry["path"]
-                        if key.encode() <= requested.encode():  # the object store ignores the offset
-                            continue
-                        last = key
-                        if not key.endswith("/"):  # a placeholder for a folder
-                            yield key
-        except (BaseError, OSError) as error:
-            reason = explain_s3(str(error), self._s3).replace("S3_", "BAKAI_S3_")
+                for page in self._listing.pages(after=last, per_request=per_request):
+                    # Some object stores ignore where to begin.
+                    new = [one for one in page if one.key.encode() > requested.encode()]
+                    last = max([last, *(one.key for one in new)], key=str.encode)
+                    if photos := [one.key for one in new if not is_folder_mark(one.key, one.size)]:
+                        yield photos
+        except RequestFailed as error:
+            reason = str(error).replace("S3_", "BAKAI_S3_")
             raise SourceUnusable(f"listing {self._s3.base_url} failed: {reason}") from None
 
-    def _item(self, product: ProductKey | None, keys: list[str]) -> dict[str, Any]:
-        if product is None:
-            return {"keys": keys}
-        keys = sorted(keys, key=natural_sort_key)
-        item: dict[str, Any] = {"id": product.product_id, "images": [self.photo_url(key) for key in keys], "keys": keys}
-        return item if product.category is None else {**item, "category": product.category}
+    def _item(self, group: KeyGroup) -> dict[str, Any]:
+        if group.product_id is None:
+            return {"keys": group.keys, "problem": group.problem} if group.problem else {"keys": group.keys}
+        keys = sorted(group.keys, key=natural_sort_key)
+        item: dict[str, Any] = {"id": group.product_id, "images": [self.photo_url(key) for key in keys], "keys": keys}
+        if group.left_out:
+            item["keys_left_out"] = group.left_out
+        return item if group.category is None else {**item, "category": group.category}
 
     def photo_url(self, key: str) -> str:
         """The URL to download the photo with this key from."""

@@ -6,21 +6,23 @@ BakaiMarket does not document its items; assumed is `{"id": 12345, "name": "..."
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from unde_catalog.stages.raw_products.clean import clean_text
+from unde_catalog.stages.raw_products.clean import clean, clean_text
 from unde_catalog.stages.raw_products.item import short_text, validate_item
+from unde_catalog.stages.raw_products.media import PHOTOS_CUT, UNREADABLE, listed, photo_url
 from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
 
 UNCATEGORIZED = "uncategorized"  # the category of products without one
 NO_CURRENCY = "XXX"  # ISO 4217's code for "no currency"
+UNREADABLE_KEY = "unreadable_key"  # the reason of an object that cannot be requested as it is named
 _PREFIX = "bakai_"  # of external IDs
-_MAX_LENGTH = {"id": 100 - len(_PREFIX), "name": 2_000, "category": 1_000, "description": 100_000, "url": 2_000}
+_MAX_LENGTH = {"id": 100 - len(_PREFIX), "name": 2_000, "category": 1_000, "description": 100_000}
 _MAX_PHOTOS = 100
 _IMAGE_FIELDS = ("images", "photos", "image_urls", "imageUrls", "pictures", "image_url", "imageUrl", "image")
-_URL_FIELDS = ("url", "src", "image_url", "imageUrl", "href")
 _NAME_FIELDS = ("name", "title", "slug")
 _PRICE = re.compile(r"[0-9]{1,8}(\.[0-9]{1,30})?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
@@ -32,22 +34,32 @@ def read_item(raw: Any) -> CollectedProduct | RejectedItem:
 
     The price stays in the item's currency; without one the currency is `XXX`, in which nothing is sold.
     """
-    validated = validate_item(raw, _external_id, _MAX_LENGTH["id"])
+    if isinstance(raw, dict) and "id" not in raw and isinstance(raw.get("problem"), str):
+        return RejectedItem(None, UNREADABLE_KEY, raw["problem"], clean(raw))
+    # In a bucket `12345 ` is another folder than `12345`; in the API it is a slip.
+    read_id = _exact_id if isinstance(raw, dict) and "keys" in raw else _external_id
+    validated = validate_item(raw, read_id, _MAX_LENGTH["id"])
     if isinstance(validated, RejectedItem):
         return validated
     external_id, item = validated
+    notes = Counter[str]()
+
+    def text(field: str, limit: str) -> str | None:
+        return short_text(item.get(field), _MAX_LENGTH[limit], notes)
+
     return CollectedProduct(
         external_id=external_id,
-        name=short_text(item.get("name"), _MAX_LENGTH["name"]) or short_text(item.get("title"), _MAX_LENGTH["name"]),
-        description=short_text(item.get("description"), _MAX_LENGTH["description"]),
+        name=text("name", "name") or text("title", "name"),
+        description=text("description", "description"),
         price=_price(raw.get("price")),
         currency=_currency(item.get("currency")),
-        category=_category(item.get("category")) or UNCATEGORIZED,
+        category=_category(item.get("category"), notes) or UNCATEGORIZED,
         colour=None,
         sizes=None,
         composition=None,
-        original_image_urls=tuple(_photo_urls(item)),
+        original_image_urls=tuple(_photo_urls(item, notes)),
         raw_data=item,
+        notes=notes,
     )
 
 
@@ -64,8 +76,12 @@ def _external_id(value: Any) -> str | None:
         value = str(value) if value.bit_length() < 400 else ""
     if not isinstance(value, str):
         return None
-    text = clean_text(value).strip()
-    return f"{_PREFIX}{text}" if 0 < len(text) <= _MAX_LENGTH["id"] else None
+    return _exact_id(value.strip())
+
+
+def _exact_id(value: Any) -> str | None:
+    text = clean_text(value) if isinstance(value, str) else ""
+    return f"{_PREFIX}{text}" if text.strip() and len(text) <= _MAX_LENGTH["id"] else None
 
 
 def _price(value: Any) -> Decimal | None:
@@ -87,27 +103,30 @@ def _currency(value: Any) -> str:
     return value.strip().upper() if isinstance(value, str) and _CURRENCY.fullmatch(value.strip()) else NO_CURRENCY
 
 
-def _category(value: Any) -> str | None:
+def _category(value: Any, notes: Counter[str]) -> str | None:
     """The category from a text, an object with a name, or a list of either, as a path."""
     if isinstance(value, dict):
         value = next((value[name] for name in _NAME_FIELDS if isinstance(value.get(name), str)), None)
     if isinstance(value, list):
-        steps = [step for part in value if not isinstance(part, list) and (step := _category(part))]
+        steps = [step for part in value if not isinstance(part, list) and (step := _category(part, notes))]
         value = "/".join(steps)
-    return short_text(value, _MAX_LENGTH["category"])
+    return short_text(value, _MAX_LENGTH["category"], notes)
 
 
-def _photo_urls(item: dict[str, Any]) -> Iterator[str]:
-    """Each photo once, in the item's order."""
+def _photo_urls(item: dict[str, Any], notes: Counter[str]) -> Iterator[str]:
+    """Each photo once, in the item's order. What is no photo, and photos beyond the first hundred, are counted."""
     images = next((item[name] for name in _IMAGE_FIELDS if item.get(name)), None)
+    left_out = item.get("keys_left_out")
+    notes[PHOTOS_CUT] += left_out if isinstance(left_out, int) else 0
     seen = set()
-    for image in images if isinstance(images, list) else [images]:
-        if isinstance(image, dict):
-            image = next((image[name] for name in _URL_FIELDS if isinstance(image.get(name), str)), None)
-        url = image.strip() if isinstance(image, str) else ""
-        url = f"https:{url}" if url.startswith("//") else url
-        if url.lower().startswith(("https://", "http://")) and len(url) <= _MAX_LENGTH["url"] and url not in seen:
+    for image in listed(images):
+        url = photo_url(image, notes)
+        if url is None or url in seen:
+            continue
+        if not url.lower().startswith(("https://", "http://")):
+            notes[UNREADABLE] += 1
+        elif len(seen) == _MAX_PHOTOS:
+            notes[PHOTOS_CUT] += 1
+        else:
             seen.add(url)
             yield url
-            if len(seen) == _MAX_PHOTOS:
-                return

@@ -1,9 +1,11 @@
 """Derives the product and the category of a photo from its object key in BakaiMarket's bucket.
 
-Pure functions. Keys are listed in `bakai_bucket.py`, which also says what is assumed of them.
+Pure functions. Keys are listed in `bakai_bucket.py`, which also says what is assumed of them. A key is never changed:
+`12345 ` is another product than `12345`, and a photo's URL contains its key as it is.
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 _PRODUCTS = "products"  # a folder that is not a category
@@ -29,7 +31,7 @@ def parse_key(key: str) -> ProductKey | None:
     A file in a folder is a photo of the product that the folder is named after, unless the folder is `products`, or the
     folder looks like a category (no digit) and the file name like a product.
     """
-    *folders, name = [part for part in key.split("/") if part.strip()] or [""]
+    *folders, name = key.removeprefix("/").split("/")
     stem = _EXTENSION.sub("", name)
     if not stem or stem.startswith(".") or _NOT_A_PHOTO.fullmatch(name):
         return None
@@ -41,6 +43,26 @@ def parse_key(key: str) -> ProductKey | None:
         return ProductKey(from_name, None if folder == _PRODUCTS else folder)
     category = folders[-2] if len(folders) > 1 else _PRODUCTS
     return ProductKey(folder, None if category == _PRODUCTS else category)
+
+
+def key_problem(key: str) -> str:
+    """Why a key cannot be requested as it is by every client; "" if it can. A single slash at its start is fine."""
+    if any(unicodedata.category(letter) == "Cc" for letter in key):
+        return "the key contains a control character"
+    if "\ufffd" in key:  # what a name that is no UTF-8 becomes
+        return "the key is not valid UTF-8"
+    parts = key.removeprefix("/").split("/")
+    if not all(part.strip() for part in parts):
+        return "the key contains an empty folder or file name"
+    if any(part in (".", "..") for part in parts):
+        return "the key contains `.` or `..`, which URLs do not keep"
+    return ""
+
+
+def is_folder_mark(key: str, size: int) -> bool:
+    """Whether an object only marks a folder, as web consoles and file tools write it."""
+    name = key.rpartition("/")[2]
+    return not name or name.endswith("_$folder$") or (size == 0 and not _EXTENSION.search(name))
 
 
 def natural_sort_key(key: str) -> tuple[tuple[int, int, str], ...]:

@@ -51,7 +51,7 @@ class BakaiListing:
                     self._totals = [min([page.total, *self._totals]), max([page.total, *self._totals])]
                 items = page.items[max(read_to - position, 0) :]
                 position, after = position + len(page.items), page.after
-                if items:
+                if items or not page.items:  # an empty page, too: the reader renews its lease
                     self.offset += len(items)
                     yield items
         except ListingBroken as error:

@@ -18,7 +18,7 @@ from unde_catalog.stages.raw_products.collect_run import LEASE, CollectRun, Prog
 from unde_catalog.stages.raw_products.errors import CursorLost, NotConfigured, SourceUnusable
 from unde_catalog.stages.raw_products.factory import create_source
 from unde_catalog.stages.raw_products.item import FAILED_AT_SOURCE, NOT_A_TEXT, TEXTS_CUT
-from unde_catalog.stages.raw_products.media import TOO_LONG, UNREADABLE, VIDEOS
+from unde_catalog.stages.raw_products.media import PHOTOS_CUT, TOO_LONG, UNREADABLE, VIDEOS
 from unde_catalog.stages.raw_products.price_unit import JUDGED, unit_of_scrape
 from unde_catalog.stages.raw_products.source import Source, SourceListing
 from unde_catalog.stages.stage_run import StageRun
@@ -32,7 +32,14 @@ from unde_catalog.worker.report import RunOptions, StageReport
 
 STAGE = "raw_products"
 MAX_FAILED_SHARE = 0.02  # of the items; above it, products that were not seen may be among those that failed
-NOTES = (TEXTS_CUT, NOT_A_TEXT, VIDEOS, UNREADABLE, TOO_LONG)  # counts of what of an item is not in its product
+NOTES = (
+    TEXTS_CUT,
+    NOT_A_TEXT,
+    VIDEOS,
+    UNREADABLE,
+    TOO_LONG,
+    PHOTOS_CUT,
+)  # counts of what of an item is not in its product
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,35 +17,36 @@ _MAX_URL = 2_000  # characters
 _WIDTH_PLACEHOLDER = re.compile(r"\{width\}|:width:|%7Bwidth%7D", re.IGNORECASE)
 _TIMESTAMP = re.compile(r"(?<=[?&])ts=[^&]*&?")
 _VIDEO = re.compile(r"\.(mp4|m4v|mov|avi|webm|mkv|ogv|m3u8|mpd)$", re.IGNORECASE)
-_URL_NAMES = ("url", "deliveryUrl", "href", "src")  # of an object; also in its `extraInfo`
+_URL_NAMES = ("url", "deliveryUrl", "href", "src", "image_url", "imageUrl")  # of an object; also in its `extraInfo`
 
 _CUT_JSON = ('["', "[{", '{"')  # the beginning of JSON text that is no JSON
 
 # Names of counts: what of an item's media is not among its photos.
 VIDEOS, UNREADABLE, TOO_LONG = "videos_skipped", "media_unreadable", "photo_urls_too_long"
+PHOTOS_CUT = "photos_cut"  # beyond the limit of a product
 
 
 def photo_urls(colours: Any, notes: Counter[str]) -> tuple[str, ...]:
     """The first five photos of each colour, each photo once. What is no photo is counted in `notes`."""
-    return tuple(_unique(url for colour in _listed(colours) for url in _of_colour(colour, notes)))
+    return tuple(_unique(url for colour in listed(colours) for url in _of_colour(colour, notes)))
 
 
 def listed_colours(colours: Any) -> list[dict[str, Any]]:
     """The colours of an item, which may be a list, a single colour, or either as JSON text."""
-    return [colour for colour in _listed(colours) if isinstance(colour, dict)]
+    return [colour for colour in listed(colours) if isinstance(colour, dict)]
 
 
 def _of_colour(colour: Any, notes: Counter[str]) -> list[str]:
     media = colour.get("xmedia") if isinstance(colour, dict) else None
     found = []
-    for one in _listed(media):
-        url = _url(one, notes)
+    for one in listed(media):
+        url = photo_url(one, notes)
         if url is not None and len(found) < PHOTOS_PER_COLOUR:
             found.append(url)
     return found
 
 
-def _listed(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
     """A list as it is, one value as a list of one, JSON text as what it says."""
     if isinstance(value, str) and value.strip().startswith(("[", "{")):
         try:
@@ -55,7 +56,7 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value in (None, "") else [value]
 
 
-def _url(media: Any, notes: Counter[str]) -> str | None:
+def photo_url(media: Any, notes: Counter[str]) -> str | None:
     """The photo's URL; None for what is not a photo, which is counted."""
     if isinstance(media, dict):
         kind = " ".join(str(media.get(name, "")) for name in ("type", "kind", "mediaType", "datatype"))

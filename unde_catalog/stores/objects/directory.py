@@ -4,14 +4,16 @@ import contextlib
 import errno
 import os
 import secrets
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
 from obstore.store import LocalStore
 
-from unde_catalog.stores.objects.objects import ObjectStore, StorageUnavailable, checked, explain
+from unde_catalog.stores.objects.objects import ObjectInfo, ObjectStore, StorageUnavailable, checked, explain
 
+_PAGE = 1_000  # objects of one folder that are listed at once
 _UNFINISHED = ".unfinished"  # below the root: on the same file system, and found without walking the tree
 
 
@@ -40,11 +42,11 @@ def not_mounted(root: Path) -> StorageUnavailable:
 
 
 class DirectoryStore(ObjectStore):
-    """Reads, lists and deletes with obstore's LocalStore; writes itself.
+    """Reads and deletes with obstore's LocalStore; writes and lists itself.
 
     LocalStore also writes a temporary file and renames it, but never calls fsync: after a power cut the database could
     name an empty object. And the files that a `kill -9` leaves (`1.jpg#1`) are scattered over the whole tree. Two
-    fsyncs cost about half a millisecond per object on an SSD.
+    fsyncs cost about half a millisecond per object on an SSD. Its list ends at a name that it could not write.
     """
 
     def __init__(self, backend: LocalStore, root: Path, public_base_url: str | None) -> None:
@@ -90,6 +92,34 @@ class DirectoryStore(ObjectStore):
             raise StorageUnavailable(explain(error, "cleaning", str(self._root / _UNFINISHED))) from error
         return removed
 
+    def _pages(self, folder: str) -> Iterator[list[ObjectInfo]]:
+        waiting = [folder]
+        while waiting:
+            page = []
+            path = waiting.pop()
+            for entry in self._entries(path):
+                key = f"{path}/{entry.name}" if path else entry.name
+                if entry.is_dir():
+                    waiting.append(key)
+                elif entry.is_file():
+                    with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                        page.append(_info(key, entry.stat()))
+                if len(page) == _PAGE:
+                    yield page
+                    page = []
+            if page:
+                yield page
+
+    def _folders(self, folder: str) -> list[str]:
+        return [entry.name for entry in self._entries(folder) if entry.is_dir()]
+
+    def _entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
+        try:
+            with os.scandir(self._root / folder) as entries:
+                yield from (entry for entry in entries if folder or entry.name != _UNFINISHED)
+        except FileNotFoundError:  # no object has this prefix, or the folder was removed meanwhile
+            return
+
     def _check_present(self) -> None:
         # An unmounted disk must not look like a store without objects.
         if not is_store(self._root):
@@ -111,3 +141,8 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _info(key: str, status: os.stat_result) -> ObjectInfo:
+    key = os.fsencode(key).decode(errors="replace")  # a name that is no UTF-8 can only be shown
+    return ObjectInfo(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))

@@ -51,6 +51,14 @@ class StorageUnavailable(Exception):
     """The object store cannot be used, which is no item's fault; the message says what failed and what to do."""
 
 
+class RequestFailed(Exception):
+    """A request to a store failed; the message says why. `passing`: it may succeed when it is repeated."""
+
+    def __init__(self, reason: str, passing: bool) -> None:
+        super().__init__(reason)
+        self.passing = passing
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
     """Key, size in bytes and time of writing (UTC) of an object."""
@@ -123,28 +131,37 @@ class ObjectStore(ABC):
         """All objects below a folder such as `originals/zara` ("" for all), in no order, page by page.
 
         `originals/zara` does not match `originals/zarahome`. Unfinished writes are not listed.
+        Keys are as the store has them, also one that `checked` refuses.
         """
         folder = prefix.rstrip("/")
-        self._check_present()  # obstore lists nothing if the directory is missing
-        pages = iter(obstore.list(self._backend, checked(folder) if folder else None, chunk_size=1000))
+        self._check_present()
+        pages = self._pages(checked(folder) if folder else "")
         while True:
             with self._request("listing", folder):
                 page = next(pages, None)
             if page is None:
                 return
-            yield from map(_info, page)
+            yield from page
 
     def folders(self, prefix: str) -> Sequence[str]:
         """The names of the direct subfolders of a folder such as `manifests/originals/zara`, in no order."""
         folder = prefix.rstrip("/")
         self._check_present()
         with self._request("listing", folder):
-            listing = obstore.list_with_delimiter(self._backend, checked(folder) if folder else None)
-        return [path.rstrip("/").rpartition("/")[2] for path in listing["common_prefixes"]]
+            found = self._folders(checked(folder) if folder else "")
+        return [path.rstrip("/").rpartition("/")[2] for path in found]
 
     @abstractmethod
     def remove_leftovers(self, before: datetime) -> int:
         """Remove what killed writers left unfinished before `before`; returns their number."""
+
+    @abstractmethod
+    def _pages(self, folder: str) -> Iterator[Sequence[ObjectInfo]]:
+        """All objects below a folder ("" for all), page by page, whatever their keys."""
+
+    @abstractmethod
+    def _folders(self, folder: str) -> Sequence[str]:
+        """The names or paths of the direct subfolders of a folder."""
 
     @abstractmethod
     def _check_present(self) -> None:
@@ -157,7 +174,7 @@ class ObjectStore(ABC):
         except FileNotFoundError:  # obstore raises the builtin
             self._check_present()
             raise ObjectMissing(key) from None
-        except (BaseError, OSError) as error:
+        except (BaseError, OSError, RequestFailed) as error:
             raise self._unavailable(error, doing, key) from None  # the cause is a dump that may contain a key
 
     def _unavailable(self, error: Exception, doing: str, key: str) -> StorageUnavailable:

@@ -5,22 +5,29 @@ would stay in the bucket, invisible and billed). DeleteObjects needs a checksum 
 one; a product has five.
 """
 
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import cached_property
 from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import obstore
-from obstore.exceptions import BaseError
 from obstore.store import S3Store as Bucket
 
 from unde_catalog.settings.s3 import S3Settings
-from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, StorageUnavailable, checked
-from unde_catalog.text import first_line
+from unde_catalog.stores.objects.objects import (
+    ObjectInfo,
+    ObjectMissing,
+    ObjectStore,
+    RequestFailed,
+    StorageUnavailable,
+    checked,
+)
+from unde_catalog.stores.objects.s3_errors import TRY, explain_dump
+from unde_catalog.stores.objects.s3_listing import BucketListing
 
 if TYPE_CHECKING:
     from obstore.store import S3Credential
@@ -36,7 +43,6 @@ _slots = threading.BoundedSemaphore(IN_FLIGHT)
 # A put ends within PUT_SECONDS (60): 10 s waiting for a slot, 20 s in which failed tries are repeated, and a last try
 # that waits 5 s and takes 18 s. A try that hangs is repeated once, a 429 or 5xx about seven times.
 _SLOT_SECONDS = 10.0
-_TRY = timedelta(seconds=18)
 _RETRY_FOR = timedelta(seconds=20)
 _FIRST_WAIT = timedelta(milliseconds=200)
 _LONGEST_WAIT = timedelta(seconds=5)
@@ -51,11 +57,11 @@ def s3_store(s3: S3Settings, public_base_url: str | None = None, *, retry_for: t
 
     Its public URLs are `public_base_url/key`, or those of the bucket's own address by default.
     """
-    return S3Store(open_s3(s3, retry_for), s3, public_base_url)
+    return S3Store(open_s3(s3, retry_for), s3, public_base_url, retry_for)
 
 
 def open_s3(s3: S3Settings, retry_for: timedelta = _RETRY_FOR) -> Bucket:
-    """obstore's own bucket, for listing a bucket with foreign keys; `explain_s3` translates its errors."""
+    """obstore's own bucket; `explain_dump` translates its errors. `BucketListing` lists it."""
 
     def credentials() -> (
         "S3Credential"
@@ -82,7 +88,7 @@ def open_s3(s3: S3Settings, retry_for: timedelta = _RETRY_FOR) -> Bucket:
             "allow_http": endpoint.startswith("http://"),  # the settings allow it only for private addresses
             "allow_invalid_certificates": False,
             "connect_timeout": timedelta(seconds=5),
-            "timeout": _TRY,
+            "timeout": TRY,
             "pool_max_idle_per_host": str(IN_FLIGHT),
             "pool_idle_timeout": timedelta(seconds=20),
         },
@@ -97,9 +103,11 @@ def open_s3(s3: S3Settings, retry_for: timedelta = _RETRY_FOR) -> Bucket:
 class S3Store(ObjectStore):
     """Every request holds one of the process's slots; every error names the setting that solves it."""
 
-    def __init__(self, backend: Bucket, s3: S3Settings, public_base_url: str | None) -> None:
+    def __init__(
+        self, backend: Bucket, s3: S3Settings, public_base_url: str | None, retry_for: timedelta = _RETRY_FOR
+    ) -> None:
         super().__init__(backend, s3.base_url)
-        self._s3 = s3
+        self._s3, self._retry_for = s3, retry_for
         self._public = (public_base_url or s3.base_url).rstrip("/")
         self._seen_present = -_PRESENT_SECONDS
 
@@ -126,11 +134,20 @@ class S3Store(ObjectStore):
         if monotonic() - self._seen_present < _PRESENT_SECONDS:
             return
         try:
-            for _ in obstore.list(self._backend, ".alive"):  # a folder that does not exist: a small response
-                break
-        except (BaseError, OSError) as error:
+            next(self._listing.pages(".alive/"), None)  # a folder that does not exist: a small response
+        except RequestFailed as error:
             raise self._unavailable(error, "opening", "") from None
         self._seen_present = monotonic()
+
+    def _pages(self, folder: str) -> Iterator[list[ObjectInfo]]:
+        return self._listing.pages(f"{folder}/" if folder else "")
+
+    def _folders(self, folder: str) -> list[str]:
+        return list(self._listing.folders(f"{folder}/" if folder else ""))
+
+    @cached_property
+    def _listing(self) -> BucketListing:
+        return BucketListing(self._s3, self._retry_for)
 
     @contextmanager
     def _request(self, doing: str, key: str) -> Iterator[None]:
@@ -146,54 +163,5 @@ class S3Store(ObjectStore):
             _slots.release()
 
     def _unavailable(self, error: Exception, doing: str, key: str) -> StorageUnavailable:
-        return StorageUnavailable(f"{doing} {self.where}/{key} failed: {explain_s3(str(error), self._s3)}")
-
-
-def explain_s3(dump: str, s3: S3Settings) -> str:
-    """The meaning of an obstore error, and the `S3_...` setting that solves it.
-
-    Of the server's response only the code is shown: the rest may contain a key.
-    """
-    if found := re.search(r"non-2xx status code: (\d{3})", dump):
-        status = int(found[1])
-        code = re.search(r"<Code>(\w{1,60})</Code>", dump)
-        shown = f"{status} {code[1]}" if code else str(status)
-        return f"{_explain_response(status, code[1] if code else '', s3)} (the store responded {shown})"
-    if "invalid list response" in dump:
-        return "the server there is no S3 store: set S3_ENDPOINT to the store's own address"
-    if "redirect without LOCATION" in dump:
-        return "the bucket is elsewhere: set S3_ENDPOINT and S3_REGION to its own (the store responded with a redirect)"
-    if "dns error" in dump:
-        return "no such host: set S3_ENDPOINT, or S3_ADDRESSING=path if the host name does not contain the bucket"
-    if re.search(r"certificate|InvalidContentType|HandshakeFailure", dump):
-        return "TLS failed: check S3_ENDPOINT (http or https, the port) and the store's certificate"
-    if "kind: Timeout" in dump or "TimedOut" in dump:
-        return f"no response within {_TRY.total_seconds():g} s: check the store and the network, or set S3_ENDPOINT"
-    if "kind: Connect" in dump:
-        return "nothing accepts connections there: start the store, or set S3_ENDPOINT"
-    return f"the connection broke repeatedly ({first_line(dump).rpartition(' - ')[2][:200]})"
-
-
-def _explain_response(status: int, code: str, s3: S3Settings) -> str:
-    match code:
-        case "NoSuchBucket":
-            return f"there is no bucket {s3.bucket}: create it, or set S3_BUCKET"
-        case "InvalidAccessKeyId":
-            return "the store does not know the access key: set S3_ACCESS_KEY"
-        case "SignatureDoesNotMatch":
-            return "the secret key is not that of the access key: set S3_SECRET_KEY"
-        case "RequestTimeTooSkewed":
-            return "this machine's clock is wrong: set it (NTP)"
-        case "AuthorizationHeaderMalformed":
-            return f"the region {s3.region} is not the bucket's: set S3_REGION"
-    if status == 507 or re.search(r"Quota|StorageFull|InsufficientStorage|InsufficientCapacity", code):
-        return "the store or its quota is full: free space or raise it"
-    if status in (401, 403):
-        return (
-            "these keys may not do this: set S3_ACCESS_KEY and S3_SECRET_KEY to some that may read and write the bucket"
-        )
-    if status == 429 or code == "SlowDown":
-        return "too many requests for the store, even after waiting: run fewer workers at once"
-    if status >= 500:
-        return "the store itself has a fault"
-    return "set S3_ENDPOINT, S3_BUCKET and S3_REGION as the provider of the store documents"
+        reason = str(error) if isinstance(error, RequestFailed) else explain_dump(str(error), self._s3)
+        return StorageUnavailable(f"{doing} {self.where}/{key} failed: {reason}")

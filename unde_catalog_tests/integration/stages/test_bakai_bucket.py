@@ -1,7 +1,10 @@
 """BakaiMarket's bucket as a listing of products, in comparison with its API, and the settings of both."""
 
 import json
+import urllib.request
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,11 +13,14 @@ from unde_catalog.settings.environment import load_settings
 from unde_catalog.stages.raw_products import bakai_bucket
 from unde_catalog.stages.raw_products.bakai_bucket import BakaiBucket
 from unde_catalog.stages.raw_products.bakai_item import read_item
-from unde_catalog.stages.raw_products.errors import SourceUnusable
+from unde_catalog.stages.raw_products.errors import CursorLost, SourceUnusable
 from unde_catalog.stages.raw_products.factory import open_bakai
-from unde_catalog.stages.raw_products.source import SourcePage
-from unde_catalog.stores.staging.products.product import CollectedProduct
+from unde_catalog.stages.raw_products.key_groups import KeyGroups
+from unde_catalog.stores.objects.s3 import s3_store
+from unde_catalog.stores.objects.s3_listing import BucketListing
+from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
 from unde_catalog_tests.support.bakai_responses import LISTED
+from unde_catalog_tests.support.s3_servers import bucket_at, running_moto, running_rclone
 from unde_catalog_tests.support.servers import Sandbox, running_sandbox
 from unde_catalog_tests.support.upstream import RemoteHost, reply
 
@@ -61,10 +67,68 @@ def test_the_bucket_is_listed_in_pages_and_resumed_after_any_of_them(
     monkeypatch.setattr(bakai_bucket, "PRODUCTS_PER_PAGE", 100)
     settings = load_settings()
     pages = list(open_bakai(settings, "bucket").pages())
-    assert [len(one.items) for one in pages] == [100, 100, 100, 100, 100]
+    assert [len(one.items) for one in pages] == [100, 100, 100, 100, 100, 0]
     assert pages[0].items[0]["images"][0].startswith(f"{settings.bakai_s3_endpoint}/bakai-images/products/1")
     rest = list(open_bakai(settings, "bucket").pages(pages[1].after))
     assert [one.items for one in rest] == [one.items for one in pages[2:]]
+
+
+def test_all_of_an_odd_bucket_is_read_and_no_key_is_taken_for_another() -> None:
+    keys = {
+        "products/10001/1.jpg": "bakai_10001",
+        "/products/10002/1.jpg": "bakai_10002",
+        "products/12345/1.jpg": "bakai_12345",
+        "products/12345 /1.jpg": "bakai_12345 ",
+        "a+b/7001%20/1 #1.jpg": "bakai_7001%20",
+        "обувь/7002/фото.jpg": "bakai_7002",
+        "products/99999/1.jpg": "bakai_99999",
+    }
+    bad = ["products//12345/1.jpg", "products/./1.jpg", "products/../2.jpg", "products/123\t45/1.jpg", "a/\x01/1.jpg"]
+    with running_moto() as server:
+        server.client.create_bucket(Bucket="bakai-images")
+        s3 = bucket_at(server.url, bucket="bakai-images")
+        for key in [*keys, *bad, "products/readme.txt"]:
+            server.client.put_object(Bucket=s3.bucket, Key=key, Body=key.encode(), ACL="public-read")
+        for mark in ("products/", "products/12345/", "products/77777"):
+            server.client.put_object(Bucket=s3.bucket, Key=mark, Body=b"")
+        bucket = BakaiBucket(s3, None)
+        items = [item for page in bucket.pages() for item in page.items]
+        products = [one for item in items if isinstance(one := read_item(item), CollectedProduct)]
+        assert {one.raw_data["keys"][0]: one.external_id for one in products} == keys
+        rejected = [(item["keys"], one.reason) for item in items if isinstance(one := read_item(item), RejectedItem)]
+        assert sorted(rejected) == sorted(
+            [([key], "unreadable_key") for key in bad] + [(["products/readme.txt"], "no_id")]
+        )
+        signer = BucketListing(s3, timedelta(0))
+        for one in products:  # each URL leads to its own object
+            (key,) = one.raw_data["keys"]
+            for url in (*one.original_image_urls, signer.sign(key, timedelta(minutes=1))):
+                with urllib.request.urlopen(url, timeout=20) as response:
+                    assert response.read() == key.encode()
+
+
+def test_photos_of_a_product_are_together_wherever_they_are_listed(tmp_path: Path) -> None:
+    keys = ["shoes/12345.jpg", "shoes/123450.jpg", "shoes/12345_2.jpg", "shoes/12345_10.jpg", "new/12345_3.jpg"]
+    with running_rclone(tmp_path) as rclone:
+        store = s3_store(bucket_at(rclone.url))
+        for key in keys:
+            store.put(key, b"x", "image/jpeg")
+        items = [item for page in BakaiBucket(bucket_at(rclone.url), None).pages() for item in page.items]
+    assert [(item["id"], item["keys"]) for item in items] == [
+        ("12345", ["new/12345_3.jpg", "shoes/12345.jpg", "shoes/12345_2.jpg", "shoes/12345_10.jpg"]),
+        ("123450", ["shoes/123450.jpg"]),
+    ]
+
+
+def test_photos_beyond_the_limit_of_a_product_are_counted() -> None:
+    with KeyGroups() as groups:
+        groups.add([f"shoes/12345_{n}.jpg" for n in range(1, 1_301)])
+        groups.add(["shoes/99999.jpg"])
+        first, second = groups.after(None)
+        assert (len(first.keys), first.left_out, second.product_id) == (1_000, 300, "99999")
+        assert [one.product_id for one in groups.after(first.place)] == ["99999"]
+        with pytest.raises(CursorLost):
+            next(groups.after("products/12345/2.jpg"))  # a place of an earlier version
 
 
 def test_photos_of_the_bucket_may_have_another_base_url(market: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,8 +165,8 @@ def test_a_recorded_listing_is_read_and_a_hostile_one_is_reported(
     values = {"ENDPOINT": host.url(""), "BUCKET": "bakai-images", "ACCESS_KEY": "access", "SECRET_KEY": "secret"}
     for name, value in values.items():
         monkeypatch.setenv(f"BAKAI_S3_{name}", value)
-    first = "/bakai-images?list-type=2"
-    end = f"{first}&start-after=products%2F12345%2F2.jpg"
+    first = "/bakai-images?list-type=2&max-keys=1000&encoding-type=url"
+    end = "/bakai-images?list-type=2&max-keys=1000&start-after=products%2F12345%2F2.jpg&encoding-type=url"
     bucket = BakaiBucket(load_settings().bakai_bucket(), None, retry_for=bakai_bucket.timedelta(0))
     for one in (first, end):  # like an object store that ignores the offset
         host.respond(one, reply(LISTED.encode(), Content_Type="application/xml"))
@@ -115,11 +179,10 @@ def test_a_recorded_listing_is_read_and_a_hostile_one_is_reported(
         }
     ]
     assert host.paths() == [first, end]
-    host.respond(first, reply(b"<html>hello</html>"))
-    assert list(bucket.pages()) == [SourcePage([], None, None)]  # a scrape does not trust an empty listing
-    host.respond(first, reply(b"not even that"))
-    with pytest.raises(SourceUnusable, match="the server there is no S3 store: set BAKAI_S3_ENDPOINT"):
-        list(bucket.pages())
+    for other in (b"<html>hello</html>", b"not even that", b""):
+        host.respond(first, reply(other))
+        with pytest.raises(SourceUnusable, match="the server there is no S3 store: set BAKAI_S3_ENDPOINT"):
+            list(bucket.pages())
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from unde_catalog.stores.objects.copying import AT_ONCE, CopyReport, copy_objects
 from unde_catalog.stores.objects.directory import directory_store
-from unde_catalog.stores.objects.objects import ObjectInfo, ObjectStore, StorageUnavailable
+from unde_catalog.stores.objects.objects import ObjectInfo, ObjectStore, StorageUnavailable, is_usable
 from unde_catalog.stores.objects.s3 import s3_store
 from unde_catalog_tests.support.s3_servers import (
     ACCESS_KEY,
@@ -52,6 +52,10 @@ def rclone(tmp_path: Path) -> Iterator[Rclone]:
 
 def contents(store: ObjectStore) -> dict[str, bytes]:
     return {info.key: store.get(info.key) for info in store.list("")}
+
+
+def contents_of_ordinary(store: ObjectStore) -> dict[str, bytes]:
+    return {info.key: store.get(info.key) for info in store.list("") if is_usable(info.key)}
 
 
 def copied(count: int, **others: int) -> dict[str, int]:
@@ -136,6 +140,21 @@ def test_one_bad_object_does_not_stop_the_others(source: ObjectStore, target: Ob
     assert counts(report) == copied(len(OBJECTS) - 1, failed=2) and not report.stopped
     assert any("not an object key: 'a bad name.jpg'" in failure for failure in report.failures)
     assert any("there is a folder where an object must be" in failure for failure in report.failures)
+
+
+def test_objects_with_foreign_keys_are_reported_and_the_others_copied(
+    source: ObjectStore, target: ObjectStore, tmp_path: Path
+):
+    odd = ["originals/zara/1/a b.jpg", "originals/zara/1/tab\t.jpg", "originals/zara/1/50%.jpg", "originals/zara/1/x#1"]
+    for key in odd:
+        path = Path(source.where) / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"odd")
+    before = len(contents_of_ordinary(source))
+    report = copy_objects(source, target)
+    assert (report.copied, report.failed) == (before, len(odd))
+    assert sorted(report.failures) == sorted(f"not an object key: {key!r}" for key in odd)
+    assert contents(target) == contents_of_ordinary(source)
 
 
 def test_an_unavailable_target_stops_the_copy_and_it_can_be_resumed(target: ObjectStore, source: ObjectStore):

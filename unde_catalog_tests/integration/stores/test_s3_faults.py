@@ -8,7 +8,7 @@ from time import monotonic
 
 import pytest
 
-from unde_catalog.stores.objects import s3
+from unde_catalog.stores.objects import s3, s3_listing
 from unde_catalog.stores.objects.objects import PUT_SECONDS, ObjectStore, StorageUnavailable
 from unde_catalog.stores.objects.s3 import s3_store
 from unde_catalog_tests.support.s3_servers import (
@@ -36,13 +36,15 @@ def fake() -> Iterator[FakeS3]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """All waits are a fortieth of their real length."""
-    for name in ("_TRY", "_RETRY_FOR", "_FIRST_WAIT", "_LONGEST_WAIT"):
+    for name in ("TRY", "_RETRY_FOR", "_FIRST_WAIT", "_LONGEST_WAIT"):
         monkeypatch.setattr(s3, name, getattr(s3, name) / 40)
+    for name in ("TRY", "_FIRST_WAIT", "_LONGEST_WAIT"):
+        monkeypatch.setattr(s3_listing, name, getattr(s3_listing, name) / 40)
     monkeypatch.setattr(s3, "_SLOT_SECONDS", s3._SLOT_SECONDS / 40)
 
 
 def test_the_longest_put_is_shorter_than_a_lease():
-    tries = s3._RETRY_FOR + s3._LONGEST_WAIT + s3._TRY
+    tries = s3._RETRY_FOR + s3._LONGEST_WAIT + s3.TRY
     assert timedelta(seconds=s3._SLOT_SECONDS) + tries < timedelta(seconds=PUT_SECONDS)
 
 
