@@ -10,6 +10,7 @@ from unde_catalog.stages.photos.collage import (
     Collage,
     Refused,
     Size,
+    TooEnlarged,
     TooWide,
     collage_size,
     decoded_bytes,
@@ -126,6 +127,17 @@ def test_65500_pixels_are_accepted_and_one_more_is_too_wide():
     wide = saved(plain(9, (65_400, 50), "L"))
     assert collage_of(wide, saved(plain(9, (100, 50), "L"))).width == MAX_JPEG_SIDE
     assert make_collage([wide, saved(plain(9, (101, 50), "L"))]) == TooWide(65_501, 50)
+
+
+def test_a_collage_that_would_be_enlarged_beyond_use_is_not_made():
+    tall, other = saved(plain(9, (64, 60_000), "L")), saved(detailed((1_000, 1_500)))
+    headers_only = other[:3000]  # would be refused as truncated if it were decoded
+    result = make_collage([headers_only, tall])
+    assert result == TooEnlarged(40_064, 60_000, 5_340_000)
+    assert collage_of(tall).size == (64, 60_000)
+    large = saved(plain(9, (4_000, 9_000), "L"))[:3000]  # a collage of 108 megapixels that enlarges nothing
+    truncated = make_collage([large] * 3)
+    assert isinstance(truncated, Refused) and truncated.reason == "truncated"
 
 
 def test_an_unreadable_photo_is_named():

@@ -12,12 +12,11 @@ from unde_catalog.services.search.middleware.metrics import SearchMetrics
 from unde_catalog.services.search.schemas.problems import Problem
 from unde_catalog.settings.search import SearchFields
 from unde_catalog.stages.photos.decode import RefusalReason, Refused
-from unde_catalog.stages.photos.image import ImageLimits, working_bytes
+from unde_catalog.stages.photos.image import ImageLimits, header_size, working_bytes
 from unde_catalog.stages.photos.memory import MemoryBudget
-from unde_catalog.stages.visual_index.model_image import model_image
+from unde_catalog.stages.visual_index.model_image import MAX_ASPECT_RATIO, model_image
 
 _MIN_SIDE = 16  # pixels: smaller images show no garment
-_MAX_ASPECT_RATIO = 20  # CLIP scales the shorter side to 224 pixels, and the longer one with it
 _STATUS: dict[RefusalReason, int] = {
     "empty": 422,
     "not_an_image": 415,
@@ -57,16 +56,22 @@ class Uploads:
         data = await run_in_threadpool(file.read, self._limits.max_bytes + 1)
         if len(data) > self._limits.max_bytes:
             raise self._problem("too_large")
+        await run_in_threadpool(self._check_header, data)
         memory = await run_in_threadpool(working_bytes, data, self._limits)
         async with self._budget.reserve(memory):
             image = await run_in_threadpool(model_image, data, self._limits.max_pixels)
         if isinstance(image, Refused):
             raise self._problem(image.reason)
-        if min(image.size) < _MIN_SIDE:
-            raise self._problem("too_small")
-        if max(image.size) > _MAX_ASPECT_RATIO * min(image.size):
-            raise self._problem("too_long")
         return image
+
+    def _check_header(self, data: bytes) -> None:
+        size = header_size(data, self._limits)
+        if isinstance(size, Refused):
+            raise self._problem(size.reason)
+        if min(size) < _MIN_SIDE:
+            raise self._problem("too_small")
+        if max(size) > MAX_ASPECT_RATIO * min(size):
+            raise self._problem("too_long")
 
     def _problem(self, reason: RefusalReason) -> Problem:
         self._metrics.refused.labels(reason).inc()

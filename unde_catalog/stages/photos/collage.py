@@ -13,6 +13,7 @@ from PIL import Image, ImageFile
 from unde_catalog.stages.photos.decode import Refused, Unusable, open_photo, orientation
 from unde_catalog.stages.photos.image import DEFAULT_LIMITS, JPEG_QUALITY, MAX_JPEG_SIDE, decode_upright, encode_jpeg
 
+MAX_ENLARGED_PIXELS = 100_000_000  # of a collage with more than twice the pixels of its photos
 _FIXED_BYTES = 10_000_000  # memory that a collage takes besides its pixels
 Size = tuple[int, int]  # width, height in pixels, upright
 
@@ -40,6 +41,26 @@ class TooWide:
         return f"{self.width} x {self.height} pixels; a JPEG has at most {MAX_JPEG_SIDE} a side"
 
 
+@dataclass(frozen=True, slots=True)
+class TooEnlarged:
+    """One photo is so much taller than the others that they would be enlarged beyond all use; the product is given up.
+
+    `own_pixels`: the pixels of all photos as they are stored.
+    """
+
+    width: int
+    height: int
+    own_pixels: int
+
+    @property
+    def detail(self) -> str:
+        """The reason in words."""
+        return (
+            f"{self.width} x {self.height} pixels of photos that have {self.own_pixels / 1e6:.1f} megapixels; above "
+            f"{MAX_ENLARGED_PIXELS / 1e6:g} megapixels, a collage has at most twice the pixels of its photos"
+        )
+
+
 def collage_size(sizes: Sequence[Size]) -> Size:
     """Width and height of the collage of photos of these sizes, all at the height of the tallest."""
     height = _height(sizes)
@@ -58,12 +79,12 @@ def decoded_bytes(sizes: Sequence[Size]) -> int:
     return _FIXED_BYTES + 4 * canvas + max(canvas, *(_photo_bytes(size, height) for size in sizes))
 
 
-def make_collage(photos: Sequence[bytes], quality: int = JPEG_QUALITY) -> Collage | TooWide | Refused:
+def make_collage(photos: Sequence[bytes], quality: int = JPEG_QUALITY) -> Collage | TooWide | TooEnlarged | Refused:
     """The photos from left to right on white, as a 4:4:4 JPEG; the same input gives the same bytes.
 
     Photos need not be normalised: EXIF orientation, CMYK, alpha and colour profiles are applied. Sizes are read from
-    the headers, so `TooWide` needs no decoding; then one photo at a time is decoded, pasted and freed. `Refused`
-    names the photo that can't be read. Raises ValueError without photos.
+    the headers, so `TooWide` and `TooEnlarged` need no decoding; then one photo at a time is decoded, pasted and
+    freed. `Refused` names the photo that can't be read. Raises ValueError without photos.
     """
     if not photos:
         raise ValueError("a collage needs at least one photo")
@@ -79,6 +100,9 @@ def make_collage(photos: Sequence[bytes], quality: int = JPEG_QUALITY) -> Collag
         width, height = collage_size(sizes)
         if max(width, height) > MAX_JPEG_SIDE:
             return TooWide(width, height)
+        own_pixels = sum(size[0] * size[1] for size in sizes)
+        if width * height > max(MAX_ENLARGED_PIXELS, 2 * own_pixels):
+            return TooEnlarged(width, height, own_pixels)
         canvas = Image.new("RGB", (width, height), "white")
         left = 0
         for number, (photo, data, size) in enumerate(zip(opened, photos, sizes, strict=True), start=1):

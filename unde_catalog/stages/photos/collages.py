@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from unde_catalog.settings.environment import Settings
-from unde_catalog.stages.photos.collage import TooWide, decoded_bytes, make_collage
+from unde_catalog.stages.photos.collage import TooEnlarged, TooWide, decoded_bytes, make_collage
 from unde_catalog.stages.photos.decode import Refused
 from unde_catalog.stages.photos.memory import MemoryBudget
 from unde_catalog.stages.stage_run import StageRun
@@ -91,6 +91,8 @@ class CollagesStage:
             return retry_later(lease, "original_missing", str(missing), item_fault=True)
         if isinstance(collage, TooWide):
             return given_up(lease, "too_wide", collage.detail)
+        if isinstance(collage, TooEnlarged):
+            return given_up(lease, "too_enlarged", collage.detail)
         if isinstance(collage, Refused):
             return retry_later(lease, f"original_{collage.reason}", collage.detail, item_fault=True)
         if lease.seconds_left() <= PUT_SECONDS:

@@ -75,6 +75,15 @@ def working_bytes(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> int:
         return 0
 
 
+def header_size(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> tuple[int, int] | Refused:
+    """Width and height in pixels by the header, before the photo is turned upright; nothing is decoded."""
+    try:
+        with open_photo(data, limits.max_pixels) as photo:
+            return photo.size
+    except Unusable as unusable:
+        return unusable.refused
+
+
 def check_whole(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> tuple[int, int] | Refused:
     """Upright width and height in pixels of a stored picture, or why it is not a whole one. It is not changed."""
     if len(data) > limits.max_bytes:

@@ -15,7 +15,7 @@ from PIL import Image
 from unde_catalog.stages.photos.decode import Refused
 from unde_catalog.stages.photos.memory import MemoryBudget
 from unde_catalog.stages.visual_index.model import EmbeddingModel
-from unde_catalog.stages.visual_index.model_image import model_image
+from unde_catalog.stages.visual_index.model_image import IMAGE_BYTES, model_image
 from unde_catalog.stages.visual_index.vector_store import (
     PhotoVector,
     Vector,
@@ -115,7 +115,8 @@ class VisualIndexStage:
         if newest != self._model.name:  # its embeddings would be useless, and the products not due for the new model
             raise AbortStage(f"photos are now embedded by {newest}, but this run started with {self._model.name}")
         largest = max((photo.pixels for one in work for photo in one.product.target_photos), default=0)
-        async with self._memory.reserve(largest * _BYTES_PER_PIXEL):
+        photos = sum(len(one.product.target_photos) for one in work)
+        async with self._memory.reserve(largest * _BYTES_PER_PIXEL + photos * IMAGE_BYTES):
             products = await asyncio.to_thread(self._embed, work)
         try:
             if self._mirror is not None:

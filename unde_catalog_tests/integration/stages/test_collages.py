@@ -86,6 +86,13 @@ def test_a_collage_too_wide_for_a_jpeg_is_given_up(backends: Backends) -> None:
     assert product(backends, fine)["image_status"] == "collage_ready"
 
 
+def test_a_photo_of_extreme_height_does_not_enlarge_the_others(backends: Backends) -> None:
+    tall = put_product(backends, "1", [(64, 60_000, "red"), (1_000, 1_500, "blue")])
+    report = glue(backends)
+    assert (report.done, dict(report.given_up)) == (0, {"too_enlarged": 1})
+    assert product(backends, tall)["error_message"].startswith("too_enlarged: 40064 x 60000 pixels")
+
+
 def test_a_missing_original_fails_only_its_product(backends: Backends) -> None:
     put_product(backends, "1", [(100, 100, "red")])
     put_product(backends, "2", [(100, 100, "red")])
