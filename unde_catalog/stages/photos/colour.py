@@ -7,6 +7,7 @@ from functools import lru_cache
 from PIL import Image, ImageChops, ImageCms, ImageFile
 
 from unde_catalog.stages.photos.decode import Unusable
+from unde_catalog.stages.photos.inks import are_inverted
 
 _STRIP_ROWS = 256  # pixels are converted in strips, so memory holds one strip besides source and result
 _TOLERANCE = 3  # levels of 255: a smaller difference from sRGB is invisible
@@ -139,8 +140,11 @@ def _reader(photo: ImageFile.ImageFile, space: str) -> Callable[[Image.Image], t
             photo.info["transparency"] = tuple(level >> 8 for level in clear)
         return lambda strip: _split_alpha(strip, space)
     if photo.mode == "CMYK" and photo.format in ("JPEG", "MPO") and "adobe" not in photo.info:
-        # Only Adobe stores inverted inks; Pillow inverts every CMYK JPEG.
-        return lambda strip: (ImageChops.invert(strip), None)
+        inverted = are_inverted(photo)
+        if inverted is None:
+            raise Unusable("ambiguous_inks", "a CMYK JPEG without an Adobe marker, whose inks may be inverted or not")
+        if not inverted:  # Pillow inverts every CMYK JPEG
+            return lambda strip: (ImageChops.invert(strip), None)
     return lambda strip: (strip.convert(space), None)
 
 

@@ -12,6 +12,8 @@ from typing import Literal
 
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
+from unde_catalog.stages.photos.inks import mark_ycck
+
 RefusalReason = Literal[
     "empty",  # no bytes
     "not_an_image",  # an HTML page, an "Access Denied", a video
@@ -19,6 +21,7 @@ RefusalReason = Literal[
     "too_large",  # too many bytes
     "too_many_pixels",  # according to its header, before anything is decoded
     "too_small",  # a placeholder
+    "ambiguous_inks",  # a CMYK JPEG whose inks may be inverted or not
     "too_long",  # a side longer than a JPEG can have, in an image that has to be converted
     "truncated",  # the end is missing
     "corrupt",  # damaged in another way
@@ -108,8 +111,9 @@ def open_photo(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
         check_pixels(declared, max_pixels)
     if kind == "JPEG" and data.count(b"\xff\xda") > _MAX_SCANS:
         raise Unusable("corrupt", f"a JPEG of more than {_MAX_SCANS} scans")
+    marked = mark_ycck(data) if kind == "JPEG" else data
     try:
-        photo = Image.open(io.BytesIO(data), formats=[kind])
+        photo = Image.open(io.BytesIO(marked), formats=[kind])
     except _BOMBS as error:
         raise Unusable("too_many_pixels", str(error)) from error
     except UnidentifiedImageError as error:
@@ -120,6 +124,8 @@ def open_photo(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
     tiles = getattr(photo, "tag_v2", None)
     if tiles is not None:  # the buffer of a TIFF's tile may be large even if the image is small
         check_pixels((_number(tiles.get(322)), _number(tiles.get(323))), max_pixels)
+    if marked is not data:  # the marker was not the file's, and says nothing about its inks
+        photo.info.pop("adobe", None)
     # Pillow rotates a TIFF by its XMP if it has no EXIF orientation; browsers do not use XMP.
     photo.info.pop("xmp", None)
     return photo

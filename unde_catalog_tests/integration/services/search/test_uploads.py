@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from unde_catalog.services.search.middleware import access
+from unde_catalog_tests.support.drawn_cmyk import without_marker
 from unde_catalog_tests.support.search_api import Api, OpenApi
 from unde_catalog_tests.support.servers import REAL_DATA
 from unde_catalog_tests.support.visual_index import PHOTOS
@@ -47,6 +48,7 @@ def test_unusable_photos_are_rejected_with_a_reason_and_counted(ready: Api) -> N
         "corrupt": (422, b"\x89PNG\r\n\x1a\n" + b"\0" * 90 + b"IEND\xaeB`\x82"),
         "too_small": (422, saved(plain("red", (400, 9)))),
         "too_long": (422, saved(plain("red", (20, 20_000)), "PNG")),
+        "ambiguous_inks": (422, without_marker(saved(plain((190, 180, 180, 110), mode="CMYK")))),
     }
     for code, (status, data) in rejected.items():
         response = ready.by_image(data)
