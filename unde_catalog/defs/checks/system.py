@@ -14,9 +14,10 @@ from unde_catalog.defs.checks import freshness
 from unde_catalog.defs.checks.results import check_result
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.run_metadata import fail_in_one_sentence
-from unde_catalog.operations.quality import failures, system
+from unde_catalog.operations.quality import database, failures, system
 from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.operations.upkeep.backup_folder import newest_backup
+from unde_catalog.stores.db import sessions
 from unde_catalog.stores.staging.admin import privileges
 from unde_catalog.stores.staging.due_work import host_pace, ticks
 from unde_catalog.stores.staging.reports import quality
@@ -25,6 +26,8 @@ _CHECKS = {
     ("originals", "disk_space"): "At least 15 % of the disk under UNDE_HOME is free. Below 5 % the check raises an "
     "alert.",
     ("raw_products", "backup_age"): "The newest backup in BACKUP_FOLDER is younger than BACKUP_MAX_AGE_HOURS.",
+    ("raw_products", "database_not_held_up"): "No session blocks others in the staging database, and no transaction or "
+    "replication slot keeps dead rows there for long.",
     ("availability", "hosts_not_throttled"): "No host has been throttled for more than an hour.",
     ("availability", "fresh"): "The stock of each brand with stores was checked within the last two hours.",
     ("availability", "failures"): "In no brand has stock been unknown for days, or for too many products.",
@@ -55,6 +58,8 @@ def _evaluate(backends: Backends, name: str) -> CheckResult:
             newest = newest_backup(folder) if folder else None
             limit = timedelta(hours=settings.backup_max_age_hours)
             return system.backup_age(folder, newest, backends.db.run(ticks.now), limit)
+        case "database_not_held_up":
+            return database.nothing_holds_it_up(backends.db.read(sessions.holdups))
         case "hosts_not_throttled":
             return system.hosts_not_throttled(backends.db.run(host_pace.states), backends.db.run(ticks.now))
         case "fresh":

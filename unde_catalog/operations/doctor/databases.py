@@ -9,7 +9,9 @@ from unde_catalog.backends import Backends
 from unde_catalog.operations.doctor.result import Finding, green, not_configured, red, yellow
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stage_specs import STAGES_BY_ROLE
+from unde_catalog.stores.db import sessions
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
+from unde_catalog.stores.db.sessions import Holdup
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
 from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog.stores.staging.admin import privileges
@@ -102,6 +104,27 @@ def check_production(databases: Databases) -> Finding:
             return green(f"{server}, migration {current}")
     except (DatabaseUnavailable, psycopg.Error) as error:
         return red(first_line(error), "PRODUCTION_DB_URL")
+
+
+def check_sessions(databases: Databases) -> Finding:
+    """No session blocks others in staging or production, and nothing keeps dead rows or WAL there for long."""
+    settings = databases.settings
+    if settings.staging_db_url is None and not databases.embedded_exists:
+        return not_configured(f"{databases.embedded_name()} is created at the first use", "STAGING_DB_URL")
+    found: list[Holdup] = []
+    try:
+        with databases.staging() as db:
+            found += db.read(sessions.holdups)
+        if settings.production_db_url is not None:
+            address = settings.production_db_url.get_secret_value()
+            with Database(address, label="production", max_connections=1, patience=PATIENCE) as db:
+                found += [one for one in db.read(sessions.holdups) if one not in found]
+    except (DatabaseUnavailable, EmbeddedPostgresError):  # that database's own line says why
+        return yellow("unknown while a database cannot be used")
+    if not found:
+        return green("no session blocks others or keeps dead rows")
+    message = "; ".join(one.message for one in found)
+    return red(message) if any(one.urgent for one in found) else yellow(message)
 
 
 def _server(cursor: Cursor) -> str:

@@ -38,6 +38,12 @@ def all_checks(settings: Settings, user_media: UserMediaSettings, backends: Back
     checks = [
         ServiceCheck("staging-database", partial(databases.check_staging, shared), ("STAGING_DB_URL",)),
         ServiceCheck("production-database", partial(databases.check_production, shared), ("PRODUCTION_DB_URL",)),
+        ServiceCheck(
+            "database-sessions",
+            partial(databases.check_sessions, shared),
+            ("STAGING_DB_URL",),
+            needs="staging-database",
+        ),
         ServiceCheck("dagster-database", partial(dagster.check_database, shared), ("DAGSTER_DB_URL",)),
         ServiceCheck("dagster", partial(dagster.check_instance, shared), ("DAGSTER_HOME",), needs="dagster-database"),
         ServiceCheck("object-store", partial(objects.check_objects, shared), ("S3_ENDPOINT",)),

@@ -5,24 +5,27 @@ No SQL of the catalogue here, and no session state: everything works behind PgBo
 
 import select
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from contextlib import contextmanager
+from typing import Any, Concatenate, LiteralString, ParamSpec, TypeVar
 
 import psycopg
-from psycopg import errors, pq
+from psycopg import errors, pq, sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from unde_catalog.stores.db.sessions import lock_wait
 from unde_catalog.text import first_line
 
 Cursor = psycopg.Cursor[DictRow]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-# Tells this project's writes from those of other programs, see due_rules.sql. Not by application_name: behind a pooler,
-# a program that sets none inherits the one that the connection had before.
-_SIGN = "SET LOCAL unde.writer = 'unde_catalog'"
+# One round trip. `unde.writer` tells this project's writes from those of other programs, see due_rules.sql. Not by
+# application_name: behind a pooler, a program that sets none inherits the one that the connection had before.
+_BEGIN: LiteralString = "BEGIN; SET LOCAL unde.writer = 'unde_catalog'; SET LOCAL lock_timeout = {}; "
+_LOCK_SECONDS = 20  # how long a statement waits for a lock; less than a sensor may take
+_APPLICATION = "unde_catalog"
 _ATTEMPTS = 5  # after a deadlock, a serialization failure or a lost connection the same work may succeed
 _CONNECT_SECONDS = 10
 
@@ -62,12 +65,28 @@ class DatabaseUnavailable(RuntimeError):
         self.database, self.connection_lost, self.refused = database, connection_lost, refused
 
 
+def own_session(url: str) -> LiteralString:
+    """Statements that undo, for one transaction, what another program may have left in the session of a pooler.
+
+    A search path in the URL's `options` is not the role's or the database's default, so it stays.
+    """
+    reset: LiteralString = "SET LOCAL role TO DEFAULT; SET LOCAL statement_timeout TO DEFAULT"
+    has_path = "search_path" in str(conninfo_to_dict(url).get("options"))
+    return reset if has_path else f"{reset}; SET LOCAL search_path TO DEFAULT"
+
+
 class Database:
     """A PostgreSQL database. Opens its pool at first use; close it, or use it as a context manager."""
 
     def __init__(self, url: str, *, label: str = "", max_connections: int = 4, patience: float = 30) -> None:
-        """`label`: what error messages call it. `patience`: seconds to wait for a connection or a restarting server."""
+        """`label`: what error messages call it. `patience`: seconds to wait for a connection or a restarting server.
+
+        A statement waits at most half of it, and at most 20 seconds, for a lock of another session.
+        """
         parts = conninfo_to_dict(url)
+        self._lock_seconds = min(_LOCK_SECONDS, patience / 2)
+        begin = sql.SQL(_BEGIN).format(sql.Literal(f"{self._lock_seconds * 1000:.0f}ms"))
+        self._begin = begin + sql.SQL(own_session(url))
         self.label = label
         self.name = f"{parts.get('dbname')} at {parts.get('host', 'localhost')}:{parts.get('port', 5432)}"
         self._role = parts.get("user")
@@ -81,8 +100,11 @@ class Database:
             timeout=patience,
             open=False,
             check=lambda connection: _ping(connection, patience),  # after a server restart: a ping, not a failure
-            kwargs={"row_factory": dict_row, "prepare_threshold": None, "connect_timeout": _CONNECT_SECONDS},
-        )
+            kwargs={
+                "row_factory": dict_row, "prepare_threshold": None, "connect_timeout": _CONNECT_SECONDS,
+                "fallback_application_name": _APPLICATION,
+            },
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"Database({self.name})"
@@ -97,25 +119,18 @@ class Database:
         """The address with its password: for tools that connect themselves, never for a log."""
         return self._url
 
-    def transaction(self) -> AbstractContextManager[Cursor]:
-        """One short transaction; `DatabaseUnavailable` when the database cannot be used."""
-        return self._cursor(in_transaction=True)
-
-    def statements(self) -> AbstractContextManager[Cursor]:
-        """Statements, each in its own transaction: saves two round trips for reading. Errors as `transaction`."""
-        return self._cursor(in_transaction=False)
-
     @contextmanager
-    def _cursor(self, *, in_transaction: bool) -> Iterator[Cursor]:
+    def transaction(self) -> Iterator[Cursor]:
+        """One short transaction; `DatabaseUnavailable` when the database cannot be used.
+
+        That includes a lock that another session does not release; the message names the session.
+        """
         try:
             if not self._reached:
                 self._reach()
             with self._pool.connection() as connection:
                 try:
-                    connection.autocommit = not in_transaction  # pooled connections are idle, so this sends nothing
-                    with connection.transaction() if in_transaction else nullcontext(), connection.cursor() as cursor:
-                        if in_transaction:
-                            cursor.execute(_SIGN)
+                    with self._begun(connection) as cursor:
                         yield cursor
                 except psycopg.Error as error:
                     if connection.closed:
@@ -123,11 +138,26 @@ class Database:
                     raise
         except (errors.SerializationFailure, errors.DeadlockDetected):
             raise
+        except errors.LockNotAvailable as error:
+            raise self._locked() from error
         except PoolTimeout as error:
             self._reach()  # gives the reason; the pool only says that it waited
             raise self._unavailable(f"no connection within {self._pool.timeout:g} s") from error
         except _UNAVAILABLE as error:
             raise self._unavailable(error) from error
+
+    @contextmanager
+    def _begun(self, connection: psycopg.Connection[DictRow]) -> Iterator[Cursor]:
+        connection.autocommit = True  # psycopg's own BEGIN would be another round trip; this sends nothing
+        with connection.cursor() as cursor:
+            cursor.execute(self._begin)
+            try:
+                yield cursor
+            except BaseException:
+                if not connection.closed:
+                    connection.rollback()
+                raise
+            connection.commit()
 
     def run(self, work: Callable[Concatenate[Cursor, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Call `work(cursor, *args, **kwargs)` in its own transaction.
@@ -151,13 +181,10 @@ class Database:
         raise AssertionError("unreachable")
 
     def read(self, work: Callable[Concatenate[Cursor, _P], _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Call `work(cursor, *args, **kwargs)`, which only reads and needs no common snapshot for its statements.
-
-        Repeats it after a lost connection.
-        """
+        """Call `work(cursor, *args, **kwargs)`, which only reads, so it is repeated after any lost connection."""
         for attempts_left in reversed(range(_ATTEMPTS)):
             try:
-                with self.statements() as cursor:
+                with self.transaction() as cursor:
                     return work(cursor, *args, **kwargs)
             except DatabaseUnavailable as error:
                 if not error.connection_lost or not attempts_left:
@@ -183,6 +210,15 @@ class Database:
             raise self._unavailable(error) from error
         self._pool.open()
         self._reached = True
+
+    def _locked(self) -> DatabaseUnavailable:
+        """Names the session that holds the lock, where it can be found."""
+        try:
+            with self._pool.connection(timeout=2) as connection, connection.cursor() as cursor:
+                reason = lock_wait(cursor, self._lock_seconds)
+        except (PoolTimeout, psycopg.Error):  # whatever it is, the lock is what stopped this work
+            reason = f"a statement waited {self._lock_seconds:g} s for a lock"
+        return DatabaseUnavailable(f"{self.title} can't be used: {reason}", database=self.label, refused=True)
 
     def _connection_lost(self, error: psycopg.Error) -> DatabaseUnavailable:
         # A pooler may append a message to the server's last one, which psycopg reports as an error of its own.

@@ -10,6 +10,7 @@ new columns in chunks.
 """
 
 import random
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,8 @@ from pathlib import Path
 import psycopg
 from psycopg import errors, sql
 
-from unde_catalog.stores.db.database import Database, DatabaseUnavailable
+from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable, own_session
+from unde_catalog.stores.db.sessions import lock_wait
 from unde_catalog.text import first_line
 
 _ENVIRONMENT = Path(__file__).parent / "alembic_environment"
@@ -25,6 +27,8 @@ _LOCK = 0x756E6465  # advisory lock of migrations; an arbitrary number
 _LOCK_SECONDS = 30  # how long to try to lock all tables
 _LOCK_TRY = "500ms"  # one try: short, so that writers hardly wait and the deadlock detector does not fire
 _PAUSE = (0.1, 0.5)  # seconds between two tries, so that writers get on
+
+_OWN_REVISION = re.compile(r"\d{4}")
 
 # Lock all tables first, in the order that workers use, so that waiting is over before the migration changes anything.
 # Reading stays possible.
@@ -49,11 +53,12 @@ class MigrationSeries:
 
     `versions`: the folder of the migrations. `version_table`: where the database keeps its revision. `table_prefix`:
     only tables with this prefix are locked; others in the same database belong to somebody else. `first_locked` and
-    `last_locked`: the tables that workers lock first and last.
+    `last_locked`: the tables that workers lock first and last. `own_table`: one that no other program has.
     """
 
     database: str
     versions: Path
+    own_table: str
     version_table: str = "alembic_version"
     table_prefix: str = ""
     first_locked: str = ""
@@ -76,13 +81,17 @@ class MigrationSeries:
         config.attributes["version_table"] = self.version_table
         known = self.revisions()
         target = target or known[-1]
-        title = Database(url, label=self.database).title
+        with Database(url, label=self.database) as db:
+            title = db.title
+            self.revision(db)
         engine = sqlalchemy.create_engine(
             _with_driver(url), poolclass=NullPool, connect_args={"prepare_threshold": None}
         )
 
         def run() -> str | None:
             with engine.begin() as connection:
+                connection.exec_driver_sql(own_session(url))
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
                 # Held by the transaction, not the session: works behind PgBouncer, and a killed migration releases it.
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
                 options = {"version_table": self.version_table}
@@ -112,7 +121,7 @@ class MigrationSeries:
                     if time.monotonic() > deadline:
                         raise self._unavailable(
                             f"{title} can't be migrated: other sessions locked its tables for {_LOCK_SECONDS} s. "
-                            "Nothing was changed; end long queries and dumps, then migrate again"
+                            f"Nothing was changed; end long queries and dumps, then migrate again{_who_locks(url)}"
                         ) from error
                 time.sleep(random.uniform(*_PAUSE))
 
@@ -135,15 +144,55 @@ class MigrationSeries:
         return self.revisions()[-1]
 
     def revision(self, db: Database) -> str | None:
-        """The migration that the database is at; None before the first."""
-        with db.transaction() as cursor:
-            cursor.execute("SELECT to_regclass(%s) AS versions", (self.version_table,))
-            row = cursor.fetchone()
-            if row is None or row["versions"] is None:
-                return None
-            cursor.execute(sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(self.version_table)))
-            row = cursor.fetchone()
-            return row["version_num"] if row else None
+        """The migration that the database is at; None before the first.
+
+        `DatabaseUnavailable` if the tables are in a schema that the session does not see, or the database belongs to
+        another program.
+        """
+        found = db.read(self._revision)
+        if found is None:
+            db.read(self._require_visible, db.title)
+        elif not _OWN_REVISION.fullmatch(found):
+            raise self._unavailable(
+                f"{db.title} belongs to another program: its table {self.version_table} has the revision {found}, as "
+                "Dagster's own database has. Give each a database of its own: STAGING_DB_URL, DAGSTER_DB_URL"
+            )
+        return found
+
+    def owns(self, db: Database) -> bool:
+        """Whether this series has migrated the database."""
+        return _OWN_REVISION.fullmatch(db.read(self._revision) or "") is not None
+
+    def _revision(self, cursor: Cursor) -> str | None:
+        cursor.execute("SELECT to_regclass(%s) AS versions", (self.version_table,))
+        row = cursor.fetchone()
+        if row is None or row["versions"] is None:
+            return None
+        cursor.execute(sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(self.version_table)))
+        row = cursor.fetchone()
+        return row["version_num"] if row else None
+
+    def _require_visible(self, cursor: Cursor, title: str) -> None:
+        """`DatabaseUnavailable` where a migration would create all tables a second time, or could create none."""
+        cursor.execute(
+            """
+            SELECT current_schema() AS schema, current_setting('search_path') AS path, current_user AS role,
+                   to_regclass(%(versions)s) IS NOT NULL AS visible,
+                   (SELECT min(o.relnamespace::regnamespace::text) FROM pg_class o JOIN pg_class v USING (relnamespace)
+                    WHERE o.relname = %(own)s AND v.relname = %(versions)s) AS found
+            """,
+            {"own": self.own_table, "versions": self.version_table},
+        )
+        row = cursor.fetchone()
+        assert row is not None  # a SELECT without FROM has one
+        if row["visible"] or row["found"] is None and row["schema"] is not None:
+            return
+        where = f"its tables are in the schema {row['found']}" if row["found"] else "it has no tables yet"
+        raise self._unavailable(
+            f"{title} can't be used: {where}, and the search_path of role {row['role']} is {row['path'] or 'empty'}. "
+            f"ALTER ROLE {row['role']} SET search_path = {row['found'] or 'public'}, and reconnect the pooler if there "
+            "is one"
+        )
 
     def require_newest(self, db: Database) -> None:
         """`DatabaseUnavailable` unless the database is at the newest migration."""
@@ -155,6 +204,16 @@ class MigrationSeries:
 
     def _unavailable(self, message: str) -> DatabaseUnavailable:
         return DatabaseUnavailable(message, database=self.database)
+
+
+def _who_locks(url: str) -> str:
+    """`. A statement waited ... for a lock of ...`, empty if that cannot be said."""
+    try:
+        with Database(url, patience=5) as db:
+            reason = db.read(lock_wait, _LOCK_SECONDS, by_readers=True)
+    except DatabaseUnavailable:
+        return ""
+    return f". {reason[0].upper()}{reason[1:]}"
 
 
 def _with_driver(url: str) -> str:

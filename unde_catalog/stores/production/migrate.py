@@ -8,6 +8,7 @@ from unde_catalog.stores.db.migrate import MigrationSeries
 PRODUCTION = MigrationSeries(
     database="production",
     versions=Path(__file__).parent / "migrations" / "versions",
+    own_table="catalog_products",
     version_table="catalog_alembic_version",
     table_prefix="catalog_",
 )

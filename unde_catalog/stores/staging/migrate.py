@@ -11,6 +11,7 @@ from unde_catalog.stores.db.migrate import MigrationSeries
 STAGING = MigrationSeries(
     database="staging",
     versions=Path(__file__).parent / "migrations" / "versions",
+    own_table="due_work",
     first_locked="raw_products",  # the order of `due_work/work_queue.py`: products before their photos before due rows
     last_locked="due_work",
 )

@@ -1,5 +1,7 @@
 """Connections: short transactions, errors in one sentence, and automatic retries."""
 
+from collections.abc import Callable, Iterator
+
 import psycopg
 import pytest
 
@@ -7,6 +9,7 @@ from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.servers import Server
 
 AWAY = "postgresql://nobody:secret@127.0.0.1:9/none"
 
@@ -176,3 +179,70 @@ def test_production_being_down_does_not_read_as_if_staging_were(
             _ = backends.production
         assert error.value.database == "production"
         assert backends.db.run(count) == 0
+
+
+@pytest.fixture
+def psql(server: Server, database_url: str) -> Iterator[Callable[[str], psycopg.Connection]]:
+    """Runs a statement in a transaction that somebody left open in psql; returns its connection."""
+    url = server.past_poolers(database_url)
+    with psycopg.connect(url, application_name="psql") as connection:
+
+        def forget(statement: str) -> psycopg.Connection:
+            connection.execute(statement.encode())
+            return connection
+
+        yield forget
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("read", [False, True])
+def test_a_forgotten_lock_is_reported_with_who_holds_it(
+    database_url: str, psql: Callable[[str], psycopg.Connection], read: bool
+) -> None:
+    pid = psql("LOCK TABLE raw_stores").info.backend_pid
+    with Database(database_url, label="staging", patience=1) as db:
+        with pytest.raises(DatabaseUnavailable) as error:
+            db.read(count) if read else db.run(add_store, 1)
+        message = str(error.value)
+        assert "a statement waited 0.5 s for a lock of process" in message
+        assert f"process {pid} (psql, role undeuser), in a transaction for " in message
+        assert "idle in transaction: LOCK TABLE raw_stores." in message
+        assert f"SELECT pg_terminate_backend({pid})" in message
+        psql("ROLLBACK")
+        assert db.run(count) == 0
+
+
+@pytest.mark.timeout(20)
+def test_a_row_that_another_session_locks_is_reported_with_who_does(
+    db: Database, database_url: str, psql: Callable[[str], psycopg.Connection]
+) -> None:
+    db.run(add_store, 1)
+    psql("UPDATE raw_stores SET name = 'x'")
+    with (
+        Database(database_url, patience=1) as impatient,
+        pytest.raises(DatabaseUnavailable, match=r"\(psql, role undeuser\).*UPDATE raw_stores SET name"),
+    ):
+        impatient.run(lambda cursor: cursor.execute("UPDATE raw_stores SET name = 'y'"))
+
+
+def test_what_other_programs_left_in_a_pooled_session_has_no_effect(database_url: str) -> None:
+    with Database(database_url, max_connections=1) as db:
+        for left in (
+            "SET search_path = ''", "SET search_path = pg_temp", "SET statement_timeout = 1", "SET ROLE pg_monitor",
+        ):  # fmt: skip
+            with psycopg.connect(database_url, autocommit=True, prepare_threshold=None) as other:
+                other.execute(left.encode())
+            db.run(add_store, 1)
+            execute(db, "SELECT pg_sleep(0.01)")
+            assert db.read(count) == 1
+            execute(db, "DELETE FROM raw_stores")
+    with psycopg.connect(database_url, autocommit=True, prepare_threshold=None) as other:
+        other.execute("RESET ALL")
+        other.execute("RESET ROLE")
+
+
+def test_a_search_path_in_the_address_is_kept(database_url: str, server: Server) -> None:
+    url = server.past_poolers(database_url)
+    execute_in = f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3Dpg_catalog"
+    with Database(execute_in) as db, pytest.raises(psycopg.errors.UndefinedTable):
+        db.run(count)

@@ -100,6 +100,7 @@ def test_a_migration_that_gets_no_locks_changes_and_blocks_nothing(
         assert "other sessions locked its tables for 2 s. Nothing was changed; end long queries and dumps" in str(
             errors[0]
         )
+        assert "for a lock of process" in str(errors[0]) and "SELECT 1 FROM due_work" in str(errors[0])
         assert writes > 5
         assert STAGING.revision(db) == "0003"
         assert execute(db, "SELECT to_regclass('photo_intents') AS t") == [{"t": None}]

@@ -124,10 +124,44 @@ def test_a_database_newer_than_the_program_is_left_alone(database_url: str) -> N
         STAGING.upgrade(database_url)
 
 
+def test_a_foreign_search_path_is_reported_and_nothing_is_created_twice(database_url: str, server: Server) -> None:
+    with psycopg.connect(server.past_poolers(database_url), autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA other")
+    for path, seen in (("other", "other"), ("", "empty"), ("no_such_schema", "no_such_schema")):
+        url = f"{server.past_poolers(database_url)}&options=-csearch_path%3D{path}"
+        with pytest.raises(DatabaseUnavailable) as error:
+            STAGING.upgrade(url)
+        assert f"its tables are in the schema public, and the search_path of role undeuser is {seen}." in str(
+            error.value
+        )
+        with Database(url) as db, pytest.raises(DatabaseUnavailable, match="ALTER ROLE undeuser SET search_path"):
+            STAGING.require_newest(db)
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT 1 FROM pg_class WHERE relnamespace = 'other'::regnamespace").fetchall() == []
+
+
+def test_a_search_path_left_in_a_pooled_session_does_not_hide_the_tables(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True, prepare_threshold=None) as other:
+        other.execute("SET search_path = ''")
+    with Database(database_url) as db:
+        STAGING.require_newest(db)
+    assert STAGING.upgrade(database_url) == []
+    with psycopg.connect(database_url, autocommit=True, prepare_threshold=None) as other:
+        other.execute("RESET search_path")
+
+
+def test_a_database_of_dagster_is_not_migrated(server: Server) -> None:
+    url = server.new_database(migrated=False)
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num varchar(32) NOT NULL)")
+        connection.execute("INSERT INTO alembic_version VALUES ('7e2f3204cf8e')")
+    with pytest.raises(DatabaseUnavailable, match="belongs to another program: .* a database of its own"):
+        STAGING.upgrade(url)
+    server.drop(url)
+
+
 def test_an_unreachable_database_is_reported_in_one_sentence() -> None:
-    with pytest.raises(
-        DatabaseUnavailable, match="the staging database none at 127.0.0.1:9 can't be migrated: .*"
-    ) as down:
+    with pytest.raises(DatabaseUnavailable, match="the staging database none at 127.0.0.1:9 can't be used: .*") as down:
         STAGING.upgrade("postgresql://nobody:secret@127.0.0.1:9/none")
     assert "secret" not in str(down.value)
 
