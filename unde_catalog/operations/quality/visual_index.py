@@ -1,7 +1,7 @@
 """Whether the visual index contains exactly the photos that the catalogue has, and can be searched."""
 
 from unde_catalog.operations.quality.result import CheckResult
-from unde_catalog.stages.visual_index.vector_store import NO_PGVECTOR
+from unde_catalog.stages.visual_index.vector_store import why_not_searchable
 from unde_catalog.stores.staging.index.counts import EmbeddedCounts
 from unde_catalog.text import quantity
 
@@ -21,7 +21,9 @@ def index_agrees(brand: str, now: EmbeddedCounts, mirrored: int | None) -> Check
     if now.building is not None:
         message += f" The index of {now.building} is being built."
     if mirrored is None and not now.searchable:
-        return CheckResult(False, f"{message} Search is unavailable: {NO_PGVECTOR}.", figures=figures)
+        return CheckResult(
+            False, f"{message} Search is unavailable: {why_not_searchable(now.pgvector)}.", figures=figures
+        )
     if now.left_over or now.embedded < now.photos and now.building is None:
         if now.left_over:
             message += f" Embeddings of photos that the catalogue no longer has: {now.left_over}."

@@ -1,4 +1,4 @@
-"""Daily maintenance of the busiest tables: statistics, dead rows, bloated and broken indexes.
+"""Daily maintenance of the busiest tables: statistics, dead rows, bloated and broken indexes, a pgvector that is new.
 
 The SQL is in `stores/db/bloat.py`; old rows are deleted by `retention.py`.
 """
@@ -11,6 +11,7 @@ import psycopg
 from unde_catalog.stores.db import bloat
 from unde_catalog.stores.db.bloat import IndexState, TableState
 from unde_catalog.stores.db.postgres_tools import ToolFailed, direct
+from unde_catalog.stores.staging.index import vectors
 
 HOT_TABLES = ("raw_products", "due_work", "product_photos", "raw_availability", "price_history")
 _LOCK_SECONDS = 60  # how long to wait for a lock; after that the index is left for the next day
@@ -74,6 +75,8 @@ def maintain(url: str, limits: MaintenanceLimits = MaintenanceLimits()) -> Maint
                     f"{index.name} of {index.table} could not be rebuilt: {str(error).partition(chr(10))[0]}; "
                     "the next daily run tries again"
                 )
+        if (prepared := _prepare_vectors(connection)) is not None:
+            report.tables.append(prepared)
     report.seconds = time.monotonic() - began
     return report
 
@@ -87,6 +90,15 @@ def _maintain_table(connection: bloat.Connection, table: TableState, limits: Mai
     (after,) = bloat.tables(connection, [table.name])
     left = f"; {after.dead:,} dead rows remain because open transactions may still see them" if after.dead else ""
     return MaintainedObject(table.name, state, f"vacuumed{left}", table.bytes, after.bytes)
+
+
+def _prepare_vectors(connection: bloat.Connection) -> MaintainedObject | None:
+    """Make embeddings searchable where pgvector was installed after they were stored."""
+    with connection.cursor() as cursor:
+        if vectors.searchable(cursor) or not vectors.prepare(cursor):
+            return None
+    (table,) = bloat.tables(connection, ["product_embeddings"])
+    return MaintainedObject(table.name, "kept as real[]", "made searchable with pgvector", table.bytes, table.bytes)
 
 
 def _repair_index(

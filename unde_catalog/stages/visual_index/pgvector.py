@@ -9,12 +9,12 @@ from psycopg.errors import DiskFull
 
 from unde_catalog.stages.visual_index.vector_store import (
     EVERYTHING,
-    NO_PGVECTOR,
     Filters,
     Hit,
     PhotoVector,
     Vector,
     VectorStoreUnavailable,
+    why_not_searchable,
 )
 from unde_catalog.stores.db import bloat
 from unde_catalog.stores.db.database import Cursor, Database
@@ -71,7 +71,7 @@ class PgvectorStore:
 
 def _search(cursor: Cursor, model: str, vector: Vector, filters: Filters, top_k: int) -> list[Hit]:
     if not vectors.searchable(cursor):
-        raise VectorStoreUnavailable(NO_PGVECTOR)
+        raise VectorStoreUnavailable(why_not_searchable(vectors.pgvector_installed(cursor)))
     return vectors.search(cursor, model, vector, filters, top_k)
 
 
@@ -80,6 +80,6 @@ def _build(connection: bloat.Connection) -> None:
         vectors.set_build_memory(cursor)
         old = vectors.indexes(cursor)
         if not vectors.prepare(cursor):
-            raise VectorStoreUnavailable(NO_PGVECTOR)
+            raise VectorStoreUnavailable(why_not_searchable(vectors.pgvector_installed(cursor)))
     for name in old:
         bloat.reindex(connection, name)

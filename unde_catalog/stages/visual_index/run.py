@@ -9,7 +9,7 @@ from unde_catalog.stages.visual_index.model import EmbeddingModel, ModelMissing,
 from unde_catalog.stages.visual_index.open_model import open_model
 from unde_catalog.stages.visual_index.open_store import open_mirror
 from unde_catalog.stages.visual_index.stage import STAGE, VisualIndexStage
-from unde_catalog.stages.visual_index.vector_store import NO_PGVECTOR, VectorStoreUnavailable
+from unde_catalog.stages.visual_index.vector_store import VectorStoreUnavailable, why_not_searchable
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import work_queue
 from unde_catalog.stores.staging.index import models, vectors
@@ -61,7 +61,7 @@ def run(stage_run: StageRun) -> StageReport:
     clear_old(db)
     report.note = _describe(current, lacking)
     if mirror is None and not db.run(vectors.searchable):
-        report.note += f"; {NO_PGVECTOR}"
+        report.note += f"; {why_not_searchable(db.read(vectors.pgvector_installed))}"
     return report
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "Vector",
     "VectorStore",
     "VectorStoreUnavailable",
+    "why_not_searchable",
 ]
 
 
@@ -28,6 +29,17 @@ NO_PGVECTOR = (
     "the staging database can't search embeddings: install the extension pgvector (0.8 or later) on its server, let a "
     "superuser run CREATE EXTENSION vector in it, then run unde-catalog vectors rebuild; or set QDRANT_URL"
 )
+
+_UNUSED_PGVECTOR = (
+    "the staging database has the extension pgvector, but keeps the embeddings as real[]: run unde-catalog vectors "
+    "rebuild, or wait for the daily upkeep; if they stay, the owner of the tables may not use the extension's schema, "
+    "or pgvector is older than 0.7"
+)
+
+
+def why_not_searchable(pgvector_installed: bool) -> str:
+    """Why embeddings in the staging database cannot be searched, and what to do."""
+    return _UNUSED_PGVECTOR if pgvector_installed else NO_PGVECTOR
 
 
 class VectorStoreUnavailable(RuntimeError):

@@ -12,6 +12,7 @@ from qdrant_client import QdrantClient
 from unde_catalog.backends import Backends
 from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.operations.quality.visual_index import index_agrees
+from unde_catalog.operations.upkeep.tables import maintain
 from unde_catalog.stages.visual_index.descriptor import Descriptor
 from unde_catalog.stages.visual_index.qdrant import ALIAS, QdrantStore, open_qdrant, point_id
 from unde_catalog.stages.visual_index.stage import VisualIndexStage
@@ -80,10 +81,25 @@ def test_a_server_without_pgvector_fails_unless_qdrant_is_used(visual: VisualCat
     visual.run()
     execute(visual.db, "DROP INDEX idx_product_embeddings_0, idx_product_embeddings_1")
     execute(visual.db, "ALTER TABLE product_embeddings ALTER embedding TYPE real[] USING embedding::real[]")
+    execute(visual.db, "DROP EXTENSION vector")
     found = agrees(visual)
     assert not found.passed and NO_PGVECTOR in found.message
     assert agrees(visual, mirrored=1).passed
     assert "Qdrant has 0 vectors instead of 1: run unde-catalog vectors rebuild" in agrees(visual, 0).message
+
+
+def test_embeddings_that_an_installed_pgvector_does_not_use_fail_the_check(
+    visual: VisualCatalogue, server: Server
+) -> None:
+    visual.add("red", scope="pilot")
+    visual.run()
+    execute(visual.db, "DROP INDEX idx_product_embeddings_0, idx_product_embeddings_1")
+    execute(visual.db, "ALTER TABLE product_embeddings ALTER embedding TYPE real[] USING embedding::real[]")
+    found = agrees(visual)
+    assert not found.passed and "has the extension pgvector, but keeps the embeddings as real[]" in found.message
+    names = [one.name for one in maintain(server.past_poolers(visual.db.url)).tables if "searchable" in one.action]
+    assert names == ["product_embeddings"]
+    assert agrees(visual).passed
 
 
 def unde_catalog(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:

@@ -209,6 +209,7 @@ def test_an_unavailable_model_stops_the_stage_unless_it_is_auto(
 def test_without_pgvector_photos_are_embedded_and_a_note_advises(visual: VisualCatalogue) -> None:
     execute(visual.db, "DROP INDEX idx_product_embeddings_0, idx_product_embeddings_1")
     execute(visual.db, "ALTER TABLE product_embeddings ALTER embedding TYPE real[] USING embedding::real[]")
+    execute(visual.db, "DROP EXTENSION vector")
     product = visual.add("red")
     report = visual.run()
     assert report.done == 1 and "install the extension pgvector" in report.note

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg import sql
 
@@ -11,6 +12,7 @@ from unde_catalog.stages.visual_index.vector_store import EVERYTHING, Filters, V
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.index import models, vectors
 from unde_catalog.stores.staging.index.models import Models
+from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog_tests.support.due import add_products, execute, is_due
 from unde_catalog_tests.support.explain import ExplainingCursor, assert_no_seq_scan
 from unde_catalog_tests.support.servers import Server
@@ -104,6 +106,31 @@ def test_embeddings_from_before_pgvector_are_searched_after_a_rebuild(db: Databa
         store.search(MODEL, direction(0))
     assert store.rebuild(MODEL) == 1
     assert [hit.product_id for hit in store.search(MODEL, direction(0))] == [one]
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_pgvector_in_another_schema_is_found_and_used(server: Server, later: bool) -> None:
+    url = server.new_database(migrated=False)
+    with psycopg.connect(server.direct_url(url), autocommit=True) as admin:
+        install = 'CREATE SCHEMA "My extensions"; CREATE EXTENSION vector SCHEMA "My extensions"'
+        if later:
+            STAGING.upgrade(url, "0014")
+            admin.execute("CREATE EXTENSION vector")
+            STAGING.upgrade(url, "0021")
+            admin.execute("DROP INDEX idx_product_embeddings_0, idx_product_embeddings_1")
+            admin.execute("ALTER TABLE product_embeddings ALTER embedding TYPE real[] USING embedding::real[]")
+            admin.execute("DROP EXTENSION vector")
+        admin.execute(install.encode())
+        STAGING.upgrade(url)
+        admin.execute('GRANT USAGE ON SCHEMA "My extensions" TO PUBLIC')
+    with Database(url) as db:
+        serve(db)
+        store = PgvectorStore(db, server.past_poolers(url))
+        one = product(db, 1)
+        store.upsert(MODEL, [photo(db, one, 10)])
+        assert [hit.product_id for hit in store.search(MODEL, direction(0))] == [one]
+        assert store.rebuild(MODEL) == 1
+    server.drop(url)
 
 
 class _Explaining(ExplainingCursor):

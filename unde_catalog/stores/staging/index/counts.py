@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.index.embeddings import SEARCHED
-from unde_catalog.stores.staging.index.vectors import searchable
+from unde_catalog.stores.staging.index.vectors import pgvector_installed, searchable
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,12 +13,13 @@ class EmbeddedCounts:
 
     `photos` are stored photos in the index's scope; `embedded` of them have an embedding of the same bytes.
     `left_over` embeddings belong to no photo. `waiting` counts products that are due or failing. `mirrored` embeddings
-    belong into Qdrant; they are counted over all products.
+    belong into Qdrant; they are counted over all products. `pgvector`: whether the database has it.
     """
 
     serving: str | None
     building: str | None
     searchable: bool
+    pgvector: bool
     photos: int
     embedded: int
     left_over: int
@@ -59,4 +60,4 @@ def counts(cursor: Cursor, brand: str) -> EmbeddedCounts:
     )
     row = cursor.fetchone()
     assert row is not None  # an aggregate always has a row
-    return EmbeddedCounts(**row, searchable=searchable(cursor))
+    return EmbeddedCounts(**row, searchable=searchable(cursor), pgvector=pgvector_installed(cursor))

@@ -83,6 +83,12 @@ def searchable(cursor: Cursor) -> bool:
     return row is not None and row["searchable"]
 
 
+def pgvector_installed(cursor: Cursor) -> bool:
+    """Whether this database has pgvector, in any schema."""
+    cursor.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'")
+    return cursor.fetchone() is not None
+
+
 def search(cursor: Cursor, model: str, vector: Vector, filters: Filters, top_k: int) -> list[Hit]:
     """The products with the nearest photos, the nearest first; fewer than `top_k` only if fewer match.
 
@@ -92,6 +98,7 @@ def search(cursor: Cursor, model: str, vector: Vector, filters: Filters, top_k: 
     indexed, conditions = _conditions(filters)
     values = {**_values(filters), "model": model, "vector": array_text(vector), "top_k": top_k}
     # One statement, because round trips dominate. Without enable_seqscan = off, the planner avoids the vector index.
+    # The operator and the type may be in another schema.
     cursor.execute(
         f"""
         SELECT (SELECT slot FROM embedding_models WHERE model = %(model)s) AS slot,
@@ -99,7 +106,10 @@ def search(cursor: Cursor, model: str, vector: Vector, filters: Filters, top_k: 
                set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', %(ef)s, true),
                set_config('hnsw.max_scan_tuples', %(max_scanned)s, true),
                set_config('hnsw.scan_mem_multiplier', '8', true),
-               set_config('cursor_tuple_fraction', '0.001', true), set_config('enable_seqscan', 'off', true)
+               set_config('cursor_tuple_fraction', '0.001', true), set_config('enable_seqscan', 'off', true),
+               set_config('search_path', concat_ws(', ', nullif(current_setting('search_path'), ''), (
+                   SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+                   WHERE e.extname = 'vector')), true)
         """,
         {**values, "at_least": EXACT_PRODUCTS + 1, "ef": str(_EF_SEARCH), "max_scanned": str(_MAX_SCANNED)},
     )
