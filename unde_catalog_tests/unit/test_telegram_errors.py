@@ -41,7 +41,16 @@ def test_a_missing_path_is_a_temporary_error(path: str | None) -> None:
     )
 
 
-@pytest.mark.parametrize("path", ["/var/lib/telegram-bot-api/1:a/photos/file_0.jpg", "C:/bot/photos/file_0.jpg"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/var/lib/telegram-bot-api/1:a/photos/file_0.jpg",
+        "/" + "folder/" * 100 + "file_0.jpg",
+        "C:/bot/photos/file_0.jpg",
+        "C:\\bot\\1~a\\photos\\file_0.jpg",
+        "\\\\server\\bot\\photos\\file_0.jpg",
+    ],
+)
 def test_a_path_on_the_servers_disk_names_the_local_mode(path: str) -> None:
     error = file_info(file_path=path)
     assert isinstance(error, TelegramError) and not error.retry and not error.temporary

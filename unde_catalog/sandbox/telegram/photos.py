@@ -1,10 +1,12 @@
 """The files that users sent to the bot: a different drawn photo for every file id. No HTTP belongs here.
 
 A test computes the bytes that it must have received: `content(file_id)`. A file id that begins with `png-`, `webp-`,
-`gif-`, `heic-` or `pdf-` is a document of that type; `<id>-again` is another id of the file `<id>`.
+`gif-`, `heic-` or `pdf-` is a document of that type; `large-<bytes>` is a photo of that many bytes; `<id>-again` is
+another id of the file `<id>`.
 """
 
 import io
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,6 +18,7 @@ from unde_catalog.sandbox.photos import garments
 _ALIAS_SUFFIX = "-again"
 _CUTS = ("shirt", "tshirt", "wrap dress", "coat", "jeans", "midi skirt")
 _SIZE = (960, 1280)  # pixels; Telegram scales photos down to at most 1,280
+_MAX_SIZE = 50_000_000  # bytes, more than a bot gets
 _HEIC = b"\0\0\0\x18ftypheic\0\0\0\0heicmif1"  # only the header: nothing decodes it
 _PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
 
@@ -48,6 +51,10 @@ def sent_file(file_id: str) -> SentFile:
         case "pdf":
             return SentFile(_PDF + base_id.encode() * 200, "documents", kind, unique_id)
     picture = _picture(_picture_index(base_id))
+    if kind == "large":
+        size = min(int(re.sub(r"\D", "", base_id)[:9] or 0), _MAX_SIZE)
+        padding = max(0, size - len(picture))
+        return SentFile(picture[:-2] + bytes(padding) + picture[-2:], "documents", "jpg", unique_id)
     comment = f"telegram {base_id}".encode()
     header = 4 + int.from_bytes(picture[4:6], "big")  # start of image, marker, and the marker's segment
     data = picture[:header] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + picture[header:]

@@ -143,11 +143,11 @@ def _path(result: dict[str, Any]) -> FilePath | TelegramError:
     if path is None or path == "":
         detail = "Telegram returned no path for the file"
         return TelegramError("INVALID_TELEGRAM_URL", detail, retry=True, temporary=True)
-    if not isinstance(path, str) or len(path) > _MAX_PATH_LENGTH or not path.isprintable() or "\\" in path:
-        return TelegramError("INVALID_TELEGRAM_URL", "Telegram returned an invalid file path")
-    if path.startswith("/") or path[1:3] == ":/":
+    if isinstance(path, str) and (path.startswith(("/", "\\\\")) or path[1:3] in (":/", ":\\")):
         detail = "the Bot API server runs in local mode and returned a path on its own disk: start it without --local"
         return TelegramError("INVALID_TELEGRAM_URL", detail)
+    if not isinstance(path, str) or len(path) > _MAX_PATH_LENGTH or not path.isprintable() or "\\" in path:
+        return TelegramError("INVALID_TELEGRAM_URL", "Telegram returned an invalid file path")
     if not all(segment.strip(".") for segment in path.split("/")):
         return TelegramError("INVALID_TELEGRAM_URL", "the file's path would leave the folder of files")
     valid = isinstance(unique, str) and 0 < len(unique) <= 200

@@ -47,6 +47,12 @@ def test_type_and_extension_come_from_the_content(bot: Sandbox, kind: str, conte
     assert (photo.content_type, photo.extension, photo.data) == (content_type, kind, content(f"{kind}-1"))
 
 
+def test_twenty_mebibytes_are_downloaded_and_one_byte_more_is_refused(bot: Sandbox) -> None:
+    photo, refused = _fetched(bot, "large-20971520"), _fetched(bot, "large-20971521")
+    assert isinstance(photo, FetchedPhoto) and len(photo.data) == 20_971_520
+    assert isinstance(refused, FetchFailed) and "file is too big" in refused.detail and not refused.temporary
+
+
 @pytest.mark.parametrize(
     ("file_id", "code", "detail"),
     [
