@@ -4,14 +4,16 @@ What a stage does is in its package; names, order and schedules of the stages ar
 """
 
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from unde_catalog.backends import Backends
 from unde_catalog.brands import brand_for
 from unde_catalog.stage_specs import DUE_STAGES, STAGES
 from unde_catalog.stages.stage_run import StageRun
-from unde_catalog.stores.db.database import DatabaseUnavailable
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog.stores.staging.due_work import pauses, stage_runs
 from unde_catalog.stores.staging.photos import adoption
@@ -76,9 +78,11 @@ def _logged(stage: str, stage_run: StageRun, work: Callable[[], StageReport]) ->
     why_paused = db.run(pauses.paused, stage, brand)
     if stage in DUE_STAGES and not why_paused and db.read(adoption.due, brand):
         adopt_products(stage_run)
+    db.run(stage_runs.end_killed, stage, brand)
     row = db.run(stage_runs.begin, stage, brand, stage_run.options.run_id)
     try:
-        report = StageReport(stage, brand, note=why_paused) if why_paused else work()
+        with _signs_of_life(db, row):
+            report = StageReport(stage, brand, note=why_paused) if why_paused else work()
     except StageStopped as stopped:
         _end(stage_run.backends, row, "error", stopped.report, str(stopped), log)
         raise
@@ -91,6 +95,25 @@ def _logged(stage: str, stage_run: StageRun, work: Callable[[], StageReport]) ->
         raise
     _end(stage_run.backends, row, "success", report, None, log)
     return report
+
+
+@contextmanager
+def _signs_of_life(db: Database, row: int) -> Iterator[None]:
+    """Writes every minute that the run is alive. A killed process cannot say that it ended."""
+    ended = threading.Event()
+
+    def write() -> None:
+        while not ended.wait(stage_runs.SIGN_OF_LIFE.total_seconds()):
+            with suppress(DatabaseUnavailable):  # the run itself reports it
+                db.run(stage_runs.is_alive, row)
+
+    thread = threading.Thread(target=write, daemon=True, name="signs-of-life")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _describe(error: BaseException) -> str:

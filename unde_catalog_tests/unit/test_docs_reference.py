@@ -4,6 +4,7 @@ Links, commands and settings of all pages are checked in `test_docs.py`.
 """
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import get_args
 
@@ -17,9 +18,19 @@ from unde_catalog.services.user_media.messages import BatchResult, FailedUpload,
 from unde_catalog.services.user_media.metrics import UserMediaMetrics
 from unde_catalog.services.user_media.subjects import BATCH_RESULT, DEAD, ERROR, INFERENCE_RESULT, QUEUES, STREAMS
 from unde_catalog.settings.environment import load_settings
+from unde_catalog.settings.photos import PhotoFields
 from unde_catalog.settings.publishing import PublishFields
+from unde_catalog.stage_specs import STAGES
+from unde_catalog.stages.adoption.stage import AdoptionStage
+from unde_catalog.stages.availability.availability import AvailabilityStage
+from unde_catalog.stages.photos.collages import CollagesStage
+from unde_catalog.stages.production_catalog import publish
 from unde_catalog.stages.production_catalog.brand_rules import RULES
 from unde_catalog.stages.production_catalog.product_rules import Reason
+from unde_catalog.stages.raw_products import collect_run
+from unde_catalog.stages.visual_index.stage import VisualIndexStage
+from unde_catalog.stages.ximilar_index.stage import XimilarStage
+from unde_catalog.stores.objects.objects import PUT_SECONDS
 from unde_catalog_tests.support.doc_pages import anchors, inline_code
 from unde_catalog_tests.support.reference_pages import PROJECT
 
@@ -83,3 +94,18 @@ def test_the_pages_name_every_metric() -> None:
 def test_the_rules_page_names_every_rule_of_publishing() -> None:
     names = {*get_args(Reason), *RULES, *(name.upper() for name in PublishFields.model_fields)}
     assert not names - named_on("rules.md")
+
+
+def test_the_rules_page_has_the_lease_of_every_stage() -> None:
+    page = (_REFERENCE / "rules.md").read_text()
+    table = re.findall(r"^\| `(\w+)` \| (.+) \|$", page.partition("## Leases")[2].partition("##")[0], re.MULTILINE)
+    found = {stage: int(["0", *re.findall(r"(\d+) minutes", text)][-1]) for stage, text in table}
+    handlers = (CollagesStage, XimilarStage, VisualIndexStage, AvailabilityStage, AdoptionStage)
+    leases = {handler.stage: handler.lease for handler in handlers}
+    default = timedelta(seconds=PhotoFields.model_fields["product_timeout"].default)
+    leases |= {
+        "raw_products": collect_run.LEASE, "raw_stores": timedelta(), "production_catalog": publish._CLAIM,
+        "originals": default + timedelta(seconds=5 * PUT_SECONDS + 60),
+    }  # fmt: skip
+    assert found == {stage: lease / timedelta(minutes=1) for stage, lease in leases.items()}
+    assert set(found) == {*STAGES, "adoption"}

@@ -40,8 +40,9 @@ def hot_tables(context: dg.OpExecutionContext, backends: dg.ResourceParam[Backen
 
 @dg.op
 def old_rows(context: dg.OpExecutionContext, backends: dg.ResourceParam[BackendsResource]) -> None:
-    """Deletes availability, log and scrape rows that are past their retention time."""
+    """Ends the rows of killed runs; deletes availability, log and scrape rows that are past their retention time."""
     with _open(backends, "old rows could not be deleted") as opened:
+        context.add_output_metadata({"killed_runs_ended": retention.end_killed_runs(opened.db)})
         context.add_output_metadata({**retention.delete_old_rows(opened.db, opened.settings)})
 
 

@@ -1,4 +1,4 @@
-"""Deletes what is past its retention time: database rows, manifests, and unfinished files in the object store.
+"""Deletes what is past its retention time: database rows, manifests, unfinished files. Ends the rows of killed runs.
 
 The SQL is in `stores/staging/admin/old_rows.py`. Dagster's runs are pruned in `defs/automation/run_pruning.py`.
 """
@@ -11,6 +11,7 @@ from unde_catalog.stages.photos import manifest
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.objects.objects import ObjectInfo, ObjectStore
 from unde_catalog.stores.staging.admin import old_rows
+from unde_catalog.stores.staging.due_work import stage_runs
 
 _UNFINISHED_AGE = timedelta(days=1)  # a put takes a minute at most
 
@@ -32,6 +33,11 @@ def delete_old_rows(db: Database, settings: Settings) -> dict[str, int]:
             if chunk < old_rows.CHUNK:
                 break
     return deleted
+
+
+def end_killed_runs(db: Database) -> int:
+    """End the rows of `scraper_logs` whose process was killed; returns their number."""
+    return db.run(stage_runs.end_killed)
 
 
 def delete_old_manifests(store: ObjectStore, settings: Settings, now: datetime | None = None) -> int:
