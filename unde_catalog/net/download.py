@@ -8,7 +8,7 @@ import asyncio
 import base64
 import itertools
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -30,6 +30,7 @@ from unde_catalog.net.user_agents import USER_AGENTS
 RETRY_DELAYS = (5.0, 15.0, 45.0)  # seconds before each retry of a 429 or 503 without Retry-After
 MAX_HOST_PAUSE = 60.0  # seconds that one response can pause the whole host: half of a product's time
 MAX_REDIRECTS = 5
+FORBIDDEN = "http_403"  # the host refuses everything, or only this file: what it answered before decides
 _MAX_HEADERS, _MAX_HEADER_BYTES = 300, 32_000  # CDNs set cookies by the dozen, and long security policies
 
 
@@ -114,6 +115,13 @@ class Downloader:
         """The time on the clock that deadlines refer to."""
         return self._clock.now()
 
+    def has_answered(self, url: str) -> bool:
+        """Whether the host of a URL has answered any request of this downloader with what was asked for."""
+        try:
+            return self._host(self._url_policy.parse(url)).breaker.has_answered
+        except RefusedUrl:
+            return False
+
     async def download(self, url: str, deadline: float, owner: Hashable = None) -> Downloaded | DownloadFailed:
         """Fetch a URL for `owner` (a product), with polite retries until `deadline`.
 
@@ -125,6 +133,8 @@ class Downloader:
             return DownloadFailed(refused.reason, refused.detail, "item")
         for attempt in itertools.count():
             result, host = await self._follow_redirects(target, deadline, owner)
+            if isinstance(result, DownloadFailed) and result.reason == FORBIDDEN and host.breaker.has_answered:
+                return replace(result, fault="item")
             if isinstance(result, Downloaded) or not result.retryable:
                 return result
             delay = RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)]
@@ -189,7 +199,9 @@ class Downloader:
             host.limiter.throttled(started_at)
         elif result.reason == "timeout":
             host.limiter.timed_out(started_at)
-        cooldown_ends = host.breaker.failed(owner, f"{result.detail} ({result.reason})", started_at)
+        cause = f"{result.detail} ({result.reason})"
+        forbidden = result.reason == FORBIDDEN
+        cooldown_ends = host.breaker.failed(owner, cause, started_at, may_be_the_files=forbidden)
         if cooldown_ends is not None:
             host.limiter.pause(cooldown_ends)
         if host.breaker.down_cause:

@@ -58,12 +58,16 @@ def retry_later(
     detail: str = "",
     *,
     item_fault: bool,
+    wait: timedelta | None = None,
     payload: Any = None,
     stored: Sequence[StoredObject] = (),
     **counts: int,
 ) -> Outcome:
-    """The product failed and is due again later; a fault of the product itself is given up after `Handler.tries`."""
-    return Outcome(LeaseOutcome(lease, "later", reason, detail, item_fault), payload, counts, stored)
+    """The product failed and is due again later; a fault of the product itself is given up after `Handler.tries`.
+
+    `wait`: at least until then, beside the wait that grows with the number of tries.
+    """
+    return Outcome(LeaseOutcome(lease, "later", reason, detail, item_fault, wait), payload, counts, stored)
 
 
 def given_up(lease: Lease, reason: str, detail: str = "", *, payload: Any = None, **counts: int) -> Outcome:

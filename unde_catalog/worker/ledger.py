@@ -69,7 +69,7 @@ class Ledger:
         if kind == "later" and ending.item_fault and ending.lease.item_faults + 1 >= self.handler.tries:
             kind = "given_up"
         reason, detail = work_queue.storable(ending.reason), work_queue.storable(ending.detail)
-        ending = LeaseOutcome(ending.lease, kind, reason, detail, ending.item_fault)
+        ending = replace(ending, kind=kind, reason=reason, detail=detail)
         if not self._outcomes:
             self._oldest_outcome = time.monotonic()
         self._outcomes.append(replace(outcome, lease_outcome=ending))

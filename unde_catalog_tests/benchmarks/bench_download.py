@@ -62,7 +62,7 @@ def measure(products: int = 200, photos: int = 5) -> Figures:
         Database(server.new_database()) as db,
     ):
         add_products(db, products, original_image_urls=[f"{url}/{n}.jpg" for n in range(1, photos + 1)])
-        stage = OriginalsStage(brand, settings, directory_store(Path(folder) / "objects", None), db)
+        stage = OriginalsStage("zara", brand, settings, directory_store(Path(folder) / "objects", None), db)
         began, cpu = time.perf_counter(), time.process_time()
         report = run_worker(stage, db, "zara", RunOptions(), logging.getLogger(__name__))
         seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu

@@ -59,7 +59,7 @@ class PhotoCatalogue:
         settings = load_settings().model_copy(update={"photo_allow_private_hosts": True})
         download_settings = {"max_retries": 0, "download_delay_min": 0, "download_delay_max": 0, "proxy_url": None}
         brand = settings.brands["zara"].model_copy(update=download_settings)
-        stage = OriginalsStage(brand, settings, self.store, self.db, self.time.clock)
+        stage = OriginalsStage("zara", brand, settings, self.store, self.db, self.time.clock)
         stage.lease = lease or stage.lease
         options = {"root_run": str(self.runs), **options}
         return run_worker(stage, self.db, "zara", RunOptions(**options), logging.getLogger("test"))

@@ -9,50 +9,59 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
-from unde_catalog.net.download import Downloader, DownloadPolicy, UpstreamUnavailable
-from unde_catalog.net.responses import DownloadFailed
+from unde_catalog.net.download import FORBIDDEN, Downloader, DownloadPolicy, UpstreamUnavailable
+from unde_catalog.net.responses import Downloaded, DownloadFailed
 from unde_catalog.net.url_policy import UrlPolicy
 from unde_catalog.settings.environment import BrandSettings, Settings
 from unde_catalog.stages.photos.decode import RETRYABLE_REASONS, Refused
 from unde_catalog.stages.photos.image import ImageLimits, normalise, working_bytes
+from unde_catalog.stages.photos.known_photos import is_current, moved, or_stored
 from unde_catalog.stages.photos.memory import MemoryBudget
 from unde_catalog.stages.photos.photo_store import LeaseTooShort, PhotoStore, PhotoWork
 from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.objects.objects import PUT_SECONDS, ObjectStore, StorageUnavailable
-from unde_catalog.stores.staging.due_work.work_queue import Lease
+from unde_catalog.stores.staging.due_work.work_queue import LONGEST_WAIT, Lease
 from unde_catalog.stores.staging.photos import originals
 from unde_catalog.stores.staging.photos.originals import Photo, PhotosOutcome
 from unde_catalog.worker.handler import AbortStage, Outcome, StoredObject, done, given_up, released, retry_later
 from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import StageReport
 
-_RETRYABLE = {*RETRYABLE_REASONS, "broken_answer"}
+# Photos that are missing today may be there tomorrow: hosts show them late, and refuse some for a while.
+_NEXT_DAY, _DAY = {"http_404", "http_403"}, timedelta(days=1)
+_RETRYABLE = {*RETRYABLE_REASONS, "broken_answer", *_NEXT_DAY}
+_ASKED_FOR = 3  # photos at most: one of them may be gone
 _STOPS = (AbortStage, StorageUnavailable, DatabaseUnavailable)  # no product's fault: the stage stops
 
 
 @dataclass(frozen=True, slots=True)
 class _PhotoResult:
-    """A photo after its download, and the details of a failure."""
+    """A photo after its download, the details of a failure, and how many seconds its host asks to wait."""
 
     photo: Photo
     detail: str = ""
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Payload:
-    """What `record` needs besides the outcome: photo rows to write, the number of photos, and all public URLs."""
+    """What `record` needs besides the outcome: photo rows to write, the number of photos, and all public URLs.
+
+    `goes_on`: the product is ready with the photos it has, while one of them waits for its next try.
+    """
 
     rows: tuple[Photo, ...]
     count: int
     image_urls: tuple[str, ...] | None
+    goes_on: bool = False
 
 
 def run(stage_run: StageRun) -> StageReport:
     """Download the photos of the brand's due products; raises `StageStopped` if the stage can't go on."""
     backends, brand = stage_run.backends, stage_run.brand
     settings = backends.settings
-    handler = OriginalsStage(settings.brands[brand], settings, backends.store, backends.db)
+    handler = OriginalsStage(brand, settings.brands[brand], settings, backends.store, backends.db)
     return run_worker(handler, backends.db, brand, stage_run.options, stage_run.log, stage_run.on_stored)
 
 
@@ -66,6 +75,7 @@ class OriginalsStage:
 
     def __init__(
         self,
+        brand: str,
         brand_settings: BrandSettings,
         settings: Settings,
         store: ObjectStore,
@@ -78,7 +88,10 @@ class OriginalsStage:
         self.lease = timedelta(seconds=brand_settings.product_timeout + 5 * PUT_SECONDS + 60)
         self._seconds = brand_settings.product_timeout
         self._public_url = store.public_url
+        self._db, self._brand = db, brand
         self._store = PhotoStore(store, db)
+        self._asking = asyncio.Lock()
+        self._asked: set[str] = set()  # hosts that were asked for a photo that they sent before
         self._limits = ImageLimits(max_bytes=settings.photo_max_bytes)
         self._memory = MemoryBudget(settings.originals_memory_mb * 1_000_000)
         self._in_memory = asyncio.Semaphore(3 * slots)  # files being downloaded, validated and stored
@@ -126,8 +139,8 @@ class OriginalsStage:
         lease, product = work.lease, work.product
         try:
             known = await self._store.known(work)
-            current = [photo for photo in known if _is_current(photo, work)]
-            current += await self._store.move(work, _moved(work, known, {photo.n for photo in current}))
+            current = [photo for photo in known if is_current(photo, work)]
+            current += await self._store.move(work, moved(work, known, {photo.n for photo in current}))
         except (StorageUnavailable, DatabaseUnavailable):
             yield released(lease)
             raise
@@ -144,7 +157,7 @@ class OriginalsStage:
             if isinstance(result, BaseException) and not isinstance(result, (*_STOPS, LeaseTooShort)):
                 raise result
         finished = [result for result in results if isinstance(result, _PhotoResult)]
-        kept = [_or_stored(one.photo, work, known) for one in finished]
+        kept = [or_stored(one.photo, work, known) for one in finished]
         photos = sorted([*current, *kept], key=lambda photo: photo.n)
         stopped = next((result for result in results if isinstance(result, _STOPS)), None)
         if len(finished) == len(results):
@@ -155,15 +168,15 @@ class OriginalsStage:
             except LeaseTooShort:
                 pass
             else:
-                yield self._outcome(work, photos, finished)
+                yield self._outcome(work, photos, finished, kept)
                 return
         rows = tuple(photo for photo in photos if photo.state == "stored" and photo not in product.known)
         yield replace(released(lease), payload=_Payload(rows, originals.PHOTOS_A_PRODUCT, None))
         if stopped is not None:
             raise stopped
 
-    def _outcome(self, work: PhotoWork, photos: list[Photo], results: list[_PhotoResult]) -> Outcome:
-        """The outcome for a product with these photos after these downloads."""
+    def _outcome(self, work: PhotoWork, photos: list[Photo], results: list[_PhotoResult], kept: list[Photo]) -> Outcome:
+        """The outcome for a product with these photos after these downloads, of which `kept` became of them."""
         lease, product = work.lease, work.product
         stored = [photo for photo in photos if photo.key]
         failed = [one for one in results if one.photo.state == "failed"]
@@ -183,11 +196,19 @@ class OriginalsStage:
         if not product.urls:
             return given_up(lease, "no_photos", "the source lists no photo", payload=payload)
         if failed:
-            return retry_later(lease, *_explain(failed), item_fault=False, payload=payload, stored=new, **counts)
-        retryable = any(one.photo.reason in _RETRYABLE for one in refused) and lease.item_faults + 1 < self.tries
-        if not stored or retryable:
-            return retry_later(lease, *_explain(refused), item_fault=True, payload=payload, stored=new, **counts)
-        return done(lease, payload, stored=new, **counts)
+            asked = max((one.retry_after for one in failed if one.retry_after is not None), default=0.0)
+            wait = timedelta(seconds=min(asked, LONGEST_WAIT.total_seconds()))
+            return retry_later(
+                lease, *_explain(failed), item_fault=False, wait=wait, payload=payload, stored=new, **counts
+            )
+        lost = [one for one, photo in zip(results, kept, strict=True) if photo.state in ("refused", "gone")]
+        retryable = [one for one in lost if one.photo.reason in _RETRYABLE] and lease.item_faults + 1 < self.tries
+        if stored and not retryable:
+            return done(lease, payload, stored=new, **counts)
+        next_day = any(one.photo.reason in _NEXT_DAY for one in lost)
+        payload = replace(payload, goes_on=bool(stored) and next_day)
+        wait = _DAY if next_day else None
+        return retry_later(lease, *_explain(refused), item_fault=True, wait=wait, payload=payload, stored=new, **counts)
 
     async def _photo(self, work: PhotoWork, n: int, url: str, deadline: float) -> _PhotoResult:
         """Download, validate and store one photo.
@@ -199,9 +220,11 @@ class OriginalsStage:
                 response = await self._downloader.download(url, deadline, owner=work.product.product_id)
             except UpstreamUnavailable as error:
                 raise AbortStage(str(error)) from None
+            if isinstance(response, DownloadFailed) and response.reason == FORBIDDEN and response.fault != "item":
+                response = await self._judged(response, url, deadline)
             if isinstance(response, DownloadFailed):
                 state = "gone" if response.fault == "gone" else "refused" if response.fault == "item" else "failed"
-                return _PhotoResult(Photo(n, url, state, response.reason), response.detail)
+                return _PhotoResult(Photo(n, url, state, response.reason), response.detail, response.retry_after)
             async with self._memory.reserve(await asyncio.to_thread(working_bytes, response.body, self._limits)):
                 image = await asyncio.to_thread(normalise, response.body, self._limits)
             if isinstance(image, Refused):
@@ -210,39 +233,20 @@ class OriginalsStage:
             await self._store.put(work, photo, image.data)
             return _PhotoResult(photo)
 
+    async def _judged(self, forbidden: DownloadFailed, url: str, deadline: float) -> DownloadFailed:
+        """A 403 as the photo's own fault if its host sends others, else as it is.
 
-def _stored_since_forced(photo: Photo, work: PhotoWork) -> bool:
-    """Whether a photo is stored, and was downloaded after the product was last forced."""
-    forced_at = work.lease.forced_at
-    downloaded_since = forced_at is None or (photo.fetched_at is not None and photo.fetched_at >= forced_at)
-    return photo.state == "stored" and downloaded_since
-
-
-def _is_current(photo: Photo, work: PhotoWork) -> bool:
-    """Whether a photo is stored and still listed at its position."""
-    urls = work.product.urls
-    listed = photo.n <= len(urls) and urls[photo.n - 1] == photo.source_url
-    return listed and photo.key == work.key(photo.n) and _stored_since_forced(photo, work)
-
-
-def _moved(work: PhotoWork, known: Sequence[Photo], current: set[int]) -> list[tuple[int, Photo]]:
-    """Photos that only changed their position in the list, with the new one: they need no download."""
-    stored = {photo.source_url: photo for photo in known if _stored_since_forced(photo, work)}
-    return [(n, stored[url]) for n, url in enumerate(work.product.urls, 1) if n not in current and url in stored]
-
-
-def _or_stored(photo: Photo, work: PhotoWork, rows: Sequence[Photo]) -> Photo:
-    """The photo, or if its download failed, the stored photo at its position with the reason of the failure.
-
-    A stored photo of the same URL is kept. A photo of another URL is kept only after a fault of the remote host, and
-    if it is not listed at another position.
-    """
-    for known in rows:
-        if known.n == photo.n and known.key == work.key(photo.n) and photo.state != "stored":
-            same = known.source_url == photo.source_url
-            if same or (photo.state == "failed" and known.source_url not in work.product.urls):
-                return replace(known, reason=photo.reason)
-    return photo
+        A run in which the host has sent nothing yet asks it once for photos that it sent before.
+        """
+        origin = url[: url.find("/", len("https://")) + 1]
+        async with self._asking:
+            if origin not in self._asked:
+                self._asked.add(origin)
+                stored = await asyncio.to_thread(self._db.run, originals.stored_urls, self._brand, origin, _ASKED_FOR)
+                for one in stored:
+                    if isinstance(await self._downloader.download(one, deadline), Downloaded):
+                        break
+        return replace(forbidden, fault="item") if self._downloader.has_answered(url) else forbidden
 
 
 def _stored_object(work: PhotoWork, photo: Photo) -> StoredObject:
@@ -260,12 +264,14 @@ def _explain(results: Sequence[_PhotoResult]) -> tuple[str, str]:
 
 def _row(outcome: Outcome, current: bool) -> PhotosOutcome:
     result, payload = outcome.lease_outcome, outcome.payload or _Payload((), originals.PHOTOS_A_PRODUCT, None)
+    failure = f"{result.reason}: {result.detail}" if result.reason else None
+    kind = "done" if payload.goes_on and result.kind == "later" else result.kind
     return PhotosOutcome(
         result.lease.product_id,
-        result.kind,
+        kind,
         payload.rows,
         payload.count,
         payload.image_urls,
-        f"{result.reason}: {result.detail}" if result.reason else None,
+        failure,
         current,
     )

@@ -142,7 +142,8 @@ def test_a_moved_photo_is_not_kept_at_its_old_position(catalogue: PhotoCatalogue
 def test_an_old_photo_is_deleted_when_its_successor_is_gone_for_good(catalogue: PhotoCatalogue) -> None:
     product = catalogue.add("a", "b")
     catalogue.run()
+    catalogue.host.respond("/missing", reply(b"", "410 Gone"))
     catalogue.set_photos(product, "a", "missing")
     assert catalogue.run().done == 1
     assert catalogue.objects() == {"1/1": RED}
-    assert catalogue.rows(product) == [(1, "stored", None), (2, "gone", "http_404")]
+    assert catalogue.rows(product) == [(1, "stored", None), (2, "gone", "http_410")]

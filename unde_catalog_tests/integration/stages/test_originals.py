@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from psycopg.types.json import Jsonb
 
+from unde_catalog.stores.staging.due_work import requeue
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog_tests.support.due import add_products, due_row, execute, is_due
 from unde_catalog_tests.support.photo_catalogue import BUSY, COLOURS, GREEN, RED, PhotoCatalogue, stored
@@ -55,6 +56,88 @@ def test_one_photo_that_is_gone_does_not_fail_the_product(catalogue: PhotoCatalo
     assert catalogue.status(product) == ("uploaded", None)
     urls = catalogue.product(product)["image_urls"]
     assert [url[-5:] for url in urls] == ["1.jpg", "3.jpg"]
+
+
+FORBIDDEN = reply(b"", "403 Forbidden")
+
+
+def test_a_missing_photo_is_tried_on_other_days_and_its_product_goes_on(
+    catalogue: PhotoCatalogue,
+) -> None:
+    product = catalogue.add("a", "late")
+    catalogue.host.respond("/late", reply(b"", "404 Not Found"))
+    assert catalogue.run().later == {"http_404": 1}
+    assert catalogue.status(product) == ("uploaded", "http_404: photo 2 http_404 (Not Found)")
+    assert len(catalogue.product(product)["image_urls"]) == 1
+    row = due_row(catalogue.db, product)
+    assert row is not None and row["due_at"] - datetime.now(UTC) >= timedelta(hours=23, minutes=59)
+    assert catalogue.requested() == ["a", "late"]
+    catalogue.host.respond("/late", reply(GREEN))
+    assert catalogue.retry().done == 1
+    assert catalogue.requested() == ["late"]
+    assert catalogue.status(product) == ("uploaded", None)
+    assert catalogue.rows(product) == stored(1, 2)
+    assert len(catalogue.product(product)["image_urls"]) == 2
+
+
+@pytest.mark.parametrize(("asked", "waits"), [("86400", 86_400), ("9" * 30, 7 * 86_400), ("7", 3_600)])
+def test_a_host_that_asks_for_a_day_is_asked_again_a_day_later(
+    catalogue: PhotoCatalogue, asked: str, waits: int
+) -> None:
+    product = catalogue.add("busy")
+    catalogue.host.respond("/busy", reply(b"", "503 Busy", Retry_After=asked))
+    before = datetime.now(UTC)
+    assert catalogue.run().later == {"http_503": 1}
+    row = due_row(catalogue.db, product)
+    assert row is not None and row["due_at"] - before >= timedelta(seconds=waits)
+    assert row["due_at"] - before < timedelta(seconds=waits, hours=1.1)
+
+
+@pytest.mark.parametrize(("response", "reason"), [("404 Not Found", "http_404"), ("403 Forbidden", "http_403")])
+def test_a_photo_that_stays_missing_is_requeued_by_its_reason(
+    catalogue: PhotoCatalogue, response: str, reason: str
+) -> None:
+    product = catalogue.add("a", "lost")
+    catalogue.host.respond("/lost", reply(b"", response))
+    assert [catalogue.retry().done for _ in range(3)] == [0, 0, 1]
+    assert not is_due(catalogue.db, product) and catalogue.status(product) == ("uploaded", None)
+    assert catalogue.db.run(requeue.given_up, "originals", "zara", "http_500") == 0
+    assert catalogue.db.run(requeue.given_up, "originals", "zara", reason) == 1
+    catalogue.host.respond("/lost", reply(GREEN))
+    assert catalogue.run().done == 1
+    assert catalogue.rows(product) == stored(1, 2)
+
+
+def test_photos_that_a_host_forbids_while_it_sends_others_stop_no_brand(catalogue: PhotoCatalogue) -> None:
+    catalogue.add("a")
+    assert catalogue.run().done == 1
+    catalogue.requested()
+    for n in range(30):
+        catalogue.host.respond(f"/forbidden{n}", FORBIDDEN)
+    lost = [
+        add_products(catalogue.db, 1, first=n + 2, original_image_urls=catalogue.photos(f"forbidden{n}"))[0]
+        for n in range(30)
+    ]
+    assert catalogue.run().later == {"http_403": 30}
+    # The host is asked once for a photo that it sent before.
+    assert sorted(catalogue.requested()) == sorted(["a", *(f"forbidden{n}" for n in range(30))])
+    assert catalogue.retry().later == {"http_403": 30}
+    assert catalogue.retry().given_up == {"http_403": 30}
+    assert {catalogue.status(product)[0] for product in lost} == {"error"}
+
+
+def test_a_host_that_forbids_everything_is_at_fault_not_its_photos(catalogue: PhotoCatalogue) -> None:
+    products = [
+        add_products(catalogue.db, 1, first=n + 1, original_image_urls=catalogue.photos(f"forbidden{n}"))[0]
+        for n in range(40)
+    ]
+    for n in range(40):
+        catalogue.host.respond(f"/forbidden{n}", FORBIDDEN)
+    with pytest.raises(StageStopped, match="http_403"):
+        catalogue.run()
+    rows = [due_row(catalogue.db, product) for product in products]
+    assert all(row is not None and row["item_faults"] == 0 and row["due_at"] is not None for row in rows)
+    assert len(catalogue.requested()) < 40
 
 
 def test_a_product_whose_photos_are_all_gone_is_given_up_after_3_tries(catalogue: PhotoCatalogue) -> None:

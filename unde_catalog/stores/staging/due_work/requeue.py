@@ -10,6 +10,9 @@ from typing import LiteralString
 from unde_catalog.stores.db.database import Cursor
 
 _FAILED: LiteralString = "(w.given_up OR w.attempts > 0)"
+# A product that was done without some of its photos.
+_LACKS_PHOTO: LiteralString = """EXISTS (SELECT 1 FROM product_photos f WHERE f.product_id = w.product_id
+    AND f.state <> 'stored' AND f.reason = %(reason)s)"""
 
 # Due now, with no failures. A leased product keeps its lease and stays due after it.
 _DUE_AGAIN = """
@@ -64,9 +67,14 @@ def retry_failed(
 def given_up(cursor: Cursor, stage: str, brand: str | None = None, reason: str | None = None) -> int:
     """Make due now what was given up or waits for a retry; returns the number of products.
 
-    None for `brand` and `reason` means all brands and any reason.
+    None for `brand` and `reason` means all brands and any reason. A reason of `originals` also finds products that went
+    on without a photo that failed for it.
     """
-    return _make_due(cursor, stage, _FAILED, "", brand, reason=reason)
+    if reason is None:
+        return _make_due(cursor, stage, _FAILED, "", brand)
+    failed: LiteralString = f"({_FAILED} AND w.reason = %(reason)s)"
+    condition: LiteralString = f"({failed} OR {_LACKS_PHOTO})" if stage == "originals" else failed
+    return _make_due(cursor, stage, condition, "", brand, reason=reason)
 
 
 def _make_due(
@@ -83,7 +91,6 @@ def _make_due(
     condition_sql = f"""
         w.stage = %(stage)s AND {condition}
         {"AND w.brand = %(brand)s" if brand is not None else ""}
-        {"AND w.reason = %(reason)s" if reason is not None else ""}
         {"AND w.asked_by IS DISTINCT FROM %(root_run)s" if root_run is not None else ""}
     """
     only = "AND w.product_id = ANY(%(product_ids)s)" if product_ids is not None else ""

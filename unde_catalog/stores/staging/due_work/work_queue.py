@@ -16,6 +16,7 @@ from typing import Any, Literal
 from unde_catalog.stage_specs import STAGE_SPECS
 from unde_catalog.stores.db.database import Cursor
 
+LONGEST_WAIT = timedelta(days=7)  # until the next try, whatever a host asks for
 _LONGEST_TEXT = 2000  # characters of a reason's detail
 _LONGEST_LEASE = timedelta(hours=1)  # after the server's clock was turned back, unless the stage's own lease is longer
 
@@ -45,13 +46,15 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class LeaseOutcome:
-    """How one lease ended. `item_fault`: of kind "later", whether the item is at fault, not the remote host."""
+    """How one lease ended. Of kind "later", `item_fault`: the item is at fault, not the remote host; `wait`: the next
+    try is not earlier than that, if the wait that grows with the number of tries is shorter."""
 
     lease: Lease
     kind: Settlement
     reason: str | None = None
     detail: str | None = None
     item_fault: bool = False
+    wait: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,7 @@ def finish(
         "reasons": [one.reason for one in ordered],
         "details": [one.detail for one in ordered],
         "item_faults": [one.item_fault for one in ordered],
+        "waits": [None if one.wait is None else min(one.wait, LONGEST_WAIT) for one in ordered],
     }
     cursor.execute("SELECT id, active FROM raw_products WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE", values)
     active = {row["id"]: row["active"] for row in cursor.fetchall()}
@@ -163,8 +167,9 @@ def finish(
         """
         WITH outcomes AS (
             SELECT * FROM unnest(%(ids)s::bigint[], %(tokens)s::text[], %(kinds)s::text[], %(reasons)s::text[],
-                                 %(details)s::text[], %(item_faults)s::boolean[], %(active)s::boolean[])
-                AS t (product_id, token, kind, reason, detail, item_fault, active)
+                                 %(details)s::text[], %(item_faults)s::boolean[], %(waits)s::interval[],
+                                 %(active)s::boolean[])
+                AS t (product_id, token, kind, reason, detail, item_fault, wait, active)
         )
         UPDATE due_work AS w SET
             lease_token = NULL,
@@ -175,7 +180,7 @@ def finish(
                 WHEN w.wanted <> w.taken OR o.kind = 'released' THEN w.due_at
                 WHEN o.kind IN ('done', 'later') AND %(interval)s::interval IS NOT NULL
                     THEN next_in_phase(w.due_at, %(interval)s::interval)
-                WHEN o.kind = 'later' THEN next_try(w.attempts + 1)
+                WHEN o.kind = 'later' THEN greatest(next_try(w.attempts + 1), unde_now() + o.wait)
             END,
             done_at = CASE o.kind WHEN 'done' THEN unde_now() ELSE w.done_at END,
             attempts = CASE WHEN w.wanted <> w.taken OR o.kind = 'released' THEN w.attempts
@@ -207,7 +212,7 @@ def repair_times(cursor: Cursor, stage: str, brand: str, lease: timedelta, inter
     `interval`: of a recurring stage, which keeps its phase. Costs as much as the stage has due or waiting products.
     """
     if interval is None:
-        latest = "CASE WHEN attempts = 0 THEN unde_now() ELSE next_try(attempts) END"
+        latest = "CASE WHEN attempts = 0 THEN unde_now() ELSE unde_now() + %(longest)s END"
         late = f"due_at > {latest} + interval '1 minute'"
     else:
         latest = "next_in_phase(due_at, %(interval)s)"
@@ -229,7 +234,13 @@ def repair_times(cursor: Cursor, stage: str, brand: str, lease: timedelta, inter
                                 THEN least(w.leased_until, unde_now() + %(lease)s) END
         WHERE w.product_id = ANY(ARRAY(SELECT product_id FROM ahead)) AND w.stage = %(stage)s
         """,
-        {"stage": stage, "brand": brand, "lease": max(lease, _LONGEST_LEASE), "interval": interval},
+        {
+            "stage": stage,
+            "brand": brand,
+            "lease": max(lease, _LONGEST_LEASE),
+            "interval": interval,
+            "longest": LONGEST_WAIT,
+        },
     )
     return cursor.rowcount
 

@@ -94,7 +94,10 @@ def record(cursor: Cursor, outcomes: Sequence[CollageOutcome]) -> None:
             image_status = CASE WHEN o.made AND o.url IS NOT NULL AND o.current AND p.image_status = 'uploaded'
                                 THEN 'collage_ready' ELSE p.image_status END,
             error_message = CASE WHEN p.image_status IN ('uploaded', 'collage_ready') AND o.current
-                                 THEN o.error_message ELSE p.error_message END,
+                                 THEN coalesce(o.error_message, (
+                                     SELECT w.reason || ': ' || w.detail FROM due_work w
+                                     WHERE w.product_id = p.id AND w.stage = 'originals' AND w.attempts > 0))
+                                 ELSE p.error_message END,  -- a photo that waits for its next try stays named
             updated_at = now()
         FROM unnest(%(ids)s::bigint[], %(made)s::boolean[], %(urls)s::text[], %(errors)s::text[],
                     %(current)s::boolean[]) AS o (product_id, made, url, error_message, current)

@@ -117,6 +117,19 @@ def any_stored(cursor: Cursor) -> bool:
     return row["any"]
 
 
+def stored_urls(cursor: Cursor, brand: str, beginning: str, limit: int) -> list[str]:
+    """Source URLs of some stored photos of the brand's products on sale, those that begin so."""
+    cursor.execute(
+        """
+        SELECT f.source_url FROM raw_products p JOIN product_photos f ON f.product_id = p.id
+        WHERE p.brand = %s AND p.active AND f.state = 'stored' AND starts_with(f.source_url, %s)
+        LIMIT %s
+        """,
+        (brand, beginning, limit),
+    )
+    return [row["source_url"] for row in cursor.fetchall()]
+
+
 def intend(cursor: Cursor, intents: Sequence[tuple[Lease, Sequence[Photo]]]) -> set[int]:
     """Write which objects are about to change; returns the products that these leases still hold.
 
