@@ -189,6 +189,20 @@ def test_a_name_with_html_is_shown_as_text(tab: Tab, site: SearchSite) -> None:
     assert page.locator("img[src=x]").count() == 0 and dialogs == []
 
 
+@pytest.mark.parametrize("type", ["", "application/octet-stream"])
+@pytest.mark.parametrize("provide", [choose, drop])
+def test_a_photo_without_a_file_type_is_taken_by_its_content(
+    tab: Tab, site: SearchSite, provide: Callable[[Page, FilePayload], None], type: str
+) -> None:
+    page = tab(site)
+    provide(page, FilePayload(name="notes.jpg_large", mimeType=type, buffer=b"none"))
+    expect(page.get_by_text("notes.jpg_large is not an image.", exact=True).first).to_be_visible()
+    page.get_by_role("button", name="Go back").click()
+    provide(page, FilePayload(name="dress.jpg_large", mimeType=type, buffer=RED_DRESS["buffer"]))
+    assert titles(page)[0] == "Red slip dress"
+    expect(page.locator("#preview")).to_contain_text("Your photo")
+
+
 def test_a_file_that_is_not_a_photo_is_rejected_by_page_or_api(tab: Tab, site: SearchSite) -> None:
     page = tab(site)
     drop(page, FilePayload(name="list.csv", mimeType="text/csv", buffer=b"a,b"))

@@ -43,6 +43,12 @@ def test_no_two_photos_share_a_file_without_case(one: tuple[str, int], other: tu
     assert (one == other) == (names[0] == names[1])
 
 
+def test_the_second_of_two_ids_that_differ_in_case_gets_a_hash() -> None:
+    for case_sensitive in (True, False):
+        twin = image_file("ab-1", 1, "bakai", case_sensitive=case_sensitive, has_twin=True)
+        assert twin.startswith("ab-1~") and twin != image_file("AB-1", 1, "bakai", case_sensitive=case_sensitive)
+
+
 @given(ANYTHING)
 def test_names_are_deterministic(text: str) -> None:
     assert image_file(text, 1, "bakai") == image_file(text, 1, "bakai")

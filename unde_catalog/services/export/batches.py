@@ -74,6 +74,7 @@ class BatchReader:
         self._recent_pages: deque[list[str]] = deque()  # files to download, by page
         self._recent_files: set[str] = set()  # the same files
         self._categories: set[str] = set()
+        self._ids: dict[int, int] = {}  # hashes of ids without case -> of the first such id; 20 MB for 200,000 products
 
     def read(self) -> Iterator[CopyBatch]:
         """One batch per page. Raises `NothingSelected` if no product has the category."""
@@ -130,8 +131,11 @@ class BatchReader:
             return
         category = category_folder(item.category)
         product = ActiveProduct(item.external_id, 0)
+        has_twin = self._has_twin(item.external_id)
         for n, location in enumerate(locations, start=1):
-            file = image_file(item.external_id, n, self._selection.brand, case_sensitive=self._case_sensitive)
+            file = image_file(
+                item.external_id, n, self._selection.brand, case_sensitive=self._case_sensitive, has_twin=has_twin
+            )
             path = f"{category}/{file}"
             if path in self._recent_files or self._folder.has(category, file, self._since):
                 batch.already_there[category] += 1
@@ -142,6 +146,11 @@ class BatchReader:
             batch.jobs.append(CopyJob(product, location, category, file))
         if not product.remaining:
             lines.append(journal_line(True, item.external_id))
+
+    def _has_twin(self, external_id: str) -> bool:
+        """Whether an earlier product's id differs from this one only in case."""
+        exact = hash(external_id)
+        return self._ids.setdefault(hash(external_id.casefold()), exact) != exact
 
     def _start_page(self) -> None:
         if len(self._recent_pages) == _DUPLICATE_PAGES:

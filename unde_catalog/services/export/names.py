@@ -24,16 +24,18 @@ def category_folder(category: str | None) -> str:
     return _name(text) if text else UNCATEGORIZED
 
 
-def image_file(external_id: str, n: int, brand: str, *, case_sensitive: bool = True) -> str:
+def image_file(external_id: str, n: int, brand: str, *, case_sensitive: bool = True, has_twin: bool = False) -> str:
     """The file of photo `n` (from 1) of a product: `<external_id>.jpg`, `<external_id>_2.jpg` and so on.
 
     `case_sensitive`: whether the file system distinguishes `A` and `a`. If not, names with capitals get a hash.
+    `has_twin`: another product has this name but for its case; this one gets a hash, so that a copy of the folder on
+    another file system has both.
     """
     # Without the brand's prefix, an id like `12_2` would have the same name as photo 2 of `12`.
     number = external_id.removeprefix(f"{brand}_")
     ambiguous = external_id == brand or _NUMBERED.fullmatch(number) is not None
     folded = not case_sensitive and external_id != external_id.casefold()
-    name = _name(external_id, hashed=ambiguous or folded)
+    name = _name(external_id, hashed=ambiguous or folded or has_twin)
     return f"{name}.jpg" if n == 1 else f"{name}_{n}.jpg"
 
 

@@ -7,14 +7,16 @@
 const MAX_SIDE = 1600; // pixels: no model uses more
 const MAX_UNCHANGED_BYTES = 1_500_000; // a smaller file is sent as it is, unless it has too many pixels
 const JPEG_QUALITY = 0.9;
+const UNKNOWN_TYPES = ["", "application/octet-stream", "binary/octet-stream"];
+// JPEG, PNG, GIF, BMP, TIFF, WebP, and AVIF or HEIC
+const IMAGE_START = /^(\xff\xd8\xff|\x89PNG|GIF8|BM|II[*+]\0|MM\0[*+]|RIFF[^]{4}WEBP|[^]{4}ftyp)/;
 
 /** Calls `onPhoto(file)` for each photo, and `onRejected(reason)` for anything else. */
 export function watchPhotos({ inputs, overlay, onPhoto, onRejected }) {
-  const accept = (transfer) => {
-    const files = [...transfer.files];
-    const photo = files.find((file) => file.type.startsWith("image/"));
-    if (photo) onPhoto(photo);
-    else if (files.length) onRejected(`${files[0].name} is not an image.`);
+  const accept = async (transfer) => {
+    const files = [...transfer.files]; // before the event ends, and empties the list
+    for (const file of files) if (await isPhoto(file)) return onPhoto(file);
+    if (files.length) onRejected(`${files[0].name} is not an image.`);
     else onRejected("Only image files can be dropped here. Save the image first, or copy and paste it.");
   };
 
@@ -53,6 +55,17 @@ export function watchPhotos({ inputs, overlay, onPhoto, onRejected }) {
     event.preventDefault();
     accept(event.dataTransfer);
   });
+}
+
+// The browser takes the type from the file's extension, and knows none for `dress.jpg_large`: then the content decides.
+async function isPhoto(file) {
+  if (!UNKNOWN_TYPES.includes(file.type)) return file.type.startsWith("image/");
+  try {
+    const start = String.fromCharCode(...new Uint8Array(await file.slice(0, 16).arrayBuffer()));
+    return IMAGE_START.test(start);
+  } catch {
+    return false; // a folder
+  }
 }
 
 /** A JPEG of at most 1,600 pixels a side. The photo itself if it is small or this browser can't decode it. */

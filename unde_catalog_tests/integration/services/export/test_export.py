@@ -72,6 +72,18 @@ def test_all_photos_are_numbered_files(bakai: Marketplace) -> None:
     assert bakai.requested() == []
 
 
+def test_products_whose_names_differ_only_in_case_have_distinct_files(bakai: Marketplace) -> None:
+    for number, photo in (("AB-1", RED), ("ab-1", GREEN), ("Ab-1", RED)):
+        bakai.add(number, photo, GREEN)
+    assert bakai.export("--all-photos").code == 0
+    found = files(bakai.copy)
+    assert len({name.casefold() for name in found}) == 6
+    assert found["electronics/bakai_AB-1.jpg"] == RED and "electronics/bakai_ab-1.jpg" not in found
+    bakai.requested()
+    assert bakai.export("--all-photos").code == 0
+    assert bakai.requested() == []
+
+
 def test_a_limit_counts_images(bakai: Marketplace) -> None:
     for number in range(1, 4):
         bakai.add(number, RED, GREEN)
