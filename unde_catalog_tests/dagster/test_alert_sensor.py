@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from unde_catalog.defs.automation import run_ends
 from unde_catalog.defs.automation.alert_sensor import alert_sensor
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
 from unde_catalog.defs.resources import BackendsResource
@@ -107,6 +108,26 @@ def test_six_brands_that_fail_for_one_reason_are_one_alert(sensor: AlertSensor) 
     assert (over["what"], over["count"], over["causes"][0]["over"]) == ("over", 12, True)
     assert over["text"].startswith("originals works again after 2 hours: 12 failed runs of bershka, massimodutti")
     assert sensor.tick(150).endswith("; 0 sent")
+
+
+def test_a_flood_of_run_ends_is_one_alert_after_one_tick(sensor: AlertSensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"IN_DETAIL": 5, "_PAGE": 3}.items():
+        monkeypatch.setattr(run_ends, name, value)
+    for _ in range(3):
+        sensor.run(PROXY_REFUSES, *ALL[:3])
+        sensor.run("the disk is full", ALL[3])
+    sensor.run(None, ALL[4])
+    assert (
+        sensor.tick(3)
+        == "2 alerts written, 2 incidents open; 8 runs of many counted without reading their events; 2 sent"
+    )
+    alerts = {alert["reason"]: (alert["count"], alert["brands"]) for alert in sensor.receiver.messages()}
+    assert alerts == {
+        "originals of bershka stopped: the proxy refuses our credentials (407): check PROXY_URL": (9, ALL[:3]),
+        "the disk is full": (3, [ALL[3]]),
+    }
+    sensor.run(None, *ALL[:4])
+    assert "0 incidents open; " in sensor.tick(5)
 
 
 def test_a_lasting_failure_is_repeated_once_a_day(sensor: AlertSensor) -> None:

@@ -33,6 +33,9 @@ CASES: dict[str, tuple[list[Incident], list[str], list[str]]] = {  # open incide
     "nothing": ([], [], []),
     "new, other brands may follow": ([incident(ago=MINUTE)], [], []),
     "new, after the initial delay": ([incident(ago=3 * MINUTE)], ["first"], []),
+    "new, its last failure is older than the initial delay": (
+        [incident(ago=MINUTE, last=3 * MINUTE)], ["first"], [],
+    ),
     "works again before the first alert": ([incident(failing=())], ["first"], ["c"]),
     "alerted, continues": ([incident(alerted=HOUR, runs=9)], [], []),
     "alerted, continues in one of two brands": ([incident(alerted=HOUR, brands=("oysho", "zara"))], [], []),

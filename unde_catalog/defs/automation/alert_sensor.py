@@ -98,6 +98,8 @@ def _record_and_send(
         written = opened.db.run(_write, backends.settings, state, ends, [channel.name for channel in active])
         sent = send_pending(opened.db, active)
     result = f"{quantity(written.alerts, 'alert')} written, {quantity(written.open_incidents, 'incident')} open"
+    if ends.counted:
+        result += f"; {quantity(ends.counted, 'run')} of many counted without reading their events"
     return SensorState(ends.after, state.since, written.digest), result, sent
 
 

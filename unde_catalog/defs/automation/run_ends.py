@@ -1,11 +1,15 @@
 """Reads the runs that ended from Dagster's event log: which steps and checks failed, why, and which succeeded.
 
-A tick reads a limited number of events. Which alerts follow is decided in `operations/alerts/`.
+A tick reads for a limited time. If very many runs ended, it reads the events of the newest of each kind alone, and
+counts the others. Which alerts follow is decided in `operations/alerts/`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import heapq
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Literal
 
 import dagster as dg
 from dagster import DagsterEvent, DagsterEventType
@@ -13,17 +17,20 @@ from dagster import DagsterEvent, DagsterEventType
 from unde_catalog.brands import BRANDS
 from unde_catalog.defs.automation.in_flight import STAGE_TAG, brand_of
 from unde_catalog.defs.automation.job_names import all_names
-from unde_catalog.operations.alerts.grouping import failed_check, failed_step
+from unde_catalog.operations.alerts.grouping import failed_check, failed_step, reason_key
 from unde_catalog.operations.alerts.sanitize import Sanitizer
 from unde_catalog.stores.staging.alerts.incidents import FailureEvent, Kind, Recovery
 
-LIMIT = 100  # run ends of each kind in one tick
+READ_SECONDS = 20.0  # after which no more run ends are read in one tick; a sensor has 60 in total
+IN_DETAIL = 300  # runs whose events are read in one tick; each takes some 10 ms
+_PAGE = 1_000  # run ends in one query
 # Two events can be stored in another order than they are numbered in, so the last ones are read again; they count once.
 _OVERLAP = 200
 _EVENTS_OF_A_RUN = 300  # how many events of a run are read
 _WILL_RETRY = "dagster/will_retry"  # the tag of a run whose worker died and that Dagster starts again
 _CHECK_FAILED = "DagsterAssetCheckFailedError"  # the check's own event says more than this error
 
+_Ending = Literal[DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_SUCCESS]
 _EVENT_TYPES = {
     DagsterEventType.STEP_FAILURE,
     DagsterEventType.STEP_SUCCESS,
@@ -33,10 +40,14 @@ _EVENT_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class RunEnds:
-    """Failures and recoveries in the order in which they happened, and the last event that was read."""
+    """Failures and recoveries in the order in which they happened, and the last event that was read.
+
+    `counted`: runs whose failures are taken to be those of the newest run of their kind, because too many ended.
+    """
 
     events: list[FailureEvent | Recovery]
     after: int
+    counted: int = 0
 
 
 def newest(instance: dg.DagsterInstance) -> int:
@@ -54,15 +65,25 @@ def run_ends(instance: dg.DagsterInstance, after: int, since: int, sanitize: San
 
     `sanitize` makes their messages fit to be stored and sent.
     """
-    ends, last = _ended(instance, after, max(after - _OVERLAP, since))
-    run_ids = [end.run_id for end in ends]
-    runs = {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=run_ids))} if run_ids else {}
-    events: list[FailureEvent | Recovery] = []
-    for end in ends:
-        run = runs.get(end.run_id)
-        if run is not None:  # else somebody deleted it
-            events += _events_of(instance, run, end, sanitize)
-    return RunEnds(events, last)
+    ends = _ended(instance, max(after - _OVERLAP, since))
+    runs = _runs(instance, [end.run_id for end in ends])
+    known = [(end, runs[end.run_id]) for end in ends if end.run_id in runs]  # else somebody deleted it
+    kinds = {_kind(end, run): end.number for end, run in known}  # the newest of each kind
+    numbers = {end.number for end, _ in known} if len(known) <= IN_DETAIL else {*sorted(kinds.values())[-IN_DETAIL:]}
+    detailed = {end.number: _events_of(instance, run, end, sanitize) for end, run in known if end.number in numbers}
+    counted = [
+        event
+        for end, run in known
+        if end.number not in detailed and end.failed
+        for event in _like(detailed.get(kinds[_kind(end, run)]), end, run, sanitize)
+    ]
+    events = [*counted, *(event for number in sorted(detailed) for event in detailed[number])]
+    return RunEnds(events, max((end.number for end in ends), default=after), len(known) - len(detailed))
+
+
+def _runs(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> dict[str, dg.DagsterRun]:
+    pages = [run_ids[i : i + _PAGE] for i in range(0, len(run_ids), _PAGE)]
+    return {run.run_id: run for page in pages for run in instance.get_runs(dg.RunsFilter(run_ids=[*page]))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +95,49 @@ class _End:
     at: datetime
 
 
-def _ended(instance: dg.DagsterInstance, after: int, begin: int) -> tuple[list[_End], int]:
-    ends, horizon = [], None
-    for ending in (DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_SUCCESS):
+def _ended(instance: dg.DagsterInstance, begin: int) -> list[_End]:
+    """The run ends after the event `begin`, in order, as many as can be read in time."""
+    top, deadline = newest(instance), time.monotonic() + READ_SECONDS
+    kinds: tuple[_Ending, _Ending] = (DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_SUCCESS)
+    ends: list[_End] = []
+    for end in heapq.merge(*(_ended_as(instance, kind, begin) for kind in kinds), key=lambda end: end.number):
+        # What comes later than `top` is read in the next tick, whatever its kind. At least one page is read.
+        if end.number > top or time.monotonic() > deadline and len(ends) > _PAGE:
+            break
+        ends.append(end)
+    return ends
+
+
+def _ended_as(instance: dg.DagsterInstance, ending: _Ending, begin: int) -> Iterator[_End]:
+    failed = ending == DagsterEventType.RUN_FAILURE
+    while True:
         filters = dg.RunStatusChangeRecordsFilter(ending, after_storage_id=begin)
-        records = instance.fetch_run_status_changes(filters, limit=LIMIT + _OVERLAP, ascending=True).records
-        if len(records) == LIMIT + _OVERLAP:  # read the other kind only up to here, or the order would be lost
-            horizon = min(horizon or records[-1].storage_id, records[-1].storage_id)
+        records = instance.fetch_run_status_changes(filters, limit=_PAGE, ascending=True).records
         for record in records:
             entry = record.event_log_entry
-            failed = ending == DagsterEventType.RUN_FAILURE
             message = _run_message(entry.dagster_event) if failed else ""
-            ends.append(_End(record.storage_id, entry.run_id, failed, message, _moment(entry.timestamp)))
-    ends = sorted((end for end in ends if horizon is None or end.number <= horizon), key=lambda end: end.number)
-    return ends, max((end.number for end in ends), default=after)
+            yield _End(record.storage_id, entry.run_id, failed, message, _moment(entry.timestamp))
+        if len(records) < _PAGE:
+            return
+        begin = records[-1].storage_id
+
+
+def _kind(end: _End, run: dg.DagsterRun) -> tuple[str, str, bool, str]:
+    """What runs have in common that ended alike."""
+    return _stage_of(run), brand_of(run) or "", end.failed, reason_key(end.message)
+
+
+def _like(
+    events: Sequence[FailureEvent | Recovery] | None, end: _End, run: dg.DagsterRun, sanitize: Sanitizer
+) -> list[FailureEvent]:
+    """The failures of a run as those of the newest run of its kind, None if that was not read either."""
+    if events is None:
+        return [failed_step(run.run_id, _stage_of(run), brand_of(run) or "", end.message, end.at, sanitize)]
+    return [
+        replace(event, key=f"run:{run.run_id}:{event.stage}", run_id=run.run_id, at=end.at)
+        for event in events
+        if isinstance(event, FailureEvent) and event.kind == "run"
+    ]
 
 
 def _events_of(

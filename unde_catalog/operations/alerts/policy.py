@@ -50,7 +50,9 @@ def due_alerts(incidents: Sequence[Incident], now: datetime, recent_alerts: int)
         if incident.kind == "warning":  # only the digest reports it
             resolved += [incident] if over else []
         elif incident.alerted_at is None:
-            if now - incident.noticed_at >= INITIAL_DELAY and recent_alerts < MAX_ALERTS_PER_HOUR:
+            # An incident of a backlog has had its two minutes.
+            waited = now - min(incident.noticed_at, incident.last_at)
+            if waited >= INITIAL_DELAY and recent_alerts < MAX_ALERTS_PER_HOUR:
                 due["again" if incident.returned else "first"].append(incident)
                 resolved += [incident] if over else []
         elif over:

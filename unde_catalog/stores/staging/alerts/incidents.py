@@ -80,13 +80,15 @@ def lock(cursor: Cursor) -> None:
 
 def record(cursor: Cursor, events: Sequence[FailureEvent | Recovery]) -> int:
     """Write events in their order; returns the number of new failures. Repeating a call changes nothing."""
-    new = 0
+    new, failures = 0, list[FailureEvent]()
     for one in events:
-        if isinstance(one, Recovery):
-            _recover(cursor, one)
+        if isinstance(one, FailureEvent):
+            failures.append(one)
         else:
-            new += _fail(cursor, one)
-    return new
+            new += _fail(cursor, failures)
+            failures = []
+            _recover(cursor, one)
+    return new + _fail(cursor, failures)
 
 
 def open_incidents(cursor: Cursor) -> list[Incident]:
@@ -142,10 +144,28 @@ def _recover(cursor: Cursor, one: Recovery) -> None:
     )
 
 
-def _fail(cursor: Cursor, one: FailureEvent) -> int:
-    cursor.execute("SELECT 1 FROM notice_failures WHERE key = %s", (one.key,))
-    if cursor.fetchone() is not None:
-        return 0
+def _fail(cursor: Cursor, failures: Sequence[FailureEvent]) -> int:
+    """Write failures, thousands at once if need be; returns the number of new ones."""
+    cursor.execute("SELECT key FROM notice_failures WHERE key = ANY(%s)", ([one.key for one in failures],))
+    known = {row["key"] for row in cursor.fetchall()}
+    new = list({one.key: one for one in failures if one.key not in known}.values())
+    incidents: dict[tuple[str, ...], uuid.UUID] = {}
+    for one in new:
+        same = (one.kind, one.stage, one.check, one.reason_key)
+        if same not in incidents:
+            incidents[same] = _open_incident(cursor, one)
+    ids = [incidents[one.kind, one.stage, one.check, one.reason_key] for one in new]
+    cursor.execute(
+        "INSERT INTO notice_failures (key, cause_id, brand, run_id, at)"
+        " SELECT * FROM unnest(%s::text[], %s::uuid[], %s::text[], %s::text[], %s::timestamptz[])",
+        ([one.key for one in new], ids, [one.brand for one in new], [one.run_id for one in new],
+         [one.at for one in new]),
+    )  # fmt: skip
+    return len(new)
+
+
+def _open_incident(cursor: Cursor, one: FailureEvent) -> uuid.UUID:
+    """The open incident that the failure belongs to, a resolved one of the last day opened again, or a new one."""
     cursor.execute(
         """
         SELECT id, over_at FROM notice_causes
@@ -157,21 +177,18 @@ def _fail(cursor: Cursor, one: FailureEvent) -> int:
         (one.kind, one.stage, one.check, one.reason_key),
     )
     row = cursor.fetchone()
-    incident_id = row["id"] if row else uuid.uuid4()
     if row is None:
+        incident_id = uuid.uuid4()
         cursor.execute(
             "INSERT INTO notice_causes (id, kind, stage, check_name, reason_key, reason, noticed_at)"
             " VALUES (%s, %s, %s, %s, %s, %s, unde_now())",
             (incident_id, one.kind, one.stage, one.check, one.reason_key, one.reason),
         )
-    elif row["over_at"] is not None:
+        return incident_id
+    if row["over_at"] is not None:
         cursor.execute(
             "UPDATE notice_causes SET over_at = NULL, told_at = NULL, noticed_at = unde_now(), returned = returned + 1"
             " WHERE id = %s",
-            (incident_id,),
+            (row["id"],),
         )
-    cursor.execute(
-        "INSERT INTO notice_failures (key, cause_id, brand, run_id, at) VALUES (%s, %s, %s, %s, %s)",
-        (one.key, incident_id, one.brand, one.run_id, one.at),
-    )
-    return 1
+    return row["id"]
