@@ -64,6 +64,9 @@ class UserMediaSettings(BaseModel):
         100, description="the most photos in a batch, 1 to 10000"
     )
     batch_processing_timeout: Seconds = Field(300, description="seconds for one batch, up to 86400")
+    user_media_metadata: Literal["remove", "keep"] = Field(
+        "remove", description="remove or keep: what photos say of the place, time and camera they were taken with"
+    )
     log_level: Annotated[LogLevel, BeforeValidator(lambda value: str(value).upper())] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR: the least severe log lines to write"
     )

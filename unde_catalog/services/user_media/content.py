@@ -1,6 +1,6 @@
 """Checks by content whether bytes are a complete image, and of which type.
 
-The image is stored as received: nothing here rotates or converts it or strips its metadata.
+Nothing here changes the image: `private_metadata.py` removes its metadata, and nothing rotates or converts it.
 """
 
 from dataclasses import dataclass

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from unde_catalog.services.user_media.fetch_result import FetchedPhoto, FetchFai
 from unde_catalog.services.user_media.messages import InferencePhoto, TrainPhoto, TrainRequest
 from unde_catalog.services.user_media.object_keys import BadKey, inference_key, train_key
 from unde_catalog.services.user_media.parsing import Request, UnreadableMessage, parse
+from unde_catalog.services.user_media.private_metadata import without_private_metadata
 from unde_catalog.services.user_media.records import Records
 from unde_catalog.services.user_media.responses import Outcome, PhotoFailed
 from unde_catalog.services.user_media.subjects import Queue
@@ -99,7 +100,10 @@ class HandlerLimits:
 
 
 class RequestHandler:
-    """Handles any number of deliveries at once; photos of all batches share `limits.downloads` slots."""
+    """Handles any number of deliveries at once; photos of all batches share `limits.downloads` slots.
+
+    `keep_metadata`: store photos as they came, also with the place where they were taken.
+    """
 
     def __init__(
         self,
@@ -108,9 +112,11 @@ class RequestHandler:
         records: Records,
         limits: HandlerLimits,
         clock: Clock = SYSTEM_CLOCK,
+        *,
+        keep_metadata: bool = False,
     ) -> None:
         self._telegram, self._bucket, self._records, self._limits = telegram, bucket, records, limits
-        self._clock = clock
+        self._clock, self._keep_metadata = clock, keep_metadata
         self._downloads = asyncio.Semaphore(limits.downloads)
 
     async def handle(self, delivery: Delivery) -> RequestResult | RetryAfter:
@@ -223,6 +229,9 @@ class RequestHandler:
         fetched = await self._telegram.fetch(photo.file_id, self._limits.photo_seconds)
         if isinstance(fetched, FetchFailed):
             return PhotoFailed(fetched.code, fetched.detail, temporary=fetched.temporary)
+        if not self._keep_metadata:
+            data = await asyncio.to_thread(without_private_metadata, fetched.data)
+            fetched = replace(fetched, data=data)
         async with dedup.lock(None if photo.name else fetched.file_unique_id) as duplicate:
             stored_key = duplicate.key if duplicate is not None else object_key(fetched.extension)
             if duplicate is None:

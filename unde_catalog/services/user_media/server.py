@@ -45,9 +45,9 @@ async def serve(settings: UserMediaSettings, backends: Backends, bucket: PhotoBu
         telegram = await stack.enter_async_context(
             Telegram(settings.bot_token(), str(settings.telegram_api_url), settings.download_timeout_seconds)
         )
-        consumer = UserMediaConsumer(
-            connection, RequestHandler(telegram, bucket, Records(backends.db), limits), metrics
-        )
+        keep_metadata = settings.user_media_metadata == "keep"
+        handler = RequestHandler(telegram, bucket, Records(backends.db), limits, keep_metadata=keep_metadata)
+        consumer = UserMediaConsumer(connection, handler, metrics)
         connecting = asyncio.create_task(connection.keep_open())
         consuming = asyncio.create_task(consumer.run())
         stopping = asyncio.create_task(stop.wait())

@@ -11,7 +11,15 @@ import pytest
 from pydantic import SecretStr
 
 from unde_catalog.services.user_media.bucket import PrivateBucket
-from unde_catalog.services.user_media.handler import Delivery, HandlerLimits, RequestHandler, RequestResult, RetryAfter
+from unde_catalog.services.user_media.fetch_result import FetchedPhoto, FetchFailed
+from unde_catalog.services.user_media.handler import (
+    Delivery,
+    HandlerLimits,
+    PhotoFetcher,
+    RequestHandler,
+    RequestResult,
+    RetryAfter,
+)
 from unde_catalog.services.user_media.records import Records
 from unde_catalog.services.user_media.subjects import QUEUES, Queue
 from unde_catalog.services.user_media.telegram import Telegram
@@ -21,8 +29,10 @@ from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog.stores.staging.user_media import erasure, media_days, media_requests
 from unde_catalog.stores.staging.user_media.media_requests import RequestKey, SettledRequest
 from unde_catalog_tests.support.due import execute
+from unde_catalog_tests.support.located_photos import pixels, place_of, private_exif
 from unde_catalog_tests.support.servers import Sandbox, running_sandbox
 from unde_catalog_tests.support.user_media_service import single, train
+from unde_catalog_tests.unit.drawn_photos import corners, saved
 
 BATCHES, SINGLES = QUEUES
 AT = datetime(2026, 11, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -46,6 +56,8 @@ class Setup:
         self.db, self.folder, self.sandbox = db, folder, sandbox
         self.bucket = Bucket(directory_store(folder))
         self.limits = HandlerLimits(5, 60, 100, 5)
+        self.fetcher: PhotoFetcher | None = None  # instead of Telegram
+        self.keep_metadata = False
         self._before = len(sandbox.log("telegram.getFile"))
 
     def deliver(self, queue: Queue, body: dict[str, Any] | bytes, times: int = 1, sequence: int = 1) -> list[Outcome]:
@@ -62,7 +74,14 @@ class Setup:
             environment = self.sandbox.environment
             token = SecretStr(environment["TELEGRAM_BOT_TOKEN"])
             async with Telegram(token, environment["TELEGRAM_API_URL"], 5) as telegram:
-                return await work(RequestHandler(telegram, self.bucket, Records(self.db), self.limits))
+                handler = RequestHandler(
+                    self.fetcher or telegram,
+                    self.bucket,
+                    Records(self.db),
+                    self.limits,
+                    keep_metadata=self.keep_metadata,
+                )
+                return await work(handler)
 
         return asyncio.run(with_telegram())
 
@@ -94,6 +113,27 @@ def result_of(outcome: Outcome) -> dict[str, Any]:
     body = settled(outcome).answer
     assert body is not None
     return json.loads(body)
+
+
+class LocatedPhotos:
+    """Photos that were sent as files, with the place where they were taken."""
+
+    data = saved(corners(), exif=private_exif(6))
+
+    async def fetch(self, file_id: str, deadline_seconds: float) -> FetchedPhoto | FetchFailed:
+        return FetchedPhoto(self.data, "image/jpeg", "jpg", file_id)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_photo_is_stored_without_its_place_unless_configured(setup: Setup, keep: bool):
+    setup.fetcher, setup.keep_metadata = LocatedPhotos(), keep
+    (outcome,) = setup.deliver(BATCHES, train("A1"))
+    (file,) = setup.folder.rglob("*.jpg")
+    stored = file.read_bytes()
+    assert (stored == LocatedPhotos.data) == keep
+    assert (b"Secret Street" in stored) == keep and bool(place_of(stored)) == keep
+    assert pixels(stored) == pixels(LocatedPhotos.data)
+    assert result_of(outcome)["successful_uploads"][0]["file_size"] == len(stored)
 
 
 def test_a_redelivered_request_gets_the_same_result_without_a_download(setup: Setup):
