@@ -10,6 +10,10 @@ from dagster_postgres import DagsterPostgresStorage
 
 from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
+from unde_catalog.stores.staging.migrate import STAGING
+
+_PATIENCE = 5.0  # seconds
 
 
 class CatalogueDagsterStorage(DagsterPostgresStorage):
@@ -24,8 +28,26 @@ class CatalogueDagsterStorage(DagsterPostgresStorage):
     def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Self:
         """Open the storage; an embedded server runs as long as this process needs it."""
         backends = Backends(load_settings())
+        _require_own_database(backends)
         storage = cls(postgres_url=backends.dagster_url(), inst_data=inst_data)
         storage.backends = backends  # keeps the embedded server running
         return storage
 
     backends: Backends
+
+
+def _require_own_database(backends: Backends) -> None:
+    """`DatabaseUnavailable` if it is the staging database: both keep their revision in `alembic_version`."""
+    if backends.settings.dagster_db_url is None:
+        return
+    with Database(backends.dagster_url(), label="Dagster", patience=_PATIENCE) as db:
+        try:
+            if not STAGING.owns(db):
+                return
+        except DatabaseUnavailable:  # Dagster itself says why, and may wait
+            return
+    raise DatabaseUnavailable(
+        f"{db.title} is the staging database: set DAGSTER_DB_URL to a database of its own, since both keep their "
+        "revision in alembic_version",
+        database="Dagster",
+    )

@@ -16,9 +16,16 @@ from unde_catalog.operations.doctor.result import Finding, green, not_configured
 from unde_catalog.settings.project import project_file
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.embedded.errors import EmbeddedPostgresError
+from unde_catalog.stores.staging.admin import privileges
+from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog.text import first_line
 
 _DRIVER = "psycopg2"  # of dagster-postgres; with another one the first event fails
+_SHARED = "Dagster needs one of its own, since both keep their revision in alembic_version"
+_POOLED = (
+    "with transaction pooling its SET statement_timeout stays in sessions that other programs use; give it the "
+    "database's own address (PostgreSQL's port, often 5432), or a pool with pool_mode = session"
+)
 
 
 def check_database(databases: Databases) -> Finding:
@@ -28,8 +35,10 @@ def check_database(databases: Databases) -> Finding:
         return not_configured(f"{databases.embedded_name()} is created at the first use", "DAGSTER_DB_URL")
     try:
         url = databases.dagster_url()
-        with Database(url, label="Dagster", max_connections=1, patience=PATIENCE) as db, db.transaction():
-            pass  # raises the reason, while Dagster would retry silently
+        with Database(url, label="Dagster", max_connections=1, patience=PATIENCE) as db:
+            pooled = db.read(privileges.session).pooled  # raises the reason, while Dagster would retry silently
+            if STAGING.owns(db):
+                return red(f"it is the staging database: {_SHARED}", "DAGSTER_DB_URL")
         driver = sqlalchemy.make_url(url).get_dialect().driver
         if driver != _DRIVER:
             return red(f"Dagster would use the driver {driver}, with which events fail: pip install 'sqlalchemy<2.1'")
@@ -51,6 +60,8 @@ def check_database(databases: Databases) -> Finding:
         return red(first_line(error.orig), "DAGSTER_DB_URL")
     except (DatabaseUnavailable, psycopg.Error, sqlalchemy.exc.ArgumentError) as error:
         return red(first_line(error), "DAGSTER_DB_URL")
+    if pooled:
+        return yellow(f"{status}, but behind a pooler: {_POOLED}", "DAGSTER_DB_URL")
     if not configured:
         return yellow(f"not configured: {databases.embedded_name()} is used ({status})", "DAGSTER_DB_URL")
     return green(status)
