@@ -2,6 +2,7 @@
 
 from unde_catalog.brands import BRANDS, SourceKind
 from unde_catalog.operations.quality.result import CheckResult
+from unde_catalog.stores.staging.products.scrapes import TOO_FEW_PRODUCTS
 from unde_catalog.stores.staging.reports.freshness import LastScrape
 
 _CHECK: dict[SourceKind, str] = {
@@ -19,7 +20,7 @@ def vanished(brand: str, last: LastScrape | None, min_share: float) -> CheckResu
     action = f"{_CHECK[BRANDS[brand].source_kind]}, then run raw_products again."
     if last.state == "complete":
         return CheckResult(True, f"{listed}; {last.vanished} were marked inactive.", figures=figures)
-    if last.reason == "too_few_products":
+    if last.reason == TOO_FEW_PRODUCTS:
         limit = f"less than SCRAPE_MIN_SHARE ({min_share:.0%})"
         message = f"{listed}, {limit}. Therefore nothing was marked inactive and nothing is published. {action}"
         return CheckResult(False, message, "alert", figures)

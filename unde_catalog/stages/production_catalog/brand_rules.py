@@ -9,10 +9,12 @@ from decimal import Decimal
 from typing import Literal
 
 from unde_catalog.settings.publishing import PublishFields
+from unde_catalog.stores.staging.products.scrapes import TOO_FEW_PRODUCTS
 
 Rule = Literal["scrape_was_whole", "prices_in_line", "products_verify", "enough_products"]
 
 _MIN_PRODUCTS = 10  # with fewer, a share or a median means nothing
+_UNMOVED_SHARE = 0.25  # another unit or currency changes nearly all prices, a sale leaves some as they were
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,8 @@ class BrandFigures:
 
     `candidates` are the active products to publish (with photos, or published before), `failing` those that violate a
     rule, `reasons` their number by reason. `price_shift` is the median ratio of new to published price over the
-    `compared` products that have both. `published` are on sale in production now.
+    `compared` products that have both; `unmoved` of them changed by less than half. `published` are on sale in
+    production now.
     """
 
     candidates: int
@@ -30,6 +33,7 @@ class BrandFigures:
     compared: int
     price_shift: Decimal | None
     published: int
+    unmoved: int = 0
     last_scrape: str | None = None
     last_scrape_reason: str | None = None
     last_scrape_seen: int = 0
@@ -53,7 +57,7 @@ def evaluate_rules(brand: BrandFigures, limits: PublishFields) -> list[BrandRule
 def scrape_was_whole(brand: BrandFigures, limits: PublishFields) -> BrandRuleResult:
     """The last scrape saw enough products. Otherwise its source is faulty, and what it did see is not reliable."""
     figures = f"the last scrape saw {brand.last_scrape_seen} of {brand.active} active products"
-    if brand.last_scrape == "partial" and brand.last_scrape_reason == "too_few_products":
+    if brand.last_scrape == "partial" and brand.last_scrape_reason == TOO_FEW_PRODUCTS:
         advice = (
             "check its run in the Apify console (for BakaiMarket: unde-catalog doctor), then run raw_products again"
         )
@@ -80,7 +84,10 @@ def prices_in_line(brand: BrandFigures, limits: PublishFields) -> BrandRuleResul
     if shift is None:
         return BrandRuleResult("prices_in_line", True, "no published prices to compare with")
     figures = f"the median of {brand.compared} prices is {float(shift):.4g} times the published price"
-    if brand.compared < _MIN_PRODUCTS or 1 / factor <= shift <= factor:
+    unmoved = brand.unmoved >= _UNMOVED_SHARE * brand.compared
+    if unmoved:
+        figures += f", and {brand.unmoved} hardly changed"
+    if brand.compared < _MIN_PRODUCTS or unmoved or 1 / factor <= shift <= factor:
         return BrandRuleResult("prices_in_line", True, figures)
     advice = (
         f"the limit is a factor of {factor:g}: check whether the source changed its unit or currency; if the prices "

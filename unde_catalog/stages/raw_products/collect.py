@@ -32,6 +32,7 @@ from unde_catalog.worker.report import RunOptions, StageReport
 
 STAGE = "raw_products"
 MAX_FAILED_SHARE = 0.02  # of the items; above it, products that were not seen may be among those that failed
+RESPELT = "ids_respelt"
 NOTES = (
     TEXTS_CUT,
     NOT_A_TEXT,
@@ -153,7 +154,7 @@ def _start_over(run: CollectRun, progress: Progress) -> None:
     run.db.run(ingest.delete_staged, progress.scrape.id)
     run.db.run(rejected_items.delete_of_scrape, progress.scrape.id)
     progress.read_to, progress.place, progress.staged = 0, None, 0
-    for name in ("items", "rejected", "prices_not_understood", *NOTES, *JUDGED.values()):
+    for name in ("items", "rejected", "prices_not_understood", RESPELT, *NOTES, *JUDGED.values()):
         progress.counts[name] = 0
 
 
@@ -237,6 +238,11 @@ def _merge(run: CollectRun, source: Source, progress: Progress) -> None:
         return merged, totals
 
     last = ""
+    respelt = run.db.run(ingest.respell, scrape_id, run.source_name)
+    if respelt:
+        progress.counts[RESPELT] += respelt
+        run.report.counts[RESPELT] += respelt
+        run.note(f"{quantity(respelt, 'item')} spelt the product's id in another way: taken for the same products")
     unit = unit_of_scrape(run, source, progress)
     while ids := run.db.run(ingest.next_staged, scrape_id, last):
         last = ids[-1]
@@ -269,7 +275,7 @@ def _close(run: CollectRun, progress: Progress, listing: SourceListing) -> None:
         return
     if not seen or seen < run.settings.scrape_min_share * active:
         run.note(f"only {seen} of {active} active products were seen: no product was marked inactive")
-        run.db.run(scrapes.end, scrape, "partial", seen, rejected, "too_few_products")
+        run.db.run(scrapes.end, scrape, "partial", seen, rejected, scrapes.TOO_FEW_PRODUCTS)
         return
 
     def write(cursor: Cursor) -> int:
@@ -285,7 +291,7 @@ def _close(run: CollectRun, progress: Progress, listing: SourceListing) -> None:
 
 def _summary(counts: Mapping[str, Any]) -> str:
     names = ("new", "changed", "unchanged", "returned", "vanished", "repeated", "rejected", "prices_not_understood")
-    names += (*NOTES, *JUDGED.values())
+    names += (RESPELT, *NOTES, *JUDGED.values())
     always = ("new", "changed", "unchanged")
     parts = [f"{counts[n]} {n.replace('_', ' ')}" for n in names if n in always or counts.get(n)]
     return f"{counts['items']} items: {', '.join(parts)}"

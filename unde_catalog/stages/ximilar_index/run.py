@@ -4,6 +4,7 @@ from unde_catalog.stages.configured import why_not_configured
 from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stages.ximilar_index.open import SharedPace, open_ximilar
 from unde_catalog.stages.ximilar_index.stage import XimilarStage
+from unde_catalog.stores.staging.products import scrapes
 from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import StageReport
 
@@ -16,6 +17,8 @@ def run(stage_run: StageRun) -> StageReport:
     if api is None:
         note = why_not_configured(XimilarStage.stage, brand, settings) or ""
         return StageReport(XimilarStage.stage, brand, note=note)
+    if why := backends.db.run(scrapes.why_outward_waits, brand):
+        return StageReport(XimilarStage.stage, brand, note=why)
     handler = XimilarStage(
         api,
         backends.store,

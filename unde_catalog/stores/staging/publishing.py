@@ -135,6 +135,8 @@ def brand_figures(
                count(*) FILTER (WHERE price > 0 AND published_price > 0 AND same_currency) AS compared,
                percentile_disc(0.5) WITHIN GROUP (ORDER BY price / nullif(published_price, 0))
                    FILTER (WHERE price > 0 AND published_price > 0 AND same_currency) AS price_shift,
+               count(*) FILTER (WHERE price > 0 AND published_price > 0 AND same_currency
+                                      AND price / published_price BETWEEN 0.67 AND 1.5) AS unmoved,
                (SELECT count(*) FROM raw_products p WHERE p.brand = %(brand)s AND p.active) AS active,
                (SELECT state FROM last_scrape) AS last_scrape,
                (SELECT reason FROM last_scrape) AS last_scrape_reason,

@@ -101,6 +101,26 @@ def test_a_scrape_with_too_few_products_marks_no_product_inactive(apify_brand: A
     assert apify_brand.collect("third", force=True).counts["vanished"] == 6
 
 
+@pytest.mark.parametrize("spell", ["{}-V2026", "{}_v26", "00{}", " {}-V2027"])
+def test_products_whose_ids_are_spelt_anew_stay_the_same(apify_brand: ApifyBrand, spell: str) -> None:
+    apify_brand.set_items([{**item(n), "id": f"{5000 + n}"} for n in range(1, 21)])
+    apify_brand.collect()
+    before = apify_brand.catalogue()
+    apify_brand.set_items([{**item(n), "id": spell.format(5000 + n) if n % 2 else f"{5000 + n}"} for n in range(1, 21)])
+    report = apify_brand.collect("second", force=True)
+    assert set(apify_brand.catalogue()) == set(before)
+    assert (report.counts["ids_respelt"], report.counts["new"], report.counts["vanished"]) == (10, 0, 0)
+    assert "10 items spelt the product's id in another way" in report.note
+
+
+def test_products_listed_under_both_spellings_are_two(apify_brand: ApifyBrand) -> None:
+    apify_brand.set_items([{**item(1), "id": "5001"}])
+    apify_brand.collect()
+    apify_brand.set_items([{**item(1), "id": "5001"}, {**item(2), "id": "5001-V2026"}])
+    assert apify_brand.collect("second", force=True).counts["ids_respelt"] == 0
+    assert set(apify_brand.catalogue()) == {"5001", "5001-V2026"}
+
+
 def test_a_rejected_item_with_a_readable_id_counts_as_seen(apify_brand: ApifyBrand) -> None:
     apify_brand.collect()
     deep: Any = []

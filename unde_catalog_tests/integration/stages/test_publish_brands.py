@@ -131,6 +131,15 @@ def test_a_brand_never_loses_most_of_its_products_at_once(db: Database, producti
     assert publish(db, production).counts == {"left": 10, "unchanged": 1}
 
 
+def test_a_sale_on_part_of_a_brand_is_no_change_of_unit(db: Database, production: Database) -> None:
+    ids = add_good(db, 20)
+    publish(db, production)
+    execute(db, "UPDATE raw_products SET price = price * 0.3 WHERE id = ANY(%s)", ids[:12])
+    assert publish(db, production).counts == {"changed": 12}
+    execute(db, "UPDATE raw_products SET price = price * 3.67 WHERE id = ANY(%s)", ids[:18])
+    assert "prices_in_line" in stop_message(db, production)
+
+
 def test_a_partial_scrape_closes_the_gate_until_a_complete_one(db: Database, production: Database) -> None:
     add_good(db, 20)
     scrape = (

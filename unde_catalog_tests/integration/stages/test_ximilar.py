@@ -1,15 +1,22 @@
 """The ximilar_index stage against the sandbox, whose log bills every record that is sent, including duplicates."""
 
+import logging
 import threading
 import time
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stages.ximilar_index.open import SharedPace
+from unde_catalog.stages.ximilar_index.run import run as ximilar_run
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import host_pace
 from unde_catalog.stores.staging.index.ximilar_rows import credits_used
+from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.support.due import due_row, execute, is_due
 from unde_catalog_tests.support.ximilar_index import FIELDS, XimilarIndex
 
@@ -102,6 +109,33 @@ def test_a_product_that_lost_all_its_photos_leaves(index: XimilarIndex) -> None:
     index.run()
     assert index.collection() == {} and index.status(product) == ("pending", 0)
     assert not is_due(index.db, product, "ximilar_index")
+
+
+def test_nothing_is_billed_while_the_last_scrape_is_faulty_or_merging(
+    index: XimilarIndex, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in index.sandbox.environment.items():
+        monkeypatch.setenv(name, value)
+    backends: Any = SimpleNamespace(settings=load_settings(), db=index.db, store=index.store)
+    index.add("red")
+
+    def run_after(state: str, reason: str | None = None, leased_until: str | None = None) -> str:
+        execute(
+            index.db,
+            "INSERT INTO scrapes (brand, state, reason, seen, started_at, read_to, leased_until)"
+            " VALUES ('zara', %s, %s, 4, now(), 9, %s)",
+            state, reason, leased_until,
+        )  # fmt: skip
+        return ximilar_run(StageRun("zara", backends, RunOptions(root_run="r"), logging.getLogger("test"))).note
+
+    assert "the last scrape saw only 4 of the brand's products" in run_after("partial", "too_few_products")
+    assert index.collection() == {}
+    assert "a scrape of this brand is being merged" in run_after("running", leased_until="infinity")
+    assert index.collection() == {}
+    execute(index.db, "DELETE FROM scrapes WHERE state = 'running'")
+    assert run_after("complete") == ""
+    assert len(index.collection()) == 1
 
 
 def test_at_the_budget_products_are_released_with_a_note(index: XimilarIndex) -> None:

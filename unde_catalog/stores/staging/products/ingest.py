@@ -72,6 +72,36 @@ def next_staged(cursor: Cursor, scrape_id: int, after: str) -> list[str]:
     return list(dict.fromkeys(row["external_id"] for row in cursor.fetchall()))
 
 
+_BASE: LiteralString = "ltrim(regexp_replace(lower(btrim({id})), '[-_ ]v[0-9]{{1,4}}$', ''), '0')"
+
+
+def respell(cursor: Cursor, scrape_id: int, source: str) -> int:
+    """Give staged items the id of the product that they are under another spelling; returns their number.
+
+    Sources change how they write ids, such as `512913640` and `512913640-V2026`, or add zeros and capitals. An item is
+    taken for a product on sale if only these two spell it so, and the scrape does not list the product as it was.
+    """
+    cursor.execute(
+        f"""
+        WITH unknown AS (
+            SELECT {_BASE.format(id="external_id")} AS base, min(external_id) AS id FROM scraped_items s
+            WHERE scrape_id = %(scrape)s AND NOT EXISTS (
+                SELECT 1 FROM raw_products p WHERE p.source = %(source)s AND p.external_id = s.external_id)
+            GROUP BY 1 HAVING count(DISTINCT external_id) = 1
+        ), unseen AS (
+            SELECT {_BASE.format(id="external_id")} AS base, min(external_id) AS id FROM raw_products p
+            WHERE source = %(source)s AND active AND last_scrape_id IS DISTINCT FROM %(scrape)s AND NOT EXISTS (
+                SELECT 1 FROM scraped_items s WHERE s.scrape_id = %(scrape)s AND s.external_id = p.external_id)
+            GROUP BY 1 HAVING count(*) = 1
+        )
+        UPDATE scraped_items AS s SET external_id = unseen.id FROM unknown JOIN unseen USING (base)
+        WHERE s.scrape_id = %(scrape)s AND s.external_id = unknown.id AND unknown.base <> ''
+        """,
+        {"scrape": scrape_id, "source": source},
+    )
+    return cursor.rowcount
+
+
 @dataclass(frozen=True, slots=True)
 class StagedItem:
     """A staged item: where its row is, and the whole item."""

@@ -12,6 +12,8 @@ from unde_catalog.stores.db.database import Cursor
 
 EndState = Literal["complete", "partial", "failed"]
 
+TOO_FEW_PRODUCTS = "too_few_products"  # why a scrape is partial whose source is faulty
+
 
 class ScrapeTakenOver(RuntimeError):
     """The lease expired, and another run continues the scrape."""
@@ -52,6 +54,31 @@ def fresh_scrape(cursor: Cursor, brand: str, younger_than: timedelta, forced_by:
     )
     row = cursor.fetchone()
     return row["started_at"] if row else None
+
+
+def why_outward_waits(cursor: Cursor, brand: str) -> str | None:
+    """Why nothing of the brand may be billed or shown elsewhere now; None if nothing speaks against it.
+
+    The products of a faulty scrape may be the old ones under other ids, and publishing waits, too.
+    """
+    cursor.execute(
+        """
+        SELECT state, reason, read_to > 0 AND leased_until > unde_now() AS merging, seen FROM scrapes
+        WHERE brand = %s AND state <> 'failed' ORDER BY id DESC LIMIT 1
+        """,
+        (brand,),
+    )
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    if row["state"] == "running" and row["merging"]:
+        return "a scrape of this brand is being merged: the next run goes on"
+    if row["state"] == "partial" and row["reason"] == TOO_FEW_PRODUCTS:
+        return (
+            f"the last scrape saw only {row['seen']} of the brand's products: nothing is indexed until a scrape is "
+            "whole; check its source and collect again"
+        )
+    return None
 
 
 def claim(cursor: Cursor, brand: str, root_run: str, lease: timedelta, abandon_after: timedelta) -> Scrape | None:
