@@ -86,6 +86,10 @@ BRANDS: dict[str, Brand] = {
     )
 }
 
+# Keys of brands that were removed. Their partitions stay, because Dagster ends a whole backfill, with the runs of all
+# brands, when one of its partitions is gone. Their own runs end with a sentence.
+RETIRED_BRANDS: tuple[str, ...] = ()
+
 
 def brand_for(key: str) -> Brand:
     """The brand of that key; `ValueError` names the known ones."""

@@ -10,6 +10,7 @@ from datetime import date
 import dagster as dg
 from pydantic import Field
 
+from unde_catalog.brands import RETIRED_BRANDS
 from unde_catalog.defs.asset_metadata import lineage_of
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.row_counts import row_count
@@ -48,7 +49,11 @@ class StageOutput:
 
 
 def run_options(context: dg.AssetExecutionContext, config: StageConfig) -> RunOptions:
-    """The options of the run."""
+    """The options of the run. `dg.Failure` for a brand that was removed: it has a partition, but no settings."""
+    key = context.partition_key
+    brand = key.keys_by_dimension["brand"] if isinstance(key, dg.MultiPartitionKey) else key
+    if brand in RETIRED_BRANDS:
+        raise dg.Failure(f"the brand {brand} was removed, so nothing is done for it", allow_retries=False)
     return RunOptions(
         limit=config.limit,
         max_minutes=config.max_minutes,

@@ -135,3 +135,26 @@ def test_a_wrong_setting_fails_the_code_location_with_its_name(monkeypatch: pyte
     )
     assert done.returncode != 0
     assert "DOWNLOAD_TIMEOUT: expected seconds for one photo" in done.stderr
+
+
+def test_a_removed_brand_keeps_its_partition_and_its_runs_say_so(tmp_path: Path) -> None:
+    code = """
+import dagster as dg
+from unde_catalog import brands
+del brands.BRANDS["oysho"]
+brands.RETIRED_BRANDS = ("oysho",)
+from unde_catalog.definitions import build_definitions
+from unde_catalog.defs.partitions import BRAND_PARTITIONS
+assert BRAND_PARTITIONS.get_partition_keys()[-1] == "oysho"
+definitions = build_definitions()
+for asset, key in (("originals", "oysho"), ("raw_products", "oysho"),
+                   ("availability", dg.MultiPartitionKey({"brand": "oysho", "date": "2026-11-30"}))):
+    with dg.instance_for_test() as instance:
+        result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            asset_selection=[dg.AssetKey(asset)], partition_key=key, instance=instance, raise_on_error=False)
+        failure = result.failure_data_for_node(asset).user_failure_data
+        assert failure.description == "the brand oysho was removed, so nothing is done for it", failure
+"""
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]

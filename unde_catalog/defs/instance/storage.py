@@ -4,11 +4,14 @@
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Self
 
+from dagster._core.storage.runs import RunStorage
 from dagster_postgres import DagsterPostgresStorage
 
 from unde_catalog.backends import Backends
+from unde_catalog.defs.instance.run_storage import CatalogueRunStorage
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.staging.migrate import STAGING
@@ -34,6 +37,15 @@ class CatalogueDagsterStorage(DagsterPostgresStorage):
         return storage
 
     backends: Backends
+
+    @property
+    def run_storage(self) -> RunStorage:
+        """The project's own, see `run_storage.py`."""
+        return self._own_run_storage
+
+    @cached_property
+    def _own_run_storage(self) -> CatalogueRunStorage:
+        return CatalogueRunStorage(self.postgres_url, self.should_autocreate_tables)
 
 
 def _require_own_database(backends: Backends) -> None:

@@ -21,6 +21,7 @@ from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog.text import first_line
 
 _DRIVER = "psycopg2"  # of dagster-postgres; with another one the first event fails
+_HEARTBEAT_SECONDS = 120  # a daemon writes one every 30 s
 _SHARED = "Dagster needs one of its own, since both keep their revision in alembic_version"
 _POOLED = (
     "with transaction pooling its SET statement_timeout stays in sessions that other programs use; give it the "
@@ -83,12 +84,22 @@ def check_instance(databases: Databases) -> Finding:
         queue = concurrency.run_queue_config
         queued = instance.get_runs_count(RunsFilter(statuses=[DagsterRunStatus.QUEUED]))
         pools = instance.event_log_storage.get_pool_limits()
+        errors = _daemon_errors(instance, time.time() - _HEARTBEAT_SECONDS)
+    if errors:
+        return red("; ".join(errors))
     runs = f"at most {queue.max_concurrent_runs} runs at once" if queue else "no run queue"
     default = concurrency.pool_config.default_pool_limit
     status = f"{runs}, {queued} queued; default pool limit {default or 'none'}, {len(pools)} pools with their own limit"
     if _differs(config):
         return yellow(f"{config} differs from the project's dagster.yaml; {status}", "DAGSTER_HOME")
     return green(status)
+
+
+def _daemon_errors(instance: DagsterInstance, since: float) -> list[str]:
+    """What daemons have reported in their heartbeats since this time, each error once."""
+    heartbeats = [one for one in instance.get_daemon_heartbeats().values() if one.timestamp >= since]
+    found = {first_line(error.message): one.daemon_type for one in heartbeats for error in one.errors or ()}
+    return [f"the daemon ({kind.lower()}) reports: {message}" for message, kind in found.items()]
 
 
 def _has_tables(url: str) -> bool:

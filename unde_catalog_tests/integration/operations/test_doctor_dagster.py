@@ -1,19 +1,24 @@
 """Dagster's own database: never the staging database, and not behind a transaction pooler."""
 
+import time
+import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
 import pytest
+from dagster import DagsterInstance
+from dagster._daemon.types import DaemonHeartbeat
 
 from unde_catalog.backends import Backends
 from unde_catalog.defs.instance.storage import CatalogueDagsterStorage
-from unde_catalog.operations.doctor.dagster import check_database
+from unde_catalog.operations.doctor.dagster import check_database, check_instance
 from unde_catalog.operations.doctor.databases import Databases, check_sessions
 from unde_catalog.operations.doctor.result import Finding
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.db.database import DatabaseUnavailable
-from unde_catalog_tests.support.servers import Server
+from unde_catalog_tests.support.servers import PROJECT, Server
 
 Check = Callable[[Callable[[Databases], Finding], str], Finding]
 
@@ -60,3 +65,32 @@ def test_a_pooler_before_the_database_of_dagster_is_yellow(check: Check, server:
 
 def test_the_sessions_of_a_quiet_database_are_green(check: Check, database_url: str) -> None:
     assert check(check_sessions, database_url).state == "green"
+
+
+def test_a_second_daemon_is_an_error_of_the_heartbeats_and_red(
+    check: Check, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = server.past_poolers(server.new_database(migrated=False))
+    home = tmp_path / "dagster"
+    home.mkdir()
+    (home / "dagster.yaml").write_bytes((PROJECT / "dagster.yaml").read_bytes())
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    monkeypatch.setenv("DAGSTER_DB_URL", url)
+    ids = {"first": str(uuid.uuid4()), "second": str(uuid.uuid4())}
+    with ExitStack() as stack:
+        daemons = {name: stack.enter_context(DagsterInstance.from_config(str(home))) for name in ids}
+        for name in ("first", "first", "second"):  # a restart is no second daemon
+            beat(daemons[name], ids[name])
+        assert check(check_instance, url).state == "green"
+        beat(daemons["first"], ids["first"])
+        found = check(check_instance, url)
+        assert found.state == "red" and "another dagster-daemon works on the same database" in found.message
+        beat(daemons["second"], ids["second"])
+        assert check(check_instance, url).state == "red"
+        beat(daemons["second"], ids["second"])  # the first one was stopped
+        assert check(check_instance, url).state == "green"
+    server.drop(url)
+
+
+def beat(instance: DagsterInstance, daemon_id: str) -> None:
+    instance.add_daemon_heartbeat(DaemonHeartbeat(time.time(), "SENSOR", daemon_id))
