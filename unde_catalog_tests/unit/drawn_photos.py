@@ -5,9 +5,13 @@ import random
 
 from PIL import Image, ImageCms
 
+from unde_catalog.stages.photos.heif import has_heif
 from unde_catalog.stages.photos.image import StoredImage, normalise
 
 RED, GREEN, BLUE, YELLOW, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 255, 255)
+
+
+has_heif()  # registers the format, also for saving
 
 
 def saved(image: Image.Image, format: str = "JPEG", **options: object) -> bytes:

@@ -87,14 +87,14 @@ TURNED = {2: "tr tl", 3: "br bl", 4: "bl br", 5: "tl bl", 6: "tr br", 7: "br tr"
 
 
 @pytest.mark.parametrize("orientation", TURNED)
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "PNG raw profile", "WEBP", "AVIF", "TIFF"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "PNG raw profile", "WEBP", "AVIF", "TIFF", "HEIF"])
 def test_a_rotated_photo_is_stored_upright(format: str, orientation: int):
     tags = exif(orientation)
     if format == "PNG raw profile":
         text = f"\nexif\n{len(tags):8}\n{tags.hex()}\n"
         data = saved(corners(), "PNG", pnginfo=png_info(Raw_profile_type_exif=text))
     else:
-        data = saved(corners(), format, exif=tags, **({"quality": 95} if format in ("WEBP", "AVIF") else {}))
+        data = saved(corners(), format, exif=tags, **({"quality": 95} if format in ("WEBP", "AVIF", "HEIF") else {}))
     image = pixels(stored(data))
     assert image.size == ((60, 80) if orientation >= 5 else (80, 60))
     for colour, corner in zip((RED, GREEN), TURNED[orientation].split(), strict=True):
@@ -125,6 +125,7 @@ def palette(clear: bytes | int) -> bytes:
         pytest.param(saved(plain((255, 0, 0, 128), mode="RGBA"), "WEBP"), (255, 127, 127), id="webp"),
         pytest.param(saved(plain((255, 0, 0, 128), mode="RGBA"), "AVIF"), (255, 127, 127), id="avif"),
         pytest.param(saved(plain((255, 0, 0, 128), mode="RGBA"), "TIFF"), (255, 127, 127), id="tiff"),
+        pytest.param(saved(plain((255, 0, 0, 128), mode="RGBA"), "HEIF"), (255, 127, 127), id="heif"),
     ],
 )
 def test_transparent_pixels_become_white(data: bytes, expected: tuple[int, int, int]):
@@ -161,7 +162,7 @@ def test_cmyk_without_an_adobe_marker_is_not_inverted():
     assert near(centre_of(without_segment(inverted_cyan, 0xEE)), (0, 255, 255))
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "HEIF"])
 def test_a_foreign_profile_is_applied_and_a_malformed_one_is_not(format: str):
     assert near(centre_of(saved(plain(RED), format, icc_profile=profile(True))), BLUE)
     assert near(centre_of(saved(plain(RED), format, icc_profile=b"nonsense" * 40)), RED)

@@ -29,7 +29,7 @@ def with_private_metadata(format: str) -> bytes:
     return saved(corners(), format, **options)
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF", "TIFF"])
 def test_place_time_and_camera_are_removed_and_pixels_stay(format: str):
     data = with_private_metadata(format)
     if format != "TIFF":  # Pillow writes no GPS directory into one here
@@ -68,7 +68,7 @@ def test_further_pictures_of_a_jpeg_are_removed_with_their_metadata():
         assert image.format == "JPEG" and image.getexif()[0x0112] == 3
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF", "BMP"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF", "TIFF", "GIF", "BMP"])
 def test_a_file_without_private_metadata_stays_byte_for_byte(format: str):
     options = {"comment": b"not about a place"} if format == "JPEG" else {}
     data = saved(corners(), format, **options)

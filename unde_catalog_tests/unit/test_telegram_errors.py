@@ -174,7 +174,7 @@ def test_a_broken_image_of_the_announced_size_is_a_permanent_error() -> None:
     assert of_content(cut, 100, None).retry
     complete = of_content(cut, 100, 100)
     assert (complete.code, complete.retry, complete.temporary) == ("UNEXPECTED_ERROR", False, False)
-    assert not of_content(Refused("unsupported_format", "HEIF is not read"), 100, 200).retry
+    assert not of_content(Refused("unsupported_format", "JPEG XL is not read"), 100, 200).retry
 
 
 def test_telegrams_description_is_shortened_and_printable() -> None:

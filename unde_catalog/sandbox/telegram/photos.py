@@ -5,8 +5,10 @@ A test computes the bytes that it must have received: `content(file_id)`. A file
 another id of the file `<id>`.
 """
 
+import base64
 import io
 import re
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,7 +21,14 @@ _ALIAS_SUFFIX = "-again"
 _CUTS = ("shirt", "tshirt", "wrap dress", "coat", "jeans", "midi skirt")
 _SIZE = (960, 1280)  # pixels; Telegram scales photos down to at most 1,280
 _MAX_SIZE = 50_000_000  # bytes, more than a bot gets
-_HEIC = b"\0\0\0\x18ftypheic\0\0\0\0heicmif1"  # only the header: nothing decodes it
+_HEIC = zlib.decompress(  # 64 x 64 pixels of one red: nothing here encodes HEIC
+    base64.b85decode(
+        "c-muNV30{GsVvAy%}izhg51nBLl8SRGck>Ufzc^9wIq=N0u(b+a*CjAhJwuG5(YG&l$nzcHpIn&fe{FSfH4h11A!C}D`#frrGa@MQBfc#l?lqrC`&"
+        "d3G5HEIOLE~#4rLY;6#(fanFY!DK)M2`%$boHBs2l6NbUo}pT9qTFfi~lCjfOwI56@s{{IhBzzkBs3_^0dm>d#;lG;v;jA$|o6dGBlz4Fvtm&YW<!v"
+        "PXH0U|gYl7Q;jT^J7*ZBTLmS|gHKT#yR&hyxT06l7Lpf&`d3IDlFi#4-zVVPOUIK64`zGbm7UQxZWTC8oi+KH?|er1<}z+V=l9t8;#GiCJ1<0|0y!"
+        "Mxp"
+    )
+)
 _PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
 
 
@@ -47,7 +56,8 @@ def sent_file(file_id: str) -> SentFile:
         case "png" | "webp" | "gif":
             return SentFile(_converted(kind, base_id), "documents", kind, unique_id)
         case "heic":
-            return SentFile(_HEIC + base_id.encode() * 200, "documents", kind, unique_id)
+            box = b"free" + base_id.encode()
+            return SentFile(_HEIC + (len(box) + 4).to_bytes(4, "big") + box, "documents", kind, unique_id)
         case "pdf":
             return SentFile(_PDF + base_id.encode() * 200, "documents", kind, unique_id)
     picture = _picture(_picture_index(base_id))

@@ -32,7 +32,7 @@ _STATUS: dict[RefusalReason, int] = {
 _DETAIL: dict[RefusalReason, str] = {
     "empty": "The file is empty. Choose another photo.",
     "not_an_image": "The file is not an image. Send a JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF.",
-    "unsupported_format": "This image format is not supported. Send a JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF.",
+    "unsupported_format": "This image is not supported: {detail}. Send a JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF.",
     "too_large": "The file is larger than {max_bytes} bytes. Send a smaller one.",
     "too_many_pixels": "The image has more than {megapixels:g} megapixels. Send a smaller one.",
     "too_small": "The image is smaller than {min_side} x {min_side} pixels. Send a larger one.",
@@ -63,22 +63,25 @@ class Uploads:
         async with self._budget.reserve(memory):
             image = await run_in_threadpool(model_image, data, self._limits.max_pixels)
         if isinstance(image, Refused):
-            raise self._problem(image.reason)
+            raise self._problem(image.reason, image.detail)
         return image
 
     def _check_header(self, data: bytes) -> None:
         size = header_size(data, self._limits)
         if isinstance(size, Refused):
-            raise self._problem(size.reason)
+            raise self._problem(size.reason, size.detail)
         if min(size) < _MIN_SIDE:
             raise self._problem("too_small")
         if max(size) > MAX_ASPECT_RATIO * min(size):
             raise self._problem("too_long")
 
-    def _problem(self, reason: RefusalReason) -> Problem:
+    def _problem(self, reason: RefusalReason, detail: str = "") -> Problem:
         self._metrics.refused.labels(reason).inc()
         limits = self._limits
-        detail = _DETAIL[reason].format(
-            max_bytes=limits.max_bytes, megapixels=limits.max_pixels / 1e6, min_side=limits.min_side
+        message = _DETAIL[reason].format(
+            max_bytes=limits.max_bytes,
+            megapixels=limits.max_pixels / 1e6,
+            min_side=limits.min_side,
+            detail=detail,
         )
-        return Problem(_STATUS[reason], reason, detail)
+        return Problem(_STATUS[reason], reason, message)

@@ -21,6 +21,7 @@ _TYPES = {
     "BMP": ("image/bmp", "bmp"),
     "TIFF": ("image/tiff", "tif"),
     "AVIF": ("image/avif", "avif"),
+    "HEIF": ("image/heic", "heic"),
 }
 
 

@@ -14,7 +14,7 @@ an invalid path, or a redirect instead of a file            INVALID_TELEGRAM_URL
 other 4xx for the file, or more than 20 MiB                 DOWNLOAD_HTTP_ERROR   no         no
 HTML or a broken image instead of a photo                   DOWNLOAD_HTTP_ERROR   yes        yes
 the same with the size Telegram announced: it was sent so   UNEXPECTED_ERROR      no         no
-an unsupported image (HEIF, 200 megapixels)                 UNEXPECTED_ERROR      no         no
+an unsupported image (PSD, 200 megapixels)                  UNEXPECTED_ERROR      no         no
 no complete response in time                                DOWNLOAD_TIMEOUT      yes        yes
 """
 

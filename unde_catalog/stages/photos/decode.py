@@ -5,6 +5,8 @@ The content decides which decoder runs, never a file name or a declared type. Co
 """
 
 import io
+import math
+import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -12,12 +14,13 @@ from typing import Literal
 
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
+from unde_catalog.stages.photos.heif import MISSING, has_heif
 from unde_catalog.stages.photos.inks import mark_ycck
 
 RefusalReason = Literal[
     "empty",  # no bytes
     "not_an_image",  # an HTML page, an "Access Denied", a video
-    "unsupported_format",  # an image of a format that is not read: HEIF, JPEG XL, 32-bit samples
+    "unsupported_format",  # an image of a format that is not read: JPEG XL, 32-bit samples, HEIF without its extra
     "too_large",  # too many bytes
     "too_many_pixels",  # according to its header, before anything is decoded
     "too_small",  # a placeholder
@@ -92,6 +95,7 @@ _UNREAD_MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\0\0\1\0", "ICO"),
     (b"<svg", "SVG"),
 )
+_ISPE = re.compile(rb"ispe(?=.{12})", re.DOTALL)
 # A progressive JPEG has about ten scans. One of 20 MB could have 100,000, each a pass over all pixels, and take hours.
 _MAX_SCANS = 500
 _SOI_LIKE = frozenset({0x01, *range(0xD0, 0xD9)})  # JPEG markers without a length
@@ -136,7 +140,7 @@ def decode(photo: ImageFile.ImageFile, data: bytes, shrink: bool = False) -> Non
 
     `shrink` decodes a JPEG at 1/8 scale, which still reads every byte (entropy coding requires it) in a third of the
     time. Raises `Unusable`. A JPEG with flipped bits, or with an end marker in place of missing rows, is not detected:
-    libjpeg only warns, and Pillow drops the warning.
+    libjpeg only warns, and Pillow drops the warning. libde265 conceals damage within a HEIC's data.
     """
     if ImageFile.LOAD_TRUNCATED_IMAGES:  # a setting of the whole process
         raise RuntimeError("ImageFile.LOAD_TRUNCATED_IMAGES must be off: truncated photos would pass as complete")
@@ -207,7 +211,9 @@ def _kind(data: bytes) -> str:
         if brands & {b"avif", b"avis"}:
             return "AVIF"
         if brands & _HEIF_BRANDS:
-            raise Unusable("unsupported_format", "HEIF is not read")
+            if not has_heif():
+                raise Unusable("unsupported_format", MISSING)
+            return "HEIF"
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")
     for magic, name in _UNREAD_MAGIC:
         if head.startswith(magic) or data.startswith(magic):
@@ -227,11 +233,16 @@ def _declared_size(kind: str, data: bytes) -> tuple[int, int] | None:
     if kind == "WEBP" and data[12:16] == b"VP8 " and len(data) >= 30:
         width, height = struct.unpack_from("<HH", data, 26)
         return width & 0x3FFF, height & 0x3FFF
+    if kind == "HEIF":  # a photo of tiles also has the size of a tile
+        sizes = [struct.unpack_from(">II", data, one.end() + 4) for one in _ISPE.finditer(data, 0, 65_536)]
+        return max(sizes, key=math.prod, default=None)
     at = data.find(b"ispe", 0, 65536) if kind == "AVIF" else -1
     return struct.unpack_from(">II", data, at + 8) if 0 <= at <= len(data) - 16 else None
 
 
 def _broken(kind: str, data: bytes, detail: str) -> Unusable:
+    if kind == "HEIF" and "nsupported" in detail:  # HEIF with AV1, JPEG 2000, VVC
+        return Unusable("unsupported_format", f"HEIF: {detail}")
     truncated = _is_truncated(kind, data) or "truncated" in detail.lower()  # random bytes may look like a trailer
     return Unusable("truncated" if truncated else "corrupt", f"{kind}: {detail}")
 
@@ -249,7 +260,7 @@ def _is_truncated(kind: str, data: bytes) -> bool:
             return 8 + int.from_bytes(data[4:8], "little") > len(data)
         case "BMP":
             return int.from_bytes(data[2:6], "little") > len(data)
-        case "AVIF":
+        case "AVIF" | "HEIF":
             at = 0
             while 0 <= at <= len(data) - 8:
                 length = int.from_bytes(data[at : at + 4], "big")

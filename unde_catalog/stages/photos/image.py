@@ -15,9 +15,9 @@ from unde_catalog.stages.photos.decode import Refused, Unusable, decode, jpeg_pr
 MAX_JPEG_SIDE = 65_500  # pixels: libjpeg's limit, lower than the format's 65,535
 JPEG_QUALITY = 95  # of converted originals and of collages
 
-# Measured bytes a pixel. Source and result take 4 each; libwebp has two canvases and a copy, libavif planes and a
-# copy, and a progressive JPEG has coefficients.
-_CONVERTED_BYTES, _WEBP_BYTES, _AVIF_BYTES, _PROGRESSIVE_BYTES = 11, 20, 16, 7
+# Measured bytes a pixel. Source and result take 4 each; libwebp has two canvases and a copy, libavif and libheif have
+# planes and a copy, and a progressive JPEG has coefficients.
+_CONVERTED_BYTES, _WEBP_BYTES, _AVIF_BYTES, _HEIF_BYTES, _PROGRESSIVE_BYTES = 11, 20, 16, 16, 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,9 @@ def working_bytes(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> int:
         return 0
     try:
         with open_photo(data, limits.max_pixels) as photo:
-            per_pixel = {"WEBP": _WEBP_BYTES, "AVIF": _AVIF_BYTES}.get(photo.format or "", _CONVERTED_BYTES)
+            per_pixel = {"WEBP": _WEBP_BYTES, "AVIF": _AVIF_BYTES, "HEIF": _HEIF_BYTES}.get(
+                photo.format or "", _CONVERTED_BYTES
+            )
             if _is_storable(photo, data):
                 per_pixel = _PROGRESSIVE_BYTES if "progressive" in photo.info else 1
             return per_pixel * photo.width * photo.height

@@ -32,7 +32,6 @@ REFUSED = {
     "derived__zero_byte.jpg": "empty",
     "imagers__oss-fuzz-36829.jpeg": "too_small",  # 3 x 62728
     "pillow__decompression_bomb.gif": "too_many_pixels",
-    "pillow__hopper.heif": "unsupported_format",
     "pillow__png_decompression_dos.png": "corrupt",
     "pillow__truncated_end_chunk.png": "truncated",
     "pillow__truncated_jpeg.jpg": "truncated",
@@ -89,6 +88,10 @@ CONVERTED = {
         {(0.5, 0.5): (162, 167, 164), (0.1, 0.1): (36, 21, 6), (0.9, 0.9): (47, 44, 44), (0.2, 0.7): (110, 108, 102)},
     ),
     "pillow__hopper.avif": (
+        (128, 128),
+        {(0.5, 0.5): (209, 125, 92), (0.1, 0.1): (122, 123, 140), (0.9, 0.9): (16, 13, 22), (0.2, 0.7): (15, 13, 18)},
+    ),
+    "pillow__hopper.heif": (
         (128, 128),
         {(0.5, 0.5): (209, 125, 92), (0.1, 0.1): (122, 123, 140), (0.9, 0.9): (16, 13, 22), (0.2, 0.7): (15, 13, 18)},
     ),

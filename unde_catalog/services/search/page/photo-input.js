@@ -74,7 +74,7 @@ export async function reducePhoto(photo) {
   try {
     bitmap = await createImageBitmap(photo, { imageOrientation: "from-image" });
   } catch {
-    return photo; // for example HEIC in most browsers: the API reports whether it supports the format
+    return photo; // for example HEIC in most browsers: the API can, or reports that it does not support the format
   }
   const scale = MAX_SIDE / Math.max(bitmap.width, bitmap.height);
   if (scale >= 1 && photo.size <= MAX_UNCHANGED_BYTES) return photo;

@@ -56,8 +56,10 @@ function content(image, label, name, onRemove) {
   const button = element("button", { type: "button", class: "text-button", "aria-label": "Remove" }, cross);
   button.addEventListener("click", onRemove);
   const attributes = { src: image, alt: "", width: 48, height: 64, referrerpolicy: "no-referrer" };
+  const picture = image ? [element("img", attributes)] : [];
+  picture[0]?.addEventListener("error", ({ target }) => target.remove()); // most browsers can't show HEIC
   return [
-    ...(image ? [element("img", attributes)] : []),
+    ...picture,
     element("p", {}, element("span", { class: "muted" }, label), element("span", { class: "name" }, name)),
     button,
   ];

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from unde_catalog.services.search.middleware import access
+from unde_catalog.stages.photos import decode
 from unde_catalog_tests.support.drawn_cmyk import without_marker
 from unde_catalog_tests.support.search_api import Api, OpenApi
 from unde_catalog_tests.support.servers import REAL_DATA
@@ -42,7 +43,7 @@ def test_unusable_photos_are_rejected_with_a_reason_and_counted(ready: Api) -> N
     rejected = {
         "empty": (422, b""),
         "not_an_image": (415, b"<!doctype html><h1>Access Denied</h1>"),
-        "unsupported_format": (415, b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"),
+        "unsupported_format": (415, b"\0\0\0\x0cJXL \r\n\x87\n"),
         "too_many_pixels": (413, png_bomb(30_000, 30_000)),
         "truncated": (422, whole[: len(whole) // 2]),
         "corrupt": (422, b"\x89PNG\r\n\x1a\n" + b"\0" * 90 + b"IEND\xaeB`\x82"),
@@ -58,8 +59,18 @@ def test_unusable_photos_are_rejected_with_a_reason_and_counted(ready: Api) -> N
 
 
 def test_every_supported_format_can_be_searched(ready: Api) -> None:
-    for format in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"):
+    for format in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"):
         assert ready.by_image(saved(detailed(), format)).json()["count"] == 1, format
+
+
+def test_without_its_extra_heic_is_refused_with_a_sentence_that_names_it(
+    ready: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = saved(detailed(), "HEIF")
+    monkeypatch.setattr(decode, "has_heif", lambda: False)
+    response = ready.by_image(photo)
+    assert (response.status_code, response.json()["code"]) == (415, "unsupported_format")
+    assert "need the extra heif: pip install 'unde-catalog[heif]'. Send a JPEG" in response.json()["detail"]
 
 
 def test_the_pixel_limit_is_exact(open_api: OpenApi) -> None:

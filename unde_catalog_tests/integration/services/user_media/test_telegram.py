@@ -15,6 +15,7 @@ from unde_catalog.sandbox.identity import TELEGRAM_TOKEN
 from unde_catalog.sandbox.telegram.photos import content, sent_file
 from unde_catalog.services.user_media.fetch_result import FetchedPhoto, FetchFailed
 from unde_catalog.services.user_media.telegram import Telegram
+from unde_catalog.stages.photos import decode
 from unde_catalog_tests.support.fake_time import FakeTime
 from unde_catalog_tests.support.servers import Sandbox, running_sandbox
 
@@ -47,6 +48,18 @@ def test_type_and_extension_come_from_the_content(bot: Sandbox, kind: str, conte
     assert (photo.content_type, photo.extension, photo.data) == (content_type, kind, content(f"{kind}-1"))
 
 
+def test_a_photo_of_an_iphone_is_taken_as_it_is_if_the_extra_is_installed(
+    bot: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = _fetched(bot, "heic-1")
+    assert isinstance(photo, FetchedPhoto) and photo.data == content("heic-1")
+    assert (photo.content_type, photo.extension) == ("image/heic", "heic")
+    monkeypatch.setattr(decode, "has_heif", lambda: False)
+    refused = _fetched(bot, "heic-1")
+    assert isinstance(refused, FetchFailed) and (refused.code, refused.temporary) == ("UNEXPECTED_ERROR", False)
+    assert "pip install 'unde-catalog[heif]'" in refused.detail
+
+
 def test_twenty_mebibytes_are_downloaded_and_one_byte_more_is_refused(bot: Sandbox) -> None:
     photo, refused = _fetched(bot, "large-20971520"), _fetched(bot, "large-20971521")
     assert isinstance(photo, FetchedPhoto) and len(photo.data) == 20_971_520
@@ -56,7 +69,6 @@ def test_twenty_mebibytes_are_downloaded_and_one_byte_more_is_refused(bot: Sandb
 @pytest.mark.parametrize(
     ("file_id", "code", "detail"),
     [
-        ("heic-1", "UNEXPECTED_ERROR", "HEIF is not read"),
         ("pdf-1", "UNEXPECTED_ERROR", "not_an_image"),
         ("../../x", "TELEGRAM_API_ERROR", "invalid file_id"),
         ("", "TELEGRAM_API_ERROR", "invalid file_id"),
