@@ -192,6 +192,26 @@ def test_only_the_first_frame_is_stored(format: str, options: dict[str, object])
     assert stored(data).converted and near(centre_of(data), RED)
 
 
+@pytest.mark.parametrize(
+    "segment",
+    [
+        b"\xff\xe1" + b'http://ns.adobe.com/xap/1.0/\0<x:xmpmeta><rdf:Description hdrgm:Version="1.0"/></x:xmpmeta>',
+        b"\xff\xe2" + b"urn:iso:std:iso:ts:21496:-1\0\0\0\0\0",
+    ],
+    ids=["Ultra HDR", "ISO 21496-1"],
+)
+def test_of_a_jpeg_with_a_gain_map_the_first_picture_is_stored_alone(segment: bytes):
+    both = saved(corners(), "MPO", save_all=True, append_images=[plain(BLUE)])  # the second is the gain map
+    body = segment[2:]
+    data = both[:2] + segment[:2] + struct.pack(">H", len(body) + 2) + body + both[2:]
+    result = stored(data)
+    assert result.converted and result.data.count(b"\xff\xd8\xff") == 1 and len(result.data) < len(data)
+    assert (result.width, result.height) == (80, 60) and near(pixels(result).getpixel((8, 8)), RED, 12)
+    alone = without_segment(saved(corners()), 0xE0)
+    marked = alone[:2] + data[2 : 6 + len(body)] + alone[2:] + saved(plain(BLUE))
+    assert stored(marked).converted and stored(marked).data.count(b"\xff\xd8\xff") == 1
+
+
 def test_a_jpeg_that_browsers_cannot_show_is_converted(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(image_module, "jpeg_process", lambda _: 0xC9)  # no encoder at hand writes arithmetic coding
     assert stored(saved(corners())).converted

@@ -15,6 +15,8 @@ from unde_catalog.stages.photos.decode import Refused, Unusable, decode, jpeg_pr
 MAX_JPEG_SIDE = 65_500  # pixels: libjpeg's limit, lower than the format's 65,535
 JPEG_QUALITY = 95  # of converted originals and of collages
 
+_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
+
 # Measured bytes a pixel. Source and result take 4 each; libwebp has two canvases and a copy, libavif and libheif have
 # planes and a copy, and a progressive JPEG has coefficients.
 _CONVERTED_BYTES, _WEBP_BYTES, _AVIF_BYTES, _HEIF_BYTES, _PROGRESSIVE_BYTES = 11, 20, 16, 16, 7
@@ -46,7 +48,7 @@ class StoredImage:
 def normalise(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> StoredImage | Refused:
     """The photo in `data` as it is stored, or why it is refused.
 
-    An upright single-frame JPEG in RGB or grey without a foreign profile is returned byte for byte. Everything else is
+    An upright JPEG of one picture in RGB or grey without a foreign profile is returned byte for byte. Everything else is
     converted: first frame, EXIF orientation applied, colours converted by the profile to sRGB, alpha on white, no
     metadata. The same input gives the same bytes. `working_bytes` estimates the memory.
     """
@@ -137,8 +139,15 @@ def _is_storable(photo: ImageFile.ImageFile, data: bytes) -> bool:
         and photo.mode in ("RGB", "L")
         and jpeg_process(data) in (0xC0, 0xC1, 0xC2)  # browsers do not show lossless and arithmetic JPEGs
         and orientation(photo) == 1
+        and not _has_gain_map(photo)
         and not has_foreign_profile(photo)
     )
+
+
+def _has_gain_map(photo: ImageFile.ImageFile) -> bool:
+    """Whether a JPEG is Ultra HDR or of ISO 21496-1, with a second picture that Pillow does not count."""
+    segments = getattr(photo, "applist", ())
+    return any(body.startswith(_GAIN_MAP) or b"hdrgm:" in body for _, body in segments)
 
 
 def _stored(data: bytes, width: int, height: int, converted: bool) -> StoredImage:
