@@ -1,18 +1,22 @@
 """What holds a database up is found and named: locks, forgotten transactions, prepared ones, slots."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from unde_catalog.operations.quality.database import nothing_holds_it_up
-from unde_catalog.stores.db import sessions
-from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.db import postgres_tools, sessions
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.db.sessions import Holdup, OpenSession
 from unde_catalog_tests.support.due import poll
-from unde_catalog_tests.support.servers import Server, debian_postgres_bin, debian_server, missing
+from unde_catalog_tests.support.servers import PROJECT, Server, debian_postgres_bin, debian_server, missing
 
 Connect = Callable[..., psycopg.Connection]
 
@@ -58,6 +62,28 @@ def test_a_session_that_others_wait_for_is_named(
     psql.rollback()
     reader.join()
     assert found(db, "blocking") == []
+
+
+def test_a_direct_connection_waits_no_longer_and_names_readers_too(
+    server: Server, database_url: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_tools, "_LOCK_SECONDS", 0.2)
+    connect("report").execute("SELECT count(*) FROM raw_stores")
+    with (
+        pytest.raises(DatabaseUnavailable, match=r"waited 0.2 s for a lock of process \d+ \(report, role undeuser\)"),
+        postgres_tools.direct(server.past_poolers(database_url)) as owner,
+    ):
+        owner.connection.execute("ALTER TABLE raw_stores ADD COLUMN x int")
+
+
+@pytest.mark.slow
+def test_the_command_status_ends_with_who_holds_a_lock(database_url: str, connect: Connect, tmp_path: Path) -> None:
+    connect("psql").execute("LOCK TABLE raw_products")
+    environment = {**os.environ, "STAGING_DB_URL": database_url, "UNDE_HOME": str(tmp_path), "PYTHONPATH": str(PROJECT)}
+    command = [sys.executable, "-c", "from unde_catalog.cli.app import main; main()", "status"]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "a statement waited 15 s for a lock of process" in done.stderr and "(psql, role undeuser)" in done.stderr
 
 
 def test_a_forgotten_transaction_is_named(db: Database, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
