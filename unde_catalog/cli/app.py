@@ -30,6 +30,7 @@ from unde_catalog.cli.index_scope import scope_command, target_count_command
 from unde_catalog.cli.notices import notices_app
 from unde_catalog.cli.objects import objects_app
 from unde_catalog.cli.pause import pause_command, resume_command
+from unde_catalog.cli.release import release_command
 from unde_catalog.cli.report import report_command
 from unde_catalog.cli.roles import roles_command
 from unde_catalog.cli.search import search_app
@@ -57,7 +58,7 @@ from unde_catalog.worker.report import RunOptions
 
 # The order of --help: what a newcomer and an operator need first.
 _ORDER = (
-    "demo", "up", "doctor", "status", "show", "report", "run", "requeue", "pause", "resume",
+    "demo", "up", "doctor", "status", "show", "report", "run", "requeue", "release", "pause", "resume",
     "backup", "restore", "verify", "upkeep", "migrate", "objects", "export",
     "scope", "target-count", "search", "vectors", "user-media", "notices", "adopt", "handover", "roles", "sandbox",
 )  # fmt: skip
@@ -90,6 +91,7 @@ app.command("target-count")(target_count_command)
 app.command("doctor")(doctor_command)
 app.command("backup")(backup_command)
 app.command("restore")(restore_command)
+app.command("release")(release_command)
 app.command("pause")(pause_command)
 app.command("resume")(resume_command)
 app.command("upkeep")(upkeep_command)

@@ -119,6 +119,9 @@ def product_view(db: Database, store: ObjectStore, brand: str, external_id: str)
     _heading(text, "prices, newest first")
     for price in found["prices"]:
         text.append(f"  {_display(price['seen_at'])}  {price['price']} {price['currency']}\n")
+    for one in found["releases"]:
+        text.append(f"  {one['price']} {one['currency']} was confirmed by {one['released_by']} on ")
+        text.append(f"{_display(one['released_at'])}: {one['why']}\n")
     _heading(text, "last runs of the brand")
     for run in found["runs"]:
         message = f"  {run['error_message']}" if run["error_message"] else ""

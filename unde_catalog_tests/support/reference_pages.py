@@ -160,6 +160,9 @@ def _default(field: FieldInfo) -> str:
             return f"`{str(field.default).lower()}`"
         case tuple():
             return f"`{','.join(field.default)}`"
+        case dict():  # a range for each name
+            ranges = [f"{name}:{low}-{high}" for name, (low, high) in field.default.items()]
+            return f"`{','.join(ranges)}`"
         case _:
             return f"`{str(field.default).rstrip('/') or field.default}`"
 

@@ -26,6 +26,8 @@ HEALTHY = BrandFigures(
         ({"price": Decimal("-1")}, "price_missing"),
         ({"price": Decimal("12.00")}, "price_implausible"),
         ({"price": Decimal("1200.00")}, "price_implausible"),
+        ({"price": Decimal("4.99"), "former_price": None}, "price_unusual"),
+        ({"price": Decimal("20000.01"), "former_price": None}, "price_unusual"),
         ({"currency": "USD"}, "currency_unknown"),
         ({"currency": None}, "currency_unknown"),
         ({"name": None}, "name_missing"),
@@ -44,6 +46,8 @@ def test_each_violation_has_its_reason(changes: dict, reason: str) -> None:
     [
         {},
         {"former_price": None},
+        {"former_price": None, "price": Decimal("5")},
+        {"former_price": Decimal("4.50"), "price": Decimal("4.99")},
         {"price": Decimal("12.01")},
         {"price": Decimal("1199.99")},
         {"photos": 1},

@@ -1,4 +1,5 @@
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,15 @@ def test_an_empty_value_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None
     settings = load_settings()
     assert settings.staging_db_url is None
     assert settings.max_retries == 3
+
+
+@pytest.mark.parametrize("value", ["AED", "AED:5", "AED:20000-5", "aed:5-20000", "AED:-5-9", "AED:5-20000;KGS:1-2"])
+def test_a_price_band_that_is_none_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUBLISH_PRICE_BANDS", value)
+    with pytest.raises(SettingsError, match="PUBLISH_PRICE_BANDS: .*expected bands like AED:5-20000"):
+        load_settings()
+    monkeypatch.setenv("PUBLISH_PRICE_BANDS", "AED:5-20000, KGS:50-2000000.50")
+    assert load_settings().publish_price_bands["KGS"] == (Decimal(50), Decimal("2000000.50"))
 
 
 def test_a_batch_size_of_a_stage_overrides_the_default(monkeypatch: pytest.MonkeyPatch) -> None:

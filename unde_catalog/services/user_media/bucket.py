@@ -52,7 +52,7 @@ def private_bucket(
         return PrivateBucket(directory_store(catalogue.home / FOLDER))
     if catalogue.s3 is not None and (s3.endpoint, s3.bucket) == (catalogue.s3.endpoint, catalogue.s3.bucket):
         raise _wrong(f"{s3.base_url} is the catalogue's bucket, which is public")
-    return PrivateBucket(_PrivateS3(open_s3(s3, retry_time), s3, None))
+    return PrivateBucket(_PrivateS3(open_s3(s3, retry_time), s3, retry_time))
 
 
 class PrivateBucket:
@@ -111,8 +111,8 @@ class PrivateBucket:
 class _PrivateS3(S3Store):
     """A bucket whose objects carry metadata; its errors name this service's settings."""
 
-    def __init__(self, backend: obstore.store.S3Store, s3: S3Settings, public_base_url: str | None) -> None:
-        super().__init__(backend, s3, public_base_url)
+    def __init__(self, backend: obstore.store.S3Store, s3: S3Settings, retry_for: timedelta) -> None:
+        super().__init__(backend, s3, None, retry_for)
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
 
     async def put_private(self, key: str, data: bytes, attributes: dict[str, str]) -> None:

@@ -14,6 +14,7 @@ from unde_catalog.stores.staging.products.scrapes import TOO_FEW_PRODUCTS
 Rule = Literal["scrape_was_whole", "prices_in_line", "products_verify", "enough_products"]
 
 _MIN_PRODUCTS = 10  # with fewer, a share or a median means nothing
+_FIRST_FACTOR = 10  # no two of our brands are so far apart; another unit is a factor of 100
 _UNMOVED_SHARE = 0.25  # another unit or currency changes nearly all prices, a sale leaves some as they were
 
 
@@ -23,8 +24,9 @@ class BrandFigures:
 
     `candidates` are the active products to publish (with photos, or published before), `failing` those that violate a
     rule, `reasons` their number by reason. `price_shift` is the median ratio of new to published price over the
-    `compared` products that have both; `unmoved` of them changed by less than half. `published` are on sale in
-    production now.
+    `compared` products that have both; `unmoved` of them changed by less than half. `first_prices` products have
+    no former price; `first_median` is the median of theirs, `other_median` that of other brands' published prices.
+    `published` are on sale in production now.
     """
 
     candidates: int
@@ -34,6 +36,9 @@ class BrandFigures:
     price_shift: Decimal | None
     published: int
     unmoved: int = 0
+    first_prices: int = 0
+    first_median: Decimal | None = None
+    other_median: Decimal | None = None
     last_scrape: str | None = None
     last_scrape_reason: str | None = None
     last_scrape_seen: int = 0
@@ -80,6 +85,8 @@ def products_verify(brand: BrandFigures, limits: PublishFields) -> BrandRuleResu
 
 def prices_in_line(brand: BrandFigures, limits: PublishFields) -> BrandRuleResult:
     """The prices of a brand do not all change by a large factor, which would mean another unit or currency."""
+    if brand.compared < _MIN_PRODUCTS and brand.first_prices >= _MIN_PRODUCTS:
+        return _first_prices_in_line(brand)
     shift, factor = brand.price_shift, Decimal(str(limits.publish_max_price_shift))
     if shift is None:
         return BrandRuleResult("prices_in_line", True, "no published prices to compare with")
@@ -91,7 +98,24 @@ def prices_in_line(brand: BrandFigures, limits: PublishFields) -> BrandRuleResul
         return BrandRuleResult("prices_in_line", True, figures)
     advice = (
         f"the limit is a factor of {factor:g}: check whether the source changed its unit or currency; if the prices "
-        "are correct, raise PUBLISH_MAX_PRICE_SHIFT (and PUBLISH_MAX_PRICE_CHANGE) for one run"
+        "are correct, confirm them with unde-catalog release"
+    )
+    return BrandRuleResult("prices_in_line", False, f"{figures}; {advice}")
+
+
+def _first_prices_in_line(brand: BrandFigures) -> BrandRuleResult:
+    """The prices of a brand that was never published are compared with those of the others."""
+    if not brand.first_median or not brand.other_median:
+        return BrandRuleResult("prices_in_line", True, "no published prices to compare with")
+    figures = (
+        f"the median of {brand.first_prices} first prices is {brand.first_median}, that of other brands' published "
+        f"prices {brand.other_median}"
+    )
+    if 1 / _FIRST_FACTOR < brand.first_median / brand.other_median < _FIRST_FACTOR:
+        return BrandRuleResult("prices_in_line", True, figures)
+    advice = (
+        f"a factor of {_FIRST_FACTOR} or more: check the unit and the currency of the source; if the prices are "
+        "correct, confirm them with unde-catalog release"
     )
     return BrandRuleResult("prices_in_line", False, f"{figures}; {advice}")
 

@@ -4,7 +4,7 @@ Pure functions. Rules about a brand as a whole are in `brand_rules.py`. Those ne
 `stores/staging/publishing.py` computes in SQL by the same conditions; a test compares the two.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -18,6 +18,7 @@ Reason = Literal[
     "price_missing",
     "currency_unknown",
     "price_implausible",
+    "price_unusual",
     "photo_missing",
     "not_seen",
 ]
@@ -60,8 +61,14 @@ def violations(product: Candidate, limits: PublishFields) -> Iterator[RuleViolat
         yield RuleViolation(
             "price_implausible",
             f"its price changed from {product.former_price} to {product.price}, by a factor of "
-            f"{limits.publish_max_price_change:g} or more: if that is correct, raise PUBLISH_MAX_PRICE_CHANGE for one "
-            "run with retry_failed",
+            f"{limits.publish_max_price_change:g} or more: if that is correct, confirm it with unde-catalog release",
+        )
+    elif product.former_price is None and not is_usual(product.price, product.currency, limits.publish_price_bands):
+        low, high = limits.publish_price_bands[product.currency or ""]
+        yield RuleViolation(
+            "price_unusual",
+            f"its first price is {product.price} {product.currency}, outside {low} to {high} (PUBLISH_PRICE_BANDS): if "
+            "that is correct, confirm it with unde-catalog release",
         )
     if not is_known(product.currency, limits.publish_currencies):
         known = ", ".join(limits.publish_currencies) or "any currency"
@@ -91,6 +98,12 @@ def is_plausible(price: Decimal, former: Decimal | None, max_factor: float) -> b
         return True
     factor = Decimal(str(max_factor))
     return price * factor > former and price < former * factor
+
+
+def is_usual(price: Decimal, currency: str | None, bands: Mapping[str, tuple[Decimal, Decimal]]) -> bool:
+    """Whether a first price is within the band of its currency; True for a currency without one."""
+    low, high = bands.get(currency or "", (price, price))
+    return low <= price <= high
 
 
 def is_known(currency: str | None, allowed: Sequence[str]) -> bool:

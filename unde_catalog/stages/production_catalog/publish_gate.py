@@ -24,6 +24,7 @@ def load_figures(brand: str, db: Database, production: Database, limits: Publish
         limits.publish_currencies,
         timedelta(days=limits.publish_max_age_days),
         limits.publish_max_price_change,
+        limits.publish_price_bands,
     )
     return BrandFigures(**figures, published=production.run(catalog.on_sale, brand))
 

@@ -103,9 +103,7 @@ def open_s3(s3: S3Settings, retry_for: timedelta = _RETRY_FOR) -> Bucket:
 class S3Store(ObjectStore):
     """Every request holds one of the process's slots; every error names the setting that solves it."""
 
-    def __init__(
-        self, backend: Bucket, s3: S3Settings, public_base_url: str | None, retry_for: timedelta = _RETRY_FOR
-    ) -> None:
+    def __init__(self, backend: Bucket, s3: S3Settings, public_base_url: str | None, retry_for: timedelta) -> None:
         super().__init__(backend, s3.base_url)
         self._s3, self._retry_for = s3, retry_for
         self._public = (public_base_url or s3.base_url).rstrip("/")

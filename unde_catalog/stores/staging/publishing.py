@@ -57,15 +57,21 @@ class Published:
 
 _PHOTOS: LiteralString = "CASE jsonb_typeof(p.image_urls) WHEN 'array' THEN jsonb_array_length(p.image_urls) ELSE 0 END"
 # percentile_disc gives one of the prices, so a decimal stays one.
-_FORMER_PRICE: LiteralString = """
-    CASE WHEN p.published_price IS NOT NULL
+# A price that an operator confirmed since the product was last published.
+_RELEASED: LiteralString = """(
+    SELECT r.price FROM price_releases r
+    WHERE r.product_id = p.id AND r.currency = p.currency AND (p.synced_at IS NULL OR r.released_at > p.synced_at)
+    ORDER BY r.released_at DESC LIMIT 1)
+"""
+_FORMER_PRICE: LiteralString = f"""
+    coalesce({_RELEASED}, CASE WHEN p.published_price IS NOT NULL
         THEN CASE WHEN p.published_currency = p.currency THEN p.published_price END
         ELSE (
             SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY h.price)
             FROM (SELECT price, currency FROM price_history WHERE product_id = p.id
                   ORDER BY seen_at DESC OFFSET 1 LIMIT 50) AS h
             WHERE h.price > 0 AND h.currency = p.currency)
-    END
+    END)
 """
 
 
@@ -94,19 +100,32 @@ def scrape_is_merging(cursor: Cursor, brand: str) -> bool:
 
 
 def brand_figures(
-    cursor: Cursor, brand: str, currencies: Sequence[str], max_age: timedelta, max_price_change: float
+    cursor: Cursor,
+    brand: str,
+    currencies: Sequence[str],
+    max_age: timedelta,
+    max_price_change: float,
+    price_bands: Mapping[str, tuple[Decimal, Decimal]],
 ) -> Mapping[str, Any]:
-    """The figures of a brand: candidates, failing, reasons, compared, price_shift, active, last_scrape,
-    last_scrape_reason, last_scrape_seen. Reasons are the conditions of `stages/production_catalog/product_rules.py`.
+    """The figures of a brand, as `BrandFigures` of `stages/production_catalog/brand_rules.py` names them.
+
+    Reasons are the conditions of `stages/production_catalog/product_rules.py`.
     """
     cursor.execute(
         f"""
         WITH facts AS (
-            SELECT p.price, p.published_price, p.published_currency = p.currency AS same_currency,
+            SELECT p.price, f.former_price,
+                   coalesce({_RELEASED}, CASE WHEN p.published_currency = p.currency THEN p.published_price END)
+                       AS reference,
                    coalesce(p.price, 0) <= 0 AS price_missing,
                    coalesce(p.price > 0 AND (p.price * %(factor)s::numeric <= f.former_price
                                              OR p.price >= f.former_price * %(factor)s::numeric), false)
                        AS price_implausible,
+                   f.former_price IS NULL AND coalesce((
+                       SELECT p.price > 0 AND p.price NOT BETWEEN b.low AND b.high
+                       FROM unnest(%(band_currencies)s::text[], %(lows)s::numeric[], %(highs)s::numeric[])
+                           AS b (currency, low, high)
+                       WHERE b.currency = p.currency), false) AS price_unusual,
                    coalesce(CASE WHEN cardinality(%(currencies)s::text[]) > 0
                                  THEN p.currency <> ALL(%(currencies)s::text[])
                                  ELSE p.currency IN ('', 'XXX') END, true) AS currency_unknown,
@@ -120,30 +139,47 @@ def brand_figures(
         ), last_scrape AS (
             SELECT state, reason, seen FROM scrapes WHERE brand = %(brand)s AND state IN ('complete', 'partial')
             ORDER BY id DESC LIMIT 1
+        ), others AS (
+            SELECT published_price FROM raw_products
+            WHERE brand <> %(brand)s AND active AND published_price > 0
+              AND published_currency = ANY(%(currencies)s::text[]) LIMIT 5000
         )
         SELECT count(*) AS candidates,
-               count(*) FILTER (WHERE price_missing OR price_implausible OR currency_unknown OR name_missing
+               count(*) FILTER (WHERE price_missing OR price_implausible OR price_unusual OR currency_unknown
+                                      OR name_missing
                                       OR category_missing OR photo_missing OR not_seen) AS failing,
                jsonb_build_object(
                    'price_missing', count(*) FILTER (WHERE price_missing),
                    'price_implausible', count(*) FILTER (WHERE price_implausible),
+                   'price_unusual', count(*) FILTER (WHERE price_unusual),
                    'currency_unknown', count(*) FILTER (WHERE currency_unknown),
                    'name_missing', count(*) FILTER (WHERE name_missing),
                    'category_missing', count(*) FILTER (WHERE category_missing),
                    'photo_missing', count(*) FILTER (WHERE photo_missing),
                    'not_seen', count(*) FILTER (WHERE not_seen)) AS reasons,
-               count(*) FILTER (WHERE price > 0 AND published_price > 0 AND same_currency) AS compared,
-               percentile_disc(0.5) WITHIN GROUP (ORDER BY price / nullif(published_price, 0))
-                   FILTER (WHERE price > 0 AND published_price > 0 AND same_currency) AS price_shift,
-               count(*) FILTER (WHERE price > 0 AND published_price > 0 AND same_currency
-                                      AND price / published_price BETWEEN 0.67 AND 1.5) AS unmoved,
+               count(*) FILTER (WHERE price > 0 AND reference > 0) AS compared,
+               percentile_disc(0.5) WITHIN GROUP (ORDER BY price / nullif(reference, 0))
+                   FILTER (WHERE price > 0 AND reference > 0) AS price_shift,
+               count(*) FILTER (WHERE price > 0 AND price / nullif(reference, 0) BETWEEN 0.67 AND 1.5) AS unmoved,
+               count(*) FILTER (WHERE price > 0 AND former_price IS NULL) AS first_prices,
+               percentile_disc(0.5) WITHIN GROUP (ORDER BY price) FILTER (WHERE price > 0 AND former_price IS NULL)
+                   AS first_median,
+               (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY published_price) FROM others) AS other_median,
                (SELECT count(*) FROM raw_products p WHERE p.brand = %(brand)s AND p.active) AS active,
                (SELECT state FROM last_scrape) AS last_scrape,
                (SELECT reason FROM last_scrape) AS last_scrape_reason,
                coalesce((SELECT seen FROM last_scrape), 0) AS last_scrape_seen
         FROM facts
         """,
-        {"brand": brand, "currencies": list(currencies), "max_age": max_age, "factor": str(max_price_change)},
+        {
+            "brand": brand,
+            "currencies": list(currencies),
+            "max_age": max_age,
+            "factor": str(max_price_change),
+            "band_currencies": list(price_bands),
+            "lows": [low for low, _ in price_bands.values()],
+            "highs": [high for _, high in price_bands.values()],
+        },
     )
     row = cursor.fetchone()
     assert row is not None  # an aggregate always has a row

@@ -20,6 +20,7 @@ from unde_catalog.stages.run import run_stage
 from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging import publishing
+from unde_catalog.stores.staging.products import price_releases
 from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.report import RunOptions
 from unde_catalog_tests.support.due import execute
@@ -40,8 +41,8 @@ def test_the_sql_figures_match_the_product_rules(
     db: Database, production: Database, currencies: tuple[str, ...]
 ) -> None:
     combinations = itertools.product(
-        (None, "-1", "0", "9.99", "10", "1000", "1000.01"), (None, "AED", "USD", "XXX"), (None, " \t\n", "SHIRT"),
-        (None, "", "woman"), (None, [], ["u"], {}), (0, 21.01), (None, "100"),
+        (None, "-1", "0", "4.99", "9.99", "10", "1000", "1000.01"), (None, "AED", "USD", "XXX"),
+        (None, " \t\n", "SHIRT"), (None, "", "woman"), (None, [], ["u"], {}), (0, 21.01), (None, "100"),
     )  # fmt: skip
     names = ("price", "currency", "name", "category", "photos", "age", "former")
     rows = [dict(zip(names, one, strict=True)) for one in combinations]
@@ -65,8 +66,8 @@ def test_the_sql_figures_match_the_product_rules(
     assert figures.failing == sum(bool(one) for one in violated)
     assert figures.reasons == Counter(rule.reason for one in violated for rule in one)
     assert set(figures.reasons) == {
-        "price_missing", "price_implausible", "currency_unknown", "name_missing", "category_missing", "photo_missing",
-        "not_seen",
+        "price_missing", "price_implausible", "price_unusual", "currency_unknown", "name_missing", "category_missing",
+        "photo_missing", "not_seen",
     }  # fmt: skip
 
 
@@ -129,6 +130,44 @@ def test_a_brand_never_loses_most_of_its_products_at_once(db: Database, producti
     assert len(on_sale(production)) == 20
     execute(db, "UPDATE raw_products SET active = true WHERE id = %s", ids[0])
     assert publish(db, production).counts == {"left": 10, "unchanged": 1}
+
+
+def test_first_prices_of_a_hundredth_are_held_back_until_released(db: Database, production: Database) -> None:
+    ids = add_good(db, 20, price="2.99")
+    message = stop_message(db, production)
+    assert "products_verify: 20 of 20 products fail validation, 20 of them with price_unusual" in message
+    assert on_sale(production) == set()
+    assert db.run(price_releases.release, "zara", ["1"], "a clearance", "anna@desk") == ["1"]
+    assert "19 of 20 products fail" in stop_message(db, production)
+    assert len(db.run(price_releases.release, "zara", None, "a clearance", "anna@desk")) == 20
+    assert publish(db, production).done == 20
+    trail = execute(db, "SELECT DISTINCT why, released_by FROM price_releases")
+    assert trail == [{"why": "a clearance", "released_by": "anna@desk"}]
+    # A released price counts once: the next wrong one is held back again.
+    execute(db, "UPDATE raw_products SET price = price * 100 WHERE id = %s", ids[0])
+    assert dict(publish(db, production).given_up) == {"price_implausible": 1}
+
+
+def test_first_prices_are_compared_with_those_of_other_brands(db: Database, production: Database) -> None:
+    add_good(db, 20, "oysho", price="150.00")
+    publish(db, production, "oysho")
+    add_good(db, 20, price="9.90")
+    message = stop_message(db, production)
+    assert (
+        "prices_in_line: the median of 20 first prices is 9.90, that of other brands' published prices 150.00"
+        in message
+    )
+    db.run(price_releases.release, "zara", None, "an outlet", "anna@desk")
+    assert publish(db, production).done == 20
+
+
+def test_a_change_of_unit_is_published_once_it_is_released(db: Database, production: Database) -> None:
+    add_good(db, 20)
+    publish(db, production)
+    execute(db, "UPDATE raw_products SET price = price * 20")
+    assert "prices_in_line" in stop_message(db, production)
+    db.run(price_releases.release, "zara", None, "a new currency", "anna@desk")
+    assert publish(db, production).counts == {"changed": 20}
 
 
 def test_a_sale_on_part_of_a_brand_is_no_change_of_unit(db: Database, production: Database) -> None:

@@ -78,7 +78,10 @@ def last_scrapes(cursor: Cursor) -> dict[str, dict[str, Any]]:
 
 
 def product(cursor: Cursor, brand: str, external_id: str) -> Mapping[str, Any] | None:
-    """All data of a product: `product`, `due_work`, `photos`, `stock`, `prices`, `runs`; None if it does not exist."""
+    """All data of a product: `product`, `due_work`, `photos`, `stock`, `prices`, `releases` of prices, `runs`.
+
+    None if it does not exist.
+    """
     cursor.execute(
         "SELECT id, source, external_id, brand, name, price, currency, category, colour, active, image_status,"
         " sync_status, ximilar_status, index_scope, error_message, original_image_urls, image_urls, collage_url,"
@@ -96,6 +99,8 @@ def product(cursor: Cursor, brand: str, external_id: str) -> Mapping[str, Any] |
         " FROM product_photos WHERE product_id = %s ORDER BY n",
         "prices": "SELECT price, currency, seen_at FROM price_history WHERE product_id = %s"
         " ORDER BY seen_at DESC LIMIT 10",
+        "releases": "SELECT price, currency, why, released_by, released_at FROM price_releases WHERE product_id = %s"
+        " ORDER BY released_at DESC LIMIT 10",
     }.items():
         cursor.execute(query.encode(), (found["id"],))
         result[part] = cursor.fetchall()
