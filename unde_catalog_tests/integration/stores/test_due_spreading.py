@@ -180,9 +180,11 @@ def test_concurrent_runs_place_every_product_once_without_deadlocks(
     add_products(each_db, 600)
 
     def change() -> None:
+        # In the order of ids, as every writer of many products locks them: `settle` waits for each in turn.
+        ordered = "WITH p AS (SELECT id FROM raw_products ORDER BY id FOR NO KEY UPDATE) UPDATE raw_products AS r"
         for n in range(40):
-            execute(each_db, "UPDATE raw_products SET active = (id + %s) %% 7 <> 0", n)
-        execute(each_db, "UPDATE raw_products SET active = true")
+            execute(each_db, f"{ordered} SET active = (r.id + %s) %% 7 <> 0 FROM p WHERE r.id = p.id", n)
+        execute(each_db, f"{ordered} SET active = true FROM p WHERE r.id = p.id")
 
     results = at_once(*[lambda: spread(each_db)] * 3, change)
     assert sum(result.never_checked for result in results[:3]) <= 600
