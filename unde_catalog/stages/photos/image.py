@@ -48,7 +48,7 @@ class StoredImage:
 def normalise(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> StoredImage | Refused:
     """The photo in `data` as it is stored, or why it is refused.
 
-    An upright JPEG of one picture in RGB or grey without a foreign profile is returned byte for byte. Everything else is
+    An upright JPEG of one picture in RGB or grey without a foreign profile is returned byte for byte. All else is
     converted: first frame, EXIF orientation applied, colours converted by the profile to sRGB, alpha on white, no
     metadata. The same input gives the same bytes. `working_bytes` estimates the memory.
     """

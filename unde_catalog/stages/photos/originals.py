@@ -4,6 +4,7 @@ Downloads are in `net/`, the requirements of an image in `image.py`, leases and 
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -31,7 +32,7 @@ from unde_catalog.worker.report import StageReport
 # Photos that are missing today may be there tomorrow: hosts show them late, and refuse some for a while.
 _NEXT_DAY, _DAY = {"http_404", "http_403"}, timedelta(days=1)
 _RETRYABLE = {*RETRYABLE_REASONS, "broken_answer", *_NEXT_DAY}
-_ASKED_FOR = 3  # photos at most: one of them may be gone
+_FORBIDDEN_FIRST, _ASKED_FOR = 5, 3  # photos: refused before a host is asked for others, and asked for at most
 _STOPS = (AbortStage, StorageUnavailable, DatabaseUnavailable)  # no product's fault: the stage stops
 
 
@@ -92,6 +93,7 @@ class OriginalsStage:
         self._store = PhotoStore(store, db)
         self._asking = asyncio.Lock()
         self._asked: set[str] = set()  # hosts that were asked for a photo that they sent before
+        self._forbidden = 0
         self._limits = ImageLimits(max_bytes=settings.photo_max_bytes)
         self._memory = MemoryBudget(settings.originals_memory_mb * 1_000_000)
         self._in_memory = asyncio.Semaphore(3 * slots)  # files being downloaded, validated and stored
@@ -156,7 +158,7 @@ class OriginalsStage:
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, (*_STOPS, LeaseTooShort)):
                 raise result
-        finished = [result for result in results if isinstance(result, _PhotoResult)]
+        finished = [await self._judged(work, one) for one in results if isinstance(one, _PhotoResult)]
         kept = [or_stored(one.photo, work, known) for one in finished]
         photos = sorted([*current, *kept], key=lambda photo: photo.n)
         stopped = next((result for result in results if isinstance(result, _STOPS)), None)
@@ -220,8 +222,6 @@ class OriginalsStage:
                 response = await self._downloader.download(url, deadline, owner=work.product.product_id)
             except UpstreamUnavailable as error:
                 raise AbortStage(str(error)) from None
-            if isinstance(response, DownloadFailed) and response.reason == FORBIDDEN and response.fault != "item":
-                response = await self._judged(response, url, deadline)
             if isinstance(response, DownloadFailed):
                 state = "gone" if response.fault == "gone" else "refused" if response.fault == "item" else "failed"
                 return _PhotoResult(Photo(n, url, state, response.reason), response.detail, response.retry_after)
@@ -233,20 +233,35 @@ class OriginalsStage:
             await self._store.put(work, photo, image.data)
             return _PhotoResult(photo)
 
-    async def _judged(self, forbidden: DownloadFailed, url: str, deadline: float) -> DownloadFailed:
-        """A 403 as the photo's own fault if its host sends others, else as it is.
+    async def _judged(self, work: PhotoWork, result: _PhotoResult) -> _PhotoResult:
+        """The result of a photo; a 403 is the photo's own fault if its host sends others.
 
-        A run in which the host has sent nothing yet asks it once for photos that it sent before.
+        A run in which the host has sent nothing yet asks it once for photos that it sent before: if this photo was
+        refused in an earlier run, too, or after a few others.
         """
-        origin = url[: url.find("/", len("https://")) + 1]
+        photo = result.photo
+        if photo.state != "failed" or photo.reason != FORBIDDEN:
+            return result
+        self._forbidden += 1
+        ask = work.lease.attempts > 0 or self._forbidden >= _FORBIDDEN_FIRST
+        if ask and not self._downloader.has_answered(photo.source_url):
+            await self._ask(photo.source_url)
+        if not self._downloader.has_answered(photo.source_url):
+            return result
+        return replace(result, photo=replace(photo, state="refused"))
+
+    async def _ask(self, url: str) -> None:
+        host = url[: url.find("/", len("https://")) + 1]
         async with self._asking:
-            if origin not in self._asked:
-                self._asked.add(origin)
-                stored = await asyncio.to_thread(self._db.run, originals.stored_urls, self._brand, origin, _ASKED_FOR)
+            if host in self._asked:
+                return
+            self._asked.add(host)
+            stored = await asyncio.to_thread(self._db.run, originals.stored_urls, self._brand, host, _ASKED_FOR)
+            with contextlib.suppress(UpstreamUnavailable):  # the next photo says so
                 for one in stored:
+                    deadline = self._downloader.now() + self._seconds
                     if isinstance(await self._downloader.download(one, deadline), Downloaded):
-                        break
-        return replace(forbidden, fault="item") if self._downloader.has_answered(url) else forbidden
+                        return
 
 
 def _stored_object(work: PhotoWork, photo: Photo) -> StoredObject:
