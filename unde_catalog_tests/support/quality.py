@@ -44,7 +44,7 @@ def add_photos(db: Database, ids: list[int], sha256: str | None = None) -> None:
         db,
         "INSERT INTO product_photos (product_id, n, source_url, state, key, sha256, width, height, bytes, fetched_at)"
         " SELECT id, 1, 'https://cdn.test/1.jpg', 'stored', 'originals/' || brand || '/' || external_id || '/1.jpg',"
-        " coalesce(%s, sha256(external_id::bytea)::text), 100, 100, 1000, now() FROM raw_products WHERE id = ANY(%s)",
+        " coalesce(%s, sha256(external_id::bytea)::text), 100, 100, 9000, now() FROM raw_products WHERE id = ANY(%s)",
         sha256, ids,
     )  # fmt: skip
     settle(db, ids)

@@ -12,12 +12,13 @@ from unde_catalog.backends import Backends
 from unde_catalog.defs.checks.results import brand_check, brand_of, check_result
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.run_metadata import fail_in_one_sentence
-from unde_catalog.operations.quality import coverage, due_marks, failures, prices, same_photo, scrape
+from unde_catalog.operations.quality import blank_photos, coverage, due_marks, failures, prices, same_photo, scrape
 from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.stage_specs import DUE_STAGES, STAGE_SPECS
 from unde_catalog.stages.configured import why_not_configured
+from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog.stores.staging.index import counts
-from unde_catalog.stores.staging.photos import duplicates
+from unde_catalog.stores.staging.photos import blanks, duplicates
 from unde_catalog.stores.staging.reports import freshness, price_changes, quality
 
 _FAILING_STAGES = [stage for stage in DUE_STAGES if not STAGE_SPECS[stage].recurs]  # recurring ones: `system.py`
@@ -49,6 +50,13 @@ def _prices(backends: Backends, brand: str) -> CheckResult:
 
 def _same_photo(backends: Backends, brand: str) -> CheckResult:
     return same_photo.same_photo(brand, backends.db.run(duplicates.same_photos, brand), backends.settings)
+
+
+def _blank_photos(backends: Backends, brand: str) -> CheckResult:
+    try:
+        return blank_photos.blank_photos(backends.db.run(blanks.small_photos, brand), lambda: backends.store)
+    except StorageUnavailable as down:
+        return blank_photos.not_read(str(down))
 
 
 def _vanished(backends: Backends, brand: str) -> CheckResult:
@@ -96,6 +104,10 @@ _CHECKS: Mapping[tuple[str, str], tuple[Evaluate, str]] = {
     ("originals", "same_photo"): (
         _same_photo,
         "No photo is a placeholder on many products, and few products share a photo, byte by byte.",
+    ),
+    ("originals", "blank_photos"): (
+        _blank_photos,
+        "No stored photo has one colour only, as a wholly transparent picture has after it is put on white.",
     ),
     ("ximilar_index", "collection_agrees"): (
         _collection,

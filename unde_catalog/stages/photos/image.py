@@ -15,6 +15,7 @@ from unde_catalog.stages.photos.decode import Refused, Unusable, decode, jpeg_pr
 MAX_JPEG_SIDE = 65_500  # pixels: libjpeg's limit, lower than the format's 65,535
 JPEG_QUALITY = 95  # of converted originals and of collages
 
+_ONE_COLOUR = 2  # levels of 255 between the darkest and the lightest pixel, at most
 _GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
 
 # Measured bytes a pixel. Source and result take 4 each; libwebp has two canvases and a copy, libavif and libheif have
@@ -48,8 +49,8 @@ class StoredImage:
 def normalise(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> StoredImage | Refused:
     """The photo in `data` as it is stored, or why it is refused.
 
-    An upright JPEG of one picture in RGB or grey without a foreign profile is returned byte for byte. All else is
-    converted: first frame, EXIF orientation applied, colours converted by the profile to sRGB, alpha on white, no
+    An upright JPEG of one picture in RGB or grey without a foreign profile is returned byte for byte. Everything else
+    is converted: first frame, EXIF orientation applied, colours converted by the profile to sRGB, alpha on white, no
     metadata. The same input gives the same bytes. `working_bytes` estimates the memory.
     """
     if len(data) > limits.max_bytes:
@@ -102,6 +103,17 @@ def check_whole(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> tuple[int,
             return (height, width) if is_turned else (width, height)
     except Unusable as unusable:
         return unusable.refused
+
+
+def is_blank(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> bool:
+    """Whether a stored picture has one colour only; False if it can't be read. Decoded at a reduced scale."""
+    try:
+        with open_photo(data, limits.max_pixels) as photo:
+            decode(photo, data, shrink=True)
+            levels = photo.convert("RGB").getextrema()
+    except Unusable:
+        return False
+    return all(isinstance(one, tuple) and one[1] - one[0] <= _ONE_COLOUR for one in levels)
 
 
 def encode_jpeg(image: Image.Image, quality: int = JPEG_QUALITY) -> bytes:

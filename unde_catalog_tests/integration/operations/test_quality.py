@@ -17,7 +17,7 @@ from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.settings.checks import CheckFields
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import pauses
-from unde_catalog.stores.staging.photos import duplicates
+from unde_catalog.stores.staging.photos import blanks, duplicates
 from unde_catalog.stores.staging.reports import price_changes, quality
 from unde_catalog.stores.staging.reports.freshness import last_scrape, stage_times
 from unde_catalog_tests.support.due import add_products, execute
@@ -223,5 +223,6 @@ def test_no_check_reads_a_table_of_100_000_rows_sequentially(db: Database, direc
             quality.mark_figures(cursor_like, stage, "zara")
         assert price_changes.price_changes(cursor_like, "zara", 1.5).outliers == 2_000
         duplicates.same_photos(cursor_like, "zara")
+        blanks.small_photos(cursor_like, "zara")
         stage_times(cursor_like, "originals", "zara")
         assert_no_seq_scan(explaining, allowed=("scraper_logs", "scrapes"))

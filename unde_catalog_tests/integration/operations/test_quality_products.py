@@ -3,7 +3,12 @@
 Rules about the stages of a brand are in `test_quality.py`.
 """
 
+from pathlib import Path
+
+import pytest
+
 from unde_catalog.operations.quality import (
+    blank_photos,
     collection,
     prices,
     same_photo,
@@ -12,12 +17,14 @@ from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.settings.checks import CheckFields
 from unde_catalog.stages.ximilar_index.client import LocalPace, Ximilar
 from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.objects.directory import directory_store
 from unde_catalog.stores.staging.index import ximilar_records
-from unde_catalog.stores.staging.photos import duplicates
+from unde_catalog.stores.staging.photos import blanks, duplicates
 from unde_catalog.stores.staging.reports import price_changes
 from unde_catalog_tests.support.due import add_products, execute
 from unde_catalog_tests.support.quality import add_photos, add_whole, reprice
 from unde_catalog_tests.support.servers import Sandbox
+from unde_catalog_tests.unit.drawn_photos import detailed, plain, saved, stored
 
 LIMITS = CheckFields()
 
@@ -77,6 +84,31 @@ def test_a_placeholder_on_many_products_is_found(db: Database) -> None:
     assert "force and product_ids" in found.message
     add_photos(db, add_whole(db, 5, "oysho"), "b" * 64)
     assert shared(db, "oysho").passed
+
+
+@pytest.mark.parametrize("size", [(64, 64), (330, 501), (1_000, 1_500)])
+def test_a_wholly_transparent_picture_is_found(db: Database, tmp_path: Path, size: tuple[int, int]) -> None:
+    store = directory_store(tmp_path)
+    pictures = {
+        1: saved(plain((9, 9, 9, 0), size, "RGBA"), "PNG"),
+        2: saved(plain((240, 240, 240), size)),  # a placeholder of the source
+        3: saved(detailed(size), "PNG"),
+        4: saved(detailed(size)),
+    }
+    ids = add_whole(db, 5)
+    add_photos(db, ids)
+    execute(db, "UPDATE product_photos SET bytes = 900")  # the object of the last one is missing
+    for n, picture in pictures.items():
+        image = stored(picture)
+        store.put(f"originals/zara/{n}/1.jpg", image.data, "image/jpeg")
+        execute(
+            db, "UPDATE product_photos SET width = %s, height = %s, bytes = %s WHERE product_id = %s",
+            image.width, image.height, len(image.data), ids[n - 1],
+        )  # fmt: skip
+    found = blank_photos.blank_photos(db.run(blanks.small_photos, "zara"), lambda: store)
+    assert not found.passed and found.message.startswith("2 of 5 photos of the newest products have one colour only.")
+    assert {row["product"] for row in found.table} == {"1", "2"}
+    assert blank_photos.blank_photos(db.run(blanks.small_photos, "oysho"), lambda: store).passed
 
 
 def test_products_listed_twice_fail_the_check_when_they_are_many(db: Database) -> None:
