@@ -19,6 +19,7 @@ from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
+from nats.js.errors import APIError
 
 from unde_catalog.services.user_media.metrics import UserMediaMetrics
 from unde_catalog.services.user_media.streams import StreamsError, declare
@@ -33,6 +34,10 @@ _MIN_PAYLOAD = 65_536
 _REPEAT_WARNING_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
+
+
+class PublishRefused(NatsError):
+    """The server did not store a message: which stream refused it, and at which limit."""
 
 
 class Connection:
@@ -97,7 +102,7 @@ class Connection:
             try:
                 streams = await declare(client.jetstream(), self.ack_wait)
             except (StreamsError, *NATS_ERRORS) as error:
-                self._warn(f"cannot declare the streams at {self.address}: {first_line(error)}")
+                self.warn(f"cannot declare the streams at {self.address}: {first_line(error)}")
                 await asyncio.sleep(RETRY_SECONDS)
                 self._declare_again.set()
             else:
@@ -130,7 +135,7 @@ class Connection:
                 await asyncio.sleep(seconds / 2)
         except NATS_ERRORS as error:
             if self.ready:
-                self._warn(f"cannot pull from {queue.subject}: {first_line(error)}")
+                self.warn(f"cannot pull from {queue.subject}: {first_line(error)}")
                 self._ready.clear()
                 self._metrics.connected(False)
                 self._declare_again.set()
@@ -141,7 +146,11 @@ class Connection:
         if self._client is None:
             raise ConnectionClosedError
         stream = self._streams[subject]
-        await self._client.jetstream().publish(subject, body, timeout=PUBLISH_SECONDS, stream=stream, headers=headers)
+        js = self._client.jetstream()
+        try:
+            await js.publish(subject, body, timeout=PUBLISH_SECONDS, stream=stream, headers=headers)
+        except APIError as error:
+            raise PublishRefused(await _refusal(js, stream, error)) from error
 
     async def close(self) -> None:
         """Send what is still buffered, and disconnect."""
@@ -155,7 +164,7 @@ class Connection:
         with suppress(*NATS_ERRORS):
             await self._client.close()
 
-    def _warn(self, sentence: str) -> None:
+    def warn(self, sentence: str) -> None:
         """Log a warning; repeat the same one at most once a minute."""
         now = time.monotonic()
         if sentence != self._last_warning or now > self._warned_at + _REPEAT_WARNING_SECONDS:
@@ -163,7 +172,7 @@ class Connection:
             self._last_warning, self._warned_at = sentence, now
 
     async def _on_error(self, error: Exception) -> None:
-        self._warn(f"NATS error at {self.address}, retrying: {first_line(error)}")
+        self.warn(f"NATS error at {self.address}, retrying: {first_line(error)}")
 
     async def _on_disconnect(self) -> None:
         self._ready.clear()
@@ -173,3 +182,16 @@ class Connection:
 
     async def _on_reconnect(self) -> None:
         self._declare_again.set()
+
+
+async def _refusal(js: JetStreamContext, stream: str, error: APIError) -> str:
+    """Why a stream refuses messages, without numbers that change from one message to the next."""
+    refused = f"the stream {stream} refuses messages ({error.description})"
+    with suppress(*NATS_ERRORS):
+        info = await js.stream_info(stream)
+        config, state = info.config, info.state
+        if config.max_msgs is not None and 0 < config.max_msgs <= state.messages:
+            refused += f": it is full with max_msgs {config.max_msgs:,}"
+        elif config.max_bytes is not None and 0 < config.max_bytes < state.bytes + _MIN_PAYLOAD:
+            refused += f": it is full with max_bytes {config.max_bytes:,}"
+    return f"{refused}; let its readers catch up, or raise its limit with nats stream edit {stream}"

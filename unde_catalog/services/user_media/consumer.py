@@ -13,13 +13,14 @@ from contextlib import suppress
 from nats.aio.msg import Msg
 
 from unde_catalog.services.user_media import dead_letters, responses
-from unde_catalog.services.user_media.connection import NATS_ERRORS, Connection
+from unde_catalog.services.user_media.connection import NATS_ERRORS, Connection, PublishRefused
 from unde_catalog.services.user_media.handler import Delivery, RequestHandler, RequestResult, RetryAfter
 from unde_catalog.services.user_media.metrics import UserMediaMetrics
 from unde_catalog.services.user_media.subjects import DEAD, QUEUES, Queue
 from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog.stores.staging.user_media.media_requests import RequestKey
+from unde_catalog.text import first_line
 
 PULL_SECONDS = 2.0  # an idle worker repeats its pull this often, and sees `stop` at most this late
 RETRY_SECONDS = 5.0  # before redelivery after an error of the database, the object store or this program
@@ -104,9 +105,11 @@ class UserMediaConsumer:
             self._metrics.redelivered("database" if isinstance(error, DatabaseUnavailable) else "store")
             await self._redeliver(message, RETRY_SECONDS)
         except NATS_ERRORS as error:
-            _log.error("result not published, redelivery in %g s: %r", PULL_SECONDS, error, extra=extra)
+            # Once a minute, not for each of thousands of requests; the metric counts them.
+            cause = first_line(error) or type(error).__name__
+            self._connection.warn(f"results are not published, requests are redelivered: {cause}")
             self._metrics.redelivered("nats")
-            await self._redeliver(message, PULL_SECONDS)
+            await self._redeliver(message, RETRY_SECONDS if isinstance(error, PublishRefused) else PULL_SECONDS)
         except Exception:  # a bug must not stop the worker; the request is retried
             _log.exception("redelivery in %g s after an unexpected error", RETRY_SECONDS, extra=extra)
             self._metrics.redelivered("bug")

@@ -156,10 +156,36 @@ async def _declare_consumer(js: JetStreamContext, stream: str, queue: Queue, ack
     except ServiceUnavailableError:
         raise
     except APIError as error:
+        in_the_way = await _readers(js, stream, queue)
+        advice = (
+            f"its subject is read by the consumer {', '.join(in_the_way)}; end that service and remove it with nats "
+            f"consumer rm {stream} {in_the_way[0]}"
+            if in_the_way
+            else f"check nats consumer info {stream} {queue.durable}"
+        )
         raise StreamsError(
-            f"cannot create or update the consumer {queue.durable} of the stream {stream}: {error.description};"
-            f" check nats consumer info {stream} {queue.durable}"
+            f"cannot create or update the consumer {queue.durable} of the stream {stream}: {error.description}; "
+            f"{advice}"
         ) from error
+
+
+async def _readers(js: JetStreamContext, stream: str, queue: Queue) -> list[str]:
+    """Other consumers that get the queue's messages, of the first 256: in a work queue there can be only one."""
+    found = []
+    for one in await js.consumers_info(stream):
+        config = one.config
+        subjects = config.filter_subjects or ([config.filter_subject] if config.filter_subject else [">"])
+        if one.name != queue.durable and any(_matches(subject, queue.subject) for subject in subjects):
+            found.append(one.name)
+    return found
+
+
+def _matches(pattern: str, subject: str) -> bool:
+    """Whether a NATS subject with wildcards covers a subject: `*` stands for a part, `>` for all that follow."""
+    parts, wanted = pattern.split("."), subject.split(".")
+    if parts[-1] == ">" and len(wanted) >= len(parts):
+        parts, wanted = parts[:-1], wanted[: len(parts) - 1]
+    return len(parts) == len(wanted) and all(one in ("*", other) for one, other in zip(parts, wanted, strict=True))
 
 
 def _differs(existing: ConsumerConfig, config: ConsumerConfig) -> bool:

@@ -79,7 +79,11 @@ def products_verify(brand: BrandFigures, limits: PublishFields) -> BrandRuleResu
     limit = limits.publish_max_failing_share
     if brand.candidates < _MIN_PRODUCTS or brand.failing <= limit * brand.candidates:
         return BrandRuleResult("products_verify", True, figures)
-    advice = f"the limit is {limit:.0%}: fix the source, or raise PUBLISH_MAX_FAILING_SHARE for one run"
+    release = top_reason in ("price_implausible", "price_unusual")
+    remedy = (
+        "confirm right prices with unde-catalog release" if release else "raise PUBLISH_MAX_FAILING_SHARE for one run"
+    )
+    advice = f"the limit is {limit:.0%}: fix the source, or {remedy}"
     return BrandRuleResult("products_verify", False, f"{figures}; {advice}")
 
 

@@ -6,10 +6,21 @@ from pathlib import Path
 
 import pytest
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StreamConfig
+from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StreamConfig
 
+from unde_catalog.services.user_media import streams
+from unde_catalog.services.user_media.connection import Connection, PublishRefused
+from unde_catalog.services.user_media.metrics import UserMediaMetrics
 from unde_catalog.services.user_media.streams import StreamsError, declare
-from unde_catalog.services.user_media.subjects import BATCH_RESULT, DEAD, ERROR, INFERENCE, INFERENCE_RESULT, TRAIN
+from unde_catalog.services.user_media.subjects import (
+    BATCH_RESULT,
+    DEAD,
+    ERROR,
+    INFERENCE,
+    INFERENCE_RESULT,
+    QUEUES,
+    TRAIN,
+)  # fmt: skip
 from unde_catalog_tests.support.nats_servers import NatsServer, running_nats
 from unde_catalog_tests.support.user_media_service import with_jetstream
 
@@ -138,7 +149,48 @@ def test_a_refusal_by_the_server_names_the_consumer_and_the_stream(url):
         await js.add_stream(StreamConfig("THEIRS", subjects=[TRAIN], retention=RetentionPolicy.WORK_QUEUE))
         await js.add_consumer("THEIRS", ConsumerConfig(durable_name="theirs", filter_subject=TRAIN))
 
-    with pytest.raises(
-        StreamsError, match="cannot create or update the consumer photo_upload_train of the stream THEIRS"
-    ):
+    refusal = "cannot create or update the consumer photo_upload_train of the stream THEIRS: .*"
+    with pytest.raises(StreamsError, match=f"{refusal}read by the consumer theirs; .*nats consumer rm THEIRS theirs"):
         declared_after(url, full)
+
+
+@pytest.mark.parametrize(
+    ("limit", "named"), [({"max_msgs": 2}, "max_msgs 2"), ({"max_bytes": 300}, "max_bytes 300")], ids=str
+)
+def test_a_full_stream_is_named_with_its_limit_once_a_minute(
+    url: str, limit: dict[str, int], named: str, caplog: pytest.LogCaptureFixture
+):
+    async def full(js: JetStreamContext) -> None:
+        config = StreamConfig("FULL", subjects=[INFERENCE_RESULT], discard=DiscardPolicy.NEW)
+        await js.add_stream(config.evolve(**limit))
+
+    async def publish() -> list[str]:
+        connection = Connection([url], 30, UserMediaMetrics())
+        connecting = asyncio.create_task(connection.keep_open())
+        while not connection.ready:
+            await connection.next_message(QUEUES[1], 0.1)
+        refusals = []
+        for n in range(8):
+            try:
+                await connection.publish(INFERENCE_RESULT, b"x" * 60, {"Nats-Msg-Id": str(n)})
+            except PublishRefused as refused:
+                refusals.append(str(refused))
+                connection.warn(str(refused))
+        connecting.cancel()
+        await connection.close()
+        return refusals
+
+    with_jetstream(url, full)
+    refusals = asyncio.run(publish())
+    assert len(refusals) >= 4 and len(set(refusals)) == 1
+    assert "the stream FULL refuses messages" in refusals[0] and f"it is full with {named};" in refusals[0]
+    assert caplog.text.count("the stream FULL refuses messages") == 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "covers"),
+    [("photo", True), (">", True), ("*", True), ("photo.>", False), ("photo.*", False), ("other", False)],
+)
+def test_a_subject_with_wildcards_covers_others(pattern: str, covers: bool):
+    assert streams._matches(pattern, "photo") is covers
+    assert streams._matches(f"a.{pattern}", "a.photo") is covers
