@@ -27,10 +27,11 @@ from unde_catalog.stores.objects.objects import (
     checked,
 )
 from unde_catalog.stores.objects.s3_errors import TRY, explain_dump
-from unde_catalog.stores.objects.s3_listing import BucketListing
 
 if TYPE_CHECKING:
     from obstore.store import S3Credential
+
+    from unde_catalog.stores.objects.s3_listing import BucketListing
 
 # A photo may change under its URL: caches show the old one for at most five minutes.
 CACHE_CONTROL = "max-age=300"
@@ -144,7 +145,9 @@ class S3Store(ObjectStore):
         return list(self._listing.folders(f"{folder}/" if folder else ""))
 
     @cached_property
-    def _listing(self) -> BucketListing:
+    def _listing(self) -> "BucketListing":
+        from unde_catalog.stores.objects.s3_listing import BucketListing  # its client takes a tenth of a second to load
+
         return BucketListing(self._s3, self._retry_for)
 
     @contextmanager
