@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 
 from unde_catalog.operations.quality.result import CheckResult
-from unde_catalog.stages.photos.image import is_blank
 from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore
 from unde_catalog.stores.staging.photos.blanks import SmallPhoto, SmallPhotos
 from unde_catalog.text import quantity
@@ -33,6 +32,8 @@ def not_read(cause: str) -> CheckResult:
 
 
 def _blank(found: SmallPhotos, store: ObjectStore) -> Iterator[SmallPhoto]:
+    from unde_catalog.stages.photos.image import is_blank  # every run would load Pillow with the definitions
+
     for one in found.small:
         try:
             if is_blank(store.get(one.key)):

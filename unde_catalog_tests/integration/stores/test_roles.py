@@ -90,7 +90,8 @@ REFUSED = {
         "SELECT make_due(id, brand, 'originals') FROM raw_products",
     ],
     "ximilar": [
-        *_setting(_CATALOGUE, _IMAGES, _COLLAGE, ["image_status"]), *_SCRAPING, PRODUCT, f"{PHOTO} FROM raw_products",
+        *_setting(_CATALOGUE, _IMAGES, _COLLAGE, ["image_status"]), *_SCRAPING[1:], PRODUCT,
+        f"{PHOTO} FROM raw_products", "UPDATE scrapes SET state = state",
         "UPDATE product_photos SET state = 'gone'", "UPDATE product_collages SET key = 'k'",
         "SELECT FROM photo_intents", NEW_DUE_ROW.format("ximilar_index"),
     ],

@@ -1,5 +1,7 @@
 """Prices that an operator has confirmed, and who did so, when and why.
 
+The role of Ximilar's stage reads whether the last scrape was whole.
+
 Revision: 0024
 """
 
@@ -19,6 +21,7 @@ CREATE TABLE IF NOT EXISTS price_releases (
     PRIMARY KEY (product_id, released_at)
 );
 GRANT SELECT, INSERT, UPDATE, DELETE ON price_releases TO scraper;
+GRANT SELECT ON scrapes TO ximilar;
 """
 
 
