@@ -279,14 +279,12 @@ def _explain(results: Sequence[_PhotoResult]) -> tuple[str, str]:
 
 def _row(outcome: Outcome, current: bool) -> PhotosOutcome:
     result, payload = outcome.lease_outcome, outcome.payload or _Payload((), originals.PHOTOS_A_PRODUCT, None)
-    failure = f"{result.reason}: {result.detail}" if result.reason else None
-    kind = "done" if payload.goes_on and result.kind == "later" else result.kind
     return PhotosOutcome(
         result.lease.product_id,
-        kind,
+        "done" if payload.goes_on and result.kind == "later" else result.kind,
         payload.rows,
         payload.count,
         payload.image_urls,
-        failure,
+        f"{result.reason}: {result.detail}" if result.reason else None,
         current,
     )

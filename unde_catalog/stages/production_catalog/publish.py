@@ -23,6 +23,7 @@ from unde_catalog.stores.production.incoming import ValidatedProduct
 from unde_catalog.stores.production.publications import Claim, PublicationTakenOver
 from unde_catalog.stores.staging import publishing
 from unde_catalog.stores.staging.due_work import work_queue
+from unde_catalog.stores.staging.products import scrapes
 from unde_catalog.stores.staging.publishing import ProductToPublish
 from unde_catalog.stores.staging.stock import brand_stores, stock_rows
 from unde_catalog.stores.staging.stock.stock_rows import StockRow
@@ -96,7 +97,7 @@ class BrandPublisher:
     def _publish(self, claim: Claim) -> None:
         self._recover(claim)
         self.only = apply_run_options(STAGE, self.db, self.brand, self.options)
-        if self.db.run(publishing.scrape_is_merging, self.brand):
+        if self.db.run(scrapes.is_merging, self.brand):
             raise PauseStage("a scrape of this brand is being merged: the next run publishes it")
         publish_gate.require(self.brand, self.db, self.production, self.limits)
         publication = self.production.run(publications.begin, claim)

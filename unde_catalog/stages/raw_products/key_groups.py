@@ -104,8 +104,7 @@ class KeyGroups:
             yield current
 
     def _rows(self, place: str | None) -> sqlite3.Cursor:
-        if place is None:
-            return self._db.execute("SELECT product, key, category, problem FROM keys ORDER BY product, key")
+        place = f"{_PLACE}/" if place is None else place  # before all groups
         if not place.startswith(_PLACE):
             raise CursorLost("the last run read the bucket in another order")
         product, _, key = place.removeprefix(_PLACE).partition("/")

@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from unde_catalog.stores.db.sessions import lock_wait
+from unde_catalog.stores.db.sessions import LOCK_SECONDS, lock_wait
 from unde_catalog.text import first_line
 
 Cursor = psycopg.Cursor[DictRow]
@@ -24,7 +24,6 @@ _T = TypeVar("_T")
 # One round trip. `unde.writer` tells this project's writes from those of other programs, see due_rules.sql. Not by
 # application_name: behind a pooler, a program that sets none inherits the one that the connection had before.
 _BEGIN: LiteralString = "BEGIN; SET LOCAL unde.writer = 'unde_catalog'; SET LOCAL lock_timeout = {}; "
-_LOCK_SECONDS = 20  # how long a statement waits for a lock; less than a sensor may take
 _APPLICATION = "unde_catalog"
 _ATTEMPTS = 5  # after a deadlock, a serialization failure or a lost connection the same work may succeed
 _CONNECT_SECONDS = 10
@@ -84,7 +83,7 @@ class Database:
         A statement waits at most half of it, and at most 20 seconds, for a lock of another session.
         """
         parts = conninfo_to_dict(url)
-        self._lock_seconds = min(_LOCK_SECONDS, patience / 2)
+        self._lock_seconds = min(LOCK_SECONDS, patience / 2)
         begin = sql.SQL(_BEGIN).format(sql.Literal(f"{self._lock_seconds * 1000:.0f}ms"))
         self._begin = begin + sql.SQL(own_session(url))
         self.label = label

@@ -20,13 +20,12 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
-from unde_catalog.stores.db.sessions import lock_wait
+from unde_catalog.stores.db.sessions import LOCK_SECONDS, lock_wait
 from unde_catalog.stores.embedded.binaries import find_programs
 from unde_catalog.text import first_line
 
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 _CONNECT_SECONDS = 10
-_LOCK_SECONDS = 20
 
 
 class ToolFailed(RuntimeError):
@@ -92,12 +91,12 @@ def direct(url: str, *, label: str = "") -> Iterator[Direct]:
                 f"{database.name} is a pooler, and this needs its own session: set BACKUP_DB_URL to the database's own "
                 "address (PostgreSQL's port, often 5432)"
             )
-        connection.execute(f"SET lock_timeout = '{_LOCK_SECONDS}s'".encode())
+        connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'".encode())
         yield Direct(connection, database.name, connection.info.server_version // 10_000, row["role"])
     except errors.LockNotAvailable as error:
         connection.rollback()
         with connection.cursor() as cursor:
-            reason = lock_wait(cursor, _LOCK_SECONDS, by_readers=True)
+            reason = lock_wait(cursor, LOCK_SECONDS, by_readers=True)
         raise DatabaseUnavailable(f"{database.title} can't be used: {reason}", database=label, refused=True) from error
     finally:
         connection.close()

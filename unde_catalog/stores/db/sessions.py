@@ -17,7 +17,8 @@ Cursor = psycopg.Cursor[DictRow]
 
 LONG_TRANSACTION = timedelta(hours=1)
 IDLE_IN_TRANSACTION = timedelta(minutes=10)  # an open transaction that does nothing is forgotten, not slow
-_BLOCKING = timedelta(seconds=20)  # as long as this project waits for a lock
+LOCK_SECONDS = 20  # how long a statement of this project waits for a lock; less than a sensor may take
+_BLOCKING = timedelta(seconds=LOCK_SECONDS)
 _GIB = 1 << 30
 _MAX_SLOT_BYTES = 10 * _GIB
 _MAX_STANDBY_AGE = 10_000_000  # transactions

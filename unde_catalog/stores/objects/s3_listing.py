@@ -78,10 +78,8 @@ class BucketListing:
         return self._client.generate_presigned_url("get_object", parameters, int(lifetime.total_seconds()))
 
     def _responses(self, prefix: str, per_request: int, **parameters: str) -> Iterator[dict[str, Any]]:
-        values: dict[str, Any] = {"Bucket": self._s3.bucket, "MaxKeys": per_request} | parameters
-        if prefix:
-            values["Prefix"] = prefix
-        values = {name: value for name, value in values.items() if value != ""}
+        given = {"Bucket": self._s3.bucket, "MaxKeys": per_request, "Prefix": prefix, **parameters}
+        values: dict[str, Any] = {name: value for name, value in given.items() if value != ""}
         while True:
             page = self._request(values)
             yield page

@@ -90,15 +90,6 @@ def load(cursor: Cursor, product_ids: Sequence[int]) -> list[ProductToPublish]:
     return [ProductToPublish(**row) for row in cursor.fetchall()]
 
 
-def scrape_is_merging(cursor: Cursor, brand: str) -> bool:
-    """Whether a scrape of the brand is being merged, so that the brand is partly old and partly new."""
-    cursor.execute(
-        "SELECT 1 FROM scrapes WHERE brand = %s AND state = 'running' AND read_to > 0 AND leased_until > unde_now()",
-        (brand,),
-    )
-    return cursor.fetchone() is not None
-
-
 def brand_figures(
     cursor: Cursor,
     brand: str,
@@ -115,8 +106,7 @@ def brand_figures(
         f"""
         WITH facts AS (
             SELECT p.price, f.former_price,
-                   coalesce({_RELEASED}, CASE WHEN p.published_currency = p.currency THEN p.published_price END)
-                       AS reference,
+                   CASE WHEN p.published_price IS NOT NULL THEN f.former_price ELSE {_RELEASED} END AS reference,
                    coalesce(p.price, 0) <= 0 AS price_missing,
                    coalesce(p.price > 0 AND (p.price * %(factor)s::numeric <= f.former_price
                                              OR p.price >= f.former_price * %(factor)s::numeric), false)

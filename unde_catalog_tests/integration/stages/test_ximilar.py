@@ -133,6 +133,9 @@ def test_nothing_is_billed_while_the_last_scrape_is_faulty_or_merging(
     assert index.collection() == {}
     assert "a scrape of this brand is being merged" in run_after("running", leased_until="infinity")
     assert index.collection() == {}
+    execute(index.db, "UPDATE scrapes SET leased_until = NULL WHERE state = 'running'")
+    interrupted = ximilar_run(StageRun("zara", backends, RunOptions(root_run="r"), logging.getLogger("test")))
+    assert "the last scrape saw only 4" in interrupted.note and index.collection() == {}
     execute(index.db, "DELETE FROM scrapes WHERE state = 'running'")
     assert run_after("complete") == ""
     assert len(index.collection()) == 1

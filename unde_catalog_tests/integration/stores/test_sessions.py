@@ -67,7 +67,7 @@ def test_a_session_that_others_wait_for_is_named(
 def test_a_direct_connection_waits_no_longer_and_names_readers_too(
     server: Server, database_url: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_tools, "_LOCK_SECONDS", 0.2)
+    monkeypatch.setattr(postgres_tools, "LOCK_SECONDS", 0.2)
     connect("report").execute("SELECT count(*) FROM raw_stores")
     with (
         pytest.raises(DatabaseUnavailable, match=r"waited 0.2 s for a lock of process \d+ \(report, role undeuser\)"),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unde_catalog.stores.db.database import Cursor
-from unde_catalog.stores.staging.photos.duplicates import NEWEST
+from unde_catalog.stores.staging.photos.duplicates import NEWEST, NEWEST_PRODUCTS
 
 CANDIDATES = 500  # photos, the newest first
 
@@ -28,11 +28,8 @@ class SmallPhotos:
 def small_photos(cursor: Cursor, brand: str, newest: int = NEWEST) -> SmallPhotos:
     """The photos of the newest active products whose bytes fit a JPEG of one colour."""
     cursor.execute(
-        """
-        WITH newest AS MATERIALIZED (
-            SELECT id, external_id FROM raw_products WHERE brand = %(brand)s AND active ORDER BY id DESC
-            LIMIT %(newest)s
-        ), stored AS MATERIALIZED (
+        f"""
+        WITH {NEWEST_PRODUCTS}, stored AS MATERIALIZED (
             SELECT n.id, n.external_id, f.n, f.key, f.bytes,
                    ((f.width + 7) / 8)::bigint * ((f.height + 7) / 8) AS blocks  -- of 8 x 8 pixels
             FROM newest n

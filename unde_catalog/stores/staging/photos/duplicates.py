@@ -5,10 +5,15 @@ Of a large brand only the newest products are compared.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import LiteralString
 
 from unde_catalog.stores.db.database import Cursor
 
 NEWEST = 50_000  # products
+NEWEST_PRODUCTS: LiteralString = """
+    newest AS MATERIALIZED (
+        SELECT id, external_id FROM raw_products WHERE brand = %(brand)s AND active ORDER BY id DESC LIMIT %(newest)s
+    )"""
 _EXAMPLES = 3
 _MOST_SHARED_LIMIT = 10
 
@@ -35,11 +40,8 @@ class SamePhotos:
 def same_photos(cursor: Cursor, brand: str, newest: int = NEWEST) -> SamePhotos:
     """Compare the newest active products by the SHA-256 of their photos."""
     cursor.execute(
-        """
-        WITH newest AS MATERIALIZED (
-            SELECT id, external_id FROM raw_products WHERE brand = %(brand)s AND active ORDER BY id DESC
-            LIMIT %(newest)s
-        ), shared AS MATERIALIZED (
+        f"""
+        WITH {NEWEST_PRODUCTS}, shared AS MATERIALIZED (
             SELECT min(f.key) AS key, array_agg(DISTINCT n.external_id) AS products
             FROM newest n
             CROSS JOIN LATERAL (  -- by index: a join would read the photos of all brands

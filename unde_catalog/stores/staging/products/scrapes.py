@@ -56,29 +56,34 @@ def fresh_scrape(cursor: Cursor, brand: str, younger_than: timedelta, forced_by:
     return row["started_at"] if row else None
 
 
+def is_merging(cursor: Cursor, brand: str) -> bool:
+    """Whether a scrape of the brand is being merged, so that the brand is partly old and partly new."""
+    cursor.execute(
+        "SELECT 1 FROM scrapes WHERE brand = %s AND state = 'running' AND read_to > 0 AND leased_until > unde_now()",
+        (brand,),
+    )
+    return cursor.fetchone() is not None
+
+
 def why_outward_waits(cursor: Cursor, brand: str) -> str | None:
     """Why nothing of the brand may be billed or shown elsewhere now; None if nothing speaks against it.
 
     The products of a faulty scrape may be the old ones under other ids, and publishing waits, too.
     """
+    if is_merging(cursor, brand):
+        return "a scrape of this brand is being merged: the next run goes on"
     cursor.execute(
-        """
-        SELECT state, reason, read_to > 0 AND leased_until > unde_now() AS merging, seen FROM scrapes
-        WHERE brand = %s AND state <> 'failed' ORDER BY id DESC LIMIT 1
-        """,
+        "SELECT state, reason, seen FROM scrapes WHERE brand = %s AND state IN ('complete', 'partial')"
+        " ORDER BY id DESC LIMIT 1",
         (brand,),
     )
     row = cursor.fetchone()
-    if row is None:
+    if row is None or row["state"] == "complete" or row["reason"] != TOO_FEW_PRODUCTS:
         return None
-    if row["state"] == "running" and row["merging"]:
-        return "a scrape of this brand is being merged: the next run goes on"
-    if row["state"] == "partial" and row["reason"] == TOO_FEW_PRODUCTS:
-        return (
-            f"the last scrape saw only {row['seen']} of the brand's products: nothing is indexed until a scrape is "
-            "whole; check its source and collect again"
-        )
-    return None
+    return (
+        f"the last scrape saw only {row['seen']} of the brand's products: nothing is indexed until a scrape is whole; "
+        "check its source and collect again"
+    )
 
 
 def claim(cursor: Cursor, brand: str, root_run: str, lease: timedelta, abandon_after: timedelta) -> Scrape | None:
