@@ -112,15 +112,19 @@ def test_work_made_due_by_a_wrong_clock_is_done_at_its_regular_time(
     server: Server, database_url: str, back: timedelta
 ) -> None:
     with Database(database_url) as db:
-        new, failed_once, failed_often = add_products(db, 3)
-        for product, times in ((failed_once, 1), (failed_often, 6)):
+        new, failed_once, failed_often, asked = products = add_products(db, 4)
+        for product, times in ((failed_once, 1), (failed_often, 6), (asked, 1)):
             execute(db, "UPDATE due_work SET attempts = %s WHERE product_id = %s", times - 1, product)
         leases = [lease for lease in take(db) if lease.product_id != new]
-        db.run(work_queue.finish, STAGE, [LeaseOutcome(lease, "later", "why", "detail") for lease in leases])
+        outcomes = [
+            LeaseOutcome(one, "later", "why", wait=timedelta(days=3) if one.product_id == asked else None)
+            for one in leases
+        ]
+        db.run(work_queue.finish, STAGE, outcomes)
         execute(db, "UPDATE due_work SET lease_token = NULL, leased_until = NULL")
-        before = {one: due_row(db, one) for one in (new, failed_once, failed_often)}
+        before = {one: due_row(db, one) for one in products}
         assert repair(db) == 0  # all of it follows the rules
-        assert {one: due_row(db, one) for one in (new, failed_once, failed_often)} == before
+        assert {one: due_row(db, one) for one in products} == before
     server.set_now(database_url, (datetime.now(UTC) - back).isoformat())
     with Database(database_url) as db:
         assert take(db) == []
@@ -133,8 +137,8 @@ def test_work_made_due_by_a_wrong_clock_is_done_at_its_regular_time(
             for row in execute(db, "SELECT product_id, extract(epoch FROM due_at - unde_now()) / 3600 AS hours"
                                    " FROM due_work WHERE due_at IS NOT NULL")
         }  # fmt: skip
-    assert waits.keys() == {failed_once, failed_often}
-    assert 1 <= waits[failed_once] <= 2 and 22 <= waits[failed_often] <= 25
+    assert waits.keys() == {failed_once, failed_often, asked}
+    assert 1 <= waits[failed_once] <= 2 and 22 <= waits[failed_often] <= 25 and 71 < waits[asked] <= 72
 
 
 def test_recurring_work_waits_at_most_one_interval(db: Database) -> None:

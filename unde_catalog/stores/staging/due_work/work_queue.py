@@ -189,6 +189,7 @@ def finish(
                                WHEN o.kind = 'done' THEN 0 ELSE w.item_faults + o.item_fault::int END,
             given_up = CASE WHEN w.wanted <> w.taken OR o.kind = 'released' THEN w.given_up
                             ELSE o.kind = 'given_up' END,
+            asked_wait = CASE WHEN w.wanted <> w.taken OR o.kind = 'released' THEN w.asked_wait ELSE o.wait END,
             reason = CASE WHEN w.wanted <> w.taken OR o.kind = 'released' THEN w.reason ELSE o.reason END,
             detail = CASE WHEN w.wanted <> w.taken OR o.kind = 'released' THEN w.detail ELSE o.detail END,
             failing_since = CASE WHEN o.kind = 'done' THEN NULL
@@ -212,7 +213,7 @@ def repair_times(cursor: Cursor, stage: str, brand: str, lease: timedelta, inter
     `interval`: of a recurring stage, which keeps its phase. Costs as much as the stage has due or waiting products.
     """
     if interval is None:
-        latest = "CASE WHEN attempts = 0 THEN unde_now() ELSE unde_now() + %(longest)s END"
+        latest = "CASE WHEN attempts = 0 THEN unde_now() ELSE greatest(next_try(attempts), unde_now() + asked_wait) END"
         late = f"due_at > {latest} + interval '1 minute'"
     else:
         latest = "next_in_phase(due_at, %(interval)s)"
@@ -234,13 +235,7 @@ def repair_times(cursor: Cursor, stage: str, brand: str, lease: timedelta, inter
                                 THEN least(w.leased_until, unde_now() + %(lease)s) END
         WHERE w.product_id = ANY(ARRAY(SELECT product_id FROM ahead)) AND w.stage = %(stage)s
         """,
-        {
-            "stage": stage,
-            "brand": brand,
-            "lease": max(lease, _LONGEST_LEASE),
-            "interval": interval,
-            "longest": LONGEST_WAIT,
-        },
+        {"stage": stage, "brand": brand, "lease": max(lease, _LONGEST_LEASE), "interval": interval},
     )
     return cursor.rowcount
 
