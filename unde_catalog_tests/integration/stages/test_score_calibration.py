@@ -19,7 +19,10 @@ def test_the_reported_shares_are_those_of_the_real_photos(real_data: Path) -> No
     steps = measured(Descriptor.name)
     assert [step.at_least for step in steps] == [0.95, 0.9, 0.8, 0.7]
     for step in steps:
-        assert np.mean(same[scores >= step.at_least]) == pytest.approx(step.same_garment, abs=0.006)
+        # A pair at the very threshold falls on one side or the other, depending on the processor.
+        surely, perhaps = (same[scores >= step.at_least + change] for change in (1e-4, -1e-4))
+        assert min(np.mean(surely), np.mean(perhaps)) - 0.006 <= step.same_garment
+        assert max(np.mean(surely), np.mean(perhaps)) + 0.006 >= step.same_garment
 
 
 def test_an_unmeasured_model_has_no_figures() -> None:
