@@ -15,13 +15,19 @@ _EMPTY = "the visual index is empty: run unde-catalog run visual_index"
 @vectors_app.command("status")
 def status_command() -> None:
     """Show the models of the index, their state and their number of photos."""
+    from unde_catalog.stages.visual_index.open_store import open_mirror
+
     with Backends(load_settings()) as backends:
+        mirror = open_mirror(backends)
         found = backends.db.run(models.current)
         for model, state in (
             (found.serving, "in use"), (found.building, "being built"), (found.old, "being deleted"),
         ):  # fmt: skip
             if model is not None:
-                _print(f"{model}: {state}, {backends.db.run(vectors.count, model):,} photos")
+                line = f"{model}: {state}, {backends.db.run(vectors.count, model):,} photos"
+                if mirror is not None:
+                    line += f", {mirror.count(model):,} in Qdrant"
+                _print(line)
         if found.serving is None:
             _print(_EMPTY)
 

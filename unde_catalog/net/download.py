@@ -7,7 +7,7 @@ belong to due work.
 import asyncio
 import base64
 import itertools
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -26,9 +26,11 @@ from unde_catalog.net.responses import Downloaded, DownloadFailed, Redirect
 from unde_catalog.net.tls import tls_context
 from unde_catalog.net.url_policy import RefusedUrl, UrlPolicy
 from unde_catalog.net.user_agents import USER_AGENTS
+from unde_catalog.text import duration
 
 RETRY_DELAYS = (5.0, 15.0, 45.0)  # seconds before each retry of a 429 or 503 without Retry-After
-MAX_HOST_PAUSE = 60.0  # seconds that one response can pause the whole host: half of a product's time
+MAX_HOST_PAUSE = 86_400.0  # seconds that one response can pause the whole host
+_LONG_PAUSE = 60.0  # seconds: a longer pause is told to `on_pause`, because it may outlast this process
 MAX_REDIRECTS = 5
 FORBIDDEN = "http_403"  # the host refuses everything, or only this file: what it answered before decides
 _MAX_HEADERS, _MAX_HEADER_BYTES = 300, 32_000  # CDNs set cookies by the dozen, and long security policies
@@ -52,18 +54,29 @@ class DownloadPolicy:
 
 @dataclass(slots=True)
 class _Host:
-    """A host's name, for messages, with its limiter and its breaker."""
+    """A host's name, for messages, with its port, its limiter, its breaker and until when it asked for no requests."""
 
     name: str
+    port: int | None
     limiter: HostLimiter
     breaker: Breaker
+    asked_until: float = float("-inf")
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}:{self.port}"
+
+    def pause(self, until: float) -> None:
+        self.asked_until = max(self.asked_until, until)
+        self.limiter.pause(until)
 
 
 class Downloader:
     """Downloads with one limiter and one breaker per host; an async context manager.
 
     `url_policy` must list hosts when there is a proxy, since the proxy resolves the names. `proxy_ca_bundle` holds
-    certificate authorities in addition to the system's. `clock` and `resolver` are for tests.
+    certificate authorities in addition to the system's. `on_pause` is called with a host ("name:port") and the seconds
+    for which it asked for no requests, if that is more than a minute. `clock` and `resolver` are for tests.
     """
 
     def __init__(
@@ -73,6 +86,7 @@ class Downloader:
         *,
         proxy_url: str | None = None,
         proxy_ca_bundle: Path | None = None,
+        on_pause: Callable[[str, float], Awaitable[None]] | None = None,
         clock: Clock = SYSTEM_CLOCK,
         resolver: AbstractResolver | None = None,
     ) -> None:
@@ -85,6 +99,7 @@ class Downloader:
         self._proxy_headers = _proxy_authorization(proxy)
         self._tls = tls_context(proxy_ca_bundle if proxy else None)
         self._hosts: dict[str, _Host] = {}
+        self._on_pause = on_pause
         self._agents = itertools.cycle(USER_AGENTS)
 
     async def __aenter__(self) -> Self:
@@ -115,6 +130,11 @@ class Downloader:
         """The time on the clock that deadlines refer to."""
         return self._clock.now()
 
+    def pause(self, host: str, seconds: float) -> None:
+        """Send no request to this host ("name:port") for this time: it asked for that before."""
+        name, _, port = host.rpartition(":")
+        self._host_at(name, int(port) if port.isdigit() else None).pause(self.now() + seconds)
+
     def has_answered(self, url: str) -> bool:
         """Whether the host of a URL has answered any request of this downloader with what was asked for."""
         try:
@@ -141,7 +161,10 @@ class Downloader:
             if result.retry_after is not None:
                 delay = result.retry_after
             if result.retry_after is not None or result.reason == "http_429":
-                host.limiter.pause(self.now() + min(delay, MAX_HOST_PAUSE))
+                seconds = min(delay, MAX_HOST_PAUSE)
+                host.pause(self.now() + seconds)
+                if seconds > _LONG_PAUSE and self._on_pause is not None:
+                    await self._on_pause(host.key, seconds)
             if attempt == self._policy.max_retries or self.now() + delay >= deadline:
                 return result  # due work retries it later
             await self._clock.sleep(delay)
@@ -159,7 +182,8 @@ class Downloader:
                 if host.breaker.down_cause:
                     raise UpstreamUnavailable(_unavailable(host))
                 if not in_time:
-                    return _out_of_time(), host
+                    left = host.asked_until - self.now()
+                    return _paused(host, left) if self.now() + left >= deadline else _out_of_time(), host
                 started_at = self.now()
                 remaining = deadline - started_at
                 result = await self._request(url, min(seconds, remaining), full_timeout=remaining >= seconds)
@@ -174,11 +198,14 @@ class Downloader:
         return DownloadFailed("too_many_redirects", f"more than {MAX_REDIRECTS} redirects", "item"), host
 
     def _host(self, url: URL) -> _Host:
-        key = f"{url.host}:{url.port}"
+        return self._host_at(url.host or "", url.port)
+
+    def _host_at(self, name: str, port: int | None) -> _Host:
+        key = f"{name}:{port}"
         if key not in self._hosts:
             policy = self._policy
             limiter = HostLimiter(policy.slots, policy.delay_min, policy.delay_max, clock=self._clock)
-            self._hosts[key] = _Host(url.host or "", limiter, Breaker(self._clock.now))
+            self._hosts[key] = _Host(name, port, limiter, Breaker(self._clock.now))
         return self._hosts[key]
 
     def _record(
@@ -260,6 +287,11 @@ class Downloader:
 
 def _out_of_time() -> DownloadFailed:
     return DownloadFailed("out_of_time", "the product's time ran out", "upstream")
+
+
+def _paused(host: _Host, seconds: float) -> DownloadFailed:
+    detail = f"{host.name} asked for no requests for another {duration(seconds)}"
+    return DownloadFailed("host_paused", detail, "upstream", retry_after=seconds)
 
 
 def _unavailable(host: _Host) -> str:

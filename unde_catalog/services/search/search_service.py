@@ -11,6 +11,7 @@ from PIL import Image
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.services.search.context import Context
+from unde_catalog.services.search.index_check import IndexCheck
 from unde_catalog.services.search.links import photo_url
 from unde_catalog.services.search.schemas.problems import Problem
 from unde_catalog.services.search.schemas.product_view import brand_name, product_response
@@ -65,6 +66,7 @@ class SearchService:
     def __init__(self, context: Context) -> None:
         self._context = context
         self.models = ServingModel(context.settings)
+        self._index = IndexCheck(context)
         self._stores = TtlCache(self._load_stores, _CACHE_SECONDS)
         self._filters = TtlCache(self._load_filters, _CACHE_SECONDS)
 
@@ -74,6 +76,10 @@ class SearchService:
         if serving is None:
             raise _INDEX_EMPTY
         return serving
+
+    def check_index(self) -> None:
+        """Raise a `Problem` if a search by a brand finds nothing although photos of it are embedded."""
+        self._index.check(self.serving_model())
 
     def embed_image(self, image: Image.Image) -> QueryEmbedding:
         """Embed an image with the serving model. Raises `ModelMissing`."""
@@ -108,6 +114,8 @@ class SearchService:
         threshold = _MIN_COSINE if query.threshold is None else query.threshold
         count = query.top_k + (exclude_product is not None)
         hits = self._context.vectors.search(embedding.model, embedding.vector, query.filters, count, threshold)
+        if len(hits) < count and query.threshold is None:
+            self._index.compare(embedding.model, query.filters, len(hits), count)
         hits = [hit for hit in hits if hit.product_id != exclude_product][: query.top_k]
         searched = perf_counter()
         results = self._results(hits)

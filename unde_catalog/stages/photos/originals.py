@@ -22,6 +22,7 @@ from unde_catalog.stages.photos.photo_store import LeaseTooShort, PhotoStore, Ph
 from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
 from unde_catalog.stores.objects.objects import PUT_SECONDS, ObjectStore, StorageUnavailable
+from unde_catalog.stores.staging.due_work import host_holds
 from unde_catalog.stores.staging.due_work.work_queue import LONGEST_WAIT, Lease
 from unde_catalog.stores.staging.photos import originals
 from unde_catalog.stores.staging.photos.originals import Photo, PhotosOutcome
@@ -111,11 +112,14 @@ class OriginalsStage:
             UrlPolicy(hosts=brand_settings.photo_hosts if proxy else None, any_host=any_host),
             proxy_url=proxy.get_secret_value() if proxy else None,
             proxy_ca_bundle=settings.proxy_ca_bundle,
+            on_pause=self._remember_pause,
             clock=clock,
         )
 
     async def __aenter__(self) -> "OriginalsStage":
         await self._downloader.__aenter__()
+        for host, seconds in (await asyncio.to_thread(self._db.run, host_holds.held)).items():
+            self._downloader.pause(host, seconds)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -232,6 +236,9 @@ class OriginalsStage:
             photo = Photo(n, url, "stored", None, work.key(n), image.sha256, image.width, image.height, len(image.data))
             await self._store.put(work, photo, image.data)
             return _PhotoResult(photo)
+
+    async def _remember_pause(self, host: str, seconds: float) -> None:
+        await asyncio.to_thread(self._db.run, host_holds.hold, host, seconds)
 
     async def _judged(self, work: PhotoWork, result: _PhotoResult) -> _PhotoResult:
         """The result of a photo; a 403 is the photo's own fault if its host sends others.

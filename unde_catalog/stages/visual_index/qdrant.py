@@ -1,7 +1,7 @@
-"""The vector store in a Qdrant server: a copy of the embeddings of pilot products, updated by the visual_index stage.
+"""The vector store in a Qdrant server: a copy of the embeddings of all searchable products.
 
-Each model has its own collection; `product_embeddings` is an alias of the collection of the model in use. Whether a
-product is on sale and in stock is read from the staging database.
+The visual_index stage updates it. Each model has its own collection; `product_embeddings` is an alias of the collection
+of the model in use. Whether a product is on sale and in stock is read from the staging database.
 """
 
 import re
@@ -69,7 +69,7 @@ class QdrantStore:
     def search(
         self, model: str, vector: Vector, filters: Filters = EVERYTHING, top_k: int = 20, threshold: float = -1.0
     ) -> list[Hit]:
-        """See `VectorStore`; finds pilot products only. Raises `VectorStoreUnavailable`."""
+        """See `VectorStore`. Raises `VectorStoreUnavailable`."""
         conditions = self._conditions(filters)
         if conditions is None:
             return []

@@ -14,6 +14,9 @@ from typing import Any, Protocol
 import requests
 from requests import RequestException
 
+from unde_catalog.net.responses import parse_retry_after
+from unde_catalog.text import duration
+
 RECORDS_A_REQUEST = 10
 _SECONDS = (10, 60)  # time-outs for connecting, and for each read of a response
 _MAX_RESPONSE_BYTES = 5_000_000  # bytes
@@ -28,6 +31,10 @@ Record = Mapping[str, str]
 
 class XimilarUnavailable(RuntimeError):
     """A request failed, or its response is invalid. A retry may succeed; the request may have been carried out."""
+
+
+class XimilarPaused(XimilarUnavailable):
+    """Ximilar asked for no requests for longer than a run waits."""
 
 
 class XimilarRefused(RuntimeError):
@@ -72,9 +79,9 @@ class LocalPace:
         time.sleep(max(0.0, slot - time.monotonic()))
 
     def hold(self, seconds: float) -> None:
-        """Send no request for this time."""
+        """Send no request for this time, at most a minute."""
         with self._lock:
-            self._next = max(self._next, time.monotonic() + seconds)
+            self._next = max(self._next, time.monotonic() + min(seconds, _MAX_WAIT))
 
 
 class Ximilar:
@@ -178,8 +185,8 @@ class Ximilar:
         for left in reversed(range(self._tries)):
             try:
                 return self._send(method, body)
-            except XimilarUnavailable:
-                if not left:
+            except XimilarUnavailable as error:
+                if not left or isinstance(error, XimilarPaused):
                     raise
                 self._pace.hold(wait)
                 wait *= 3
@@ -209,9 +216,13 @@ class Ximilar:
 
     def _parse(self, method: str, status: int, retry_after: str, content: bytes) -> dict[str, Any]:
         if status == 429 or status >= 500:
-            if retry_after.isdigit():
-                self._pace.hold(min(float(retry_after), _MAX_WAIT))
-            raise XimilarUnavailable(f"Ximilar responded to {method} with HTTP status {status}")
+            message = f"Ximilar responded to {method} with HTTP status {status}"
+            if (seconds := parse_retry_after(retry_after, time.time())) is not None:
+                self._pace.hold(seconds)
+                message += f" and asked for no requests for {duration(seconds)}"
+                if seconds > _MAX_WAIT:
+                    raise XimilarPaused(message)
+            raise XimilarUnavailable(message)
         if len(content) > _MAX_RESPONSE_BYTES:
             raise XimilarUnavailable(f"Ximilar's response to {method} is longer than {_MAX_RESPONSE_BYTES} bytes")
         try:

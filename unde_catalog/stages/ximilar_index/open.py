@@ -5,11 +5,14 @@ What the client can do is in `client.py`.
 
 import time
 
+from unde_catalog.net.download import MAX_HOST_PAUSE
 from unde_catalog.settings.ximilar import XimilarFields
 from unde_catalog.stages.ximilar_index.client import TRIES, Pace, Ximilar
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.staging.due_work import host_pace
+from unde_catalog.stores.staging.due_work import host_holds, host_pace
+from unde_catalog.text import duration
 
+_LONG_HOLD = 60.0  # seconds: the client does not wait longer
 _HOST = "ximilar"  # in host_pace: the rate limit is one for all of its addresses
 
 
@@ -24,8 +27,15 @@ class SharedPace:
         time.sleep(self._db.run(host_pace.next_slot, _HOST, self._gap).wait)
 
     def hold(self, seconds: float) -> None:
-        """Let no process send a request for this time."""
+        """Let no process send a request for this time; runs that begin later wait for longer than this one does."""
         self._db.run(host_pace.hold, _HOST, seconds)
+        if seconds > _LONG_HOLD:
+            self._db.run(host_holds.hold, _HOST, min(seconds, MAX_HOST_PAUSE))
+
+    def why_held(self) -> str | None:
+        """The sentence that says how long Ximilar asked to be left alone; None if it did not."""
+        seconds = self._db.run(host_holds.held).get(_HOST)
+        return None if seconds is None else f"Ximilar asked for no requests for another {duration(seconds)}"
 
 
 def open_ximilar(settings: XimilarFields, pace: Pace, tries: int = TRIES) -> Ximilar | None:

@@ -13,11 +13,12 @@ def run(stage_run: StageRun) -> StageReport:
     """Bring the collection up to date with the brand's pilot products; `StageStopped` when Ximilar can't be used."""
     backends, brand = stage_run.backends, stage_run.brand
     settings = backends.settings
-    api = open_ximilar(settings, SharedPace(backends.db, settings.ximilar_rate_limit))
+    pace = SharedPace(backends.db, settings.ximilar_rate_limit)
+    api = open_ximilar(settings, pace)
     if api is None:
         note = why_not_configured(XimilarStage.stage, brand, settings) or ""
         return StageReport(XimilarStage.stage, brand, note=note)
-    if why := backends.db.run(scrapes.why_outward_waits, brand):
+    if why := backends.db.run(scrapes.why_outward_waits, brand) or pace.why_held():
         return StageReport(XimilarStage.stage, brand, note=why)
     handler = XimilarStage(
         api,

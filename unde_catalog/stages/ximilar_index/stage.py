@@ -16,6 +16,7 @@ from unde_catalog.stages.ximilar_index.client import (
     RECORDS_A_REQUEST,
     Inserted,
     Ximilar,
+    XimilarPaused,
     XimilarRefused,
     XimilarUnavailable,
 )
@@ -126,6 +127,8 @@ class XimilarStage:
             self._failures_in_a_row += 1
             if self._failures_in_a_row >= _MAX_FAILURES_IN_A_ROW:
                 return AbortStage(f"{error} ({self._failures_in_a_row} times in a row)")
+            if isinstance(error, XimilarPaused):
+                return AbortStage(str(error))
         except XimilarRefused as error:
             return AbortStage(str(error))
         except (AbortStage, StorageUnavailable, DatabaseUnavailable) as error:

@@ -107,13 +107,30 @@ def test_one_429_pauses_the_whole_host_and_no_other(host: RemoteHost, time: Fake
         assert asyncio.run(run()) == [1000, 1030, 1030]
 
 
-def test_one_response_pauses_a_host_for_at_most_a_minute(host: RemoteHost, time: FakeTime) -> None:
-    async def two(downloader: Downloader) -> Downloaded | DownloadFailed:
-        await downloader.download(host.respond("/a", reply(b"", "429 Busy", Retry_After="86400")), time.time + 120)
-        return await downloader.download(host.respond("/b", reply(PHOTO)), time.time + 120)
+@pytest.mark.parametrize("asked", [3_600, 365 * 86_400])
+def test_a_long_retry_after_is_kept_for_the_whole_host(host: RemoteHost, time: FakeTime, asked: int) -> None:
+    busy, other = host.respond("/a", reply(b"", "429 Busy", Retry_After=str(asked))), host.respond("/b", reply(PHOTO))
+    seconds = min(asked, MAX_HOST_PAUSE)
+    pauses: list[tuple[str, float]] = []
 
-    assert using(two, time) == Downloaded(PHOTO)
-    assert time.time == 1000 + MAX_HOST_PAUSE
+    async def on_pause(name: str, seconds: float) -> None:
+        pauses.append((name, seconds))
+
+    async def run() -> None:
+        async with Downloader(POLICY, ANYWHERE, on_pause=on_pause, clock=time.clock) as downloader:
+            assert reason(await downloader.download(busy, time.time + 120)) == "http_429"
+            paused = await downloader.download(other, time.time + 120)
+        assert isinstance(paused, DownloadFailed)
+        assert (paused.reason, paused.fault, paused.retry_after) == ("host_paused", "upstream", seconds)
+        async with Downloader(POLICY, ANYWHERE, clock=time.clock) as another:
+            another.pause(*pauses[0])
+            assert reason(await another.download(other, time.time + 120)) == "host_paused"
+            time.time += seconds
+            assert await another.download(other, time.time + 120) == Downloaded(PHOTO)
+
+    asyncio.run(run())
+    assert pauses == [(host.respond("/b", reply(PHOTO)).split("/")[2], seconds)]
+    assert host.paths() == ["/a", "/b"]
 
 
 @pytest.mark.parametrize(
@@ -222,9 +239,9 @@ def test_a_host_that_fails_for_all_products_is_down_with_the_cause(
 
 
 def test_a_host_that_only_responds_429_is_soon_down(host: RemoteHost, time: FakeTime) -> None:
-    downloads, error = until_down(host.respond("/a", reply(b"", "429 Slow Down", Retry_After="3600")), time)
+    _, error = until_down(host.respond("/a", reply(b"", "429 Slow Down")), time)
     assert error is not None and "Slow Down (http_429)" in str(error)
-    assert len(host.requests) == downloads == FAILURES + FAILURES_AFTER_COOLDOWN
+    assert len(host.requests) == FAILURES + FAILURES_AFTER_COOLDOWN
 
 
 @pytest.mark.parametrize("status", ["404 Not Found", "410 Gone"])

@@ -53,6 +53,23 @@ def test_retry_after_pauses_every_request(open_backends: Callable[..., Backends]
     assert db.run(host_pace.next_slot, "shop", 0.0).wait <= host_pace.LONGEST_HOLD
 
 
+def test_a_stock_api_that_asks_for_hours_is_left_alone_by_later_runs(
+    open_backends: Callable[..., Backends], sandbox: Sandbox
+) -> None:
+    backends = open_backends()
+    sandbox.control(next_faults={"stock": ["429-in-7200"]})
+    requests = []
+    for _ in range(2):
+        with pytest.raises(StageStopped, match="asked for no requests for another 2 hours; then a run goes on"):
+            run(backends, "availability", force=True)
+        requests.append(len(sandbox.log("stock")))
+    assert requests[1] == requests[0], "the second run sent requests"
+    assert execute(backends.db, "SELECT 1 FROM due_work WHERE lease_token IS NOT NULL") == []
+    execute(backends.db, "UPDATE host_holds SET asked_at = unde_now() + interval '1 hour'")  # the clock was turned back
+    execute(backends.db, "DELETE FROM host_pace")
+    assert run(backends, "availability", limit=1).done == 1
+
+
 def test_requests_are_spaced_across_processes(open_backends: Callable[..., Backends]) -> None:
     db = open_backends().db
     waits = [db.run(host_pace.next_slot, "shop", 10.0).wait for _ in range(4)]

@@ -93,6 +93,21 @@ def test_a_host_that_asks_for_a_day_is_asked_again_a_day_later(
     assert row["due_at"] - before < timedelta(seconds=waits, hours=1.1)
 
 
+def test_later_runs_leave_a_host_alone_that_asked_for_a_day(catalogue: PhotoCatalogue) -> None:
+    catalogue.add("busy")
+    (other,) = add_products(catalogue.db, 1, first=2, original_image_urls=catalogue.photos("a"))
+    catalogue.host.respond("/busy", reply(b"", "503 Busy", Retry_After="86400"))
+    assert catalogue.run(product_ids=["1"]).later == {"http_503": 1}
+    assert catalogue.run().later == {"host_paused": 1}
+    assert catalogue.requested() == ["busy"]
+    assert "asked for no requests for another 24 hours" in str(catalogue.status(other)[1])
+    assert catalogue.retry().done == 0  # an operator may ask for it, but not the host
+    assert catalogue.requested() == []
+    execute(catalogue.db, "UPDATE host_holds SET until = unde_now()")
+    catalogue.host.respond("/busy", reply(GREEN))
+    assert catalogue.retry().done == 2
+
+
 @pytest.mark.parametrize(("response", "reason"), [("404 Not Found", "http_404"), ("403 Forbidden", "http_403")])
 def test_a_photo_that_stays_missing_is_requeued_by_its_reason(
     catalogue: PhotoCatalogue, response: str, reason: str

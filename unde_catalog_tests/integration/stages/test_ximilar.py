@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,8 @@ from unde_catalog.stages.ximilar_index.run import run as ximilar_run
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.due_work import host_pace
 from unde_catalog.stores.staging.index.ximilar_rows import credits_used
-from unde_catalog.worker.report import RunOptions
+from unde_catalog.worker.handler import StageStopped
+from unde_catalog.worker.report import RunOptions, StageReport
 from unde_catalog_tests.support.due import due_row, execute, is_due
 from unde_catalog_tests.support.ximilar_index import FIELDS, XimilarIndex
 
@@ -111,13 +113,19 @@ def test_a_product_that_lost_all_its_photos_leaves(index: XimilarIndex) -> None:
     assert not is_due(index.db, product, "ximilar_index")
 
 
-def test_nothing_is_billed_while_the_last_scrape_is_faulty_or_merging(
-    index: XimilarIndex, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def run_configured(index: XimilarIndex, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], StageReport]:
+    """Runs the stage with the client that the settings describe."""
     monkeypatch.chdir(tmp_path)
     for name, value in index.sandbox.environment.items():
         monkeypatch.setenv(name, value)
     backends: Any = SimpleNamespace(settings=load_settings(), db=index.db, store=index.store)
+    return lambda: ximilar_run(StageRun("zara", backends, RunOptions(root_run="r"), logging.getLogger("test")))
+
+
+def test_nothing_is_billed_while_the_last_scrape_is_faulty_or_merging(
+    index: XimilarIndex, run_configured: Callable[[], StageReport]
+) -> None:
     index.add("red")
 
     def run_after(state: str, reason: str | None = None, leased_until: str | None = None) -> str:
@@ -127,14 +135,14 @@ def test_nothing_is_billed_while_the_last_scrape_is_faulty_or_merging(
             " VALUES ('zara', %s, %s, 4, now(), 9, %s)",
             state, reason, leased_until,
         )  # fmt: skip
-        return ximilar_run(StageRun("zara", backends, RunOptions(root_run="r"), logging.getLogger("test"))).note
+        return run_configured().note
 
     assert "the last scrape saw only 4 of the brand's products" in run_after("partial", "too_few_products")
     assert index.collection() == {}
     assert "a scrape of this brand is being merged" in run_after("running", leased_until="infinity")
     assert index.collection() == {}
     execute(index.db, "UPDATE scrapes SET leased_until = NULL WHERE state = 'running'")
-    interrupted = ximilar_run(StageRun("zara", backends, RunOptions(root_run="r"), logging.getLogger("test")))
+    interrupted = run_configured()
     assert "the last scrape saw only 4" in interrupted.note and index.collection() == {}
     execute(index.db, "DELETE FROM scrapes WHERE state = 'running'")
     assert run_after("complete") == ""
@@ -188,6 +196,23 @@ def test_processes_share_one_rate_limit(index: XimilarIndex, db: Database) -> No
     assert db.run(host_pace.next_slot, "ximilar", 0.05).wait < 1, (
         "a clock that was turned back pauses requests for days"
     )
+
+
+@pytest.mark.parametrize("form", ["in", "at"])
+def test_later_runs_leave_ximilar_alone_that_asked_for_an_hour(
+    index: XimilarIndex, run_configured: Callable[[], StageReport], form: str
+) -> None:
+    index.add("red")
+    index.sandbox.control(next_faults={"ximilar.insert": [f"429-{form}-3600"]})
+    with pytest.raises(StageStopped, match="asked for no requests for 60 minutes"):
+        run_configured()
+    requests = len(index.sandbox.log("ximilar"))
+    assert "Ximilar asked for no requests for another" in run_configured().note
+    assert len(index.sandbox.log("ximilar")) == requests
+    execute(index.db, "DELETE FROM host_holds")
+    execute(index.db, "DELETE FROM host_pace")
+    execute(index.db, "UPDATE due_work SET due_at = unde_now() WHERE due_at IS NOT NULL")
+    assert run_configured().done == 1 and index.billed() == 1
 
 
 def test_force_checks_everything_and_buys_nothing_again(index: XimilarIndex) -> None:

@@ -172,13 +172,16 @@ def test_a_failed_product_is_due_at_half_past_with_growing_delays(each_db: Datab
 _PHASES = [
     ("10:07:11.5", "10:07:11.5", "11:07:11.5"),
     ("10:07:11.5", "10:07:30", "11:07:11.5"),
-    ("10:07:11.5", "11:07:11.499999", "11:07:11.5"),
+    ("10:07:11.5", "10:13:11.5", "11:07:11.5"),
+    ("10:07:11.5", "10:14:11.5", "11:08:11.5"),  # late: 54 minutes later, so that it is not asked twice in an hour
+    ("10:07:11.5", "11:07:11.499999", "12:01:11.499999"),
     ("10:07:11.5", "11:07:11.5", "12:07:11.5"),
-    ("02:07:11.5", "23:30:00", "24:07:11.5"),
+    ("02:07:11.5", "23:10:00", "24:07:11.5"),
+    ("02:07:11.5", "23:30:00", "24:24:00"),
 ]
 
 
-def test_recurring_work_keeps_its_phase_and_skips_missed_intervals(each_db: Database) -> None:
+def test_recurring_work_keeps_its_phase_unless_it_was_late(each_db: Database) -> None:
     (product,) = add_products(each_db, 1)
     for due, now, expected in _PHASES:
         execute(each_db, "UPDATE due_work SET due_at = %s", f"2026-03-28T{due}Z")

@@ -25,6 +25,10 @@ class SearchMetrics:
         self.refused = Counter(
             "unde_search_photos_refused", "Uploaded photos that were rejected", ["reason"], registry=self.registry
         )
+        self.incomplete = Counter(
+            "unde_search_incomplete", "Searches that found fewer products than the catalogue has for their filters",
+            registry=self.registry,
+        )  # fmt: skip
         self.limited = Counter(
             "unde_search_requests_limited", "Requests rejected by a rate limit, per kind of limit", ["by"],
             registry=self.registry,

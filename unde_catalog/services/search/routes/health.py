@@ -17,11 +17,9 @@ from unde_catalog.services.search.context import Context, ContextDep
 from unde_catalog.services.search.middleware.request_log import LOG
 from unde_catalog.services.search.schemas.problems import Problem, from_error
 from unde_catalog.services.search.search_service import SearchService
-from unde_catalog.stages.visual_index.vector_store import SIZE
 
 _TIMEOUT = 2.0  # seconds per check
 _CACHE_SECONDS = 1.0
-_TEST_VECTOR = [1.0] + [0.0] * (SIZE - 1)  # any direction will do
 
 Dependency = Literal["staging", "vectors", "store", "model"]
 _REQUIRED: frozenset[Dependency] = frozenset({"staging", "vectors"})  # some requests work without the others
@@ -51,7 +49,7 @@ class HealthChecker:
     def __init__(self, context: Context, service: SearchService) -> None:
         self._checks: dict[Dependency, Callable[[], object]] = {
             "staging": lambda: context.db.read(lambda cursor: cursor.execute("SELECT 1")),
-            "vectors": lambda: context.vectors.search(service.serving_model(), _TEST_VECTOR, top_k=1),
+            "vectors": service.check_index,
             "store": lambda: context.store.exists("health"),
             "model": lambda: service.models.get(service.serving_model()),
         }

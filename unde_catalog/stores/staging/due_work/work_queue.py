@@ -17,6 +17,7 @@ from unde_catalog.stage_specs import STAGE_SPECS
 from unde_catalog.stores.db.database import Cursor
 
 LONGEST_WAIT = timedelta(days=7)  # until the next try, whatever a host asks for
+_SHORTEST_INTERVAL = 0.9  # of the interval: between two checks of a product, also when the first of them was late
 _LONGEST_TEXT = 2000  # characters of a reason's detail
 _LONGEST_LEASE = timedelta(hours=1)  # after the server's clock was turned back, unless the stage's own lease is longer
 
@@ -143,13 +144,14 @@ def finish(
 
     Returns the ids of the products whose outcome counted, each with True if it is current, False if a newer change
     arrived during the lease, so that the product stays due. `interval`: of a recurring stage; products that are done or
-    to be retried are due again in their old phase. Without it a retry is due as `next_try` of `schema/due_rules.sql`
-    says.
+    to be retried are due again in their old phase, but those that were late not much sooner than an interval from now:
+    their phase moves. Without it a retry is due as `next_try` of `schema/due_rules.sql` says.
     """
     ordered = sorted(outcomes, key=lambda one: one.lease.product_id)
     values: dict[str, Any] = {
         "stage": stage,
         "interval": interval,
+        "shortest": _SHORTEST_INTERVAL,
         "ids": [one.lease.product_id for one in ordered],
         "tokens": [one.lease.token for one in ordered],
         "kinds": [one.kind for one in ordered],
@@ -179,7 +181,8 @@ def finish(
                 WHEN w.due_at IS NULL OR NOT o.active THEN NULL
                 WHEN w.wanted <> w.taken OR o.kind = 'released' THEN w.due_at
                 WHEN o.kind IN ('done', 'later') AND %(interval)s::interval IS NOT NULL
-                    THEN next_in_phase(w.due_at, %(interval)s::interval)
+                    THEN greatest(next_in_phase(w.due_at, %(interval)s::interval),
+                                  unde_now() + %(shortest)s * %(interval)s::interval)
                 WHEN o.kind = 'later' THEN greatest(next_try(w.attempts + 1), unde_now() + o.wait)
             END,
             done_at = CASE o.kind WHEN 'done' THEN unde_now() ELSE w.done_at END,

@@ -54,6 +54,20 @@ class PhotoObject:
     sha256: str
 
 
+def embedded_brand(cursor: Cursor, model: str) -> str | None:
+    """The brand of any searchable product with an embedded photo; None if there is no such product."""
+    cursor.execute(
+        f"""
+        SELECT p.brand FROM raw_products p
+        WHERE {SEARCHED} AND EXISTS (SELECT 1 FROM product_embeddings e WHERE e.product_id = p.id AND e.model = %s)
+        LIMIT 1
+        """,
+        (model,),
+    )
+    row = cursor.fetchone()
+    return None if row is None else row["brand"]
+
+
 def photo(cursor: Cursor, row_id: int | None, names: Sequence[tuple[str, str]], n: int) -> PhotoObject | None:
     """Photo `n` of a product, None if it is not stored.
 

@@ -229,6 +229,23 @@ def count(cursor: Cursor, model: str, brand: str | None = None) -> int:
     return row["n"]
 
 
+def count_embedded(cursor: Cursor, model: str, filters: Filters, at_most: int) -> int:
+    """The number of products that a search with these filters must find, counted up to `at_most`."""
+    _, conditions = _conditions(filters)
+    cursor.execute(
+        f"""
+        SELECT count(*) AS n FROM (
+            SELECT 1 FROM raw_products p WHERE {conditions} AND EXISTS (
+                SELECT 1 FROM product_embeddings e WHERE e.product_id = p.id AND e.model = %(model)s)
+            LIMIT %(at_most)s) AS found
+        """,
+        {**_values(filters), "model": model, "at_most": at_most},
+    )
+    row = cursor.fetchone()
+    assert row is not None  # an aggregate always has a row
+    return row["n"]
+
+
 def identities(cursor: Cursor, model: str, product_ids: Sequence[int]) -> list[tuple[str, str, int]]:
     """Source, external id and number of each embedded photo of these products that is searchable."""
     cursor.execute(

@@ -1,11 +1,14 @@
 """Searches over HTTP: by photo, by text and by product."""
 
+import json
 import threading
 from pathlib import Path
 
 import pytest
+from qdrant_client import QdrantClient
 
 from unde_catalog.services.search.middleware import access
+from unde_catalog.stages.visual_index.qdrant import QdrantStore
 from unde_catalog.stores.staging.index import models
 from unde_catalog_tests.support.due import add_products, execute
 from unde_catalog_tests.support.search_api import Api, OpenApi
@@ -154,6 +157,30 @@ def test_an_empty_index_is_reported(api: Api) -> None:
         assert (response.status_code, response.json()["code"]) == (503, "nothing_embedded")
     filters = api.get("/api/v1/filters").json()
     assert filters["model"] is None and filters["photos"] is None
+
+
+def test_a_vector_store_that_lost_photos_is_reported(open_api: OpenApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = open_api()
+    monkeypatch.setattr("unde_catalog.services.search.routes.health._CACHE_SECONDS", 0)
+    red, blue = api.visual.add("red", category="dress"), api.visual.add("blue", category="coat")
+    api.visual.run()
+    qdrant = QdrantStore(QdrantClient(":memory:"), api.backends.db)
+    qdrant.rebuild("descriptor@1")
+    monkeypatch.setattr(api.app.state.context, "_vectors", qdrant)
+    assert ids(api.by_image(PHOTOS["red"], category="coat").json()) == [blue]
+    assert ids(api.similar(1).json()) == [blue]
+    assert api.get("/api/v1/health").json()["checks"]["vectors"]["ok"]
+    assert "unde_search_incomplete_total 0.0" in api.get("/metrics").text
+
+    qdrant.delete([blue])
+    assert [ids(api.by_image(PHOTOS["red"], **wanted).json()) for wanted in ({"category": "coat"}, {})] == [[], [red]]
+    assert api.by_image(PHOTOS["red"], category="coat", threshold=0.99).json()["count"] == 0  # says nothing
+    assert "unde_search_incomplete_total 2.0" in api.get("/metrics").text
+    (line,) = [line for line in map(json.loads, api.lines) if line.get("code") == "vectors_incomplete"]
+    assert "found 0 products, but the catalogue has at least 1;" in line["message"]
+    qdrant.delete([red])
+    health = api.get("/api/v1/health")
+    assert (health.status_code, health.json()["checks"]["vectors"]["code"]) == (503, "vectors_incomplete")
 
 
 def test_filter_values_are_listed(open_api: OpenApi) -> None:
