@@ -4,14 +4,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PORT ?= 3000
+ENGINE ?= docker
+IMAGE ?= unde-catalog:dev
+COMMAND ?= --help
 # dg reads its telemetry switch from there.
 export DG_CLI_CONFIG := pyproject.toml
 # In the order of the folders: sorted by their number of tests, as xdist does, the slowest files would come last.
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
+COMPILE := $(BIN)/python -m uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
+	--no-header --no-annotate --no-strip-extras pyproject.toml
+
 .DEFAULT_GOAL := help
 .PHONY: help install setup demo up run dev test test-all test-rest test-failed test-large torture coverage check lint format bench \
-	build lock clean reset
+	build docker-build docker-run lock clean reset
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,9 +66,10 @@ check: lint ## Check format, lint, types and the Dagster definitions
 	@$(BIN)/pyright
 	@$(BIN)/dg check defs
 
-lint: $(INSTALLED) ## Check format and lint
+lint: $(INSTALLED) ## Check format and lint, also of docker/
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/hadolint docker/Dockerfile
 
 format: $(INSTALLED) ## Format the code and fix what the linter can
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -76,11 +83,18 @@ build: $(INSTALLED) ## Build the wheel into dist/
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 	@ls dist
 
-# The lock names no host, so that it installs from anywhere.
-lock: ## Renew requirements.lock after a change of the dependencies in pyproject.toml
+docker-build: build ## Build the container image (ENGINE=docker or podman; BASE= and IMAGE= choose others)
+	@$(ENGINE) build $(if $(BASE),--build-arg BASE=$(BASE)) -f docker/Dockerfile -t $(IMAGE) .
+
+docker-run: ## Run a command in the image, such as make docker-run COMMAND=doctor; state is in the volume unde-catalog
+	@$(ENGINE) run --rm -it --init --read-only --tmpfs /tmp $(if $(wildcard .env),--env-file .env) \
+		-v unde-catalog:/var/lib/unde $(IMAGE) $(COMMAND)
+
+# The locks name no host, so that they install from anywhere. The image's has what the wheel needs, in the same versions.
+lock: ## Renew both locks after a change of the dependencies in pyproject.toml
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
-	@$(BIN)/python -m uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
-		--no-header --no-annotate --no-strip-extras --extra dev --extra search --extra user-media pyproject.toml -o requirements.lock
+	@$(COMPILE) --extra dev --extra search --extra user-media --extra celery -o requirements.lock
+	@$(COMPILE) --extra search --extra user-media --extra celery -c requirements.lock -o docker/requirements.lock
 
 clean: ## Remove .venv, caches and builds; data stays
 	@rm -rf .venv dist build .pytest_cache .ruff_cache .hypothesis .coverage .coverage-html

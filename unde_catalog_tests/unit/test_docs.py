@@ -106,7 +106,7 @@ def test_environment_variables_in_backticks_are_settings(page: Path) -> None:
         name = text.partition("=")[0]
         if (
             not _VARIABLE.fullmatch(name)
-            or name in {*get_args(ErrorCode), *REPLACED, "DG_CLI_CONFIG"}
+            or name in {*get_args(ErrorCode), *REPLACED, "DG_CLI_CONFIG", "CODE_HOST"}
             or hasattr(brands, name)
             or page.name == "messages.md"
         ):

@@ -1,0 +1,47 @@
+"""The files of docker/ against each other and against pyproject.toml. Containers are run in `integration/docker/`."""
+
+import re
+import tomllib
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+DOCKER = PROJECT / "docker"
+_PIN = re.compile(r"^([\w.-]+)(?:\[[\w, -]+\])?==(\S+)", re.MULTILINE)
+_EXTRAS = ("search", "user-media", "celery")
+
+
+def _pins(lock: Path) -> dict[str, str]:
+    return dict(_PIN.findall(lock.read_text()))
+
+
+def test_the_image_has_the_versions_that_the_tests_run_with() -> None:
+    image, tested = _pins(DOCKER / "requirements.lock"), _pins(PROJECT / "requirements.lock")
+    assert len(image) > 80
+    assert {name: version for name, version in image.items() if tested.get(name) != version} == {}, "run make lock"
+
+
+def test_the_image_has_every_dependency_of_the_wheel() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *(one for name in _EXTRAS for one in project["optional-dependencies"][name])]
+    names = {re.split(r"[\[<>=~!]", one)[0] for one in wanted}
+    assert names - _pins(DOCKER / "requirements.lock").keys() == set(), "run make lock"
+
+
+def test_the_build_context_has_what_the_dockerfile_copies_and_no_more() -> None:
+    copied = {
+        word
+        for line in re.findall(r"^COPY (?!--from)(.+) \S+$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
+        for word in line.split()
+        if not word.startswith("--")
+    }
+    everything, *admitted = [
+        line for line in (PROJECT / ".dockerignore").read_text().splitlines() if not line.startswith("#")
+    ]
+    assert everything == "*"
+    assert {line.removeprefix("!") for line in admitted} == copied
+
+
+def test_every_process_of_the_entry_point_has_a_health_check() -> None:
+    processes = set(re.findall(r"^([a-z-]+)\)$", (DOCKER / "entrypoint.sh").read_text(), re.MULTILINE))
+    checked = set(re.findall(r'"([a-z-]+)"(?=:)|process == "([a-z-]+)"', (DOCKER / "healthcheck.py").read_text()))
+    assert processes and processes == {name for pair in checked for name in pair if name}
