@@ -27,3 +27,9 @@ def _require_image() -> None:
         pytest.skip(f"{ENGINE} is not installed: apt-get install podman, or set ENGINE=docker")
     if subprocess.run([ENGINE, "image", "inspect", IMAGE], capture_output=True, check=False).returncode != 0:
         pytest.skip(f"there is no image {IMAGE}: make docker-build ENGINE={ENGINE}")
+    probe = subprocess.run(
+        [ENGINE, "run", "--rm", "--entrypoint", "true", IMAGE], capture_output=True, text=True, check=False
+    )
+    if probe.returncode != 0:  # the engine's fault: not even `true` runs
+        reason = probe.stderr.strip().splitlines()[-1:]
+        pytest.skip(f"{ENGINE} starts no containers here; where limits cannot be raised, see CONTAINERS_CONF: {reason}")
