@@ -41,9 +41,12 @@ def server() -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(scope="session", params=["18", "16", "debian"])
+@pytest.fixture(
+    scope="session",
+    params=["18", pytest.param("16", marks=pytest.mark.slow), pytest.param("debian", marks=pytest.mark.slow)],
+)
 def each_server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """Each supported PostgreSQL."""
+    """Each supported PostgreSQL; `make test` uses the newest alone."""
     if request.param == "18":
         yield request.getfixturevalue("server")
         return

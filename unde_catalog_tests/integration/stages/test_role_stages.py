@@ -176,7 +176,7 @@ def test_ximilar_runs_its_stage_and_writes_its_columns(server: Server, database_
 @pytest.mark.parametrize(
     ("stage", "role", "table"),
     [
-        ("originals", "collage", "due_work"),
+        ("originals", "collage", "host_holds"),
         ("collages", "downloader", "due_work"),
         ("raw_products", "downloader", "scrapes"),
     ],
