@@ -9,8 +9,10 @@ IMAGE ?= unde-catalog:dev
 COMMAND ?= --help
 # dg reads its telemetry switch from there.
 export DG_CLI_CONFIG := pyproject.toml
+# Three processes on two cores, since a test waits for servers half of its time.
+WORKERS ?= $(shell echo $$(( ($$(nproc 2>/dev/null || echo 2) * 3 + 1) / 2 )))
 # In the order of the folders: sorted by their number of tests, as xdist does, the slowest files would come last.
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 COMPILE := $(BIN)/python -m uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
 	--no-header --no-annotate --no-strip-extras pyproject.toml

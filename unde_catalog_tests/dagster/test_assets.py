@@ -11,6 +11,7 @@ from unde_catalog_tests.dagster.runs import failure, failure_metadata, metadata
 from unde_catalog_tests.support.servers import Sandbox
 
 
+@pytest.mark.slow
 def test_one_run_takes_a_brand_from_its_scrape_to_its_collages(materialize, db: Database) -> None:
     result = materialize("raw_products", "originals", "collages")
     assert result.success

@@ -160,6 +160,7 @@ def test_a_run_of_checks_holds_up_no_stage(instance: dg.DagsterInstance) -> None
     assert not any(flight.works_on(stage) for stage in ("raw_products", "originals", "production_catalog"))
 
 
+@pytest.mark.slow
 def test_a_manual_run_evaluates_all_checks_of_its_assets(materialize: Materialize, sandbox: Sandbox) -> None:
     result = materialize("raw_products", "originals")
     assert result.success

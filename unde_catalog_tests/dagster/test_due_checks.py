@@ -47,6 +47,7 @@ def test_products_that_were_never_checked_are_a_warning(db: Database, check: Che
     assert "| zara | 150 | 0 | 0 | 0 | 100.0% | 0 | 2 to 3, average 2.5 |" in str(found.metadata["brands"].value)
 
 
+@pytest.mark.slow
 def test_a_lost_index_of_a_large_table_is_a_warning_with_advice(db: Database, server: Server, check: Check) -> None:
     many_due_rows(server.direct_url(db.url), products=25_000, stages=DUE_STAGES, brands=(BRAND, "oysho"))
     found = check("index_in_use")

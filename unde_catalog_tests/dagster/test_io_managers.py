@@ -83,6 +83,7 @@ def test_an_unpartitioned_asset_loads_all_brands(materialize) -> None:
     assert got["photos"].dtypes.to_dict() == got["collages"].dtypes.to_dict()
 
 
+@pytest.mark.slow
 def test_inactive_products_are_loaded_only_on_request(materialize, db: Database) -> None:
     got: list[pd.DataFrame] = []
 
@@ -191,6 +192,7 @@ def test_a_stage_that_stops_still_writes_its_manifest(
     assert [event for event in result.all_events if event.is_step_materialization] == []
 
 
+@pytest.mark.slow
 def test_a_manifest_that_cannot_be_written_fails_with_one_sentence(materialize, tmp_path: Path) -> None:
     assert materialize("raw_products", config=FEW).success
     objects = tmp_path / "home" / "objects"
@@ -214,6 +216,7 @@ def test_an_unavailable_store_is_reported_once(materialize, tmp_path: Path) -> N
     assert "manifest" not in message
 
 
+@pytest.mark.slow
 def test_in_a_bucket_the_manifest_is_linked_by_its_public_url(materialize, monkeypatch: pytest.MonkeyPatch) -> None:
     got: list[pd.DataFrame] = []
 
@@ -249,6 +252,7 @@ def test_numbers_have_the_same_names_in_every_run(materialize) -> None:
     assert metadata(idle, "originals")["photos_stored"] == 0
 
 
+@pytest.mark.slow
 def test_the_preview_of_new_photos_is_stored_once(materialize) -> None:
     assert materialize("raw_products", config=FEW).success
     result = materialize("originals", "collages")

@@ -62,6 +62,7 @@ def test_a_brand_that_breaks_a_rule_fails_and_the_others_are_published(run, db: 
     assert {row["price"] for row in published_rows(production).values()} == {100}
 
 
+@pytest.mark.slow
 def test_each_brand_has_its_own_result_of_each_rule(run, db: Database, instance: dg.DagsterInstance) -> None:
     for brand in ("zara", "oysho"):
         add_good(db, 20, brand)

@@ -56,6 +56,7 @@ def test_missing_tags_are_derived_from_the_run(run: dg.DagsterRun, tags: dict[st
     assert missing_tags(run) == tags
 
 
+@pytest.mark.slow
 def test_a_run_launched_by_hand_is_tagged_when_it_is_queued(
     server: Server, sandbox: Sandbox, configured: Callable[..., dict[str, str]], tmp_path: Path
 ) -> None:

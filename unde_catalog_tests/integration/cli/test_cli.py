@@ -44,6 +44,7 @@ def test_status_counts_by_brand_stage_and_status(cli, db: Database) -> None:
     assert "last scrape complete, 20 active" in table
 
 
+@pytest.mark.slow
 def test_show_prints_everything_about_one_product(cli, db: Database) -> None:
     for stage in ("raw_products", "originals", "collages"):
         assert cli("run", stage, "--brand", "oysho").returncode == 0
@@ -95,6 +96,7 @@ def test_an_unmigrated_database_says_what_to_do(cli, server, monkeypatch: pytest
     server.drop(empty)
 
 
+@pytest.mark.slow
 def test_requeue_makes_products_due_by_their_reason(cli, db: Database) -> None:
     assert cli("run", "raw_products", "--brand", "zara").returncode == 0
     with db.transaction() as cursor:
@@ -120,6 +122,7 @@ def test_a_failing_brand_does_not_stop_the_others(cli) -> None:
     assert "raw_products oysho: 20 done" in done.stdout
 
 
+@pytest.mark.slow
 def test_sandbox_env_prints_all_settings_that_a_run_needs(sandbox: Sandbox, tmp_path: Path) -> None:
     script = (
         f'set -a; eval "$({PROGRAM} sandbox env --port {sandbox.port})"; set +a; {PROGRAM} run raw_products -b zara'

@@ -188,6 +188,7 @@ def mail() -> Iterator[MailServer]:
         yield running
 
 
+@pytest.mark.slow
 def test_the_command_sends_a_test_alert_and_prints_the_results(tmp_path: Path, mail: MailServer) -> None:
     def run(**environment: str) -> subprocess.CompletedProcess[str]:
         own = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LANG": "C.UTF-8", **environment}

@@ -168,6 +168,7 @@ def test_a_stopped_service_turns_only_its_line_red_and_is_named(
     assert "pass-word" not in as_json(found)
 
 
+@pytest.mark.slow
 def test_services_that_hang_are_red_and_delay_no_others(
     healthy: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +201,7 @@ def test_the_program_ends_although_a_service_hangs(healthy: dict[str, str]) -> N
     assert took < 60  # ten, and the start of Python on a busy machine
 
 
+@pytest.mark.slow
 def test_the_program_ends_although_a_librarys_thread_hangs(tmp_path: Path) -> None:
     """Python waits at exit for the threads of an executor, in which asyncio resolves host names."""
     script = """

@@ -192,6 +192,7 @@ def test_old_stock_and_prices_are_a_warning_and_then_an_alert(db: Database) -> N
         assert (found.passed, found.urgency) == (passed, urgency), found.message
 
 
+@pytest.mark.slow
 def test_no_check_reads_a_table_of_100_000_rows_sequentially(db: Database, direct: str) -> None:
     with psycopg.connect(direct, autocommit=True) as connection:
         with connection.transaction():

@@ -239,6 +239,7 @@ def test_an_empty_catalogue_has_a_report(db: Database) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_report_of_the_sandbox_shows_what_is_stored(backends: Backends) -> None:
     for stage in ("raw_products", "raw_stores", "originals", "collages", "availability"):
         options = RunOptions(limit=15 if stage == "originals" else None, force=stage == "availability")

@@ -86,6 +86,7 @@ def test_a_plan_counts_what_is_left(backends: Backends) -> None:
 
 
 @pytest.mark.parametrize("settings", ["other folder", "other bucket", "no server"])
+@pytest.mark.slow
 def test_the_wrong_bucket_prevents_an_adoption(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str
 ) -> None:

@@ -22,6 +22,7 @@ DAYS = timedelta(days=2)
 
 
 @pytest.mark.parametrize("statistics", [False, True])
+@pytest.mark.slow
 def test_chunks_and_pages_use_only_indexes(db: Database, production: Database, statistics: bool) -> None:
     add_good(db, 20_000)
     publish(db, production, limit=5_000)

@@ -24,6 +24,8 @@ from unde_catalog_tests.support.due import run as run_toy
 from unde_catalog_tests.support.roles import url_as
 from unde_catalog_tests.support.servers import Sandbox, Server
 
+pytestmark = pytest.mark.slow
+
 ROLE_OF = {"raw_products": "apify", "originals": "downloader", "collages": "collage", "ximilar_index": "ximilar"}
 Run = Callable[..., StageReport]
 BackendsOf = Callable[[str], Backends]

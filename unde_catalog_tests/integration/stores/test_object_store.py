@@ -126,6 +126,7 @@ def test_readers_see_whole_objects_while_writers_replace_them(store: ObjectStore
     assert store.remove_leftovers(datetime.now(UTC) + timedelta(minutes=1)) == 0
 
 
+@pytest.mark.slow
 def test_lists_longer_than_a_page_are_complete(store: ObjectStore):
     names = {f"many/{number:04}" for number in range(1_010)}
 

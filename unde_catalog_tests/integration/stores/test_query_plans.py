@@ -9,6 +9,8 @@ from unde_catalog.stores.staging.due_work import query_plans
 from unde_catalog_tests.support.due import BRAND, add_products, execute
 from unde_catalog_tests.support.many_products import many_due_rows
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def hundred_thousand(db: Database, direct: str) -> Database:

@@ -46,6 +46,7 @@ def test_a_copy_has_one_file_per_product_in_category_folders(bakai: Marketplace)
     assert re.search(r"uncategorized +1 +0 +0", result.out)
 
 
+@pytest.mark.slow
 def test_a_second_run_downloads_only_missing_files(bakai: Marketplace) -> None:
     bakai.add(1, RED)
     assert bakai.export().code == 0
@@ -59,6 +60,7 @@ def test_a_second_run_downloads_only_missing_files(bakai: Marketplace) -> None:
     assert bakai.requested() == ["/1/1"]
 
 
+@pytest.mark.slow
 def test_all_photos_are_numbered_files(bakai: Marketplace) -> None:
     bakai.add(1, RED, GREEN, RED)
     bakai.add("1_2", GREEN)  # its plain name is that of photo 2 of product 1
@@ -91,6 +93,7 @@ def test_a_limit_counts_images(bakai: Marketplace) -> None:
     assert sorted(files(bakai.copy)) == [f"electronics/bakai_{name}.jpg" for name in ("1", "1_2", "2")]
 
 
+@pytest.mark.slow
 def test_a_single_category_can_be_copied(bakai: Marketplace) -> None:
     bakai.add(1, RED)
     bakai.add(2, GREEN, category="bags")
@@ -103,6 +106,7 @@ def test_a_single_category_can_be_copied(bakai: Marketplace) -> None:
     assert none.err.strip().endswith("of category 'begs'; it has: bags, electronics")
 
 
+@pytest.mark.slow
 def test_failures_are_counted_logged_and_retried_by_the_next_run(bakai: Marketplace) -> None:
     for number, photo in enumerate([RED, GONE, PAGE, CUT, SMALL, ERROR], start=1):
         bakai.add(number, photo)
@@ -128,6 +132,7 @@ def test_failures_are_counted_logged_and_retried_by_the_next_run(bakai: Marketpl
     assert checkpoint(bakai.copy)[1] == []
 
 
+@pytest.mark.slow
 def test_a_temporary_failure_leaves_no_trace(bakai: Marketplace) -> None:
     bakai.add(1, RED)
     bakai.host.respond("/1/1", ERROR, reply(CUT), reply(RED))
@@ -181,6 +186,7 @@ def test_the_checkpoint_of_another_tool_is_kept(bakai: Marketplace) -> None:
     assert checkpoint(bakai.copy) == (["bakai_1", "bakai_2", "bakai_3", "bakai_4", "bakai_77"], [])
 
 
+@pytest.mark.slow
 def test_output_is_plain_lines_or_a_bar_on_a_terminal(bakai: Marketplace) -> None:
     bakai.add(1, RED)
     result = bakai.export("--no-skip-existing", FORCE_COLOR="1", COLORTERM="truecolor", TERM="xterm-256color")

@@ -147,6 +147,7 @@ FILTERS: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 def test_no_query_scans_a_table_and_every_page_reads_few_rows(many: Database) -> None:
     with many.transaction() as cursor:
         explaining: Any = ExplainingCursor(cursor)
