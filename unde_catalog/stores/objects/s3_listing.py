@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+from botocore.httpsession import URLLib3Session
 from botocore.session import Session
+from urllib3.exceptions import HTTPError
 
 from unde_catalog.settings.s3 import S3Settings
 from unde_catalog.stores.objects.objects import ObjectInfo, RequestFailed
@@ -21,6 +24,9 @@ from unde_catalog.stores.objects.s3_errors import NO_STORE, TRY, explain_connect
 
 KEYS_PER_REQUEST = 1_000  # S3's maximum
 _CONNECT_SECONDS = 5
+_MAX_PAGE_BYTES = 20_000_000  # 1,000 keys of 1,024 bytes, of which each is sent as three, are 4 MB with all else
+_MAX_PAGE_SECONDS = 60.0  # of a page, however slowly its bytes come
+_CHUNK_BYTES = 65_536
 _REPEATS = 10
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0  # seconds
 # Variables and files of other programs must not change what is requested.
@@ -57,6 +63,9 @@ class BucketListing:
                 response_checksum_validation="when_required",
             ),
         )
+        timeout = (_CONNECT_SECONDS, TRY.total_seconds())
+        self._http = URLLib3Session(timeout=timeout)
+        self._client.meta.events.register("before-send.s3.ListObjectsV2", self._send_bounded)
         # With a wildcard it comes before the client's own handler, which makes a 500 of such a page.
         self._client.meta.events.register("before-parse.*.ListObjectsV2", _refuse_other_pages)
 
@@ -100,6 +109,12 @@ class BucketListing:
             wait = min(2 * wait, _LONGEST_WAIT)
         raise AssertionError("unreachable")
 
+    def _send_bounded(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        request.stream_output = True
+        response = self._http.send(request)
+        response.raw = _BoundedBody(response.raw)
+        return response
+
     def _send(self, values: dict[str, Any]) -> dict[str, Any]:
         try:
             return self._client.list_objects_v2(**values)
@@ -113,6 +128,29 @@ class BucketListing:
             raise RequestFailed(explain_connection(f"{type(error).__name__} {error}"), True) from None
         except BotoCoreError as error:
             raise RequestFailed(f"the request could not be made ({type(error).__name__})", False) from None
+
+
+class _BoundedBody:
+    """What botocore reads a response from, which it would read to its end however long that is."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    def stream(self) -> Iterator[bytes]:
+        until, size = time.monotonic() + _MAX_PAGE_SECONDS, 0
+        try:
+            while chunk := self._raw.read1(_CHUNK_BYTES):
+                size += len(chunk)
+                if size > _MAX_PAGE_BYTES:
+                    raise RequestFailed(f"a page of the listing is longer than {_MAX_PAGE_BYTES:,} bytes", False)
+                if time.monotonic() > until:
+                    raise RequestFailed(f"a page of the listing took longer than {_MAX_PAGE_SECONDS:g} s", True)
+                yield chunk
+            self._raw.release_conn()
+        except HTTPError as error:
+            raise RequestFailed(explain_connection(f"{type(error).__name__} {error}"), True) from None
+        finally:
+            self._raw.close()
 
 
 def _refuse_other_pages(response_dict: dict[str, Any], **_: Any) -> None:

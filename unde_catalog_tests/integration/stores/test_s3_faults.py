@@ -120,6 +120,21 @@ def test_every_operation_reports_a_lasting_fault(fake: FakeS3, response: Respons
 
 
 @pytest.mark.usefixtures("impatient")
+def test_a_page_of_a_listing_is_bounded_in_size_and_time(fake: FakeS3, monkeypatch: pytest.MonkeyPatch):
+    store = s3_store(bucket_at(fake.url))
+    fake.responses = [(200, b"<ListBucketResult>" + b" " * 20_000_000)] * 5
+    with pytest.raises(StorageUnavailable, match="a page of the listing is longer than 20,000,000 bytes"):
+        list(store.list("originals"))
+    assert len(fake.requests) == 1
+    fake.responses = []
+    fake.objects["originals/a"] = b"x"
+    assert [one.key for one in store.list("originals")] == ["originals/a"]
+    monkeypatch.setattr(s3_listing, "_MAX_PAGE_SECONDS", 0)
+    with pytest.raises(StorageUnavailable, match="a page of the listing took longer than 0 s"):
+        list(store.list("originals"))
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_hanging_store_makes_no_caller_wait_for_ever(fake: FakeS3, monkeypatch: pytest.MonkeyPatch):
     for _ in range(s3.IN_FLIGHT):
         assert s3._slots.acquire(blocking=False)
