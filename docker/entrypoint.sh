@@ -22,6 +22,10 @@ code)
     shift
     exec dagster api grpc -h 0.0.0.0 -p 4000 -m unde_catalog.definitions --location-name unde_catalog "$@"
     ;;
+worker)
+    shift
+    exec unde-catalog worker "$@"
+    ;;
 search)
     shift
     exec unde-catalog search serve --host 0.0.0.0 --port 8008 "$@"

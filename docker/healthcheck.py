@@ -4,6 +4,7 @@
 It runs every half minute, so it imports no more than it needs.
 """
 
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -28,6 +29,8 @@ def main() -> int:
         return _answers(_URLS[process])
     if process == "code":
         return _serves_code()
+    if process == "worker":
+        return _takes_steps()
     if process in _COMMANDS:
         return subprocess.run(_COMMANDS[process], stdout=subprocess.DEVNULL, check=False).returncode and 1
     return 0
@@ -56,6 +59,19 @@ def _serves_code() -> int:
             return 1
     print("the code server:", HealthCheckResponse.ServingStatus.Name(response.status))
     return 0 if response.status == HealthCheckResponse.SERVING else 1
+
+
+def _takes_steps() -> int:
+    from celery import Celery
+
+    from unde_catalog.settings.environment import load_settings
+    from unde_catalog.stores.queues import broker_url
+
+    # By the name of the host: a container has one worker. Celery answers None while nothing does.
+    replies = Celery(broker=broker_url(load_settings())).control.ping(timeout=SECONDS / 2) or []
+    names = [name for reply in replies for name in reply]
+    print("workers:", ", ".join(names) or "none")
+    return 0 if any(name.endswith(f"@{socket.gethostname()}") for name in names) else 1
 
 
 if __name__ == "__main__":

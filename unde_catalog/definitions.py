@@ -35,6 +35,7 @@ from unde_catalog.defs.automation.maintenance_jobs import (
 )
 from unde_catalog.defs.automation.operations_schedules import operations_schedules
 from unde_catalog.defs.automation.pause_jobs import pause_job, resume_job
+from unde_catalog.defs.automation.queue_sensor import queue_sensor
 from unde_catalog.defs.automation.stage_schedules import catalog_schedules, store_schedules
 from unde_catalog.defs.checks.brand_checks import brand_checks
 from unde_catalog.defs.checks.due_checks import checked_on_time, index_in_use
@@ -44,6 +45,7 @@ from unde_catalog.defs.checks.system import system_checks
 from unde_catalog.defs.checks.user_media import requests_answered
 from unde_catalog.defs.checks.ximilar import credits_left, no_work_deferred
 from unde_catalog.defs.io_managers import ObjectManifestIOManager, PostgresProductIOManager
+from unde_catalog.defs.queues.executor import executor_of
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.settings.environment import Settings, load_settings
 
@@ -104,7 +106,12 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
             *check_schedules(settings, schedules),
             *operations_schedules(settings, schedules),
         ],
-        sensors=[*(due_sensor(stage, sensors) for stage in SENSOR_STAGES), alert_sensor(sensors)],
+        sensors=[
+            *(due_sensor(stage, sensors) for stage in SENSOR_STAGES),
+            alert_sensor(sensors),
+            queue_sensor(sensors),
+        ],
+        executor=executor_of(settings),
         resources={
             "postgres_io_manager": PostgresProductIOManager(own["backends"]),
             "manifest_io_manager": ObjectManifestIOManager(own["backends"]),

@@ -13,6 +13,7 @@ from unde_catalog.brands import BRANDS
 Lane = Literal["stock", "work"]  # the `lane` tag of its scheduled runs; dagster.yaml limits runs by lane
 Trigger = Literal["schedule", "sensor"]
 
+DEFAULT_QUEUE = "default"  # of steps that are no stage: checks in the run of a stage, and the report
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
@@ -40,7 +41,7 @@ class StageSpec:
     as near, so that an estimate of when its work is done makes sense.
     `batch_size` is the default number of products one take leases at most; None for a stage that leases none.
     `role` is the database role of a worker that runs only this stage; None where there is no such role.
-    `pool` is the Dagster pool; None for a stage that must start on time.
+    `queue` is the Celery queue of its step; `pool` is the Dagster pool; None for a stage that must start on time.
     `due_work`: it works through rows of `due_work`. `recurs`: every product is due again after an interval.
     `syncs_removals`: it has to learn of products that are no longer on sale, so those stay due.
     `needs_stores`: it applies only to brands with stores.
@@ -56,6 +57,7 @@ class StageSpec:
     lateness: Lateness
     upstream: tuple[str, ...] = ()
     trigger: Trigger = "schedule"
+    queue: str = DEFAULT_QUEUE
     lane: Lane = "work"
     pool: str | None = None
     role: str | None = None
@@ -80,41 +82,42 @@ STAGE_SPECS: Mapping[str, StageSpec] = {
             description="Collects the products of a brand from its source.",
             counters=("items", "new", "changed", "unchanged", "returned", "vanished", "repeated", "rejected",
                       "prices_not_understood"),
-            interval=7 * _DAY, lateness=Lateness(8 * _DAY, 16 * _DAY),
+            queue="collect", interval=7 * _DAY, lateness=Lateness(8 * _DAY, 16 * _DAY),
             pool="apify", role="apify", due_work=False,
         ),
         StageSpec(
             "raw_stores", "Stores", job="find_stores", group="stores",
             description="Finds the stores of a brand.",
             counters=("stores", "new", "changed", "unreadable"),
-            interval=_DAY, lateness=Lateness(2 * _DAY, None), due_work=False, needs_stores=True,
+            queue="stock", interval=_DAY, lateness=Lateness(2 * _DAY, None), due_work=False, needs_stores=True,
         ),
         StageSpec(
             "originals", "Photos", job="download_originals", group="photos", upstream=("raw_products",),
             description="Downloads the photos of a brand's products.",
             counters=("photos_stored", "photos_kept", "photos_failed", "bytes"),
-            interval=15 * _MINUTE, trigger="sensor", active_for=20 * _MINUTE, lateness=_PHOTO_WORK,
+            queue="photos", interval=15 * _MINUTE, trigger="sensor", active_for=20 * _MINUTE, lateness=_PHOTO_WORK,
             pool="photo_hosts", role="downloader", batch_size=200,
         ),
         StageSpec(
             "collages", "Collages", job="make_collages", group="photos", upstream=("originals",),
             description="Makes the collages of a brand's products.",
             counters=("collages_stored", "bytes"),
-            interval=15 * _MINUTE, trigger="sensor", active_for=20 * _MINUTE, lateness=_PHOTO_WORK,
+            queue="collage", interval=15 * _MINUTE, trigger="sensor", active_for=20 * _MINUTE, lateness=_PHOTO_WORK,
             pool="collages", role="collage", batch_size=100,
         ),
         StageSpec(
             "ximilar_index", "Ximilar", job="sync_ximilar", group="search", upstream=("raw_products", "originals"),
             description="Sends new and changed photos of a brand to Ximilar and removes those that left the index.",
             counters=("records_inserted", "records_updated", "records_deleted"),
-            interval=7 * _DAY, active_for=2 * _MINUTE, lateness=Lateness(8 * _DAY, None, only_while_due=True),
+            queue="ximilar", interval=7 * _DAY, active_for=2 * _MINUTE,
+            lateness=Lateness(8 * _DAY, None, only_while_due=True),
             pool="ximilar", role="ximilar", batch_size=1000, syncs_removals=True,
         ),
         StageSpec(
             "visual_index", "Visual index", job="embed_photos", group="search", upstream=("raw_products", "originals"),
             description="Embeds the photos of a brand for visual search.",
             counters=("photos_embedded", "photos_reused", "photos_removed"),
-            interval=15 * _MINUTE, trigger="sensor", active_for=20 * _MINUTE,
+            queue="embeddings", interval=15 * _MINUTE, trigger="sensor", active_for=20 * _MINUTE,
             lateness=Lateness(_HOUR, None, only_while_due=True),
             pool="visual_index", batch_size=200, syncs_removals=True,
         ),
@@ -122,7 +125,7 @@ STAGE_SPECS: Mapping[str, StageSpec] = {
             "availability", "Stock", job="check_availability", group="stores", upstream=("raw_products", "raw_stores"),
             description="Checks the availability of a brand's products in its stores.",
             counters=("in_stock", "sold_out", "unknown"),
-            interval=_HOUR, lane="stock", active_for=70 * _MINUTE, lateness=_HOURLY,
+            queue="stock", interval=_HOUR, lane="stock", active_for=70 * _MINUTE, lateness=_HOURLY,
             batch_size=200, recurs=True, needs_stores=True,
         ),
         StageSpec(
@@ -130,7 +133,8 @@ STAGE_SPECS: Mapping[str, StageSpec] = {
             description="Publishes a brand to the production database.",
             upstream=("raw_products", "originals", "collages", "availability", "raw_stores"),
             counters=("new", "changed", "unchanged", "hidden", "left", "availability", "stores"),
-            interval=_HOUR, active_for=70 * _MINUTE, lateness=_HOURLY, pool="production", syncs_removals=True,
+            queue="publish", interval=_HOUR, active_for=70 * _MINUTE, lateness=_HOURLY, pool="production",
+            syncs_removals=True,
         ),
     )
 }  # fmt: skip
@@ -138,6 +142,7 @@ STAGE_SPECS: Mapping[str, StageSpec] = {
 _DAILY_COLLECTION = Lateness(2 * _DAY, 8 * _DAY)
 
 STAGES: tuple[str, ...] = tuple(STAGE_SPECS)
+QUEUES: tuple[str, ...] = tuple(dict.fromkeys([*(spec.queue for spec in STAGE_SPECS.values()), DEFAULT_QUEUE]))
 DUE_STAGES: tuple[str, ...] = tuple(name for name, spec in STAGE_SPECS.items() if spec.due_work)
 STAGES_BY_ROLE: Mapping[str, str] = {spec.role: name for name, spec in STAGE_SPECS.items() if spec.role is not None}
 

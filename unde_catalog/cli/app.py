@@ -37,6 +37,7 @@ from unde_catalog.cli.search import search_app
 from unde_catalog.cli.upkeep import upkeep_command
 from unde_catalog.cli.user_media import user_media_app
 from unde_catalog.cli.vectors import vectors_app
+from unde_catalog.cli.worker import worker_command
 from unde_catalog.local.processes import CannotStart
 from unde_catalog.sandbox.identity import DEFAULT_PORT
 from unde_catalog.settings.environment import SettingsError, load_settings
@@ -59,7 +60,7 @@ from unde_catalog.worker.report import RunOptions
 # The order of --help: what a newcomer and an operator need first.
 _ORDER = (
     "demo", "up", "doctor", "status", "show", "report", "run", "requeue", "release", "pause", "resume",
-    "backup", "restore", "verify", "upkeep", "migrate", "objects", "export",
+    "backup", "restore", "verify", "upkeep", "migrate", "worker", "objects", "export",
     "scope", "target-count", "search", "vectors", "user-media", "notices", "adopt", "handover", "roles", "sandbox",
 )  # fmt: skip
 
@@ -97,6 +98,7 @@ app.command("resume")(resume_command)
 app.command("upkeep")(upkeep_command)
 app.command("report")(report_command)
 app.command("export")(export_command)
+app.command("worker")(worker_command)
 
 _console = Console()
 _errors = Console(stderr=True)

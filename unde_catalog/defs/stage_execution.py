@@ -12,9 +12,11 @@ from pydantic import Field
 
 from unde_catalog.brands import RETIRED_BRANDS
 from unde_catalog.defs.asset_metadata import lineage_of
+from unde_catalog.defs.queues.executor import step_minutes
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.row_counts import row_count
 from unde_catalog.defs.run_metadata import fail_in_one_sentence, metadata_of
+from unde_catalog.settings.environment import Settings
 from unde_catalog.stages.photos.manifest import ManifestWriter
 from unde_catalog.stages.run import run_stage
 from unde_catalog.stages.stage_run import StageRun
@@ -48,7 +50,7 @@ class StageOutput:
     contact_sheet: str | None
 
 
-def run_options(context: dg.AssetExecutionContext, config: StageConfig) -> RunOptions:
+def run_options(context: dg.AssetExecutionContext, config: StageConfig, settings: Settings) -> RunOptions:
     """The options of the run. `dg.Failure` for a brand that was removed: it has a partition, but no settings."""
     key = context.partition_key
     brand = key.keys_by_dimension["brand"] if isinstance(key, dg.MultiPartitionKey) else key
@@ -56,7 +58,7 @@ def run_options(context: dg.AssetExecutionContext, config: StageConfig) -> RunOp
         raise dg.Failure(f"the brand {brand} was removed, so nothing is done for it", allow_retries=False)
     return RunOptions(
         limit=config.limit,
-        max_minutes=config.max_minutes,
+        max_minutes=step_minutes(settings, config.max_minutes),
         product_ids=tuple(config.product_ids) if config.product_ids is not None else None,
         retry_failed=config.retry_failed,
         force=config.force,
@@ -84,7 +86,8 @@ def run_storing_stage(
     stopped = None
     with fail_in_one_sentence(f"{stage} of {brand} could not start"), backends.open() as opened:
         try:
-            report = run_stage(stage, StageRun(brand, opened, run_options(context, config), context.log, keep))
+            options = run_options(context, config, opened.settings)
+            report = run_stage(stage, StageRun(brand, opened, options, context.log, keep))
         except StageStopped as cause:
             report, stopped = cause.report, cause
         sheet = contact_sheet(sample, opened.store) if sample.seen else None
@@ -109,7 +112,7 @@ def run_external_stage(
     `brand`: for a partition that is more than a brand.
     """
     brand = brand or context.partition_key
-    options = replace(run_options(context, config), day=day, poll_minutes=poll_minutes)
+    options = replace(run_options(context, config, backends.settings), day=day, poll_minutes=poll_minutes)
     with fail_in_one_sentence(f"{stage} of {brand} could not start"), backends.open() as opened:
         report = run_stage(stage, StageRun(brand, opened, options, context.log))
         rows = row_count(stage, brand, opened, context.log)

@@ -86,7 +86,9 @@ class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES
         description="postgresql://owner:password@host:5432/unde_staging, without a pooler, as the tables' owner",
     )
     embedded_postgres_major: PostgresMajor = Field(18, description="16 or 18, the version of the embedded PostgreSQL")
-    redis_url: SecretStr | None = Field(None, description="redis://host:6379/0; only unde-catalog doctor uses it")
+    redis_url: SecretStr | None = Field(
+        None, description="redis://host:6379/0, the broker of Celery; required with EXECUTOR=celery"
+    )
 
     object_base_url: AnyHttpUrl | None = Field(
         None, description="the base URL of objects for readers, if it is not the store's own"

@@ -18,6 +18,10 @@ class DagsterFields(BaseModel):
 
     dagster_home: Path | None = Field(default=None, description="the folder with dagster.yaml, or a link to it")
     automation: Literal["on", "off"] = Field(default="off", description="on or off: whether schedules and sensors run")
+    executor: Literal["multiprocess", "celery"] = Field(
+        default="multiprocess",
+        description="multiprocess or celery: steps run on the machine of their run, or on workers of Celery queues",
+    )
     schedule_timezone: str = Field(default="UTC", description="the time zone of schedules, such as UTC or Asia/Dubai")
     asset_owners: Annotated[tuple[Owner, ...], NoDecode] = Field(
         default=("team:catalogue",), description="comma-separated owners of assets, as team:name or mail addresses"

@@ -17,10 +17,9 @@ from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.operations.alerts.fallback import SensorState
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.db.database import Database
-from unde_catalog_tests.support.doctor import closed_port
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.receivers import WebhookReceiver, webhook_receiver
-from unde_catalog_tests.support.servers import Server
+from unde_catalog_tests.support.servers import Server, closed_port
 
 pytestmark = pytest.mark.slow
 

@@ -23,7 +23,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 DUE_SENSORS = {f"{spec.job}_due": 900 for spec in STAGE_SPECS.values() if spec.trigger == "sensor"}
-INTERVALS = {**DUE_SENSORS, "send_alerts": 60}
+INTERVALS = {**DUE_SENSORS, "send_alerts": 60, "watch_queues": 30}
 OPTIONS = {"limit", "max_minutes", "product_ids", "retry_failed", "force"}
 
 

@@ -27,7 +27,9 @@ def test_each_due_brand_without_a_run_in_flight_gets_one() -> None:
     (only,) = plan.requests
     assert (only.partition_key, only.run_key) == ("zara", "originals:zara:2026-03-01T12:00")
     assert only.run_config["ops"]["originals"]["config"]["max_minutes"] == 15
-    assert only.tags == {"brand": "zara", "stage": "originals", "trigger": "sensor", "lane": "work"}
+    assert only.tags == {
+        "brand": "zara", "stage": "originals", "trigger": "sensor", "lane": "work", "dagster/max_runtime": "3600",
+    }  # fmt: skip
     assert plan.reasons() == "oysho: a run is in flight"
 
 

@@ -1,9 +1,7 @@
 """Every service that `unde-catalog doctor` checks, running and healthy, for tests that break one of them."""
 
 import json
-import shutil
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,12 +23,11 @@ from unde_catalog.settings.redaction import Secrets
 from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog_tests.support.nats_servers import running_nats
 from unde_catalog_tests.support.proxies import running_proxy
+from unde_catalog_tests.support.redis_servers import running_redis
 from unde_catalog_tests.support.s3_servers import BUCKET, running_rclone, s3_environment
-from unde_catalog_tests.support.servers import PROJECT, Server, missing, running_sandbox
+from unde_catalog_tests.support.servers import PROJECT, Server, running_sandbox
 from unde_catalog_tests.support.upstream import remote_host, reply
 from unde_catalog_tests.support.user_media import PRIVATE_BUCKET, private_environment
-
-REDIS_PASSWORD = "redis-planted-password"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ def healthy_services(server: Server, folder: Path) -> Iterator[Services]:
         nats = stack.enter_context(running_nats(folder / "nats"))
         public = stack.enter_context(_public(folder / "s3" / BUCKET))
         proxy = stack.enter_context(running_proxy(folder / "proxy"))
-        redis = stack.enter_context(_redis(folder / "redis"))
+        redis = stack.enter_context(running_redis(folder / "redis"))
         photos = stack.enter_context(remote_host())
         photos.respond("/", reply(b"a store", "403 Forbidden"))
         production, dagster = (server.new_database(migrated=False) for _ in range(2))
@@ -95,12 +92,6 @@ def as_json(diagnosis: Diagnosis) -> str:
     return json.dumps([line.as_dict() for line in diagnosis.lines], indent=1)
 
 
-def closed_port() -> int:
-    """A port of this machine on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 @contextmanager
 def silent_port() -> Iterator[int]:
     """A port that accepts connections and never responds."""
@@ -131,24 +122,3 @@ def _public(folder: Path) -> Iterator[str]:
             yield f"http://127.0.0.1:{running.server_port}"
         finally:
             running.shutdown()
-
-
-@contextmanager
-def _redis(folder: Path) -> Iterator[str]:
-    program = shutil.which("redis-server")
-    if program is None:
-        missing("Redis is not installed: apt-get install redis-server")
-    folder.mkdir()
-    port = closed_port()
-    command = [
-        program, "--port", str(port), "--bind", "127.0.0.1", "--requirepass", REDIS_PASSWORD, "--save", "",
-        "--dir", str(folder),
-    ]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        assert any("Ready to accept connections" in line for line in process.stdout), "Redis did not start"
-        yield f"redis://:{REDIS_PASSWORD}@127.0.0.1:{port}/0"
-    finally:
-        process.terminate()
-        process.wait(20)

@@ -1,6 +1,6 @@
 import pytest
 
-from unde_catalog.stage_specs import DUE_STAGES, STAGE_SPECS, STAGES, STAGES_BY_ROLE, StageSpec, lateness_of
+from unde_catalog.stage_specs import DUE_STAGES, QUEUES, STAGE_SPECS, STAGES, STAGES_BY_ROLE, StageSpec, lateness_of
 
 each_spec = pytest.mark.parametrize("spec", STAGE_SPECS.values(), ids=STAGES)
 
@@ -33,3 +33,7 @@ def test_due_work_follows_the_collection_of_products_and_stores() -> None:
 def test_a_brand_that_is_collected_daily_is_late_sooner() -> None:
     assert lateness_of("raw_products", "bakai").warn < lateness_of("raw_products", "zara").warn
     assert lateness_of("originals", "bakai") == lateness_of("originals", "zara")
+
+
+def test_every_queue_has_a_stage_or_is_the_default() -> None:
+    assert QUEUES == ("collect", "stock", "photos", "collage", "ximilar", "embeddings", "publish", "default")

@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from unde_catalog.defs.partitions import AVAILABILITY_PARTITIONS
+from unde_catalog.defs.queues import QUEUE_TAG
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.stage_execution import StageConfig, run_external_stage
 from unde_catalog.stage_specs import STAGE_SPECS
@@ -28,6 +29,7 @@ class AvailabilityConfig(StageConfig):
     group_name=_SPEC.group,
     kinds={"postgres"},
     tags={"runs": "hourly"},
+    op_tags={QUEUE_TAG: _SPEC.queue},
     code_version="1",  # raise it when the same input gives another result
     deps=[*_SPEC.upstream, "shops_api"],
 )

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
+from unde_catalog.defs.queues import QUEUE_TAG
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.stage_execution import StageConfig, StageOutput, run_storing_stage
 from unde_catalog.stage_specs import STAGE_SPECS
@@ -16,6 +17,7 @@ _SPEC = STAGE_SPECS["originals"]
     group_name=_SPEC.group,
     kinds={"jpeg", "s3", "postgres"},
     tags={"runs": "quarter-hourly", "costs": "proxy"},
+    op_tags={QUEUE_TAG: _SPEC.queue},
     code_version="1",  # raise it when the same input gives another result
     pool=_SPEC.pool,
     deps=[*_SPEC.upstream, "brand_cdn"],

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
+from unde_catalog.defs.queues import QUEUE_TAG
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.stage_execution import StageConfig, run_external_stage
 from unde_catalog.stage_specs import STAGE_SPECS
@@ -15,6 +16,7 @@ _SPEC = STAGE_SPECS["production_catalog"]
     group_name=_SPEC.group,
     kinds={"postgres"},
     tags={"runs": "hourly"},
+    op_tags={QUEUE_TAG: _SPEC.queue},
     code_version="1",  # raise it when the same input gives another result
     pool=_SPEC.pool,
     deps=_SPEC.upstream,

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
+from unde_catalog.defs.queues import QUEUE_TAG
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.stage_execution import StageConfig, run_options
 from unde_catalog.stage_specs import STAGE_SPECS
@@ -17,6 +18,7 @@ _SPEC = STAGE_SPECS["raw_products"]
     group_name=_SPEC.group,
     kinds={"apify", "postgres"},
     tags={"runs": "weekly", "costs": "apify"},
+    op_tags={QUEUE_TAG: _SPEC.queue},
     code_version="1",  # raise it when the same input gives another result
     pool=_SPEC.pool,
     deps=["apify_task", "bakai_list"],
@@ -34,4 +36,5 @@ def raw_products(
     On failure: the message has the response of the source and what to set. A brand without `APIFY_TASK_<BRAND>`, or
     BakaiMarket without its keys, does not fail: its note says "not configured".
     """
-    return ProductStream(context.partition_key, backends.settings, run_options(context, config), context.log)
+    settings = backends.settings
+    return ProductStream(context.partition_key, settings, run_options(context, config, settings), context.log)

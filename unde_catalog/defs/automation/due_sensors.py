@@ -19,8 +19,11 @@ from unde_catalog.stores.staging.due_work.pauses import PausedWork
 
 # These stages run whenever they have due work. Stages that call paid or external services run on a schedule.
 SENSOR_STAGES = tuple(name for name, spec in STAGE_SPECS.items() if spec.trigger == "sensor")
+MAX_RUNTIME_TAG = "dagster/max_runtime"  # seconds
 INTERVAL = timedelta(minutes=15)
 MAX_MINUTES = 15  # so that one brand never holds a pool for hours
+# A run whose Celery worker was killed waits for its step. After this time it ends, and the next tick requests another.
+MAX_RUNTIME = timedelta(hours=1)
 
 
 def due_work_runs(
@@ -28,7 +31,13 @@ def due_work_runs(
 ) -> RunRequestPlan:
     """One run for each due brand that has none in flight, at most one in a quarter of an hour."""
     quarter = now.replace(minute=now.minute - now.minute % 15, second=0, microsecond=0)
-    template = RunTemplate(stage, quarter, "sensor", config={"max_minutes": MAX_MINUTES})
+    template = RunTemplate(
+        stage,
+        quarter,
+        "sensor",
+        config={"max_minutes": MAX_MINUTES},
+        tags={MAX_RUNTIME_TAG: str(int(MAX_RUNTIME.total_seconds()))},
+    )
     return plan_runs(template, due, paused, brands_in_flight(in_flight, stage))
 
 

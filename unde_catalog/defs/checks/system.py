@@ -14,10 +14,12 @@ from unde_catalog.defs.checks import freshness
 from unde_catalog.defs.checks.results import check_result
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.run_metadata import fail_in_one_sentence
-from unde_catalog.operations.quality import database, failures, system
+from unde_catalog.operations.quality import database, failures, queues, system
 from unde_catalog.operations.quality.result import CheckResult
 from unde_catalog.operations.upkeep.backup_folder import newest_backup
+from unde_catalog.stage_specs import QUEUES
 from unde_catalog.stores.db import sessions
+from unde_catalog.stores.queues import queue_states
 from unde_catalog.stores.staging.admin import privileges
 from unde_catalog.stores.staging.due_work import host_pace, ticks
 from unde_catalog.stores.staging.reports import quality
@@ -28,6 +30,8 @@ _CHECKS = {
     ("raw_products", "backup_age"): "The newest backup in BACKUP_FOLDER is younger than BACKUP_MAX_AGE_HOURS.",
     ("raw_products", "database_not_held_up"): "No session blocks others in the staging database, and no transaction or "
     "replication slot keeps dead rows there for long.",
+    ("raw_products", "queues_served"): "Every queue of Celery has a worker, and no step has waited in one for "
+    "more than an hour.",
     ("availability", "hosts_not_throttled"): "No host has been throttled for more than an hour.",
     ("availability", "fresh"): "The stock of each brand with stores was checked within the last two hours.",
     ("availability", "failures"): "In no brand has stock been unknown for days, or for too many products.",
@@ -60,6 +64,9 @@ def _evaluate(backends: Backends, name: str) -> CheckResult:
             return system.backup_age(folder, newest, backends.db.run(ticks.now), limit)
         case "database_not_held_up":
             return database.nothing_holds_it_up(backends.db.read(sessions.holdups))
+        case "queues_served":
+            celery = settings.executor == "celery"
+            return queues.queues_served(queue_states(settings, QUEUES) if celery else [])
         case "hosts_not_throttled":
             return system.hosts_not_throttled(backends.db.run(host_pace.states), backends.db.run(ticks.now))
         case "fresh":

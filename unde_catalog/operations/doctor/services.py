@@ -16,6 +16,7 @@ from unde_catalog.operations.doctor import (
     objects,
     private_bucket,
     proxy,
+    queues,
     redis,
     stores,
     telegram,
@@ -77,6 +78,8 @@ def all_checks(settings: Settings, user_media: UserMediaSettings, backends: Back
         checks.append(
             ServiceCheck("redis", partial(redis.check_redis, settings.redis_url.get_secret_value()), ("REDIS_URL",))
         )
+    if settings.executor == "celery":
+        checks.append(ServiceCheck("queues", partial(queues.check_queues, settings), ("REDIS_URL",), needs="redis"))
     return checks
 
 

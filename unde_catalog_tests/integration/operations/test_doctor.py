@@ -16,7 +16,6 @@ from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.support.doctor import (
     Services,
     as_json,
-    closed_port,
     count_events,
     diagnose,
     healthy_services,
@@ -25,7 +24,7 @@ from unde_catalog_tests.support.doctor import (
     silent_port,
 )
 from unde_catalog_tests.support.due import add_products
-from unde_catalog_tests.support.servers import Server
+from unde_catalog_tests.support.servers import Server, closed_port
 
 PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 _SECRETS = (

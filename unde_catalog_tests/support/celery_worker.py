@@ -1,0 +1,15 @@
+"""A worker like that of `unde-catalog worker`, to which Redis delivers again after a second: run as `python -m`.
+
+Its arguments are those of Celery's worker.
+"""
+
+import sys
+
+from unde_catalog.defs.queues import worker_app
+
+VISIBILITY_SECONDS = 1
+
+if __name__ == "__main__":
+    transport = {**worker_app.app.conf.broker_transport_options, "visibility_timeout": VISIBILITY_SECONDS}
+    worker_app.app.conf.update(broker_transport_options=transport)
+    worker_app.app.worker_main(["worker", "--loglevel", "INFO", *sys.argv[1:]])
