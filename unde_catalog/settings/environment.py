@@ -22,7 +22,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from unde_catalog.brands import BRANDS, IndexScope, StockProtocolName
 from unde_catalog.settings.bakai import BakaiFields
-from unde_catalog.settings.known_names import UnknownName, WithReplacedServices, unknown_names
+from unde_catalog.settings.known_names import (
+    UnknownName,
+    WithReplacedServices,
+    environment_variables,
+    unknown_names,
+)
 from unde_catalog.settings.notices import NoticeFields
 from unde_catalog.settings.orchestration import DagsterFields
 from unde_catalog.settings.photos import BatchSize, Count, PhotoFields, PhotoHost, Retries, Seconds
@@ -30,6 +35,7 @@ from unde_catalog.settings.publishing import Currency, PublishFields
 from unde_catalog.settings.retention import UpkeepFields
 from unde_catalog.settings.s3 import S3Fields, S3Settings
 from unde_catalog.settings.search import SearchFields
+from unde_catalog.settings.secret_files import SUFFIX, SecretFilesError, from_secret_files, is_secret
 from unde_catalog.settings.stock import StockFields, StockOfBrand
 from unde_catalog.settings.user_media import UserMediaSettings
 from unde_catalog.settings.values import is_harmless, normalized_url
@@ -252,7 +258,9 @@ def _own_of_copy(side: str) -> S3Fields:
 def _read(model: type[Any]) -> Any:
     """Read one settings model from the environment; `SettingsError` names invalid variables and what is expected."""
     try:
-        return model()
+        return model(**from_secret_files(model, environment_variables()))
+    except SecretFilesError as error:
+        raise SettingsError(str(error)) from None
     except ValidationError as error:
         lines = []
         for wrong in error.errors(include_url=False):
@@ -282,13 +290,14 @@ def load_user_media_settings() -> UserMediaSettings:
 
 def unknown_variables() -> list[UnknownName]:
     """Variables that are set, look like a setting, and are read by nothing."""
-    own_of_brands = (
-        info.validation_alias or name for key in BRANDS for name, info in type(_own_of(key)).model_fields.items()
-    )
-    of_copies = (f"copy_{side}_{name}" for side in ("from", "to") for name in S3Fields.model_fields)
-    return unknown_names(
-        map(str, [*Settings.model_fields, *UserMediaSettings.model_fields, *own_of_brands, *of_copies])
-    )
+    own_of_brands = {
+        str(info.validation_alias or name): info
+        for key in BRANDS
+        for name, info in type(_own_of(key)).model_fields.items()
+    }
+    of_copies = {f"copy_{side}_{name}": info for side in ("from", "to") for name, info in S3Fields.model_fields.items()}
+    known = {**Settings.model_fields, **UserMediaSettings.model_fields, **own_of_brands, **of_copies}
+    return unknown_names([*known, *(f"{name}{SUFFIX}" for name, info in known.items() if is_secret(info))])
 
 
 def child_environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -43,7 +43,7 @@ class ReplacedServicesSource(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         """The values, by field."""
-        names, found = _variables(), {}
+        names, found = environment_variables(), {}
         if names.get("POSTGRES_HOST"):
             user, password = (quote(names.get(name) or "", safe="") for name in _POSTGRES[3:])
             port, database = names.get("POSTGRES_PORT") or "5432", names.get("POSTGRES_DB") or "unde_staging"
@@ -78,7 +78,7 @@ def unknown_names(known: Iterable[str]) -> list[UnknownName]:
     names = {name.upper() for name in known} | _TRANSLATED
     in_file = {name.upper() for name in dotenv_values(".env")}
     found = []
-    for name in sorted({name.upper() for name in _variables()} - names):
+    for name in sorted({name.upper() for name in environment_variables()} - names):
         similar = get_close_matches(name, names, 1, _SIMILARITY)
         if name in _ADVICE:
             found.append(UnknownName(name, _ADVICE[name]))
@@ -89,5 +89,6 @@ def unknown_names(known: Iterable[str]) -> list[UnknownName]:
     return found
 
 
-def _variables() -> Mapping[str, str | None]:
+def environment_variables() -> Mapping[str, str | None]:
+    """The variables of `.env` and of this process; the latter win."""
     return {**dotenv_values(".env"), **os.environ}

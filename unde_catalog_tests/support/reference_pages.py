@@ -16,6 +16,7 @@ from unde_catalog.cli.app import app
 from unde_catalog.settings import environment
 from unde_catalog.settings.environment import Settings
 from unde_catalog.settings.s3 import S3Fields
+from unde_catalog.settings.secret_files import SUFFIX, is_secret
 from unde_catalog.settings.user_media import UserMediaSettings
 
 PROJECT = Path(__file__).parents[2]
@@ -78,7 +79,8 @@ def brand_fields() -> dict[str, FieldInfo]:
 
 def setting_names() -> set[str]:
     """Every environment variable that is read, those of a brand with `<BRAND>` in place of it."""
-    return {name for name in re.findall(r"^\| `([^`]+)` \|", settings_tables(), re.MULTILINE)}
+    table = settings_tables()
+    return {*re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE), *re.findall(rf"or `(\S+{SUFFIX})`", table)}
 
 
 def command_pages() -> str:
@@ -146,8 +148,12 @@ def _option_default(option: Any) -> str:
 
 def _settings_table(title: str, fields: Mapping[str, FieldInfo]) -> str:
     lines = [f"## {title}", "", "| variable | default | meaning |", "|---|---|---|"]
-    lines += [f"| `{name}` | {_default(one)} | {_cell(one.description)} |" for name, one in fields.items()]
+    lines += [f"| `{name}` | {_default(one)} | {_meaning(name, one)} |" for name, one in fields.items()]
     return "\n".join(lines)
+
+
+def _meaning(name: str, field: FieldInfo) -> str:
+    return _cell(field.description) + (f"; or `{name}{SUFFIX}`, a file with it" if is_secret(field) else "")
 
 
 def _default(field: FieldInfo) -> str:
