@@ -5,12 +5,10 @@ Longer commands have a file each beside this one.
 
 import json
 import logging
-import shlex
 import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -33,6 +31,7 @@ from unde_catalog.cli.pause import pause_command, resume_command
 from unde_catalog.cli.release import release_command
 from unde_catalog.cli.report import report_command
 from unde_catalog.cli.roles import roles_command
+from unde_catalog.cli.sandbox import sandbox_app
 from unde_catalog.cli.search import search_app
 from unde_catalog.cli.upkeep import upkeep_command
 from unde_catalog.cli.user_media import user_media_app
@@ -76,7 +75,6 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-sandbox_app = typer.Typer(help="Run stand-ins for the external services on this machine.", no_args_is_help=True)
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(objects_app, name="objects")
 app.add_typer(notices_app, name="notices")
@@ -111,7 +109,9 @@ _EXPECTED = (
 )  # fmt: skip
 
 Brand = Annotated[str | None, typer.Option("--brand", "-b", help=f"One of {', '.join(BRANDS)}. Default: all.")]
-SandboxPort = Annotated[int, typer.Option(help="Port of the sandbox.")]
+SandboxPort = Annotated[
+    int | None, typer.Option(help=f"Port of the sandbox. Default: the state's own, first {DEFAULT_PORT}.")
+]
 
 
 def main() -> None:
@@ -134,7 +134,7 @@ def _open_backends() -> Iterator[Backends]:
 
 
 @app.command()
-def demo(sandbox_port: SandboxPort = DEFAULT_PORT) -> None:
+def demo(sandbox_port: SandboxPort = None) -> None:
     """Run the pipeline for all brands on embedded databases and the sandbox, and show the result."""
     from unde_catalog.local.demo import demo as run_demo
 
@@ -144,11 +144,16 @@ def demo(sandbox_port: SandboxPort = DEFAULT_PORT) -> None:
 @app.command()
 def up(
     port: Annotated[int, typer.Option(help="Port of Dagster's UI.")] = 3000,
-    search_port: Annotated[int, typer.Option(help="Port of the search page.")] = SEARCH_PORT,
+    search_port: Annotated[
+        int | None, typer.Option(help=f"Port of the search page. Default: {SEARCH_PORT}, or the next free one.")
+    ] = None,
     nats_port: Annotated[
-        int, typer.Option(help="Port of the NATS server that is started if NATS_URL is not set.")
-    ] = 4222,
-    sandbox_port: SandboxPort = DEFAULT_PORT,
+        int | None,
+        typer.Option(
+            help="Port of the NATS server that is started if NATS_URL is not set. Default: 4222, or the next free one."
+        ),
+    ] = None,
+    sandbox_port: SandboxPort = None,
 ) -> None:
     """Serve Dagster's UI, the search page and user media until Ctrl-C; the sandbox, too, without APIFY_TOKEN."""
     from unde_catalog.local.up import up as serve
@@ -221,13 +226,16 @@ def run(
     retry_failed: Annotated[bool, typer.Option(help="Also process failed products now.")] = False,
     force: Annotated[bool, typer.Option(help="Process every product again.")] = False,
 ) -> None:
-    """Process the products that are due for a stage, as its asset does."""
+    """Process the products that are due for a stage, as its asset does.
+
+    Exits with 1 if the stage stopped for a brand, and with 2 if it is configured for none of the brands.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=_errors)])
     logging.getLogger("httpx").setLevel(logging.WARNING)
     run_id = f"cli-{uuid.uuid4()}"
     ids = tuple(one.strip() for one in product_ids.split(",") if one.strip()) if product_ids is not None else None
     options = RunOptions(limit, max_minutes, ids, retry_failed, force, run_id, run_id)
-    stopped = False
+    stopped, not_configured, ran = False, False, False
     with _open_backends() as backends:
         for one in [brand] if brand else BRANDS:
             try:
@@ -236,32 +244,10 @@ def run(
                 stopped = True
                 _print_error(error)
             else:
-                _console.print(report.sentence(), soft_wrap=True, highlight=False)
-    raise typer.Exit(1 if stopped else 0)
-
-
-@sandbox_app.command("serve")
-def sandbox_serve(
-    data: Annotated[Path | None, typer.Option(help="Serve this folder (apify_items/<brand>.json and photos).")] = None,
-    port: Annotated[int, typer.Option(help="0 chooses a free port.")] = DEFAULT_PORT,
-    faults: Annotated[str | None, typer.Option(help="Faults to inject, by kind and rate, e.g. photo:503=0.1.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed that decides which requests fail.")] = 0,
-) -> None:
-    """Serve until Ctrl-C; by default a generated sample catalogue."""
-    from unde_catalog.sandbox.serve import PortBusyError, serve
-
-    try:
-        serve(port=port, data=data, state_dir=load_settings().home / "sandbox", faults=faults, seed=seed)
-    except PortBusyError as error:
-        raise CannotStart(str(error.strerror)) from error
-    except NotADirectoryError as error:
-        raise CannotStart(str(error)) from error
-
-
-@sandbox_app.command("env")
-def sandbox_env(port: Annotated[int, typer.Option(help="Port of the sandbox.")] = DEFAULT_PORT) -> None:
-    """Print the settings for a running sandbox: set -a; eval "$(unde-catalog sandbox env)"; set +a"""
-    from unde_catalog.sandbox.serve import environment
-
-    for name, value in environment(port).items():
-        print(f"{name}={shlex.quote(value)}")
+                if report.not_configured:
+                    not_configured = True
+                    _errors.print(report.sentence(), style="yellow", soft_wrap=True, highlight=False, markup=False)
+                else:
+                    ran = True
+                    _console.print(report.sentence(), soft_wrap=True, highlight=False, markup=False)
+    raise typer.Exit(1 if stopped else 2 if not_configured and not ran else 0)

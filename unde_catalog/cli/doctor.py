@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from unde_catalog.operations.doctor.run import Diagnosis
 
 _console = Console()
+_UNKNOWN = "unknown while sandbox is red"  # one row for all of them
 _MARKS = {"green": "✓", "yellow": "!", "red": "✗"}
 
 
@@ -65,7 +66,10 @@ def _show(diagnosis: "Diagnosis") -> None:
     table = Table("", "service", "ms", "", box=None, padding=(0, 2, 0, 0))
     table.columns[2].justify = "right"
     table.columns[3].overflow = "fold"
+    unknown = [line.service for line in diagnosis.lines if line.message == _UNKNOWN]
     for line in diagnosis.lines:
+        if line.message == _UNKNOWN:
+            continue
         message = Text(line.message)
         for name, expected in line.expected.items():
             if line.state == "red":
@@ -74,6 +78,9 @@ def _show(diagnosis: "Diagnosis") -> None:
                 message.append(f"; {name}: {expected}", style="dim")
         took = "" if line.milliseconds is None else f"{line.milliseconds:,}"
         table.add_row(Text(_MARKS[line.state], line.state), Text(line.service, line.state), took, message)
+        if line.service == "sandbox" and unknown:
+            names = Text(f"{_UNKNOWN}: {', '.join(unknown)}")
+            table.add_row(Text(_MARKS["yellow"], "yellow"), Text(f"{len(unknown)} services", "yellow"), "", names)
     _console.print(table)
     counts = {state: sum(line.state == state for line in diagnosis.lines) for state in _MARKS}
     _console.print(", ".join(f"{count} {state}" for state, count in counts.items() if count) + ".", highlight=False)

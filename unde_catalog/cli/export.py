@@ -137,12 +137,16 @@ def _export(
     from unde_catalog.net.download import UpstreamUnavailable
     from unde_catalog.services.export.folder import CopyStopped, DiskFull
     from unde_catalog.stages.raw_products.errors import SourceUnusable
+    from unde_catalog.stages.run import START_SANDBOX
     from unde_catalog.stores.db.database import DatabaseUnavailable
     from unde_catalog.stores.objects.objects import StorageUnavailable
 
     resume = f"continue with: {shlex.join(['unde-catalog', *sys.argv[1:]])}"
+    settings = load_settings()
+    if config.source != "storage" and settings.sandbox is not None and not settings.sandbox.runs():
+        return FAILED, f"the sandbox at {settings.sandbox.url} does not respond: {START_SANDBOX}"
     try:
-        with Backends(load_settings()) as backends:
+        with Backends(settings) as backends:
             result = asyncio.run(_copy(backends, config, totals, display, log_dir))
     except DiskFull as error:
         return DISK_FULL, f"{error}. Then {resume}"

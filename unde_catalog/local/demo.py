@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -16,11 +17,12 @@ from rich.table import Column, Table
 
 from unde_catalog.backends import Backends
 from unde_catalog.brands import BRANDS
-from unde_catalog.local.processes import dagster_environment, missing_extra, requests_logged, sandbox, stop
+from unde_catalog.local.own_sandbox import SandboxService
+from unde_catalog.local.processes import dagster_environment, missing_extra, requests_logged, stop
 from unde_catalog.local.progress import ProgressView, table
-from unde_catalog.sandbox.serve import environment
-from unde_catalog.settings.environment import SettingsError, load_settings, publish
+from unde_catalog.settings.environment import SettingsError, load_settings
 from unde_catalog.settings.search import SEARCH_PORT
+from unde_catalog.settings.sources import publish, sandbox_settings
 from unde_catalog.stage_specs import DUE_STAGES
 from unde_catalog.stores.staging.reports import overview
 from unde_catalog.stores.staging.stock import stock_rows
@@ -35,32 +37,50 @@ _PHOTO_KINDS = ("photo", "bakai.photo")  # of requests in the sandbox's log
 _EXTERNAL_STORES = ("staging_db_url", "production_db_url", "dagster_db_url", "s3_endpoint")
 
 
-def demo(console: Console, port: int) -> int:
-    """Run the demo; 0 if every run succeeded. `SettingsError` if a database or bucket of your own is configured."""
+def demo(console: Console, port: int | None) -> int:
+    """Run the demo; 0 if every run succeeded. `SettingsError` if a database or bucket of your own is configured.
+
+    `port`: of the sandbox; None: the state's own.
+    """
     started = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that child processes are stopped
     configured = [name.upper() for name in _EXTERNAL_STORES if getattr(load_settings(), name) is not None]
     if configured:
         raise SettingsError(f"the demo writes to embedded databases only: unset {', '.join(configured)} (also in .env)")
-    publish({**environment(port), "ZARA_INDEX_SCOPE": "pilot"})  # so that ximilar_index has work
-    settings = load_settings()
-    console.print(f"State: {settings.home}")
-    with sandbox(settings, port) as base_url, Backends(settings) as backends:
-        console.print(f"Sandbox: {base_url}")
-        _, position = requests_logged(base_url)
-        log = settings.home / "logs" / "demo.log"
-        status = _run(console, backends, log)
-        requested = sum(requests_logged(base_url, kind, position)[0] for kind in _PHOTO_KINDS)
-        wide = Console(width=max(console.width, _TABLE_WIDTH))  # a table in a file must not be cut
-        wide.print(_summary(backends))
-        wide.print(_stock(backends))
-        _search(wide, backends)
-        console.print(f"{requested} photos were requested. The demo took {time.monotonic() - started:.0f} s.")
-        console.print(f"Collages: {backends.objects_folder / 'collages'}")
-        console.print(f"Photos:   {backends.objects_folder / 'originals'}")
-        console.print(f"Next: make up serves Dagster's UI and the search page ({SEARCH_PAGE}) on the same state.")
-        if status:
-            console.print(f"[red]A run failed.[/red] make up shows which one and why. Log: {log}")
+    home = load_settings().home
+    console.print(f"State: {home}", soft_wrap=True, highlight=False)
+    with SandboxService(console, home, port) as sandbox:
+        base_url = sandbox.address.url
+        console.print(f"Sandbox: {base_url}", highlight=False)
+        publish(sandbox_settings(sandbox.address))  # also where a real service is configured
+        with Backends(load_settings()) as backends:
+            return _run_and_show(console, sandbox, backends, started)
+
+
+def _run_and_show(console: Console, sandbox: SandboxService, backends: Backends, started: float) -> int:
+    """The runs with their progress, then what became of the products; 0 if every run succeeded."""
+    base_url = sandbox.address.url
+    _, position = requests_logged(base_url)
+    log = backends.settings.home / "logs" / "demo.log"
+
+    def keep_sandbox() -> None:
+        if happened := sandbox.keep_running():
+            console.print(happened, style="red", soft_wrap=True, highlight=False, markup=False)
+
+    status = _run(console, backends, log, keep_sandbox)
+    requested = sum(requests_logged(base_url, kind, position)[0] for kind in _PHOTO_KINDS)
+    wide = Console(width=max(console.width, _TABLE_WIDTH))  # a table in a file must not be cut
+    wide.print(_summary(backends))
+    wide.print(_stock(backends))
+    _search(wide, backends)
+    console.print(f"{requested} photos were requested. The demo took {time.monotonic() - started:.0f} s.")
+    console.print(f"Collages: {backends.objects_folder / 'collages'}", soft_wrap=True)
+    console.print(f"Photos:   {backends.objects_folder / 'originals'}", soft_wrap=True)
+    console.print(
+        f"Next: make up serves Dagster's UI and the search page ({SEARCH_PAGE}) on this state.", soft_wrap=True
+    )
+    if status:
+        console.print(f"[red]A run failed.[/red] make up shows which one and why. Log: {log}")
     return status
 
 
@@ -73,7 +93,7 @@ def _search(console: Console, backends: Backends) -> None:
     example_search(console, backends, SEARCH_PAGE)
 
 
-def _run(console: Console, backends: Backends, log: Path) -> int:
+def _run(console: Console, backends: Backends, log: Path, keep_sandbox: Callable[[], None]) -> int:
     """Start the Dagster runs, show their progress until they end, and return their exit status."""
     log.parent.mkdir(parents=True, exist_ok=True)
     progress, db = ProgressView(backends.db), backends.db
@@ -90,10 +110,11 @@ def _run(console: Console, backends: Backends, log: Path) -> int:
             if console.is_terminal:
                 with Live(console=console, refresh_per_second=4) as live:
                     while _still_running(process):
+                        keep_sandbox()
                         live.update(table(progress.read(), db.run(overview.product_counts)))
                     live.update(Table())
             else:
-                _plain_lines(console, process, progress)
+                _plain_lines(console, process, progress, keep_sandbox)
             return process.wait()
         finally:
             stop(process)
@@ -107,12 +128,15 @@ def _still_running(process: subprocess.Popen[str]) -> bool:
     return False
 
 
-def _plain_lines(console: Console, process: subprocess.Popen[str], view: ProgressView) -> None:
+def _plain_lines(
+    console: Console, process: subprocess.Popen[str], view: ProgressView, keep_sandbox: Callable[[], None]
+) -> None:
     printed: dict[tuple[str, str], str] = {}
     last = 0.0
     running = True
     while running:
         running = _still_running(process)
+        keep_sandbox()
         progress = view.read()
         if running and time.monotonic() - last < _LINE_SECONDS:
             continue

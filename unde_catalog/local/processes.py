@@ -1,18 +1,17 @@
-"""Processes that `demo` and `up` start and stop: the sandbox and Dagster, and Dagster's home folder."""
+"""Processes that `demo` and `up` start and stop, and Dagster's home folder."""
 
 import json
 import signal
 import subprocess
-import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from unde_catalog.settings.environment import Settings, child_environment
+from unde_catalog.settings.environment import Settings
 from unde_catalog.settings.project import project_file
+from unde_catalog.settings.sources import child_environment
 
 _STOP_SECONDS = 20.0
 
@@ -39,39 +38,16 @@ def missing_extra(extra: str, module: str) -> str | None:
     return None if find_spec(module) else f"not installed; pip install 'unde-catalog[{extra}]' adds it"
 
 
-@contextmanager
-def sandbox(settings: Settings, port: int) -> Iterator[str]:
-    """The base URL of a sandbox that runs while the context lasts; one that already runs on the port is shared.
-
-    The port is fixed, since the photo URLs in its items contain it.
-    """
-    base_url = f"http://127.0.0.1:{port}"
-    if _is_sandbox(base_url):
-        yield base_url
-        return
-    state = settings.home / "sandbox"
-    state.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "unde_catalog.sandbox", "--port", str(port), "--state-dir", str(state)]
-    # A session of its own: Ctrl-C reaches the parent first, which stops the sandbox last.
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
-    try:
-        assert process.stdout is not None  # it is a pipe
-        line = process.stdout.readline()
-        if "ready" not in line:
-            raise CannotStart(
-                f"{line.strip() or 'the sandbox ended without output'}; choose another port with --sandbox-port"
-            )
-        yield base_url
-    finally:
-        stop(process)
-
-
 def requests_logged(base_url: str, kind: str = "photo", since: int = 0) -> tuple[int, int]:
-    """The number of requests of a kind that the sandbox logged after a position, and the new position."""
-    with urllib.request.urlopen(f"{base_url}/_log?kind={kind}&since={since}", timeout=10) as response:
-        log = json.load(response)
+    """The number of requests of a kind that the sandbox logged after a position, and the new position.
+
+    `CannotStart` if it does not respond.
+    """
+    try:
+        with urllib.request.urlopen(f"{base_url}/_log?kind={kind}&since={since}", timeout=10) as response:
+            log = json.load(response)
+    except OSError as error:
+        raise CannotStart(f"the sandbox at {base_url} does not respond ({error}); run the command again") from error
     return len(log["requests"]), log["next"]
 
 
@@ -89,11 +65,3 @@ def stop(process: subprocess.Popen[str]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _is_sandbox(base_url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{base_url}/_health", timeout=2) as response:
-            return bool(json.load(response).get("sandbox"))
-    except (OSError, ValueError, urllib.error.URLError):
-        return False

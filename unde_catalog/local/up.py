@@ -1,9 +1,11 @@
 """`unde-catalog up`: Dagster's UI, the search page and user media until Ctrl-C, and the sandbox without APIFY_TOKEN.
 
-If a server other than Dagster ends, `up` says so and keeps the others running.
+A server that ends is started again, a few times.
 """
 
 import contextlib
+import shlex
+import shutil
 import signal
 import sys
 import threading
@@ -12,75 +14,139 @@ from pathlib import Path
 from rich.console import Console
 
 from unde_catalog.backends import Backends
-from unde_catalog.local.processes import CannotStart, dagster_environment, dagster_home, missing_extra, sandbox
-from unde_catalog.local.service import LocalService, must_be_free
-from unde_catalog.sandbox.serve import environment
-from unde_catalog.settings.environment import (
-    Settings,
-    child_environment,
-    load_settings,
-    load_user_media_settings,
-    publish,
-)
+from unde_catalog.local.own_sandbox import SandboxService
+from unde_catalog.local.ports import free_port, must_be_free
+from unde_catalog.local.processes import CannotStart, dagster_environment, dagster_home, missing_extra
+from unde_catalog.local.service import LocalService
+from unde_catalog.local.up_lock import UpLock
+from unde_catalog.settings.environment import Settings, load_settings, load_user_media_settings
 from unde_catalog.settings.project import project_file
+from unde_catalog.settings.search import SEARCH_PORT
+from unde_catalog.settings.sources import child_environment, publish, sandbox_settings
 from unde_catalog.settings.user_media import UserMediaSettings
 from unde_catalog.stores.embedded import nats
+from unde_catalog.stores.embedded.binaries import find_programs
 
 _PROGRAMS = Path(sys.executable).parent
+NATS_PORT = 4222
+_POLL_SECONDS = 0.5
 
 
-def up(console: Console, port: int, search_port: int, nats_port: int, sandbox_port: int) -> int:
-    """Serve until SIGINT or SIGTERM; 0 after a clean stop. `CannotStart` if Dagster ends."""
-    must_be_free(port, "--port")
-    must_be_free(search_port, "--search-port")
-    real = load_settings().apify_token is not None
-    if not real:
-        publish({**environment(sandbox_port), "ZARA_INDEX_SCOPE": "pilot"})
-    settings, media = load_settings(), load_user_media_settings()
-    media_off = _why_no_user_media(media)
-    own_nats = media_off is None and "nats_url" not in media.model_fields_set
-    if media_off is None:
-        must_be_free(media.user_media_port, "USER_MEDIA_PORT")
-    if own_nats:
-        must_be_free(nats_port, "--nats-port, or set NATS_URL to the server on it")
-    stop_requested = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop_requested.set())
-    with contextlib.ExitStack() as stack:
-        if not real:
-            base_url = stack.enter_context(sandbox(settings, sandbox_port))
-            console.print(f"Sandbox: {base_url} (APIFY_TOKEN is not set)")
-        backends = stack.enter_context(Backends(settings))
-        console.print(f"State: {settings.home}", soft_wrap=True)
-        console.print(f"Staging: {backends.db.name}", soft_wrap=True)
-        console.print(
-            f"AUTOMATION={settings.automation}: sensors {'run' if settings.automation == 'on' else 'are off'}"
-        )
-        dagster = stack.enter_context(_dagster(settings, port))
-        search_off = missing_extra("search", "fastapi")
-        search = stack.enter_context(_search(settings, search_port)) if search_off is None else None
-        others = [search] if search else []
-        if own_nats:
-            others.append(stack.enter_context(_nats(settings, nats_port)))
-            publish({"NATS_URL": nats.address(settings.home) or ""})
-        if media_off is None:
-            others.append(stack.enter_context(_user_media(settings)))
-        console.print(f"Logs: {dagster.log.parent}", soft_wrap=True)
-        page, ui = f"http://127.0.0.1:{search_port}", f"http://127.0.0.1:{port}"
-        if search is None:
-            console.print(f"Search page: {search_off}", markup=False)
-        elif search.wait_for_response(f"{page}/", stop_requested):
-            console.print(f"Search page: {page}")
-        if media_off is not None:
-            console.print(f"User media: {media_off}", markup=False)
-        else:
-            console.print(f"User media: http://{media.user_media_host}:{media.user_media_port}/health")
-        if dagster.wait_for_response(f"{ui}/server_info", stop_requested):
-            console.print(f"Dagster's UI: {ui}  (Ctrl-C stops everything)")
-        _watch(console, dagster, others, stop_requested)
-        console.print("Stopping ...")
+def up(console: Console, port: int, search_port: int | None, nats_port: int | None, sandbox_port: int | None) -> int:
+    """Serve until SIGINT or SIGTERM; 0 after a clean stop, or if another `up` serves this state already.
+
+    A port that is None is the usual one, or the next free one. `CannotStart` if Dagster can't be kept running.
+    """
+    settings = load_settings()
+    ui = f"http://127.0.0.1:{port}"
+    with UpLock(settings.home) as lock:
+        if running := lock.take(ui):
+            _say(console, f"Already running, at {running}. State: {settings.home}")
+            return 0
+        must_be_free(port, "choose another one with --port (make up PORT=3001)")
+        search_port = free_port(search_port, SEARCH_PORT, "--search-port")
+        stop_requested = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop_requested.set())
+        with contextlib.ExitStack() as stack:
+            sandbox = _sandbox(console, stack, settings, sandbox_port)
+            _serve(console, stack, stop_requested, (port, search_port, nats_port), sandbox)
+            console.print("Stopping ...")
     console.print("Everything has stopped.")
     return 0
+
+
+def _sandbox(
+    console: Console, stack: contextlib.ExitStack, settings: Settings, port: int | None
+) -> SandboxService | None:
+    """The sandbox, to which all settings of this process and its children point; None with a token of Apify."""
+    if settings.apify_token is not None and settings.sandbox is None:
+        return None
+    sandbox = stack.enter_context(SandboxService(console, settings.home, port))
+    publish(sandbox_settings(sandbox.address))
+    _say(console, f"Sandbox: {sandbox.address.url} (APIFY_TOKEN is not set)")
+    return sandbox
+
+
+def _serve(
+    console: Console,
+    stack: contextlib.ExitStack,
+    stop_requested: threading.Event,
+    ports: tuple[int, int, int | None],
+    sandbox: SandboxService | None,
+) -> None:
+    """Start all servers, say where they are, and keep them running until a stop is requested."""
+    port, search_port, nats_port = ports
+    settings, media = load_settings(), load_user_media_settings()
+    backends = stack.enter_context(Backends(settings))
+    _say(console, f"State: {settings.home}")
+    _say(console, f"Staging: {backends.db.name}")
+    _say(console, f"AUTOMATION={settings.automation}: sensors {'run' if settings.automation == 'on' else 'are off'}")
+    dagster = stack.enter_context(_dagster(settings, port))
+    services: list[LocalService | SandboxService] = [dagster, *([sandbox] if sandbox else [])]
+    search_off = missing_extra("search", "fastapi")
+    search = stack.enter_context(_search(settings, search_port)) if search_off is None else None
+    if search is not None:
+        services.append(search)
+    user_media = _user_media(console, stack, settings, media, nats_port)
+    services += user_media
+    _say(console, f"Logs: {dagster.log.parent}")
+    _say(console, f"SQL: {_psql(settings, backends)}")
+    page, ui = f"http://127.0.0.1:{search_port}", f"http://127.0.0.1:{port}"
+    if search is None:
+        _say(console, f"Search page: {search_off}")
+    elif search.wait_for_response(f"{page}/", stop_requested):
+        _say(console, f"Search page: {page}")
+        _say(console, f"API: curl '{page}/api/v1/products?limit=1' (described at {page}/docs)")
+    _say(console, f"Notebook: {_notebook(settings)}")
+    if dagster.wait_for_response(f"{ui}/server_info", stop_requested):
+        _say(console, f"Dagster's UI: {ui}  (Ctrl-C stops everything)")
+    elif dagster.ended is not None:
+        raise CannotStart(dagster.ended)  # it never ran: starting it again would not help
+    while not stop_requested.wait(_POLL_SECONDS):
+        for one in services:
+            if happened := one.keep_running():
+                console.print(happened, style="red", soft_wrap=True, highlight=False, markup=False)
+        if dagster.given_up:
+            raise CannotStart("Dagster does not keep running, and without it there is nothing to serve")
+
+
+def _say(console: Console, sentence: str) -> None:
+    console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+
+
+def _psql(settings: Settings, backends: Backends) -> str:
+    """The line that opens the staging database in psql, without a password."""
+    if settings.staging_db_url is not None:
+        return 'psql "$STAGING_DB_URL"'
+    program = shutil.which("psql") or str(find_programs(settings.embedded_postgres_major) / "psql")
+    return shlex.join([program, backends.staging_url()])
+
+
+def _notebook(settings: Settings) -> str:
+    """The line that starts Python with the assets, as docs/ui.md describes them."""
+    start = "from unde_catalog.definitions import defs"
+    return f"UNDE_HOME={shlex.quote(str(settings.home))} {shlex.join([sys.executable, '-i', '-c', start])}"
+
+
+def _user_media(
+    console: Console, stack: contextlib.ExitStack, settings: Settings, media: UserMediaSettings, nats_port: int | None
+) -> list[LocalService]:
+    """User media, with a NATS server if none is configured; nothing where it can't be served."""
+    if (off := _why_no_user_media(media)) is not None:
+        _say(console, f"User media: {off}")
+        return []
+    chosen = media.user_media_port if "user_media_port" in media.model_fields_set else None
+    port = free_port(chosen, media.user_media_port, "USER_MEDIA_PORT")
+    services = []
+    if "nats_url" not in media.model_fields_set or media.nats_url.get_secret_value() == nats.address(settings.home):
+        nats_port = free_port(nats_port, NATS_PORT, "--nats-port, or set NATS_URL to the server on it")
+        services.append(stack.enter_context(_nats(settings, nats_port)))
+        publish({"NATS_URL": nats.address(settings.home) or ""})
+    publish({"USER_MEDIA_PORT": str(port)})
+    services.append(stack.enter_context(_own_server(settings, "User media", "user_media", "user-media", "serve")))
+    _say(console, f"User media: http://{media.user_media_host}:{port}/health")
+    return services
 
 
 def _why_no_user_media(media: UserMediaSettings) -> str | None:
@@ -88,19 +154,6 @@ def _why_no_user_media(media: UserMediaSettings) -> str | None:
     if media.telegram_bot_token is None:
         return "off (TELEGRAM_BOT_TOKEN is not set)"
     return missing_extra("user-media", "nats")
-
-
-def _watch(
-    console: Console, dagster: LocalService, others: list[LocalService], stop_requested: threading.Event
-) -> None:
-    """Wait until a stop is requested. Without Dagster there is nothing to serve; any other server may end."""
-    while not stop_requested.wait(0.5):
-        if dagster.ended is not None:
-            raise CannotStart(dagster.ended)
-        for one in [one for one in others if one.ended is not None]:
-            message = f"{one.ended}\nThe other servers keep running."
-            console.print(message, style="red", soft_wrap=True, highlight=False, markup=False)
-            others.remove(one)
 
 
 def _dagster(settings: Settings, port: int) -> LocalService:
@@ -115,11 +168,7 @@ def _dagster(settings: Settings, port: int) -> LocalService:
 
 
 def _search(settings: Settings, port: int) -> LocalService:
-    return _own_server(settings, "the search API", "search", "search", "serve", "--port", str(port))
-
-
-def _user_media(settings: Settings) -> LocalService:
-    return _own_server(settings, "user media", "user_media", "user-media", "serve")
+    return _own_server(settings, "The search API", "search", "search", "serve", "--port", str(port))
 
 
 def _own_server(settings: Settings, name: str, log: str, *command: str) -> LocalService:

@@ -21,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.port,
             options.data,
             state_dir=options.state_dir,
+            own=options.own,
             faults=options.faults,
             seed=options.seed,
             items=dict(options.items),
@@ -41,8 +42,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free port")
+    parser.add_argument("--port", type=int, help=f"0 takes a free port; default: {DEFAULT_PORT}, or see --own")
     parser.add_argument("--state-dir", type=Path, required=True, help="the folder that keeps runs and collections")
+    parser.add_argument("--own", action="store_true", help="use the token and the port that are kept in that folder")
     parser.add_argument("--data", type=Path, help="serve this folder (apify_items/<brand>.json and photos)")
     parser.add_argument("--items", type=_item_file, action="append", default=[], metavar="BRAND=FILE")
     parser.add_argument("--log", type=Path, help="the request log; default: requests.jsonl in the state folder")

@@ -1,6 +1,6 @@
 """The sandbox's own routes: its log, its health, and changes of its behaviour.
 
-    GET    /_health                 {"sandbox": true, "data": "...", "pid": 123}
+    GET    /_health?challenge=      {"sandbox": true, "data": "...", "pid": 123, "proof": "..."}; see own.py
     GET    /_log?since=&kind=       {"requests": [...], "next": n}; `since` is the `next` of an earlier response
     GET    /_stock?brand=&at=       {"<item id>": {"<store id>": ["XS", "M"]}}: the actual stock of every store
     DELETE /_log                    empties the log
@@ -51,6 +51,7 @@ from unde_catalog.sandbox.apify.runs import Changes, RunStore
 from unde_catalog.sandbox.bakai.catalogue import MAX_PHOTOS, MAX_PRODUCTS, SHAPES, BakaiOverrides
 from unde_catalog.sandbox.faults import Faults, FaultSpecError, check_fault_name, parse_rules
 from unde_catalog.sandbox.identity import BRAND_NAMES
+from unde_catalog.sandbox.own import proof
 from unde_catalog.sandbox.request_log import KIND, RequestLog
 from unde_catalog.sandbox.shops.overrides import StockOverrides, parse_time
 from unde_catalog.sandbox.ximilar.records import XimilarStore
@@ -102,7 +103,7 @@ _FIELDS: Fields = {
 
 @dataclass(slots=True)
 class Control:
-    """The routes that begin with an underscore. `data` describes what the sandbox serves."""
+    """The routes that begin with an underscore. `data` describes what the sandbox serves, `token` is its owner's."""
 
     runs: RunStore
     ximilar: XimilarStore
@@ -111,6 +112,7 @@ class Control:
     faults: Faults
     log: RequestLog
     data: str
+    token: str | None = None
 
     def routes(self) -> list[web.RouteDef]:
         """Returns the routes of log, health and control."""
@@ -123,7 +125,10 @@ class Control:
 
     async def _health(self, request: web.Request) -> web.Response:
         request[KIND] = "sandbox.health"
-        return web.json_response({"sandbox": True, "data": self.data, "pid": os.getpid()})
+        health: dict[str, Any] = {"sandbox": True, "data": self.data, "pid": os.getpid()}
+        if self.token is not None and "challenge" in request.query:
+            health["proof"] = proof(self.token, request.query["challenge"])
+        return web.json_response(health)
 
     async def _read_log(self, request: web.Request) -> web.Response:
         request[KIND] = "sandbox.log"

@@ -4,9 +4,9 @@ HTTP does not belong here. Nothing is shared with the clients: these facts belon
 """
 
 import hashlib
+from dataclasses import dataclass, fields
 
 DEFAULT_PORT = 8790
-TOKEN = "sandbox-token"
 
 BRAND_NAMES: dict[str, str] = {
     "zara": "Zara",
@@ -26,17 +26,35 @@ TASK_IDS: dict[str, str] = {
     "oysho": "oY5sndbxOyshoTsk6",
 }
 
-XIMILAR_TOKEN = "sandbox-ximilar-token"
 XIMILAR_COLLECTIONS: dict[str, str] = {  # id -> kind, which is also the path prefix
     f"sandbox-{kind}": kind for kind in ("fashion-new", "fashion", "products-new", "photos", "custom")
 }
 XIMILAR_COLLECTION = "sandbox-fashion-new"
 
-BAKAI_ACCESS_KEY, BAKAI_SECRET_KEY = "sandbox-bakai-access", "sandbox-bakai-secret"
 BAKAI_BUCKET = "bakai-images"
-BAKAI_S3_ACCESS_KEY, BAKAI_S3_SECRET_KEY = "sandbox-bakai-s3-access", "sandbox-bakai-s3-secret"
+TELEGRAM_BOT_ID = 4096351827
 
-TELEGRAM_TOKEN = "4096351827:sandbox-telegram-token"
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The keys that the services accept; the defaults are for sandboxes without a token of their own, as in tests."""
+
+    apify: str = "sandbox-token"
+    ximilar: str = "sandbox-ximilar-token"
+    bakai_access: str = "sandbox-bakai-access"
+    bakai_secret: str = "sandbox-bakai-secret"
+    bakai_s3_access: str = "sandbox-bakai-s3-access"
+    bakai_s3_secret: str = "sandbox-bakai-s3-secret"
+    telegram: str = f"{TELEGRAM_BOT_ID}:sandbox-telegram-token"
+
+    @classmethod
+    def of_token(cls, token: str) -> "Credentials":
+        """The keys of a sandbox with a token of its own: a key for each service, so that none can be mistaken."""
+        keys = {one.name: f"{one.name.replace('_', '-')}-{token}" for one in fields(cls)}
+        return cls(**{**keys, "telegram": f"{TELEGRAM_BOT_ID}:{token}"})
+
+
+DEFAULT_CREDENTIALS = Credentials()
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 

@@ -1,4 +1,4 @@
-"""Runs a sandbox until a signal stops it, and returns the environment that points clients at it.
+"""Runs a sandbox until a signal stops it. The environment that points clients at it is in `own.py`.
 
 The application belongs in `server.py`.
 """
@@ -13,19 +13,12 @@ from pathlib import Path
 
 from aiohttp import web
 
-from unde_catalog.sandbox import identity
-from unde_catalog.sandbox.identity import (
-    BRAND_NAMES,
-    DEFAULT_PORT,
-    TASK_IDS,
-    TOKEN,
-    XIMILAR_COLLECTION,
-    XIMILAR_TOKEN,
-)
+from unde_catalog.sandbox.identity import DEFAULT_PORT
+from unde_catalog.sandbox.own import own_sandbox, own_token, remember_port
 from unde_catalog.sandbox.server import Options, build_app
-from unde_catalog.sandbox.shops.stores import configured_stores, stock_channel
 
 _GRACE_SECONDS = 0.5
+_PORTS_TRIED = 20
 
 
 class PortBusyError(OSError):
@@ -34,10 +27,11 @@ class PortBusyError(OSError):
 
 def serve(
     host: str = "127.0.0.1",
-    port: int = DEFAULT_PORT,
+    port: int | None = None,
     data: Path | None = None,
     *,
     state_dir: Path,
+    own: bool = False,
     faults: str | None = None,
     seed: int = 0,
     items: Mapping[str, Path] | None = None,
@@ -47,58 +41,37 @@ def serve(
 ) -> None:
     """Serves until SIGINT or SIGTERM; calls `ready` (default: print) with one line that has the URL.
 
-    Port 0 takes a free one. Raises `PortBusyError`, and `ValueError` or `NotADirectoryError` for invalid options (see
-    `server.build_app`).
+    Port 0 takes a free one. `own`: it belongs to a state, with a token and a port that are kept in `state_dir`; without
+    a `port` the state's own, and for a new state the first free one. Raises `PortBusyError`, and `ValueError` or
+    `NotADirectoryError` for invalid options (see `server.build_app`).
     """
-    options = Options(state_dir, data, items or {}, log, faults, seed, run_seconds)
-    server_socket = _open_socket(host, port)
+    token = own_token(state_dir) if own else None
+    options = Options(state_dir, data, items or {}, log, faults, seed, run_seconds, token)
+    known = own_sandbox(state_dir) if own and port is None else None
+    if own and port is None and known is None:
+        server_socket = _first_free_socket(host)
+    else:
+        chosen = known.port if known else DEFAULT_PORT if port is None else port
+        server_socket = _open_socket(host, chosen)
     try:
+        if own:
+            remember_port(state_dir, server_socket.getsockname()[1])
         asyncio.run(_run(options, server_socket, ready or _print_line))
     finally:
         server_socket.close()
 
 
-def environment(port: int, host: str = "127.0.0.1") -> dict[str, str]:
-    """Returns the environment variables that point every client at a sandbox on this port."""
-    tasks = {f"APIFY_TASK_{brand.upper()}": task for brand, task in TASK_IDS.items()}
-    return {
-        "APIFY_TOKEN": TOKEN,
-        "APIFY_API_URL": f"http://{host}:{port}",
-        **tasks,
-        "XIMILAR_API_URL": f"http://{host}:{port}",
-        "XIMILAR_API_TOKEN": XIMILAR_TOKEN,
-        "XIMILAR_COLLECTION_ID": XIMILAR_COLLECTION,  # its prefix is the default one
-        "BAKAI_CDN_API_URL": f"http://{host}:{port}/bakai-api",
-        "BAKAI_CDN_ACCESS_KEY": identity.BAKAI_ACCESS_KEY,
-        "BAKAI_CDN_SECRET_KEY": identity.BAKAI_SECRET_KEY,
-        "BAKAI_S3_ENDPOINT": f"http://{host}:{port}/bakai-s3",
-        "BAKAI_S3_BUCKET": identity.BAKAI_BUCKET,  # publicly readable, so photos need no other base URL
-        "BAKAI_S3_ACCESS_KEY": identity.BAKAI_S3_ACCESS_KEY,
-        "BAKAI_S3_SECRET_KEY": identity.BAKAI_S3_SECRET_KEY,
-        "TELEGRAM_API_URL": f"http://{host}:{port}",
-        "TELEGRAM_BOT_TOKEN": identity.TELEGRAM_TOKEN,
-        "PHOTO_ALLOW_PRIVATE_HOSTS": "true",
-        "DOWNLOAD_DELAY_MIN": "0",
-        "DOWNLOAD_DELAY_MAX": "0",
-        **{f"{brand.upper()}_USE_PROXY": "false" for brand in TASK_IDS},
-        "STOCK_REQUEST_GAP": "0",
-        **{name: value for brand in BRAND_NAMES for name, value in _stock_environment(brand, port, host).items()},
-    }
-
-
-def _stock_environment(brand: str, port: int, host: str) -> dict[str, str]:
-    url, app_name = f"http://{host}:{port}/shops/{brand}", "".join(filter(str.isalnum, BRAND_NAMES[brand]))
-    return {
-        f"{brand.upper()}_STOCK_API_URL": url,
-        f"{brand.upper()}_SHOP_FINDER_URL": url,
-        f"{brand.upper()}_STOCK_CHANNEL": str(stock_channel(brand)),
-        f"{brand.upper()}_USER_AGENT": f"{app_name}App/15.10.0 (sandbox)",
-        f"DUBAI_{brand.upper()}_STORES": ",".join(map(str, configured_stores(brand))),
-    }
-
-
 def _print_line(line: str) -> None:
     print(line, flush=True)
+
+
+def _first_free_socket(host: str) -> socket.socket:
+    for port in range(DEFAULT_PORT, DEFAULT_PORT + _PORTS_TRIED):
+        try:
+            return _open_socket(host, port)
+        except PortBusyError:
+            continue
+    return _open_socket(host, 0)
 
 
 def _open_socket(host: str, port: int) -> socket.socket:

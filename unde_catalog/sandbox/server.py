@@ -20,6 +20,7 @@ from unde_catalog.sandbox.bakai.routes import BakaiApi
 from unde_catalog.sandbox.control import Control
 from unde_catalog.sandbox.faults import parse_faults
 from unde_catalog.sandbox.files import Files
+from unde_catalog.sandbox.identity import DEFAULT_CREDENTIALS, Credentials
 from unde_catalog.sandbox.photos.cdn import Cdn
 from unde_catalog.sandbox.request_log import RequestLog
 from unde_catalog.sandbox.shops.overrides import StockOverrides
@@ -36,7 +37,10 @@ _MAX_BODY_BYTES = 64 * 1024 * 1024  # ten photos in base64
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of a sandbox; `run_seconds` is the duration of a scrape."""
+    """The options of a sandbox; `run_seconds` is the duration of a scrape.
+
+    `token`: of the state that owns the sandbox, None without an owner.
+    """
 
     state_dir: Path
     data: Path | None = None
@@ -45,11 +49,17 @@ class Options:
     faults: str | None = None
     seed: int = 0
     run_seconds: float = 0.3
+    token: str | None = None
 
     @property
     def description(self) -> str:
         """What the sandbox serves, for people."""
         return str(self.data) if self.data is not None else "drawn catalogue"
+
+    @property
+    def credentials(self) -> Credentials:
+        """The keys that its services accept."""
+        return Credentials.of_token(self.token) if self.token else DEFAULT_CREDENTIALS
 
 
 def build_app(options: Options) -> tuple[web.Application, RequestLog]:
@@ -62,13 +72,14 @@ def build_app(options: Options) -> tuple[web.Application, RequestLog]:
     faults = parse_faults(options.faults, options.seed)
     source = ItemSource(options.data, options.items)
     source.check()
+    keys = options.credentials
     runs = RunStore(options.state_dir / "state.json", options.run_seconds)
-    collections = XimilarStore(options.state_dir / "ximilar.sqlite")
+    collections = XimilarStore(options.state_dir / "ximilar.sqlite", keys.ximilar)
     stock_overrides = StockOverrides()
     log = RequestLog(options.log or options.state_dir / "requests.jsonl")
     pool = ThreadPoolExecutor(_DRAWING_THREADS, thread_name_prefix="draw")
 
-    bakai = BakaiApi(BakaiCatalogue(), faults, pool)
+    bakai = BakaiApi(BakaiCatalogue(), faults, pool, keys)
 
     @web.middleware
     async def log_start(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -81,15 +92,17 @@ def build_app(options: Options) -> tuple[web.Application, RequestLog]:
         collections.close()
         log.close()
 
-    control = Control(runs, collections, stock_overrides, bakai.catalogue.overrides, faults, log, options.description)
+    control = Control(
+        runs, collections, stock_overrides, bakai.catalogue.overrides, faults, log, options.description, options.token
+    )
     services = [
         control,
-        ApifyApi(runs, source, faults),
+        ApifyApi(runs, source, faults, keys.apify),
         XimilarApi(collections, PhotoReader(pool), faults, log),
         StockApi(ProductIndex(source), stock_overrides, faults, log),
         bakai,
         BakaiBucket(bakai, faults),
-        TelegramApi(faults, pool),
+        TelegramApi(faults, pool, keys.telegram),
         Cdn(faults, pool),
         *([Files(options.data, faults)] if options.data is not None else []),  # the last: it takes any path
     ]

@@ -3,13 +3,10 @@
 What differs by brand without a setting is in `brands.py`. docs/reference/settings.md lists every variable.
 """
 
-import os
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from dotenv import dotenv_values
 from pydantic import (
     AnyHttpUrl,
     BeforeValidator,
@@ -21,11 +18,11 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from unde_catalog.brands import BRANDS, IndexScope, StockProtocolName
+from unde_catalog.sandbox.own import OwnSandbox, own_sandbox
 from unde_catalog.settings.bakai import BakaiFields
 from unde_catalog.settings.known_names import (
     UnknownName,
     WithReplacedServices,
-    environment_variables,
     unknown_names,
 )
 from unde_catalog.settings.notices import NoticeFields
@@ -36,6 +33,14 @@ from unde_catalog.settings.retention import UpkeepFields
 from unde_catalog.settings.s3 import S3Fields, S3Settings
 from unde_catalog.settings.search import SearchFields
 from unde_catalog.settings.secret_files import SUFFIX, SecretFilesError, from_secret_files, is_secret
+from unde_catalog.settings.sources import (
+    STATE_FOLDER,
+    sandbox_folder,
+    sandbox_variables,
+    settings_file,
+    state_folder,
+    variables,
+)
 from unde_catalog.settings.stock import StockFields, StockOfBrand
 from unde_catalog.settings.user_media import UserMediaSettings
 from unde_catalog.settings.values import is_harmless, normalized_url
@@ -46,7 +51,6 @@ from unde_catalog.stage_specs import STAGE_SPECS
 PostgresMajor = Annotated[Literal[16, 18], BeforeValidator(lambda value: {"16": 16, "18": 18}.get(value, value))]
 
 _SOURCES = SettingsConfigDict(
-    env_file=".env",
     env_ignore_empty=True,  # `PROXY_URL=` means unset
     extra="ignore",
     frozen=True,
@@ -76,7 +80,7 @@ class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES
 
     model_config = _SOURCES
 
-    unde_home: Path = Field(Path(".unde"), description="the folder for everything that is kept on this machine")
+    unde_home: Path = Field(Path(STATE_FOLDER), description="the folder for everything that is kept on this machine")
 
     staging_db_url: SecretStr | None = Field(
         None, description="postgresql://role:password@host:6432/unde_staging, the staging database"
@@ -126,7 +130,14 @@ class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES
     @cached_property
     def home(self) -> Path:
         """`UNDE_HOME`, absolute."""
-        return self.unde_home.expanduser().absolute()
+        return state_folder(self.unde_home)
+
+    @cached_property
+    def sandbox(self) -> OwnSandbox | None:
+        """The state's own sandbox, running or not; None if these settings are not for it."""
+        found = own_sandbox(sandbox_folder(self.home))
+        token = found and found.environment()["APIFY_TOKEN"]
+        return found if self.apify_token and self.apify_token.get_secret_value() == token else None
 
     @property
     def objects_folder(self) -> Path:
@@ -257,8 +268,11 @@ def _own_of_copy(side: str) -> S3Fields:
 
 def _read(model: type[Any]) -> Any:
     """Read one settings model from the environment; `SettingsError` names invalid variables and what is expected."""
+    names = {info.validation_alias or name for name, info in model.model_fields.items()}
+    from_sandbox = {name: value for name, value in sandbox_variables().items() if name.lower() in names}
     try:
-        return model(**from_secret_files(model, environment_variables()))
+        values = from_secret_files(model, variables()) | {name.lower(): value for name, value in from_sandbox.items()}
+        return model(_env_file=settings_file(), **values)
     except SecretFilesError as error:
         raise SettingsError(str(error)) from None
     except ValidationError as error:
@@ -298,14 +312,3 @@ def unknown_variables() -> list[UnknownName]:
     of_copies = {f"copy_{side}_{name}": info for side in ("from", "to") for name, info in S3Fields.model_fields.items()}
     known = {**Settings.model_fields, **UserMediaSettings.model_fields, **own_of_brands, **of_copies}
     return unknown_names([*known, *(f"{name}{SUFFIX}" for name, info in known.items() if is_secret(info))])
-
-
-def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """The environment for a child process in any folder: `.env`, this process's, and `extra`; later ones win."""
-    from_file = {name: value for name, value in dotenv_values(".env").items() if value is not None}
-    return {**from_file, **os.environ, **extra}
-
-
-def publish(extra: Mapping[str, str]) -> None:
-    """Set variables for this process, for libraries that read the environment themselves (Dagster)."""
-    os.environ.update(extra)

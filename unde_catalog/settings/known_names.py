@@ -3,16 +3,16 @@
 `docs/migration.md` lists the replaced names. The settings themselves are in `environment.py`.
 """
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 from urllib.parse import quote
 
-from dotenv import dotenv_values
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from unde_catalog.settings.sources import from_file, variables
 
 # What to do about variables of the replaced services that have no meaning here.
 _ADVICE = {
@@ -43,7 +43,7 @@ class ReplacedServicesSource(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         """The values, by field."""
-        names, found = environment_variables(), {}
+        names, found = variables(), {}
         if names.get("POSTGRES_HOST"):
             user, password = (quote(names.get(name) or "", safe="") for name in _POSTGRES[3:])
             port, database = names.get("POSTGRES_PORT") or "5432", names.get("POSTGRES_DB") or "unde_staging"
@@ -76,9 +76,9 @@ class WithReplacedServices(BaseSettings):
 def unknown_names(known: Iterable[str]) -> list[UnknownName]:
     """Variables that nothing reads: all of `.env`, and those of the environment that look like one of `known`."""
     names = {name.upper() for name in known} | _TRANSLATED
-    in_file = {name.upper() for name in dotenv_values(".env")}
+    in_file = {name.upper() for name in from_file()}
     found = []
-    for name in sorted({name.upper() for name in environment_variables()} - names):
+    for name in sorted({name.upper() for name in variables()} - names):
         similar = get_close_matches(name, names, 1, _SIMILARITY)
         if name in _ADVICE:
             found.append(UnknownName(name, _ADVICE[name]))
@@ -87,8 +87,3 @@ def unknown_names(known: Iterable[str]) -> list[UnknownName]:
         elif name in in_file:
             found.append(UnknownName(name, "no setting has this name"))
     return found
-
-
-def environment_variables() -> Mapping[str, str | None]:
-    """The variables of `.env` and of this process; the latter win."""
-    return {**dotenv_values(".env"), **os.environ}

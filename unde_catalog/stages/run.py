@@ -23,6 +23,9 @@ from unde_catalog.worker.report import StageReport
 if TYPE_CHECKING:
     from unde_catalog.stages.raw_products.collect import ProductStream
 
+START_SANDBOX = "start it with unde-catalog up, or alone with unde-catalog sandbox serve"
+_ASKS_SERVICES = ("raw_products", "raw_stores", "originals", "ximilar_index", "availability")
+
 
 def run_stage(stage: str, stage_run: StageRun) -> StageReport:
     """Run a stage for a brand. While the stage or the brand is paused the run does nothing, and its note says so.
@@ -81,6 +84,8 @@ def _logged(stage: str, stage_run: StageRun, work: Callable[[], StageReport]) ->
     db.run(stage_runs.end_killed, stage, brand)
     row = db.run(stage_runs.begin, stage, brand, stage_run.options.run_id)
     try:
+        if not why_paused:
+            _require_sandbox(stage, stage_run)
         with _signs_of_life(db, row):
             report = StageReport(stage, brand, note=why_paused) if why_paused else work()
     except StageStopped as stopped:
@@ -95,6 +100,14 @@ def _logged(stage: str, stage_run: StageRun, work: Callable[[], StageReport]) ->
         raise
     _end(stage_run.backends, row, "success", report, None, log)
     return report
+
+
+def _require_sandbox(stage: str, stage_run: StageRun) -> None:
+    """Raise `StageStopped` where the sandbox that stands in for external services does not run: no product is tried."""
+    sandbox = stage_run.backends.settings.sandbox
+    if stage in _ASKS_SERVICES and sandbox is not None and not sandbox.runs():
+        cause = ConnectionError(f"the sandbox at {sandbox.url} does not respond; {START_SANDBOX}")
+        raise StageStopped(StageReport(stage, stage_run.brand), cause)
 
 
 @contextmanager

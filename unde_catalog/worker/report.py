@@ -59,6 +59,11 @@ class StageReport:
         return self.later.total() + self.given_up.total()
 
     @property
+    def not_configured(self) -> bool:
+        """Whether nothing was done because a setting is missing; the note names it."""
+        return self.note.startswith("not configured")
+
+    @property
     def handled(self) -> int:
         """Products that are done or failed."""
         return self.done + self.failed

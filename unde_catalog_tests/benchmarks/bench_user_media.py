@@ -25,7 +25,7 @@ import aiohttp
 import nats
 from nats.aio.client import Client
 
-from unde_catalog.sandbox.identity import TELEGRAM_TOKEN
+from unde_catalog.sandbox.identity import DEFAULT_CREDENTIALS
 from unde_catalog.settings.environment import load_user_media_settings
 from unde_catalog.stores.objects.s3 import s3_store
 from unde_catalog_tests.support.nats_servers import running_nats
@@ -113,10 +113,10 @@ async def baseline(api: str, concurrency: int) -> float:
 
         async def work() -> None:
             for n in numbers:
-                url = f"{api}/bot{TELEGRAM_TOKEN}/getFile"
+                url = f"{api}/bot{DEFAULT_CREDENTIALS.telegram}/getFile"
                 async with session.post(url, json={"file_id": f"AgAD-plain-{concurrency}-{n}"}) as response:
                     path = (await response.json())["result"]["file_path"]
-                async with session.get(f"{api}/file/bot{TELEGRAM_TOKEN}/{path}") as response:
+                async with session.get(f"{api}/file/bot{DEFAULT_CREDENTIALS.telegram}/{path}") as response:
                     data = await response.read()
                 await store.put_async(f"plain/{concurrency}/{n}.jpg", data, "image/jpeg")
 
@@ -161,7 +161,8 @@ def _running() -> Iterator[tuple[str, str, int]]:
         with running_rclone(folder / "s3") as rclone:
             port = _free_port()
             environment = {
-                "TELEGRAM_BOT_TOKEN": TELEGRAM_TOKEN, "TELEGRAM_API_URL": sandbox.url, "NATS_URL": server.url,
+                "TELEGRAM_BOT_TOKEN": DEFAULT_CREDENTIALS.telegram, "TELEGRAM_API_URL": sandbox.url,
+                "NATS_URL": server.url,
                 **private_environment(rclone.url), "STAGING_DB_URL": postgres.new_database(), "LOG_LEVEL": "WARNING",
                 "USER_MEDIA_PORT": str(port), "UNDE_HOME": str(folder / "home"),
                 "MAX_CONCURRENT_DOWNLOADS": str(CONCURRENCY),

@@ -19,7 +19,6 @@ import psutil
 import psycopg
 
 from unde_catalog.brands import BRANDS
-from unde_catalog.sandbox.serve import environment
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.embedded.postgres import EmbeddedPostgres
 from unde_catalog_tests.support.due import execute, poll
@@ -96,9 +95,7 @@ class DagsterUI:
         return [process for process in processes if "spawn_main" in " ".join(process.cmdline())]
 
     def _environment(self) -> dict[str, str]:
-        return {
-            **environment(self.sandbox_port), "UNDE_HOME": str(self.home / ".unde"), "ZARA_INDEX_SCOPE": "pilot",
-        }  # fmt: skip
+        return {"UNDE_HOME": str(self.home / ".unde")}  # which remembers the sandbox
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 
 from apify_client import ApifyClient
 
-from unde_catalog.sandbox.serve import environment
+from unde_catalog.sandbox.own import environment
 
 ZARA_TASK = "z1psVOTyIKFdU5N9n"
 

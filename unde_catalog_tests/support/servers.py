@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from unde_catalog.sandbox.serve import environment
+from unde_catalog.sandbox.own import environment
 from unde_catalog.stores.embedded.postgres import EmbeddedPostgres
 from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog_tests.support.pgbouncer import PgBouncer, ordinary_user, session_state

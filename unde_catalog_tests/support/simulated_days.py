@@ -26,7 +26,8 @@ import psycopg
 from unde_catalog.brands import BRANDS
 from unde_catalog.definitions import build_definitions
 from unde_catalog.defs.resources import BackendsResource
-from unde_catalog.settings.environment import Settings, load_settings, publish
+from unde_catalog.settings.environment import Settings, load_settings
+from unde_catalog.settings.sources import publish
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog.stores.staging.due_work import pauses

@@ -9,8 +9,11 @@ from unde_catalog.settings.user_media import UserMediaSettings
 _SECONDS = 8
 
 
-def check_nats(user_media: UserMediaSettings) -> Finding:
-    """Connects as the service does, and reads JetStream's usage for the account."""
+def check_nats(user_media: UserMediaSettings, own_address: str | None) -> Finding:
+    """Connects as the service does, and reads JetStream's usage for the account.
+
+    `own_address`: of the NATS server of this state, which need not run.
+    """
     if "nats_url" not in user_media.model_fields_set and user_media.telegram_bot_token is None:
         return not_configured("the user media service does not run", "NATS_URL")
     servers = [part.strip() for part in user_media.nats_url.get_secret_value().split(",")]
@@ -22,6 +25,8 @@ def check_nats(user_media: UserMediaSettings) -> Finding:
     try:
         streams, size = asyncio.run(asyncio.wait_for(_usage(servers), 2 * _SECONDS))
     except (NatsError, OSError, TimeoutError) as error:
+        if user_media.nats_url.get_secret_value() == own_address:
+            return not_configured(f"the NATS server of this state, {hosts}, runs only with unde-catalog up", "NATS_URL")
         return red(f"{hosts}: {_reason(error)}", "NATS_URL")
     return green(f"connected to {hosts}, JetStream has {streams:,} streams with {size:,} bytes")
 

@@ -18,6 +18,7 @@ from unde_catalog.operations.doctor import (
     proxy,
     queues,
     redis,
+    sandbox,
     stores,
     telegram,
     ximilar,
@@ -26,13 +27,21 @@ from unde_catalog.operations.doctor.databases import Databases
 from unde_catalog.operations.doctor.run import ServiceCheck
 from unde_catalog.settings.environment import Settings
 from unde_catalog.settings.user_media import UserMediaSettings
+from unde_catalog.stores.embedded.nats import address as own_nats
 
 
 def all_checks(settings: Settings, user_media: UserMediaSettings, backends: Backends) -> list[ServiceCheck]:
     """A check for every service. Redis is included only if it is configured, because it is optional."""
     shared = Databases(settings, backends)
+    own = settings.sandbox
+    on_sandbox = "sandbox" if own is not None else None
     tasks = [
-        ServiceCheck(f"apify-{brand}", partial(apify.check_task, settings, brand), ("APIFY_API_URL",), needs="apify")
+        ServiceCheck(
+            f"apify-{brand}",
+            partial(apify.check_task, settings, brand),
+            ("APIFY_API_URL",),
+            needs=on_sandbox or "apify",
+        )
         for brand, one in BRANDS.items()
         if one.source_kind == "apify"
     ]
@@ -48,22 +57,26 @@ def all_checks(settings: Settings, user_media: UserMediaSettings, backends: Back
         ServiceCheck("dagster-database", partial(dagster.check_database, shared), ("DAGSTER_DB_URL",)),
         ServiceCheck("dagster", partial(dagster.check_instance, shared), ("DAGSTER_HOME",), needs="dagster-database"),
         ServiceCheck("object-store", partial(objects.check_objects, shared), ("S3_ENDPOINT",)),
-        ServiceCheck("apify", partial(apify.check_account, settings), ("APIFY_API_URL",)),
+        *([ServiceCheck("sandbox", partial(sandbox.check_sandbox, own))] if own is not None else []),
+        ServiceCheck("apify", partial(apify.check_account, settings), ("APIFY_API_URL",), needs=on_sandbox),
         *tasks,
-        ServiceCheck("bakai-api", partial(bakai.check_api, settings), ("BAKAI_CDN_API_URL",)),
-        ServiceCheck("bakai-bucket", partial(bakai.check_bucket, settings), ("BAKAI_S3_ENDPOINT",)),
+        ServiceCheck("bakai-api", partial(bakai.check_api, settings), ("BAKAI_CDN_API_URL",), needs=on_sandbox),
+        ServiceCheck("bakai-bucket", partial(bakai.check_bucket, settings), ("BAKAI_S3_ENDPOINT",), needs=on_sandbox),
         ServiceCheck("proxy", partial(proxy.check_proxy, settings, shared), ("PROXY_URL",)),
-        ServiceCheck("ximilar", partial(ximilar.check_collection, settings), ("XIMILAR_API_URL",)),
+        ServiceCheck("ximilar", partial(ximilar.check_collection, settings), ("XIMILAR_API_URL",), needs=on_sandbox),
         ServiceCheck("ximilar-credits", partial(ximilar.check_credits, shared), (), needs="staging-database"),
         *(
             ServiceCheck(
-                f"stores-{brand}", partial(stores.check_stores, settings, brand), (f"{brand.upper()}_STOCK_API_URL",)
+                f"stores-{brand}",
+                partial(stores.check_stores, settings, brand),
+                (f"{brand.upper()}_STOCK_API_URL",),
+                needs=on_sandbox,
             )
             for brand, one in BRANDS.items()
             if one.has_stores
         ),
-        ServiceCheck("nats", partial(nats.check_nats, user_media), ("NATS_URL",)),
-        ServiceCheck("telegram", partial(telegram.check_bot, user_media), ("TELEGRAM_API_URL",)),
+        ServiceCheck("nats", partial(nats.check_nats, user_media, own_nats(settings.home)), ("NATS_URL",)),
+        ServiceCheck("telegram", partial(telegram.check_bot, user_media), ("TELEGRAM_API_URL",), needs=on_sandbox),
         ServiceCheck(
             "private-bucket",
             partial(private_bucket.check_private_bucket, user_media, settings),

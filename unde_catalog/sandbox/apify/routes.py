@@ -15,7 +15,7 @@ from unde_catalog.sandbox.apify import payloads
 from unde_catalog.sandbox.apify.items import ItemSource
 from unde_catalog.sandbox.apify.runs import Run, RunStore
 from unde_catalog.sandbox.faults import Faults
-from unde_catalog.sandbox.identity import TOKEN, brand_of_task
+from unde_catalog.sandbox.identity import DEFAULT_CREDENTIALS, brand_of_task
 from unde_catalog.sandbox.request_log import KIND
 
 MAX_WAIT_SECONDS = 60.0
@@ -31,6 +31,7 @@ class ApifyApi:
     store: RunStore
     source: ItemSource
     faults: Faults
+    token: str = DEFAULT_CREDENTIALS.apify
 
     def routes(self) -> list[web.RouteDef]:
         """Returns the routes; a route's kind is its name in the request log and in fault rules."""
@@ -53,11 +54,15 @@ class ApifyApi:
     def _handler(self, kind: str, inner: Any) -> Any:
         async def handle(request: web.Request) -> web.StreamResponse:
             request[KIND] = kind
-            if not _authorized(request):
+            if not self._authorized(request):
                 return _error(401, "user-or-token-not-found", "User was not found or authentication token is not valid")
             return await self.faults.around(kind, request, inner)
 
         return handle
+
+    def _authorized(self, request: web.Request) -> bool:
+        header = request.headers.get("Authorization", "")
+        return header == f"Bearer {self.token}" or request.query.get("token") == self.token
 
     async def _start(self, request: web.Request) -> web.Response:
         brand = self._brand(request)
@@ -190,11 +195,6 @@ class ApifyApi:
 
     def _dataset_run(self, request: web.Request) -> Run:
         return self.store.by_dataset(request.match_info["dataset"]) or _raise_not_found("Dataset was not found")
-
-
-def _authorized(request: web.Request) -> bool:
-    header = request.headers.get("Authorization", "")
-    return header == f"Bearer {TOKEN}" or request.query.get("token") == TOKEN
 
 
 def _page_parameters(request: web.Request, max_limit: int) -> tuple[bool, int, int]:

@@ -14,12 +14,11 @@ from aiohttp import web
 from unde_catalog.sandbox.bakai import photos
 from unde_catalog.sandbox.bakai.routes import PHOTOS_MODIFIED_AT, BakaiApi
 from unde_catalog.sandbox.faults import Faults
-from unde_catalog.sandbox.identity import BAKAI_BUCKET, BAKAI_S3_ACCESS_KEY, BAKAI_S3_SECRET_KEY
+from unde_catalog.sandbox.identity import BAKAI_BUCKET
 from unde_catalog.sandbox.request_log import KIND
 from unde_catalog.sandbox.s3 import payloads, sigv4
 
 MAX_KEYS = 1000
-_SECRETS = {BAKAI_S3_ACCESS_KEY: BAKAI_S3_SECRET_KEY}
 _AFTER_PREFIX = "\U0010ffff"  # appended to a prefix, it sorts after all keys with that prefix
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -122,7 +121,8 @@ class BakaiBucket:
         headers = {name.lower(): ",".join(request.headers.getall(name)) for name in request.headers}
         received = sigv4.ReceivedRequest(request.method, path, query, headers)
         if sigv4.is_signed(received):
-            return sigv4.find_problem(received, _SECRETS, time.time())
+            keys = self.cdn.credentials
+            return sigv4.find_problem(received, {keys.bakai_s3_access: keys.bakai_s3_secret}, time.time())
         return "AccessDenied" if signed else None
 
 

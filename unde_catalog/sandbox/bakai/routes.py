@@ -17,7 +17,7 @@ from aiohttp import web
 from unde_catalog.sandbox.bakai import payloads, photos
 from unde_catalog.sandbox.bakai.catalogue import BakaiCatalogue, BakaiProduct
 from unde_catalog.sandbox.faults import Faults
-from unde_catalog.sandbox.identity import BAKAI_ACCESS_KEY, BAKAI_SECRET_KEY
+from unde_catalog.sandbox.identity import DEFAULT_CREDENTIALS, Credentials
 from unde_catalog.sandbox.request_log import DETAILS, KIND
 
 MAX_PAGE_SIZE = 1000
@@ -37,6 +37,7 @@ class BakaiApi:
     catalogue: BakaiCatalogue
     faults: Faults
     pool: ThreadPoolExecutor
+    credentials: Credentials = DEFAULT_CREDENTIALS
     _drawn: set[tuple[int, int, bool]] = field(default_factory=set, init=False)
 
     def routes(self) -> list[web.RouteDef]:
@@ -53,11 +54,15 @@ class BakaiApi:
     def _handler(self, kind: str, inner: _Handler) -> _Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             request[KIND] = kind
-            if kind != "bakai.health" and not _authorized(request):
+            if kind != "bakai.health" and not self._authorized(request):
                 return _error(401, "unauthorized", "X-Access-Key or X-Secret-Key is missing or wrong")
             return await self.faults.around(kind, request, inner, _fault_key(request))
 
         return handle
+
+    def _authorized(self, request: web.Request) -> bool:
+        keys = (("X-Access-Key", self.credentials.bakai_access), ("X-Secret-Key", self.credentials.bakai_secret))
+        return all(hmac.compare_digest(request.headers.get(name, "").encode(), key.encode()) for name, key in keys)
 
     async def _health(self, request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
@@ -129,11 +134,6 @@ class BakaiApi:
             await asyncio.get_running_loop().run_in_executor(self.pool, photos.picture, product, n, overrides.large)
             self._drawn.add(key)
         return web.Response(body=photos.photo(product, n, overrides), content_type="image/jpeg", headers=headers)
-
-
-def _authorized(request: web.Request) -> bool:
-    keys = (("X-Access-Key", BAKAI_ACCESS_KEY), ("X-Secret-Key", BAKAI_SECRET_KEY))
-    return all(hmac.compare_digest(request.headers.get(name, "").encode(), key.encode()) for name, key in keys)
 
 
 def _fault_key(request: web.Request) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from unde_catalog.sandbox.faults import Faults
-from unde_catalog.sandbox.identity import TELEGRAM_TOKEN
+from unde_catalog.sandbox.identity import DEFAULT_CREDENTIALS, TELEGRAM_BOT_ID
 from unde_catalog.sandbox.request_log import DETAILS, KIND
 from unde_catalog.sandbox.telegram import payloads, photos
 
@@ -29,6 +29,7 @@ class TelegramApi:
 
     faults: Faults
     pool: ThreadPoolExecutor
+    token: str = DEFAULT_CREDENTIALS.telegram
     _ids: OrderedDict[str, str] = field(default_factory=OrderedDict, init=False)  # path -> file id
     _paths: dict[str, str] = field(default_factory=dict, init=False)  # file id -> path
     _last: int = field(default=0, init=False)
@@ -43,7 +44,7 @@ class TelegramApi:
     async def _method(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"].lower()
         request[KIND] = {"getfile": "telegram.getFile", "getme": "telegram.getMe"}.get(method, "telegram.other")
-        if error := _unauthorized(request):
+        if error := self._unauthorized(request):
             return error
         if method == "getme":
             return await self.faults.around("telegram.getMe", request, self._me)
@@ -58,7 +59,7 @@ class TelegramApi:
         return await self.faults.around("telegram.getFile", request, respond, file_id)
 
     async def _me(self, request: web.Request) -> web.Response:
-        return web.json_response(payloads.result_body(payloads.user(int(TELEGRAM_TOKEN.partition(":")[0]))))
+        return web.json_response(payloads.result_body(payloads.user(TELEGRAM_BOT_ID)))
 
     async def _get_file(self, file_id: str) -> web.Response:
         if not _FILE_ID.fullmatch(file_id):
@@ -71,7 +72,7 @@ class TelegramApi:
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         request[KIND] = "telegram.file"
-        if error := _unauthorized(request):
+        if error := self._unauthorized(request):
             return error
         file_id = self._ids.get(request.match_info["path"])
         if file_id is None:
@@ -98,13 +99,12 @@ class TelegramApi:
                 del self._paths[self._ids.popitem(last=False)[1]]
         return self._paths[file_id]
 
-
-def _unauthorized(request: web.Request) -> web.Response | None:
-    """Returns the error response for a wrong token, or None."""
-    if hmac.compare_digest(request.match_info["token"].encode(), TELEGRAM_TOKEN.encode()):
-        return None
-    code = 401 if re.fullmatch(r"\d+:[\w-]+", request.match_info["token"], re.ASCII) else 404
-    return web.json_response(payloads.error_body(code), status=code)
+    def _unauthorized(self, request: web.Request) -> web.Response | None:
+        """Returns the error response for a wrong token, or None."""
+        if hmac.compare_digest(request.match_info["token"].encode(), self.token.encode()):
+            return None
+        code = 401 if re.fullmatch(r"\d+:[\w-]+", request.match_info["token"], re.ASCII) else 404
+        return web.json_response(payloads.error_body(code), status=code)
 
 
 async def _file_id_parameter(request: web.Request) -> str:

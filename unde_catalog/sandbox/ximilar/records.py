@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unde_catalog.sandbox.identity import XIMILAR_TOKEN
+from unde_catalog.sandbox.identity import DEFAULT_CREDENTIALS
 from unde_catalog.sandbox.ximilar.payloads import Outcome
 
 _TABLE = """
@@ -34,7 +34,7 @@ class XimilarOverrides:
     """
 
     size: int = 100_000
-    token: str = XIMILAR_TOKEN
+    token: str = DEFAULT_CREDENTIALS.ximilar
     delay: float = 0.0
 
 
@@ -53,8 +53,8 @@ class XimilarStore:
     The column `look` has the thumbnails.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.overrides = XimilarOverrides()
+    def __init__(self, path: Path, token: str = DEFAULT_CREDENTIALS.ximilar) -> None:
+        self.overrides = XimilarOverrides(token=token)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None)
         try:

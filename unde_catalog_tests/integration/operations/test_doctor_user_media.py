@@ -47,7 +47,7 @@ def test_nats_is_green_or_the_reason_is_reported(
     server.start()
     try:
         monkeypatch.setenv("NATS_URL", server.url.replace("//", f"//{user}"))
-        found = check_nats(load_user_media_settings())
+        found = check_nats(load_user_media_settings(), None)
     finally:
         server.stop()
     assert (found.state, message in found.message, "planted" in found.message) == (state, True, False), found
@@ -55,7 +55,7 @@ def test_nats_is_green_or_the_reason_is_reported(
 
 def test_without_settings_nothing_is_checked() -> None:
     user_media, settings = load_user_media_settings(), load_settings()
-    for found in (check_nats(user_media), check_bot(user_media), check_private_bucket(user_media, settings)):
+    for found in (check_nats(user_media, None), check_bot(user_media), check_private_bucket(user_media, settings)):
         assert (found.state, found.checked, found.message.startswith("not configured: ")) == ("yellow", False, True)
 
 

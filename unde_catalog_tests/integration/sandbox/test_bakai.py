@@ -12,7 +12,7 @@ import requests
 
 from unde_catalog.sandbox.bakai import photos
 from unde_catalog.sandbox.bakai.catalogue import BakaiCatalogue, BakaiOverrides
-from unde_catalog.sandbox.serve import environment
+from unde_catalog.sandbox.own import environment
 from unde_catalog_tests.support.servers import Sandbox, running_sandbox
 
 CATALOGUE = BakaiCatalogue()

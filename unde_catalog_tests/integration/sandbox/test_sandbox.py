@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from unde_catalog.sandbox.serve import environment
+from unde_catalog.sandbox.own import environment
 from unde_catalog_tests.support.sandbox_client import ZARA_TASK, SandboxClient, sandbox_client
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from unde_catalog.sandbox.identity import TELEGRAM_TOKEN
+from unde_catalog.sandbox.identity import DEFAULT_CREDENTIALS
 from unde_catalog.sandbox.telegram.photos import content
 from unde_catalog_tests.support.servers import Sandbox, running_sandbox
 
-BOT = f"/bot{TELEGRAM_TOKEN}"
+BOT = f"/bot{DEFAULT_CREDENTIALS.telegram}"
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_a_wrong_token_is_refused_everywhere(sandbox: Sandbox, token: str, code:
 def test_get_me_names_the_bot_and_other_methods_do_not_exist(sandbox: Sandbox) -> None:
     status, response = _json(sandbox, f"{BOT}/getMe", {})
     assert (status, response["ok"], response["result"]["username"]) == (200, True, "sandbox_bot")
-    assert response["result"]["id"] == int(TELEGRAM_TOKEN.partition(":")[0])
+    assert response["result"]["id"] == int(DEFAULT_CREDENTIALS.telegram.partition(":")[0])
     assert _json(sandbox, f"{BOT}/sendMessage", {})[0] == 404
     assert _request(sandbox, f"/file{BOT}/photos/file_999999.jpg")[0] == 404  # an expired path
 

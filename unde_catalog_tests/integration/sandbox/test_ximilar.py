@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from unde_catalog.sandbox.serve import environment
+from unde_catalog.sandbox.own import environment
 from unde_catalog_tests.support.servers import running_sandbox
 from unde_catalog_tests.support.ximilar_requests import (
     COLLECTION,

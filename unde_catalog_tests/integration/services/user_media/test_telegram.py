@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 from pydantic import SecretStr
 
-from unde_catalog.sandbox.identity import TELEGRAM_TOKEN
+from unde_catalog.sandbox.identity import DEFAULT_CREDENTIALS
 from unde_catalog.sandbox.telegram.photos import content, sent_file
 from unde_catalog.services.user_media.fetch_result import FetchedPhoto, FetchFailed
 from unde_catalog.services.user_media.telegram import Telegram
@@ -21,7 +21,7 @@ from unde_catalog_tests.support.servers import Sandbox, running_sandbox
 
 T = TypeVar("T")
 ID = "AgADBAADq6cxG"
-_SECRET = TELEGRAM_TOKEN.partition(":")[2]
+_SECRET = DEFAULT_CREDENTIALS.telegram.partition(":")[2]
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,9 @@ def test_a_request_that_never_ends_is_a_temporary_timeout(bot: Sandbox, fault: s
 
 def test_an_unreachable_bot_api_is_a_temporary_failure(bot: Sandbox) -> None:
     async def fetch() -> FetchedPhoto | FetchFailed:
-        async with Telegram(SecretStr(TELEGRAM_TOKEN), "http://127.0.0.1:1", 5, clock=FakeTime().clock) as telegram:
+        async with Telegram(
+            SecretStr(DEFAULT_CREDENTIALS.telegram), "http://127.0.0.1:1", 5, clock=FakeTime().clock
+        ) as telegram:
             return await telegram.fetch(ID, 60)
 
     failed = asyncio.run(fetch())
@@ -267,7 +269,7 @@ def _with(bot: Sandbox, work: Callable[[Telegram], Awaitable[T]], time: FakeTime
 
     async def run() -> T:
         clock = (time or FakeTime()).clock
-        async with Telegram(SecretStr(TELEGRAM_TOKEN), bot.url, 30, clock=clock) as telegram:
+        async with Telegram(SecretStr(DEFAULT_CREDENTIALS.telegram), bot.url, 30, clock=clock) as telegram:
             return await work(telegram)
 
     return asyncio.run(run())
