@@ -24,6 +24,12 @@ from unde_catalog_tests.support.servers import (
 )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def project_of_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A project above the folders of all tests: none without UNDE_HOME finds the `.env` and state of the checkout."""
+    (tmp_path_factory.getbasetemp() / ".unde").mkdir(exist_ok=True)
+
+
 def pytest_report_header() -> str:
     return "" if pgbouncer.program() else pgbouncer.ABSENT
 

@@ -76,9 +76,8 @@ def _run_and_show(console: Console, sandbox: SandboxService, backends: Backends,
     console.print(f"{requested} photos were requested. The demo took {time.monotonic() - started:.0f} s.")
     console.print(f"Collages: {backends.objects_folder / 'collages'}", soft_wrap=True)
     console.print(f"Photos:   {backends.objects_folder / 'originals'}", soft_wrap=True)
-    console.print(
-        f"Next: make up serves Dagster's UI and the search page ({SEARCH_PAGE}) on this state.", soft_wrap=True
-    )
+    where = f"Dagster's UI and the search page ({SEARCH_PAGE})"
+    console.print(f"Next: make up serves {where} on this state.", soft_wrap=True)
     if status:
         console.print(f"[red]A run failed.[/red] make up shows which one and why. Log: {log}")
     return status

@@ -201,7 +201,7 @@ async def send_a_photo(url: str) -> dict[str, Any]:
 
 @pytest.mark.timeout(500)
 def test_up_serves_dagster_search_and_user_media_and_stops_cleanly(
-    dagster: tuple[int, subprocess.Popen[str], int], home: Path, first_demo: str
+    dagster: tuple[int, subprocess.Popen[str], int], home: Path, first_demo: str, environment: dict[str, str]
 ) -> None:
     port, process, search_port = dagster
     shown = re.search(r"like=(\d+)", first_demo)
