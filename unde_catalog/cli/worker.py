@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from unde_catalog.settings.environment import child_environment, load_settings
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.settings.sources import child_environment
 from unde_catalog.stage_specs import QUEUES
 from unde_catalog.stores.queues import broker_url
 
