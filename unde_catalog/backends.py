@@ -9,7 +9,7 @@ from typing import Self
 
 from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
 from unde_catalog.settings.environment import Settings
-from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.db.migrate import MigrationSeries
 from unde_catalog.stores.embedded.postgres import EmbeddedPostgres
 from unde_catalog.stores.objects.directory import is_store, not_mounted
@@ -22,14 +22,28 @@ from unde_catalog.stores.staging.photos import originals
 DATABASES = ("staging", "production", "dagster")
 
 
+class NoState(DatabaseUnavailable):
+    """Nothing was ever stored in UNDE_HOME; the message says how to create it."""
+
+
 class Backends:
     """Settings and lazily opened backends. Close it, or use it as a context manager, to stop the embedded server."""
 
     def __init__(
-        self, settings: Settings, clock: Clock = SYSTEM_CLOCK, *, connections: int = 4, patience: float = 30
+        self,
+        settings: Settings,
+        clock: Clock = SYSTEM_CLOCK,
+        *,
+        connections: int = 4,
+        patience: float = 30,
+        create: bool = True,
     ) -> None:
-        """`clock`: time and waiting of stages. `connections` and `patience` are those of the staging `Database`."""
+        """`clock`: time and waiting of stages. `connections` and `patience` are those of the staging `Database`.
+
+        Without `create`, a missing embedded PostgreSQL is not created: `NoState`.
+        """
         self.settings, self.clock = settings, clock
+        self._create = create
         self._connections, self._patience = connections, patience
         self._embedded: EmbeddedPostgres | None = None
 
@@ -61,6 +75,11 @@ class Backends:
         if self.settings.s3 is None and not is_store(folder) and self.db.run(originals.any_stored):
             raise not_mounted(folder)
         return configured_store(self.settings)
+
+    @property
+    def has_embedded(self) -> bool:
+        """Whether the embedded PostgreSQL was created already."""
+        return (self.settings.home / "postgres" / "data" / "PG_VERSION").exists()
 
     @property
     def objects_folder(self) -> Path:
@@ -107,6 +126,11 @@ class Backends:
 
     def _embedded_url(self, database: str) -> str:
         if self._embedded is None:
+            if not (self._create or self.has_embedded):
+                raise NoState(
+                    f"there is no state in {self.settings.home}: make demo (unde-catalog demo) creates one, UNDE_HOME "
+                    "names another, and STAGING_DB_URL a database"
+                )
             folder = self.settings.home / "postgres"
             self._embedded = EmbeddedPostgres(folder, self.settings.embedded_postgres_major).acquire()
             self._embedded.ensure_databases(*DATABASES)

@@ -57,7 +57,7 @@ def adopt_command(
     finds the records of photos that are in Ximilar already. Nothing is downloaded from a brand or sent to Ximilar.
     A database that is empty, or was filled by this project, needs unde-catalog migrate alone.
     """
-    with Backends(load_settings()) as backends:
+    with Backends(load_settings(), create=False) as backends:
         made = make_plan(backends, lost_objects=lost_objects)
         _print_plan(made)
         if made.obstacles:
@@ -100,7 +100,7 @@ def handover_command(
 
     Refused while the other side still writes, or products of the brand wait for adoption.
     """
-    with Backends(load_settings()) as backends:
+    with Backends(load_settings(), create=False) as backends:
         if stage is None:
             _print_owners(handover.owners(backends.db), brand)
             return

@@ -39,7 +39,7 @@ from unde_catalog.cli.vectors import vectors_app
 from unde_catalog.cli.worker import worker_command
 from unde_catalog.local.processes import CannotStart
 from unde_catalog.sandbox.identity import DEFAULT_PORT
-from unde_catalog.settings.environment import SettingsError, load_settings
+from unde_catalog.settings.environment import SettingsError, load_settings, misspelt_variables
 from unde_catalog.settings.search import SEARCH_PORT
 from unde_catalog.stage_specs import DUE_STAGES, STAGES
 from unde_catalog.stages.availability import recurring
@@ -117,10 +117,23 @@ SandboxPort = Annotated[
 def main() -> None:
     """Run the command; exit with 1 and one sentence after an expected error."""
     try:
+        _name_misspelt_settings()
         app()
     except _EXPECTED as error:
         _print_error(error)
         sys.exit(1)
+
+
+def _name_misspelt_settings() -> None:
+    """Before any command: a misspelt setting would have no effect. Only names are printed."""
+    try:
+        found = misspelt_variables()
+    except SettingsError:
+        return  # the command itself reports an invalid value, or needs no settings
+    for one in found:
+        _errors.print(
+            f"{one.name} is not a setting: {one.advice}", style="yellow", soft_wrap=True, highlight=False, markup=False
+        )
 
 
 def _print_error(error: Exception) -> None:
@@ -128,8 +141,12 @@ def _print_error(error: Exception) -> None:
 
 
 @contextmanager
-def _open_backends() -> Iterator[Backends]:
-    with Backends(load_settings()) as backends:
+def _open_backends(*, create: bool = False) -> Iterator[Backends]:
+    """The backends; `create` also makes a new state where there is none, and says so."""
+    settings = load_settings()
+    with Backends(settings, create=create) as backends:
+        if create and settings.staging_db_url is None and not backends.has_embedded:
+            _errors.print(f"New state: {settings.home}", soft_wrap=True, highlight=False, markup=False)
         yield backends
 
 
@@ -164,7 +181,7 @@ def up(
 @app.command("migrate")
 def migrate_command() -> None:
     """Migrate the staging and the production database to the newest revision. Safe to repeat."""
-    with _open_backends() as backends:
+    with _open_backends(create=True) as backends:
         _print_migrations("staging", STAGING.upgrade(backends.staging_url()), STAGING.newest_revision())
         url = backends.production_url()
         if url is None:
@@ -236,7 +253,7 @@ def run(
     ids = tuple(one.strip() for one in product_ids.split(",") if one.strip()) if product_ids is not None else None
     options = RunOptions(limit, max_minutes, ids, retry_failed, force, run_id, run_id)
     stopped, not_configured, ran = False, False, False
-    with _open_backends() as backends:
+    with _open_backends(create=True) as backends:
         for one in [brand] if brand else BRANDS:
             try:
                 report = run_stage(stage, StageRun(one, backends, options, logging.getLogger("unde_catalog")))

@@ -47,7 +47,7 @@ def verify_command(
     """
     if brand is not None:
         brand_for(brand)
-    with Backends(load_settings()) as backends, _progress(quiet=as_json) as show:
+    with Backends(load_settings(), create=False) as backends, _progress(quiet=as_json) as show:
         report = verify(
             backends.db, backends.store, brand, hashes=hashes, repairs=mend,
             progress=lambda activity, count: show(f"{activity} {count:,}" if count else activity),
@@ -69,7 +69,7 @@ def backup_command(
 
     The production database, which is published again from staging, and Dagster's own database are not included.
     """
-    with Backends(load_settings()) as backends, _progress() as show:
+    with Backends(load_settings(), create=False) as backends, _progress() as show:
         show("dumping the database")
         url, store = backends.backup_url(), backends.store if objects else None
         created = backup.backup(url, folder, store, lambda report: show(f"copying objects: {_copied(report)}"))
@@ -88,7 +88,7 @@ def restore_command(
     """Restore a backup of the staging database in one transaction, and migrate it. Stop the workers first."""
     backup_folder = backup_folder.expanduser().absolute()
     copied = None
-    with Backends(load_settings()) as backends, _progress() as show:
+    with Backends(load_settings(), create=True) as backends, _progress() as show:
         show("restoring the database")
         manifest = restore.restore(backends.backup_url(), backup_folder, replace=replace)
         if objects:

@@ -47,7 +47,7 @@ def doctor_command(
 
     logging.disable()  # the lines report the errors of libraries, without secrets
     settings, user_media = load_settings(), load_user_media_settings()
-    with Backends(settings) as backends:
+    with Backends(settings, create=False) as backends:
         checks = select_checks(all_checks(settings, user_media, backends), only or [])
         with contextlib.nullcontext() if as_json else _console.status("checking all services ..."):
             diagnosis = run_checks(checks, Secrets(settings, user_media))

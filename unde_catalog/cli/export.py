@@ -146,7 +146,7 @@ def _export(
     if config.source != "storage" and settings.sandbox is not None and not settings.sandbox.runs():
         return FAILED, f"the sandbox at {settings.sandbox.url} does not respond: {START_SANDBOX}"
     try:
-        with Backends(settings) as backends:
+        with Backends(settings, create=False) as backends:
             result = asyncio.run(_copy(backends, config, totals, display, log_dir))
     except DiskFull as error:
         return DISK_FULL, f"{error}. Then {resume}"

@@ -47,7 +47,7 @@ def target_count_command(
 
 
 def _change(group: ProductGroup, change: IndexChange, yes: bool) -> None:
-    with Backends(load_settings()) as backends:
+    with Backends(load_settings(), create=False) as backends:
         found = index_scope.effect_of(backends.db, group, change)
         _console.print(escape(index_scope.sentence(group, found)), soft_wrap=True, highlight=False)
         if not found.changed:

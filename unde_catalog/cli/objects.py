@@ -66,7 +66,7 @@ def copy_command(
 def relink_command() -> None:
     """Rewrite the URLs in the database after a move to another store. Safe to repeat."""
     changed = after = 0
-    with Backends(load_settings()) as backends:
+    with Backends(load_settings(), create=False) as backends:
         base = backends.store.public_url("x").removesuffix("x")
         while (done := backends.db.run(object_urls.relink, base, after)) is not None:
             changed, after = changed + done[0], done[1]

@@ -29,13 +29,13 @@ def pause_command(
 
     No run is requested, and a run in progress starts no more products.
     """
-    with Backends(load_settings()) as backends:
+    with Backends(load_settings(), create=False) as backends:
         _print(pause.pause(backends.db, brand, stage, why))
 
 
 def resume_command(brand: _Brand = None, stage: _Stage = None) -> None:
     """End the pauses of a brand, a stage, a stage of one brand, or everything."""
-    with Backends(load_settings()) as backends:
+    with Backends(load_settings(), create=False) as backends:
         _print(pause.resume(backends.db, brand, stage))
 
 

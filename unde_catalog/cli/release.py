@@ -32,7 +32,7 @@ def release_command(
     ids = None if product_ids is None else [one.strip() for one in product_ids.split(",") if one.strip()]
     if not why.strip() or ids == []:
         raise ValueError("--why and --product-ids must not be empty")
-    with Backends(load_settings()) as backends:
+    with Backends(load_settings(), create=False) as backends:
         released = backends.db.run(
             price_releases.release, brand, ids, why.strip(), f"{getpass.getuser()}@{socket.gethostname()}"
         )

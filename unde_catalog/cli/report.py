@@ -22,7 +22,7 @@ def report_command(
     open: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Build the report on the state of the catalogue: funnel, due work, failures, freshness, stores, growth."""
-    with Backends(load_settings()) as backends:
+    with Backends(load_settings(), create=False) as backends:
         rendered = build(backends)
         if path is None:
             url = store(backends, rendered)

@@ -26,7 +26,7 @@ def roles_command(
     """
     if strict and restore:
         raise typer.BadParameter("--strict and --restore exclude each other")
-    with Backends(load_settings()) as backends:
+    with Backends(load_settings(), create=False) as backends:
         if restore:
             _print(backends.db.run(role_rights.restore), "given back")
         elif strict:

@@ -46,7 +46,7 @@ def create_command(
     from unde_catalog.services.search.middleware import api_keys as keys
 
     key = keys.generate()
-    with Backends(load_settings()) as backends:
+    with Backends(load_settings(), create=False) as backends:
         if not backends.db.run(api_keys.add, keys.validate_name(name), scope, keys.digest(key)):
             raise ValueError(f"the key {name} exists already: choose another name, or revoke that key first")
     print(key)
@@ -56,7 +56,7 @@ def create_command(
 def list_command() -> None:
     """List all keys with their scope and when they were created, last used and revoked."""
     table = Table("name", "scope", "created", "last used", "revoked", box=None)
-    with Backends(load_settings()) as backends:
+    with Backends(load_settings(), create=False) as backends:
         for key in backends.db.run(api_keys.all_keys):
             times = (key.created_at, key.last_used_at, key.revoked_at)
             table.add_row(key.name, key.scope, *(f"{time:%Y-%m-%d %H:%M}" if time else "-" for time in times))
@@ -66,7 +66,7 @@ def list_command() -> None:
 @keys_app.command("revoke")
 def revoke_command(name: KeyName) -> None:
     """Revoke a key. It stops working with the next request."""
-    with Backends(load_settings()) as backends:
+    with Backends(load_settings(), create=False) as backends:
         if not backends.db.run(api_keys.revoke, name):
             raise ValueError(f"there is no valid key named {name}: see unde-catalog search keys list")
     _console.print(f"The key {name} is revoked.", highlight=False)

@@ -19,7 +19,7 @@ def upkeep_command() -> None:
 
     The exit code is 1 when an index could not be rebuilt. The job prune_history deletes Dagster's old runs.
     """
-    with Backends(load_settings()) as backends:
+    with Backends(load_settings(), create=False) as backends:
         report = maintain(backends.backup_url())
         table = Table("name", "state", "action", "before", "after", box=None)
         for one in [*report.tables, *report.indexes]:

@@ -45,7 +45,7 @@ def serve_command(
     bucket.refuse_catalogue()
     bucket.store.remove_leftovers(datetime.now(UTC) - timedelta(days=1))  # of processes killed while writing
     log_as_json(settings.log_level, secrets_of(settings))
-    with Backends(catalogue) as backends:
+    with Backends(catalogue, create=False) as backends:
         asyncio.run(serve(settings, backends, bucket, ack_wait))
 
 

@@ -36,7 +36,7 @@ def forget_command(
         found = erasure.find(bucket, user, bot)
         _print(f"User {user} has in {bucket.store.where}: {_found(found)}.")
         typer.confirm("Delete them, and remove the user from rows and recorded results?", abort=True)
-    with Backends(load_settings()) as backends:
+    with Backends(load_settings(), create=False) as backends:
         result = erasure.erase(bucket, backends.db, user, bot)
     _print(f"Erased user {user}: {_erased(result)}.")
     if result.arrived:

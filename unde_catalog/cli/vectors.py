@@ -17,7 +17,7 @@ def status_command() -> None:
     """Show the models of the index, their state and their number of photos."""
     from unde_catalog.stages.visual_index.open_store import open_mirror
 
-    with Backends(load_settings()) as backends:
+    with Backends(load_settings(), create=False) as backends:
         mirror = open_mirror(backends)
         found = backends.db.run(models.current)
         for model, state in (
@@ -37,7 +37,7 @@ def rebuild_command() -> None:
     """Rebuild the vector store from the stored embeddings. Nothing is embedded again, and searches keep working."""
     from unde_catalog.stages.visual_index.open_store import store_to_rebuild
 
-    with Backends(load_settings()) as backends:
+    with Backends(load_settings(), create=False) as backends:
         serving = backends.db.run(models.current).serving
         if serving is None:
             raise ValueError(_EMPTY)
@@ -49,7 +49,7 @@ def stop_command() -> None:
     """Stop building a new model and delete its embeddings. The model in use stays."""
     from unde_catalog.stages.visual_index.run import clear_old
 
-    with Backends(load_settings()) as backends:
+    with Backends(load_settings(), create=False) as backends:
         stopped = backends.db.run(models.stop_building)
         clear_old(backends.db)
     _print(f"Stopped building {stopped}." if stopped else "No model is being built.")

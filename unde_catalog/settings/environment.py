@@ -302,6 +302,11 @@ def load_user_media_settings() -> UserMediaSettings:
     return settings
 
 
+def misspelt_variables() -> list[UnknownName]:
+    """The unknown variables that were probably meant for this project."""
+    return [one for one in unknown_variables() if one.is_probably_ours]
+
+
 def unknown_variables() -> list[UnknownName]:
     """Variables that are set, look like a setting, and are read by nothing."""
     own_of_brands = {

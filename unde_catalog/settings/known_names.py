@@ -12,6 +12,7 @@ from urllib.parse import quote
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from unde_catalog.brands import BRANDS
 from unde_catalog.settings.sources import from_file, variables
 
 # What to do about variables of the replaced services that have no meaning here.
@@ -22,7 +23,10 @@ _ADVICE = {
 }
 _POSTGRES = ("POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD")
 _TRANSLATED = frozenset({*_POSTGRES, "CHECK_INTERVAL_SECONDS"})
+# Names that begin so can only be settings of this project; S3_, NATS_ or REDIS_ are also other programs' names.
+_OWN_PREFIXES = ("UNDE_", "XIMILAR_", "BAKAI_", "DUBAI_", *(f"{brand.upper()}_" for brand in BRANDS))
 REPLACED = _TRANSLATED | _ADVICE.keys()  # all variables of replaced services
+_MEANT = "did you mean"
 _SIMILARITY = 0.84  # of a misspelt name and the right one; APIFY_TOKN and APIFY_TOKEN have 0.95
 
 
@@ -32,6 +36,11 @@ class UnknownName:
 
     name: str
     advice: str
+
+    @property
+    def is_probably_ours(self) -> bool:
+        """Whether it resembles a setting, or only this project's settings begin so."""
+        return self.advice.startswith(_MEANT) or self.name.startswith(_OWN_PREFIXES)
 
 
 class ReplacedServicesSource(PydanticBaseSettingsSource):
@@ -83,7 +92,7 @@ def unknown_names(known: Iterable[str]) -> list[UnknownName]:
         if name in _ADVICE:
             found.append(UnknownName(name, _ADVICE[name]))
         elif similar:
-            found.append(UnknownName(name, f"did you mean {similar[0]}?"))
-        elif name in in_file:
+            found.append(UnknownName(name, f"{_MEANT} {similar[0]}?"))
+        elif name in in_file or name.startswith(_OWN_PREFIXES):
             found.append(UnknownName(name, "no setting has this name"))
     return found

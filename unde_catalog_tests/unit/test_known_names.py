@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from unde_catalog.operations.doctor.machine import check_names
-from unde_catalog.settings.environment import Settings, load_settings, unknown_variables
+from unde_catalog.settings.environment import Settings, load_settings, misspelt_variables, unknown_variables
 from unde_catalog_tests.support.reference_pages import setting_names
 
 
@@ -51,6 +51,16 @@ def test_a_variable_that_nothing_reads_is_named(monkeypatch: pytest.MonkeyPatch,
     finding = check_names()
     assert finding.state == "yellow" and f"{name} ({advice})" in finding.message
     assert "planted-value" not in finding.message
+
+
+def test_names_of_other_programs_are_not_taken_for_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("REDIS_PORT_6379_TCP", "NATS_SERVICE_HOST", "COLOUR_OF_THE_SKY"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("ZARA_ANYTHING", "x")
+    (tmp_path / ".env").write_text("APIFY_TOKN=planted-value\nINSTANCE_COUNT=2\nWEATHER=fine\n")
+    assert [(one.name, one.advice) for one in misspelt_variables()] == [
+        ("APIFY_TOKN", "did you mean APIFY_TOKEN?"), ("ZARA_ANYTHING", "no setting has this name"),
+    ]  # fmt: skip
 
 
 def test_any_other_name_in_the_settings_file_is_named(tmp_path: Path) -> None:

@@ -122,6 +122,13 @@ def test_a_failing_brand_does_not_stop_the_others(cli) -> None:
     assert "raw_products oysho: 20 done" in done.stdout
 
 
+def test_a_misspelt_setting_is_named_once_without_its_value(cli) -> None:
+    done = cli("status", APIFY_TOKN="planted-value")
+    assert done.returncode == 0
+    assert done.stderr == "APIFY_TOKN is not a setting: did you mean APIFY_TOKEN?\n"
+    assert "planted-value" not in done.stdout
+
+
 def test_run_ends_with_2_where_a_setting_is_missing(cli) -> None:
     """A script must not take a stage that did nothing for a success."""
     done = cli("run", "raw_products", "--brand", "zara", APIFY_TASK_ZARA="")
