@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import load_settings
@@ -22,6 +23,10 @@ from unde_catalog_tests.support.servers import (
     running_sandbox,
     wheel_server,
 )
+
+# How long an example takes says nothing about the code: it is the machine's load.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -217,7 +217,7 @@ def empty(server: Server) -> Iterator[Database]:
 
 
 @given(st.lists(odd_items(), min_size=20, max_size=60))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_postgresql_can_store_whatever_any_item_contains(empty: Database, raw: list[Any]) -> None:
     read = [read_item(one) for one in raw]
     good = [one for one in read if isinstance(one, CollectedProduct)]

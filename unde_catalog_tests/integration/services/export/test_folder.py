@@ -104,7 +104,7 @@ def test_files_older_than_a_given_time_do_not_count(folder: CopyFolder) -> None:
     assert [folder.has("bags", f"{name}.jpg", since=now) for name in ("old", "new")] == [False, True]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     runs=st.lists(st.lists(st.tuples(st.booleans(), IDS), max_size=12), max_size=4),
     foreign=st.none() | st.tuples(st.lists(IDS, max_size=5), st.lists(IDS, max_size=5)),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -146,7 +146,7 @@ def test_no_request_to_any_endpoint_causes_a_bug(open_api: OpenApi) -> None:
         for method, operation in methods.items()
     ]
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+    @settings(max_examples=150, derandomize=True)
     @given(st.data())
     def send_random(data: st.DataObject) -> None:
         method, path, operation = data.draw(st.sampled_from(operations))
