@@ -7,6 +7,8 @@ PORT ?= 3000
 ENGINE ?= docker
 IMAGE ?= unde-catalog:dev
 COMMAND ?= --help
+PROFILE ?= small
+COMPOSE ?= $(ENGINE) compose -f docker/compose.yaml --profile $(PROFILE)
 # dg reads its telemetry switch from there.
 export DG_CLI_CONFIG := pyproject.toml
 # Three processes on two cores, since a test waits for servers half of its time.
@@ -19,10 +21,10 @@ COMPILE := $(BIN)/python -m uv pip compile --quiet --python-version 3.11 --unive
 
 .DEFAULT_GOAL := help
 .PHONY: help install setup demo up run dev test test-all test-rest test-failed test-large torture coverage check lint format bench \
-	build docker-build docker-run lock clean reset
+	build docker-build docker-run compose-up compose-logs compose-down lock clean reset
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## Install everything into .venv
 
@@ -72,6 +74,7 @@ lint: $(INSTALLED) ## Check format and lint, also of docker/
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/hadolint docker/Dockerfile
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker/compose.yaml
 
 format: $(INSTALLED) ## Format the code and fix what the linter can
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -89,8 +92,18 @@ docker-build: build ## Build the container image (ENGINE=docker or podman; BASE=
 	@$(ENGINE) build $(if $(BASE),--build-arg BASE=$(BASE)) -f docker/Dockerfile -t $(IMAGE) .
 
 docker-run: ## Run a command in the image, such as make docker-run COMMAND=doctor; state is in the volume unde-catalog
-	@$(ENGINE) run --rm -it --init --read-only --tmpfs /tmp $(if $(wildcard .env),--env-file .env) \
+	@$(ENGINE) run --rm -it --read-only --tmpfs /tmp $(if $(wildcard .env),--env-file .env) \
 		-v unde-catalog:/var/lib/unde $(IMAGE) $(COMMAND)
+
+compose-up: ## Start a whole system in containers (PROFILE=small or full), after make docker-build; creates its secrets
+	@docker/make-secrets.sh
+	@IMAGE=$(IMAGE) $(COMPOSE) up -d
+
+compose-logs: ## Follow the logs of these containers
+	@$(COMPOSE) logs -f
+
+compose-down: ## Stop and remove these containers; the data stays in their volumes
+	@$(COMPOSE) down
 
 # The locks name no host, so that they install from anywhere. The image's has what the wheel needs, in the same versions.
 lock: ## Renew both locks after a change of the dependencies in pyproject.toml

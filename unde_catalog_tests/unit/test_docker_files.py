@@ -4,6 +4,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import yaml
+
 PROJECT = Path(__file__).parents[2]
 DOCKER = PROJECT / "docker"
 _PIN = re.compile(r"^([\w.-]+)(?:\[[\w, -]+\])?==(\S+)", re.MULTILINE)
@@ -45,3 +47,21 @@ def test_every_process_of_the_entry_point_has_a_health_check() -> None:
     processes = set(re.findall(r"^([a-z-]+)\)$", (DOCKER / "entrypoint.sh").read_text(), re.MULTILINE))
     checked = set(re.findall(r'"([a-z-]+)"(?=:)|process == "([a-z-]+)"', (DOCKER / "healthcheck.py").read_text()))
     assert processes and processes == {name for pair in checked for name in pair if name}
+
+
+def test_compose_names_a_file_for_each_secret_and_makes_it() -> None:
+    compose = yaml.safe_load((DOCKER / "compose.yaml").read_text())
+    made = set(re.findall(r"^secret (\w+) ", (DOCKER / "make-secrets.sh").read_text(), re.MULTILINE))
+    assert made | {"telegram_bot_token"} == set(compose["secrets"])
+    for service in compose["services"].values():
+        files = [value for name, value in service.get("environment", {}).items() if name.endswith("_FILE")]
+        assert {f"/run/secrets/{name}" for name in service.get("secrets", [])} >= set(files)
+
+
+def test_the_processes_of_compose_are_those_of_the_entry_point() -> None:
+    compose = yaml.safe_load((DOCKER / "compose.yaml").read_text())
+    own = {name: one for name, one in compose["services"].items() if "unde-catalog" in one["image"]}
+    processes = set(re.findall(r"^([a-z-]+)\)$", (DOCKER / "entrypoint.sh").read_text(), re.MULTILINE))
+    assert {one["command"][0] for one in own.values()} == processes | {"migrate"}
+    assert all(one["read_only"] and one["cap_drop"] == ["ALL"] for one in own.values())
+    assert "docker.sock" not in (DOCKER / "compose.yaml").read_text()
