@@ -99,7 +99,9 @@ class SandboxService:
                     self._port = found.port
                     service.command = self._command()  # started again, it must have the same port
                     self._own = service
-                    if in_the_way and found.port != DEFAULT_PORT:
+                    if port is None and found.port != DEFAULT_PORT:
+                        # Another new state may have been faster.
+                        in_the_way = in_the_way or listener(DEFAULT_PORT) or "a program that ended"
                         text = f"Port {DEFAULT_PORT} is in use by {in_the_way}; this state's sandbox has {found.port}."
                         console.print(text, soft_wrap=True, highlight=False, markup=False)
                     return found
