@@ -1,7 +1,8 @@
 """Whether the numbers of a dataset are fils or dirhams, judged over all of it.
 
 The contract is fils: 69900 is 699.00. Some actors write dirhams, and then `"59.94"` and `"119"` stand side by side.
-Read one by one, the first would be unknown and the second a hundred times too cheap.
+Read one by one, the first would be unknown and the second a hundred times too cheap. The same is true of `"59,94"` and
+`"AED 59"`.
 """
 
 from collections.abc import Mapping
@@ -49,12 +50,12 @@ def unit_of_scrape(run: CollectRun, source: Source, progress: Progress) -> Price
         return unit
     progress.counts[JUDGED[unit]] = run.report.counts[JUDGED[unit]] = found.prices
     if unit == "dirhams":
-        progress.counts["prices_not_understood"] -= found.with_fraction
-        run.report.counts["prices_not_understood"] -= found.with_fraction
-        run.note(f"{found.with_fraction} of {found.prices} prices have a fraction: all were read as dirhams, not fils")
+        progress.counts["prices_not_understood"] -= found.not_fils
+        run.report.counts["prices_not_understood"] -= found.not_fils
+        run.note(f"{found.with_fraction} prices have a fraction or a currency: all were read as dirhams, not fils")
     else:
         run.note(
-            f"{found.with_fraction} of {found.prices} prices have a fraction, and neither fils nor dirhams fit what "
-            "the brand or others cost: no price was taken; check the actor's output"
+            f"{found.with_fraction} prices have a fraction or a currency, and neither fils nor dirhams fit what the "
+            "brand or others cost: no price was taken; check the actor's output"
         )
     return unit

@@ -1,5 +1,7 @@
 """Datasets as actors really fill them: an item a colour, items that failed at the source, texts that are too long."""
 
+import pytest
+
 from unde_catalog_tests.support.apify_brand import ApifyBrand, counts, item
 
 
@@ -58,8 +60,22 @@ def test_prices_with_fractions_make_a_dataset_one_of_dirhams(apify_brand: ApifyB
     apify_brand.set_items(priced("59.94", "119", 249, "79.5", " 35 ", "", None, "119.00"))
     report = apify_brand.collect()
     assert stored(apify_brand) == ["59.94", "119.00", "249.00", "79.50", "35.00", None, None, "119.00"]
-    assert "3 of 6 prices have a fraction: all were read as dirhams, not fils" in report.note
+    assert "3 prices have a fraction or a currency: all were read as dirhams, not fils" in report.note
     assert counts(report) == {"items": 8, "new": 8, "prices_in_dirhams": 6}
+
+
+def test_a_price_in_another_notation_tells_the_unit_too(apify_brand: ApifyBrand) -> None:
+    apify_brand.set_items(priced("59,94", "1299", "AED 119", "1,299.00", "1.299,50", "1,200", "45 Dhs", "1.299"))
+    assert apify_brand.collect().counts["prices_not_understood"] == 1
+    expected = ["59.94", "1299.00", "119.00", "1299.00", "1299.50", "1200.00", "45.00", None]
+    assert stored(apify_brand) == expected
+
+
+@pytest.mark.parametrize("told", ["59,94", "$59.94", "AED 59", "USD 59"])
+def test_one_price_that_is_no_fils_keeps_the_others_from_being_a_hundredth(apify_brand: ApifyBrand, told: str) -> None:
+    apify_brand.set_items(priced(told, "1299"))
+    apify_brand.collect()
+    assert stored(apify_brand)[1] == "1299.00"
 
 
 def test_the_brands_own_prices_tell_the_unit(apify_brand: ApifyBrand) -> None:
