@@ -101,7 +101,7 @@ def test_a_scrape_with_too_few_products_marks_no_product_inactive(apify_brand: A
     assert apify_brand.collect("third", force=True).counts["vanished"] == 6
 
 
-@pytest.mark.parametrize("spell", ["{}-V2026", "{}_v26", "00{}", " {}-V2027"])
+@pytest.mark.parametrize("spell", ["{}-V2026", "{}_v26", "00{}", " {}-V2027", "{}-I2026", "ZARA-{}", "{}.0"])
 def test_products_whose_ids_are_spelt_anew_stay_the_same(apify_brand: ApifyBrand, spell: str) -> None:
     apify_brand.set_items([{**item(n), "id": f"{5000 + n}"} for n in range(1, 21)])
     apify_brand.collect()

@@ -72,14 +72,20 @@ def next_staged(cursor: Cursor, scrape_id: int, after: str) -> list[str]:
     return list(dict.fromkeys(row["external_id"] for row in cursor.fetchall()))
 
 
-_BASE: LiteralString = "ltrim(regexp_replace(lower(btrim({id})), '[-_ ]v[0-9]{{1,4}}$', ''), '0')"
+# Without a brand before it, and without `.0` (a number that was a fraction on its way) or a season behind it: summer
+# collections are -V2026, winter's -I2026.
+_BASE: LiteralString = (
+    "ltrim(regexp_replace(lower(btrim({id})),"
+    " '^[a-z]+[-_: ](?=[0-9]+)|([-_ ](v[0-9]{{1,4}}|i[0-9]{{2,4}})|[.]0+)$', '', 'g'), '0')"
+)
 
 
 def respell(cursor: Cursor, scrape_id: int, source: str) -> int:
     """Give staged items the id of the product that they are under another spelling; returns their number.
 
     Sources change how they write ids, such as `512913640` and `512913640-V2026`, or add zeros and capitals. An item is
-    taken for a product on sale if only these two spell it so, and the scrape does not list the product as it was.
+    taken for a product on sale if only these two spell it so, and the scrape does not list the product as it was. Ids
+    from a bucket's keys are names of folders, of which any two are different.
     """
     cursor.execute(
         f"""
@@ -90,7 +96,8 @@ def respell(cursor: Cursor, scrape_id: int, source: str) -> int:
             GROUP BY 1 HAVING count(DISTINCT external_id) = 1
         ), unseen AS (
             SELECT {_BASE.format(id="external_id")} AS base, min(external_id) AS id FROM raw_products p
-            WHERE source = %(source)s AND active AND last_scrape_id IS DISTINCT FROM %(scrape)s AND NOT EXISTS (
+            WHERE source = %(source)s AND active AND last_scrape_id IS DISTINCT FROM %(scrape)s
+              AND NOT coalesce(raw_data ? 'keys', false) AND NOT EXISTS (
                 SELECT 1 FROM scraped_items s WHERE s.scrape_id = %(scrape)s AND s.external_id = p.external_id)
             GROUP BY 1 HAVING count(*) = 1
         )
