@@ -34,6 +34,10 @@ def found(colours: Any) -> tuple[tuple[str, ...], dict[str, int]]:
         ([{"type": "video", "url": "https://x.example/poster.jpg"}, A], (A,), {"videos_skipped": 1}),
         ([7, None, {"name": "no url"}, "  ", A], (A,), {"media_unreadable": 4}),
         ('["https://cut', (), {"media_unreadable": 1}),
+        ('"https://cut', (), {"media_unreadable": 1}),
+        (json.dumps(A), (A,), {}),
+        ([{"mimeType": "video/mp4", "url": "https://x.example/poster.jpg"}, A], (A,), {"videos_skipped": 1}),
+        (["https://x.example/v.3gp", A], (A,), {"videos_skipped": 1}),
         (["https://x.example/" + "a" * 2_000, A], (A,), {"photo_urls_too_long": 1}),
         (["http://[::1", A], ("http://[::1", A), {}),  # the download says what is wrong with it
         ([A, A + "?ts=1"], (A,), {}),
@@ -51,6 +55,11 @@ def test_a_video_takes_no_place_among_the_five_photos() -> None:
 @pytest.mark.parametrize("colours", [{"xmedia": [A]}, json.dumps([{"xmedia": [A]}]), json.dumps({"xmedia": [A]})])
 def test_colours_may_be_one_object_or_json_text(colours: Any) -> None:
     assert found(colours) == ((A,), {})
+
+
+@pytest.mark.parametrize("colours", ['[{"name": "Black", "xm', [7], ["Black"], "Black"])
+def test_colours_that_are_none_are_counted(colours: Any) -> None:
+    assert found(colours) == ((), {"media_unreadable": 1})
 
 
 def item(colour: str, sizes: str = "S, M", **changes: Any) -> dict[str, Any]:

@@ -16,10 +16,11 @@ PHOTO_WIDTH = "1920"  # replaces the width placeholder of photo URLs
 _MAX_URL = 2_000  # characters
 _WIDTH_PLACEHOLDER = re.compile(r"\{width\}|:width:|%7Bwidth%7D", re.IGNORECASE)
 _TIMESTAMP = re.compile(r"(?<=[?&])ts=[^&]*&?")
-_VIDEO = re.compile(r"\.(mp4|m4v|mov|avi|webm|mkv|ogv|m3u8|mpd)$", re.IGNORECASE)
+_VIDEO = re.compile(r"\.(mp4|m4v|mov|avi|webm|mkv|ogv|3gp|wmv|flv|m3u8|mpd)$", re.IGNORECASE)
+_KIND_NAMES = ("type", "kind", "mediaType", "media_type", "mimeType", "mime_type", "contentType", "datatype")
 _URL_NAMES = ("url", "deliveryUrl", "href", "src", "image_url", "imageUrl")  # of an object; also in its `extraInfo`
 
-_CUT_JSON = ('["', "[{", '{"')  # the beginning of JSON text that is no JSON
+_CUT_JSON = ('["', "[{", '{"', '"')  # the beginning of JSON text that is no JSON
 
 # Names of counts: what of an item's media is not among its photos.
 VIDEOS, UNREADABLE, TOO_LONG = "videos_skipped", "media_unreadable", "photo_urls_too_long"
@@ -37,7 +38,10 @@ def listed_colours(colours: Any) -> list[dict[str, Any]]:
 
 
 def _of_colour(colour: Any, notes: Counter[str]) -> list[str]:
-    media = colour.get("xmedia") if isinstance(colour, dict) else None
+    if not isinstance(colour, dict):  # JSON text that was cut, or something else in the place of a colour
+        notes[UNREADABLE] += 1
+        return []
+    media = colour.get("xmedia")
     found = []
     for one in listed(media):
         url = photo_url(one, notes)
@@ -48,7 +52,7 @@ def _of_colour(colour: Any, notes: Counter[str]) -> list[str]:
 
 def listed(value: Any) -> list[Any]:
     """A list as it is, one value as a list of one, JSON text as what it says."""
-    if isinstance(value, str) and value.strip().startswith(("[", "{")):
+    if isinstance(value, str) and value.strip().startswith(("[", "{", '"')):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
@@ -59,7 +63,7 @@ def listed(value: Any) -> list[Any]:
 def photo_url(media: Any, notes: Counter[str]) -> str | None:
     """The photo's URL; None for what is not a photo, which is counted."""
     if isinstance(media, dict):
-        kind = " ".join(str(media.get(name, "")) for name in ("type", "kind", "mediaType", "datatype"))
+        kind = " ".join(str(media.get(name, "")) for name in _KIND_NAMES)
         if "video" in kind.lower():
             notes[VIDEOS] += 1
             return None
