@@ -28,6 +28,7 @@ _PROXY_ERROR_HEADERS = ("x-brd-error", "x-brd-err-code", "x-brd-err-msg", "x-lum
 # it blocks the client, or something cuts its connections.
 _SUSPICIOUS = ("truncated", "empty", "not_an_image", "broken_answer")
 _GZIP = ("gzip", "x-gzip")
+_COMPRESSIONS = (*_GZIP, "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz")
 PROXY_REFUSED = "proxy_refused"
 
 
@@ -103,9 +104,13 @@ def proxy_failure(status: int, message: str) -> DownloadFailed:
 
 
 def encodings(header: str) -> list[str]:
-    """The content encodings that change the body. S3-compatible stores keep `aws-chunked`, which their upload had."""
+    """The content encodings that change the body.
+
+    Stores keep whatever an upload named: `aws-chunked`, and `base64`, `utf-8` or `binary` over a plain photo. If the
+    body is no photo after all, its content says so.
+    """
     named = (one.strip().lower() for one in header.split(","))
-    return [one for one in named if one not in ("", "identity", "aws-chunked")]
+    return [one for one in named if one in _COMPRESSIONS]
 
 
 def decompress(body: bytes, max_bytes: int) -> bytes | None:
@@ -184,10 +189,12 @@ def parse_retry_after(value: str | None, wall: float) -> float | None:
     """The delay in seconds that a Retry-After header asks for, as a number or a date; None if it is unusable.
 
     A date that has passed asks for nothing: the clocks differ, or the response was cached. It never means "at once".
+    Of several numbers, as a proxy joins headers, the longest counts.
     """
     text = (value or "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text) or None
+    numbers = [one.strip() for one in text.split(",")]
+    if text.isascii() and all(one.isdigit() for one in numbers):
+        return max(float(one) for one in numbers) or None
     try:
         moment = email.utils.parsedate_to_datetime(text)
         delay = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - wall

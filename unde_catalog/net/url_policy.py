@@ -58,9 +58,10 @@ class UrlPolicy:
 def _as_given(text: str) -> URL:
     """The URL character by character, as a signed one must not change; only what no URL may have is encoded."""
     text = text.strip().partition("#")[0]
-    authority = text.partition("//")[2].partition("/")[0].partition("?")[0]
-    if not authority.isascii():
-        return URL(text)  # a host name in another script has one form that is sent
+    scheme, slashes, rest = text.partition("//")
+    authority = re.split(r"[/?\\]", rest, maxsplit=1)[0]
+    if not authority.isascii():  # a host name in another script has one form that is sent
+        text = f"{scheme}{slashes}{URL(f'//{authority}').raw_authority}{rest[len(authority) :]}"
     raw = text.encode("utf-8", "surrogateescape")
     legal = _BARE_PERCENT.sub(b"%25", _ILLEGAL.sub(lambda match: b"%%%02X" % match[0][0], raw))
     return URL(legal.decode("ascii"), encoded=True)

@@ -10,6 +10,8 @@ NOON = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
     [
         ("120", 120),
         (" 0 ", None),
+        ("60, 86400", 86_400),
+        ("0, 0", None),
         ("Tue, 14 Nov 2023 22:15:20 GMT", 120),
         ("Tuesday, 14-Nov-23 22:15:20 GMT", 120),
         ("Tue, 14 Nov 2023 22:15:20 -0000", 120),
@@ -67,6 +69,11 @@ def test_an_encoding_that_is_not_understood_is_refused(encoding: str) -> None:
     result = interpret_headers(200, "OK", {"Content-Encoding": encoding}, proxied="no", wall=NOON)
     assert isinstance(result, DownloadFailed) and result.reason == "encoded"
     assert interpret_headers(200, "OK", {"Content-Encoding": "Identity"}, proxied="no", wall=NOON) is None
+
+
+@pytest.mark.parametrize("encoding", ["base64", "UTF-8", "binary", "none", "image/jpeg", "aws-chunked, utf-8"])
+def test_an_encoding_that_changes_nothing_is_no_reason_to_refuse(encoding: str) -> None:
+    assert interpret_headers(200, "OK", {"Content-Encoding": encoding}, proxied="no", wall=NOON) is None
 
 
 def test_an_html_page_or_an_empty_body_is_not_a_file() -> None:

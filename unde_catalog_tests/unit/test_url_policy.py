@@ -116,3 +116,8 @@ def test_the_list_of_photo_hosts_accepts_names_only(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("ZARA_PHOTO_HOSTS", f"static.zara.net,{entry}")
     with pytest.raises(ValueError, match="ZARA_PHOTO_HOSTS"):
         load_settings()
+
+
+def test_a_signed_url_on_a_host_in_another_script_is_sent_as_given() -> None:
+    url = UrlPolicy().parse("https://müller.example/a%3Ab/../c?sig=%2F%28a")
+    assert str(url) == "https://xn--mller-kva.example/a%3Ab/../c?sig=%2F%28a"
