@@ -87,3 +87,17 @@ def test_malformed_metadata_is_no_error():
         whole = with_private_metadata(format)
         for end in range(0, len(whole), 7):
             without_private_metadata(whole[:end])
+
+
+def test_a_film_behind_a_jpeg_is_removed():
+    plain = saved(corners(), "JPEG")
+    film = b"\x00\x00\x00\x18ftypmp42" + b"\xa9xyz+25.1972+055.2744/"  # a motion photo's, behind its picture
+    assert without_private_metadata(plain + film) == plain
+
+
+def test_xmp_in_a_gif_is_overwritten():
+    magic = b"\x01" + bytes(range(255, -1, -1)) + b"\x00"
+    block = b"\x21\xff\x0bXMP DataXMP" + XMP + magic
+    gif = saved(corners(), "GIF").removesuffix(b";") + block + b";"
+    result = without_private_metadata(gif)
+    assert b"secretXmp" not in result and pixels(result) == pixels(gif) and len(result) == len(gif)

@@ -26,7 +26,10 @@ _PNG_TEXTS = frozenset({b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"tIME"})
 
 
 def without_private_metadata(data: bytes) -> bytes:
-    """The file without EXIF, XMP and IPTC, `data` itself if it has none. Of a JPEG with several pictures, the first."""
+    """The file without EXIF, XMP and IPTC, `data` itself if it has none.
+
+    Of a JPEG only the first picture: phones put others, or a film, behind it.
+    """
     if data.startswith(b"\xff\xd8"):
         return _jpeg(data)
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -35,7 +38,8 @@ def without_private_metadata(data: bytes) -> bytes:
         return _webp(data)
     if data[4:8] == b"ftyp" or _TIFF_HEADER.match(data):
         return _overwritten(data)
-    return data  # GIF and BMP have no EXIF
+    # GIF and BMP have no EXIF. XMP in a GIF may be overwritten: what follows it leads back from any of its bytes.
+    return _XMP.sub(lambda found: b" " * len(found[0]), data)
 
 
 def _jpeg(data: bytes) -> bytes:
@@ -46,7 +50,7 @@ def _jpeg(data: bytes) -> bytes:
         body = data[start + 4 : end]
         if marker == 0xDA:
             picture_end = _picture_end(data, end)
-            dropped |= data.startswith(b"\xff\xd8", picture_end)  # another picture, with metadata of its own
+            dropped |= picture_end < len(data)  # another picture, or a film: with metadata of their own
             tail = data[start : picture_end if dropped else None]
             return b"".join([kept[0], _exif_segment(exif), *kept[1:], tail]) if dropped else data
         is_exif = marker == 0xE1 and body.startswith(b"Exif\0")
