@@ -15,7 +15,7 @@ from unde_catalog.services.search.schemas.cursors import BadCursor, decode_curso
 from unde_catalog.services.search.schemas.problems import Problem
 from unde_catalog.services.search.schemas.product import Product
 from unde_catalog.services.search.schemas.product_view import product_response
-from unde_catalog.services.search.schemas.search import Brands
+from unde_catalog.services.search.schemas.search import Brands, StoreParam
 from unde_catalog.stages.raw_products.clean import clean_text
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.products import api_products, product_pages
@@ -47,13 +47,7 @@ def _product_filter(
     price_from: _Price = None,
     price_to: _Price = None,
     active: Annotated[OnSale, Query(description="true: on sale. false: no longer on sale. any: both.")] = "true",
-    in_stock_at: Annotated[
-        str | None,
-        Query(
-            pattern=r"^[a-z0-9]{1,50}:[0-9]{1,9}$",
-            description="A store as brand:store_id. Only products that were in stock there at its last check.",
-        ),
-    ] = None,
+    in_stock_at: Annotated[StoreParam, Query()] = None,
 ) -> ProductFilter:
     brands = set(brand)
     store_brand, _, store_id = (in_stock_at or "").partition(":")

@@ -18,6 +18,7 @@ from unde_catalog.services.search.schemas.problems import Problem
 from unde_catalog.services.search.schemas.product import Product
 from unde_catalog.services.search.schemas.product_input import NewProduct, ProductEdit
 from unde_catalog.services.search.schemas.product_view import product_response
+from unde_catalog.services.search.schemas.search import BrandKey
 from unde_catalog.stages.raw_products.clean import clean_text
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.products import api_products
@@ -28,7 +29,7 @@ router = APIRouter(tags=["products"])
 
 _PRODUCT = f"{PATH}/{{external_id:path}}"  # an external id may contain slashes
 OfBrand = Annotated[
-    str | None, Query(max_length=50, description="The brand's key. Required if several brands use this external id.")
+    BrandKey | None, Query(description="The brand's key. Required if several brands use this external id.")
 ]
 _IfMatch = Annotated[
     str | None, Header(description="The ETag of the version that you edit. 412 if the product has changed since.")

@@ -6,7 +6,15 @@ A product's own shape is in `product.py`.
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from typing_extensions import TypedDict
 
 from unde_catalog.brands import BRANDS
@@ -30,10 +38,23 @@ def _known_brand(key: str) -> str:
 
 
 def _split_commas(values: object) -> object:
-    """A list in one value, `zara,oysho`, as a repeated parameter: a brand's key has no comma."""
+    """A list in one value, `zara,oysho`, as a repeated parameter: a brand's key has no comma. Blanks are unset."""
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         return values  # pydantic refuses it
-    return [key.strip() for value in values for key in value.split(",")]
+    return [key.strip() for value in values for key in value.split(",") if key.strip()]
+
+
+def _without_blanks(values: object) -> object:
+    return [value for value in values if not _is_blank(value)] if isinstance(values, list) else values
+
+
+def _is_blank(value: object) -> bool:
+    return isinstance(value, str) and not value.strip()
+
+
+def _of_known_brand(store: str) -> str:
+    _known_brand(store.partition(":")[0])
+    return store
 
 
 Text = Annotated[str, AfterValidator(_storable)]
@@ -44,12 +65,16 @@ Threshold = Annotated[
 BrandKey = Annotated[str, AfterValidator(_known_brand), Field(description="A brand's key, e.g. zara.")]
 Category = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_storable)]
 Brands = Annotated[list[BrandKey], BeforeValidator(_split_commas), Field(max_length=_MAX_VALUES)]
-Categories = Annotated[list[Category], Field(max_length=_MAX_VALUES, description="Any of these categories, exactly.")]
+Categories = Annotated[
+    list[Category],
+    BeforeValidator(_without_blanks),
+    Field(max_length=_MAX_VALUES, description="Any of these categories, exactly."),
+]
 Price = Annotated[
     Decimal | None, Field(ge=0, le=100_000_000, allow_inf_nan=False, description="In the catalogue's currency.")
 ]
 StoreParam = Annotated[
-    Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,50}:[0-9]{1,9}$")] | None,
+    Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,50}:[0-9]{1,9}$"), AfterValidator(_of_known_brand)] | None,
     Field(
         description="A store as brand:store_id. Only products that were in stock there at its last check.",
         examples=["zara:16884"],
@@ -81,6 +106,14 @@ class TextSearch(BaseModel):
     price_from: Price = None
     price_to: Price = None
     shop: StoreParam = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _blanks_are_unset(cls, body: object) -> object:
+        """As in a query string; a blank query stays, and is refused."""
+        if not isinstance(body, dict):
+            return body
+        return {name: value for name, value in body.items() if name == "query" or not _is_blank(value)}
 
 
 class StockResponse(TypedDict):  # a plain dict: a response has hundreds of them

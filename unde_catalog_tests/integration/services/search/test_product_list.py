@@ -212,12 +212,26 @@ def test_blank_query_values_mean_unset(client: CatalogueClient) -> None:
     assert client.get(PRODUCTS + blank) == everything and len(everything["products"]) == 2
 
 
+def test_blank_values_of_a_form_or_of_json_mean_unset(client: CatalogueClient) -> None:
+    blank = {"top_k": "", "threshold": "", "price_from": "", "price_to": "", "shop": ""}
+    form = client.api.post(
+        "/api/v1/search/by-image", data={**blank, "brand": "", "category": ""}, files={"file": ("a.jpg_large", b"")}
+    )
+    assert problem(form) == (422, "empty")  # of the picture alone
+    response = client.api.post(
+        "/api/v1/search/by-text", json={"query": "dress", "brands": [""], "categories": [" "], **blank}
+    )
+    assert problem(response) != (422, "invalid_request")
+    assert problem(client.api.post("/api/v1/search/by-text", json={"query": ""})) == (422, "invalid_request")
+
+
 def test_brands_may_be_joined_by_commas_and_must_be_known(client: CatalogueClient) -> None:
     add_products(client.db, 2)
     assert client.get(f"{PRODUCTS}?brand=zara,oysho") == client.get(f"{PRODUCTS}?brand=zara&brand=oysho")
-    assert client.get(f"{PRODUCTS}?brand=oysho,%20bershka")["products"] == []
-    response = client.api.get(f"{PRODUCTS}?brand=zarra")
-    assert response.status_code == 422 and "the brands are zara, bershka," in response.text
+    assert client.get(f"{PRODUCTS}?brand=oysho,%20bershka,")["products"] == []
+    for unknown in (f"{PRODUCTS}?brand=zarra", f"{PRODUCTS}?in_stock_at=zarra:1", f"{PRODUCTS}/1?of_brand=%00"):
+        response = client.api.get(unknown)
+        assert response.status_code == 422 and "the brands are zara, bershka," in response.text, unknown
 
 
 def test_brands_that_are_no_texts_are_refused(client: CatalogueClient) -> None:

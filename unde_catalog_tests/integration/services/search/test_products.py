@@ -251,5 +251,5 @@ def test_the_next_collection_overwrites_edits_of_the_brands_products(
 
 
 def test_an_impossible_external_id_is_not_found(client: CatalogueClient) -> None:
-    for path in ("%00", "a%00b", "%ff", "x" * 3_000, "%F0%9F%98%80", "1%27%20OR%201=1", "1?of_brand=%00"):
+    for path in ("%00", "a%00b", "%ff", "x" * 3_000, "%F0%9F%98%80", "1%27%20OR%201=1"):
         assert problem(client.api.get(f"{PRODUCTS}/{path}")) == (404, "unknown_product")
