@@ -267,9 +267,9 @@ def _close(run: CollectRun, progress: Progress, listing: SourceListing) -> None:
         run.note(f"{incomplete.message}: no product was marked inactive")
         run.db.run(scrapes.end, scrape, "partial", seen, rejected, incomplete.reason)
         return
-    failed = run.db.run(rejected_items.count, scrape.id, FAILED_AT_SOURCE)
+    failed = run.db.run(rejected_items.count_unknown, scrape.id, FAILED_AT_SOURCE)
     if failed > MAX_FAILED_SHARE * progress.counts["items"]:
-        share = f"{failed} of {progress.counts['items']} items failed at the source"
+        share = f"{failed} of {progress.counts['items']} items failed at the source or have no id"
         run.note(f"{share}: no product was marked inactive")
         run.db.run(scrapes.end, scrape, "partial", seen, rejected, FAILED_AT_SOURCE)
         return

@@ -17,6 +17,12 @@ _MAX_KEPT_CHARS = 100_000  # of an item that is not an object
 
 
 FAILED_AT_SOURCE = "failed_at_source"  # the reason of an item that the source could not collect
+_ERRORS = ("error", "errors", "errorMessage", "error_message")
+# What a product has one of. An item without any would wipe out what is known of its product.
+_CONTENT = (
+    "name", "title", "description", "price", "colorsSizesImagesJSON", "keys", "images", "photos", "image_urls",
+    "imageUrls", "pictures", "image_url", "imageUrl", "image",
+)  # fmt: skip
 
 
 def validate_item(
@@ -25,8 +31,7 @@ def validate_item(
     """The item's external ID, which `read_id` derives from `id`, and the item as PostgreSQL can store it."""
     if isinstance(raw, TooDeep):
         return RejectedItem(None, "too_deep", str(raw), None)
-    if isinstance(raw, dict) and (raw.get("#error") or not raw):
-        # Apify's SDK leaves such an item for a page that failed; with its hidden fields removed, it is empty.
+    if isinstance(raw, dict) and _has_failed(raw):
         return RejectedItem(read_id(raw.get("id")), FAILED_AT_SOURCE, _what_failed(raw), _if_small(raw))
     if not isinstance(raw, dict):
         return RejectedItem(None, "not_an_object", f"the item is a {type(raw).__name__}", _if_small(raw))
@@ -38,7 +43,16 @@ def validate_item(
     if external_id is None:
         detail = f"`id` is neither a whole number nor a text of 1 to {max_id_length} characters"
         return RejectedItem(None, "no_id", detail, item)
+    if not any(name in item for name in _CONTENT):
+        return RejectedItem(external_id, FAILED_AT_SOURCE, _what_failed(item), _if_small(item))
     return external_id, item
+
+
+def _has_failed(raw: dict[str, Any]) -> bool:
+    """Apify's SDK leaves an `#error` for a page that failed, or an item without any field; actors leave an `error`."""
+    if not raw or raw.get("#error"):
+        return True
+    return any(raw.get(name) for name in _ERRORS) and not any(raw.get(name) for name in _CONTENT)
 
 
 def short_text(value: Any, max_length: int, notes: Counter[str] | None = None) -> str | None:
@@ -82,5 +96,5 @@ def _if_small(raw: Any) -> Any:
 def _what_failed(raw: dict[str, Any]) -> str:
     """The page that the source could not collect, if it says so."""
     details = raw.get("#debug")
-    url = details.get("url") if isinstance(details, dict) else None
+    url = details.get("url") if isinstance(details, dict) else raw.get("url")
     return f"the source could not collect {url}" if isinstance(url, str) else "the source could not collect it"

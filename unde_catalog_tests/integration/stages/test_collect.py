@@ -160,7 +160,7 @@ def test_retry_failed_reads_rejected_items_again_without_apify(
 
     with monkeypatch.context() as older:
         older.setattr("unde_catalog.stages.raw_products.apify_item.read_item", stricter)
-        apify_brand.set_items([*(item(n) for n in range(1, 20)), {"id": None}])
+        apify_brand.set_items([*(item(n) for n in range(1, 60)), {"id": None, "name": "SHIRT"}])
         assert apify_brand.collect().counts["rejected"] == 3
     requests_before = len(apify_brand.sandbox.log())
     report = apify_brand.collect("again", retry_failed=True)
@@ -170,14 +170,14 @@ def test_retry_failed_reads_rejected_items_again_without_apify(
     assert [row["reason"] for row in apify_brand.query("SELECT reason FROM rejected_items")] == ["no_id"]
     assert apify_brand.query("SELECT count(*) AS n FROM scraped_items") == [{"n": 0}]
     expected = apify_brand.catalogue()
-    assert counts(apify_brand.collect("all", force=True)) == {"items": 20, "unchanged": 19, "rejected": 1}
+    assert counts(apify_brand.collect("all", force=True)) == {"items": 60, "unchanged": 59, "rejected": 1}
     assert apify_brand.catalogue() == expected
 
 
 def test_a_rejected_item_never_overwrites_a_newer_scrape(
     apify_brand: ApifyBrand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    apify_brand.set_items([{"id": None}, *(item(n) for n in range(1, 20))])
+    apify_brand.set_items([{"id": None, "name": "SHIRT"}, *(item(n) for n in range(1, 60))])
     apify_brand.collect()
     apify_brand.query("UPDATE rejected_items SET raw = %s", '{"id": 5, "name": "OLD"}')
     apify_brand.query("UPDATE raw_products SET last_scrape_id = last_scrape_id + 1 WHERE external_id = '5'")

@@ -211,7 +211,7 @@ def test_an_empty_list_is_reported_and_marks_no_product_inactive(market: Market)
 
 
 def test_malformed_items_are_rejected_with_a_reason(fake_market: Market, host: RemoteHost) -> None:
-    odd = ["text", {"name": "no id"}, {"id": 3, "more": [[]] * 2}, item(4, name="a\x00b", price=1e400)]
+    odd = ["text", {"name": "no id"}, {"id": 3, "name": "x", "more": [[]] * 2}, item(4, name="a\x00b", price=1e400)]
     host.respond(FIRST, page([item(1), *odd]))
     report = fake_market.collect()
     assert counts(report)["rejected"] == 2

@@ -30,10 +30,35 @@ def test_many_items_that_failed_at_the_source_mark_nothing_inactive(apify_brand:
     report = apify_brand.collect("second", force=True)
     assert report.given_up == {"failed_at_source": 30}
     assert report.counts["vanished"] == 0
-    assert "30 of 100 items failed at the source: no product was marked inactive" in report.note
+    assert "30 of 100 items failed at the source or have no id: no product was marked inactive" in report.note
     assert (apify_brand.last_scrape()["state"], apify_brand.last_scrape()["reason"]) == ("partial", "failed_at_source")
     apify_brand.set_items([*items[:90], failed[0]])
     assert apify_brand.collect("third", force=True).counts["vanished"] == 10  # one in a hundred is usual
+
+
+@pytest.mark.parametrize(
+    "failed", [{"error": "blocked", "url": "https://shop.example/1"}, {"name": "SHIRT", "price": 9900}]
+)
+def test_items_that_do_not_say_which_product_failed_mark_nothing_inactive(
+    apify_brand: ApifyBrand, failed: dict[str, object]
+) -> None:
+    apify_brand.set_items([item(n) for n in range(100)])
+    apify_brand.collect()
+    apify_brand.set_items([*(item(n) for n in range(80)), *[failed] * 20])
+    assert apify_brand.collect("second", force=True).counts["vanished"] == 0
+    assert apify_brand.last_scrape()["reason"] == "failed_at_source"
+
+
+@pytest.mark.parametrize("failed", [{"id": 1, "error": "blocked"}, {"id": "1", "#error": True}, {"id": 1, "url": "x"}])
+def test_an_item_that_failed_leaves_its_product_as_it_was(apify_brand: ApifyBrand, failed: dict[str, object]) -> None:
+    others = [item(n) for n in range(2, 101)]
+    apify_brand.set_items([item(1), *others])
+    apify_brand.collect()
+    before = apify_brand.rows()["1"]
+    apify_brand.set_items([failed, *others])
+    assert apify_brand.collect("second", force=True).given_up == {"failed_at_source": 1}
+    after = apify_brand.rows()["1"]
+    assert before["name"] and all(after[name] == before[name] for name in ("name", "price", "active", "raw_data"))
 
 
 def test_what_is_cut_or_skipped_is_counted(apify_brand: ApifyBrand) -> None:

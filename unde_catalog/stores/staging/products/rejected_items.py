@@ -38,9 +38,16 @@ def store(cursor: Cursor, scrape_id: int, brand: str, rejected: Sequence[tuple[i
     return cursor.rowcount
 
 
-def count(cursor: Cursor, scrape_id: int, reason: str) -> int:
-    """How many items a scrape rejected for a reason."""
-    cursor.execute("SELECT count(*) AS n FROM rejected_items WHERE scrape_id = %s AND reason = %s", (scrape_id, reason))
+def count_unknown(cursor: Cursor, scrape_id: int, reason: str) -> int:
+    """How many items a scrape rejected for a reason, or without an id: any product may be behind them.
+
+    Keys of a bucket do not count: one without an id is no photo.
+    """
+    cursor.execute(
+        "SELECT count(*) AS n FROM rejected_items WHERE scrape_id = %s"
+        " AND (reason = %s OR external_id IS NULL AND NOT coalesce(raw ? 'keys', false))",
+        (scrape_id, reason),
+    )
     row = cursor.fetchone()
     assert row is not None  # an aggregate always has a row
     return row["n"]
