@@ -11,6 +11,7 @@ from dotenv import dotenv_values
 
 from unde_catalog.sandbox.own import OwnSandbox, own_sandbox
 from unde_catalog.settings.project import project_folder
+from unde_catalog.settings.secret_files import SUFFIX
 
 STATE_FOLDER = ".unde"
 # With one of these, products come from real services or go to a database that others may use.
@@ -73,5 +74,10 @@ def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 
 def publish(extra: Mapping[str, str]) -> None:
-    """Set variables for this process, for libraries that read the environment themselves (Dagster)."""
+    """Set variables for this process and its children, for libraries that read the environment themselves (Dagster).
+
+    A secret's file that is named beside them no longer counts.
+    """
+    known = {name.upper() for name in variables()}
     os.environ.update(extra)
+    os.environ.update({f"{name}{SUFFIX}": "" for name in extra if f"{name}{SUFFIX}" in known})

@@ -11,6 +11,7 @@ from unde_catalog.settings.environment import (
 )
 from unde_catalog.settings.redaction import Secrets
 from unde_catalog.settings.secret_files import is_secret
+from unde_catalog.settings.sources import publish
 from unde_catalog.settings.user_media import UserMediaSettings
 
 URL = "postgresql://role:planted@host:6432/unde_staging"
@@ -68,6 +69,16 @@ def test_a_secret_that_is_set_twice_is_an_error(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("APIFY_TOKEN_FILE", secret(tmp_path, b"planted"))
     with pytest.raises(SettingsError, match=r"^APIFY_TOKEN and APIFY_TOKEN_FILE are both set: remove one of them$"):
         load_settings()
+
+
+def test_the_sandbox_replaces_a_secret_that_is_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"XIMILAR_API_TOKEN_FILE={secret(tmp_path, b'planted')}\n")
+    for name in ("XIMILAR_API_TOKEN", "XIMILAR_API_TOKEN_FILE"):
+        monkeypatch.setenv(name, "former")  # so that the end of the test takes back what `publish` sets
+        monkeypatch.delenv(name)
+    publish({"XIMILAR_API_TOKEN": "sandbox"})
+    token = load_settings().ximilar_api_token
+    assert token is not None and token.get_secret_value() == "sandbox"
 
 
 def test_an_invalid_value_in_a_file_is_not_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
