@@ -29,7 +29,7 @@ class PublishFields(BaseModel):
     )
     # Between a pair of socks and a leather coat; whole dirhams read as fils are a hundredth of that.
     publish_price_bands: Annotated[dict[Currency, tuple[Decimal, Decimal]], NoDecode] = Field(
-        default={"AED": (Decimal(5), Decimal(20_000))},
+        default={"AED": (Decimal(5), Decimal(20_000)), "KGS": (Decimal(50), Decimal(500_000))},
         description="comma-separated bands like AED:5-20000 for the first price of a product; others are held back",
     )
     # No sale takes nine tenths off. A misplaced decimal point is a factor of 10, fils read as dirhams one of 100.

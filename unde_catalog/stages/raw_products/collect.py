@@ -19,11 +19,11 @@ from unde_catalog.stages.raw_products.errors import CursorLost, NotConfigured, S
 from unde_catalog.stages.raw_products.factory import create_source
 from unde_catalog.stages.raw_products.item import FAILED_AT_SOURCE, NOT_A_TEXT, TEXTS_CUT
 from unde_catalog.stages.raw_products.media import PHOTOS_CUT, TOO_LONG, UNREADABLE, VIDEOS
-from unde_catalog.stages.raw_products.price_unit import JUDGED, unit_of_scrape
+from unde_catalog.stages.raw_products.price_unit import JUDGED, PriceUnit, read_prices, unit_of_scrape
 from unde_catalog.stages.raw_products.source import Source, SourceListing
 from unde_catalog.stages.stage_run import StageRun
 from unde_catalog.stores.db.database import Cursor, Database, DatabaseUnavailable
-from unde_catalog.stores.staging.products import ingest, price_units, rejected_items, scrapes
+from unde_catalog.stores.staging.products import ingest, rejected_items, scrapes
 from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
 from unde_catalog.stores.staging.products.scrapes import Scrape, ScrapeTakenOver
 from unde_catalog.text import quantity
@@ -227,10 +227,7 @@ def _merge(run: CollectRun, source: Source, progress: Progress) -> None:
             combined = source.combine([one.raw_data for one in staged])
             if combined is not None and len(combined) == len(staged):
                 ingest.replace(cursor, dict(zip((one.row for one in staged), combined, strict=True)))
-        if unit == "dirhams":
-            price_units.read_as_dirhams(cursor, scrape_id, ids)
-        elif unit == "doubtful":
-            price_units.hold_back(cursor, scrape_id, ids)
+        read_prices(cursor, unit, scrape_id, ids)
         merged = ingest.merge(cursor, scrape_id, run.brand, run.source_name, run.index_scope, ids)
         totals = progress.counts + merged_counts(merged)
         left = progress.staged - merged.products - merged.repeated
@@ -243,7 +240,7 @@ def _merge(run: CollectRun, source: Source, progress: Progress) -> None:
         progress.counts[RESPELT] += respelt
         run.report.counts[RESPELT] += respelt
         run.note(f"{quantity(respelt, 'item')} spelt the product's id in another way: taken for the same products")
-    unit = unit_of_scrape(run, source, progress)
+    unit: PriceUnit = unit_of_scrape(run, source, progress)
     while ids := run.db.run(ingest.next_staged, scrape_id, last):
         last = ids[-1]
         merged, progress.counts = run.db.run(write, ids)

@@ -6,9 +6,10 @@ Nothing is requested from the source. Items that are rejected again stay in `rej
 from collections import Counter
 
 from unde_catalog.stages.raw_products.collect_run import CollectRun, merged_counts
+from unde_catalog.stages.raw_products.price_unit import judged_unit, read_prices
 from unde_catalog.stages.raw_products.source import Source
 from unde_catalog.stores.db.database import Cursor
-from unde_catalog.stores.staging.products import ingest, rejected_items
+from unde_catalog.stores.staging.products import ingest, rejected_items, scrapes
 from unde_catalog.stores.staging.products.product import RejectedItem
 
 _CHUNK_SIZE = 500
@@ -45,6 +46,8 @@ def _retry_chunk(
         scrape_id = kept[0].scrape_id
         ingest.stage(cursor, scrape_id, [(item.position, product) for item, product in accepted])
         ids = sorted({product.external_id for _, product in accepted})
+        if source.prices_are_fils:
+            read_prices(cursor, judged_unit(scrapes.counts(cursor, scrape_id)), scrape_id, ids)
         counts = merged_counts(ingest.merge(cursor, scrape_id, run.brand, run.source_name, run.index_scope, ids))
         rejected_items.remove(cursor, [item.id for item, _ in accepted])
     return kept[-1].id, len(results), counts, rejected_again

@@ -1,6 +1,7 @@
 """Datasets as actors really fill them: an item a colour, items that failed at the source, texts that are too long."""
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from unde_catalog_tests.support.apify_brand import ApifyBrand, counts, item
 
@@ -114,6 +115,45 @@ def test_the_brands_own_prices_tell_the_unit(apify_brand: ApifyBrand) -> None:
     apify_brand.set_items(priced(*(f"{one / 100:.2f}" for one in fils)))  # the actor changed its unit
     assert apify_brand.collect("third", force=True).counts["prices_in_dirhams"] == 20
     assert stored(apify_brand) == before
+
+
+def test_whole_dirhams_are_told_by_the_brands_own_prices(apify_brand: ApifyBrand) -> None:
+    fils = [9_900 + 100 * n for n in range(20)]
+    apify_brand.set_items(priced(*fils))
+    apify_brand.collect()
+    before = stored(apify_brand)
+    apify_brand.set_items(priced(*(one // 100 for one in fils)))
+    report = apify_brand.collect("second", force=True)
+    assert stored(apify_brand) == before and report.counts["prices_in_dirhams"] == 20
+    assert "only as dirhams do the prices fit what the brand cost before" in report.note
+
+
+def test_whole_dirhams_of_a_new_brand_are_held_back(apify_brand: ApifyBrand) -> None:
+    apify_brand.query(
+        "INSERT INTO raw_products (source, external_id, brand, scraped_at, price, currency)"
+        " SELECT 'apify_oysho', n, 'oysho', now(), 100 + n, 'AED' FROM generate_series(1, 30) AS n"
+    )
+    apify_brand.set_items(priced(*range(100, 120)))
+    report = apify_brand.collect()
+    prices = apify_brand.query("SELECT DISTINCT price FROM raw_products WHERE brand = 'zara'")
+    assert [row["price"] for row in prices] == [None] and report.counts["prices_in_doubt"] == 20
+    assert "a hundredth of what other brands cost: no price was taken" in report.note
+    apify_brand.set_items(priced(*range(10_000, 10_020)))
+    apify_brand.collect("second", force=True)
+    prices = apify_brand.query("SELECT min(price)::text AS least FROM raw_products WHERE brand = 'zara'")
+    assert [row["least"] for row in prices] == ["100.00"]
+
+
+def test_rejected_items_are_read_again_in_the_unit_of_their_scrape(apify_brand: ApifyBrand) -> None:
+    apify_brand.set_items(priced("59.94", "119"))
+    apify_brand.collect()
+    apify_brand.query(
+        "INSERT INTO rejected_items (scrape_id, brand, position, external_id, reason, raw)"
+        " SELECT id, brand, 99, '3', 'unknown', %s FROM scrapes",
+        Jsonb(item(3) | {"price": "249"}),
+    )
+    apify_brand.collect("again", retry_failed=True)
+    assert stored(apify_brand) == ["59.94", "119.00", "249.00"]
 
 
 def test_prices_that_fit_no_unit_are_held_back(apify_brand: ApifyBrand) -> None:

@@ -56,6 +56,13 @@ def fresh_scrape(cursor: Cursor, brand: str, younger_than: timedelta, forced_by:
     return row["started_at"] if row else None
 
 
+def counts(cursor: Cursor, scrape_id: int) -> Mapping[str, int]:
+    """The counts of a scrape, those of all its runs."""
+    cursor.execute("SELECT counts FROM scrapes WHERE id = %s", (scrape_id,))
+    row = cursor.fetchone()
+    return row["counts"] if row else {}
+
+
 def is_merging(cursor: Cursor, brand: str) -> bool:
     """Whether a scrape of the brand is being merged, so that the brand is partly old and partly new."""
     cursor.execute(
