@@ -5,7 +5,7 @@ What differs by brand without a setting is in `brands.py`. docs/reference/settin
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AnyHttpUrl,
@@ -18,7 +18,6 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from unde_catalog.brands import BRANDS, IndexScope, StockProtocolName
-from unde_catalog.sandbox.own import OwnSandbox, own_sandbox
 from unde_catalog.settings.bakai import BakaiFields
 from unde_catalog.settings.known_names import (
     UnknownName,
@@ -35,7 +34,7 @@ from unde_catalog.settings.search import SearchFields
 from unde_catalog.settings.secret_files import SUFFIX, SecretFilesError, from_secret_files, is_secret
 from unde_catalog.settings.sources import (
     STATE_FOLDER,
-    sandbox_folder,
+    sandbox_of,
     sandbox_variables,
     settings_file,
     state_folder,
@@ -47,6 +46,9 @@ from unde_catalog.settings.values import is_harmless, normalized_url
 from unde_catalog.settings.webhooks import WebhookFields
 from unde_catalog.settings.ximilar import XimilarFields
 from unde_catalog.stage_specs import STAGE_SPECS
+
+if TYPE_CHECKING:
+    from unde_catalog.sandbox.own import OwnSandbox
 
 PostgresMajor = Annotated[Literal[16, 18], BeforeValidator(lambda value: {"16": 16, "18": 18}.get(value, value))]
 
@@ -133,9 +135,9 @@ class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES
         return state_folder(self.unde_home)
 
     @cached_property
-    def sandbox(self) -> OwnSandbox | None:
+    def sandbox(self) -> "OwnSandbox | None":
         """The state's own sandbox, running or not; None if these settings are not for it."""
-        found = own_sandbox(sandbox_folder(self.home))
+        found = sandbox_of(self.home)
         token = found and found.environment()["APIFY_TOKEN"]
         return found if self.apify_token and self.apify_token.get_secret_value() == token else None
 

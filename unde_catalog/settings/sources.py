@@ -6,12 +6,15 @@ The settings themselves are in `environment.py` and in a file a topic.
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dotenv import dotenv_values
 
-from unde_catalog.sandbox.own import OwnSandbox, own_sandbox
 from unde_catalog.settings.project import project_folder
 from unde_catalog.settings.secret_files import SUFFIX
+
+if TYPE_CHECKING:
+    from unde_catalog.sandbox.own import OwnSandbox
 
 STATE_FOLDER = ".unde"
 # With one of these, products come from real services or go to a database that others may use.
@@ -44,6 +47,16 @@ def sandbox_folder(home: Path) -> Path:
     return home / "sandbox"
 
 
+def sandbox_of(home: Path) -> "OwnSandbox | None":
+    """The state's own sandbox, running or not; None if it was made without one."""
+    folder = sandbox_folder(home)
+    if not folder.is_dir():
+        return None
+    from unde_catalog.sandbox.own import own_sandbox  # a real system does not load it
+
+    return own_sandbox(folder)
+
+
 def sandbox_variables() -> dict[str, str]:
     """The variables that point at the state's own sandbox, by name; empty if it has none or services are configured.
 
@@ -53,7 +66,7 @@ def sandbox_variables() -> dict[str, str]:
     if any(known.get(name) for name in _REAL):
         return {}
     home = state_folder(Path(known.get("UNDE_HOME") or STATE_FOLDER))
-    found = own_sandbox(sandbox_folder(home))
+    found = sandbox_of(home)
     if found is None:
         return {}
     chosen = {name: known[name] for name in ("ZARA_INDEX_SCOPE", "NATS_URL") if name in known}
@@ -62,7 +75,7 @@ def sandbox_variables() -> dict[str, str]:
     return {**sandbox_settings(found), **nats, **chosen}
 
 
-def sandbox_settings(sandbox: OwnSandbox) -> dict[str, str]:
+def sandbox_settings(sandbox: "OwnSandbox") -> dict[str, str]:
     """The variables that point at a sandbox, and the index scope with which `ximilar_index` has work."""
     return {"ZARA_INDEX_SCOPE": "pilot", **sandbox.environment()}
 
