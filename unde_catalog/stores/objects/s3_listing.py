@@ -4,6 +4,7 @@ For one key that is no path (`a//b`, a tab in it) obstore refuses the whole page
 every key that a store can hold comes back as it is.
 """
 
+import logging
 import os
 import re
 import time
@@ -22,6 +23,7 @@ from unde_catalog.settings.s3 import S3Settings
 from unde_catalog.stores.objects.objects import ObjectInfo, RequestFailed
 from unde_catalog.stores.objects.s3_errors import NO_STORE, TRY, explain_connection, explain_response
 
+logging.getLogger("botocore").setLevel(logging.INFO)  # below that it writes access keys and signed headers
 KEYS_PER_REQUEST = 1_000  # S3's maximum
 _CONNECT_SECONDS = 5
 _MAX_PAGE_BYTES = 20_000_000  # 1,000 keys of 1,024 bytes, of which each is sent as three, are 4 MB with all else

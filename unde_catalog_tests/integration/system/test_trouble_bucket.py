@@ -31,7 +31,7 @@ STAGES = ("originals", "collages")
 
 @pytest.fixture(autouse=True)
 def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_TRY", "_RETRY_FOR", "_FIRST_WAIT", "_LONGEST_WAIT"):
+    for name in ("TRY", "_RETRY_FOR", "_FIRST_WAIT", "_LONGEST_WAIT"):
         monkeypatch.setattr(s3, name, getattr(s3, name) / 10)
     monkeypatch.setattr(s3, "_PRESENT_SECONDS", 0.0)
 

@@ -25,6 +25,10 @@ _LONGEST_LEASE = timedelta(hours=1)  # after the server's clock was turned back,
 _ADOPTED = """AND (SELECT a.due_at FROM due_work a
                    WHERE a.product_id = due_work.product_id AND a.stage = 'adoption') IS NULL"""
 
+# Until when a retry may wait because of its reason: a day for a photo that is missing, as long as a host asked for.
+_ASKED_WAIT = """CASE WHEN reason IN ('http_404', 'http_403') THEN unde_now() + interval '1 day'
+                      WHEN reason IN ('http_429', 'http_503', 'host_paused') THEN unde_now() + %(longest)s END"""
+
 Settlement = Literal["done", "later", "given_up", "released"]
 
 
@@ -192,7 +196,6 @@ def finish(
                                WHEN o.kind = 'done' THEN 0 ELSE w.item_faults + o.item_fault::int END,
             given_up = CASE WHEN w.wanted <> w.taken OR o.kind = 'released' THEN w.given_up
                             ELSE o.kind = 'given_up' END,
-            asked_wait = CASE WHEN w.wanted <> w.taken OR o.kind = 'released' THEN w.asked_wait ELSE o.wait END,
             reason = CASE WHEN w.wanted <> w.taken OR o.kind = 'released' THEN w.reason ELSE o.reason END,
             detail = CASE WHEN w.wanted <> w.taken OR o.kind = 'released' THEN w.detail ELSE o.detail END,
             failing_since = CASE WHEN o.kind = 'done' THEN NULL
@@ -216,7 +219,7 @@ def repair_times(cursor: Cursor, stage: str, brand: str, lease: timedelta, inter
     `interval`: of a recurring stage, which keeps its phase. Costs as much as the stage has due or waiting products.
     """
     if interval is None:
-        latest = "CASE WHEN attempts = 0 THEN unde_now() ELSE greatest(next_try(attempts), unde_now() + asked_wait) END"
+        latest = f"CASE WHEN attempts = 0 THEN unde_now() ELSE greatest(next_try(attempts), {_ASKED_WAIT}) END"
         late = f"due_at > {latest} + interval '1 minute'"
     else:
         latest = "next_in_phase(due_at, %(interval)s)"
@@ -238,7 +241,13 @@ def repair_times(cursor: Cursor, stage: str, brand: str, lease: timedelta, inter
                                 THEN least(w.leased_until, unde_now() + %(lease)s) END
         WHERE w.product_id = ANY(ARRAY(SELECT product_id FROM ahead)) AND w.stage = %(stage)s
         """,
-        {"stage": stage, "brand": brand, "lease": max(lease, _LONGEST_LEASE), "interval": interval},
+        {
+            "stage": stage,
+            "brand": brand,
+            "lease": max(lease, _LONGEST_LEASE),
+            "interval": interval,
+            "longest": LONGEST_WAIT,
+        },
     )
     return cursor.rowcount
 

@@ -15,7 +15,6 @@
 --     taken          number of the change that the current lease took; negative: that lease was released
 --     lease_token    of the worker that has the product, until leased_until
 --     attempts       tries since the last success; item_faults: how many of them were the item's own fault
---     asked_wait     how long the last failure made it wait, if that was asked for (Retry-After) or is a day (404, 403)
 --     given_up       not due until the data changes or somebody asks
 
 

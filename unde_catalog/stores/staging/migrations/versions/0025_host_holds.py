@@ -1,12 +1,12 @@
 """Hosts that asked for no requests for longer than a run waits, so that the next runs leave them alone, too.
 
-Revision: 0026
+Revision: 0025
 """
 
 from alembic import op
 
-revision = "0026"
-down_revision = "0025"
+revision = "0025"
+down_revision = "0024"
 
 SQL = """
 CREATE TABLE IF NOT EXISTS host_holds (
