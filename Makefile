@@ -44,10 +44,10 @@ dev: $(INSTALLED) ## Serve Dagster's UI alone and reload the definitions on requ
 	@DAGSTER_HOME="$$($(BIN)/python -c 'from unde_catalog.local.processes import dagster_home; from unde_catalog.settings.environment import load_settings; print(dagster_home(load_settings()))')" \
 		$(BIN)/dg dev --port $(PORT)
 
-test: $(INSTALLED) ## Run the tests that every change should pass (10 to 15 minutes on 2 cores)
+test: $(INSTALLED) ## Run the tests that every change should pass (9 minutes on 2 cores)
 	@$(PYTEST) -m "not slow"
 
-test-all: $(INSTALLED) ## Run all tests but the large ones (about half an hour)
+test-all: $(INSTALLED) ## Run all tests but the large ones (35 minutes)
 	@$(PYTEST)
 
 test-rest: $(INSTALLED) ## Run what test-all has and test has not
