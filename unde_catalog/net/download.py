@@ -182,8 +182,8 @@ class Downloader:
                 if host.breaker.down_cause:
                     raise UpstreamUnavailable(_unavailable(host))
                 if not in_time:
-                    left = host.asked_until - self.now()
-                    return _paused(host, left) if self.now() + left >= deadline else _out_of_time(), host
+                    asked = host.asked_until >= deadline
+                    return _paused(host, host.asked_until - self.now()) if asked else _out_of_time(), host
                 started_at = self.now()
                 remaining = deadline - started_at
                 result = await self._request(url, min(seconds, remaining), full_timeout=remaining >= seconds)
