@@ -127,7 +127,7 @@ class TrialSystem:
         """The number of scrapes or products that a stage has still to process."""
         if stage == STAGES[0]:
             open_scrapes = len(self.query("SELECT 1 FROM scrapes WHERE state IN ('intended', 'running')"))
-            done = self.query("SELECT DISTINCT brand FROM scrapes WHERE state = 'complete'")
+            done = self.query("SELECT DISTINCT brand FROM scrapes WHERE state IN ('complete', 'partial')")
             return open_scrapes + len(BRANDS) - len(done)
         return len(self.query("SELECT 1 FROM due_work WHERE stage = %s AND due_at IS NOT NULL", stage))
 

@@ -89,9 +89,10 @@ def _collect(run: CollectRun, source: Source) -> None:
     if run.options.retry_failed:
         retry_rejected.retry_rejected(run, source)
     forced_by = run.options.root_run if run.options.force else None
-    fresh = run.db.run(scrapes.fresh_scrape, run.brand, run.interval, forced_by)
+    # Another scrape would cost as much, and the same pages would probably fail again.
+    fresh = run.db.run(scrapes.fresh_scrape, run.brand, run.interval, forced_by, FAILED_AT_SOURCE)
     if fresh is not None:
-        run.note(f"the complete scrape of {fresh:%Y-%m-%d %H:%M} is recent enough; force repeats it")
+        run.note(f"the scrape of {fresh:%Y-%m-%d %H:%M} is recent enough; force repeats it")
         return
     scrape = run.db.run(scrapes.claim, run.brand, run.options.root_run, LEASE, source.abandon_after)
     if scrape is None:

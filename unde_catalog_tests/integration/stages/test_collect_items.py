@@ -33,6 +33,7 @@ def test_many_items_that_failed_at_the_source_mark_nothing_inactive(apify_brand:
     assert report.counts["vanished"] == 0
     assert "30 of 100 items failed at the source or have no id: no product was marked inactive" in report.note
     assert (apify_brand.last_scrape()["state"], apify_brand.last_scrape()["reason"]) == ("partial", "failed_at_source")
+    assert "is recent enough; force repeats it" in apify_brand.collect("again").note  # it is paid for once
     apify_brand.set_items([*items[:90], failed[0]])
     assert apify_brand.collect("third", force=True).counts["vanished"] == 10  # one in a hundred is usual
 

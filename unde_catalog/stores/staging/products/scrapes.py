@@ -42,15 +42,21 @@ class Scrape:
     place: str | None = None
 
 
-def fresh_scrape(cursor: Cursor, brand: str, younger_than: timedelta, forced_by: str | None) -> datetime | None:
-    """The start of the last complete scrape younger than `younger_than`, with `forced_by` only of that run's."""
+def fresh_scrape(
+    cursor: Cursor, brand: str, younger_than: timedelta, forced_by: str | None, whole_despite: str
+) -> datetime | None:
+    """The start of the last whole scrape younger than `younger_than`, with `forced_by` only of that run's.
+
+    A partial scrape for the reason `whole_despite` was read to its end, too.
+    """
     cursor.execute(
         """
         SELECT max(started_at) AS started_at FROM scrapes
-        WHERE brand = %(brand)s AND state = 'complete' AND started_at > unde_now() - %(age)s
+        WHERE brand = %(brand)s AND started_at > unde_now() - %(age)s
+          AND (state = 'complete' OR state = 'partial' AND reason = %(whole_despite)s)
           AND (%(forced_by)s::text IS NULL OR asked_by = %(forced_by)s)
         """,
-        {"brand": brand, "age": younger_than, "forced_by": forced_by},
+        {"brand": brand, "age": younger_than, "forced_by": forced_by, "whole_despite": whole_despite},
     )
     row = cursor.fetchone()
     return row["started_at"] if row else None
