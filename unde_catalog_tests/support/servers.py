@@ -75,11 +75,11 @@ class Server:
         """The URL as administrator, past any PgBouncer, for a name or URL of a database."""
         return self.admin_url.replace("/postgres?", f"/{_name(database)}?")
 
-    def new_database(self, *, migrated: bool = True) -> str:
-        """Create a database. Returns its URL."""
+    def new_database(self, *, migrated: bool = True, encoding: str = "UTF8") -> str:
+        """Create a database. Returns its URL. Another encoding than UTF8 needs `migrated=False`."""
         name = f"t_{uuid.uuid4().hex}"
         template = _TEMPLATE if migrated else "template0"
-        self._administer(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {_ROLE}")
+        self._administer(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {_ROLE} ENCODING {encoding}")
         return self.url(name)
 
     def drop(self, url: str) -> None:

@@ -205,8 +205,15 @@ class Database:
         try:
             with psycopg.connect(self._url, autocommit=True, connect_timeout=_CONNECT_SECONDS) as connection:
                 _ping(connection, min(self._pool.timeout, _CONNECT_SECONDS))
+                encoding = connection.info.parameter_status("server_encoding")
         except psycopg.OperationalError as error:
             raise self._unavailable(error) from error
+        if encoding == "SQL_ASCII":  # psycopg reads its text as bytes
+            raise DatabaseUnavailable(
+                f"{self.title} can't be used: its encoding is SQL_ASCII, which keeps text as bytes. Create it with "
+                "CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0, and restore its rows from a dump",
+                database=self.label,
+            )
         self._pool.open()
         self._reached = True
 

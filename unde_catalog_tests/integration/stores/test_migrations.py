@@ -160,6 +160,13 @@ def test_a_database_of_dagster_is_not_migrated(server: Server) -> None:
     server.drop(url)
 
 
+def test_a_database_with_the_encoding_sql_ascii_is_reported(server: Server) -> None:
+    url = server.new_database(migrated=False, encoding="SQL_ASCII")
+    with pytest.raises(DatabaseUnavailable, match="the staging database .* its encoding is SQL_ASCII"):
+        STAGING.upgrade(url)
+    server.drop(url)
+
+
 def test_an_unreachable_database_is_reported_in_one_sentence() -> None:
     with pytest.raises(DatabaseUnavailable, match="the staging database none at 127.0.0.1:9 can't be used: .*") as down:
         STAGING.upgrade("postgresql://nobody:secret@127.0.0.1:9/none")
