@@ -75,6 +75,7 @@ lint: $(INSTALLED) ## Check format and lint, also of docker/
 	@$(BIN)/ruff check .
 	@$(BIN)/hadolint docker/Dockerfile
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker/compose.yaml
+	@docker/check.sh
 
 format: $(INSTALLED) ## Format the code and fix what the linter can
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import yaml
 
+from unde_catalog.services.search.middleware.metrics import SearchMetrics
+from unde_catalog.services.user_media.metrics import UserMediaMetrics
+
 PROJECT = Path(__file__).parents[2]
 DOCKER = PROJECT / "docker"
 _PIN = re.compile(r"^([\w.-]+)(?:\[[\w, -]+\])?==(\S+)", re.MULTILINE)
@@ -65,3 +68,16 @@ def test_the_processes_of_compose_are_those_of_the_entry_point() -> None:
     assert {one["command"][0] for one in own.values()} == processes | {"migrate"}
     assert all(one["read_only"] and one["cap_drop"] == ["ALL"] for one in own.values())
     assert "docker.sock" not in (DOCKER / "compose.yaml").read_text()
+
+
+def test_alert_rules_and_dashboard_use_metrics_that_exist() -> None:
+    exposed = {
+        sample.name
+        for registry in (SearchMetrics().registry, UserMediaMetrics().registry)
+        for family in registry.collect()
+        for sample in family.samples or [family]
+    }
+    families = {re.sub(r"_(total|bucket|count|sum|created)$", "", name) for name in exposed}
+    for name in ("prometheus/alerts.yml", "prometheus/alerts.test.yml", "grafana/services.json"):
+        used = set(re.findall(r"\b(?:unde_search|user_media)_[a-z_]+", (DOCKER / name).read_text()))
+        assert used and {re.sub(r"_(total|bucket)$", "", one) for one in used} - families == set(), name
