@@ -19,7 +19,7 @@ from unde_catalog.defs.checks.freshness import FRESHNESS_CHECKS
 from unde_catalog.defs.checks.system import SYSTEM_CHECKS
 from unde_catalog.settings.environment import Settings
 
-_PARTITION = "dagster/partition"  # a job of checks alone has no partitions: its runs name theirs by this tag
+PARTITION_TAG = "dagster/partition"  # a job of checks alone has no partitions: its runs name theirs by this tag
 
 
 def _job(name: str, keys: Iterable[dg.AssetCheckKey], description: str) -> Any:  # Dagster's type has no public name
@@ -57,7 +57,7 @@ def check_runs(job: str, moment: datetime, brands: Sequence[str]) -> list[dg.Run
     if not brands:
         return [dg.RunRequest(run_key=f"{job}:{at}", tags=tags)]
     return [
-        dg.RunRequest(run_key=f"{job}:{brand}:{at}", tags={**tags, BRAND_TAG: brand, _PARTITION: brand})
+        dg.RunRequest(run_key=f"{job}:{brand}:{at}", tags={**tags, BRAND_TAG: brand, PARTITION_TAG: brand})
         for brand in brands
     ]
 
