@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from unde_catalog.defs.asset_metadata import with_metadata
-from unde_catalog.defs.assets.availability import availability
+from unde_catalog.defs.assets.availability import availability_asset
 from unde_catalog.defs.assets.catalog_report import catalog_report
 from unde_catalog.defs.assets.collages import collages
 from unde_catalog.defs.assets.external import external_assets
@@ -66,7 +66,7 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
                 collages,
                 ximilar_index,
                 visual_index,
-                availability,
+                availability_asset(settings.first_day),
                 production_catalog,
                 catalog_report,
                 user_media_days,

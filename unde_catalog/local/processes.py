@@ -6,12 +6,13 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
 from unde_catalog.settings.environment import Settings
 from unde_catalog.settings.project import project_file
-from unde_catalog.settings.sources import child_environment
+from unde_catalog.settings.sources import child_environment, remember_first_day
 
 _STOP_SECONDS = 20.0
 
@@ -21,9 +22,14 @@ class CannotStart(RuntimeError):
 
 
 def dagster_home(settings: Settings) -> Path:
-    """`UNDE_HOME/dagster`, created if missing, with a link to the project's dagster.yaml."""
+    """`UNDE_HOME/dagster`, created if missing, with a link to the project's dagster.yaml.
+
+    A state that is made here remembers the day, with which the partitions of availability begin.
+    """
     home = settings.home / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
+    if not home.is_dir():
+        home.mkdir(parents=True)
+        remember_first_day(settings.home, datetime.now(UTC).date())
     link = home / "dagster.yaml"
     target = project_file("dagster.yaml")
     if link.is_symlink() and link.resolve() != target.resolve():

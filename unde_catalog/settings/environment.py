@@ -3,6 +3,7 @@
 What differs by brand without a setting is in `brands.py`. docs/reference/settings.md lists every variable.
 """
 
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -34,6 +35,7 @@ from unde_catalog.settings.search import SearchFields
 from unde_catalog.settings.secret_files import SUFFIX, SecretFilesError, from_secret_files, is_secret
 from unde_catalog.settings.sources import (
     STATE_FOLDER,
+    remembered_first_day,
     sandbox_of,
     sandbox_variables,
     settings_file,
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
     from unde_catalog.sandbox.own import OwnSandbox
 
 PostgresMajor = Annotated[Literal[16, 18], BeforeValidator(lambda value: {"16": 16, "18": 18}.get(value, value))]
+
+_FIRST_DAY = date(2026, 1, 1)
 
 _SOURCES = SettingsConfigDict(
     env_ignore_empty=True,  # `PROXY_URL=` means unset
@@ -140,6 +144,14 @@ class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES
         found = sandbox_of(self.home)
         token = found and found.environment()["APIFY_TOKEN"]
         return found if self.apify_token and self.apify_token.get_secret_value() == token else None
+
+    @cached_property
+    def first_day(self) -> date:
+        """The UTC day on which checking stock begins: `AVAILABILITY_FIRST_DAY`, else the day that the state remembers.
+
+        A state that was made elsewhere, or by an older version, remembers none.
+        """
+        return self.availability_first_day or remembered_first_day(self.home) or _FIRST_DAY
 
     @property
     def objects_folder(self) -> Path:

@@ -3,6 +3,7 @@
 The instance's own settings are in `dagster.yaml`.
 """
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -23,6 +24,11 @@ class DagsterFields(BaseModel):
         description="multiprocess or celery: steps run on the machine of their run, or on workers of Celery queues",
     )
     schedule_timezone: str = Field(default="UTC", description="the time zone of schedules, such as UTC or Asia/Dubai")
+    availability_first_day: date | None = Field(
+        default=None,
+        description="the first UTC day of availability's partitions, such as 2026-01-01; default: the day on which "
+        "demo or up made the state, else 2026-01-01",
+    )
     asset_owners: Annotated[tuple[Owner, ...], NoDecode] = Field(
         default=("team:catalogue",), description="comma-separated owners of assets, as team:name or mail addresses"
     )

@@ -5,6 +5,7 @@ The settings themselves are in `environment.py` and in a file a topic.
 
 import os
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from unde_catalog.sandbox.own import OwnSandbox
 
 STATE_FOLDER = ".unde"
+_FIRST_DAY = "first_day"  # a file of the state
 # With one of these, products come from real services or go to a database that others may use.
 _REAL = ("APIFY_TOKEN", "APIFY_TOKEN_FILE", "STAGING_DB_URL", "STAGING_DB_URL_FILE", "POSTGRES_HOST")
 
@@ -40,6 +42,19 @@ def state_folder(unde_home: Path) -> Path:
     """`UNDE_HOME`, absolute: a relative one begins where one stands, and one from `.env` in the project."""
     beginning = Path.cwd() if os.environ.get("UNDE_HOME") else project_folder()
     return beginning / unde_home.expanduser()
+
+
+def remember_first_day(home: Path, today: date) -> None:
+    """Remember the UTC day on which a state is made, for `first_day` of the settings."""
+    (home / _FIRST_DAY).write_text(f"{today}\n")
+
+
+def remembered_first_day(home: Path) -> date | None:
+    """The day on which the state was made; None if it was not remembered."""
+    try:
+        return date.fromisoformat((home / _FIRST_DAY).read_text().strip())
+    except FileNotFoundError:
+        return None
 
 
 def sandbox_folder(home: Path) -> Path:

@@ -27,7 +27,8 @@ INTERVALS = {**DUE_SENSORS, "send_alerts": 60, "watch_queues": 30}
 OPTIONS = {"limit", "max_minutes", "product_ids", "retry_failed", "force"}
 
 
-def test_every_stage_is_partitioned_by_brand_with_the_same_configuration() -> None:
+def test_every_stage_is_partitioned_by_brand_with_the_same_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVAILABILITY_FIRST_DAY", "2026-11-30")
     definitions = build_definitions()
     graph = definitions.resolve_asset_graph()
     assert {key.to_user_string() for key in graph.executable_asset_keys} == {
@@ -39,13 +40,14 @@ def test_every_stage_is_partitioned_by_brand_with_the_same_configuration() -> No
         name, node = key.to_user_string(), graph.get(key)
         brands = node.partitions_def
         more = set()
-        if name == "availability":  # a brand on a day, including today
+        if name == "availability":  # a brand on a day, from the first day until today
             assert isinstance(brands, dg.MultiPartitionsDefinition)
             days = brands.get_partitions_def_for_dimension("date").get_partition_keys()
-            assert days[-1] == f"{datetime.now(UTC):%Y-%m-%d}"
+            assert (days[0], days[-1]) == ("2026-11-30", f"{datetime.now(UTC):%Y-%m-%d}")
             brands, more = brands.get_partitions_def_for_dimension("brand"), {"poll_minutes"}
         assert brands is not None
-        assert list(brands.get_partition_keys()) == list(BRANDS)
+        expected = [key for key, brand in BRANDS.items() if brand.has_stores or not STAGE_SPECS[name].needs_stores]
+        assert list(brands.get_partition_keys()) == expected
         assert "On failure" in (node.description or "")
         fields = config.fields["ops"].config_type.fields[name].config_type.fields["config"]  # type: ignore[attr-defined]
         assert set(fields.config_type.fields) == OPTIONS | more  # type: ignore[attr-defined]

@@ -1,10 +1,12 @@
 import re
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from unde_catalog.brands import BRANDS
+from unde_catalog.local.processes import dagster_home
 from unde_catalog.settings.environment import Settings, SettingsError, load_settings
 
 SECRETS = {
@@ -63,6 +65,7 @@ def test_with_nothing_configured_the_defaults_apply() -> None:
         ("BERSHKA_INDEX_SCOPE", "all", "pilot, pgvector or off"),
         ("DOWNLOAD_DELAY_MIN", "3", "at most DOWNLOAD_DELAY_MAX"),
         ("EMBEDDED_POSTGRES_MAJOR", "17", "16 or 18"),
+        ("AVAILABILITY_FIRST_DAY", "today", "the first UTC day of availability's partitions"),
     ],
 )
 def test_an_invalid_value_names_its_variable_and_what_is_expected(
@@ -151,3 +154,23 @@ def test_env_example_names_every_setting_with_valid_values(tmp_path: Path, monke
     settings = load_settings()
     assert settings.brands["zara"].apify_task == "z1psVOTyIKFdU5N9n"
     assert set(settings.brands) == set(BRANDS)
+
+
+def test_a_new_state_remembers_the_day_with_which_availability_begins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("UNDE_HOME", str(tmp_path / "new"))
+    assert load_settings().first_day == date(2026, 1, 1)  # of a state that was made by an older version
+    dagster_home(load_settings())
+    assert load_settings().first_day == datetime.now(UTC).date()
+    monkeypatch.setenv("AVAILABILITY_FIRST_DAY", "2026-03-04")
+    assert load_settings().first_day == date(2026, 3, 4)
+
+
+def test_a_state_of_an_older_version_keeps_the_first_day_of_its_partitions(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("UNDE_HOME", str(tmp_path))
+    (tmp_path / "dagster").mkdir()
+    dagster_home(load_settings())
+    assert load_settings().first_day == date(2026, 1, 1)

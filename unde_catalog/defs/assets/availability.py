@@ -5,7 +5,7 @@ from datetime import date
 import dagster as dg
 from pydantic import Field
 
-from unde_catalog.defs.partitions import AVAILABILITY_PARTITIONS
+from unde_catalog.defs.partitions import availability_partitions
 from unde_catalog.defs.queues import QUEUE_TAG
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.stage_execution import StageConfig, run_external_stage
@@ -24,30 +24,37 @@ class AvailabilityConfig(StageConfig):
     )
 
 
-@dg.asset(
-    partitions_def=AVAILABILITY_PARTITIONS,
-    group_name=_SPEC.group,
-    kinds={"postgres"},
-    tags={"runs": "hourly"},
-    op_tags={QUEUE_TAG: _SPEC.queue},
-    code_version="1",  # raise it when the same input gives another result
-    deps=[*_SPEC.upstream, "shops_api"],
-)
-def availability(
-    context: dg.AssetExecutionContext, config: AvailabilityConfig, backends: dg.ResourceParam[BackendsResource]
-) -> dg.MaterializeResult:
-    """The stock of a brand's stores today: a row in `raw_availability` for each store, product and UTC day.
+def availability_asset(first_day: date) -> dg.AssetsDefinition:
+    """The asset; its partitions begin with `first_day`."""
 
-    Every product is checked once an hour, spread evenly over the hour; the hourly run polls until the hour ends.
-    `sizes_in_stock` lists the sizes, `[]` for none. Unknown stock (no response, or an empty one) is not written. A host
-    that answers 403, 429 or 5xx, or times out, is throttled and recovers step by step.
+    @dg.asset(
+        partitions_def=availability_partitions(first_day),
+        group_name=_SPEC.group,
+        kinds={"postgres"},
+        tags={"runs": "hourly"},
+        op_tags={QUEUE_TAG: _SPEC.queue},
+        code_version="1",  # raise it when the same input gives another result
+        deps=[dg.AssetDep("raw_products", partition_mapping=dg.AllPartitionMapping()), "raw_stores", "shops_api"],
+    )
+    def availability(
+        context: dg.AssetExecutionContext, config: AvailabilityConfig, backends: dg.ResourceParam[BackendsResource]
+    ) -> dg.MaterializeResult:
+        """The stock of a brand's stores today: a row in `raw_availability` for each store, product and UTC day.
 
-    On failure: the stock API did not respond at all, as the message says, and the next hourly run tries again; or the
-    day is over, because stock of a past day cannot be checked. A brand without stores or without a configured address
-    does not fail: its note says so.
-    """
-    keys = context.partition_key.keys_by_dimension  # pyright: ignore[reportAttributeAccessIssue]
-    return run_external_stage(
-        "availability", context, config, backends, brand=keys["brand"], day=date.fromisoformat(keys["date"]),
-        poll_minutes=config.poll_minutes,
-    )  # fmt: skip
+        Every product is checked once an hour, spread evenly over the hour; the hourly run polls until the hour ends.
+        `sizes_in_stock` lists the sizes, `[]` for none. Unknown stock (no response, or an empty one) is not written. A
+        host that answers 403, 429 or 5xx, or times out, is throttled and recovers step by step.
+
+        The partitions are the brands with stores, on each day since `AVAILABILITY_FIRST_DAY`.
+
+        On failure: the stock API did not respond at all, as the message says, and the next hourly run tries again; or
+        the day is over, because stock of a past day cannot be checked. A brand without a configured address does not
+        fail: its note says so.
+        """
+        keys = context.partition_key.keys_by_dimension  # pyright: ignore[reportAttributeAccessIssue]
+        return run_external_stage(
+            "availability", context, config, backends, brand=keys["brand"], day=date.fromisoformat(keys["date"]),
+            poll_minutes=config.poll_minutes,
+        )  # fmt: skip
+
+    return availability

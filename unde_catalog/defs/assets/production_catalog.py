@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from unde_catalog.defs.partitions import BRAND_PARTITIONS
+from unde_catalog.defs.partitions import BRAND_PARTITIONS, STORES_OF_BRAND
 from unde_catalog.defs.queues import QUEUE_TAG
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.stage_execution import StageConfig, run_external_stage
@@ -19,7 +19,13 @@ _SPEC = STAGE_SPECS["production_catalog"]
     op_tags={QUEUE_TAG: _SPEC.queue},
     code_version="1",  # raise it when the same input gives another result
     pool=_SPEC.pool,
-    deps=_SPEC.upstream,
+    deps=[
+        "raw_products",
+        "originals",
+        "collages",
+        dg.AssetDep("availability", partition_mapping=dg.AllPartitionMapping()),
+        dg.AssetDep("raw_stores", partition_mapping=STORES_OF_BRAND),
+    ],
 )
 def production_catalog(
     context: dg.AssetExecutionContext, config: StageConfig, backends: dg.ResourceParam[BackendsResource]

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from unde_catalog.defs.partitions import BRAND_PARTITIONS
+from unde_catalog.defs.partitions import STORE_PARTITIONS
 from unde_catalog.defs.queues import QUEUE_TAG
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.stage_execution import StageConfig, run_external_stage
@@ -12,7 +12,7 @@ _SPEC = STAGE_SPECS["raw_stores"]
 
 
 @dg.asset(
-    partitions_def=BRAND_PARTITIONS,
+    partitions_def=STORE_PARTITIONS,
     group_name=_SPEC.group,
     kinds={"postgres"},
     tags={"runs": "daily"},

@@ -7,17 +7,19 @@ import warnings
 
 import dagster as dg
 
-from unde_catalog.defs.partitions import BRAND_PARTITIONS
+from unde_catalog.defs.partitions import BRAND_PARTITIONS, STORE_PARTITIONS
 from unde_catalog.operations.quality.result import CheckResult
+from unde_catalog.stage_specs import STAGE_SPECS
 
 _MAX_ROWS = 50
 
 
 def brand_check(name: str, asset: str, description: str) -> dg.AssetCheckSpec:
     """A check with a result for each brand; without partitions, the last brand's result would stand for all."""
+    partitions = STORE_PARTITIONS if STAGE_SPECS[asset].needs_stores else BRAND_PARTITIONS
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.AssetCheckSpec(name, asset=asset, description=description, partitions_def=BRAND_PARTITIONS)
+        return dg.AssetCheckSpec(name, asset=asset, description=description, partitions_def=partitions)
 
 
 def brand_of(context: dg.AssetCheckExecutionContext) -> str:

@@ -168,9 +168,38 @@ MATERIALIZE = """
 mutation ($params: ExecutionParams!) { launchRun(executionParams: $params) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }
 """
+WHAT_THE_UI_SHOWS = """
+{ repositoryOrError(repositorySelector: {repositoryName: "__repository__", repositoryLocationName: "unde_catalog"}) {
+    ... on Repository { jobs { name runs(limit: 9) { status } } } }
+  assetNodes { assetKey { path } isExecutable partitionStats { numMaterialized numPartitions }
+    assetMaterializations(limit: 1) { runId }
+    assetChecksOrError { ... on AssetChecks { checks { name executionForLatestMaterialization { status } } } } } }
+"""
 WAIT = """
 query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }
 """
+
+
+def assert_the_demo_is_complete_in_the_ui(port: int) -> None:
+    """Jobs have a history, every asset and partition is materialized, and every check was evaluated and passed."""
+    shown = ask_dagster(port, WHAT_THE_UI_SHOWS)
+    runs = {job["name"]: [run["status"] for run in job["runs"]] for job in shown["repositoryOrError"]["jobs"]}
+    brands = {"update_catalog": 7, "find_stores": 6, "check_availability": 6, "publish_catalog": 7, "brand_checks": 7,
+              "freshness_checks": 7, "system_checks": 1, "build_report": 1, "record_user_media_days": 1}  # fmt: skip
+    assert {job: runs[job] for job in brands} == {job: ["SUCCESS"] * count for job, count in brands.items()}
+    assets = {one["assetKey"]["path"][-1]: one for one in shown["assetNodes"] if one["isExecutable"]}
+    assert [name for name, one in assets.items() if not one["assetMaterializations"]] == []
+    stats = {name: one["partitionStats"] for name, one in assets.items() if one["partitionStats"]}
+    assert {name: (one["numMaterialized"], one["numPartitions"]) for name, one in stats.items()} == {
+        name: (6, 6) if name in ("raw_stores", "availability") else (7, 7) for name in stats
+    }
+    checks = {
+        f"{name}:{check['name']}": check["executionForLatestMaterialization"]
+        for name, one in assets.items()
+        for check in one["assetChecksOrError"]["checks"]
+    }
+    assert len(checks) > 30
+    assert {name: check for name, check in checks.items() if (check or {}).get("status") != "SUCCEEDED"} == {}
 
 
 def search(port: int, external_id: str) -> dict[str, Any]:
@@ -204,6 +233,7 @@ def test_up_serves_dagster_search_and_user_media_and_stops_cleanly(
     dagster: tuple[int, subprocess.Popen[str], int], home: Path, first_demo: str, environment: dict[str, str]
 ) -> None:
     port, process, search_port = dagster
+    assert_the_demo_is_complete_in_the_ui(port)
     shown = re.search(r"like=(\d+)", first_demo)
     assert shown is not None
     found = search(search_port, shown[1])
