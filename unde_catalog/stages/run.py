@@ -18,6 +18,7 @@ from unde_catalog.stores.objects.objects import StorageUnavailable
 from unde_catalog.stores.staging.due_work import pauses, stage_runs
 from unde_catalog.stores.staging.photos import adoption
 from unde_catalog.worker.handler import StageStopped
+from unde_catalog.worker.loop import known_products
 from unde_catalog.worker.report import StageReport
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ def run_stage(stage: str, stage_run: StageRun) -> StageReport:
     brand_for(stage_run.brand)
     if stage not in STAGES:
         raise ValueError(f"unknown stage {stage!r}; the stages are {', '.join(STAGES)}")
+    if stage in DUE_STAGES and stage_run.options.product_ids is not None:
+        # Before the run is in scraper_logs: a mistyped id is no failure of the stage, which the report would list.
+        known_products(stage_run.backends.db, stage_run.brand, stage_run.options.product_ids)
     return _logged(stage, stage_run, lambda: _function_of(stage)(stage_run))
 
 

@@ -57,18 +57,20 @@ def run_worker(
 
 def apply_run_options(stage: str, db: Database, brand: str, options: RunOptions) -> list[int] | None:
     """Make due what `force` or `retry_failed` says. Returns the ids of the products to work on, None for all."""
-    only = None
-    if options.product_ids is not None:
-        known = db.run(requeue.product_ids_of, brand, options.product_ids)
-        unknown = [one for one in options.product_ids if one not in known]
-        if unknown:
-            raise UnknownProducts(f"{brand} has no product {', '.join(unknown)}: product_ids takes external ids")
-        only = list(known.values())
+    only = None if options.product_ids is None else known_products(db, brand, options.product_ids)
     if options.force:
         db.run(requeue.force, stage, brand, options.root_run, only)
     elif options.retry_failed:
         db.run(requeue.retry_failed, stage, brand, options.root_run, only)
     return only
+
+
+def known_products(db: Database, brand: str, external_ids: Sequence[str]) -> list[int]:
+    """The ids of these products of a brand; `UnknownProducts` names those that do not exist."""
+    known = db.run(requeue.product_ids_of, brand, external_ids)
+    if unknown := [one for one in external_ids if one not in known]:
+        raise UnknownProducts(f"{brand} has no product {', '.join(unknown)}: product_ids takes external ids")
+    return list(known.values())
 
 
 @dataclass(frozen=True, slots=True)
