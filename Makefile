@@ -8,7 +8,15 @@ ENGINE ?= docker
 IMAGE ?= unde-catalog:dev
 COMMAND ?= --help
 PROFILE ?= small
-COMPOSE ?= $(ENGINE) compose -f docker/compose.yaml --profile $(PROFILE)
+# Podman's own `compose` only calls another program.
+COMPOSE ?= $(if $(filter podman,$(ENGINE)),podman-compose,$(ENGINE) compose)
+# NETWORK=host: no networks of their own, for machines where containers cannot have any.
+COMPOSE_RUN := $(COMPOSE) -f docker/compose.yaml $(if $(filter host,$(NETWORK)),-f docker/compose.host.yaml) \
+	$(foreach one,$(PROFILE),--profile $(one))
+# The demo reads the sandbox's addresses in place of .env.
+COMPOSE_ENVIRONMENT := IMAGE=$(IMAGE) $(if $(filter demo,$(PROFILE)),ENV_FILE=demo.env)
+# Podman keeps the image's health check only in this format; Docker has no other and does not read this.
+export BUILDAH_FORMAT := docker
 # dg reads its telemetry switch from there.
 export DG_CLI_CONFIG := pyproject.toml
 # Three processes on two cores, since a test waits for servers half of its time.
@@ -74,7 +82,7 @@ lint: $(INSTALLED) ## Check format and lint, also of docker/
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/hadolint docker/Dockerfile
-	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker/compose.yaml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker/compose.yaml docker/compose.host.yaml
 	@docker/check.sh
 
 format: $(INSTALLED) ## Format the code and fix what the linter can
@@ -90,27 +98,27 @@ build: $(INSTALLED) ## Build the wheel into dist/
 	@ls dist
 
 docker-build: build ## Build the container image (ENGINE=docker or podman; BASE= and IMAGE= choose others)
-	@$(ENGINE) build $(if $(BASE),--build-arg BASE=$(BASE)) -f docker/Dockerfile -t $(IMAGE) .
+	@$(ENGINE) build $(BUILD_OPTIONS) $(if $(BASE),--build-arg BASE=$(BASE)) -f docker/Dockerfile -t $(IMAGE) .
 
 docker-run: ## Run a command in the image, such as make docker-run COMMAND=doctor; state is in the volume unde-catalog
-	@$(ENGINE) run --rm -it --read-only --tmpfs /tmp $(if $(wildcard .env),--env-file .env) \
+	@$(ENGINE) run --rm $(if $(shell test -t 0 && echo tty),-it) --read-only --tmpfs /tmp $(if $(wildcard .env),--env-file .env) \
 		-v unde-catalog:/var/lib/unde $(IMAGE) $(COMMAND)
 
-compose-up: ## Start a whole system in containers (PROFILE=small or full), after make docker-build; creates its secrets
+compose-up: ## Start a whole system in containers (PROFILE=small, full or demo), after make docker-build; creates its secrets
 	@docker/make-secrets.sh
-	@IMAGE=$(IMAGE) $(COMPOSE) up -d
+	@$(COMPOSE_ENVIRONMENT) $(COMPOSE_RUN) up -d $(UP_OPTIONS)
 
 compose-logs: ## Follow the logs of these containers
-	@$(COMPOSE) logs -f
+	@$(COMPOSE_ENVIRONMENT) $(COMPOSE_RUN) logs -f
 
 compose-down: ## Stop and remove these containers; the data stays in their volumes
-	@$(COMPOSE) down
+	@$(COMPOSE_ENVIRONMENT) $(COMPOSE_RUN) down
 
 # The locks name no host, so that they install from anywhere. The image's has what the wheel needs, in the same versions.
 lock: ## Renew both locks after a change of the dependencies in pyproject.toml
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
-	@$(COMPILE) --extra dev --extra search --extra user-media --extra celery -o requirements.lock
-	@$(COMPILE) --extra search --extra user-media --extra celery -c requirements.lock -o docker/requirements.lock
+	@$(COMPILE) --extra dev --extra search --extra user-media --extra celery --extra aws -o requirements.lock
+	@$(COMPILE) --extra search --extra user-media --extra celery --extra aws -c requirements.lock -o docker/requirements.lock
 
 clean: ## Remove .venv, caches and builds; data stays
 	@rm -rf .venv dist build .pytest_cache .ruff_cache .hypothesis .coverage .coverage-html

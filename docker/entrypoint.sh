@@ -34,6 +34,16 @@ user-media)
     shift
     exec unde-catalog user-media serve "$@"
     ;;
+sandbox)
+    shift
+    exec python -m unde_catalog.sandbox --host 0.0.0.0 --port 8790 --state-dir "$UNDE_HOME/sandbox-of-demo" "$@"
+    ;;
+demo)
+    # Requests runs of every brand and ends; the daemon launches them.
+    for job in update_catalog find_stores; do
+        dagster job backfill -w /etc/unde/workspace.yaml -j "$job" --all --noprompt
+    done
+    ;;
 *)
     exec unde-catalog "$@"
     ;;

@@ -16,6 +16,7 @@ _URLS = {
     "webserver": "http://127.0.0.1:3000/server_info",
     "search": "http://127.0.0.1:8008/api/v1/health",
     "user-media": "http://127.0.0.1:8009/health",
+    "sandbox": "http://127.0.0.1:8790/_health",
 }
 _COMMANDS = {
     "daemon": ["dagster-daemon", "liveness-check"],
@@ -23,7 +24,7 @@ _COMMANDS = {
 
 
 def main() -> int:
-    """Check the process; 0 also for a command that ends by itself, such as migrate."""
+    """Check the process; 0 also for a command that ends by itself, such as migrate or demo."""
     process = PROCESS_FILE.read_text()
     if process in _URLS:
         return _answers(_URLS[process])

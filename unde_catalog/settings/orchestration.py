@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, Field, StringConstraints, field_validator
 from pydantic_settings import NoDecode
 
+from unde_catalog.settings.s3 import BucketName
+
 Owner = Annotated[str, StringConstraints(pattern=r"^(team:[\w .-]+|[\w.+-]+@[\w-]+(\.[\w-]+)+)$")]
 
 
@@ -22,6 +24,11 @@ class DagsterFields(BaseModel):
     executor: Literal["multiprocess", "celery"] = Field(
         default="multiprocess",
         description="multiprocess or celery: steps run on the machine of their run, or on workers of Celery queues",
+    )
+    # A bucket of its own, since anybody may read the bucket of photos.
+    compute_logs_bucket: BucketName | None = Field(
+        default=None,
+        description="a private bucket for the output of steps, at S3_ENDPOINT; default: a folder of DAGSTER_HOME",
     )
     schedule_timezone: str = Field(default="UTC", description="the time zone of schedules, such as UTC or Asia/Dubai")
     availability_first_day: date | None = Field(

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import yaml
 
+from unde_catalog.sandbox.own import environment
 from unde_catalog.services.search.middleware.metrics import SearchMetrics
 from unde_catalog.services.user_media.metrics import UserMediaMetrics
 
 PROJECT = Path(__file__).parents[2]
 DOCKER = PROJECT / "docker"
 _PIN = re.compile(r"^([\w.-]+)(?:\[[\w, -]+\])?==(\S+)", re.MULTILINE)
-_EXTRAS = ("search", "user-media", "celery")
+_EXTRAS = ("search", "user-media", "celery", "aws")
 
 
 def _pins(lock: Path) -> dict[str, str]:
@@ -49,6 +50,7 @@ def test_the_build_context_has_what_the_dockerfile_copies_and_no_more() -> None:
 def test_every_process_of_the_entry_point_has_a_health_check() -> None:
     processes = set(re.findall(r"^([a-z-]+)\)$", (DOCKER / "entrypoint.sh").read_text(), re.MULTILINE))
     checked = set(re.findall(r'"([a-z-]+)"(?=:)|process == "([a-z-]+)"', (DOCKER / "healthcheck.py").read_text()))
+    processes.remove("demo")  # ends by itself
     assert processes and processes == {name for pair in checked for name in pair if name}
 
 
@@ -68,6 +70,20 @@ def test_the_processes_of_compose_are_those_of_the_entry_point() -> None:
     assert {one["command"][0] for one in own.values()} == processes | {"migrate"}
     assert all(one["read_only"] and one["cap_drop"] == ["ALL"] for one in own.values())
     assert "docker.sock" not in (DOCKER / "compose.yaml").read_text()
+
+
+def test_the_demo_reads_the_addresses_of_the_sandbox_alone() -> None:
+    lines = [line for line in (DOCKER / "demo.env").read_text().splitlines() if not line.startswith("#")]
+    expected = {**environment(8790, "sandbox"), "ZARA_INDEX_SCOPE": "pilot", "AUTOMATION": "on"}
+    assert dict(line.split("=", 1) for line in lines) == expected
+
+
+def test_compose_without_networks_names_every_service() -> None:
+    compose = yaml.safe_load((DOCKER / "compose.yaml").read_text())["services"]
+    host = yaml.safe_load((DOCKER / "compose.host.yaml").read_text())["services"]
+    assert compose.keys() == host.keys()
+    assert all(one["network_mode"] == "host" for one in host.values())
+    assert set(host["code"]["extra_hosts"]) == {f"{name}:127.0.0.1" for name in compose}
 
 
 def test_alert_rules_and_dashboard_use_metrics_that_exist() -> None:

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Self
 
+from dagster._core.storage.event_log.base import EventLogStorage
 from dagster._core.storage.runs import RunStorage
 from dagster_postgres import DagsterPostgresStorage
 
 from unde_catalog.backends import Backends
+from unde_catalog.defs.instance.event_storage import CatalogueEventStorage
 from unde_catalog.defs.instance.run_storage import CatalogueRunStorage
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
@@ -46,6 +48,15 @@ class CatalogueDagsterStorage(DagsterPostgresStorage):
     @cached_property
     def _own_run_storage(self) -> CatalogueRunStorage:
         return CatalogueRunStorage(self.postgres_url, self.should_autocreate_tables)
+
+    @property
+    def event_log_storage(self) -> EventLogStorage:
+        """The project's own, see `event_storage.py`."""
+        return self._own_event_storage
+
+    @cached_property
+    def _own_event_storage(self) -> CatalogueEventStorage:
+        return CatalogueEventStorage(self.postgres_url, self.should_autocreate_tables)
 
 
 def _require_own_database(backends: Backends) -> None:
