@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from unde_catalog.defs.asset_content import content_of
 from unde_catalog.defs.asset_metadata import lineage_of
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
 from unde_catalog.defs.resources import BackendsResource
-from unde_catalog.defs.row_counts import row_count
-from unde_catalog.defs.run_metadata import fail_in_one_sentence, location_of, metadata_of
+from unde_catalog.defs.run_metadata import fail_in_one_sentence, failure_on_partition, location_of, metadata_of
 from unde_catalog.defs.stage_execution import StageOutput
 from unde_catalog.stages.photos import manifest
 from unde_catalog.stages.raw_products.collect import ProductStream
@@ -54,13 +54,14 @@ class PostgresProductIOManager(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: ProductStream) -> None:
         """Read the stream and merge it. The first request to the source is sent here."""
         with (
+            failure_on_partition(context, obj.brand),
             fail_in_one_sentence(f"raw_products of {obj.brand} could not start"),
             self._open_backends.open() as backends,
         ):
             report = merge_products(obj, backends)
-            rows = row_count("raw_products", obj.brand, backends, context.log)
+            content = content_of("raw_products", obj.brand, backends, context.log)
         context.log.info(report.sentence())
-        context.add_output_metadata({**metadata_of(report), **rows, **lineage_of("raw_products")})
+        context.add_output_metadata({**metadata_of(report, content), **lineage_of("raw_products")})
 
     def load_input(self, context: dg.InputContext) -> "pd.DataFrame":
         """The products of the input's partitions, ordered by id."""
@@ -78,13 +79,17 @@ class ObjectManifestIOManager(dg.IOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: StageOutput) -> None:
         """Write the run's manifest. The step of a stage that had to stop fails here."""
+        with failure_on_partition(context, obj.report.brand):
+            self._store(context, obj)
+
+    def _store(self, context: dg.OutputContext, obj: StageOutput) -> None:
         report = obj.report
-        metadata = metadata_of(report)
         with (
             obj.manifest,
             fail_in_one_sentence(f"{report.stage} of {report.brand}"),
             self._open_backends.open() as backends,
         ):
+            metadata = metadata_of(report, content_of(report.stage, report.brand, backends, context.log))
             try:
                 key = obj.manifest.store(backends.store, report.stage, report.brand, context.run_id)
             except StorageUnavailable as down:
@@ -97,8 +102,9 @@ class ObjectManifestIOManager(dg.IOManager):
                 "objects": location_of(backends.store.public_url(f"{report.stage}/{report.brand}")),
                 "manifest": location_of(backends.store.public_url(key)),
                 "manifest_key": key,
-                "manifest_rows": obj.manifest.rows,
             }
+            if obj.manifest.rows:
+                metadata["manifest_rows"] = obj.manifest.rows
         if obj.stopped is not None:
             if obj.contact_sheet is not None:
                 metadata["contact_sheet"] = dg.MetadataValue.md(obj.contact_sheet)

@@ -3,7 +3,7 @@
 The numbers come from `worker/report.py`; metadata of the assets themselves is in `asset_metadata.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.request import url2pathname
@@ -19,29 +19,34 @@ from unde_catalog.worker.handler import StageStopped
 from unde_catalog.worker.loop import UnknownProducts
 from unde_catalog.worker.report import StageReport
 
+_NOTHING_DUE = "nothing was due"
 _DETAIL_LIMIT = 300  # characters; some hosts answer with a page of text
 _COLUMNS = {"reason": "string", "products": "int", "outcome": "string", "examples": "string", "detail": "string"}
 
 
-def metadata_of(report: StageReport) -> dict[str, Any]:
-    """The numbers, under the same names in every run of a stage; a note and the failures where there are any."""
-    # The note comes first: it explains why all numbers may be 0.
-    metadata: dict[str, Any] = {"note": report.note} if report.note else {}
-    metadata |= {
+def metadata_of(report: StageReport, content: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What happened, why products failed, what is stored in all (`content`), then the numbers that are not 0."""
+    metadata: dict[str, Any] = {}
+    if not report.idle or not report.note:  # a note alone says why nothing was done
+        metadata["summary"] = _NOTHING_DUE if report.idle else report.summary()
+    if report.note:
+        metadata["note"] = report.note
+    if report.failed:
+        metadata["failures"] = failure_table(report)
+    metadata |= content or {}
+    numbers = {
         "done": report.done,
         "failed": report.failed,
         "still_due": report.still_due,
         "leased_elsewhere": report.leased_elsewhere,
         "released": report.released,
         "superseded": report.superseded,
-        **dict.fromkeys(STAGE_SPECS[report.stage].counters, 0),  # without the zeros the plots would have gaps
+        **{name: report.counts[name] for name in STAGE_SPECS[report.stage].counters},
         **report.counts,
         "seconds": round(report.seconds, 2),
         "products_per_second": round(report.per_second, 2),
     }
-    if report.failed:
-        metadata["failures"] = failure_table(report)
-    return metadata
+    return metadata | {name: number for name, number in numbers.items() if number}
 
 
 def failure_table(report: StageReport) -> dg.TableMetadataValue:
@@ -89,3 +94,14 @@ def fail_in_one_sentence(failure: str) -> Iterator[None]:
         raise dg.Failure(str(unknown), allow_retries=False) from unknown
     except (DatabaseUnavailable, StorageUnavailable, EmbeddedPostgresError) as down:
         raise dg.Failure(f"{failure}: {down}", allow_retries=False) from down
+
+
+@contextmanager
+def failure_on_partition(context: dg.AssetExecutionContext | dg.OutputContext, partition: str) -> Iterator[None]:
+    """Show why a step failed on the page of its partition: as an observation, whose metadata the UI lists there."""
+    try:
+        yield
+    except dg.Failure as failure:
+        metadata = {"failure": failure.description or ""}
+        context.log_event(dg.AssetObservation(context.asset_key, partition=partition, metadata=metadata))
+        raise

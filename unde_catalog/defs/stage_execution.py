@@ -11,15 +11,16 @@ import dagster as dg
 from pydantic import Field
 
 from unde_catalog.brands import RETIRED_BRANDS
+from unde_catalog.defs.asset_content import content_of
 from unde_catalog.defs.asset_metadata import lineage_of
 from unde_catalog.defs.queues.executor import step_minutes
 from unde_catalog.defs.resources import BackendsResource
-from unde_catalog.defs.row_counts import row_count
-from unde_catalog.defs.run_metadata import fail_in_one_sentence, metadata_of
+from unde_catalog.defs.run_metadata import fail_in_one_sentence, failure_on_partition, metadata_of
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stages.photos.manifest import ManifestWriter
 from unde_catalog.stages.run import run_stage
 from unde_catalog.stages.stage_run import StageRun
+from unde_catalog.stores.staging.reports import contents
 from unde_catalog.worker.handler import StageStopped, StoredObject
 from unde_catalog.worker.report import RunOptions, StageReport
 
@@ -74,7 +75,11 @@ def run_storing_stage(
 
     A stage that had to stop is a value too: what it stored until then belongs into a manifest.
     """
-    from unde_catalog.stages.photos.contact_sheet import Sample, contact_sheet  # imports Pillow, which few stages need
+    from unde_catalog.stages.photos.contact_sheet import (  # imports Pillow, which few stages need
+        THUMBNAILS,
+        Sample,
+        contact_sheet,
+    )
 
     brand = context.partition_key
     manifest, sample = ManifestWriter(), Sample()
@@ -84,13 +89,22 @@ def run_storing_stage(
         sample.add(stored)
 
     stopped = None
-    with fail_in_one_sentence(f"{stage} of {brand} could not start"), backends.open() as opened:
+    with (
+        failure_on_partition(context, brand),
+        fail_in_one_sentence(f"{stage} of {brand} could not start"),
+        backends.open() as opened,
+    ):
         try:
             options = run_options(context, config, opened.settings)
             report = run_stage(stage, StageRun(brand, opened, options, context.log, keep))
         except StageStopped as cause:
             report, stopped = cause.report, cause
-        sheet = contact_sheet(sample, opened.store) if sample.seen else None
+        if not sample.seen:  # nothing is new: the newest of what is stored
+            for row in opened.db.run(contents.newest_objects, stage, brand, THUMBNAILS):
+                sample.add([StoredObject(**row)])
+            sheet = contact_sheet(sample, opened.store, "stored")
+        else:
+            sheet = contact_sheet(sample, opened.store)
     if sheet is not None and stopped is None:
         # Not by the IO manager: its output event would contain all these bytes a second time.
         context.add_asset_metadata({"contact_sheet": dg.MetadataValue.md(sheet)}, partition_key=brand)
@@ -113,8 +127,12 @@ def run_external_stage(
     """
     brand = brand or context.partition_key
     options = replace(run_options(context, config, backends.settings), day=day, poll_minutes=poll_minutes)
-    with fail_in_one_sentence(f"{stage} of {brand} could not start"), backends.open() as opened:
+    with (
+        failure_on_partition(context, context.partition_key),
+        fail_in_one_sentence(f"{stage} of {brand} could not start"),
+        backends.open() as opened,
+    ):
         report = run_stage(stage, StageRun(brand, opened, options, context.log))
-        rows = row_count(stage, brand, opened, context.log)
+        content = content_of(stage, brand, opened, context.log)
     context.log.info(report.sentence())
-    return dg.MaterializeResult(metadata={**metadata_of(report), **rows, **lineage_of(stage)})
+    return dg.MaterializeResult(metadata={**metadata_of(report, content), **lineage_of(stage)})

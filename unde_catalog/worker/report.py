@@ -69,6 +69,12 @@ class StageReport:
         return self.done + self.failed
 
     @property
+    def idle(self) -> bool:
+        """Whether there was nothing to do: no product was tried or is left, and nothing was counted."""
+        products = (self.handled, self.released, self.superseded, self.still_due, self.leased_elsewhere)
+        return not any((*products, *self.counts.values()))
+
+    @property
     def per_second(self) -> float:
         """Handled products a second; 0.0 for a run that took no time."""
         return self.handled / self.seconds if self.seconds else 0.0
@@ -101,8 +107,8 @@ class StageReport:
             **self.counts,
         }
 
-    def sentence(self) -> str:
-        """One line for a log."""
+    def summary(self) -> str:
+        """What happened, in one line: `20 done, 1 failed (1 gone), 2.1 s, 10.0 a second`."""
         parts = [f"{self.done} done"]
         if self.failed:
             reasons = ", ".join(f"{count} {reason}" for reason, count in self.failures().items())
@@ -116,4 +122,8 @@ class StageReport:
         if self.leased_elsewhere:
             parts.append(f"{self.leased_elsewhere} leased by another worker")
         parts.append(f"{self.seconds:.1f} s" + (f", {self.per_second:.1f} a second" if self.handled else ""))
-        return f"{self.stage} {self.brand}: " + ", ".join(parts) + (f"; {self.note}" if self.note else "")
+        return ", ".join(parts)
+
+    def sentence(self) -> str:
+        """The same for a log, with the stage, the brand and the note."""
+        return f"{self.stage} {self.brand}: {self.summary()}" + (f"; {self.note}" if self.note else "")

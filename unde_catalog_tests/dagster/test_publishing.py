@@ -41,7 +41,9 @@ def failure(result: dg.ExecuteInProcessResult) -> str:
     return str(event.step_failure_data.error)
 
 
-def test_a_brand_that_breaks_a_rule_fails_and_the_others_are_published(run, db: Database, production: Database) -> None:
+def test_a_brand_that_breaks_a_rule_fails_and_the_others_are_published(
+    run, instance: dg.DagsterInstance, db: Database, production: Database
+) -> None:
     for brand in ("zara", "oysho"):
         add_good(db, 20, brand)
         result = run(brand)
@@ -49,7 +51,8 @@ def test_a_brand_that_breaks_a_rule_fails_and_the_others_are_published(run, db: 
         (materialization,) = result.asset_materializations_for_node(ASSET)
         assert materialization.partition == brand
         metadata = {name: value.value for name, value in materialization.metadata.items()}
-        assert (metadata["done"], metadata["new"], metadata["hidden"], metadata["still_due"]) == (20, 20, 0, 0)
+        assert (metadata["done"], metadata["new"], metadata["content"]) == (20, 20, "20 products on sale")
+        assert not {"hidden", "still_due"} & set(metadata)
         assert [one.passed for one in result.get_asset_check_evaluations()] == [True]
     execute(db, "UPDATE raw_products SET price = price * 100 WHERE brand = 'zara'")
     execute(db, "UPDATE raw_products SET price = price - 1 WHERE brand = 'oysho'")
@@ -57,6 +60,9 @@ def test_a_brand_that_breaks_a_rule_fails_and_the_others_are_published(run, db: 
     assert not rejected.success
     assert "production_catalog of zara stopped: zara is not published" in failure(rejected)
     assert "Traceback" not in failure(rejected)
+    (record,) = instance.fetch_observations(dg.AssetKey(ASSET), limit=9).records  # which the UI shows on the partition
+    assert record.asset_observation is not None and record.partition_key == "zara"
+    assert str(record.asset_observation.metadata["failure"].value) in failure(rejected)
     assert run("oysho").success
     assert {row["price"] for row in published_rows(production, "oysho").values()} == {99}
     assert {row["price"] for row in published_rows(production).values()} == {100}

@@ -32,7 +32,8 @@ def test_a_brand_is_embedded_and_the_note_names_the_model(visual: VisualCatalogu
     result = materialize(ASSET)
     assert result.success
     shown = metadata(result, ASSET)
-    assert (shown["done"], shown["photos_embedded"], shown["photos_reused"], shown["photos_removed"]) == (2, 2, 1, 0)
+    assert (shown["done"], shown["photos_embedded"], shown["photos_reused"]) == (2, 2, 1)
+    assert shown["content"] == "3 embeddings of 2 products"
     assert shown["note"] == f"embedded by {Descriptor.name}"
 
 

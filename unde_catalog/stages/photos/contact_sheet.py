@@ -1,4 +1,4 @@
-"""A contact sheet: thumbnails of some objects that a run stored, as Markdown with an embedded image.
+"""A contact sheet: thumbnails of some stored objects, as Markdown with an embedded image.
 
 An object that is missing or unreadable leaves a blank, and no error here fails a run.
 """
@@ -50,10 +50,10 @@ class Sample:
         return [self._kept[n * len(self._kept) // count] for n in range(count)]
 
 
-def contact_sheet(sample: Sample, store: ObjectStore) -> str | None:
+def contact_sheet(sample: Sample, store: ObjectStore, kind: str = "new") -> str | None:
     """Markdown of less than 50,000 characters with the sample's thumbnails; None if none could be read.
 
-    Objects are read one at a time and decoded at a reduced scale.
+    Objects are read one at a time and decoded at a reduced scale. `kind`: what they are, for the alternative text.
     """
     objects = sample.objects()
     if not objects:
@@ -66,7 +66,7 @@ def contact_sheet(sample: Sample, store: ObjectStore) -> str | None:
     readable = sum(one is not None for one in thumbnails)
     if not readable:
         return None
-    alt = _alt_text(objects, sample.seen, len(objects) - readable)
+    alt = _alt_text(objects, sample.seen, len(objects) - readable, kind)
     jpeg = _encode_within(_grid(thumbnails, columns, cell), (MAX_MARKDOWN - len(alt) - 50) * 3 // 4)
     return f"![{alt}](data:image/jpeg;base64,{base64.b64encode(jpeg).decode()})"
 
@@ -117,10 +117,10 @@ def _encode_within(sheet: Image.Image, max_bytes: int) -> bytes:
     return data
 
 
-def _alt_text(objects: Sequence[StoredObject], seen: int, blanks: int) -> str:
+def _alt_text(objects: Sequence[StoredObject], seen: int, blanks: int, kind: str) -> str:
     # An id may contain any characters, including those that end the alt text.
     ids = [re.sub(r"[^\w .:-]", "_", one.external_id)[:40] for one in objects]
     names = [id if one.n is None else f"{id} photo {one.n}" for id, one in zip(ids, objects, strict=True)]
-    shown = f"{len(objects)} of {seen} new" if seen > len(objects) else f"{seen} new"
+    shown = f"{len(objects)} of {seen} {kind}" if seen > len(objects) else f"{seen} {kind}"
     unreadable = f", {blanks} unreadable" if blanks else ""
     return f"{shown}{unreadable}: {', '.join(names)}"
