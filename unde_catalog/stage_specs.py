@@ -42,6 +42,8 @@ class StageSpec:
     `batch_size` is the default number of products one take leases at most; None for a stage that leases none.
     `role` is the database role of a worker that runs only this stage; None where there is no such role.
     `queue` is the Celery queue of its step; `pool` is the Dagster pool; None for a stage that must start on time.
+    `products_per_run`: for each so many due products, another run of a brand is worth its start where workers are free;
+    None: one run of a brand at a time, as the stage sends requests to hosts of others.
     `due_work`: it works through rows of `due_work`. `recurs`: every product is due again after an interval.
     `syncs_removals`: it has to learn of products that are no longer on sale, so those stay due.
     `needs_stores`: it applies only to brands with stores.
@@ -62,6 +64,7 @@ class StageSpec:
     pool: str | None = None
     role: str | None = None
     batch_size: int | None = None
+    products_per_run: int | None = None
     active_for: timedelta = timedelta()
     due_work: bool = True
     recurs: bool = False
@@ -103,7 +106,7 @@ STAGE_SPECS: Mapping[str, StageSpec] = {
             description="Makes the collages of a brand's products.",
             counters=("collages_stored", "bytes"),
             queue="collage", interval=15 * _MINUTE, trigger="sensor", active_for=20 * _MINUTE, lateness=_PHOTO_WORK,
-            pool="collages", role="collage", batch_size=100,
+            pool="collages", role="collage", batch_size=100, products_per_run=2_000,
         ),
         StageSpec(
             "ximilar_index", "Ximilar", job="sync_ximilar", group="search", upstream=("raw_products", "originals"),
@@ -119,7 +122,7 @@ STAGE_SPECS: Mapping[str, StageSpec] = {
             counters=("photos_embedded", "photos_reused", "photos_removed"),
             queue="embeddings", interval=15 * _MINUTE, trigger="sensor", active_for=20 * _MINUTE,
             lateness=Lateness(_HOUR, None, only_while_due=True),
-            pool="visual_index", batch_size=200, syncs_removals=True,
+            pool="visual_index", batch_size=200, products_per_run=1_000, syncs_removals=True,
         ),
         StageSpec(
             "availability", "Stock", job="check_availability", group="stores", upstream=("raw_products", "raw_stores"),

@@ -58,6 +58,29 @@ def queue_states(settings: Settings, names: Sequence[str]) -> list[QueueState]:
     return [QueueState(name, workers[name], count, _age(first)) for name, (count, first) in waiting.items()]
 
 
+def free_slots(settings: Settings, name: str) -> int:
+    """How many more steps the workers of a queue could start at once now; `BrokerUnavailable` if Redis is not there."""
+    import redis
+    from celery import Celery
+    from kombu.exceptions import OperationalError
+
+    url = broker_url(settings)
+    try:
+        with redis.Redis.from_url(url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS) as client:
+            waiting = client.llen(name)
+        with Celery(broker=url, set_as_current=False) as app:
+            queues = app.control.inspect(timeout=_REPLY_SECONDS).active_queues() or {}
+            serving = [worker for worker, served in queues.items() if any(one["name"] == name for one in served)]
+            if not serving:
+                return 0
+            inspect = app.control.inspect(destination=serving, timeout=_REPLY_SECONDS)
+            stats, active = inspect.stats() or {}, inspect.active() or {}
+    except (redis.RedisError, OperationalError) as error:
+        raise BrokerUnavailable(f"Redis cannot be used: {error}") from error
+    slots = sum(one["pool"]["max-concurrency"] for one in stats.values())
+    return max(0, slots - sum(map(len, active.values())) - waiting)
+
+
 def _age(message: bytes | str | None) -> float | None:
     if message is None:
         return None

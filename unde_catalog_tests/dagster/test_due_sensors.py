@@ -48,6 +48,17 @@ def test_the_run_key_changes_every_quarter_of_an_hour() -> None:
     assert key(14) != key(15)
 
 
+def test_a_large_brand_gets_several_runs_with_keys_of_their_own() -> None:
+    busy = [RunInFlight(brand, frozenset({"collages"}), started=True) for brand in ("oysho", "bershka")]
+    numbers = {"zara": range(1, 3), "oysho": range(2, 3), "bershka": range(2, 2)}
+    plan = due_work_runs("collages", list(numbers), busy, [], NOON, numbers)
+    quarter = "2026-03-01T12:00"
+    assert [one.run_key for one in plan.requests] == [
+        f"collages:zara:{quarter}", f"collages:zara:{quarter}:2", f"collages:oysho:{quarter}:2",
+    ]  # fmt: skip
+    assert plan.reasons() == "bershka: a run is in flight"
+
+
 def evaluate(name: str, instance: dg.DagsterInstance) -> dg.SensorResult | dg.SkipReason:
     settings = load_settings()
     sensor = next(one for one in build_definitions(settings).sensors or [] if one.name == name)

@@ -28,10 +28,14 @@ class RunTemplate:
     config: Mapping[str, Any] | None = None
     tags: Mapping[str, str] | None = None
 
-    def request(self, brand: str, partition: str | None = None) -> dg.RunRequest:
-        """The run of a brand. The run key contains the moment, because Dagster never repeats a run key."""
+    def request(self, brand: str, partition: str | None = None, number: int = 1) -> dg.RunRequest:
+        """The run of a brand. The run key contains the moment, because Dagster never repeats a run key.
+
+        `number` counts several runs of a brand at the same moment.
+        """
+        suffix = f":{number}" if number > 1 else ""
         return dg.RunRequest(
-            run_key=f"{self.stage}:{brand}:{self.moment.astimezone(UTC):%Y-%m-%dT%H:%M}",
+            run_key=f"{self.stage}:{brand}:{self.moment.astimezone(UTC):%Y-%m-%dT%H:%M}{suffix}",
             partition_key=partition or brand,
             tags={
                 BRAND_TAG: brand, STAGE_TAG: self.stage, "trigger": self.trigger, "lane": STAGE_SPECS[self.stage].lane,
@@ -62,10 +66,12 @@ def plan_runs(
     pauses: Sequence[PausedWork],
     *skip_reasons: Mapping[str, str],
     partitions: Mapping[str, str] | None = None,
+    numbers: Mapping[str, Sequence[int]] | None = None,
 ) -> RunRequestPlan:
     """A run for each brand that is not paused and has no entry in any of `skip_reasons` (brand -> reason).
 
-    `partitions`: the partition key by brand, where it is not the brand itself.
+    `partitions`: the partition key by brand, where it is not the brand itself. `numbers`: the runs of a brand by their
+    numbers, where it is not one alone.
     """
     requests, skipped = [], {}
     for brand in brands:
@@ -74,5 +80,6 @@ def plan_runs(
         if reason is not None:
             skipped[brand] = reason
         else:
-            requests.append(template.request(brand, (partitions or {}).get(brand)))
+            for number in (numbers or {}).get(brand, [1]):
+                requests.append(template.request(brand, (partitions or {}).get(brand), number))
     return RunRequestPlan(requests, skipped)

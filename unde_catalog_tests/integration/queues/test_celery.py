@@ -8,17 +8,20 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 from dagster_postgres import DagsterPostgresStorage
 
+from unde_catalog import stage_specs
+from unde_catalog.defs.automation.due_sensors import run_numbers
 from unde_catalog.operations.doctor.queues import check_queues
 from unde_catalog.settings.environment import load_settings
-from unde_catalog.stage_specs import QUEUES
+from unde_catalog.stage_specs import QUEUES, STAGE_SPECS
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.queues import queue_states
+from unde_catalog.stores.queues import free_slots, queue_states
 from unde_catalog_tests.support.due import execute, poll
 from unde_catalog_tests.support.redis_servers import running_redis
 from unde_catalog_tests.support.servers import PROJECT, Sandbox, Server
@@ -73,8 +76,13 @@ def worker(name: str, *queues: str) -> tuple[str | Path, ...]:
     return sys.executable, "-m", module, "-Q", ",".join(queues), "-c", "2", "-n", f"{name}@%h"
 
 
-RUN = (BIN / "dagster", "asset", "materialize", "-m", "unde_catalog.definitions", "--select", "originals",
-       "--partition", "zara")  # fmt: skip
+def run_of(stage: str) -> tuple[str | Path, ...]:
+    """The command that runs a stage of zara."""
+    return (BIN / "dagster", "asset", "materialize", "-m", "unde_catalog.definitions", "--select", stage,
+            "--partition", "zara")  # fmt: skip
+
+
+RUN = run_of("originals")
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["worker", "process of it"])
@@ -106,6 +114,32 @@ def test_the_step_of_a_killed_worker_comes_back_and_stores_nothing_twice(
     assert left == []
     leased = execute(db, "SELECT count(*) AS n FROM due_work WHERE lease_token IS NOT NULL")[0]["n"]
     assert 0 <= leased < before[0]["n"]
+
+
+def test_two_runs_of_a_large_brand_share_its_work_on_two_workers(
+    celery: dict[str, str], db: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    subprocess.run([BIN / "unde-catalog", "run", "originals", "--brand", "zara"], check=True, timeout=90)
+    monkeypatch.setitem(stage_specs.STAGE_SPECS, "collages", replace(STAGE_SPECS["collages"], products_per_run=10))
+    monkeypatch.setenv("BATCH_SIZE", "2")
+    settings, logs = load_settings(), [tmp_path / "first", tmp_path / "second"]
+    with ExitStack() as stack:
+        for log in logs:
+            command = (*worker(log.name, "collage", "default"), "-c", "1")
+            stack.enter_context(started(*command, log=log))
+        while free_slots(settings, "collage") < len(logs):
+            assert not any("Error" in log.read_text() for log in logs)
+        (numbers,) = (run_numbers("collages", db, settings, ["zara"], []) or {}).values()
+        assert list(numbers) == [1, 2]  # 20 products, 10 for each run
+        runs = [stack.enter_context(started(*run_of("collages"), log=tmp_path / "runs")) for _ in numbers]
+        assert [run.wait(120) for run in runs] == [0, 0], (tmp_path / "runs").read_text()[-4000:]
+    assert all("execute_plan" in log.read_text() for log in logs), "one worker did everything"
+    stored = execute(
+        db, "SELECT sum((metadata ->> 'collages_stored')::int) AS n, count(*) AS runs FROM scraper_logs"
+        " WHERE scraper_name = 'collages_zara'",
+    )  # fmt: skip
+    assert stored == [{"n": 20, "runs": 2}]
+    assert execute(db, "SELECT 1 FROM raw_products WHERE brand = 'zara' AND image_status <> 'collage_ready'") == []
 
 
 def test_a_queue_without_a_worker_is_reported_with_what_waits(celery: dict[str, str], tmp_path: Path) -> None:

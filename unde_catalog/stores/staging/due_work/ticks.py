@@ -43,6 +43,25 @@ def brands_with_due_work(cursor: Cursor, stage: str, brands: Sequence[str]) -> l
     return [row["brand"] for row in cursor.fetchall()]
 
 
+def due_counts(cursor: Cursor, stage: str, brands: Sequence[str], at_most: int) -> dict[str, int]:
+    """How many products of each brand are due and free now, counted up to `at_most`."""
+    cursor.execute(
+        """
+        SELECT b.brand, n.products FROM unnest(%(brands)s::text[]) AS b (brand)
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS products FROM (
+                SELECT 1 FROM due_work w
+                WHERE w.stage = %(stage)s AND w.brand = b.brand AND w.due_at <= unde_now()
+                  AND (w.leased_until IS NULL OR w.leased_until <= unde_now())
+                ORDER BY w.due_at
+                LIMIT %(most)s) AS due
+        ) AS n
+        """,
+        {"stage": stage, "brands": list(brands), "most": at_most},
+    )
+    return {row["brand"]: row["products"] for row in cursor.fetchall()}
+
+
 def brands_to_retry(cursor: Cursor, stage: str, brands: Sequence[str]) -> list[str]:
     """The brands that have something due and free that failed before or was released.
 
