@@ -83,6 +83,7 @@ lint: $(INSTALLED) ## Check format and lint, also of docker/
 	@$(BIN)/ruff check .
 	@$(BIN)/hadolint docker/Dockerfile
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker/compose.yaml docker/compose.host.yaml
+	@$(BIN)/kubernetes-validate --quiet --strict -k 1.33 $(filter-out %/values.yaml,$(wildcard docker/kubernetes/*.yaml))
 	@docker/check.sh
 
 format: $(INSTALLED) ## Format the code and fix what the linter can
@@ -117,8 +118,8 @@ compose-down: ## Stop and remove these containers; the data stays in their volum
 # The locks name no host, so that they install from anywhere. The image's has what the wheel needs, in the same versions.
 lock: ## Renew both locks after a change of the dependencies in pyproject.toml
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
-	@$(COMPILE) --extra dev --extra search --extra user-media --extra celery --extra aws -o requirements.lock
-	@$(COMPILE) --extra search --extra user-media --extra celery --extra aws -c requirements.lock -o docker/requirements.lock
+	@$(COMPILE) --extra dev --extra search --extra user-media --extra celery --extra aws --extra kubernetes -o requirements.lock
+	@$(COMPILE) --extra search --extra user-media --extra celery --extra aws --extra kubernetes -c requirements.lock -o docker/requirements.lock
 
 clean: ## Remove .venv, caches and builds; data stays
 	@rm -rf .venv dist build .pytest_cache .ruff_cache .hypothesis .coverage .coverage-html

@@ -39,10 +39,7 @@ sandbox)
     exec python -m unde_catalog.sandbox --host 0.0.0.0 --port 8790 --state-dir "$UNDE_HOME/sandbox-of-demo" "$@"
     ;;
 demo)
-    # Requests runs of every brand and ends; the daemon launches them.
-    for job in update_catalog find_stores; do
-        dagster job backfill -w /etc/unde/workspace.yaml -j "$job" --all --noprompt
-    done
+    exec demo.py webserver
     ;;
 *)
     exec unde-catalog "$@"

@@ -44,6 +44,7 @@ class StageSpec:
     `queue` is the Celery queue of its step; `pool` is the Dagster pool; None for a stage that must start on time.
     `products_per_run`: for each so many due products, another run of a brand is worth its start where workers are free;
     None: one run of a brand at a time, as the stage sends requests to hosts of others.
+    `memory_mb` is what its process needs at most, and `cpus` how many it can use; for Kubernetes.
     `due_work`: it works through rows of `due_work`. `recurs`: every product is due again after an interval.
     `syncs_removals`: it has to learn of products that are no longer on sale, so those stay due.
     `needs_stores`: it applies only to brands with stores.
@@ -65,6 +66,8 @@ class StageSpec:
     role: str | None = None
     batch_size: int | None = None
     products_per_run: int | None = None
+    memory_mb: int = 1024
+    cpus: int = 1
     active_for: timedelta = timedelta()
     due_work: bool = True
     recurs: bool = False
@@ -86,7 +89,7 @@ STAGE_SPECS: Mapping[str, StageSpec] = {
             counters=("items", "new", "changed", "unchanged", "returned", "vanished", "repeated", "rejected",
                       "prices_not_understood"),
             queue="collect", interval=7 * _DAY, lateness=Lateness(8 * _DAY, 16 * _DAY),
-            pool="apify", role="apify", due_work=False,
+            pool="apify", role="apify", memory_mb=2048, due_work=False,
         ),
         StageSpec(
             "raw_stores", "Stores", job="find_stores", group="stores",
@@ -99,7 +102,7 @@ STAGE_SPECS: Mapping[str, StageSpec] = {
             description="Downloads the photos of a brand's products.",
             counters=("photos_stored", "photos_kept", "photos_failed", "bytes"),
             queue="photos", interval=15 * _MINUTE, trigger="sensor", active_for=20 * _MINUTE, lateness=_PHOTO_WORK,
-            pool="photo_hosts", role="downloader", batch_size=200,
+            pool="photo_hosts", role="downloader", batch_size=200, memory_mb=2048,
         ),
         StageSpec(
             "collages", "Collages", job="make_collages", group="photos", upstream=("originals",),
@@ -107,6 +110,7 @@ STAGE_SPECS: Mapping[str, StageSpec] = {
             counters=("collages_stored", "bytes"),
             queue="collage", interval=15 * _MINUTE, trigger="sensor", active_for=20 * _MINUTE, lateness=_PHOTO_WORK,
             pool="collages", role="collage", batch_size=100, products_per_run=2_000,
+            memory_mb=4096, cpus=2,
         ),
         StageSpec(
             "ximilar_index", "Ximilar", job="sync_ximilar", group="search", upstream=("raw_products", "originals"),
@@ -122,7 +126,8 @@ STAGE_SPECS: Mapping[str, StageSpec] = {
             counters=("photos_embedded", "photos_reused", "photos_removed"),
             queue="embeddings", interval=15 * _MINUTE, trigger="sensor", active_for=20 * _MINUTE,
             lateness=Lateness(_HOUR, None, only_while_due=True),
-            pool="visual_index", batch_size=200, products_per_run=1_000, syncs_removals=True,
+            pool="visual_index", batch_size=200, products_per_run=1_000, memory_mb=2048, cpus=2,
+            syncs_removals=True,
         ),
         StageSpec(
             "availability", "Stock", job="check_availability", group="stores", upstream=("raw_products", "raw_stores"),

@@ -5,7 +5,9 @@ import tomllib
 from pathlib import Path
 
 import yaml
+from dagster_k8s.job import get_user_defined_k8s_config
 
+from unde_catalog.defs.automation.pod_resources import pod_tags
 from unde_catalog.sandbox.own import environment
 from unde_catalog.services.search.middleware.metrics import SearchMetrics
 from unde_catalog.services.user_media.metrics import UserMediaMetrics
@@ -13,7 +15,7 @@ from unde_catalog.services.user_media.metrics import UserMediaMetrics
 PROJECT = Path(__file__).parents[2]
 DOCKER = PROJECT / "docker"
 _PIN = re.compile(r"^([\w.-]+)(?:\[[\w, -]+\])?==(\S+)", re.MULTILINE)
-_EXTRAS = ("search", "user-media", "celery", "aws")
+_EXTRAS = ("search", "user-media", "celery", "aws", "kubernetes")
 
 
 def _pins(lock: Path) -> dict[str, str]:
@@ -97,3 +99,29 @@ def test_alert_rules_and_dashboard_use_metrics_that_exist() -> None:
     for name in ("prometheus/alerts.yml", "prometheus/alerts.test.yml", "grafana/services.json"):
         used = set(re.findall(r"\b(?:unde_search|user_media)_[a-z_]+", (DOCKER / name).read_text()))
         assert used and {re.sub(r"_(total|bucket)$", "", one) for one in used} - families == set(), name
+
+
+def test_the_instance_on_kubernetes_has_the_limits_of_dagster_yaml() -> None:
+    values = yaml.safe_load((DOCKER / "kubernetes" / "values.yaml").read_text())
+    instance = yaml.safe_load((PROJECT / "dagster.yaml").read_text())
+    assert values["additionalInstanceConfig"]["concurrency"] == instance["concurrency"]
+    for name in ("run_coordinator", "compute_logs"):
+        configured = {
+            "run_coordinator": values["dagsterDaemon"]["runCoordinator"],
+            "compute_logs": values["computeLogManager"],
+        }
+        (custom,) = configured[name]["config"].values()
+        assert (custom["module"], custom["class"]) == (instance[name]["module"], instance[name]["class"])
+    dagster = _pins(PROJECT / "requirements.lock")["dagster"]
+    assert f"--version {dagster} " in (DOCKER / "kubernetes" / "values.yaml").read_text()
+
+
+def test_a_run_on_kubernetes_gets_what_its_largest_stage_needs() -> None:
+    def resources(stages: frozenset[str] | None) -> dict[str, dict[str, str]]:
+        config = get_user_defined_k8s_config(pod_tags(stages))  # raises for a tag that dagster-k8s does not understand
+        return config.container_config["resources"]
+
+    collages = {"requests": {"cpu": "2", "memory": "4864Mi"}, "limits": {"memory": "4864Mi"}}
+    assert resources(frozenset({"originals", "collages"})) == resources(None) == collages
+    assert resources(frozenset({"raw_stores"}))["limits"] == {"memory": "1792Mi"}
+    assert resources(frozenset({"catalog_report"}))["limits"] == {"memory": "768Mi"}

@@ -7,6 +7,8 @@ what is refused in `automation/run_input.py`.
 from dagster import DagsterRun
 from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
 
+from unde_catalog.defs.automation.in_flight import stages_of
+from unde_catalog.defs.automation.pod_resources import TAG, pod_tags
 from unde_catalog.defs.automation.run_input import why_refused
 from unde_catalog.defs.automation.run_tags import missing_tags
 from unde_catalog.settings.environment import load_settings
@@ -21,7 +23,13 @@ class CatalogueRunCoordinator(QueuedRunCoordinator):
         A canceled run is no failure: its partitions keep their colour, and nobody is alerted.
         """
         run = context.dagster_run
-        if tags := missing_tags(run):
+        tags = dict(missing_tags(run))
+        # By its name, since only Kubernetes needs the package; a tag of the operator's stays.
+        if type(self._instance.run_launcher).__name__ == "K8sRunLauncher" and TAG not in run.tags:
+            stages = stages_of(run)
+            is_of_assets = stages is not None or run.job_name.startswith("__ASSET_JOB")
+            tags |= pod_tags(stages if is_of_assets else ())
+        if tags:
             self._instance.add_run_tags(run.run_id, tags)
         if reason := why_refused(run, load_settings()):
             self._instance.report_run_canceled(run, f"Refused: {reason}")
