@@ -44,7 +44,7 @@ from unde_catalog.defs.checks.publishing import publishable, published
 from unde_catalog.defs.checks.system import system_checks
 from unde_catalog.defs.checks.user_media import requests_answered
 from unde_catalog.defs.checks.ximilar import credits_left, no_work_deferred
-from unde_catalog.defs.io_managers import ObjectManifestIOManager, PostgresProductIOManager
+from unde_catalog.defs.io_managers import ObjectManifestIOManager, PostgresProductIOManager, TableIOManager
 from unde_catalog.defs.queues.executor import executor_of
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.settings.environment import Settings, load_settings
@@ -115,6 +115,7 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
         resources={
             "postgres_io_manager": PostgresProductIOManager(own["backends"]),
             "manifest_io_manager": ObjectManifestIOManager(own["backends"]),
+            "table_io_manager": TableIOManager(own["backends"]),
             **own,
         },
     )

@@ -4,6 +4,7 @@ They handle rows and manifests, never image bytes. What is stored, and where, is
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -14,12 +15,15 @@ from unde_catalog.defs.partitions import BRAND_PARTITIONS
 from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.defs.run_metadata import fail_in_one_sentence, failure_on_partition, location_of, metadata_of
 from unde_catalog.defs.stage_execution import StageOutput
-from unde_catalog.stages.photos import manifest
 from unde_catalog.stages.raw_products.collect import ProductStream
 from unde_catalog.stages.run import merge_products
 from unde_catalog.stores.db.database import Database
+from unde_catalog.stores.db.typed_rows import TypedRows
 from unde_catalog.stores.objects.objects import StorageUnavailable
+from unde_catalog.stores.production import catalog
+from unde_catalog.stores.staging.asset_rows import asset_rows
 from unde_catalog.stores.staging.products import product_rows
+from unde_catalog.stores.staging.user_media import media_days
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +42,10 @@ _DTYPES = {
     "text": "str",
     "character varying": "str",
     "timestamp with time zone": "datetime64[us, UTC]",
+    **dict.fromkeys(("int2", "int4", "int8"), "Int64"),
+    "bool": "boolean",
+    "varchar": "str",
+    "timestamptz": "datetime64[us, UTC]",
 }  # other types stay objects: a numeric is a Decimal, jsonb the Python value
 
 
@@ -72,7 +80,7 @@ class PostgresProductIOManager(dg.IOManager):
 
 
 class ObjectManifestIOManager(dg.IOManager):
-    """Stores what a run stored as a Parquet manifest; loads the newest manifest of each partition."""
+    """Stores what a run stored as a Parquet manifest; loads what all runs have stored."""
 
     def __init__(self, backends: BackendsResource) -> None:
         self._open_backends = backends
@@ -113,13 +121,58 @@ class ObjectManifestIOManager(dg.IOManager):
         context.add_output_metadata({**metadata, **lineage_of(report.stage)})
 
     def load_input(self, context: dg.InputContext) -> "pd.DataFrame":
-        """The newest manifests of the input's partitions, concatenated."""
-        asset = context.asset_key.path[-1]
-        with (
-            fail_in_one_sentence(f"the manifests of {asset} could not be read"),
-            self._open_backends.open() as backends,
-        ):
-            return manifest.newest(backends.store, asset, _brands(context))
+        """All stored objects of the input's partitions, whichever run stored them, with the columns of a manifest."""
+        return _load_table(context, self._open_backends)
+
+
+class TableIOManager(dg.IOManager):
+    """Loads what is stored of an asset whose stage writes its own table or another system."""
+
+    def __init__(self, backends: BackendsResource) -> None:
+        self._open_backends = backends
+
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        """Nothing is left to store."""
+
+    def load_input(self, context: dg.InputContext) -> "pd.DataFrame | str":
+        """The rows of the input's partitions; of `catalog_report` its text in Markdown, as it would be now."""
+        if context.asset_key.path[-1] != "catalog_report":
+            return _load_table(context, self._open_backends)
+        from unde_catalog.operations.report.catalog import build  # few processes need it
+
+        with fail_in_one_sentence("the report could not be built"), self._open_backends.open() as backends:
+            return build(backends).markdown
+
+
+def _load_table(context: dg.InputContext, resource: BackendsResource) -> "pd.DataFrame":
+    asset = context.asset_key.path[-1]
+    with fail_in_one_sentence(f"{asset} could not be read"), resource.open() as backends:
+        if asset == "user_media_days":
+            return _days_of_user_media(backends.db)
+        brands, days = _brands(context), _days(context)
+        if asset != "production_catalog":
+            return _frame(backends.db.run(asset_rows, asset, brands, days))
+        if backends.production is None:
+            raise dg.Failure("nothing is published: set PRODUCTION_DB_URL", allow_retries=False)
+        return _frame(backends.production.run(catalog.published_rows, brands))
+
+
+def _days_of_user_media(db: Database) -> "pd.DataFrame":
+    import pandas as pd
+
+    days = db.run(media_days.days, media_days.DAYS_SHOWN)
+    return pd.DataFrame([asdict(day) for day in days], columns=[field.name for field in fields(media_days.MediaDay)])
+
+
+def _frame(found: TypedRows) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            name: pd.Series([row[name] for row in found.rows], dtype=_DTYPES.get(type, "object"))
+            for name, type in found.types.items()
+        }
+    )
 
 
 def read_products(db: Database, brands: Sequence[str], names: Sequence[str], *, inactive: bool) -> "pd.DataFrame":
@@ -143,7 +196,13 @@ def read_products(db: Database, brands: Sequence[str], names: Sequence[str], *, 
 
 
 def _brands(context: dg.InputContext) -> Sequence[str]:
-    """The partitions of the input; all brands for an unpartitioned asset."""
+    """The brands of the input's partitions; all brands for an unpartitioned asset."""
     if context.has_asset_partitions:
-        return context.asset_partition_keys
+        return list(dict.fromkeys(key.partition("|")[0] for key in context.asset_partition_keys))
     return BRAND_PARTITIONS.get_partition_keys()
+
+
+def _days(context: dg.InputContext) -> Sequence[str] | None:
+    """The days of the input's partitions, which are brand|day; None for other partitions."""
+    keys = context.asset_partition_keys if context.has_asset_partitions else ()
+    return [key.partition("|")[2] for key in keys if "|" in key] or None

@@ -3,14 +3,19 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pandas as pd
 import pytest
 
+from unde_catalog.definitions import build_definitions
 from unde_catalog.defs.partitions import BRAND_PARTITIONS
+from unde_catalog.settings.environment import load_settings
+from unde_catalog.stage_specs import STAGES
 from unde_catalog.stores.db.database import Database
 from unde_catalog_tests.dagster.runs import failure, failure_metadata, metadata
 from unde_catalog_tests.support.s3_servers import running_moto, s3_environment
@@ -142,7 +147,7 @@ def test_a_merge_that_stops_fails_the_step_with_its_numbers(materialize, db: Dat
 
 
 @pytest.mark.slow
-def test_each_run_has_its_own_manifest_and_the_newest_is_loaded(materialize, tmp_path: Path) -> None:
+def test_each_run_has_its_own_manifest_and_all_is_loaded(materialize, tmp_path: Path) -> None:
     got: list[pd.DataFrame] = []
 
     @dg.asset(partitions_def=BRAND_PARTITIONS)
@@ -164,7 +169,7 @@ def test_each_run_has_its_own_manifest_and_the_newest_is_loaded(materialize, tmp
         assert Path(str(one["manifest"])) == tmp_path / "home" / "objects" / key
         assert Path(str(one["manifest"])).is_file()
     assert [one.get("manifest_rows", 0) for one in shown] == [len(got[0]), 0, 0]
-    assert len(got[0]) > 5 and len(got[1]) == 0
+    assert len(got[0]) > 5 and got[1].equals(got[0])  # all that is stored, not what the last run stored
 
 
 def test_a_stage_that_stops_still_writes_its_manifest(
@@ -264,11 +269,46 @@ def test_the_preview_of_new_photos_is_stored_once(materialize) -> None:
     assert {event.event_type_value for event in holding} == {"ASSET_MATERIALIZATION"}
 
 
-def notebook_lines() -> str:
-    """The code block of the documentation."""
+def documented_code() -> tuple[str, str]:
+    """The code blocks of the documentation: of a notebook, and an asset of one's own."""
     text = (PROJECT / "docs/ui.md").read_text()
-    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    return block
+    notebook, asset = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    return notebook, asset
+
+
+@pytest.mark.slow
+def test_every_asset_can_be_loaded_and_has_all_that_is_stored(materialize) -> None:
+    assert materialize("raw_products").success and materialize("raw_stores").success
+    assert materialize("originals", "collages", config=FEW).success
+    assert materialize("originals", config={"limit": 2}).success  # its manifest has only these
+    definitions = build_definitions(load_settings())
+    keys = definitions.resolve_asset_graph().executable_asset_keys - {dg.AssetKey("production_catalog")}
+    loaded: dict[str, Any] = {key.to_user_string(): definitions.load_asset_value(key) for key in keys}
+    with pytest.raises(dg.Failure, match="nothing is published: set PRODUCTION_DB_URL"):
+        definitions.load_asset_value("production_catalog")
+    rows = {name: len(value) for name, value in loaded.items() if name != "catalog_report"}
+    assert (rows["collages"], rows["raw_stores"] > 0, loaded["originals"]["external_id"].nunique()) == (5, True, 7)
+    assert set(STAGES) - {"production_catalog"} <= set(rows) and "As of " in loaded["catalog_report"]
+    day: Any = definitions.load_asset_value("availability", partition_key=f"zara|{datetime.now(UTC):%Y-%m-%d}")
+    columns = ["brand", "store_id", "product_id", "sizes_in_stock", "fetched_at"]
+    assert list(day) == list(loaded["availability"]) == columns
+
+
+@pytest.mark.slow
+def test_the_documented_asset_of_ones_own_works(
+    materialize, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert materialize("raw_products", config=FEW).success
+    monkeypatch.setattr("unde_catalog.definitions.defs", build_definitions(load_settings()))  # of this test's database
+    module: dict[str, Any] = {"__name__": "my_assets"}
+    exec(documented_code()[1], module)  # noqa: S102
+    job = module["defs"].resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(
+        asset_selection=[dg.AssetKey("products_by_category")], partition_key="zara", instance=instance
+    )
+    assert result.success
+    value = module["defs"].load_asset_value("products_by_category", partition_key="zara", instance=instance)
+    assert value["products"].sum() == 5
 
 
 @pytest.mark.slow
@@ -282,7 +322,7 @@ def test_the_documented_code_loads_products(
     if dagster_home:
         monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
         (tmp_path / "dagster").mkdir()
-    lines = notebook_lines()
+    lines = documented_code()[0]
     assert len(lines.splitlines()) <= 5
     look = "\nprint(len(products), list(prices), len(photos), photos['n'].max())"
     done = subprocess.run(

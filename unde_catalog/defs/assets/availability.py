@@ -29,6 +29,7 @@ def availability_asset(first_day: date) -> dg.AssetsDefinition:
 
     @dg.asset(
         partitions_def=availability_partitions(first_day),
+        io_manager_key="table_io_manager",
         group_name=_SPEC.group,
         kinds={"postgres"},
         tags={"runs": "hourly"},

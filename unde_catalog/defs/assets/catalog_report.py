@@ -9,7 +9,7 @@ from unde_catalog.operations.report.gather import figures
 from unde_catalog.stage_specs import STAGES
 
 
-@dg.asset(group_name="operations", kinds={"html"}, deps=STAGES)
+@dg.asset(io_manager_key="table_io_manager", group_name="operations", kinds={"html"}, deps=STAGES)
 def catalog_report(
     context: dg.AssetExecutionContext, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.MaterializeResult:

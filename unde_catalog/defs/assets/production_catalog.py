@@ -13,6 +13,7 @@ _SPEC = STAGE_SPECS["production_catalog"]
 
 @dg.asset(
     partitions_def=BRAND_PARTITIONS,
+    io_manager_key="table_io_manager",
     group_name=_SPEC.group,
     kinds={"postgres"},
     tags={"runs": "hourly"},

@@ -13,6 +13,7 @@ _SPEC = STAGE_SPECS["raw_stores"]
 
 @dg.asset(
     partitions_def=STORE_PARTITIONS,
+    io_manager_key="table_io_manager",
     group_name=_SPEC.group,
     kinds={"postgres"},
     tags={"runs": "daily"},

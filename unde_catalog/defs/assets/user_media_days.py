@@ -7,14 +7,18 @@ from unde_catalog.defs.run_metadata import fail_in_one_sentence
 from unde_catalog.stores.staging.user_media import media_days
 from unde_catalog.stores.staging.user_media.media_days import MediaDay
 
-_DAYS = 14
 _HEAD = (
     "| day | batches | photos in batches | stored | single photos | stored | errors | dead letters | MB"
     " | seconds per batch | seconds per single photo | failures by code |"
 )
 
 
-@dg.asset(group_name="operations", kinds={"postgres", "nats"}, tags={"runs": "daily", "costs": "nothing"})
+@dg.asset(
+    io_manager_key="table_io_manager",
+    group_name="operations",
+    kinds={"postgres", "nats"},
+    tags={"runs": "daily", "costs": "nothing"},
+)
 def user_media_days(
     context: dg.AssetExecutionContext, backends: dg.ResourceParam[BackendsResource]
 ) -> dg.MaterializeResult:
@@ -27,7 +31,7 @@ def user_media_days(
     On failure: the database could not be read, as the message says; run it again.
     """
     with fail_in_one_sentence("the days could not be counted"), backends.open() as opened:
-        days = opened.db.run(media_days.days, _DAYS)
+        days = opened.db.run(media_days.days, media_days.DAYS_SHOWN)
     newest = days[0] if days else None
     counts: dict[str, int] = {}
     if newest is not None:

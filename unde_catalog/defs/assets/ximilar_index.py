@@ -13,6 +13,7 @@ _SPEC = STAGE_SPECS["ximilar_index"]
 
 @dg.asset(
     partitions_def=BRAND_PARTITIONS,
+    io_manager_key="table_io_manager",
     group_name=_SPEC.group,
     kinds={"ximilar", "postgres"},
     tags={"runs": "weekly", "costs": "ximilar"},

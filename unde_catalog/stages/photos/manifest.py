@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
-from unde_catalog.stores.objects.objects import ObjectMissing, ObjectStore, StorageUnavailable, explain
+from unde_catalog.stores.objects.objects import ObjectStore, StorageUnavailable, explain
 from unde_catalog.worker.handler import StoredObject
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
 ROW_GROUP = 10_000  # rows in memory before they are written to the temporary file: about 5 MB
@@ -105,23 +104,6 @@ def newest_key(store: ObjectStore, asset: str, brand: str) -> str | None:
         if found is not None:
             return found
     return None
-
-
-def newest(store: ObjectStore, asset: str, brands: Sequence[str]) -> "pd.DataFrame":
-    """The newest manifests of these brands, one row an object; has its column types even without rows."""
-    import pandas as pd
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    tables = [_schema().empty_table()]
-    for brand in brands:
-        key = newest_key(store, asset, brand)
-        try:
-            tables += [] if key is None else [pq.read_table(pa.BufferReader(store.get(key)), schema=_schema())]
-        except ObjectMissing:  # deleted since it was listed
-            continue
-    nullable = {pa.int8(): pd.Int8Dtype(), pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
-    return pa.concat_tables(tables).to_pandas(types_mapper=nullable.get)
 
 
 def _folder(asset: str, brand: str) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import LiteralString
 
 from unde_catalog.stores.db.database import Cursor
+from unde_catalog.stores.db.typed_rows import TypedRows, typed_rows
 from unde_catalog.stores.production import publications
 from unde_catalog.stores.production.publications import Claim
 from unde_catalog.stores.staging.stock.brand_stores import Store
@@ -33,6 +34,16 @@ def on_sale(cursor: Cursor, brand: str) -> int:
     row = cursor.fetchone()
     assert row is not None  # an aggregate always has a row
     return row["n"]
+
+
+def published_rows(cursor: Cursor, brands: Sequence[str]) -> TypedRows:
+    """All published products of these brands, on sale or not."""
+    cursor.execute(
+        "SELECT * FROM catalog_products WHERE brand = ANY(%(brands)s)"
+        " ORDER BY array_position(%(brands)s, brand::text), external_id",
+        {"brands": list(brands)},
+    )
+    return typed_rows(cursor)
 
 
 def merge(

@@ -10,6 +10,8 @@ from typing import Any
 
 from unde_catalog.stores.db.database import Cursor
 
+DAYS_SHOWN = 14  # by the asset user_media_days
+
 
 @dataclass(frozen=True, slots=True)
 class MediaDay:
