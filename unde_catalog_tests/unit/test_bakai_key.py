@@ -34,6 +34,15 @@ from unde_catalog.stages.raw_products.bakai_key import (
         ("products/12345 /1.jpg", "12345 ", None),
         ("products/12345%20/1.jpg", "12345%20", None),
         ("обувь/12345+7/1.jpg", "12345+7", "обувь"),
+        ("shoes/12345_front.jpg", "12345", "shoes"),
+        ("shoes/12345-Back_2.jpg", "12345", "shoes"),
+        ("12345_detail.jpg", "12345", None),
+        ("shoes/12345_red.jpg", "12345_red", "shoes"),
+        ("shoes-2024/12345.jpg", "12345", "shoes-2024"),
+        ("shoes-2024/12345_2.jpg", "12345", "shoes-2024"),
+        ("shoes-2024/1.jpg", "shoes-2024", None),
+        ("ab-2024/12345.jpg", "ab-2024", None),
+        ("12345-2024/67890.jpg", "12345-2024", None),
     ],
 )
 def test_a_key_contains_a_product_and_possibly_a_category(key: str, product_id: str, category: str | None) -> None:
@@ -89,6 +98,14 @@ def test_an_object_that_marks_a_folder_is_no_photo(key: str, size: int, mark: bo
 def test_photos_are_sorted_by_their_numbers() -> None:
     keys = ["p/7/10.jpg", "p/7/2.jpg", "p/7/1.jpg", "p/7/\u00b23.jpg"]
     assert sorted(keys, key=natural_sort_key) == ["p/7/1.jpg", "p/7/2.jpg", "p/7/10.jpg", "p/7/\u00b23.jpg"]
+
+
+def test_the_front_of_a_product_comes_before_its_back() -> None:
+    keys = ["p/7_back.jpg", "p/7_zoom.jpg", "p/7_Front.jpg", "p/7_front_2.jpg", "p/7.jpg"]
+    assert sorted(keys, key=natural_sort_key) == [
+        "p/7.jpg", "p/7_Front.jpg", "p/7_front_2.jpg", "p/7_back.jpg", "p/7_zoom.jpg"
+    ]  # fmt: skip
+    assert sorted(["p/7/back.jpg", "p/7/front.jpg"], key=natural_sort_key) == ["p/7/front.jpg", "p/7/back.jpg"]
 
 
 @given(st.lists(st.text(alphabet="a1/._-\u00b2\u0661 ", max_size=30), max_size=5))

@@ -9,7 +9,26 @@ import unicodedata
 from dataclasses import dataclass
 
 _PRODUCTS = "products"  # a folder that is not a category
-_NUMBERED = re.compile(r"(?P<id>.*[0-9].*)[_-](?P<n>[0-9]{1,4})")
+_VIEWS = (
+    "main",
+    "cover",
+    "front",
+    "left",
+    "right",
+    "side",
+    "back",
+    "rear",
+    "top",
+    "bottom",
+    "inside",
+    "detail",
+    "zoom",
+)
+# Behind a product, which of its photos this is: a number, or what it shows.
+_WHICH = re.compile(rf"[_-](?:[0-9]{{1,4}}|(?:{'|'.join(_VIEWS)})[_-]?[0-9]{{0,2}})$", re.IGNORECASE)
+_VIEW = re.compile(rf"(?:.*[_-])?(?P<view>{'|'.join(_VIEWS)})[_-]?[0-9]{{0,2}}", re.IGNORECASE)
+# `shoes`, and `shoes-2024`: a folder with any other digit is named after a product.
+_CATEGORY = re.compile(r"\D*|[^\W\d_]{3,}.*[ _-](?:19|20)[0-9]{2}")
 _LONG_NUMBER = re.compile(r".*[0-9]{4}.*")  # of a product; a photo's number is short
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 _NUMBER = re.compile(r"([0-9]+)")
@@ -29,16 +48,17 @@ def parse_key(key: str) -> ProductKey | None:
     """The product of the photo with this key; None if the key contains none.
 
     A file in a folder is a photo of the product that the folder is named after, unless the folder is `products`, or the
-    folder looks like a category (no digit) and the file name like a product.
+    folder looks like a category (no digit but a year) and the file name like a product.
     """
     *folders, name = key.removeprefix("/").split("/")
     stem = _EXTENSION.sub("", name)
     if not stem or stem.startswith(".") or _NOT_A_PHOTO.fullmatch(name):
         return None
-    numbered = _NUMBERED.fullmatch(stem)
-    from_name = numbered["id"] if numbered else stem
+    which = _WHICH.search(stem)
+    numbered = which is not None and any(letter.isdigit() for letter in stem[: which.start()])
+    from_name = stem[: which.start()] if which and numbered else stem
     folder = folders[-1] if folders else _PRODUCTS
-    is_category = not any(letter.isdigit() for letter in folder) and (numbered or _LONG_NUMBER.fullmatch(stem))
+    is_category = _CATEGORY.fullmatch(folder) and (numbered or _LONG_NUMBER.fullmatch(stem))
     if folder == _PRODUCTS or (is_category and folders[:-1] in ([], [_PRODUCTS])):
         return ProductKey(from_name, None if folder == _PRODUCTS else folder)
     category = folders[-2] if len(folders) > 1 else _PRODUCTS
@@ -66,6 +86,9 @@ def is_folder_mark(key: str, size: int) -> bool:
 
 
 def natural_sort_key(key: str) -> tuple[tuple[int, int, str], ...]:
-    """Sorts photos by their numbers: 2 before 10, and a photo without a number first."""
+    """Sorts photos by their numbers: 2 before 10, and a photo without a number first; and the front before the back."""
     stem = _EXTENSION.sub("", key)
+    view = _VIEW.fullmatch(stem.rpartition("/")[2])
+    if view:
+        stem = f"{stem[: view.start('view') - len(view.string)]}{_VIEWS.index(view['view'].lower())}"
     return tuple((1, int(part[:4_000]), "") if n % 2 else (0, 0, part) for n, part in enumerate(_NUMBER.split(stem)))
