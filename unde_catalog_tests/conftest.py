@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, settings
 from unde_catalog.backends import Backends
 from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog_tests.support import pgbouncer
 from unde_catalog_tests.support.servers import (
     REAL_DATA,
@@ -93,8 +92,7 @@ def db(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def production_url(server: Server) -> Iterator[str]:
     """A migrated production database for this test."""
-    url = server.new_database(migrated=False)
-    PRODUCTION.upgrade(url)
+    url = server.new_production_database()
     yield url
     left = server.session_state(url)
     server.drop(url)

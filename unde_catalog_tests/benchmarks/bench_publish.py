@@ -13,7 +13,6 @@ import sys
 from unde_catalog.settings.publishing import PublishFields
 from unde_catalog.stages.production_catalog import publish_gate
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog_tests.benchmarks.bench_collect import peak_kilobytes
 from unde_catalog_tests.support.due import execute
 from unde_catalog_tests.support.publishing import add_good, publish
@@ -48,8 +47,7 @@ def main() -> None:
         measure(*options.measure)
         return
     with wheel_server(18) as server:
-        url, production_url = server.new_database(), server.new_database(migrated=False)
-        PRODUCTION.upgrade(production_url)
+        url, production_url = server.new_database(), server.new_production_database()
         with Database(url) as db:
             add_good(db, options.products, description="Of cotton. " * 20, sizes=["S", "M", "L"])
             execute(

@@ -20,7 +20,6 @@ from unde_catalog.operations.doctor.run import SECONDS, Diagnosis, run_checks
 from unde_catalog.operations.doctor.services import all_checks
 from unde_catalog.settings.environment import load_settings, load_user_media_settings
 from unde_catalog.settings.redaction import Secrets
-from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog_tests.support.nats_servers import running_nats
 from unde_catalog_tests.support.proxies import running_proxy
 from unde_catalog_tests.support.redis_servers import running_redis
@@ -51,9 +50,8 @@ def healthy_services(server: Server, folder: Path) -> Iterator[Services]:
         redis = stack.enter_context(running_redis(folder / "redis"))
         photos = stack.enter_context(remote_host())
         photos.respond("/", reply(b"a store", "403 Forbidden"))
-        production, dagster = (server.new_database(migrated=False) for _ in range(2))
-        dagster = server.past_poolers(dagster)
-        PRODUCTION.upgrade(production)
+        production = server.new_production_database()
+        dagster = server.past_poolers(server.new_database(migrated=False))
         stack.callback(server.drop, production)
         stack.callback(server.drop, dagster)
         DagsterPostgresStorage(dagster)  # creates its tables

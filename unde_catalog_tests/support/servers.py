@@ -20,6 +20,7 @@ from psycopg import sql
 
 from unde_catalog.sandbox.own import environment
 from unde_catalog.stores.embedded.postgres import EmbeddedPostgres
+from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog_tests.support.pgbouncer import PgBouncer, ordinary_user, session_state
 from unde_catalog_tests.support.sandbox_starter import SandboxProcess, SandboxStarter
@@ -27,11 +28,14 @@ from unde_catalog_tests.support.sandbox_starter import SandboxProcess, SandboxSt
 PROJECT = Path(__file__).parents[2]
 REAL_DATA = PROJECT.parent / "shared" / "data"
 _TEMPLATE = "template_staging"
+_PRODUCTION_TEMPLATE = "template_production"
 _ROLE, _PASSWORD = "undeuser", "not-a-secret"
 _ACCESS = "local all unde trust\nlocal all all scram-sha-256\n"  # pg_hba.conf; only the administrator needs no password
 
 
-_THROWAWAY = ("fsync = off", "full_page_writes = off", "max_wal_size = '2GB'", "checkpoint_timeout = '1h'")
+_THROWAWAY = ("fsync = off", "full_page_writes = off", "max_wal_size = '1GB'", "checkpoint_timeout = '1h'")
+_MEMORY = Path("/dev/shm")
+_MEMORY_PER_PROCESS = 3 * 2**30  # bytes: the log of transactions, and the databases of the largest test
 
 
 class Server:
@@ -47,8 +51,10 @@ class Server:
             connection.execute("SELECT pg_reload_conf()")
             role = sql.SQL("CREATE ROLE {} SUPERUSER LOGIN PASSWORD {}")
             connection.execute(role.format(sql.Identifier(_ROLE), sql.Literal(_PASSWORD)))
-            connection.execute(f"CREATE DATABASE {_TEMPLATE} OWNER {_ROLE}".encode())
+            for template in (_TEMPLATE, _PRODUCTION_TEMPLATE):
+                connection.execute(f"CREATE DATABASE {template} OWNER {_ROLE}".encode())
         STAGING.upgrade(self.url(_TEMPLATE))
+        PRODUCTION.upgrade(self.url(_PRODUCTION_TEMPLATE))
 
     def skip_durability(self) -> None:
         """Write without waiting for the disk: most of a test's time with a database is its creation."""
@@ -77,8 +83,14 @@ class Server:
 
     def new_database(self, *, migrated: bool = True, encoding: str = "UTF8") -> str:
         """Create a database. Returns its URL. Another encoding than UTF8 needs `migrated=False`."""
+        return self._new_database(_TEMPLATE if migrated else "template0", encoding)
+
+    def new_production_database(self) -> str:
+        """Create a migrated production database. Returns its URL."""
+        return self._new_database(_PRODUCTION_TEMPLATE)
+
+    def _new_database(self, template: str, encoding: str = "UTF8") -> str:
         name = f"t_{uuid.uuid4().hex}"
-        template = _TEMPLATE if migrated else "template0"
         self._administer(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {_ROLE} ENCODING {encoding}")
         return self.url(name)
 
@@ -128,9 +140,15 @@ def debian_postgres_bin() -> Path | None:
     return found[-1].parent if found else None
 
 
+def _fast_folder() -> Path | None:
+    """Where a database is created and dropped fast: in memory, if there is plenty of it; None for the usual folder."""
+    needed = _MEMORY_PER_PROCESS * int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > needed else None
+
+
 @contextmanager
 def wheel_server(major: int) -> Iterator[Server]:
-    with tempfile.TemporaryDirectory(prefix="unde-pg-") as folder:
+    with tempfile.TemporaryDirectory(prefix="unde-pg-", dir=_fast_folder()) as folder:
         Path(folder).chmod(0o755)
         with EmbeddedPostgres(Path(folder) / "pg", major) as postgres:  # type: ignore[arg-type]
             yield Server(postgres.url("postgres"))
@@ -139,7 +157,7 @@ def wheel_server(major: int) -> Iterator[Server]:
 @contextmanager
 def server_of(programs: Path, settings: Mapping[str, str]) -> Iterator[Server]:
     """Run PostgreSQL with these programs and settings in its own folder. If this process is root, it runs as nobody."""
-    folder = Path(tempfile.mkdtemp(prefix="unde-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="unde-pg-", dir=_fast_folder()))
     account = ordinary_user()
     if account:
         os.chown(folder, account["user"], account["group"])

@@ -29,9 +29,7 @@ from unde_catalog.defs.resources import BackendsResource
 from unde_catalog.settings.environment import Settings, load_settings
 from unde_catalog.settings.sources import publish
 from unde_catalog.stores.db.database import Database
-from unde_catalog.stores.production.migrate import PRODUCTION
 from unde_catalog.stores.staging.due_work import pauses
-from unde_catalog.stores.staging.migrate import STAGING
 from unde_catalog_tests.support.days_compared import compare
 from unde_catalog_tests.support.servers import PROJECT, REAL_DATA, Sandbox, Server, running_sandbox, wheel_server
 from unde_catalog_tests.support.simulated_time import SharedTime
@@ -177,9 +175,8 @@ def _moments(cron: str, begin: datetime) -> Iterator[datetime]:
 
 def environment(sandbox: Sandbox, server: Server, folder: Path, brands: frozenset[str] | None) -> dict[str, str]:
     """The environment for the sandbox and new databases on the server. Configures `brands`, or all if None."""
-    staging, production, dagster = (server.new_database(migrated=False) for _ in range(3))
-    STAGING.upgrade(staging)
-    PRODUCTION.upgrade(production)
+    staging, production = server.new_database(), server.new_production_database()
+    dagster = server.new_database(migrated=False)
     home = folder / "dagster"
     home.mkdir()
     (home / "dagster.yaml").write_text((PROJECT / "dagster.yaml").read_text() + _NO_COMPUTE_LOGS)

@@ -93,6 +93,7 @@ print(peak() - before)
 """
 
 
+@pytest.mark.slow  # encoding such a photo takes ten seconds
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from /proc")
 def test_a_photo_that_holds_more_than_it_declares_takes_little_memory(tmp_path: Path):
     bomb = tmp_path / "bomb.heic"
