@@ -8,7 +8,7 @@ from unde_catalog.brands import BRANDS
 from unde_catalog.services.search.context import Context
 from unde_catalog.services.search.search_service import SearchQuery, SearchService
 from unde_catalog.stores.staging.index import embeddings, models
-from unde_catalog.stores.staging.index.vectors import EVERYTHING
+from unde_catalog.stores.staging.index.product_filters import EVERYTHING
 from unde_catalog.stores.staging.products import api_products
 from unde_catalog.text import quantity
 

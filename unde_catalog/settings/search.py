@@ -25,6 +25,9 @@ class SearchFields(BaseModel):
         default=None,
         description="a folder with CLIP's files in vision/ and text/",
     )
+    search_dictionary: Path | None = Field(
+        default=None, description="a file with the words of clothes, instead of the one that comes with the project"
+    )
     qdrant_url: AnyHttpUrl | None = Field(default=None, description="the URL of a Qdrant server")
     qdrant_api_key: SecretStr | None = Field(default=None, description="the Qdrant server's API key")
     visual_index_batch_size: Annotated[int, Field(ge=1, le=10_000)] | None = Field(

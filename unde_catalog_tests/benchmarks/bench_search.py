@@ -30,7 +30,7 @@ from unde_catalog.stages.visual_index.pgvector import PgvectorStore
 from unde_catalog.stages.visual_index.vector_store import PhotoVector
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.index import models
-from unde_catalog.stores.staging.index.vectors import EVERYTHING, Filters, StoreKey
+from unde_catalog.stores.staging.index.product_filters import EVERYTHING, Filters, StoreKey
 from unde_catalog_tests.benchmarks import clustered, search_catalogue
 from unde_catalog_tests.benchmarks.search_catalogue import BRANDS, MODEL, Catalogue, Matches
 from unde_catalog_tests.benchmarks.search_client import send_requests

@@ -78,18 +78,18 @@ def test_a_large_photo_is_reduced_before_upload_and_a_small_one_is_not(tab: Tab,
     assert page.evaluate("uploads[1].size") == len(RED_DRESS["buffer"])
 
 
-def test_without_text_search_the_page_says_so_instead_of_an_input(tab: Tab, site: SearchSite) -> None:
+def test_words_are_searched_without_a_model_that_knows_words(tab: Tab, site: SearchSite) -> None:
     page = tab(site)
-    expect(
-        page.get_by_text("Search by photo. The model descriptor@1 does not support text (CLIP does).")
-    ).to_be_visible()
-    expect(page.get_by_label("Search text")).to_be_hidden()
-    page.goto("/?q=red")  # a URL from the time of a model with text search
-    expect(page.get_by_role("heading", name="This search is not possible")).to_be_visible()
-    expect(page.get_by_text("Text search needs CLIP", exact=False).last).to_be_visible()
-    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
-    page.get_by_role("button", name="Start over").click()
-    expect(page.get_by_role("heading", name="Or try one of these")).to_be_visible()
+    text = page.get_by_label("Search text")
+    text.fill("red slipp dress")
+    text.press("Enter")
+    expect(page.get_by_text("Showing results for “slip” instead of “slipp”.", exact=False)).to_be_visible()
+    assert titles(page)[0] == "Red slip dress"
+    expect(page.locator("article").first.locator(".score")).to_have_count(0)
+    expect(page.locator("article", has_text="Blue slip dress").get_by_text("Without: red")).to_be_visible()
+    text.fill("umbrella")
+    text.press("Enter")
+    expect(page.get_by_text("No product has these words. Try others, or a photo.")).to_be_visible()
 
 
 def test_text_search_and_escape_to_clear_it(tab: Tab, clip_site: SearchSite) -> None:

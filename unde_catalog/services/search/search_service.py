@@ -3,7 +3,8 @@
 HTTP is in `routes/search.py`. The vector store compares the embeddings.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -18,6 +19,7 @@ from unde_catalog.services.search.schemas.product_view import brand_name, produc
 from unde_catalog.services.search.schemas.search import (
     BrandResponse,
     FiltersResponse,
+    ReadTerm,
     Result,
     ScoreMeaning,
     SearchResponse,
@@ -27,9 +29,10 @@ from unde_catalog.services.search.schemas.search import (
 )
 from unde_catalog.services.search.serving_model import ServingModel
 from unde_catalog.services.search.ttl_cache import TtlCache
-from unde_catalog.stages.visual_index.model import TextUnsupported, kind_of
+from unde_catalog.services.search.word_search import WordSearch, fuse
+from unde_catalog.stages.visual_index.model import ModelMissing, TextUnsupported, kind_of
 from unde_catalog.stages.visual_index.score_calibration import measured
-from unde_catalog.stages.visual_index.vector_store import Filters, Hit, ModelReplaced, Vector
+from unde_catalog.stages.visual_index.vector_store import Filters, Hit, ModelReplaced, Vector, VectorStoreUnavailable
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.index import models, search_rows
 from unde_catalog.stores.staging.index.search_rows import KnownStore, StoreStock
@@ -38,7 +41,11 @@ from unde_catalog.stores.staging.products.api_products import ApiProduct
 
 _CACHE_SECONDS = 60  # for stores and filter values
 _MIN_COSINE = -1.0
+_WORDS_WEIGHT = 2  # of the list that words found, against the list of a model that knows words
+_SHOWN_WORDS = 12  # in the response, of those that were searched instead of one
 _INDEX_EMPTY = Problem(503, "nothing_embedded", "The index is empty: no photo has been embedded yet.")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +64,16 @@ class QueryEmbedding:
     model: str
     vector: Vector
     seconds: float
-    from_text: bool = False
 
 
 class SearchService:
-    """The searches of one application. Methods block. Thread-safe."""
+    """The searches of one application. Methods block. Thread-safe. Raises `DictionaryError` at its start."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self.models = ServingModel(context.settings)
         self._index = IndexCheck(context)
+        self._words = WordSearch(context.settings.search_dictionary)
         self._stores = TtlCache(self._load_stores, _CACHE_SECONDS)
         self._filters = TtlCache(self._load_filters, _CACHE_SECONDS)
 
@@ -87,21 +94,54 @@ class SearchService:
         model = self.models.get(self.serving_model())
         return QueryEmbedding(model.name, model.embed_images([image])[0].tolist(), perf_counter() - started)
 
-    def embed_text(self, text: str) -> QueryEmbedding:
-        """Embed text with the serving model. Raises a `Problem` if that model supports photos only."""
-        started, serving = perf_counter(), self.serving_model()
-        if not _supports_text(serving):
-            raise Problem(
-                501, "words_need_clip", f"The index uses {serving}, which supports photos only. Text search needs CLIP."
-            )
-        model = self.models.get(serving)
+    def embed_text(self, text: str) -> QueryEmbedding | None:
+        """Embed text with the serving model; None if that knows no words, or its files are not on this machine."""
+        started, serving = perf_counter(), self._context.db.read(models.current).serving
+        if serving is None or not _supports_text(serving):
+            return None
         try:
-            vector = model.embed_texts([text])[0].tolist()
-        except TextUnsupported as error:
-            raise Problem(
-                501, "words_need_clip", f"The text encoder of {serving} is not available on this server."
-            ) from error
-        return QueryEmbedding(serving, vector, perf_counter() - started, from_text=True)
+            vector = self.models.get(serving).embed_texts([text])[0].tolist()
+        except (TextUnsupported, ModelMissing) as error:
+            log.warning("words are searched in the texts of products alone: %s", error)
+            return None
+        return QueryEmbedding(serving, vector, perf_counter() - started)
+
+    def search_text(self, text: str, embedding: QueryEmbedding | None, query: SearchQuery) -> SearchResponse:
+        """The products that match a text, by their words and, with an embedding, by their photos.
+
+        Raises `ModelReplaced` if the index has switched to another model since the text was embedded.
+        """
+        started = perf_counter()
+        found = self._words.search(self._context.db, text, query.filters, query.top_k)
+        near = self._near(embedding, query) if embedding else []
+        missing = {product.product_id: product.missing for product in found.products}
+        scores = {hit.product_id: hit for hit in near}
+        order = fuse([(_WORDS_WEIGHT, list(missing)), (1, list(scores))])[: query.top_k]
+        hits = [scores.get(id, Hit(id, 0, 0)) for id in order]
+        response = self._response(embedding, hits, started, missing)
+        response.read_as = [
+            ReadTerm(
+                text=term.text,
+                kind=term.kind,
+                also=[" ".join(phrase) for phrase in [*term.same, *term.narrower][1 : _SHOWN_WORDS + 1]],
+                instead_of=term.instead_of,
+            )
+            for term in found.reading.terms
+        ]
+        response.searched_for, response.left_out = found.reading.corrected, found.reading.left_out
+        response.total = found.total
+        return response
+
+    def _near(self, embedding: QueryEmbedding, query: SearchQuery) -> list[Hit]:
+        """The products with the nearest photos; none if the vector store is down, so that words still find theirs."""
+        threshold = _MIN_COSINE if query.threshold is None else query.threshold
+        try:
+            return self._context.vectors.search(
+                embedding.model, embedding.vector, query.filters, query.top_k, threshold
+            )
+        except VectorStoreUnavailable as error:
+            log.warning("words are searched in the texts of products alone: %s", error)
+            return []
 
     def search(
         self, embedding: QueryEmbedding, query: SearchQuery, exclude_product: int | None = None
@@ -116,19 +156,35 @@ class SearchService:
         hits = self._context.vectors.search(embedding.model, embedding.vector, query.filters, count, threshold)
         if len(hits) < count and query.threshold is None:
             self._index.compare(embedding.model, query.filters, len(hits), count)
-        hits = [hit for hit in hits if hit.product_id != exclude_product][: query.top_k]
+        return self._response(
+            embedding, [hit for hit in hits if hit.product_id != exclude_product][: query.top_k], started
+        )
+
+    def _response(
+        self,
+        embedding: QueryEmbedding | None,
+        hits: Sequence[Hit],
+        started: float,
+        missing: Mapping[int, list[str]] | None = None,
+    ) -> SearchResponse:
+        """The response of a search. `missing`: the products that words found, and which words each lacks."""
         searched = perf_counter()
-        results = self._results(hits)
+        results = self._results(hits, missing or {})
         ended = perf_counter()
-        steps = {"embed": embedding.seconds, "search": searched - started, "enrich": ended - searched}
+        embedded = embedding.seconds if embedding else 0.0
+        steps = {"embed": embedded, "search": searched - started, "enrich": ended - searched}
         for step, seconds in steps.items():
             self._context.metrics.steps.labels(step).observe(seconds)
         milliseconds = {step: round(seconds * 1000, 1) for step, seconds in steps.items()}
         return SearchResponse.model_construct(
-            model=embedding.model,
-            answers_words=_supports_text(embedding.model),
-            score_meaning=[] if embedding.from_text else _score_meaning(embedding.model),
-            took_ms=Timings(**milliseconds, total=round((embedding.seconds + ended - started) * 1000, 1)),
+            model=embedding.model if embedding else None,
+            answers_words=embedding is not None and _supports_text(embedding.model),
+            read_as=[],
+            searched_for=None,
+            left_out=[],
+            total=None,
+            score_meaning=_score_meaning(embedding.model) if embedding and missing is None else [],
+            took_ms=Timings(**milliseconds, total=round((embedded + ended - started) * 1000, 1)),
             count=len(results),
             results=results,
         )
@@ -162,13 +218,15 @@ class SearchService:
         """The values to filter by, at most a minute old."""
         return self._filters.get()
 
-    def _results(self, hits: Sequence[Hit]) -> list[Result]:
+    def _results(self, hits: Sequence[Hit], missing: Mapping[int, list[str]]) -> list[Result]:
         ids = [hit.product_id for hit in hits]
         products, stock = self._context.db.read(_products_and_stock, ids, self._stores.get()) if ids else ({}, {})
         return [
             Result.model_construct(
-                score=round(hit.score, 4),
-                photo=hit.n,
+                score=round(hit.score, 4) if hit.n else None,
+                found_by=(["photo"] if hit.n else []) + (["words"] if hit.product_id in missing else []),
+                missing=missing.get(hit.product_id, []),
+                photo=hit.n or next(iter(products[hit.product_id].photos), 1),
                 photo_url=_photo_url(products[hit.product_id], hit.n),
                 product=product_response(products[hit.product_id]),
                 in_stock=[
@@ -231,4 +289,5 @@ def _store_name(store: KnownStore) -> str:
 
 
 def _photo_url(row: ApiProduct, n: int) -> str:
-    return photo_url(row.id, row.brand, row.external_id, n)
+    """The address of photo `n`; for 0, of the picture that stands for the product."""
+    return photo_url(row.id, row.brand, row.external_id, n) if n else product_response(row).image_url

@@ -7,7 +7,8 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from unde_catalog.stores.staging.index.embeddings import SIZE, PhotoVector, Vector
-from unde_catalog.stores.staging.index.vectors import EVERYTHING, Filters, Hit, ModelReplaced, StoreKey
+from unde_catalog.stores.staging.index.product_filters import EVERYTHING, Filters, StoreKey
+from unde_catalog.stores.staging.index.vectors import Hit, ModelReplaced
 
 __all__ = [
     "EVERYTHING",

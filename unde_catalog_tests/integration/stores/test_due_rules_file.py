@@ -6,7 +6,10 @@ from importlib import resources
 import psycopg
 
 RULES = resources.files("unde_catalog.stores.staging") / "schema" / "due_rules.sql"
-OTHERS = {"to_date_immutable", "prepare_vectors"}  # functions of indexes, not of due work
+OTHERS = {  # of indexes and of text search, not of due work
+    "to_date_immutable", "prepare_vectors", "search_text", "words_of_product", "keep_product_words",
+    "raw_products_words_after_insert", "raw_products_words_after_update",
+}  # fmt: skip
 
 
 def in_force(connection: psycopg.Connection) -> dict[str, str]:

@@ -11,7 +11,7 @@ from unde_catalog.stores.db import bloat
 from unde_catalog.stores.db.database import Database
 from unde_catalog.stores.staging.index import vectors
 from unde_catalog.stores.staging.index.embeddings import NewEmbedding, write
-from unde_catalog.stores.staging.index.vectors import EVERYTHING, Filters
+from unde_catalog.stores.staging.index.product_filters import EVERYTHING, Filters
 from unde_catalog_tests.support.due import add_products, execute
 from unde_catalog_tests.support.servers import Server
 from unde_catalog_tests.support.vector_rows import MODEL, direction, serve

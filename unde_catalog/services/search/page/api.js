@@ -16,7 +16,7 @@ export class Problem extends Error {
 
   /** Whether the same request may succeed later. */
   get isTemporary() {
-    return this.status === 0 || this.status === 429 || this.status >= 500 && this.code !== "words_need_clip";
+    return this.status === 0 || this.status === 429 || this.status >= 500;
   }
 }
 

@@ -7,10 +7,12 @@
 import { element } from "./dom.js";
 
 /** No product matches. */
-export function noResults(isFiltered, clearFilters) {
+export function noResults(search, isFiltered, clearFilters) {
+  const reason = search.text ? "No product has these words. Try others, or a photo."
+    : "The index does not contain any photos yet.";
   return message(
     "No results",
-    isFiltered ? "No product matches all filters." : "The index does not contain any photos yet.",
+    isFiltered ? "No product matches all filters." : reason,
     isFiltered && button("Clear filters", clearFilters),
   );
 }

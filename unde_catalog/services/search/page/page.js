@@ -10,7 +10,7 @@ import { FilterForm } from "./filters.js";
 import { failure, hint, noResults } from "./messages.js";
 import { reducePhoto, watchPhotos } from "./photo-input.js";
 import { describeQuery, rememberProduct, showPreview } from "./preview.js";
-import { exampleGrid, productKey, resultGrid, scoreHelp, skeletonGrid } from "./results.js";
+import { exampleGrid, productKey, readAs, resultGrid, scoreHelp, skeletonGrid } from "./results.js";
 import {
   DEFAULT_LIMIT, LIMITS, addPhoto, countFilters, createSearch, currentSearch, hasQuery, noFilters, parseUrl, photoOf,
   pushSearch, urlOf,
@@ -96,19 +96,17 @@ function alternateBrands(products) {
 function showResponse(response, search) {
   if (response.products) return showExamples(response.products, search);
   if (!response.results.length) {
-    fill(noResults(countFilters(search.filters) > 0, clearFilters));
+    fill(noResults(search, countFilters(search.filters) > 0, clearFilters));
     return announce("No results.");
   }
   for (const { product, photo_url: image } of response.results) {
     rememberProduct(productKey(product), product.title, image);
   }
   const number = response.results.length;
-  const relation = search.text ? "for" : "similar to";
   const duration = element("p", { class: "muted" }, `in ${Math.round(response.took_ms.total)} ms`);
   fill(
     element("div", { class: "results-header" },
-      heading(`${count(number, "product")} ${relation} ${describeQuery(search)}`), duration,
-      scoreHelp(response, search)),
+      heading(found(response, search)), duration, readAs(response), scoreHelp(response, search)),
     resultGrid(response, search.filters),
     showMoreButton(response, search),
   );
@@ -116,11 +114,19 @@ function showResponse(response, search) {
   announce(count(number, "result"));
 }
 
+/** How many products were found. Of a text, those that have all of its words. */
+function found(response, search) {
+  if (!search.text) return `${count(response.results.length, "product")} similar to ${describeQuery(search)}`;
+  const text = `“${response.searched_for ?? search.text}”`;
+  if (response.total > response.results.length) return `${response.results.length} of ${count(response.total, "product")} for ${text}`;
+  return `${count(response.results.length, "product")} for ${text}`;
+}
+
 function showExamples(products, search) {
   if (!products.length) {
     const filtered = countFilters(search.filters) > 0;
     const empty = hint("The catalogue is empty", "There is nothing to search yet.");
-    return fill(filtered ? noResults(true, clearFilters) : empty);
+    return fill(filtered ? noResults(search, true, clearFilters) : empty);
   }
   for (const product of products) rememberProduct(productKey(product), product.title, product.image_url);
   fill(heading("Or try one of these"), exampleGrid(products, search.filters));
@@ -190,7 +196,7 @@ function submitKey(key) {
 }
 
 function focusInput() {
-  (textInput.hidden ? byId("choose-photo") : textInput).focus();
+  textInput.focus();
 }
 
 let options = null; // the filter values and the model: the response of GET /api/v1/filters
@@ -198,13 +204,6 @@ let options = null; // the filter values and the model: the response of GET /api
 async function loadOptions() {
   const isFirst = options === null;
   options = await fetchFilters();
-  const photosOnly = !options.answers_words;
-  for (const control of [textInput, byId("search-button")]) control.hidden = photosOnly;
-  document.body.classList.toggle("photos-only", photosOnly);
-  byId("photos-only-hint").hidden = !photosOnly;
-  byId("photos-only-hint").textContent = options.model
-    ? `Search by photo. The model ${options.model} does not support text (CLIP does).`
-    : "Search is not available yet: the index does not contain any photos.";
   const photos = options.photos === null ? "" : `, ${count(options.photos, "photo")}`;
   byId("model").textContent = options.model ? `Model ${options.model}${photos}` : "The index is empty";
   if (isFirst) filterForm.setOptions(options);
@@ -240,7 +239,7 @@ watchPhotos({
 byId("search-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = textInput.value.trim();
-  if (text && !textInput.hidden) start(createSearch({ text, filters: filterForm.read() }));
+  if (text) start(createSearch({ text, filters: filterForm.read() }));
 });
 
 // Links to this page run a search without a page load. The browser opens them in another tab or window as usual.

@@ -41,8 +41,23 @@ export function skeletonGrid(number, small = false) {
   return element("ul", { class: small ? "grid small skeleton" : "grid skeleton", "aria-hidden": "true" }, ...places);
 }
 
-/** An explanation of the scores of a response. */
+/** What was searched instead of the words that were typed, and which were left out; null if nothing was changed. */
+export function readAs(response) {
+  const corrected = response.read_as.filter((term) => term.instead_of);
+  const lines = [];
+  if (corrected.length) {
+    const changes = corrected.map((term) => `“${term.text}” instead of “${term.instead_of}”`);
+    lines.push(`Showing results for ${changes.join(" and ")}.`);
+  }
+  if (response.results.length && response.total === 0 && response.read_as.length > 1) {
+    lines.push("No product has all of these words. These have some of them.");
+  }
+  return lines.length > 0 && element("p", { class: "read-as" }, lines.join(" "));
+}
+
+/** An explanation of the scores of a response; null if it has none. */
 export function scoreHelp(response, search) {
+  if (response.results.every((result) => result.score === null)) return null;
   const meaning = search.text
     ? "The percentage says how well a photo matches your text, according to the model. "
       + "Compare the percentages with each other, not with 100%."
@@ -93,10 +108,11 @@ function card(result, position, filters) {
       element("a", { class: "photo-link", href: result.photo_url, target: "_blank", rel: "noopener noreferrer" },
         picture(result.photo_url, `Photo of ${product.title}`, position < EAGER_IMAGES),
         hiddenText(", full size, in a new tab")),
-      score(result.score),
+      result.score !== null && score(result.score),
       element("h3", { class: "title" }, product.title),
       element("p", { class: "muted" }, [metadata.brand_name, metadata.colour].filter(Boolean).join(", ")),
       element("p", { class: "price" }, formatPrice(product.price, product.currency)),
+      result.missing.length > 0 && element("p", { class: "muted" }, `Without: ${result.missing.join(", ")}`),
       metadata.active === false && element("p", { class: "muted" }, "No longer on sale"),
       stock(result.in_stock),
       element("a", { class: "button more-like-this",

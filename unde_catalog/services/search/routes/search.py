@@ -57,7 +57,15 @@ class SearchRunner:
     async def by_text(self, text: str, query: SearchQuery) -> SearchResponse:
         """Search by text."""
         async with asyncio.timeout(self._timeout):
-            return await self._search(lambda: self.service.embed_text(text), query)
+            embedding = await self._embed_text(text)
+            try:
+                return await self.run(lambda: self.service.search_text(text, embedding, query))
+            except ModelReplaced:
+                embedding = await self._embed_text(text)
+                return await self.run(lambda: self.service.search_text(text, embedding, query))
+
+    async def _embed_text(self, text: str) -> QueryEmbedding | None:
+        return await anyio.to_thread.run_sync(lambda: self.service.embed_text(text), limiter=self._embed_limiter)
 
     async def run(self, call: Callable[[], _T]) -> _T:
         """Run a blocking call in a thread. After the timeout the thread finishes in the background."""
@@ -99,7 +107,10 @@ async def by_image(
 
 @router.post("/search/by-text", response_model=SearchResponse, summary="Search by text")
 async def by_text(runner: RunnerDep, body: TextSearch) -> Response:
-    """The products whose photos match the text best. 501 `words_need_clip` if the model supports photos only."""
+    """The products whose names, categories, colours and descriptions match the text best.
+
+    Those with all words come first. If the model of the index knows words, photos that match count, too.
+    """
     filters = build_filters(body.brands, body.categories, body.price_from, body.price_to, body.shop)
     return _json(await runner.by_text(body.query, SearchQuery(filters, body.top_k, body.threshold)))
 

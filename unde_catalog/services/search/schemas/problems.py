@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from unde_catalog.stages.visual_index.model import ModelMissing, TextUnsupported
+from unde_catalog.stages.visual_index.model import ModelMissing
 from unde_catalog.stages.visual_index.vector_store import ModelReplaced, VectorStoreUnavailable
 from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog.stores.objects.objects import StorageUnavailable
@@ -21,7 +21,6 @@ from unde_catalog.stores.objects.objects import StorageUnavailable
 MEDIA_TYPE = "application/problem+json"
 _MAX_ERRORS = 20  # invalid fields listed for one request
 _RETRY_SOON = {"Retry-After": "5"}
-_TEXT_NEEDS_CLIP = "The index uses the built-in descriptor, which supports photos only. Text search needs CLIP."
 _UNAVAILABLE: Mapping[type[Exception], tuple[str, str]] = {
     DatabaseUnavailable: ("staging_down", "The catalogue database is unavailable."),
     StorageUnavailable: ("store_down", "The object store is unavailable."),
@@ -79,8 +78,6 @@ def from_error(error: Exception) -> Problem | None:
     """The problem of an expected exception. None for a bug."""
     if isinstance(error, Problem):
         return error
-    if isinstance(error, TextUnsupported):
-        return Problem(501, "words_need_clip", _TEXT_NEEDS_CLIP)
     for kind, (code, detail) in _UNAVAILABLE.items():
         if isinstance(error, kind):
             return Problem(503, code, f"{detail} Try again in a few seconds.", _RETRY_SOON)
@@ -89,7 +86,7 @@ def from_error(error: Exception) -> Problem | None:
 
 def add_handlers(app: FastAPI) -> None:
     """Make the application answer expected exceptions with a problem. `RequestLogMiddleware` answers all others."""
-    for kind in (Problem, TextUnsupported, *_UNAVAILABLE):
+    for kind in (Problem, *_UNAVAILABLE):
         app.add_exception_handler(kind, _handle_expected)
     app.add_exception_handler(RequestValidationError, _handle_invalid)
     app.add_exception_handler(HTTPException, _handle_http)

@@ -4,7 +4,7 @@ A product's own shape is in `product.py`.
 """
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -19,7 +19,7 @@ from typing_extensions import TypedDict
 
 from unde_catalog.brands import BRANDS
 from unde_catalog.services.search.schemas.product import Product
-from unde_catalog.stores.staging.index.vectors import Filters, StoreKey
+from unde_catalog.stores.staging.index.product_filters import Filters, StoreKey
 
 MAX_RESULTS, DEFAULT_RESULTS = 100, 20
 _MAX_VALUES = 50  # of one filter
@@ -125,10 +125,17 @@ class StockResponse(TypedDict):  # a plain dict: a response has hundreds of them
     sizes: list[str]
 
 
-class Result(BaseModel):
-    """A product. `photo` is its photo nearest to the query, from 1."""
+FoundBy = Literal["photo", "words"]
 
-    score: float = Field(description="The cosine similarity of the two embeddings. 1: the same photo.")
+
+class Result(BaseModel):
+    """A product. `photo` is its photo nearest to the query, from 1; its first photo if words found it."""
+
+    score: float | None = Field(
+        description="The cosine similarity of the two embeddings. 1: the same photo. Null for what only words found."
+    )
+    found_by: list[FoundBy] = Field(description="By its photo, by the words of its texts, or both.")
+    missing: list[str] = Field(description="Words of the query that the product's texts lack.")
     photo: int
     photo_url: str
     product: Product
@@ -151,11 +158,28 @@ class ScoreMeaning(TypedDict):
     same_garment: float
 
 
-class SearchResponse(BaseModel):
-    """The products, nearest first, and the model that embedded the query."""
+class ReadTerm(TypedDict):
+    """A word or phrase of a text query, what it names, and some other words that were searched, too."""
 
-    model: str = Field(examples=["clip@1a2b3c4d5e6f", "descriptor@1"])
-    answers_words: bool = Field(description="Whether this model supports text search.")
+    text: str
+    kind: str
+    also: list[str]
+    instead_of: str | None
+
+
+class SearchResponse(BaseModel):
+    """The products, best first, and the model that embedded the query; null if only words were searched."""
+
+    model: str | None = Field(examples=["clip@1a2b3c4d5e6f", "descriptor@1"])
+    answers_words: bool = Field(
+        description="Whether the model knows words. The texts of products are searched by words in any case."
+    )
+    read_as: list[ReadTerm] = Field(description="How a text query was read. Empty for photos.")
+    searched_for: str | None = Field(description="The query with its spelling corrected; null if nothing was.")
+    left_out: list[str] = Field(description="Words of the query without meaning for a search.")
+    total: int | None = Field(
+        description="How many products have all words of the query, counted up to 20,000; null for photos."
+    )
     score_meaning: list[ScoreMeaning] = Field(
         description="What the scores of photo pairs mean, highest score first. Empty for text searches and for models "
         "that have not been measured."
@@ -184,7 +208,7 @@ class FiltersResponse(BaseModel):
     """The values to filter by, and the model of the index. `model` is null if the index is empty."""
 
     model: str | None
-    answers_words: bool
+    answers_words: bool = Field(description="Whether the model knows words. Texts are searched by words in any case.")
     photos: int | None = Field(description="The number of photos in the index.")
     brands: list[BrandResponse]
     categories: list[str]

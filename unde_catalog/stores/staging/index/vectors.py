@@ -7,13 +7,13 @@ until comparing all would be less work.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, LiteralString
 
 from psycopg import sql
 
 from unde_catalog.stores.db.database import Cursor
 from unde_catalog.stores.staging.index.embeddings import SEARCHED, Vector, array_text
+from unde_catalog.stores.staging.index.product_filters import Filters, StoreKey, filter_conditions, filter_values
 from unde_catalog.stores.staging.photos.originals import PHOTOS_A_PRODUCT
 
 EXACT_PRODUCTS = 2_000  # up to which all photos are compared: with 235,000 photos, the index is faster for more
@@ -33,31 +33,6 @@ _VISITS_PER_PRODUCT = 0.6  # comparing all photos of one product costs as much a
 _MAX_VISITED = 20_000  # photos, before a search without enough matches compares all photos of matching products
 _MAX_SCANNED = 500_000  # tuples: beyond this limit, pgvector returns photos in any order
 _BUILD_KB_PER_PHOTO, _MAX_BUILD_KB = 2, 2_000_000  # memory for building an index
-
-
-@dataclass(frozen=True, slots=True)
-class StoreKey:
-    """A store."""
-
-    brand: str
-    store_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """Conditions of a product; () and None mean any. Prices are in the catalogue's currency, both inclusive.
-
-    `in_stock_at`: the store had the product in any size at the last check.
-    """
-
-    brands: Sequence[str] = ()
-    categories: Sequence[str] = ()
-    price_from: Decimal | None = None
-    price_to: Decimal | None = None
-    in_stock_at: StoreKey | None = None
-
-
-EVERYTHING = Filters()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +70,8 @@ def search(cursor: Cursor, model: str, vector: Vector, filters: Filters, top_k: 
     The result is approximate for a large index, and exact for a small one or with a narrow filter. Raises
     `ModelReplaced` if the index does not use the model.
     """
-    indexed, conditions = _conditions(filters)
-    values = {**_values(filters), "model": model, "vector": array_text(vector), "top_k": top_k}
+    indexed, conditions = filter_conditions(filters)
+    values = {**filter_values(filters), "model": model, "vector": array_text(vector), "top_k": top_k}
     # One statement, because round trips dominate. Without enable_seqscan = off, the planner avoids the vector index.
     # The operator and the type may be in another schema.
     cursor.execute(
@@ -206,8 +181,8 @@ def _nearest(best: Mapping[int, Hit], values: Mapping[str, Any]) -> list[Hit]:
 def in_stock(cursor: Cursor, store: StoreKey) -> list[int]:
     """The searchable products that a store had in stock at the last check."""
     filters = Filters(in_stock_at=store)
-    _, conditions = _conditions(filters)
-    cursor.execute(f"SELECT p.id FROM raw_products p WHERE {conditions}", _values(filters))
+    _, conditions = filter_conditions(filters)
+    cursor.execute(f"SELECT p.id FROM raw_products p WHERE {conditions}", filter_values(filters))
     return [row["id"] for row in cursor.fetchall()]
 
 
@@ -231,7 +206,7 @@ def count(cursor: Cursor, model: str, brand: str | None = None) -> int:
 
 def count_embedded(cursor: Cursor, model: str, filters: Filters, at_most: int) -> int:
     """The number of products that a search with these filters must find, counted up to `at_most`."""
-    _, conditions = _conditions(filters)
+    _, conditions = filter_conditions(filters)
     cursor.execute(
         f"""
         SELECT count(*) AS n FROM (
@@ -239,7 +214,7 @@ def count_embedded(cursor: Cursor, model: str, filters: Filters, at_most: int) -
                 SELECT 1 FROM product_embeddings e WHERE e.product_id = p.id AND e.model = %(model)s)
             LIMIT %(at_most)s) AS found
         """,
-        {**_values(filters), "model": model, "at_most": at_most},
+        {**filter_values(filters), "model": model, "at_most": at_most},
     )
     row = cursor.fetchone()
     assert row is not None  # an aggregate always has a row
@@ -290,38 +265,3 @@ def set_build_memory(cursor: Cursor) -> None:
 def disable_parallel_build(cursor: Cursor) -> None:
     """Build indexes of this session in one process, which is slower but needs no shared memory."""
     cursor.execute("SET max_parallel_maintenance_workers = 0")
-
-
-def _conditions(filters: Filters) -> tuple[LiteralString, LiteralString]:
-    """Conditions that an index can count, and all conditions."""
-    parts: list[LiteralString] = [SEARCHED]
-    if filters.brands or filters.in_stock_at is not None:
-        parts.append("p.brand = ANY(%(brands)s)")
-    if filters.categories:
-        parts.append("left(p.category, 100) = ANY(%(beginnings)s) AND p.category = ANY(%(categories)s)")
-    if filters.price_from is not None:
-        parts.append("p.price >= %(price_from)s")
-    if filters.price_to is not None:
-        parts.append("p.price <= %(price_to)s")
-    indexed: LiteralString = " AND ".join(parts)
-    if filters.in_stock_at is None:
-        return indexed, indexed
-    return indexed, indexed + (
-        " AND coalesce((SELECT a.sizes_in_stock <> '[]' FROM raw_availability a"
-        " WHERE a.brand = p.brand AND a.store_id = %(store)s AND a.product_id = p.external_id"
-        " ORDER BY a.fetched_at DESC LIMIT 1), false)"
-    )
-
-
-def _values(filters: Filters) -> dict[str, Any]:
-    store, brands = filters.in_stock_at, list(filters.brands)
-    if store is not None:
-        brands = [store.brand] if not brands or store.brand in brands else []
-    return {
-        "brands": brands,
-        "categories": list(filters.categories),
-        "beginnings": [category[:100] for category in filters.categories],
-        "price_from": filters.price_from,
-        "price_to": filters.price_to,
-        "store": None if store is None else store.store_id,
-    }

@@ -221,7 +221,7 @@ def test_blank_values_of_a_form_or_of_json_mean_unset(client: CatalogueClient) -
     response = client.api.post(
         "/api/v1/search/by-text", json={"query": "dress", "brands": [""], "categories": [" "], **blank}
     )
-    assert problem(response) != (422, "invalid_request")
+    assert response.status_code == 200, response.text
     assert problem(client.api.post("/api/v1/search/by-text", json={"query": ""})) == (422, "invalid_request")
 
 

@@ -1,0 +1,1 @@
+"""Search by words: a dictionary of garments, how a query is read, and its spelling."""
