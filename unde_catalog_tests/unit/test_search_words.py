@@ -26,7 +26,7 @@ VOCABULARY = {
 }
 
 
-def reading(text: str, dictionary: Dictionary = OWN, **known: bool | None) -> Reading:
+def reading(text: str, known: Mapping[str, bool | None] = {}, dictionary: Dictionary = OWN) -> Reading:
     def states(words: Sequence[str]) -> Mapping[str, bool | None]:
         return {word: known.get(word, False) for word in words}
 
@@ -59,7 +59,7 @@ def test_a_word_finds_what_means_the_same_in_both_languages() -> None:
 
 
 def test_the_longest_phrase_is_one_term() -> None:
-    terms = reading("black leather jackets with long sleeves", **{"with": None}).terms
+    terms = reading("black leather jackets with long sleeves", {"with": None}).terms
     assert [(term.text, term.kind) for term in terms] == [
         ("black", "colours"), ("leather jackets", "garments"), ("long sleeves", "styles")
     ]  # fmt: skip
@@ -77,7 +77,7 @@ def test_one_form_of_a_word_can_stand_alone() -> None:
 
 
 def test_words_without_meaning_and_too_many_words_are_left_out() -> None:
-    found = reading("looking for a nice dress", **{"for": None, "a": None})
+    found = reading("looking for a nice dress", {"for": None, "a": None})
     assert [term.text for term in found.terms] == ["dress"]
     assert found.left_out == ["looking", "nice", "for", "a"]
     many = reading(" ".join(["dress"] * (MAX_WORDS + 3)))
@@ -89,7 +89,7 @@ def test_an_unknown_word_is_corrected_and_that_is_told() -> None:
     assert found.corrected == "blouse cardigan"
     assert [term.instead_of for term in found.terms] == ["blouzes", "cardigen"]
     assert "блузка" in {" ".join(phrase) for phrase in found.terms[0].same}
-    assert reading("zarina", zarina=True).corrected is None
+    assert reading("zarina", {"zarina": True}).corrected is None
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_an_unreadable_dictionary_is_told(tmp_path: Path) -> None:
 
 def test_circles_in_a_dictionary_end() -> None:
     circle = Dictionary("[garments]\ncoat\njacket\ncoat > jacket\njacket > coat", "x")
-    assert reading("coat", circle).terms[0].narrower == [("jacket",)]
+    assert reading("coat", dictionary=circle).terms[0].narrower == [("jacket",)]
 
 
 def test_lists_are_fused_by_rank_and_the_heavier_list_counts_more() -> None:
