@@ -25,6 +25,7 @@ from unde_catalog.defs.automation.jobs import (
     STAGE_JOBS,
     build_report_job,
     record_user_media_days_job,
+    retry_failed_products_job,
     update_catalog_job,
 )
 from unde_catalog.defs.automation.maintenance_jobs import (
@@ -88,6 +89,7 @@ def build_definitions(settings: Settings | None = None, resources: Mapping[str, 
         ],  # fmt: skip
         jobs=[
             update_catalog_job,
+            retry_failed_products_job,
             *STAGE_JOBS.values(),
             *CHECK_JOBS,
             build_report_job,

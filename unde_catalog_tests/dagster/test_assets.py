@@ -95,12 +95,10 @@ def test_a_stage_that_has_to_stop_fails_with_one_sentence(materialize, monkeypat
 def test_failed_products_are_listed_by_reason_with_examples(
     start_sandbox: Callable[..., Sandbox], configured: Callable[..., dict[str, str]], instance: dg.DagsterInstance
 ) -> None:
-    configured(start_sandbox("--faults", "photo:404=1"))
-    result = (
-        build_definitions(load_settings())
-        .resolve_job_def("update_catalog")
-        .execute_in_process(partition_key="zara", instance=instance)
-    )
+    sandbox = start_sandbox("--faults", "photo:404=1")
+    configured(sandbox)
+    definitions = build_definitions(load_settings())
+    result = definitions.resolve_job_def("update_catalog").execute_in_process(partition_key="zara", instance=instance)
     numbers = metadata(result, "originals")
     assert "done" not in numbers and numbers["failed"] == 20
     assert str(numbers["summary"]).startswith("0 done, 20 failed (20 http_404), ")
@@ -109,3 +107,6 @@ def test_failed_products_are_listed_by_reason_with_examples(
     examples = str(row["examples"]).split(", ")
     assert len(examples) == 5 and all(one.isdigit() for one in examples)
     assert "photo 1 http_404 (Not Found)" in str(row["detail"])
+    sandbox.control(faults="")
+    retry = definitions.resolve_job_def("retry_failed_products")  # its configuration is filled in
+    assert metadata(retry.execute_in_process(partition_key="zara", instance=instance), "originals")["done"] == 20

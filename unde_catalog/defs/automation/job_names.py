@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from unde_catalog.stage_specs import STAGE_SPECS
 
-UPDATE_CATALOG = "update_catalog"
+UPDATE_CATALOG, RETRY_FAILED_PRODUCTS = "update_catalog", "retry_failed_products"
 BRAND_CHECKS_JOB, FRESHNESS_CHECKS_JOB, SYSTEM_CHECKS_JOB = "brand_checks", "freshness_checks", "system_checks"
 BUILD_REPORT, RECORD_USER_MEDIA_DAYS = "build_report", "record_user_media_days"
 MAINTAIN_TABLES, PRUNE_HISTORY = "maintain_tables", "prune_history"
@@ -15,6 +15,9 @@ CLEAN_UP_COLLAGES, CLEAN_UP_DOWNLOADS = "clean_up_collages", "clean_up_downloads
 
 # The store stages have schedules of their own.
 UPDATE_CATALOG_STAGES = tuple(name for name, spec in STAGE_SPECS.items() if not spec.needs_stores)
+
+# Where products can fail one by one; recurring stages check every product again anyway.
+RETRY_STAGES = tuple(name for name in UPDATE_CATALOG_STAGES if STAGE_SPECS[name].due_work)
 
 _STAGES_WITH_FORMER_NAMES = (
     "raw_products", "raw_stores", "originals", "collages", "ximilar_index", "visual_index", "availability",
@@ -47,6 +50,7 @@ FORMER_NAMES: Mapping[str, tuple[str, ...]] = {
 
 _STAGES_OF_JOB: Mapping[str, frozenset[str]] = {
     UPDATE_CATALOG: frozenset(UPDATE_CATALOG_STAGES),
+    RETRY_FAILED_PRODUCTS: frozenset(RETRY_STAGES),
     **{spec.job: frozenset({stage}) for stage, spec in STAGE_SPECS.items()},
     # Checks change no product, so no stage waits for them.
     **dict.fromkeys((BRAND_CHECKS_JOB, FRESHNESS_CHECKS_JOB, SYSTEM_CHECKS_JOB), frozenset[str]()),

@@ -9,6 +9,8 @@ import dagster as dg
 from unde_catalog.defs.automation.job_names import (
     BUILD_REPORT,
     RECORD_USER_MEDIA_DAYS,
+    RETRY_FAILED_PRODUCTS,
+    RETRY_STAGES,
     UPDATE_CATALOG,
     UPDATE_CATALOG_STAGES,
 )
@@ -28,6 +30,15 @@ update_catalog_job = dg.define_asset_job(
     UPDATE_CATALOG,
     selection=stage_selection(*UPDATE_CATALOG_STAGES),
     description="Takes a brand through the whole pipeline, from collecting its products to publishing them.",
+)
+
+# A task of operators with its configuration filled in: the launchpad shows it, and Materialize all uses it.
+retry_failed_products_job = dg.define_asset_job(
+    RETRY_FAILED_PRODUCTS,
+    selection=stage_selection(*RETRY_STAGES),
+    config={"ops": {stage: {"config": {"retry_failed": True}} for stage in RETRY_STAGES}},
+    description="Makes the products of a brand due that were given up or wait for a retry, in every stage after "
+    "collecting, and works them off. Products that did not fail and are not due are left as they are.",
 )
 
 STAGE_JOBS = {
