@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unde_catalog.services.search.ttl_cache import TtlCache
-from unde_catalog.services.search.words.dictionary import load
+from unde_catalog.services.search.words.dictionary import Phrase, load
 from unde_catalog.services.search.words.normalise import stem
 from unde_catalog.services.search.words.reading import Reading, Term, read
 from unde_catalog.stores.db.database import Database
@@ -74,13 +74,17 @@ class WordSearch:
         return self._vocabulary.get()
 
     def _load_vocabulary(self, db: Database) -> "_Vocabulary":
-        products = db.read(words.vocabulary)
-        return _Vocabulary({**dict.fromkeys(self._dictionary.words, 0), **products}, {stem(word) for word in products})
+        own = sorted(self._dictionary.words)
+        stems = {stem(word) for word, found in db.read(words.known, own).items() if found is not False}
+        return _Vocabulary({**dict.fromkeys(own, 0), **db.read(words.vocabulary)}, stems)
 
 
 @dataclass(frozen=True, slots=True)
 class _Vocabulary:
-    """The words of the dictionary and the catalogue with the number of products, and the stems of the catalogue's."""
+    """The words of the dictionary and the catalogue with the number of products.
+
+    `stems`: those of the dictionary that products have, or that no text search regards.
+    """
 
     products: Mapping[str, int]
     stems: Collection[str]
@@ -96,11 +100,13 @@ def fuse(lists: Sequence[tuple[float, Sequence[int]]]) -> list[int]:
 
 
 def _query(term: Term, stems: Collection[str]) -> TermQuery:
-    """The term for the database. Phrases without a common word of the catalogue do not count for the order."""
-    same = [phrase for phrase in term.same if phrase == term.words or all(stem(word) in stems for word in phrase)]
-    narrower = [phrase for phrase in term.narrower if all(stem(word) in stems for word in phrase)]
-    weight = _GARMENT if term.is_garment else _OTHER
-    return TermQuery(term.same, term.narrower, weight, (same, same + narrower))
+    """The term for the database, without phrases that no product has: comparing them takes most of the time."""
+
+    def had(phrases: Sequence[Phrase]) -> list[Phrase]:
+        return [phrase for phrase in phrases if all(stem(word) in stems for word in phrase)]
+
+    same = [term.words, *had([phrase for phrase in term.same if phrase != term.words])]
+    return TermQuery(same, had(term.narrower), _GARMENT if term.is_garment else _OTHER)
 
 
 def _found(hit: WordHit, terms: Sequence[Term]) -> FoundProduct:

@@ -22,15 +22,11 @@ _WEIGHTS = "{0.05, 0.15, 0.4, 1.0}"  # of description, composition, the rest, na
 
 @dataclass(frozen=True, slots=True)
 class TermQuery:
-    """A term by what means the same and what it includes. `weight`: what a product without it lacks.
-
-    `ranked`: which of `same`, and of both, count for the order: comparing all takes long, and most are in no product.
-    """
+    """A term by what means the same and what it includes. `weight`: what a product without it lacks."""
 
     same: Sequence[Phrase]
     narrower: Sequence[Phrase]
     weight: int
-    ranked: tuple[Sequence[Phrase], Sequence[Phrase]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +120,8 @@ def _search(
         {
             **filter_values(filters),
             "query": query,
-            "same": " | ".join(_any(term.ranked[0]) for term in terms),
-            "wide": " | ".join(_any(term.ranked[1]) for term in terms),
+            "same": " | ".join(_any(term.same) for term in terms),
+            "wide": " | ".join(_any(_wide(term)) for term in terms),
             "weights": _WEIGHTS,
             "term_weights": [term.weight for term in terms],
             "most": MAX_RANKED,
