@@ -74,6 +74,8 @@ def test_a_wide_word_includes_narrow_ones_and_not_the_other_way_round() -> None:
 def test_one_form_of_a_word_can_stand_alone() -> None:
     assert [term.kind for term in reading("белые").terms] == ["colours"]
     assert [term.kind for term in reading("белье").terms] == ["garments"]
+    assert [term.kind for term in reading("short skirt").terms] == ["styles", "garments"]
+    assert [term.kind for term in reading("denim shorts").terms] == ["materials", "garments"]
 
 
 def test_words_without_meaning_and_too_many_words_are_left_out() -> None:

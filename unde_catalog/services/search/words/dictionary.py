@@ -98,7 +98,8 @@ class Dictionary:
         phrases = list(_phrases(text))
         if len(phrases) != 1:
             raise DictionaryError("write `one > several, others`")
-        if meanings := self._meanings.get(_stems(phrases[0])):
+        length, meanings = self.longest(phrases[0])
+        if length == len(phrases[0]):
             return meanings[0]
         if kind is None:
             raise DictionaryError(f"`{text.strip()}` stands in no other line: give it one of its own")
