@@ -10,20 +10,19 @@ from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
 
 from unde_catalog.brands import BRANDS
 
-JOBS = ("update_catalog", "find_stores")
-
 
 def main() -> int:
     """Request the runs; 1 while the web server does not answer."""
     try:
         client = DagsterGraphQLClient(sys.argv[1], port_number=3000)
-        for job in JOBS:
-            for brand in BRANDS:
-                client.submit_job_execution(job, tags={"dagster/partition": brand})
+        for brand in BRANDS:
+            client.submit_job_execution("update_catalog", tags={"dagster/partition": brand})
+        for brand in (key for key, one in BRANDS.items() if one.has_stores):
+            client.submit_job_execution("find_stores", tags={"dagster/partition": brand})
     except DagsterGraphQLClientError as error:
         print(error)
         return 1
-    print(f"requested {len(JOBS)} runs of each of {len(BRANDS)} brands")
+    print(f"requested runs of {len(BRANDS)} brands")
     return 0
 
 

@@ -11,6 +11,7 @@ from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
 from unde_catalog.settings.environment import Settings
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.db.migrate import MigrationSeries
+from unde_catalog.stores.db.replica import ReplicatedDatabase
 from unde_catalog.stores.embedded.postgres import EmbeddedPostgres
 from unde_catalog.stores.objects.directory import is_store, not_mounted
 from unde_catalog.stores.objects.objects import ObjectStore
@@ -37,20 +38,27 @@ class Backends:
         connections: int = 4,
         patience: float = 30,
         create: bool = True,
+        replica_url: str | None = None,
     ) -> None:
         """`clock`: time and waiting of stages. `connections` and `patience` are those of the staging `Database`.
+
+        `replica_url`: a read replica of it, with its password.
 
         Without `create`, a missing embedded PostgreSQL is not created: `NoState`.
         """
         self.settings, self.clock = settings, clock
         self._create = create
-        self._connections, self._patience = connections, patience
+        self._connections, self._patience, self._replica_url = connections, patience, replica_url
         self._embedded: EmbeddedPostgres | None = None
 
     @cached_property
     def db(self) -> Database:
         """The staging database at the newest migration; raises `DatabaseUnavailable`, which says what to do."""
-        db = Database(self.staging_url(), label="staging", max_connections=self._connections, patience=self._patience)
+        options = {"label": "staging", "max_connections": self._connections, "patience": self._patience}
+        if self._replica_url is None:
+            db = Database(self.staging_url(), **options)
+        else:
+            db = ReplicatedDatabase(self.staging_url(), self._replica_url, **options)
         return _at_newest_migration(db, STAGING, embedded=self.settings.staging_db_url is None)
 
     @cached_property

@@ -128,7 +128,7 @@ class Settings(  # pyright: ignore[reportIncompatibleVariableOverride]  _SOURCES
         None, description="products of ximilar_index leased at once, 1 to 10000; default: BATCH_SIZE, else 1000"
     )
 
-    @field_validator("staging_db_url", "production_db_url", "dagster_db_url", "backup_db_url")
+    @field_validator("staging_db_url", "production_db_url", "dagster_db_url", "backup_db_url", "search_db_url")
     @classmethod
     def _postgres_url(cls, value: SecretStr | None) -> SecretStr | None:
         return SecretStr(normalized_url(value.get_secret_value())) if value else value

@@ -34,6 +34,10 @@ class SearchFields(BaseModel):
         default=None, description="products of visual_index leased at once, 1 to 10000; default: BATCH_SIZE, else 200"
     )
 
+    search_db_url: SecretStr | None = Field(
+        default=None,
+        description="postgresql://role:password@host:6432/unde_staging, a read replica for searches",
+    )
     search_public_url: AnyHttpUrl | None = Field(
         default=None, description="the base URL of photos in the API's responses; default: the request's own"
     )

@@ -102,7 +102,9 @@ def open_search_api(database_url: str, home: Path, patch: pytest.MonkeyPatch, **
     variables = {"SEARCH_RATE_PER_MINUTE": 0, "UNDE_HOME": home / "home", "STAGING_DB_URL": database_url, **environment}
     for name, value in variables.items():
         patch.setenv(name, str(value))
-    with Backends(load_settings(), connections=4, patience=5) as backends, serve_api(backends) as api:
+    settings = load_settings()
+    replica = settings.search_db_url.get_secret_value() if settings.search_db_url else None
+    with Backends(settings, connections=4, patience=5, replica_url=replica) as backends, serve_api(backends) as api:
         yield api
 
 

@@ -29,7 +29,13 @@ def serve(settings: Settings, host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests in progress. Raises `AddressInUse`."""
     listener = _listen(host, port)
     _log_json(settings)
-    with Backends(settings, connections=CONNECTIONS, patience=_POOL_TIMEOUT, create=False) as backends, listener:
+    replica = settings.search_db_url.get_secret_value() if settings.search_db_url else None
+    with (
+        Backends(
+            settings, connections=CONNECTIONS, patience=_POOL_TIMEOUT, create=False, replica_url=replica
+        ) as backends,
+        listener,
+    ):
         config = uvicorn.Config(
             build_app(backends),
             log_config=None,

@@ -34,7 +34,7 @@ class PgvectorStore:
         self, model: str, vector: Vector, filters: Filters = EVERYTHING, top_k: int = 20, threshold: float = -1.0
     ) -> list[Hit]:
         """See `VectorStore`; raises `VectorStoreUnavailable` if the server has no pgvector."""
-        return [hit for hit in self._db.run(_search, model, vector, filters, top_k) if hit.score >= threshold]
+        return [hit for hit in self._db.read(_search, model, vector, filters, top_k) if hit.score >= threshold]
 
     def upsert(self, model: str, photos: Sequence[PhotoVector]) -> None:
         """See `VectorStore`."""

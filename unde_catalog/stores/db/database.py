@@ -6,7 +6,7 @@ No SQL of the catalogue here, and no session state: everything works behind PgBo
 import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Concatenate, LiteralString, ParamSpec, TypeVar
+from typing import Any, Concatenate, LiteralString, ParamSpec, Self, TypeVar
 
 import psycopg
 from psycopg import errors, pq, sql
@@ -77,15 +77,27 @@ def own_session(url: str) -> LiteralString:
 class Database:
     """A PostgreSQL database. Opens its pool at first use; close it, or use it as a context manager."""
 
-    def __init__(self, url: str, *, label: str = "", max_connections: int = 4, patience: float = 30) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        label: str = "",
+        max_connections: int = 4,
+        patience: float = 30,
+        statement_seconds: float | None = None,
+    ) -> None:
         """`label`: what error messages call it. `patience`: seconds to wait for a connection or a restarting server.
 
-        A statement waits at most half of it, and at most 20 seconds, for a lock of another session.
+        A statement waits at most half of it, and at most 20 seconds, for a lock of another session. With
+        `statement_seconds` it is canceled after that time.
         """
         parts = conninfo_to_dict(url)
         self._lock_seconds = min(LOCK_SECONDS, patience / 2)
         begin = sql.SQL(_BEGIN).format(sql.Literal(f"{self._lock_seconds * 1000:.0f}ms"))
         self._begin = begin + sql.SQL(own_session(url))
+        if statement_seconds is not None:
+            limit = sql.Literal(f"{statement_seconds * 1000:.0f}ms")
+            self._begin += sql.SQL("; SET LOCAL statement_timeout = {}").format(limit)
         self.label = label
         self.name = f"{parts.get('dbname')} at {parts.get('host', 'localhost')}:{parts.get('port', 5432)}"
         self._role = parts.get("user")
@@ -194,7 +206,7 @@ class Database:
         """Close all connections."""
         self._pool.close()
 
-    def __enter__(self) -> "Database":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

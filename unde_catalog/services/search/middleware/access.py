@@ -1,6 +1,6 @@
 """Access control: API keys, rate limits and body limits, checked before the body is read.
 
-Keys are in `api_keys.py`, token buckets in `rate_limits.py`. `uploads.py` checks the photos themselves.
+Keys are in `api_keys.py`, token buckets in `rate_limits.py` and `shared_limits.py`. `uploads.py` checks the photos.
 """
 
 import asyncio
@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from unde_catalog.services.search.context import Context
 from unde_catalog.services.search.middleware import api_keys as keys
-from unde_catalog.services.search.middleware.rate_limits import RateLimiter, address_bucket
+from unde_catalog.services.search.middleware.rate_limits import address_bucket
+from unde_catalog.services.search.middleware.shared_limits import SharedLimiter, open_buckets
 from unde_catalog.services.search.schemas import problems
 from unde_catalog.services.search.schemas.problems import Problem
 from unde_catalog.stores.staging.admin import api_keys
@@ -43,9 +44,10 @@ class AccessMiddleware:
     def __init__(self, app: ASGIApp, context: Context, now: Callable[[], float] = monotonic) -> None:
         settings = context.settings
         self._app, self._context, self._now = app, context, now
-        self._by_address = RateLimiter(settings.search_rate_per_minute)
-        self._by_key = RateLimiter(settings.search_key_rate_per_minute)
-        self._wrong_keys = RateLimiter(settings.search_rate_per_minute)
+        buckets = open_buckets(settings)
+        self._by_address = SharedLimiter("address", settings.search_rate_per_minute, buckets)
+        self._by_key = SharedLimiter("key", settings.search_key_rate_per_minute, buckets)
+        self._wrong_keys = SharedLimiter("wrong_keys", settings.search_rate_per_minute, buckets)
         self._needs_key = settings.search_needs_key
         self._in_progress = 0
         self._max_upload = settings.search_photo_max_bytes + _FORM_BYTES
@@ -87,21 +89,21 @@ class AccessMiddleware:
         if key is None:
             if self._needs_key and not scope["path"].startswith(_SIGNED):
                 raise _NO_KEY
-            self._limit(self._by_address, address, "address")
+            await self._limit(self._by_address, address, "address")
             return
-        self._limit(self._wrong_keys, address, "wrong_keys", tokens=0)  # before another query for a wrong key
+        await self._limit(self._wrong_keys, address, "wrong_keys", tokens=0)  # before another query for a wrong key
         name_and_scope = await run_in_threadpool(self._look_up, key) if key else None
         if name_and_scope is None:
-            self._wrong_keys.take(address, self._now())
+            await self._wrong_keys.take(address, self._now())
             raise _WRONG_KEY
         scope["state"]["key"], scope["state"]["key_scope"] = name_and_scope
-        self._limit(self._by_key, name_and_scope[0], "key")
+        await self._limit(self._by_key, name_and_scope[0], "key")
 
     def _look_up(self, key: str) -> tuple[str, api_keys.Scope] | None:
         return self._context.db.run(api_keys.use, keys.digest(key))
 
-    def _limit(self, limiter: RateLimiter, client: str, by: str, tokens: int = 1) -> None:
-        wait = limiter.take(client, self._now(), tokens)
+    async def _limit(self, limiter: SharedLimiter, client: str, by: str, tokens: int = 1) -> None:
+        wait = await limiter.take(client, self._now(), tokens)
         if wait:
             self._context.metrics.limited.labels(by).inc()
             seconds = max(1, -int(-wait // 1))  # rounded up

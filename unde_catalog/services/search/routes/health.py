@@ -17,11 +17,12 @@ from unde_catalog.services.search.context import Context, ContextDep
 from unde_catalog.services.search.middleware.request_log import LOG
 from unde_catalog.services.search.schemas.problems import Problem, from_error
 from unde_catalog.services.search.search_service import SearchService
+from unde_catalog.stores.db.replica import ReplicatedDatabase
 
 _TIMEOUT = 2.0  # seconds per check
 _CACHE_SECONDS = 1.0
 
-Dependency = Literal["staging", "vectors", "store", "model"]
+Dependency = Literal["staging", "replica", "vectors", "store", "model"]
 _REQUIRED: frozenset[Dependency] = frozenset({"staging", "vectors"})  # some requests work without the others
 _INDEX_EMPTY = "nothing_embedded"  # not a failure: product endpoints work with an empty index
 
@@ -48,11 +49,13 @@ class HealthChecker:
 
     def __init__(self, context: Context, service: SearchService) -> None:
         self._checks: dict[Dependency, Callable[[], object]] = {
-            "staging": lambda: context.db.read(lambda cursor: cursor.execute("SELECT 1")),
+            "staging": lambda: context.db.run(lambda cursor: cursor.execute("SELECT 1")),
             "vectors": service.check_index,
             "store": lambda: context.store.exists("health"),
             "model": lambda: service.models.get(service.serving_model()),
         }
+        if context.settings.search_db_url is not None:
+            self._checks["replica"] = lambda: _check_replica(context)
         self._running: dict[Dependency, asyncio.Task[DependencyHealth]] = {}
         self._cached: tuple[HealthResponse, float] | None = None  # response, expiry
         self._lock = asyncio.Lock()
@@ -80,6 +83,11 @@ class HealthChecker:
         down = any(dependency in _REQUIRED and code != _INDEX_EMPTY for dependency, code in failed.items())
         status = "down" if down else "degraded" if failed else "ok"
         return HealthResponse(status=status, checks=checks)
+
+
+def _check_replica(context: Context) -> None:
+    if isinstance(context.db, ReplicatedDatabase):
+        context.db.check_replica()
 
 
 async def _check(dependency: Dependency, check: Callable[[], object]) -> DependencyHealth:

@@ -85,7 +85,7 @@ def list_products(
         start = 0 if after is None else decode_cursor(after, filters)
     except BadCursor as error:
         raise Problem(422, "bad_cursor", str(error)) from None
-    page, rows = context.db.run(_read, product_filter, start, limit)
+    page, rows = context.db.read(_read, product_filter, start, limit)
     next_page = None
     if page.after is not None:
         query = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]

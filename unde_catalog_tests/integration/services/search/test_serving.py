@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from unde_catalog.cli.app import app
 from unde_catalog_tests.support.search_api import Api, OpenApi
+from unde_catalog_tests.support.servers import closed_port
 
 CLI = [sys.executable, "-c", "from unde_catalog.cli.app import main; main()"]
 
@@ -189,3 +190,11 @@ def _text(value: object) -> str:
 def _names(document: dict, schema: dict) -> list[str]:
     name = schema.get("$ref", "").rpartition("/")[2]
     return list(document["components"]["schemas"].get(name, schema).get("properties", {}))
+
+
+def test_search_goes_on_without_its_replica_and_health_says_so(open_api: OpenApi) -> None:
+    api = open_api(SEARCH_DB_URL=f"postgresql://nobody:secret@127.0.0.1:{closed_port()}/none")
+    assert api.get("/api/v1/products").status_code == 200
+    health = api.get("/api/v1/health").json()
+    assert (health["status"], health["checks"]["replica"]["ok"]) == ("degraded", False)
+    assert health["checks"]["staging"]["ok"]
