@@ -195,9 +195,13 @@ class MigrationSeries:
         )
 
     def require_newest(self, db: Database) -> None:
-        """`DatabaseUnavailable` unless the database is at the newest migration."""
+        """`DatabaseUnavailable` unless the database has all migrations of this program.
+
+        It may have newer ones: migrations only add, so that processes of the former version, whose runs are in flight,
+        go on until they are replaced.
+        """
         current, newest = self.revision(db), self.newest_revision()
-        if current != newest:
+        if current is None or current < newest:
             raise self._unavailable(
                 f"{db.title} is at migration {current}, this program needs {newest}: run unde-catalog migrate"
             )

@@ -3,10 +3,13 @@
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from unde_catalog.backends import Backends
+from unde_catalog.settings.environment import load_settings
 from unde_catalog.stores.db import migrate
 from unde_catalog.stores.db.database import Database, DatabaseUnavailable
 from unde_catalog.stores.staging.migrate import STAGING
@@ -70,6 +73,30 @@ def test_workers_do_everything_once_while_the_database_is_migrated(each_server: 
         ]
         assert execute(db, "SELECT 1 FROM due_work WHERE stage = %s AND (due_at IS NOT NULL OR lease_token"
                        " IS NOT NULL)", STAGE) == []  # fmt: skip
+
+
+def test_runs_of_the_former_version_start_and_end_after_the_migration(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in a rolling deployment: `migrate` of the new version runs first, then its processes replace the old ones."""
+    url = server.new_database()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STAGING_DB_URL", url)
+    with Database(url) as db, ExitStack() as stack:
+        prepare(db)
+        add_products(db, 600)
+        in_flight = stack.enter_context(worker(url, "in flight", take_limit=3))
+        poll(server.direct_url(url), "SELECT count(*) > 40 FROM handled")
+        execute(db, "UPDATE alembic_version SET version_num = '9999'")  # what the new version's migration leaves
+        with Backends(load_settings()) as backends:  # as each new run of the former version opens it
+            assert STAGING.revision(backends.db) == "9999"
+        new = stack.enter_context(worker(url, "new", take_limit=3))
+        reports = [report_of(one, seconds=60) for one in (in_flight, new)]
+        assert [report["stopped"] for report in reports] == [None, None]
+        assert sum(report["done"] for report in reports) == 600
+        counted = execute(db, "SELECT count(*) AS n, count(DISTINCT product_id) AS products FROM handled")
+        assert counted == [{"n": 600, "products": 600}]
+    server.drop(url)
 
 
 def test_a_migration_that_gets_no_locks_changes_and_blocks_nothing(
