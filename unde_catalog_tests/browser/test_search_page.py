@@ -38,6 +38,16 @@ _UPLOADED = """() => Promise.all(uploads.map(async (file) => {
 }))"""
 
 
+def total(number: int) -> Callable[[Route], None]:
+    """Passes responses on with another total."""
+
+    def answer(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, json={**response.json(), "total": number})
+
+    return answer
+
+
 @pytest.mark.parametrize("provide", [choose, drop, paste])
 def test_a_photo_can_be_chosen_dropped_or_pasted(
     tab: Tab, site: SearchSite, provide: Callable[[Page, FilePayload], None]
@@ -51,7 +61,29 @@ def test_a_photo_can_be_chosen_dropped_or_pasted(
     expect(first.locator(".price")).to_have_text("AED\u00a0100.00")
     expect(page.locator("#preview")).to_contain_text("Your photo")
     expect(page.locator("#status")).to_have_text("12 results")
-    expect(page.get_by_text("Model descriptor@1, 12 photos")).to_be_visible()
+
+
+def test_the_model_and_the_number_of_photos_are_shown_on_request(tab: Tab, site: SearchSite) -> None:
+    page = tab(site)
+    about = page.get_by_text("Search by photo uses the model descriptor@1 with 12 photos.", exact=True)
+    expect(about).to_be_hidden()
+    page.get_by_label("About this search").click()
+    expect(about).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(about).to_be_hidden()
+
+
+def test_the_heading_says_how_many_products_have_the_words(tab: Tab, site: SearchSite) -> None:
+    page = tab(site)
+    page.route("**/search/by-text", total(134))
+    text = page.get_by_label("Search text")
+    text.fill("dress")
+    text.press("Enter")
+    expect(page.get_by_role("heading", name="4 of 134 products for “dress”")).to_be_visible()
+    page.unroute("**/search/by-text")
+    page.route("**/search/by-text", total(20_000))
+    text.press("Enter")
+    expect(page.get_by_role("heading", name="4 of at least 20,000 products for “dress”")).to_be_visible()
 
 
 def test_two_stores_with_stock_are_shown_and_the_others_on_request(tab: Tab, site: SearchSite) -> None:

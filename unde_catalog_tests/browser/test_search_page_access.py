@@ -123,13 +123,21 @@ def test_on_a_phone_photos_can_be_taken_and_filters_are_folded(tab: Tab, site: S
     expect(page.get_by_label("Category")).to_be_visible()
 
 
+@pytest.mark.parametrize("window", [_PHONE, _DESKTOP], ids=["phone", "desktop"])
+def test_the_first_results_are_within_the_window(tab: Tab, site: SearchSite, window: dict[str, object]) -> None:
+    page = tab(site, "/?like=1&of_brand=zara", **window)
+    expect(page.locator("article")).to_have_count(11)
+    box = page.locator("article .photo").first.bounding_box()
+    assert box is not None and box["y"] + box["height"] < window["viewport"]["height"]  # type: ignore[index]
+
+
 def test_loading_images_do_not_shift_the_layout(tab: Tab, site: SearchSite) -> None:
     page = tab(site)
     start(page)
     page.context.route("**/images/**", lambda route: None)  # they never load
     page.goto("/?like=1&of_brand=zara")
     expect(page.locator("article")).to_have_count(11)
-    expect(page.locator("#model")).not_to_be_empty()  # the line of the model and its hint have their place
+    expect(page.locator("#model")).not_to_be_empty()  # the filters have their options
     before = page.locator("article").nth(10).bounding_box()
     page.context.unroute_all(behavior="ignoreErrors")
     page.goto("/?like=1&of_brand=zara")

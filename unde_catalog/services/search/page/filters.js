@@ -34,9 +34,9 @@ export class FilterForm {
     });
   }
 
-  /** Open the form once there are results to filter. On a phone it stays folded. */
+  /** Open the form once there are results to filter. On a phone or tablet it would push the results away: it stays folded. */
   expand() {
-    if (!this.#expanded) byId("filters").open = matchMedia("(min-width: 48rem)").matches;
+    if (!this.#expanded) byId("filters").open = matchMedia("(min-width: 64rem)").matches;
     this.#expanded = true;
   }
 

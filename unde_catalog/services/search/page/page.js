@@ -18,6 +18,7 @@ import {
 
 const EXAMPLES = 8;
 const MAX_CACHED = 20;
+const MAX_TOTAL = 20_000; // the API counts no further
 const results = byId("results");
 const textInput = byId("text");
 const responses = new Map(); // recent responses by search, so that Back is instant
@@ -48,7 +49,8 @@ async function show(search, { focus = false, scroll = null } = {}) {
   document.body.dataset.state = hasQuery(search) ? "search" : "start";
   if (hasQuery(search)) filterForm.expand();
   document.title = hasQuery(search) ? `${describeQuery(search)}, visual search` : "Visual search";
-  if (!sameQuery) ignoreProblems(showPreview(search, signal, removeQuery));
+  const preview = sameQuery ? null : showPreview(search, signal, removeQuery);
+  if (preview) ignoreProblems(preview);
   if (search.photo && !photoOf(search)) {
     return fill(hint("This photo is no longer available", "The URL does not contain the photo. Choose it again."));
   }
@@ -62,6 +64,7 @@ async function show(search, { focus = false, scroll = null } = {}) {
     const response = hasQuery(search)
       ? await fetchResults(search, photoOf(search), signal)
       : await fetchExamples(search, signal);
+    await preview; // the heading has the product's title
     cache(cacheKey(search), response);
     showResponse(response, search);
     if (scroll !== null) scrollTo(0, scroll);
@@ -103,10 +106,9 @@ function showResponse(response, search) {
     rememberProduct(productKey(product), product.title, image);
   }
   const number = response.results.length;
-  const duration = element("p", { class: "muted" }, `in ${Math.round(response.took_ms.total)} ms`);
   fill(
     element("div", { class: "results-header" },
-      heading(found(response, search)), duration, readAs(response), scoreHelp(response, search)),
+      heading(found(response, search)), readAs(response), scoreHelp(response, search)),
     resultGrid(response, search.filters),
     showMoreButton(response, search),
   );
@@ -117,9 +119,10 @@ function showResponse(response, search) {
 /** How many products were found. Of a text, those that have all of its words. */
 function found(response, search) {
   if (!search.text) return `${count(response.results.length, "product")} similar to ${describeQuery(search)}`;
-  const text = `“${response.searched_for ?? search.text}”`;
-  if (response.total > response.results.length) return `${response.results.length} of ${count(response.total, "product")} for ${text}`;
-  return `${count(response.results.length, "product")} for ${text}`;
+  const { results: { length: number }, total } = response;
+  const more = total >= MAX_TOTAL ? "at least " : "";
+  const products = total > number ? `${number} of ${more}${count(total, "product")}` : count(number, "product");
+  return `${products} for “${response.searched_for ?? search.text}”`;
 }
 
 function showExamples(products, search) {
@@ -204,8 +207,9 @@ let options = null; // the filter values and the model: the response of GET /api
 async function loadOptions() {
   const isFirst = options === null;
   options = await fetchFilters();
-  const photos = options.photos === null ? "" : `, ${count(options.photos, "photo")}`;
-  byId("model").textContent = options.model ? `Model ${options.model}${photos}` : "The index is empty";
+  const photos = options.photos === null ? "" : ` with ${count(options.photos, "photo")}`;
+  byId("model").textContent = options.model
+    ? `Search by photo uses the model ${options.model}${photos}.` : "Search by photo is not available: the index is empty.";
   if (isFirst) filterForm.setOptions(options);
 }
 
@@ -265,6 +269,8 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "/" && !isTyping) {
     event.preventDefault();
     focusInput();
+  } else if (event.key === "Escape" && byId("about").open) {
+    byId("about").open = false;
   } else if (event.key === "Escape" && !event.target.matches("select")) {
     if (!hasQuery(shown) && !textInput.value) filterForm.show(noFilters());
     textInput.value = "";
