@@ -4,15 +4,15 @@ The first limit is 20 failures in a row from at least 3 products: one product ha
 broken product cannot trip the breaker alone. The host then gets a cooldown of 30 seconds. After that, 5 more failures
 in a row from at least 2 products open the breaker for good. One success resets everything.
 
-A 403 may be the file's own: some hosts send it for photos that are gone. Once the host has answered another request,
-only 100 of them in a row say something about the host.
+A 403, another refusal or a 500 may be the file's own: some hosts send them for photos that are gone. Once the host has
+answered another request, only 100 of them in a row say something about the host.
 """
 
 from collections.abc import Callable, Hashable
 
 FAILURES, OWNERS = 20, 3
 COOLDOWN_SECONDS = 30.0
-FORBIDDEN = 100
+REFUSED = 100
 FAILURES_AFTER_COOLDOWN, OWNERS_AFTER_COOLDOWN = 5, 2
 
 
@@ -24,22 +24,22 @@ class Breaker:
         self._cooldown_ends: float | None = None
         self._failures = 0
         self._owners: set[Hashable] = set()
-        self._forbidden = 0
+        self._refused = 0
         self.has_answered = False  # any request, in the life of this breaker
         self.down_cause: str | None = None
 
     def succeeded(self) -> None:
         """Record a valid response."""
         self._reset()
-        self._forbidden = 0
+        self._refused = 0
         self._cooldown_ends = None
         self.has_answered = True
 
     def failed(self, owner: Hashable, cause: str, started_at: float, *, may_be_the_files: bool = False) -> float | None:
         """Record a failed request of `owner` (a product). Returns the end of a cooldown that begins with it."""
         if may_be_the_files and self.has_answered:
-            self._forbidden += 1
-            if self._forbidden <= FORBIDDEN:
+            self._refused += 1
+            if self._refused <= REFUSED:
                 return None
         if self._cooldown_ends is not None and started_at < self._cooldown_ends:
             return None  # the request started before the cooldown and says nothing about the host after it

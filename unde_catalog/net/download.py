@@ -32,7 +32,6 @@ RETRY_DELAYS = (5.0, 15.0, 45.0)  # seconds before each retry of a 429 or 503 wi
 MAX_HOST_PAUSE = 86_400.0  # seconds that one response can pause the whole host
 _LONG_PAUSE = 60.0  # seconds: a longer pause is told to `on_pause`, because it may outlast this process
 MAX_REDIRECTS = 5
-FORBIDDEN = "http_403"  # the host refuses everything, or only this file: what it answered before decides
 _MAX_HEADERS, _MAX_HEADER_BYTES = 300, 32_000  # CDNs set cookies by the dozen, and long security policies
 
 
@@ -153,7 +152,7 @@ class Downloader:
             return DownloadFailed(refused.reason, refused.detail, "item")
         for attempt in itertools.count():
             result, host = await self._follow_redirects(target, deadline, owner)
-            if isinstance(result, DownloadFailed) and result.reason == FORBIDDEN and host.breaker.has_answered:
+            if isinstance(result, DownloadFailed) and result.reason in responses.REFUSALS and host.breaker.has_answered:
                 return replace(result, fault="item")
             if isinstance(result, Downloaded) or not result.retryable:
                 return result
@@ -227,8 +226,8 @@ class Downloader:
         elif result.reason == "timeout":
             host.limiter.timed_out(started_at)
         cause = f"{result.detail} ({result.reason})"
-        forbidden = result.reason == FORBIDDEN
-        cooldown_ends = host.breaker.failed(owner, cause, started_at, may_be_the_files=forbidden)
+        may_be_the_files = result.reason in (*responses.REFUSALS, responses.SERVER_ERROR)
+        cooldown_ends = host.breaker.failed(owner, cause, started_at, may_be_the_files=may_be_the_files)
         if cooldown_ends is not None:
             host.limiter.pause(cooldown_ends)
         if host.breaker.down_cause:

@@ -30,6 +30,12 @@ _SUSPICIOUS = ("truncated", "empty", "not_an_image", "broken_answer")
 _GZIP = ("gzip", "x-gzip")
 _COMPRESSIONS = (*_GZIP, "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz")
 PROXY_REFUSED = "proxy_refused"
+# The host refuses the client, or only this file: some hosts send these for photos that are gone. What else the host
+# sends decides.
+REFUSALS = frozenset(
+    f"http_{status}" for status in range(400, 500) if status not in (*_GONE, *_URL_FAULTS, 407, 408, 421, 425, 429)
+)
+SERVER_ERROR = "http_500"  # of the host, or of a resizer that cannot read this file
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from unde_catalog.net.clock import SYSTEM_CLOCK, Clock
-from unde_catalog.net.download import FORBIDDEN, Downloader, DownloadPolicy, UpstreamUnavailable
-from unde_catalog.net.responses import Downloaded, DownloadFailed
+from unde_catalog.net.download import Downloader, DownloadPolicy, UpstreamUnavailable
+from unde_catalog.net.responses import REFUSALS, Downloaded, DownloadFailed
 from unde_catalog.net.url_policy import UrlPolicy
 from unde_catalog.settings.environment import BrandSettings, Settings
 from unde_catalog.stages.photos.decode import RETRYABLE_REASONS, Refused
@@ -31,9 +31,10 @@ from unde_catalog.worker.loop import run_worker
 from unde_catalog.worker.report import StageReport
 
 # Photos that are missing today may be there tomorrow: hosts show them late, and refuse some for a while.
-_NEXT_DAY, _DAY = {"http_404", "http_403"}, timedelta(days=1)
-_RETRYABLE = {*RETRYABLE_REASONS, "broken_answer", *_NEXT_DAY}
-_FORBIDDEN_FIRST, _ASKED_FOR = 5, 3  # photos: refused before a host is asked for others, and asked for at most
+_NEXT_DAY, _DAY = {"http_404", *REFUSALS}, timedelta(days=1)
+_RETRYABLE = {*RETRYABLE_REASONS, "broken_answer"}
+_LASTING = 4  # tries, in 19 hours or more: what still fails after them is no short outage
+_REFUSED_FIRST, _ASKED_FOR = 5, 3  # photos: refused before a host is asked for others, and asked for at most
 _STOPS = (AbortStage, StorageUnavailable, DatabaseUnavailable)  # no product's fault: the stage stops
 
 
@@ -94,7 +95,7 @@ class OriginalsStage:
         self._store = PhotoStore(store, db)
         self._asking = asyncio.Lock()
         self._asked: set[str] = set()  # hosts that were asked for a photo that they sent before
-        self._forbidden = 0
+        self._refused = 0
         self._limits = ImageLimits(max_bytes=settings.photo_max_bytes)
         self._memory = MemoryBudget(settings.originals_memory_mb * 1_000_000)
         self._in_memory = asyncio.Semaphore(3 * slots)  # files being downloaded, validated and stored
@@ -202,16 +203,19 @@ class OriginalsStage:
         if not product.urls:
             return given_up(lease, "no_photos", "the source lists no photo", payload=payload)
         if failed:
+            payload = replace(payload, goes_on=bool(stored) and lease.attempts >= _LASTING)
             asked = max((one.retry_after for one in failed if one.retry_after is not None), default=0.0)
             wait = timedelta(seconds=min(asked, LONGEST_WAIT.total_seconds()))
             return retry_later(
                 lease, *_explain(failed), item_fault=False, wait=wait, payload=payload, stored=new, **counts
             )
         lost = [one for one, photo in zip(results, kept, strict=True) if photo.state in ("refused", "gone")]
-        retryable = [one for one in lost if one.photo.reason in _RETRYABLE] and lease.item_faults + 1 < self.tries
+        retryable = [
+            one for one in lost if one.photo.reason in _RETRYABLE or _is_next_day(one)
+        ] and lease.item_faults + 1 < self.tries
         if stored and not retryable:
             return done(lease, payload, stored=new, **counts)
-        next_day = any(one.photo.reason in _NEXT_DAY for one in lost)
+        next_day = any(map(_is_next_day, lost))
         payload = replace(payload, goes_on=bool(stored) and next_day)
         wait = _DAY if next_day else None
         return retry_later(lease, *_explain(refused), item_fault=True, wait=wait, payload=payload, stored=new, **counts)
@@ -241,19 +245,22 @@ class OriginalsStage:
         await asyncio.to_thread(self._db.run, host_holds.hold, host, seconds)
 
     async def _judged(self, work: PhotoWork, result: _PhotoResult) -> _PhotoResult:
-        """The result of a photo; a 403 is the photo's own fault if its host sends others.
+        """The result of a photo; a refusal is the photo's own fault if its host sends others, and so is a lasting 5xx.
 
         A run in which the host has sent nothing yet asks it once for photos that it sent before: if this photo was
         refused in an earlier run, too, or after a few others.
         """
         photo = result.photo
-        if photo.state != "failed" or photo.reason != FORBIDDEN:
+        server_error = _is_server_error(photo.reason)
+        if photo.state != "failed" or not (photo.reason in REFUSALS or server_error):
             return result
-        self._forbidden += 1
-        ask = work.lease.attempts > 0 or self._forbidden >= _FORBIDDEN_FIRST
+        self._refused += 1
+        ask = work.lease.attempts > 0 or self._refused >= _REFUSED_FIRST
         if ask and not self._downloader.has_answered(photo.source_url):
             await self._ask(photo.source_url)
         if not self._downloader.has_answered(photo.source_url):
+            return result
+        if server_error and work.lease.attempts < _LASTING:
             return result
         return replace(result, photo=replace(photo, state="refused"))
 
@@ -276,6 +283,16 @@ def _stored_object(work: PhotoWork, photo: Photo) -> StoredObject:
         work.product.external_id, photo.n, photo.key or "", photo.sha256 or "", photo.width or 0, photo.height or 0,
         photo.bytes or 0, photo.source_url,
     )  # fmt: skip
+
+
+def _is_next_day(result: _PhotoResult) -> bool:
+    """Whether a lost photo is tried again on another day."""
+    return result.photo.reason in _NEXT_DAY or _is_server_error(result.photo.reason)
+
+
+def _is_server_error(reason: str | None) -> bool:
+    """Whether a host failed for this file. A 503 says itself that it passes."""
+    return reason is not None and reason.startswith("http_5") and reason != "http_503"
 
 
 def _explain(results: Sequence[_PhotoResult]) -> tuple[str, str]:

@@ -108,7 +108,10 @@ def test_later_runs_leave_a_host_alone_that_asked_for_a_day(catalogue: PhotoCata
     assert catalogue.retry().done == 2
 
 
-@pytest.mark.parametrize(("response", "reason"), [("404 Not Found", "http_404"), ("403 Forbidden", "http_403")])
+@pytest.mark.parametrize(
+    ("response", "reason"),
+    [("404 Not Found", "http_404"), ("403 Forbidden", "http_403"), ("401 Unauthorized", "http_401")],
+)
 def test_a_photo_that_stays_missing_is_requeued_by_its_reason(
     catalogue: PhotoCatalogue, response: str, reason: str
 ) -> None:
@@ -121,6 +124,31 @@ def test_a_photo_that_stays_missing_is_requeued_by_its_reason(
     catalogue.host.respond("/lost", reply(GREEN))
     assert catalogue.run().done == 1
     assert catalogue.rows(product) == stored(1, 2)
+
+
+def test_a_product_goes_on_without_a_photo_that_always_fails(catalogue: PhotoCatalogue) -> None:
+    product = catalogue.add("a", "broken")
+    catalogue.host.respond("/broken", reply(b"", "500 Oops"))
+    for _ in range(4):
+        assert catalogue.retry().later == {"http_500": 1}
+        assert catalogue.status(product)[0] == "pending"
+    assert catalogue.retry().later == {"http_500": 1}
+    assert catalogue.status(product) == ("uploaded", "http_500: photo 2 http_500 (Oops)")
+    assert [catalogue.retry().done for _ in range(2)] == [0, 1]
+    assert catalogue.rows(product) == [(1, "stored", None), (2, "refused", "http_500")]
+    assert catalogue.db.run(requeue.given_up, "originals", "zara", "http_500") == 1
+
+
+@pytest.mark.parametrize("response", ["401 Unauthorized", "409 Conflict", "500 Oops"])
+def test_lasting_failures_of_photos_stop_no_brand(catalogue: PhotoCatalogue, response: str) -> None:
+    catalogue.add("a")
+    lost = add_products(catalogue.db, 30, first=2)
+    for n, product in enumerate(lost):
+        catalogue.host.respond(f"/lost{n}", reply(b"", response))
+        catalogue.set_photos(product, f"lost{n}")
+    ends = [catalogue.retry() for _ in range(8)]
+    assert ends[0].done == 1 and ends[0].failed == 30
+    assert {catalogue.status(product)[0] for product in lost} == {"error"}
 
 
 def test_photos_that_a_host_forbids_while_it_sends_others_stop_no_brand(catalogue: PhotoCatalogue) -> None:

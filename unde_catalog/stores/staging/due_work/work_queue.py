@@ -25,9 +25,9 @@ _LONGEST_LEASE = timedelta(hours=1)  # after the server's clock was turned back,
 _ADOPTED = """AND (SELECT a.due_at FROM due_work a
                    WHERE a.product_id = due_work.product_id AND a.stage = 'adoption') IS NULL"""
 
-# Until when a retry may wait because of its reason: a day for a photo that is missing, as long as a host asked for.
-_ASKED_WAIT = """CASE WHEN reason IN ('http_404', 'http_403') THEN unde_now() + interval '1 day'
-                      WHEN reason IN ('http_429', 'http_503', 'host_paused') THEN unde_now() + %(longest)s END"""
+# Until when a retry may wait because of its reason: as long as a host asked for, a day for a photo that it refused.
+_ASKED_WAIT = """CASE WHEN reason IN ('http_429', 'http_503', 'host_paused') THEN unde_now() + %(longest)s
+                      WHEN starts_with(reason, 'http_') THEN unde_now() + interval '1 day' END"""
 
 Settlement = Literal["done", "later", "given_up", "released"]
 
