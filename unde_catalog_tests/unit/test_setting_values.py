@@ -35,6 +35,12 @@ def test_the_short_scheme_becomes_the_one_that_every_library_knows() -> None:
         ("postgresql://user:planted@host/db?pgbouncer=true", r"client does not know \(pgbouncer\): remove it"),
         ("postgresql://user:planted@host/db?schema=public&sslmode=require", r"\(schema\)"),
         ("postgresql://user:planted@host/db?planted-secret%20=1", "one that is no name"),
+        ("postgresql://user:plan planted@host/db", "write a space as %20"),
+        ("postgresql://user:planted%00@host/db", "contains %00"),
+        ("postgresql://user:planted@host/db?options=-csearch_path=a", "each parameter is name=value"),
+        ("postgresql://user:planted@host/db&sslmode=require", "without a [?] before"),
+        ("postgres://", "names no database"),
+        ("postgresql://user:planted@host:5432", "names no database"),
         ("mysql://planted@host/db", "does not begin with postgresql://"),
     ],
 )
