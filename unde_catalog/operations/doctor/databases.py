@@ -107,7 +107,7 @@ def check_production(databases: Databases) -> Finding:
 
 
 def check_sessions(databases: Databases) -> Finding:
-    """No session blocks others in staging or production, and nothing keeps dead rows or WAL there for long."""
+    """No session blocks others in staging, production or Dagster's, and nothing keeps dead rows or WAL for long."""
     settings = databases.settings
     if settings.staging_db_url is None and not databases.embedded_exists:
         return not_configured(f"{databases.embedded_name()} is created at the first use", "STAGING_DB_URL")
@@ -115,10 +115,11 @@ def check_sessions(databases: Databases) -> Finding:
     try:
         with databases.staging() as db:
             found += db.read(sessions.holdups)
-        if settings.production_db_url is not None:
-            address = settings.production_db_url.get_secret_value()
-            with Database(address, label="production", max_connections=1, patience=PATIENCE) as db:
-                found += [one for one in db.read(sessions.holdups) if one not in found]
+        for label, url in (("production", settings.production_db_url), ("Dagster", settings.dagster_db_url)):
+            if url is not None:
+                address = url.get_secret_value()
+                with Database(address, label=label, max_connections=1, patience=PATIENCE) as db:
+                    found += [one for one in db.read(sessions.holdups) if one not in found]
     except (DatabaseUnavailable, EmbeddedPostgresError):  # that database's own line says why
         return yellow("unknown while a database cannot be used")
     if not found:

@@ -150,9 +150,9 @@ class MigrationSeries:
         another program.
         """
         found = db.read(self._revision)
-        if found is None:
+        if found != self.newest_revision():  # it may be that of another program in another schema
             db.read(self._require_visible, db.title)
-        elif not _OWN_REVISION.fullmatch(found):
+        if found is not None and not _OWN_REVISION.fullmatch(found):
             raise self._unavailable(
                 f"{db.title} belongs to another program: its table {self.version_table} has the revision {found}, as "
                 "Dagster's own database has. Give each a database of its own: STAGING_DB_URL, DAGSTER_DB_URL"
@@ -177,7 +177,8 @@ class MigrationSeries:
         cursor.execute(
             """
             SELECT current_schema() AS schema, current_setting('search_path') AS path, current_user AS role,
-                   to_regclass(%(versions)s) IS NOT NULL AS visible,
+                   EXISTS (SELECT 1 FROM pg_class o JOIN pg_class v USING (relnamespace)
+                           WHERE o.relname = %(own)s AND v.oid = to_regclass(%(versions)s)) AS visible,
                    (SELECT min(o.relnamespace::regnamespace::text) FROM pg_class o JOIN pg_class v USING (relnamespace)
                     WHERE o.relname = %(own)s AND v.relname = %(versions)s) AS found
             """,

@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -17,6 +18,7 @@ from unde_catalog.operations.doctor.dagster import check_database, check_instanc
 from unde_catalog.operations.doctor.databases import Databases, check_sessions
 from unde_catalog.operations.doctor.result import Finding
 from unde_catalog.settings.environment import load_settings
+from unde_catalog.stores.db import sessions
 from unde_catalog.stores.db.database import DatabaseUnavailable
 from unde_catalog_tests.support.servers import PROJECT, Server
 
@@ -65,6 +67,18 @@ def test_a_pooler_before_the_database_of_dagster_is_yellow(check: Check, server:
 
 def test_the_sessions_of_a_quiet_database_are_green(check: Check, database_url: str) -> None:
     assert check(check_sessions, database_url).state == "green"
+
+
+def test_a_forgotten_session_in_the_database_of_dagster_is_named(
+    check: Check, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "IDLE_IN_TRANSACTION", timedelta())
+    url = server.past_poolers(server.new_database(migrated=False))
+    with psycopg.connect(url, application_name="psql") as psql:
+        psql.execute("CREATE TABLE runs ()")
+        found = check(check_sessions, url)
+        assert found.state == "yellow" and f"process {psql.info.backend_pid} (psql" in found.message
+    server.drop(url)
 
 
 def test_a_second_daemon_is_an_error_of_the_heartbeats_and_red(

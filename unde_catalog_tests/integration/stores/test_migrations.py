@@ -140,6 +140,21 @@ def test_a_foreign_search_path_is_reported_and_nothing_is_created_twice(database
         assert connection.execute("SELECT 1 FROM pg_class WHERE relnamespace = 'other'::regnamespace").fetchall() == []
 
 
+@pytest.mark.parametrize("revision", [None, "0001", "3a1f00c0ffee"])
+def test_a_program_in_the_first_schema_of_the_search_path_is_no_reason_to_migrate(
+    database_url: str, server: Server, revision: str | None
+) -> None:
+    with psycopg.connect(server.past_poolers(database_url), autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA other CREATE TABLE alembic_version (version_num text)")
+        if revision is not None:
+            connection.execute("INSERT INTO other.alembic_version VALUES (%s)", (revision,))
+    url = f"{server.past_poolers(database_url)}&options=-csearch_path%3Dother,public"
+    with Database(url) as db, pytest.raises(DatabaseUnavailable, match="its tables are in the schema public, and the "):
+        STAGING.require_newest(db)
+    with pytest.raises(DatabaseUnavailable, match="search_path of role undeuser is other,public"):
+        STAGING.upgrade(url)
+
+
 def test_a_search_path_left_in_a_pooled_session_does_not_hide_the_tables(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True, prepare_threshold=None) as other:
         other.execute("SET search_path = ''")
