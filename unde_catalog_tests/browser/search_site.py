@@ -33,6 +33,8 @@ HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 CUTS = {"dress": "slip dress", "coat": "coat", "jeans": "jeans"}
 COLOURS = ("Red", "Emerald", "Blue", "Black")
 BRANDS = ("zara", "oysho")
+ARTICLE = "01023542-V2026"  # of the first dress
+BRAND_PAGE = "https://www.zara.com/ae/en/slip-dress-p01023542.html"  # of the first dress
 STORES = 7  # of the first brand, each with the first dress in stock
 _PROGRAM = str(Path(sys.executable).parent / "unde-catalog")
 
@@ -88,6 +90,8 @@ def _fill(backends: Backends, few: bool) -> list[str]:
             (product,) = add_products(backends.db, 1, BRANDS[colour_index % 2], first=number, **columns)
             _store(backends, product, jpeg(draw(cut, colour)))
             names.append(name)
+    item = f'{{"reference": "{ARTICLE}", "url": "{BRAND_PAGE}"}}'
+    execute(backends.db, "UPDATE raw_products SET raw_data = %s::jsonb WHERE external_id = '1'", item)
     with ThreadPoolExecutor(1) as thread:  # Playwright may run an event loop in this one
         for brand in BRANDS:
             options, log = RunOptions(root_run="1"), logging.getLogger("test")

@@ -1,6 +1,6 @@
 """The search page in a real browser, with a real index.
 
-Accessibility is tested in test_search_page_access.py.
+What results show is tested in test_search_page_results.py, accessibility in test_search_page_access.py.
 """
 
 import random
@@ -13,7 +13,7 @@ from playwright.sync_api import FilePayload, Page, Route, expect
 from unde_catalog.services.search.middleware import api_keys as keys
 from unde_catalog.stores.staging.admin import api_keys
 from unde_catalog_tests.browser.search_page import choose, drop, fail_searches, paste, titles
-from unde_catalog_tests.browser.search_site import HOSTILE_NAME, STORES, SearchSite, draw, jpeg
+from unde_catalog_tests.browser.search_site import HOSTILE_NAME, SearchSite, draw, jpeg
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -38,16 +38,6 @@ _UPLOADED = """() => Promise.all(uploads.map(async (file) => {
 }))"""
 
 
-def total(number: int) -> Callable[[Route], None]:
-    """Passes responses on with another total."""
-
-    def answer(route: Route) -> None:
-        response = route.fetch()
-        route.fulfill(response=response, json={**response.json(), "total": number})
-
-    return answer
-
-
 @pytest.mark.parametrize("provide", [choose, drop, paste])
 def test_a_photo_can_be_chosen_dropped_or_pasted(
     tab: Tab, site: SearchSite, provide: Callable[[Page, FilePayload], None]
@@ -61,41 +51,6 @@ def test_a_photo_can_be_chosen_dropped_or_pasted(
     expect(first.locator(".price")).to_have_text("AED\u00a0100.00")
     expect(page.locator("#preview")).to_contain_text("Your photo")
     expect(page.locator("#status")).to_have_text("12 results")
-
-
-def test_the_model_and_the_number_of_photos_are_shown_on_request(tab: Tab, site: SearchSite) -> None:
-    page = tab(site)
-    about = page.get_by_text("Search by photo uses the model descriptor@1 with 12 photos.", exact=True)
-    expect(about).to_be_hidden()
-    page.get_by_label("About this search").click()
-    expect(about).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(about).to_be_hidden()
-
-
-def test_the_heading_says_how_many_products_have_the_words(tab: Tab, site: SearchSite) -> None:
-    page = tab(site)
-    page.route("**/search/by-text", total(134))
-    text = page.get_by_label("Search text")
-    text.fill("dress")
-    text.press("Enter")
-    expect(page.get_by_role("heading", name="4 of 134 products for “dress”")).to_be_visible()
-    page.unroute("**/search/by-text")
-    page.route("**/search/by-text", total(20_000))
-    text.press("Enter")
-    expect(page.get_by_role("heading", name="4 of at least 20,000 products for “dress”")).to_be_visible()
-
-
-def test_two_stores_with_stock_are_shown_and_the_others_on_request(tab: Tab, site: SearchSite) -> None:
-    page = tab(site, "/?like=3&of_brand=zara")
-    dress = page.locator("article", has=page.get_by_role("heading", name="Red slip dress"))
-    expect(dress.get_by_text(f"In stock at {STORES} stores")).to_be_visible()
-    expect(dress.get_by_text("Mall 2S, M")).to_be_visible()
-    expect(dress.get_by_text("Mall 3")).to_be_hidden()
-    dress.get_by_text(f"and {STORES - 2} more").click()
-    expect(dress.get_by_text("Mall 7")).to_be_visible()
-    coat = page.locator("article", has=page.get_by_role("heading", name="Red coat"))
-    expect(coat.get_by_text("Not in stock at any known store")).to_be_visible()
 
 
 def test_a_large_photo_is_reduced_before_upload_and_a_small_one_is_not(tab: Tab, site: SearchSite) -> None:

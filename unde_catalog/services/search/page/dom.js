@@ -35,6 +35,11 @@ export function count(number, singular, plural = `${singular}s`) {
   return `${number.toLocaleString("en")} ${number === 1 ? singular : plural}`;
 }
 
+/** A share from 0 to 1 as a whole percentage. */
+export function percent(share) {
+  return `${Math.round(100 * share)}%`;
+}
+
 function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;

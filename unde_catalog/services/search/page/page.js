@@ -10,7 +10,8 @@ import { FilterForm } from "./filters.js";
 import { failure, hint, noResults } from "./messages.js";
 import { reducePhoto, watchPhotos } from "./photo-input.js";
 import { describeQuery, rememberProduct, showPreview } from "./preview.js";
-import { exampleGrid, productKey, readAs, resultGrid, scoreHelp, skeletonGrid } from "./results.js";
+import { resultsHeader, sortResults } from "./results-header.js";
+import { exampleGrid, productKey, resultGrid, skeletonGrid } from "./results.js";
 import {
   DEFAULT_LIMIT, LIMITS, addPhoto, countFilters, createSearch, currentSearch, hasQuery, noFilters, parseUrl, photoOf,
   pushSearch, urlOf,
@@ -18,7 +19,6 @@ import {
 
 const EXAMPLES = 8;
 const MAX_CACHED = 20;
-const MAX_TOTAL = 20_000; // the API counts no further
 const results = byId("results");
 const textInput = byId("text");
 const responses = new Map(); // recent responses by search, so that Back is instant
@@ -107,22 +107,21 @@ function showResponse(response, search) {
   }
   const number = response.results.length;
   fill(
-    element("div", { class: "results-header" },
-      heading(found(response, search)), readAs(response), scoreHelp(response, search)),
-    resultGrid(response, search.filters),
+    resultsHeader(response, search, (order) => sort(response, order)),
+    resultGrid(sortResults(response.results, search.sort), search.filters),
     showMoreButton(response, search),
   );
   if (options && response.model !== options.model) loadOptions(); // the index has switched to another model
-  announce(count(number, "result"));
+  announce(count(number, "result") + (search.sort ? ", sorted by price" : ""));
 }
 
-/** How many products were found. Of a text, those that have all of its words. */
-function found(response, search) {
-  if (!search.text) return `${count(response.results.length, "product")} similar to ${describeQuery(search)}`;
-  const { results: { length: number }, total } = response;
-  const more = total >= MAX_TOTAL ? "at least " : "";
-  const products = total > number ? `${number} of ${more}${count(total, "product")}` : count(number, "product");
-  return `${products} for “${response.searched_for ?? search.text}”`;
+function sort(response, order) {
+  actions += 1;
+  shown = { ...shown, sort: order };
+  pushSearch(shown);
+  cache(cacheKey(shown), response);
+  showResponse(response, shown);
+  byId("sort").focus();
 }
 
 function showExamples(products, search) {

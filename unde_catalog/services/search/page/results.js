@@ -4,7 +4,7 @@
  * messages.js shows what happens when there are no results.
  */
 
-import { count, element, hiddenText, icon } from "./dom.js";
+import { byId, count, element, hiddenText, icon, percent } from "./dom.js";
 import { createSearch, urlOf } from "./search-state.js";
 
 const STORES_SHOWN = 2;
@@ -12,9 +12,9 @@ const SIZES_SHOWN = 8;
 const [MIN_RATIO, MAX_RATIO] = [0.64, 0.84]; // width by height: close enough to the frame's 3:4 to fill it
 const EAGER_IMAGES = 4; // the first row, which is visible at once
 
-/** The grid of a search response. `filters` also apply to "More like this". */
-export function resultGrid(response, filters) {
-  const cards = response.results.map((result, position) => card(result, position, filters));
+/** The grid of results. `filters` also apply to "More like this". */
+export function resultGrid(results, filters) {
+  const cards = results.map((result, position) => card(result, position, filters));
   return element("ol", { class: "grid" }, ...cards);
 }
 
@@ -39,47 +39,6 @@ export function skeletonGrid(number, small = false) {
   const place = () => element("li", {}, element("span", { class: "photo" }), element("span", { class: "lines" }));
   const places = Array.from({ length: number }, place);
   return element("ul", { class: small ? "grid small skeleton" : "grid skeleton", "aria-hidden": "true" }, ...places);
-}
-
-/** What was searched instead of the words that were typed, and which were left out; null if nothing was changed. */
-export function readAs(response) {
-  const corrected = response.read_as.filter((term) => term.instead_of);
-  const lines = [];
-  if (corrected.length) {
-    const changes = corrected.map((term) => `“${term.text}” instead of “${term.instead_of}”`);
-    lines.push(`Showing results for ${changes.join(" and ")}.`);
-  }
-  if (response.results.length && response.total === 0 && response.read_as.length > 1) {
-    lines.push("No product has all of these words. These have some of them.");
-  }
-  return lines.length > 0 && element("p", { class: "read-as" }, lines.join(" "));
-}
-
-/** An explanation of the scores of a response; null if it has none. */
-export function scoreHelp(response, search) {
-  if (response.results.every((result) => result.score === null)) return null;
-  const meaning = search.text
-    ? "The percentage says how well a photo matches your text, according to the model. "
-      + "Compare the percentages with each other, not with 100%."
-    : "The percentage says how similar two photos are, according to the model. 100% is the same photo, 0% means that "
-      + `they have nothing in common. ${measurements(response.score_meaning)}`;
-  const ranking = "Products are ranked by their best photo. Percentages of different models are not comparable.";
-  const model = `The model of this search is ${response.model}.`;
-  return element("details", { class: "score-help" }, element("summary", {}, "What the percentage means"),
-    element("p", {}, `${meaning} ${ranking} ${model}`));
-}
-
-/** A share from 0 to 1 as a whole percentage. */
-function percent(share) {
-  return `${Math.round(100 * share)}%`;
-}
-
-/** What such scores meant for photos of known garments. */
-function measurements(steps) {
-  if (!steps.length) return "This model has not been measured.";
-  const [first, ...others] = steps.map(({ at_least, same_garment }) => [percent(at_least), percent(same_garment)]);
-  const rest = others.map(([score, share]) => `; at ${score} or more, ${share}`).join("");
-  return `Measured on photos of known garments: of pairs at ${first[0]} or more, ${first[1]} show the same one${rest}.`;
 }
 
 /** A price with its currency, in the format of the browser's language. */
@@ -114,12 +73,38 @@ function card(result, position, filters) {
       element("p", { class: "price" }, formatPrice(product.price, product.currency)),
       result.missing.length > 0 && element("p", { class: "muted" }, `Without: ${result.missing.join(", ")}`),
       metadata.active === false && element("p", { class: "muted" }, "No longer on sale"),
+      articleNumber(metadata.reference ?? product.external_id),
       stock(result.in_stock),
-      element("a", { class: "button more-like-this",
-        href: urlOf(createSearch({ product: productKey(product), filters })),
-        "aria-label": `More like this: ${product.title}` }, "More like this"),
+      element("p", { class: "actions" },
+        element("a", { class: "button more-like-this",
+          href: urlOf(createSearch({ product: productKey(product), filters })),
+          "aria-label": `More like this: ${product.title}` }, "More like this"),
+        metadata.product_url && element("a", { href: metadata.product_url, target: "_blank",
+          rel: "noopener noreferrer", "aria-label": `See at ${metadata.brand_name}: ${product.title}, in a new tab` },
+        `See at ${metadata.brand_name}`)),
     ),
   );
+}
+
+function articleNumber(number) {
+  return element("p", { class: "article-number muted" }, `Article ${number}`, copyButton(number));
+}
+
+// Browsers have no clipboard on pages without HTTPS.
+function copyButton(number) {
+  if (!navigator.clipboard) return null;
+  const button = element("button", { type: "button", class: "text-button copy",
+    "aria-label": `Copy article number ${number}` }, icon("M9 9h11v11H9zM15 9V4H4v11h5"));
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(number);
+      button.replaceChildren(icon("m5 12.5 4.5 4.5L19 7.5"));
+      byId("status").textContent = "Article number copied.";
+    } catch { // the user or a policy has not allowed it
+      byId("status").textContent = "This browser does not allow copying.";
+    }
+  });
+  return button;
 }
 
 function picture(url, alt, eager) {

@@ -1,12 +1,14 @@
 /**
  * A search and its URL: Back restores it, and a copied URL repeats it.
  *
- * A search is {text, product: {id, brand} or null, photo: id or null, filters, limit}. A photo is not part of the URL:
- * its bytes are in memory and, if they are few enough, in the history entry.
+ * A search is {text, product: {id, brand} or null, photo: id or null, filters, limit, sort}. `sort` is "" (by relevance),
+ * "price" or "-price". A photo is not part of the URL: its bytes are in memory and, if they are few enough, in the
+ * history entry.
  */
 
 export const DEFAULT_LIMIT = 20;
 export const LIMITS = [DEFAULT_LIMIT, 60, 100];
+const SORTS = ["price", "-price"];
 const MAX_HISTORY_BYTES = 1_000_000; // of a photo in a history entry: browsers limit the size of an entry
 const photos = new Map(); // id -> {photo: File, bytes: ArrayBuffer or null}
 
@@ -23,9 +25,9 @@ export function countFilters(filters) {
 
 /** A search by text, product or photo, or by none of them: the start page. */
 export function createSearch({
-  text = "", product = null, photo = null, filters = noFilters(), limit = DEFAULT_LIMIT,
+  text = "", product = null, photo = null, filters = noFilters(), limit = DEFAULT_LIMIT, sort = "",
 } = {}) {
-  return { text, product, photo, filters, limit };
+  return { text, product, photo, filters, limit, sort };
 }
 
 /** Whether the search has a text, a product or a photo, and not only filters. */
@@ -68,17 +70,18 @@ export function parseUrl(url) {
       priceTo: query.get("price_to") ?? "", store: query.get("shop") ?? "",
     },
     limit: LIMITS.find((limit) => String(limit) === query.get("top")) ?? DEFAULT_LIMIT,
+    sort: SORTS.find((sort) => sort === query.get("sort")) ?? "",
   });
 }
 
 /** The URL of a search. */
 export function urlOf(search) {
-  const { text, product, photo, filters, limit } = search;
+  const { text, product, photo, filters, limit, sort } = search;
   const query = new URLSearchParams([
     ["q", text], ["like", product?.id], ["of_brand", product?.brand], ["photo", photo && "yes"],
     ...filters.brands.map((brand) => ["brand", brand]), ["category", filters.category],
     ["price_from", filters.priceFrom], ["price_to", filters.priceTo], ["shop", filters.store],
-    ["top", limit === DEFAULT_LIMIT ? "" : limit],
+    ["top", limit === DEFAULT_LIMIT ? "" : limit], ["sort", sort],
   ].filter(([, value]) => value));
   return location.pathname + (String(query) && `?${query}`);
 }

@@ -23,6 +23,8 @@ class ProductMetadata(BaseModel):
     image_urls: list[str] = Field(description="Paths of the stored photos, in order.")
     original_image_urls: list[str] = Field(description="URLs of the photos at the brand.")
     collage_url: str | None
+    reference: str | None = Field(description="The brand's article number, if its item has one.")
+    product_url: str | None = Field(description="The product's page at the brand, if its item has one.")
 
 
 class Product(BaseModel):

@@ -47,6 +47,8 @@ def product_response(row: ApiProduct) -> Product:
             image_urls=photos,
             original_image_urls=originals,
             collage_url=row.collage_url if (row.collage_url or "").startswith(_WEB) else None,
+            reference=(row.reference.strip() or None) if isinstance(row.reference, str) else None,
+            product_url=next(iter(_web_urls([row.product_url])), None),
         ),
         created_at=row.created_at,
         updated_at=row.updated_at,

@@ -20,7 +20,8 @@ from unde_catalog.stores.staging.products.product import API_SOURCE, CollectedPr
 class ApiProduct:
     """A row of raw_products. `photos` are the numbers (from 1) of the stored photos, in order.
 
-    `price` is in units of `currency`. `sizes` and `original_image_urls` may be any JSON.
+    `price` is in units of `currency`. `sizes` and `original_image_urls` may be any JSON. So may `reference`, the number
+    of the article in the brand's item, and `product_url`, the address of its page.
     """
 
     id: int
@@ -38,6 +39,8 @@ class ApiProduct:
     original_image_urls: Any
     photos: Sequence[int]
     collage_url: str | None
+    reference: Any
+    product_url: Any
     active: bool
     created_at: datetime
     updated_at: datetime
@@ -46,6 +49,7 @@ class ApiProduct:
 _COLUMNS: LiteralString = """
     p.id, p.source, p.external_id, p.brand, p.name, p.description, p.category, p.price, p.currency, p.colour, p.sizes,
     p.composition, p.original_image_urls, p.collage_url, p.active,
+    p.raw_data -> 'reference' AS reference, coalesce(p.raw_data -> 'productUrl', p.raw_data -> 'url') AS product_url,
     coalesce(p.created_at, p.scraped_at) AS created_at,
     coalesce(p.updated_at, p.created_at, p.scraped_at) AS updated_at,
     ARRAY(SELECT f.n::int FROM product_photos f WHERE f.product_id = p.id AND f.state = 'stored' ORDER BY f.n) AS photos

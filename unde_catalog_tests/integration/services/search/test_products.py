@@ -78,6 +78,23 @@ def test_a_product_without_name_or_photo_has_a_title_and_placeholder(client: Cat
     assert shown["product_metadata"]["image_urls"] == [shown["image_url"]]
 
 
+def test_the_article_number_and_the_brands_page_are_those_of_the_item(client: CatalogueClient) -> None:
+    page = "https://www.zara.com/ae/en/coat-p01023542.html"
+    items = [
+        ({"reference": " 01023542-V2026 ", "url": page}, "01023542-V2026", page),
+        ({"reference": "", "url": "javascript:alert(1)"}, None, None),
+        ({"reference": {"a": 1}, "url": [page]}, None, None),
+        ({"productUrl": page, "url": "https://other.test"}, None, page),
+        ([], None, None),
+    ]
+    products = add_products(client.db, len(items))
+    for product, (raw, _, _) in zip(products, items, strict=True):
+        execute(client.db, "UPDATE raw_products SET raw_data = %s::jsonb WHERE id = %s", json.dumps(raw), product)
+    for number, (_, reference, url) in enumerate(items, 1):
+        metadata = client.get(f"{PRODUCTS}/{number}")["product_metadata"]
+        assert (metadata["reference"], metadata["product_url"]) == (reference, url), number
+
+
 def test_an_external_id_can_be_added_once_even_concurrently(client: CatalogueClient) -> None:
     with ThreadPoolExecutor(4) as pool:
         responses = list(pool.map(lambda _: client.add(), range(4)))
