@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from unde_catalog.services.search.words.dictionary import Dictionary, Meaning, Phrase
-from unde_catalog.services.search.words.normalise import words_of
+from unde_catalog.services.search.words.normalise import stem, words_of
 from unde_catalog.services.search.words.spelling import correct
 
 MAX_WORDS = 16
@@ -76,7 +76,10 @@ def read(
             left_out.append(term.text)
         else:
             read_terms.append(_corrected(term, dictionary, vocabulary()))
-    return Reading(read_terms, left_out)
+    different: dict[frozenset[Phrase], Term] = {}  # a red dress, a really red dress: a meaning counts once
+    for term in read_terms:
+        different.setdefault(frozenset(tuple(stem(word) for word in phrase) for phrase in term.same), term)
+    return Reading(list(different.values()), left_out)
 
 
 def _terms(words: Sequence[str], dictionary: Dictionary) -> list[Term]:
