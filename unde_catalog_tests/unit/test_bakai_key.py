@@ -50,7 +50,18 @@ def test_a_key_contains_a_product_and_possibly_a_category(key: str, product_id: 
 
 
 @pytest.mark.parametrize(
-    "key", ["", "/", "products/12345/.DS_Store", ".jpg", "products/readme.txt", "products/12345/meta.JSON"]
+    "key",
+    [
+        "",
+        "/",
+        "products/12345/.DS_Store",
+        ".jpg",
+        "products/readme.txt",
+        "products/12345/meta.JSON",
+        "products/12345/sizes.xlsx",
+        "shoes/12345.PSD",
+        "12345/1.m4v",
+    ],
 )
 def test_a_key_of_no_photo_is_ignored(key: str) -> None:
     assert parse_key(key) is None

@@ -33,7 +33,11 @@ _LONG_NUMBER = re.compile(r".*[0-9]{4}.*")  # of a product; a photo's number is 
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 _NUMBER = re.compile(r"([0-9]+)")
 # Files that people store next to photos. Any other extension may be a photo: its content decides.
-_NOT_A_PHOTO = re.compile(r".*\.(txt|md|csv|tsv|json|xml|html?|log|pdf|zip|gz|tar|db|ini|mp4|mov|webm)", re.IGNORECASE)
+_NOT_A_PHOTO = re.compile(
+    r".*\.(txt|md|csv|tsv|json|xml|html?|log|pdf|zip|gz|tgz|tar|rar|7z|db|sql|ini|ya?ml|css|js|bak|part|tmp"
+    r"|mp4|m4v|mov|webm|avi|mkv|wmv|mpe?g|3gp|m3u8|docx?|xlsx?|pptx?|rtf|od[st]|psd|ai|eps|svg|indd)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
