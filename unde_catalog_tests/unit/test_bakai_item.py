@@ -71,6 +71,16 @@ def test_a_category_is_read_in_every_form(category: Any, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("category", "expected"),
+    [({"id": 7}, "uncategorized"), (["women", ["shoes"]], "women"), (["women", {"id": 7}], "women")],
+)
+def test_a_part_of_a_category_that_is_no_text_is_counted(category: Any, expected: str) -> None:
+    result = product(category=category)
+    assert result.category == expected
+    assert result.notes["texts_not_understood"] == 1
+
+
+@pytest.mark.parametrize(
     ("field", "value", "urls"),
     [
         ("images", ["https://a/1.jpg", "https://a/1.jpg", "http://a/2.jpg"], ["https://a/1.jpg", "http://a/2.jpg"]),

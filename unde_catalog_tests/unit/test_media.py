@@ -105,6 +105,7 @@ def test_an_item_that_failed_at_the_source_has_its_own_reason(raw: dict[str, Any
         ({"name": "N" * 2_001}, "name", "N" * 2_000, {"texts_cut": 1}),
         ({"name": {"en": "BLAZER"}}, "name", None, {"texts_not_understood": 1}),
         ({"description": [["nested"]]}, "description", None, {"texts_not_understood": 1}),
+        ({"category": ["WOMEN", ["SHOES"]]}, "category", "WOMEN", {"texts_not_understood": 1}),
         ({"category": True}, "category", None, {"texts_not_understood": 1}),
         ({"name": None}, "name", None, {}),
     ],

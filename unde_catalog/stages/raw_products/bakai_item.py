@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from unde_catalog.stages.raw_products.clean import clean, clean_text
-from unde_catalog.stages.raw_products.item import short_text, validate_item
+from unde_catalog.stages.raw_products.item import NOT_A_TEXT, has_nested, short_text, validate_item
 from unde_catalog.stages.raw_products.media import PHOTOS_CUT, UNREADABLE, listed, photo_url
 from unde_catalog.stores.staging.products.product import CollectedProduct, RejectedItem
 
@@ -105,9 +105,11 @@ def _currency(value: Any) -> str:
 
 def _category(value: Any, notes: Counter[str]) -> str | None:
     """The category from a text, an object with a name, or a list of either, as a path."""
-    if isinstance(value, dict):
-        value = next((value[name] for name in _NAME_FIELDS if isinstance(value.get(name), str)), None)
+    if isinstance(value, dict) and value:
+        value = next((value[name] for name in _NAME_FIELDS if isinstance(value.get(name), str)), value)
     if isinstance(value, list):
+        if has_nested(value):
+            notes[NOT_A_TEXT] += 1
         steps = [step for part in value if not isinstance(part, list) and (step := _category(part, notes))]
         value = "/".join(steps)
     return short_text(value, _MAX_LENGTH["category"], notes)

@@ -65,10 +65,17 @@ def short_text(value: Any, max_length: int, notes: Counter[str] | None = None) -
         if notes is not None and value not in (None, [], {}):
             notes[NOT_A_TEXT] += 1
         return None
+    if notes is not None and has_nested(value):
+        notes[NOT_A_TEXT] += 1
     text = text.strip()
     if notes is not None and len(text) > max_length:
         notes[TEXTS_CUT] += 1
     return text[:max_length].rstrip() or None
+
+
+def has_nested(value: Any) -> bool:
+    """Whether a list has lists in it, which are left out of its text."""
+    return isinstance(value, list) and any(isinstance(one, list) and one for one in value)
 
 
 def _as_text(value: Any) -> str | None:
