@@ -28,7 +28,7 @@ COMPILE := $(BIN)/python -m uv pip compile --quiet --python-version 3.11 --unive
 	--no-header --no-annotate --no-strip-extras pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help install setup demo up run dev test test-all test-rest test-failed test-large torture coverage check lint format bench \
+.PHONY: help install setup demo up run dev test test-all test-rest test-failed test-large torture hosts coverage check lint format bench \
 	build docker-build docker-run compose-up compose-logs compose-down lock clean reset
 
 help: ## Print this list
@@ -69,6 +69,9 @@ test-large: $(INSTALLED) ## Run the tests at 1,000,000 due rows and 50,000 produ
 
 torture: $(INSTALLED) ## Kill every process in turn at seeded moments and compare what is left (10 minutes)
 	@$(BIN)/python -m unde_catalog_tests.torture
+
+hosts: $(INSTALLED) ## Work on all brands with several hosts, as root, and measure 1, 2 and 4 workers (20 minutes)
+	@$(BIN)/python -m unde_catalog_tests.several_hosts
 
 coverage: $(INSTALLED) ## Run the tests of make test and report which lines they reach
 	@$(BIN)/python -m coverage erase

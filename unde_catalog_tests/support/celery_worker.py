@@ -1,6 +1,6 @@
 """A worker like that of `unde-catalog worker`, to which Redis delivers again after a second: run as `python -m`.
 
-Its arguments are those of Celery's worker.
+Its arguments are those of Celery's worker; a number before them is another time in seconds.
 """
 
 import sys
@@ -10,6 +10,8 @@ from unde_catalog.defs.queues import worker_app
 VISIBILITY_SECONDS = 1
 
 if __name__ == "__main__":
-    transport = {**worker_app.app.conf.broker_transport_options, "visibility_timeout": VISIBILITY_SECONDS}
+    first, *rest = sys.argv[1:]
+    seconds, arguments = (int(first), rest) if first.isdigit() else (VISIBILITY_SECONDS, [first, *rest])
+    transport = {**worker_app.app.conf.broker_transport_options, "visibility_timeout": seconds}
     worker_app.app.conf.update(broker_transport_options=transport)
-    worker_app.app.worker_main(["worker", "--loglevel", "INFO", *sys.argv[1:]])
+    worker_app.app.worker_main(["worker", "--loglevel", "INFO", *arguments])
