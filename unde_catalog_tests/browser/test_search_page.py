@@ -3,9 +3,11 @@
 What results show is tested in test_search_page_results.py, accessibility in test_search_page_access.py.
 """
 
+import io
 import random
 from collections.abc import Callable
 
+import pillow_heif
 import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload, Page, Route, expect
@@ -20,6 +22,12 @@ pytestmark = pytest.mark.timeout(300)
 Tab = Callable[..., Page]
 
 RED_DRESS = FilePayload(name="red.jpg", mimeType="image/jpeg", buffer=jpeg(draw("slip dress", "Red")))
+
+
+def heic(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    pillow_heif.from_pillow(picture).save(out)
+    return out.getvalue()
 
 
 # Record uploaded photos in the page: Chromium does not expose the body of a file upload otherwise.
@@ -188,6 +196,34 @@ def test_a_photo_without_a_file_type_is_taken_by_its_content(
     provide(page, FilePayload(name="dress.jpg_large", mimeType=type, buffer=RED_DRESS["buffer"]))
     assert titles(page)[0] == "Red slip dress"
     expect(page.locator("#preview")).to_contain_text("Your photo")
+
+
+@pytest.mark.parametrize("type", ["image/heic", ""])
+def test_a_heic_photo_of_a_phone_can_be_searched(tab: Tab, site: SearchSite, type: str) -> None:
+    page = tab(site)
+    choose(page, FilePayload(name="IMG_1.HEIC", mimeType=type, buffer=heic(draw("slip dress", "Red"))))
+    assert titles(page)[0] == "Red slip dress"
+    expect(page.locator("#preview")).to_contain_text("IMG_1.HEIC")
+
+
+def test_without_heic_support_the_page_says_what_an_iphone_can_do(tab: Tab, site: SearchSite) -> None:
+    page = tab(site)
+    fail_searches(page, 415, code="unsupported_format", detail="HEIC and HEIF need the extra heif.")
+    choose(page, FilePayload(name="IMG_1.HEIC", mimeType="image/heic", buffer=heic(draw("slip dress", "Red"))))
+    expect(page.get_by_text("Open this page in Safari on the iPhone", exact=False).first).to_be_visible()
+    expect(page.get_by_text("extra heif")).to_have_count(0)
+
+
+def test_a_rejected_file_replaces_the_former_photo_until_going_back(tab: Tab, site: SearchSite) -> None:
+    page = tab(site)
+    choose(page, RED_DRESS)
+    titles(page)
+    choose(page, FilePayload(name="list.csv", mimeType="text/csv", buffer=b"a,b"))
+    expect(page.get_by_role("heading", name="Not a photo")).to_be_visible()
+    expect(page.locator("#preview")).to_be_hidden()
+    page.get_by_role("button", name="Go back").click()
+    assert titles(page)[0] == "Red slip dress"
+    expect(page.locator("#preview")).to_contain_text("red.jpg")
 
 
 def test_a_file_that_is_not_a_photo_is_rejected_by_page_or_api(tab: Tab, site: SearchSite) -> None:

@@ -5,6 +5,10 @@
  */
 
 import { element } from "./dom.js";
+import { isHeic } from "./photo-input.js";
+
+const HEIC_ADVICE = "This search can't read HEIC, the format of iPhone photos. Open this page in Safari on the iPhone, "
+  + "which converts the photo, or choose a screenshot of it.";
 
 /** No product matches. */
 export function noResults(search, isFiltered, clearFilters) {
@@ -22,15 +26,15 @@ export function hint(title, text, goBack = null) {
   return message(title, text, goBack && button("Go back", goBack));
 }
 
-/** A failed request, with its id for the operators. */
-export function failure(problem, { retry, startOver, submitKey }) {
+/** A failed request, with its id for the operators. `photo`: the file, if the search was by photo. */
+export function failure(problem, photo, { retry, startOver, submitKey }) {
   if (problem.status === 401) return keyForm(problem, submitKey);
   if (problem.status === 429) return countdown(problem, retry);
   const offline = problem.code === "offline";
   const title = offline ? "No connection" : problem.isTemporary ? "The search failed" : "This search is not possible";
   const text = offline
     ? `${problem.message} ${navigator.onLine ? "It may be starting, or down." : "This device is offline."}`
-    : problem.message;
+    : problem.code === "unsupported_format" && photo && isHeic(photo) ? HEIC_ADVICE : problem.message;
   const action = problem.isTemporary ? button("Try again", retry) : button("Start over", startOver);
   return message(title, text, requestId(problem), action);
 }

@@ -51,6 +51,7 @@ async function show(search, { focus = false, scroll = null } = {}) {
   document.title = hasQuery(search) ? `${describeQuery(search)}, visual search` : "Visual search";
   const preview = sameQuery ? null : showPreview(search, signal, removeQuery);
   if (preview) ignoreProblems(preview);
+  else byId("preview").hidden = !byId("preview").childElementCount; // a rejected file may have hidden it
   if (search.photo && !photoOf(search)) {
     return fill(hint("This photo is no longer available", "The URL does not contain the photo. Choose it again."));
   }
@@ -72,8 +73,8 @@ async function show(search, { focus = false, scroll = null } = {}) {
     if (problem.name === "AbortError") return;
     if (!(problem instanceof Problem)) throw problem;
     offline = problem.code === "offline";
-    fill(failure(problem, { retry: () => start(search), startOver: () => start(createSearch()), submitKey }));
-    announce(`${byId("results-heading").textContent}. ${problem.message}`);
+    fill(failure(problem, photoOf(search), { retry: () => start(search), startOver: () => start(createSearch()), submitKey }));
+    announce(`${byId("results-heading").textContent}. ${results.querySelector("p").textContent}`);
   }
   if (focus) byId("results-heading").focus({ preventScroll: true });
 }
@@ -234,6 +235,7 @@ watchPhotos({
   onPhoto: searchByPhoto,
   onRejected: (reason) => {
     pending.abort();
+    byId("preview").hidden = true; // the message is not about the former photo
     fill(hint("Not a photo", reason, () => show(shown, { scroll: 0 })));
     announce(reason);
   },

@@ -68,6 +68,11 @@ async function isPhoto(file) {
   }
 }
 
+/** Whether the type or the name of a photo is that of HEIC, the format of iPhones. */
+export function isHeic(photo) {
+  return /^image\/hei[cf]/.test(photo.type) || /\.hei[cf]$/i.test(photo.name);
+}
+
 /** A JPEG of at most 1,600 pixels a side. The photo itself if it is small or this browser can't decode it. */
 export async function reducePhoto(photo) {
   let bitmap;
@@ -77,7 +82,8 @@ export async function reducePhoto(photo) {
     return photo; // for example HEIC in most browsers: the API can, or reports that it does not support the format
   }
   const scale = MAX_SIDE / Math.max(bitmap.width, bitmap.height);
-  if (scale >= 1 && photo.size <= MAX_UNCHANGED_BYTES) return photo;
+  const keep = scale >= 1 && !isHeic(photo); // not every server reads HEIC, but Safari does
+  if (keep && photo.size <= MAX_UNCHANGED_BYTES) return photo;
   const canvas = document.createElement("canvas");
   canvas.width = Math.max(1, Math.round(bitmap.width * Math.min(1, scale)));
   canvas.height = Math.max(1, Math.round(bitmap.height * Math.min(1, scale)));
@@ -88,7 +94,7 @@ export async function reducePhoto(photo) {
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   bitmap.close();
   const reduced = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", JPEG_QUALITY));
-  if (!reduced || reduced.size >= photo.size && scale >= 1) return photo;
+  if (!reduced || reduced.size >= photo.size && keep) return photo;
   return new File([reduced], photo.name || "photo.jpg", { type: "image/jpeg" });
 }
 
