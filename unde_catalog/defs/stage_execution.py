@@ -99,12 +99,13 @@ def run_storing_stage(
             report = run_stage(stage, StageRun(brand, opened, options, context.log, keep))
         except StageStopped as cause:
             report, stopped = cause.report, cause
-        if not sample.seen:  # nothing is new: the newest of what is stored
+        sheet = None
+        if sample.seen:
+            sheet = contact_sheet(sample, opened.store)
+        elif stopped is None:  # nothing is new: the newest of what is stored
             for row in opened.db.run(contents.newest_objects, stage, brand, THUMBNAILS):
                 sample.add([StoredObject(**row)])
             sheet = contact_sheet(sample, opened.store, "stored")
-        else:
-            sheet = contact_sheet(sample, opened.store)
     if sheet is not None and stopped is None:
         # Not by the IO manager: its output event would contain all these bytes a second time.
         context.add_asset_metadata({"contact_sheet": dg.MetadataValue.md(sheet)}, partition_key=brand)

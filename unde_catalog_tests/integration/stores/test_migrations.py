@@ -141,7 +141,7 @@ def test_a_foreign_search_path_is_reported_and_nothing_is_created_twice(database
 
 
 @pytest.mark.parametrize("revision", [None, "0001", "3a1f00c0ffee"])
-def test_a_program_in_the_first_schema_of_the_search_path_is_no_reason_to_migrate(
+def test_another_program_that_comes_first_is_no_reason_to_migrate(
     database_url: str, server: Server, revision: str | None
 ) -> None:
     with psycopg.connect(server.past_poolers(database_url), autocommit=True) as connection:
