@@ -59,6 +59,7 @@ def failed(evaluations: Evaluations) -> dict[tuple[str, str], str]:
     return {key: one.severity.value for key, one in evaluations.items() if not one.passed}
 
 
+@pytest.mark.slow  # all checks of all brands
 def test_each_brand_has_its_own_result_of_each_check(db: Database, tick: Run) -> None:
     add_photos(db, add_whole(db, 40, "oysho"))
     ids = add_whole(db, 40)

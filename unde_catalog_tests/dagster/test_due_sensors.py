@@ -107,10 +107,10 @@ def test_the_requested_runs_do_the_due_work(
     ("launched", "brand", "skipped"),
     [
         ("by hand", "zara", True),
-        ("by hand, the whole job", "zara", True),
         ("by hand", "oysho", False),
-        ("by its sensor", "zara", True),
-        ("by another stage's sensor", "zara", False),
+        pytest.param("by hand, the whole job", "zara", True, marks=pytest.mark.slow),
+        pytest.param("by its sensor", "zara", True, marks=pytest.mark.slow),
+        pytest.param("by another stage's sensor", "zara", False, marks=pytest.mark.slow),
     ],
 )
 def test_a_brand_gets_no_run_while_another_works_on_the_same_stage(

@@ -218,6 +218,7 @@ app(["doctor"])
     assert "no response within 0.1 s" in done.stdout
 
 
+@pytest.mark.slow  # three runs of the command
 def test_the_command_prints_a_table_and_sets_the_exit_code(healthy: dict[str, str]) -> None:
     done = doctor()
     assert done.returncode == 0, done.stderr

@@ -244,6 +244,7 @@ def test_every_lease_is_shorter_than_the_age_of_an_orphan() -> None:
     assert timedelta(seconds=longest + 6 * 60) < object_checks.ORPHAN_AGE
 
 
+@pytest.mark.slow  # several runs of the command
 def test_the_command_reports_differences_and_what_mend_would_do(
     complete: PhotoCatalogue, database_url: str, tmp_path: Path
 ) -> None:

@@ -141,6 +141,7 @@ def test_a_temporary_failure_leaves_no_trace(bakai: Marketplace) -> None:
     assert result.totals["download_errors"] == result.totals["invalid_images"] == {}
 
 
+@pytest.mark.slow  # converts images of every format
 def test_every_image_becomes_jpeg_and_plain_jpegs_are_kept(bakai: Marketplace) -> None:
     bakai.add(1, saved(detailed(), "PNG"))
     bakai.add(2, RED)
