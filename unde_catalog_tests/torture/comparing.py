@@ -20,6 +20,7 @@ _TABLES: dict[str, tuple[LiteralString, LiteralString, str]] = {
         "t.brand || '/' || t.external_id", _SCRAPE.format("t.last_scrape_id"),
         "id last_scrape_id scraped_at created_at updated_at",
     ),
+    "product_words": (_PRODUCT, "''", "product_id"),
     "product_photos": (f"{_PRODUCT} || ' ' || t.n", "''", "product_id fetched_at"),
     "product_collages": (_PRODUCT, "''", "product_id made_at"),
     # wanted and taken count changes, and a photo whose row was lost counts twice

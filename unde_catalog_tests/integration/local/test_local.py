@@ -184,9 +184,11 @@ def assert_the_demo_is_complete_in_the_ui(port: int) -> None:
     """Jobs have a history, every asset and partition is materialized, and every check was evaluated and passed."""
     shown = ask_dagster(port, WHAT_THE_UI_SHOWS)
     runs = {job["name"]: [run["status"] for run in job["runs"]] for job in shown["repositoryOrError"]["jobs"]}
+    # Tests that run the demo again on this state add runs.
     brands = {"update_catalog": 7, "find_stores": 6, "check_availability": 6, "publish_catalog": 7, "brand_checks": 7,
               "freshness_checks": 7, "system_checks": 1, "build_report": 1, "record_user_media_days": 1}  # fmt: skip
-    assert {job: runs[job] for job in brands} == {job: ["SUCCESS"] * count for job, count in brands.items()}
+    assert {status for job in brands for status in runs[job]} == {"SUCCESS"}
+    assert {job: runs[job] for job, count in brands.items() if len(runs[job]) < count} == {}
     assets = {one["assetKey"]["path"][-1]: one for one in shown["assetNodes"] if one["isExecutable"]}
     assert [name for name, one in assets.items() if not one["assetMaterializations"]] == []
     stats = {name: one["partitionStats"] for name, one in assets.items() if one["partitionStats"]}

@@ -42,7 +42,8 @@ def own_server() -> Iterator[Server]:
 @pytest.fixture(autouse=True)
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait one second for a connection instead of half a minute."""
-    monkeypatch.setattr(database.Database.__init__, "__kwdefaults__", {"max_connections": 4, "patience": 1})
+    defaults = database.Database.__init__.__kwdefaults__ or {}
+    monkeypatch.setattr(database.Database.__init__, "__kwdefaults__", {**defaults, "max_connections": 4, "patience": 1})
 
 
 @pytest.fixture
