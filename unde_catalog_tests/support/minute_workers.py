@@ -101,6 +101,9 @@ class WorkerGroup:
         self.time = SimulatedTime(direct_url, BEGIN)
         self.killed: list[str] = []
         self._started = 0
+        # Once, as a brand has one run that spreads its work: several at once would each fill the same free slots.
+        with Database(db.url) as now:
+            spreading.spread(now, STAGE, BRAND, interval)
         self._workers = [self._start_worker() for _ in range(count)]
         self._wait_for_all()
 
