@@ -47,6 +47,8 @@ class WordHits:
 
 def known(cursor: Cursor, words: Sequence[str]) -> Mapping[str, bool | None]:
     """Whether any product on sale has each of some words; None for words without meaning, such as `the`."""
+    # The planner would read the whole table for each word that no product has.
+    cursor.execute("SELECT set_config('enable_seqscan', 'off', true)")
     cursor.execute(
         """
         SELECT word, CASE WHEN numnode(query) > 0 THEN EXISTS (
