@@ -29,7 +29,7 @@ from unde_catalog.services.search.schemas.search import (
     TopK,
     build_filters,
 )
-from unde_catalog.services.search.search_service import QueryEmbedding, SearchQuery, SearchService
+from unde_catalog.services.search.search_service import SearchQuery, SearchService
 from unde_catalog.services.search.uploads import Uploads
 from unde_catalog.stages.visual_index.vector_store import ModelReplaced
 
@@ -52,33 +52,30 @@ class SearchRunner:
         """Search by an uploaded photo."""
         async with asyncio.timeout(self._timeout):
             image = await self.uploads.read(photo.file, photo.size)
-            return await self._search(lambda: self.service.embed_image(image), query)
+            return await self._search(
+                lambda: self.service.embed_image(image), lambda embedding: self.service.search(embedding, query)
+            )
 
     async def by_text(self, text: str, query: SearchQuery) -> SearchResponse:
         """Search by text."""
         async with asyncio.timeout(self._timeout):
-            embedding = await self._embed_text(text)
-            try:
-                return await self.run(lambda: self.service.search_text(text, embedding, query))
-            except ModelReplaced:
-                embedding = await self._embed_text(text)
-                return await self.run(lambda: self.service.search_text(text, embedding, query))
-
-    async def _embed_text(self, text: str) -> QueryEmbedding | None:
-        return await anyio.to_thread.run_sync(lambda: self.service.embed_text(text), limiter=self._embed_limiter)
+            return await self._search(
+                lambda: self.service.embed_text(text),
+                lambda embedding: self.service.search_text(text, embedding, query),
+            )
 
     async def run(self, call: Callable[[], _T]) -> _T:
         """Run a blocking call in a thread. After the timeout the thread finishes in the background."""
         async with asyncio.timeout(self._timeout):
             return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
 
-    async def _search(self, embed: Callable[[], QueryEmbedding], query: SearchQuery) -> SearchResponse:
+    async def _search(self, embed: Callable[[], _T], search: Callable[[_T], SearchResponse]) -> SearchResponse:
         embedding = await anyio.to_thread.run_sync(embed, limiter=self._embed_limiter)
         try:
-            return await self.run(lambda: self.service.search(embedding, query))
+            return await self.run(lambda: search(embedding))
         except ModelReplaced:  # the index has switched to another model: embed with that one
             embedding = await anyio.to_thread.run_sync(embed, limiter=self._embed_limiter)
-            return await self.run(lambda: self.service.search(embedding, query))
+            return await self.run(lambda: search(embedding))
 
 
 async def _runner(request: Request) -> SearchRunner:

@@ -21,9 +21,9 @@ def correct(word: str, vocabulary: Mapping[str, int]) -> str | None:
     """
     if len(word) < _MIN_LETTERS or any(letter.isdigit() for letter in word):
         return None
-    for typed in (word.translate(_RUSSIAN_KEYS) if word.isascii() else word.translate(_ENGLISH_KEYS),):
-        if typed in vocabulary:
-            return typed
+    other_layout = word.translate(_RUSSIAN_KEYS if word.isascii() else _ENGLISH_KEYS)
+    if other_layout in vocabulary:
+        return other_layout
     mistakes = 2 if len(word) >= _LONG else 1
     candidates = [known for known in vocabulary if known[0] == word[0] and abs(len(known) - len(word)) <= mistakes]
     near = process.extract(word, candidates, scorer=OSA.distance, score_cutoff=mistakes, limit=None)
